@@ -13,12 +13,12 @@ export type ByteString = string & { readonly [byteStringBrand]: true };
 
 /** The bytes `start..end` (half-open) of `bytes` as a ByteString. */
 export function byteString(bytes: Uint8Array, start = 0, end = bytes.length): ByteString {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).latin1Slice() as ByteString;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1") as ByteString;
 }
 
 /** The UTF-8 bytes of a text as a ByteString. */
 export function byteStringOfText(text: string): ByteString {
-  return Buffer.from(text, "utf8").latin1Slice() as ByteString;
+  return Buffer.from(text, "utf8").toString("latin1") as ByteString;
 }
 
 /** The bytes themselves. */

@@ -52,7 +52,7 @@ export class ByteWriter {
   /** The bytes of a string whose code units are all below 256: ASCII text or a ByteString. */
   latin1(source: string): this {
     const at = this.#reserve(source.length);
-    Buffer.from(this.#buffer.buffer).latin1Write(source, at);
+    Buffer.from(this.#buffer.buffer).write(source, at, "latin1");
     return this;
   }
 

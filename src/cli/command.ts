@@ -1,0 +1,57 @@
+/**
+ * What a verb is: one object in one file under `verbs/`, from which parsing, help, tab completion and the manual come.
+ */
+import type { EventSink } from "../events/index.ts";
+import type { Output } from "./output.ts";
+
+export interface ArgumentSpecification {
+  /** Name in capitals as help shows it, such as `IMAGE`. */
+  readonly name: string;
+  readonly summary: string;
+  readonly optional?: boolean;
+  /** Takes all remaining words; only the last argument may. */
+  readonly repeat?: boolean;
+}
+
+export interface OptionSpecification {
+  /** As commander writes it: `--wipe`, `--size <SIZE>`, `-o, --output <IMAGE>`. */
+  readonly flags: string;
+  readonly summary: string;
+  /** May be given several times; read with {@link Invocation.list}. */
+  readonly repeat?: boolean;
+  readonly required?: boolean;
+  readonly choices?: readonly string[];
+  /** Accepted for bootc's sake and left out of the help. */
+  readonly hidden?: boolean;
+}
+
+export interface Command {
+  /** More than the one line of the table in `commands.ts`; paragraphs separated by empty lines. */
+  readonly description?: string;
+  readonly arguments?: readonly ArgumentSpecification[];
+  readonly options?: readonly OptionSpecification[];
+  /** At least one complete command line. */
+  readonly examples: readonly string[];
+  /** True when `--json` is meaningful; the framework then adds the option. */
+  readonly reportsJson?: boolean;
+  /** Does the work. Returns the exit code when it is not 0; throws SealrootError for failures (exit code 1). */
+  run(invocation: Invocation): Promise<number | undefined> | Promise<void>;
+}
+
+/** One call of a verb: its words as given, and where its output goes. */
+export interface Invocation {
+  /** The value of the named argument ("IMAGE"). @throws SealrootError `usage` when it is absent */
+  argument(name: string): string;
+  optionalArgument(name: string): string | undefined;
+  /** All values of a repeating argument. */
+  arguments(name: string): readonly string[];
+  /** True when the option without value was given; `name` is the long form without dashes. */
+  flag(name: string): boolean;
+  option(name: string): string | undefined;
+  /** All values of a repeating option, in order. */
+  list(name: string): readonly string[];
+  /** True when the result is to be JSON. */
+  readonly json: boolean;
+  readonly output: Output;
+  readonly events: EventSink;
+}

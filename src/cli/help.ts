@@ -1,0 +1,34 @@
+/** The help of the upper levels, from the table alone: nothing is loaded for it. */
+import { COMMANDS, type CommandEntry, GROUPS } from "./commands.ts";
+import { textTable } from "./table.ts";
+
+/** The help of `sealroot` itself. */
+export function topHelp(version: string): string {
+  const names = [...new Set(COMMANDS.filter((entry) => !entry.hidden).map((entry) => entry.path[0] ?? ""))];
+  const rows = names.map((name) => [`  ${name}`, GROUPS[name] ?? summaryOf(name)]);
+  return [
+    `sealroot ${version}: bootable container images as sealed operating systems`,
+    "",
+    "Usage: sealroot VERB [ARGUMENTS]",
+    "",
+    ...textTable(rows),
+    "",
+    "  sealroot VERB --help     more about one verb, with an example",
+    "  sealroot --version       print the version",
+    "",
+  ].join("\n");
+}
+
+/** The help of a group such as `sealroot repo`. */
+export function groupHelp(prefix: readonly string[], entries: readonly CommandEntry[]): string {
+  const rows = entries
+    .filter((entry) => !entry.hidden)
+    .map((entry) => [`  ${entry.path.slice(prefix.length).join(" ")}`, entry.summary]);
+  const about = GROUPS[prefix.join(" ")];
+  const usage = `Usage: sealroot ${prefix.join(" ")} VERB [ARGUMENTS]`;
+  return [...(about ? [`${about}.`, ""] : []), usage, "", ...textTable(rows), ""].join("\n");
+}
+
+function summaryOf(name: string): string {
+  return COMMANDS.find((entry) => entry.path.length === 1 && entry.path[0] === name)?.summary ?? "";
+}

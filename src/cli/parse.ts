@@ -1,0 +1,135 @@
+/** From the words of the command line to one call of one verb. */
+import { Command as Commander, CommanderError, Option } from "commander";
+import { SealrootError } from "../errors/index.ts";
+import type { EventSink } from "../events/index.ts";
+import type { Command, Invocation } from "./command.ts";
+import type { CommandEntry } from "./commands.ts";
+import type { Output } from "./output.ts";
+import { PROGRESS_MODES, type ProgressMode } from "./progress.ts";
+
+/** What parsing found: run the verb, or only print this text (help) and be done. */
+export type ParseResult =
+  | { readonly type: "run"; readonly progress: ProgressMode; invocation(output: Output, events: EventSink): Invocation }
+  | { readonly type: "help"; readonly text: string };
+
+/**
+ * Parses the words behind the verb.
+ *
+ * @param words the command line without the words of `entry.path`
+ * @throws SealrootError `usage` with the parser's sentence
+ */
+export function parseInvocation(entry: CommandEntry, command: Command, words: readonly string[]): ParseResult {
+  let helpText = "";
+  const parser = commanderFor(entry, command);
+  parser.exitOverride().configureOutput({
+    writeOut: (text) => {
+      helpText += text;
+    },
+    writeErr: () => {},
+  });
+  try {
+    parser.parse([...words], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { type: "help", text: helpText };
+    throw new SealrootError("usage", error.message.replace(/^error: /, "").replace(/\n/g, " "), {
+      hint: `Run: sealroot ${entry.path.join(" ")} --help`,
+    });
+  }
+  const values = parser.opts<Record<string, unknown>>();
+  const positional = new Map<string, string | readonly string[]>();
+  (command.arguments ?? []).forEach((argument, index) => {
+    const value: unknown = parser.processedArgs[index];
+    if (typeof value === "string") positional.set(argument.name, value);
+    else if (Array.isArray(value)) positional.set(argument.name, value.map(String));
+  });
+  return {
+    type: "run",
+    progress: values.quiet === true ? "none" : ((values.progress as ProgressMode | undefined) ?? "auto"),
+    invocation: (output, events) => new ParsedInvocation(positional, values, output, events),
+  };
+}
+
+function commanderFor(entry: CommandEntry, command: Command): Commander {
+  const parser = new Commander(`sealroot ${entry.path.join(" ")}`);
+  parser.description(command.description ? `${entry.summary}.\n\n${command.description}` : `${entry.summary}.`);
+  for (const argument of command.arguments ?? []) {
+    const name = argument.repeat ? `${argument.name}...` : argument.name;
+    parser.argument(argument.optional ? `[${name}]` : `<${name}>`, argument.summary);
+  }
+  for (const specification of command.options ?? []) {
+    const option = new Option(specification.flags, specification.summary);
+    if (specification.choices) option.choices([...specification.choices]);
+    if (specification.required) option.makeOptionMandatory();
+    if (specification.hidden) option.hideHelp();
+    if (specification.repeat) {
+      option.argParser((value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value]);
+    }
+    parser.addOption(option);
+  }
+  if (command.reportsJson) parser.option("--json", "print the result as JSON");
+  parser.option("-q, --quiet", "report no progress");
+  parser.addOption(new Option("--progress <HOW>", "how to report progress on standard error").choices(PROGRESS_MODES));
+  parser.helpOption("-h, --help", "show this help");
+  parser.addHelpText("after", `\nExample:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
+  return parser;
+}
+
+class ParsedInvocation implements Invocation {
+  readonly output: Output;
+  readonly events: EventSink;
+  readonly #positional: ReadonlyMap<string, string | readonly string[]>;
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  constructor(
+    positional: ReadonlyMap<string, string | readonly string[]>,
+    values: Readonly<Record<string, unknown>>,
+    output: Output,
+    events: EventSink,
+  ) {
+    this.#positional = positional;
+    this.#values = values;
+    this.output = output;
+    this.events = events;
+  }
+
+  get json(): boolean {
+    return this.flag("json");
+  }
+
+  argument(name: string): string {
+    const value = this.optionalArgument(name);
+    if (value === undefined) throw new SealrootError("usage", `Argument ${name} is missing`);
+    return value;
+  }
+
+  optionalArgument(name: string): string | undefined {
+    const value = this.#positional.get(name);
+    return typeof value === "string" ? value : undefined;
+  }
+
+  arguments(name: string): readonly string[] {
+    const value = this.#positional.get(name);
+    return typeof value === "string" ? [value] : (value ?? []);
+  }
+
+  flag(name: string): boolean {
+    return this.#value(name) === true;
+  }
+
+  option(name: string): string | undefined {
+    const value = this.#value(name);
+    return typeof value === "string" ? value : undefined;
+  }
+
+  list(name: string): readonly string[] {
+    const value = this.#value(name);
+    if (typeof value === "string") return [value];
+    return Array.isArray(value) ? value.map(String) : [];
+  }
+
+  #value(name: string): unknown {
+    const camelCase = name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    return this.#values[camelCase];
+  }
+}

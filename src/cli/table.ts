@@ -1,0 +1,46 @@
+/** Text tables and quantities as people read them. */
+
+/**
+ * Columns aligned with two spaces between; the last column is not padded. Numbers are given right-aligned by marking
+ * the column.
+ *
+ * @param rows all rows of equal length, the header first
+ * @param rightAligned indices of columns to align to the right
+ */
+export function textTable(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        if (rightAligned.includes(column)) return cell.padStart(width);
+        return column === row.length - 1 ? cell : cell.padEnd(width);
+      })
+      .join("  "),
+  );
+}
+
+/** A byte count as people read it: `0 B`, `999 B`, `1.5 MB` (powers of ten, as disks and networks count). */
+export function formatBytes(sizeBytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = sizeBytes;
+  let unit = 0;
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A duration: `0.4 s`, `12.3 s`, `3 min 05 s`. */
+export function formatDuration(durationMs: number): string {
+  const seconds = durationMs / 1000;
+  if (seconds < 99.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}

@@ -1,0 +1,16 @@
+/**
+ * verity: fs-verity digests, Merkle trees and descriptors, and ext4's way of storing them.
+ *
+ * Pure: bytes in, bytes out (node:crypto is the hash function). May import `bytes/` and `errors/`; knows nothing of
+ * files. The ioctls are in `platform/`, the offline file system in `disk/`.
+ * @module
+ */
+export * from "./algorithm.ts";
+export {
+  DESCRIPTOR_BYTES,
+  readVerityDescriptor,
+  type VerityDescriptor,
+  verityDescriptor,
+} from "./descriptor.ts";
+export { type Ext4VerityTail, ext4VerityOffset, ext4VerityTail, readExt4VerityDescriptor } from "./ext4.ts";
+export { VerityHasher, verityDigest } from "./hasher.ts";

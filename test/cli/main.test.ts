@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { main } from "../../src/cli/main.ts";
+import type { Output } from "../../src/cli/output.ts";
+import { parseInvocation } from "../../src/cli/parse.ts";
+
+async function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = "";
+  let err = "";
+  const output: Output = {
+    line: (text) => {
+      out += `${text}\n`;
+    },
+    bytes: async (chunk) => {
+      out += Buffer.from(chunk).toString();
+    },
+    json: (value) => {
+      out += `${JSON.stringify(value)}\n`;
+    },
+    remark: (text) => {
+      err += `${text}\n`;
+    },
+  };
+  const code = await main(words, output);
+  return { code, out, err };
+}
+
+test("the help of sealroot names every visible verb once and exits 0, or 2 without words", async () => {
+  const asked = await run("--help");
+  assert.equal(asked.code, 0);
+  for (const name of new Set(COMMANDS.filter((entry) => !entry.hidden).map((entry) => entry.path[0]))) {
+    assert.equal(asked.out.match(new RegExp(`^  ${name} `, "gm"))?.length, 1, name);
+  }
+  assert.equal((await run()).code, 2);
+});
+
+test("an unknown verb exits 2 and points to the help", async () => {
+  assert.deepEqual(await run("frobnicate", "x"), {
+    code: 2,
+    out: "",
+    err: 'sealroot: There is no verb "frobnicate x"\n  Run: sealroot --help\n',
+  });
+});
+
+test("a missing argument exits 2 and points to the verb's help", async () => {
+  assert.deepEqual(await run("completion"), {
+    code: 2,
+    out: "",
+    err: "sealroot: missing required argument 'SHELL'\n  Run: sealroot completion --help\n",
+  });
+});
+
+test("an unknown option exits 2", async () => {
+  const { code, err } = await run("completion", "bash", "--nonsense");
+  assert.equal(code, 2);
+  assert.match(err, /unknown option '--nonsense'/);
+});
+
+test("completion lists verbs, verbs of a group, and options of a verb", async () => {
+  assert.equal((await run("__complete", "--", "comple")).out, "completion\n");
+  assert.match((await run("__complete", "--", "completion", "--")).out, /^--help$/m);
+  assert.match((await run("completion", "bash")).out, /complete -F _sealroot sealroot/);
+});
+
+test("every verb loads, has an example that calls it, and prints its help", async () => {
+  for (const entry of COMMANDS) {
+    const command = await entry.load();
+    const called = `sealroot ${entry.path.join(" ")}`;
+    assert.ok(
+      command.examples.some((line) => line.includes(called)),
+      `${called} has no example that calls it`,
+    );
+    const help = await run(...entry.path, "--help");
+    assert.equal(help.code, 0, called);
+    assert.match(help.out, new RegExp(`^Usage: ${called}`), called);
+    assert.ok(entry.summary.length <= 80 && !entry.summary.endsWith("."), `summary of ${called}`);
+  }
+});
+
+test("options arrive as flags, texts and lists", () => {
+  const entry = COMMANDS[0];
+  assert.ok(entry);
+  const parsed = parseInvocation(
+    entry,
+    {
+      arguments: [
+        { name: "IMAGE", summary: "image" },
+        { name: "MORE", summary: "more", optional: true, repeat: true },
+      ],
+      options: [
+        { flags: "--wipe", summary: "wipe" },
+        { flags: "-o, --output <IMAGE>", summary: "output" },
+        { flags: "--karg <ARG>", summary: "argument", repeat: true },
+      ],
+      examples: [],
+      reportsJson: true,
+      run: async () => {},
+    },
+    ["oci:a", "-o", "oci:b", "--karg", "a=1", "--karg=b", "--json", "x", "y"],
+  );
+  assert.ok(parsed.type === "run");
+  const output: Output = { line() {}, async bytes() {}, json() {}, remark() {} };
+  const invocation = parsed.invocation(output, () => {});
+  assert.equal(invocation.argument("IMAGE"), "oci:a");
+  assert.deepEqual(invocation.arguments("MORE"), ["x", "y"]);
+  assert.equal(invocation.option("output"), "oci:b");
+  assert.deepEqual(invocation.list("karg"), ["a=1", "b"]);
+  assert.deepEqual([invocation.flag("wipe"), invocation.json], [false, true]);
+});

@@ -1,0 +1,64 @@
+/** Names of boot entries, their sort keys and the artifacts they start (spec/host.md 1.4 and 1.6). */
+import type { BootEntry } from "./entry.ts";
+import type { OsIdentity } from "./os-release.ts";
+
+/** The entry that boots by default, or the one to fall back to. */
+export type EntryRank = "primary" | "secondary";
+
+/** GRUB sorts file names descending, systemd-boot sort keys ascending: hence the opposite numbers. */
+const FILE_NUMBER = { primary: 1, secondary: 0 } as const;
+const SORT_NUMBER = { primary: 0, secondary: 1 } as const;
+
+/**
+ * `bootc_<os id>-<version>-1.conf`. Characters that would change the meaning of the name (`-`, `/`, `+` …) become `_`;
+ * upstream replaces `-` in the id only and breaks on such a version.
+ */
+export function entryFileName(os: OsIdentity, deploymentId: string, rank: EntryRank): string {
+  return `bootc_${plainName(os.id)}-${plainName(os.version ?? deploymentId)}-${FILE_NUMBER[rank]}.conf`;
+}
+
+/** UAPI.1 allows letters, digits, `.`, `_`, `-` and `+` in names; `-` separates here and `+` begins a boot counter. */
+function plainName(text: string): string {
+  return text.replace(/[^A-Za-z0-9._~^]/g, "_");
+}
+
+/** `bootc-<os id>-0` */
+export function entrySortKey(os: OsIdentity, rank: EntryRank): string {
+  return `bootc-${os.id}-${SORT_NUMBER[rank]}`;
+}
+
+const ARTIFACT_PREFIX = "bootc_composefs-";
+
+/** Name of the UKI of a deployment in `EFI/Linux/bootc/`. */
+export function ukiFileName(deploymentId: string): string {
+  return `${ARTIFACT_PREFIX}${deploymentId}.efi`;
+}
+
+/** Path of the UKI of a deployment, absolute in the ESP. */
+export function ukiPath(deploymentId: string): string {
+  return `/EFI/Linux/bootc/${ukiFileName(deploymentId)}`;
+}
+
+/** The deployment whose UKI a path names, or undefined. Names from before the prefix existed are understood. */
+export function deploymentOfUkiPath(path: string): string | undefined {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return /^(?:bootc_composefs-)?([0-9a-f]{128}|[0-9a-f]{64})\.efi$/.exec(name)?.[1];
+}
+
+/**
+ * The Type 1 entry of a UKI.
+ *
+ * @param key `uki` for a loader of version 258 and later, `efi` for older ones and where it is unknown
+ */
+export function ukiEntry(os: OsIdentity, deploymentId: string, rank: EntryRank, key: "efi" | "uki"): BootEntry {
+  const name = os.name ?? os.id;
+  return {
+    title: os.version === undefined ? name : `${name} ${os.version}`,
+    version: os.version ?? deploymentId,
+    target: { type: "uki", key, path: ukiPath(deploymentId) },
+    options: undefined,
+    machineId: undefined,
+    sortKey: entrySortKey(os, rank),
+    otherFields: [],
+  };
+}

@@ -32,7 +32,7 @@ export interface DirectoryNode {
  * - `inline`: in the image itself. Readers of directories and layers inline 0..64 bytes (spec/repository.md 3).
  * - `external`: in an object of the repository. `objectId` is the lower-case hex fs-verity digest. `backingPath` is
  *   given only where it is not the digest's own path (dump files of other tools). Both may be absent: a file of
- *   that size without known content.
+ *   that size without known content. Never of size 0: an empty file is inline.
  */
 export type FileContent =
   | { readonly type: "inline"; readonly bytes: Uint8Array }
@@ -43,13 +43,22 @@ export type FileContent =
       readonly backingPath?: ByteString;
     };
 
+/**
+ * What a dump file says about an inode beyond the tree itself. Only the C dialect of the EROFS writer looks at it, where
+ * that tool stores what it was told instead of what is (spec/erofs.md 2.2, 2.4, 2.5). Present only where it differs.
+ */
+export interface StatedFacts {
+  /** The NLINK field. */
+  readonly linkCount?: number;
+  /** The SIZE field of a device, fifo or socket. */
+  readonly sizeBytes?: number;
+  /** The name on the inode's own line, for an inode that has others. */
+  readonly primaryName?: { readonly parent: DirectoryNode; readonly name: ByteString };
+}
+
 interface Leaf {
   readonly metadata: Metadata;
-  /**
-   * The link count a dump file states, where it differs from the number of names. Only the C form of the EROFS writer
-   * looks at it (spec/erofs.md 2.4).
-   */
-  readonly statedLinkCount?: number;
+  stated?: StatedFacts;
 }
 
 export interface FileNode extends Leaf {

@@ -1,0 +1,22 @@
+/**
+ * tree: the file tree in memory and what is done to it: lookup, dump file text, layer merge, OCI and boot transforms.
+ *
+ * Pure: nodes in, nodes out. May import `bytes/`, `errors/` and `selinux/` (for labels). Knows nothing of files on a
+ * disk: directories are scanned and layers are opened in `repository/` and `oci/`.
+ * @module
+ */
+export { copyMetadata, newDirectory, newMetadata } from "./create.ts";
+export { applyLayerEntry, type LayerEntry } from "./layer.ts";
+export * from "./node.ts";
+export {
+  DEPTH_MAX,
+  joinPath,
+  lookupPath,
+  NAME_MAX_BYTES,
+  quotePath,
+  type ResolvedPath,
+  resolvePath,
+  splitPath,
+  subdirectory,
+} from "./path.ts";
+export { allDirectories, directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";

@@ -1,0 +1,96 @@
+/** Finds in an image what its boot chain is made of, and refuses images that cannot be sealed. */
+import { SealrootError } from "../errors/index.ts";
+import type { Architecture } from "./architecture.ts";
+import type { ImageFiles } from "./image-files.ts";
+
+/** Where the parts are inside the image. */
+export interface BootComponents {
+  /** The kernel's release, the name of its folder under /usr/lib/modules. */
+  readonly kernelRelease: string;
+  readonly kernelPath: string;
+  /** The image's own initramfs, when it has one. */
+  readonly initramfsPath: string | undefined;
+  /** systemd-boot as the image's package ships it, unsigned. */
+  readonly loaderPath: string;
+  /** The EFI stub the UKI begins with. */
+  readonly stubPath: string;
+  readonly osReleasePath: string;
+}
+
+/** Where systemd keeps its EFI programs (systemd-boot(7), systemd-stub(7)). */
+const EFI_PROGRAMS = "/usr/lib/systemd/boot/efi";
+const MODULES = "/usr/lib/modules";
+/** Where a sealed image keeps its UKI (spec/host-install.md 8.5). */
+export const UKI_FOLDER = "/boot/EFI/Linux";
+
+/**
+ * The boot components of a bootable image (spec/host-build.md 2, "Minimal user recipe").
+ *
+ * @throws SealrootError `unsupported` naming what is missing and the remedy, or that the image is sealed already
+ */
+export function findBootComponents(files: ImageFiles, architecture: Architecture): BootComponents {
+  requireDirectory(files, "/usr", "Every bootable image has its system there");
+  requireDirectory(files, "/boot", "Add an empty directory /boot to the image");
+  requireDirectory(files, "/sysroot", "Add an empty directory /sysroot to the image");
+  refuseSealed(files);
+  const kernelRelease = singleKernel(files);
+  const folder = `${MODULES}/${kernelRelease}`;
+  const loaderPath = `${EFI_PROGRAMS}/systemd-boot${architecture.efi}.efi`;
+  const stubPath = `${EFI_PROGRAMS}/linux${architecture.efi}.efi.stub`;
+  requireFile(files, loaderPath, "systemd-boot", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
+  requireFile(files, stubPath, "the systemd EFI stub", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
+  requireFile(files, "/usr/lib/os-release", "os-release", "Debian: base-files; Fedora: fedora-release-common");
+  return {
+    kernelRelease,
+    kernelPath: `${folder}/vmlinuz`,
+    initramfsPath: files.resolve(`${folder}/initramfs.img`) ? `${folder}/initramfs.img` : undefined,
+    loaderPath,
+    stubPath,
+    osReleasePath: "/usr/lib/os-release",
+  };
+}
+
+function requireDirectory(files: ImageFiles, path: string, hint: string): void {
+  if (files.resolve(path)?.node.kind !== "directory") {
+    throw new SealrootError("unsupported", `Cannot seal the image: it has no directory ${path}`, { path, hint });
+  }
+}
+
+function requireFile(files: ImageFiles, path: string, what: string, packages: string): void {
+  if (files.resolve(path)?.node.kind !== "file") {
+    throw new SealrootError("unsupported", `Cannot seal the image: it has no ${what} (${path})`, {
+      path,
+      hint: `Install the package that has it in the image (${packages})`,
+    });
+  }
+}
+
+function refuseSealed(files: ImageFiles): void {
+  const uki = files.list(UKI_FOLDER).find((name) => name.endsWith(".efi"));
+  if (uki !== undefined) {
+    throw new SealrootError("conflict", `Cannot seal the image: it is sealed already (${UKI_FOLDER}/${uki})`, {
+      path: `${UKI_FOLDER}/${uki}`,
+      hint: "Seal the image it was made from",
+    });
+  }
+}
+
+function singleKernel(files: ImageFiles): string {
+  const releases = files.list(MODULES).filter((name) => files.resolve(`${MODULES}/${name}/vmlinuz`) !== undefined);
+  const [release, ...others] = releases;
+  if (release === undefined) {
+    throw new SealrootError("unsupported", `Cannot seal the image: no kernel in ${MODULES}/VERSION/vmlinuz`, {
+      path: MODULES,
+      hint: "Install a kernel package and put its kernel there, as examples/debian does",
+    });
+  }
+  if (others.length > 0) {
+    throw new SealrootError("conflict", `Cannot seal the image: ${releases.length} kernels (${releases.join(", ")})`, {
+      path: MODULES,
+      expected: "1",
+      actual: String(releases.length),
+      hint: "Remove all kernels but the one to boot",
+    });
+  }
+  return release;
+}

@@ -38,7 +38,7 @@ export function findBootComponents(files: ImageFiles, architecture: Architecture
   const loaderPath = `${EFI_PROGRAMS}/systemd-boot${architecture.efi}.efi`;
   const stubPath = `${EFI_PROGRAMS}/linux${architecture.efi}.efi.stub`;
   requireFile(files, loaderPath, "systemd-boot", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
-  requireFile(files, stubPath, "the systemd EFI stub", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
+  requireFile(files, stubPath, "systemd EFI stub", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
   requireFile(files, "/usr/lib/os-release", "os-release", "Debian: base-files; Fedora: fedora-release-common");
   return {
     kernelRelease,

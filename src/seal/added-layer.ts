@@ -1,0 +1,74 @@
+/**
+ * The one layer that seal adds. It lists every parent directory it touches with the metadata that directory has in the
+ * input, so that the layers' view, a mounted view and an extraction have one digest (design.md 4).
+ */
+import { type ByteString, byteStringOfText } from "../bytes/index.ts";
+import type { TarMember } from "../tar/index.ts";
+import { type DirectoryNode, joinPath, lookupPath, type Metadata, newMetadata } from "../tree/index.ts";
+
+/** A file that the layer adds or replaces: 0644, owned by root. */
+export interface AddedFile {
+  /** Absolute path in the image. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What the layer changes. */
+export interface LayerChanges {
+  readonly added: readonly AddedFile[];
+  /** Absolute paths of files that exist in the input and are taken out. */
+  readonly removed: readonly string[];
+}
+
+/**
+ * The members of the layer's tar, parents first, whiteouts before files, otherwise in byte order.
+ *
+ * @param root the tree of all input layers, before any transform; only read
+ * @param timeSeconds mtime of what is new
+ */
+export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, timeSeconds: bigint): TarMember[] {
+  const fresh = newMetadata({ mode: 0o644, mtimeSeconds: timeSeconds });
+  const members = new Map<ByteString, TarMember>();
+  const addParents = (path: ByteString) => {
+    for (const parent of parentsOf(path)) {
+      const existing = lookupPath(root, parent);
+      const metadata = existing?.kind === "directory" ? existing.metadata : { ...fresh, mode: 0o755 };
+      members.set(parent, { header: memberHeader("directory", parent, metadata) });
+    }
+  };
+  for (const removed of changes.removed) {
+    const path = byteStringOfText(removed);
+    addParents(path);
+    const whiteout = whiteoutOf(path);
+    members.set(whiteout, { header: memberHeader("file", whiteout, fresh), body: new Uint8Array(0) });
+  }
+  for (const { path: text, bytes } of changes.added) {
+    const path = byteStringOfText(text);
+    addParents(path);
+    members.set(path, { header: { ...memberHeader("file", path, fresh), sizeBytes: bytes.length }, body: bytes });
+  }
+  // A slash sorts before every other byte of a name here, so that a directory is followed by what is in it; ".wh."
+  // sorts before letters.
+  const key = (path: ByteString) => path.replaceAll("/", "\0");
+  return [...members].sort(([a], [b]) => (key(a) < key(b) ? -1 : 1)).map(([, member]) => member);
+}
+
+/** All directories above `path`, outermost first, without the root. */
+function parentsOf(path: ByteString): ByteString[] {
+  const parents: ByteString[] = [];
+  for (let slash = path.indexOf("/", 1); slash >= 0; slash = path.indexOf("/", slash + 1)) {
+    parents.push(path.slice(0, slash) as ByteString);
+  }
+  return parents;
+}
+
+/** The marker that removes `path` (OCI image specification, layer.md, "Whiteouts"). */
+function whiteoutOf(path: ByteString): ByteString {
+  const slash = path.lastIndexOf("/");
+  const parent = (slash <= 0 ? "/" : path.slice(0, slash)) as ByteString;
+  return joinPath(parent, `.wh.${path.slice(slash + 1)}` as ByteString);
+}
+
+function memberHeader(kind: "directory" | "file", path: ByteString, metadata: Metadata): TarMember["header"] {
+  return { kind, ...metadata, path: path.slice(1) as ByteString };
+}

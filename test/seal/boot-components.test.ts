@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { byteStringOfText } from "../../src/bytes/index.ts";
+import type { SealrootError } from "../../src/errors/index.ts";
+import { architectureOf } from "../../src/seal/architecture.ts";
+import { findBootComponents } from "../../src/seal/boot-components.ts";
+import { filesOfTree, type ImageFiles } from "../../src/seal/image-files.ts";
+import { applyLayerEntry, newDirectory, newMetadata } from "../../src/tree/index.ts";
+
+/** An image of empty files at these paths; a path that ends in a slash is a directory. */
+function image(...paths: string[]): ImageFiles {
+  const root = newDirectory();
+  const made = new Set<string>();
+  for (const path of paths) {
+    const parts = path.split("/").filter((part) => part !== "");
+    parts.forEach((_, index) => {
+      const here = `/${parts.slice(0, index + 1).join("/")}`;
+      if (made.has(here)) return;
+      made.add(here);
+      const isFile = index === parts.length - 1 && !path.endsWith("/");
+      const node = isFile
+        ? ({
+            kind: "file",
+            metadata: newMetadata(),
+            content: { type: "inline", bytes: Buffer.from(here) },
+          } as const)
+        : newDirectory();
+      applyLayerEntry(root, { type: "inode", path: byteStringOfText(here), node });
+    });
+  }
+  return filesOfTree(root, () => new Uint8Array());
+}
+
+const COMPLETE = [
+  "/boot/",
+  "/sysroot/",
+  "/usr/lib/os-release",
+  "/usr/lib/modules/6.12.1/vmlinuz",
+  "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+  "/usr/lib/systemd/boot/efi/linuxx64.efi.stub",
+];
+
+test("findBootComponents() finds kernel, loader and stub of a bootable image", () => {
+  const found = findBootComponents(image(...COMPLETE), architectureOf("amd64"));
+  assert.deepEqual(found, {
+    kernelRelease: "6.12.1",
+    kernelPath: "/usr/lib/modules/6.12.1/vmlinuz",
+    initramfsPath: undefined,
+    loaderPath: "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+    stubPath: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub",
+    osReleasePath: "/usr/lib/os-release",
+  });
+  const withInitramfs = image(...COMPLETE, "/usr/lib/modules/6.12.1/initramfs.img");
+  assert.equal(
+    findBootComponents(withInitramfs, architectureOf("amd64")).initramfsPath,
+    "/usr/lib/modules/6.12.1/initramfs.img",
+  );
+});
+
+test("findBootComponents() names what is missing, one line each, with the way out", () => {
+  const cases: [string[], RegExp, string][] = [
+    [[], /no directory \/usr$/, "unsupported"],
+    [COMPLETE.filter((path) => path !== "/boot/"), /no directory \/boot$/, "unsupported"],
+    [COMPLETE.filter((path) => path !== "/sysroot/"), /no directory \/sysroot$/, "unsupported"],
+    [COMPLETE.filter((path) => !path.includes("vmlinuz")), /no kernel in \/usr\/lib\/modules/, "unsupported"],
+    [COMPLETE.filter((path) => !path.includes("bootx64")), /no systemd-boot \(/, "unsupported"],
+    [COMPLETE.filter((path) => !path.includes("stub")), /no systemd EFI stub/, "unsupported"],
+    [[...COMPLETE, "/boot/EFI/Linux/x.efi"], /sealed already \(\/boot\/EFI\/Linux\/x\.efi\)$/, "conflict"],
+    [[...COMPLETE, "/usr/lib/modules/7/vmlinuz"], /2 kernels \(6\.12\.1, 7\)$/, "conflict"],
+  ];
+  for (const [paths, message, code] of cases) {
+    assert.throws(
+      () => findBootComponents(image(...paths), architectureOf("amd64")),
+      (error: SealrootError) => {
+        assert.match(error.message, message);
+        assert.doesNotMatch(error.message, /\n/);
+        assert.equal(error.code, code);
+        assert.ok(error.data.hint, error.message);
+        return true;
+      },
+    );
+  }
+});
+
+test("an architecture without a UEFI boot chain is refused by name", () => {
+  assert.throws(
+    () => architectureOf("s390x"),
+    (error: SealrootError) =>
+      error.code === "unsupported" &&
+      error.message === 'Cannot seal an image for "s390x": the boot chain needs amd64 or arm64',
+  );
+});
+
+test("filesOfTree() reads inline files and objects, and follows links inside the image", async () => {
+  const root = newDirectory();
+  const add = (path: string, node: Parameters<typeof root.entries.set>[1]) => {
+    root.entries.set(byteStringOfText(path), node);
+  };
+  add("a", { kind: "file", metadata: newMetadata(), content: { type: "inline", bytes: Buffer.from("hi") } });
+  add("b", { kind: "symlink", metadata: newMetadata(), target: byteStringOfText("/a") });
+  add("c", {
+    kind: "file",
+    metadata: newMetadata(),
+    content: { type: "external", sizeBytes: 100, objectId: "0123" },
+  });
+  const files = filesOfTree(root, (id) => Buffer.from(`object ${id}`));
+  assert.equal(Buffer.from(await files.read("/b")).toString(), "hi");
+  assert.equal(Buffer.from(await files.read("/c")).toString(), "object 0123");
+  assert.equal(files.resolve("/b")?.path, "/a");
+  assert.deepEqual(files.list("/"), ["a", "b", "c"]);
+  assert.deepEqual(files.list("/nope"), []);
+  await assert.rejects(files.read("/nope"), (error: SealrootError) => error.code === "not-found");
+});

@@ -1,0 +1,15 @@
+/**
+ * pe: the Portable Executable files of the boot chain: systemd-boot, systemd-stub, kernels and the Unified Kernel Images
+ * built from them; their Authenticode digest and signatures.
+ *
+ * Format room, pure: images in, images out. Knows `cms/` for the signature messages; knows no file and no key store.
+ * @module
+ */
+export { authenticodeDigest } from "./authenticode.ts";
+export { attachSignature, detachSignatures, readSignatures } from "./certificate-table.ts";
+export { type EfiArchitecture, findSection, type PeImage, type PeSection, parsePe, sectionContent } from "./image.ts";
+export { kernelRelease } from "./kernel.ts";
+export { addSections, type NewSection } from "./sections.ts";
+export { type PeVerification, signPe, verifyPe } from "./sign.ts";
+export { buildUki, readUki, type Uki, type UkiInput } from "./uki.ts";
+export { type SystemdComponent, systemdComponentOf } from "./version.ts";

@@ -1,0 +1,126 @@
+/** Unified Kernel Images: systemd-stub with kernel, initramfs and command line as sections (UAPI.5). */
+import { corrupt, SealrootError } from "../errors/index.ts";
+import { type EfiArchitecture, findSection, type PeImage, parsePe, sectionContent } from "./image.ts";
+import { addSections, type NewSection } from "./sections.ts";
+
+/** What goes into a UKI. Contents are the plain files; texts are written without a final NUL or newline. */
+export interface UkiInput {
+  /** systemd-stub, `linux<arch>.efi.stub`, not signed. */
+  readonly stub: Uint8Array;
+  /** Content of the image's os-release file. */
+  readonly osRelease: Uint8Array;
+  readonly commandLine: string;
+  /** As `uname -r` prints it. */
+  readonly kernelRelease: string;
+  readonly kernel: Uint8Array;
+  readonly initramfs?: Uint8Array;
+  readonly deviceTree?: Uint8Array;
+  /** BMP picture. */
+  readonly splash?: Uint8Array;
+  /** PEM public key for signed PCR policies. */
+  readonly pcrPublicKey?: Uint8Array;
+  /** Early microcode cpio. */
+  readonly microcode?: Uint8Array;
+}
+
+/** A UKI taken apart; contents are views into the image. */
+export interface Uki {
+  readonly image: PeImage;
+  readonly architecture: EfiArchitecture;
+  readonly kernel: Uint8Array;
+  readonly commandLine: string | undefined;
+  readonly osRelease: Uint8Array | undefined;
+  readonly kernelRelease: string | undefined;
+  readonly initramfs: Uint8Array | undefined;
+}
+
+/**
+ * Builds an unsigned UKI, section for section as ukify 257 lays it out (spec/boot-chain.md C).
+ *
+ * @throws SealrootError `conflict` when kernel and stub are for different machines, `unsupported` for a kernel without
+ *   EFI stub, `usage` for a command line with NUL or newline
+ */
+export function buildUki(input: UkiInput): Uint8Array {
+  const stub = parsePe(input.stub, "systemd-stub");
+  checkKernel(input.kernel, stub.architecture);
+  const sections: (NewSection | undefined)[] = [
+    section(".osrel", input.osRelease),
+    section(".cmdline", lineOfText(input.commandLine, "command line")),
+    section(".dtb", input.deviceTree),
+    section(".uname", lineOfText(input.kernelRelease, "kernel release")),
+    section(".splash", input.splash),
+    section(".pcrpkey", input.pcrPublicKey),
+    { name: ".linux", content: input.kernel, isCode: true },
+    section(".initrd", input.initramfs),
+    section(".ucode", input.microcode),
+  ];
+  return addSections(
+    input.stub,
+    sections.filter((candidate) => candidate !== undefined),
+  );
+}
+
+/**
+ * Takes a UKI apart.
+ * @throws SealrootError `corrupt` when the image has no kernel section, and as `parsePe`
+ */
+export function readUki(bytes: Uint8Array, what = "UKI"): Uki {
+  const image = parsePe(bytes, what);
+  const content = (name: string): Uint8Array | undefined => {
+    const found = findSection(image, name, what);
+    return found === undefined ? undefined : sectionContent(image, found);
+  };
+  const text = (name: string): string | undefined => {
+    const found = content(name);
+    return found === undefined ? undefined : textOfSection(found, name);
+  };
+  const kernel = content(".linux");
+  if (kernel === undefined) throw corrupt(`Cannot read ${what}: it has no .linux section`);
+  return {
+    image,
+    architecture: image.architecture,
+    kernel,
+    commandLine: text(".cmdline"),
+    osRelease: content(".osrel"),
+    kernelRelease: text(".uname"),
+    initramfs: content(".initrd"),
+  };
+}
+
+function section(name: string, content: Uint8Array | undefined): NewSection | undefined {
+  return content === undefined ? undefined : { name, content };
+}
+
+function checkKernel(kernel: Uint8Array, stubArchitecture: EfiArchitecture): void {
+  if (kernel[0] !== 0x4d || kernel[1] !== 0x5a) {
+    throw new SealrootError("unsupported", "Cannot build the UKI: the kernel has no EFI stub", {
+      hint: "Use a kernel built with CONFIG_EFI_STUB",
+    });
+  }
+  const { architecture } = parsePe(kernel, "kernel");
+  if (architecture !== stubArchitecture) {
+    throw new SealrootError(
+      "conflict",
+      `Cannot build the UKI: the kernel is for ${architecture}, systemd-stub for ${stubArchitecture}`,
+      { expected: stubArchitecture, actual: architecture },
+    );
+  }
+}
+
+function lineOfText(text: string, what: string): Uint8Array {
+  if (/[\0\n\r]/.test(text)) {
+    throw new SealrootError("usage", `Cannot build the UKI: the ${what} holds a NUL or line break`, {
+      actual: JSON.stringify(text),
+    });
+  }
+  return Buffer.from(text, "utf8");
+}
+
+/** UTF-8; NULs and newlines that other builders leave at the end are not part of the text. */
+function textOfSection(content: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(content).replace(/[\0\n]+$/, "");
+  } catch {
+    throw corrupt(`Cannot read section ${name}: it is not UTF-8 text`);
+  }
+}

@@ -1,0 +1,137 @@
+/** The blobs of an OCI layout: files named by the digest of their content (OCI image specification, image-layout.md). */
+import { createHash, randomBytes } from "node:crypto";
+import { constants, createReadStream } from "node:fs";
+import { copyFile, type FileHandle, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { DigestCheck, splitDigest } from "./digest.ts";
+import { type Descriptor, DOCUMENT_MAX_BYTES } from "./documents.ts";
+
+/** Size of the pieces in which blobs are read. */
+const READ_BYTES = 1 << 20;
+
+/** What a blob is called and how long it is. */
+export interface BlobInfo {
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** Parts of a descriptor that say which bytes are meant. */
+export type BlobName = Pick<Descriptor, "digest" | "size">;
+
+export class BlobStore {
+  /** The layout's directory. */
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** The file that holds the blob, present or not. */
+  pathOf(digest: string): string {
+    const { algorithm, hex } = splitDigest(digest);
+    return join(this.directory, "blobs", algorithm, hex);
+  }
+
+  /**
+   * The blob in parts. Its size is compared before the first part and its digest before the end is reported, so a
+   * consumer that reached the end has seen the right bytes.
+   *
+   * @throws SealrootError `not-found`, or `corrupt` when size or digest differ
+   */
+  async *read(blob: BlobName): AsyncGenerator<Uint8Array> {
+    const path = this.pathOf(blob.digest);
+    const { size } = await stat(path).catch((error: unknown) => {
+      throw asSealrootError(error, "Cannot read blob", { path });
+    });
+    if (size !== blob.size) throw sizeMismatch(path, blob.size, size);
+    const check = new DigestCheck(blob.digest);
+    for await (const part of createReadStream(path, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>) {
+      check.update(part);
+      yield part;
+    }
+    if (check.bytes !== blob.size) throw sizeMismatch(path, blob.size, check.bytes);
+    check.finish(`blob ${path}`);
+  }
+
+  /**
+   * The whole blob, for documents.
+   * @throws as {@link read}; `unsupported` above `maxBytes`
+   */
+  async readWhole(blob: BlobName, maxBytes = DOCUMENT_MAX_BYTES): Promise<Uint8Array> {
+    if (blob.size > maxBytes) {
+      throw new SealrootError("unsupported", `Cannot read blob ${blob.digest}: ${blob.size} bytes exceed ${maxBytes}`);
+    }
+    const parts: Uint8Array[] = [];
+    for await (const part of this.read(blob)) parts.push(part);
+    return Buffer.concat(parts);
+  }
+
+  /** Writes a blob under the digest it turns out to have; nothing gets the final name before it is whole. */
+  async put(source: Uint8Array | AsyncIterable<Uint8Array>): Promise<BlobInfo> {
+    const hash = createHash("sha256");
+    let size = 0;
+    return this.#intoPlace(async (file) => {
+      for await (const part of source instanceof Uint8Array ? [source] : source) {
+        hash.update(part);
+        size += part.length;
+        await writeAll(file, part);
+      }
+      return { digest: `sha256:${hash.digest("hex")}`, size };
+    });
+  }
+
+  /**
+   * Takes over a blob of another layout: by hard link where that works, else as a copy (sharing extents where the file
+   * system can). The digest is checked, as a name is given here.
+   */
+  async copyFrom(other: BlobStore, blob: BlobName): Promise<void> {
+    const target = this.pathOf(blob.digest);
+    for await (const _ of other.read(blob));
+    await mkdir(dirname(target), { recursive: true });
+    try {
+      await link(other.pathOf(blob.digest), target);
+    } catch (error) {
+      if (hasErrno(error, "EEXIST")) return;
+      const temporary = this.#temporaryPath();
+      await copyFile(other.pathOf(blob.digest), temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+      await rename(temporary, target);
+    }
+  }
+
+  async #intoPlace(write: (file: FileHandle) => Promise<BlobInfo>): Promise<BlobInfo> {
+    const temporary = this.#temporaryPath();
+    await mkdir(dirname(temporary), { recursive: true });
+    const file = await open(temporary, "wx", 0o644);
+    try {
+      const info = await write(file);
+      await file.sync();
+      await file.close();
+      const path = this.pathOf(info.digest);
+      await mkdir(dirname(path), { recursive: true });
+      await rename(temporary, path);
+      return info;
+    } catch (error) {
+      await file.close().catch(() => {});
+      await rm(temporary, { force: true });
+      throw asSealrootError(error, "Cannot write blob", { path: this.directory });
+    }
+  }
+
+  #temporaryPath(): string {
+    return join(this.directory, "blobs", `.tmp-blob-${randomBytes(9).toString("hex")}`);
+  }
+}
+
+async function writeAll(file: FileHandle, part: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < part.length) written += (await file.write(part, written)).bytesWritten;
+}
+
+function sizeMismatch(path: string, expected: number, actual: number): SealrootError {
+  return new SealrootError("corrupt", `Cannot accept blob ${path}: it has ${actual} bytes, expected ${expected}`, {
+    path,
+    expected: String(expected),
+    actual: String(actual),
+  });
+}

@@ -1,0 +1,105 @@
+/** The JSON documents of an image and their strict reading (OCI image specification: descriptor, manifest, index, config). */
+import * as v from "valibot";
+import { SealrootError } from "../errors/index.ts";
+import { isDigest } from "./digest.ts";
+import { MEDIA_TYPE } from "./media-types.ts";
+
+/** Largest manifest, index or config that is read; registries commonly stop at 4 MiB. */
+export const DOCUMENT_MAX_BYTES = 8 << 20;
+
+const digest = v.pipe(v.string(), v.check(isDigest, "is not sha256:<hex> or sha512:<hex>"));
+const texts = v.record(v.string(), v.string());
+
+// Unknown fields stay (looseObject): a document that is changed and written again must not lose what it carried.
+const platformSchema = v.looseObject({
+  architecture: v.string(),
+  os: v.string(),
+  variant: v.optional(v.string()),
+});
+
+const descriptorSchema = v.looseObject({
+  mediaType: v.pipe(v.string(), v.nonEmpty()),
+  digest,
+  size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  annotations: v.optional(texts),
+  platform: v.optional(platformSchema),
+  artifactType: v.optional(v.string()),
+});
+
+const manifestSchema = v.looseObject({
+  schemaVersion: v.literal(2),
+  mediaType: v.optional(v.literal(MEDIA_TYPE.manifest)),
+  artifactType: v.optional(v.string()),
+  config: descriptorSchema,
+  layers: v.array(descriptorSchema),
+  subject: v.optional(descriptorSchema),
+  annotations: v.optional(texts),
+});
+
+const indexSchema = v.looseObject({
+  schemaVersion: v.literal(2),
+  mediaType: v.optional(v.literal(MEDIA_TYPE.index)),
+  manifests: v.array(descriptorSchema),
+  annotations: v.optional(texts),
+});
+
+const historySchema = v.looseObject({
+  created: v.optional(v.string()),
+  created_by: v.optional(v.string()),
+  comment: v.optional(v.string()),
+  empty_layer: v.optional(v.boolean()),
+});
+
+const configSchema = v.looseObject({
+  architecture: v.string(),
+  os: v.string(),
+  variant: v.optional(v.string()),
+  created: v.optional(v.string()),
+  config: v.optional(v.looseObject({ Labels: v.nullish(texts) })),
+  rootfs: v.looseObject({ type: v.literal("layers"), diff_ids: v.array(digest) }),
+  history: v.optional(v.array(historySchema)),
+});
+
+export type Platform = v.InferOutput<typeof platformSchema>;
+export type Descriptor = v.InferOutput<typeof descriptorSchema>;
+export type ImageManifest = v.InferOutput<typeof manifestSchema>;
+export type ImageIndex = v.InferOutput<typeof indexSchema>;
+export type ImageConfig = v.InferOutput<typeof configSchema>;
+
+function read<S extends v.GenericSchema>(schema: S, bytes: Uint8Array, what: string, path: string): v.InferOutput<S> {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new SealrootError("corrupt", `Cannot read ${what}: it is not JSON`, { path }, error);
+  }
+  const result = v.safeParse(schema, json);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const where = v.getDotPath(issue) ?? "the document";
+  throw new SealrootError("corrupt", `Cannot read ${what}: ${where}: ${issue.message}`, { path });
+}
+
+/**
+ * Reads an image manifest.
+ * @param path names the document in errors, such as its digest
+ * @throws SealrootError `corrupt` when it is not JSON or a field is missing or of the wrong kind
+ */
+export function readManifest(bytes: Uint8Array, path: string): ImageManifest {
+  return read(manifestSchema, bytes, "image manifest", path);
+}
+
+/** Reads an image index; as {@link readManifest}. */
+export function readIndex(bytes: Uint8Array, path: string): ImageIndex {
+  return read(indexSchema, bytes, "image index", path);
+}
+
+/** Reads an image configuration; as {@link readManifest}. */
+export function readConfig(bytes: Uint8Array, path: string): ImageConfig {
+  return read(configSchema, bytes, "image configuration", path);
+}
+
+/** The bytes under which a document made here is stored and hashed: compact JSON in the order of its keys. */
+export function documentBytes(document: object): Uint8Array {
+  return Buffer.from(JSON.stringify(document), "utf8");
+}

@@ -1,0 +1,37 @@
+/** Compression of a byte stream, deterministic: no time, no file name, one thread. */
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip, createZstdCompress } from "node:zlib";
+
+/** The framings of layers: none, RFC 1952, RFC 8878. */
+export type Compression = "none" | "gzip" | "zstd";
+
+/** Output comes in pieces of this size. */
+export const PIECE_BYTES = 1 << 20;
+
+function encoder(compression: "gzip" | "zstd", level: number | undefined) {
+  if (compression === "gzip") return createGzip({ chunkSize: PIECE_BYTES, ...(level === undefined ? {} : { level }) });
+  const params = level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
+  return createZstdCompress({ chunkSize: PIECE_BYTES, params });
+}
+
+/**
+ * Compresses a stream into one gzip member or one zstd frame.
+ * @param level the format's own scale (gzip 0..9, zstd 1..22); the library's default when undefined
+ */
+export async function* compress(
+  source: AsyncIterable<Uint8Array>,
+  compression: Compression,
+  level?: number,
+): AsyncGenerator<Uint8Array> {
+  if (compression === "none") {
+    yield* source;
+    return;
+  }
+  const engine = encoder(compression, level);
+  // Its failure also destroys the engine, so the loop below reports it.
+  const fed = pipeline(Readable.from(source, { objectMode: true }), engine);
+  fed.catch(() => {});
+  for await (const piece of engine as AsyncIterable<Buffer>) yield piece;
+  await fed;
+}

@@ -1,0 +1,104 @@
+/** Decompression of a byte stream, all members and frames of it, in bounded memory. */
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
+import { corrupt, SealrootError } from "../errors/index.ts";
+import { type Compression, PIECE_BYTES } from "./compress.ts";
+import { ZstdFrameWalker } from "./frames.ts";
+
+/** Some output may wait, so that inflating (in zlib's thread) and using overlap. */
+const ENGINE_OPTIONS = { chunkSize: PIECE_BYTES, readableHighWaterMark: 4 * PIECE_BYTES };
+
+export interface DecompressOptions {
+  /** More output than this is refused as `unsupported`: a guard against bombs. */
+  readonly maxOutputBytes?: number;
+}
+
+/**
+ * Decompresses a stream of one or many gzip members (RFC 1952) or zstd frames (RFC 8878).
+ *
+ * Behind the last gzip member only zeros may follow, as tape padding; behind the last zstd frame nothing.
+ *
+ * @throws SealrootError `corrupt` for bad, truncated or trailing data; what `source` throws passes through
+ */
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  compression: Compression,
+  options: DecompressOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const limit = options.maxOutputBytes ?? Number.POSITIVE_INFINITY;
+  let outputBytes = 0;
+  for await (const piece of decoder(source, compression)) {
+    outputBytes += piece.length;
+    if (outputBytes > limit) {
+      throw new SealrootError(
+        "unsupported",
+        `Cannot decompress ${compression} data: more than ${limit} bytes come out`,
+      );
+    }
+    yield piece;
+  }
+}
+
+function decoder(source: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {
+  if (compression === "none") return source;
+  return compression === "gzip" ? gunzip(source) : unzstd(source);
+}
+
+async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let fedBytes = 0;
+  let trailingZeros = 0;
+  async function* counted() {
+    for await (const piece of source) {
+      fedBytes += piece.length;
+      const zeros = countTrailingZeros(piece);
+      trailingZeros = zeros === piece.length ? trailingZeros + zeros : zeros;
+      yield piece;
+    }
+  }
+  const engine = createGunzip(ENGINE_OPTIONS);
+  yield* through(counted(), engine, "gzip");
+  // zlib stops at the first zero behind a member and ignores what comes after it, further members included.
+  if (fedBytes - engine.bytesWritten > trailingZeros) {
+    throw corrupt("Cannot decompress gzip data: something follows the zeros behind the last member", {
+      offset: engine.bytesWritten,
+    });
+  }
+}
+
+function countTrailingZeros(piece: Uint8Array): number {
+  let end = piece.length;
+  while (end > 0 && piece[end - 1] === 0) end--;
+  return piece.length - end;
+}
+
+async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async function* framed() {
+    const walker = new ZstdFrameWalker();
+    for await (const piece of source) yield* walker.push(piece);
+    walker.finish();
+  }
+  const engine = createZstdDecompress(ENGINE_OPTIONS);
+  yield* through(framed(), engine, "zstd");
+}
+
+async function* through(
+  source: AsyncIterable<Uint8Array>,
+  engine: Gunzip | ZstdDecompress,
+  name: string,
+): AsyncGenerator<Uint8Array> {
+  // A failing source destroys the engine with its error, and the loop below throws it.
+  const fed = pipeline(Readable.from(source), engine);
+  fed.catch(() => {});
+  try {
+    for await (const piece of engine as AsyncIterable<Buffer>) yield piece;
+    await fed;
+  } catch (error) {
+    throw isDecoderError(error) ? corrupt(`Cannot decompress ${name} data: ${error.message}`, {}) : error;
+  }
+}
+
+/** node:zlib marks its errors with codes such as Z_DATA_ERROR and ZSTD_error_corruption_detected. */
+function isDecoderError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^Z(STD)?_/.test(error.code);
+}

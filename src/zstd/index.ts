@@ -1,0 +1,10 @@
+/**
+ * zstd: the framings of compressed streams, zstd (RFC 8878) and gzip (RFC 1952), all frames and members of them; the
+ * codecs themselves are node:zlib's.
+ *
+ * Pure: byte streams in, byte streams out. May import errors and node:zlib.
+ * @module
+ */
+export { type Compression, compress, PIECE_BYTES } from "./compress.ts";
+export { type DecompressOptions, decompress } from "./decompress.ts";
+export { ZstdFrameWalker } from "./frames.ts";

@@ -1,0 +1,62 @@
+/** The guest's serial console: what it printed, as plain text and bounded. */
+
+/** Most of the console that is kept; a boot without `quiet` prints about 60 kB. */
+const KEPT_CHARACTERS = 1024 * 1024;
+
+/** Longest control sequence that is waited for when a chunk ends within one. */
+const SEQUENCE_CHARACTERS = 32;
+
+/** Terminal control sequences (ECMA-48 CSI and the two-character escapes), which firmware and systemd print. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with the control character ESC
+const CONTROL_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\-~])/g;
+
+/** Collects console output without its control sequences and carriage returns. */
+export class ConsoleLog {
+  #text = "";
+  #droppedCharacters = 0;
+  #pending = "";
+  readonly #decoder = new TextDecoder();
+
+  /** What the guest printed, or the last 1 MiB of it. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Characters printed so far: the position where later output will stand. */
+  get position(): number {
+    return this.#droppedCharacters + this.#text.length;
+  }
+
+  /** What was printed at and after `position`. */
+  textFrom(position: number): string {
+    return this.#text.slice(Math.max(0, position - this.#droppedCharacters));
+  }
+
+  /** The last `count` lines that are not empty. */
+  lastLines(count: number): readonly string[] {
+    return this.#text
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "")
+      .slice(-count);
+  }
+
+  /** Takes output as it comes; a control sequence or character may be cut anywhere. */
+  append(bytes: Uint8Array): void {
+    const raw = this.#pending + this.#decoder.decode(bytes, { stream: true });
+    const cut = incompleteSequenceStart(raw);
+    this.#pending = raw.slice(cut);
+    this.#text += raw.slice(0, cut).replace(CONTROL_SEQUENCE, "").replaceAll("\r", "");
+    const excess = this.#text.length - KEPT_CHARACTERS;
+    if (excess <= 0) return;
+    this.#text = this.#text.slice(excess);
+    this.#droppedCharacters += excess;
+  }
+}
+
+/** Where a control sequence begins that the end of `raw` cuts, or the length when none does. */
+function incompleteSequenceStart(raw: string): number {
+  const start = raw.lastIndexOf("\u001b");
+  if (start < 0 || raw.length - start > SEQUENCE_CHARACTERS) return raw.length;
+  return raw.slice(start).search(CONTROL_SEQUENCE) === 0 ? raw.length : start;
+}

@@ -1,0 +1,121 @@
+/** QEMU's command line for the x86-64 machine of boot-chain.md C: a pure function of what the machine consists of. */
+import type { Accelerator } from "./accelerator.ts";
+import { AGENT_PORT, smbiosArguments } from "./credentials.ts";
+import type { FirmwareFiles } from "./firmware.ts";
+
+/** A disk of the machine, from a raw image file. */
+export interface Drive {
+  readonly path: string;
+  /**
+   * `throw-away` (default): the guest may write, the file stays as it is. `persist`: writes go into the file.
+   * `read-only`: the guest cannot write.
+   */
+  readonly mode?: "throw-away" | "persist" | "read-only";
+  /** `virtio` when absent. */
+  readonly bus?: "virtio" | "nvme";
+}
+
+/** A kernel that QEMU loads itself, without firmware, boot loader or Secure Boot. */
+export interface DirectBoot {
+  readonly kernelPath: string;
+  readonly initrdPath?: string;
+  readonly commandLine: string;
+}
+
+/** All that decides the command line. Paths are absolute. */
+export interface Machine {
+  readonly accelerator: Accelerator;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly drives: readonly Drive[];
+  readonly boot: DirectBoot | FirmwareFiles;
+  /** Socket on which somebody listens for the agent's port; the machine has no such port without it. */
+  readonly agentSocketPath?: string;
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly smbiosStrings: readonly string[];
+  /** Control socket of a running swtpm; the machine has no TPM without it. */
+  readonly tpmSocketPath?: string;
+  /** User-mode network (outgoing connections only). */
+  readonly network: boolean;
+  /** False: the machine ends when the guest reboots. */
+  readonly reboots: boolean;
+  /** `captured`: the serial port on QEMU's standard output. `terminal`: on the user's terminal, with QEMU's escape key. */
+  readonly console: "captured" | "terminal";
+}
+
+/** The arguments of `qemu-system-x86_64`. */
+export function machineArguments(machine: Machine): readonly string[] {
+  return [
+    ...processorArguments(machine),
+    ...["-nodefaults", "-display", "none", ...(machine.reboots ? [] : ["-no-reboot"])],
+    ...["-serial", machine.console === "terminal" ? "mon:stdio" : "stdio"],
+    ...bootArguments(machine.boot),
+    ...machine.drives.flatMap(driveArguments),
+    ...(machine.network ? ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="] : []),
+    ...agentArguments(machine.agentSocketPath),
+    ...tpmArguments(machine.tpmSocketPath),
+    ...smbiosArguments(machine.credentials, machine.smbiosStrings),
+  ];
+}
+
+/**
+ * The `secboot` build of OVMF needs System Management Mode, and hangs without it. In emulation `cx16` is off: with two
+ * processors QEMU 7.2's cmpxchg16b crashes the kernel's slab allocator (boot-chain.md C, "-cpu").
+ */
+function processorArguments(machine: Machine): readonly string[] {
+  const emulated = machine.accelerator === "tcg";
+  const isDirect = "kernelPath" in machine.boot;
+  return [
+    ...["-machine", `q35,smm=${isDirect ? "off" : "on"},vmport=off`],
+    ...["-accel", emulated ? "tcg,thread=multi" : "kvm", "-cpu", emulated ? "max,-cx16" : "host"],
+    ...["-smp", String(machine.cpus), "-m", String(machine.memoryMiB)],
+  ];
+}
+
+function bootArguments(boot: DirectBoot | FirmwareFiles): readonly string[] {
+  if ("kernelPath" in boot) {
+    const initrd = boot.initrdPath === undefined ? [] : ["-initrd", boot.initrdPath];
+    return ["-kernel", boot.kernelPath, ...initrd, "-append", boot.commandLine];
+  }
+  return [
+    ...["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${optionValue(boot.codePath)}`],
+    ...["-drive", `if=pflash,format=raw,unit=1,file=${optionValue(boot.variablesPath)}`],
+    // Only code in System Management Mode may write variables: without this the guest could enrol its own keys.
+    ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
+  ];
+}
+
+const DRIVE_MODE = {
+  // What is thrown away need not reach the disk: `unsafe` ignores the guest's flushes.
+  "throw-away": "snapshot=on,cache=unsafe",
+  persist: "cache=writeback",
+  "read-only": "readonly=on,cache=unsafe",
+} as const;
+
+function driveArguments(drive: Drive, index: number): readonly string[] {
+  const file = `format=raw,${DRIVE_MODE[drive.mode ?? "throw-away"]},file=${optionValue(drive.path)}`;
+  if (drive.bus !== "nvme") return ["-drive", `if=virtio,${file}`];
+  const id = `nvme${index}`;
+  return ["-drive", `if=none,id=${id},${file}`, "-device", `nvme,drive=${id},serial=${id}`];
+}
+
+function agentArguments(socketPath: string | undefined): readonly string[] {
+  if (socketPath === undefined) return [];
+  return [
+    ...["-device", "virtio-serial-pci", "-chardev", `socket,id=agent,path=${optionValue(socketPath)}`],
+    ...["-device", `virtserialport,chardev=agent,name=${AGENT_PORT}`],
+  ];
+}
+
+function tpmArguments(socketPath: string | undefined): readonly string[] {
+  if (socketPath === undefined) return [];
+  return [
+    ...["-chardev", `socket,id=tpm,path=${optionValue(socketPath)}`, "-tpmdev", "emulator,id=tpm0,chardev=tpm"],
+    ...["-device", "tpm-crb,tpmdev=tpm0"],
+  ];
+}
+
+/** A value inside QEMU's comma-separated options: a comma is written twice (qemu(1), "-drive"). */
+function optionValue(text: string): string {
+  return text.replaceAll(",", ",,");
+}

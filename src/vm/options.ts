@@ -1,0 +1,39 @@
+/** What a caller decides about a virtual machine, and the values for what is left open. */
+import type { DirectBoot, Drive } from "./machine.ts";
+
+export interface VirtualMachineOptions {
+  /** The first one is the disk that the firmware boots. */
+  readonly drives: readonly Drive[];
+  /** Boots this kernel directly; without it the machine starts its UEFI firmware with Secure Boot support. */
+  readonly directBoot?: DirectBoot;
+  /** 1024 when absent. */
+  readonly memoryMiB?: number;
+  /** 2 when absent. */
+  readonly cpus?: number;
+  /** False leaves out the agent (and its systemd credentials): the guest is on its own. True when absent. */
+  readonly agent?: boolean;
+  /** Further SMBIOS type 11 strings, such as `io.systemd.stub.kernel-cmdline-extra=…`. */
+  readonly smbiosStrings?: readonly string[];
+  /** Further systemd credentials by name. */
+  readonly credentials?: Readonly<Record<string, string>>;
+  /** A TPM 2.0 by swtpm with empty state; costs some 5 s of boot in emulation. */
+  readonly tpm?: boolean;
+  /** Outgoing network connections. */
+  readonly network?: boolean;
+  /** True: the machine lives on when the guest reboots, and {@link VirtualMachine.waitForReady} can be called again. */
+  readonly reboots?: boolean;
+  /** Receives console output as it comes, for those who want to watch. */
+  readonly onConsole?: (bytes: Uint8Array) => void;
+}
+
+export const DEFAULT_MEMORY_MIB = 1024;
+export const DEFAULT_CPUS = 2;
+
+/** From start to the agent's report: 13 s under Secure Boot in emulation on an idle machine; five times that, and more. */
+export const READY_TIMEOUT_MS = 120_000;
+
+/** One command, most of which take 0.1 to 0.3 s. */
+export const COMMAND_TIMEOUT_MS = 60_000;
+
+/** From start to a line on the console: refusals come within 8 s on an idle machine. */
+export const CONSOLE_TIMEOUT_MS = 90_000;

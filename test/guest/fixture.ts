@@ -1,0 +1,75 @@
+/**
+ * Runs our sources under the pinned Node in a guest whose ext4 has fs-verity, which the machine running the tests may
+ * not have.
+ *
+ * A test of the guest is a file `test/guest/inside/NAME.ts` in node:test style; `/scratch` is an ext4 with fs-verity for
+ * it, it runs as root. Its outside is two lines in `test/guest/NAME.test.ts`:
+ *
+ *     import { testInGuest } from "./fixture.ts";
+ *     testInGuest("NAME");
+ */
+import assert from "node:assert/strict";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { AGENT_SCRIPT, startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
+import { CHECKOUT, guestBase, makeExt4 } from "./base.ts";
+
+/** Parts of the checkout that the guest gets. */
+const SOURCES = ["package.json", "src", "test", "initramfs"];
+
+const SCRATCH_SIZE = "2G";
+const TEST_TIMEOUT_MS = 300_000;
+
+/**
+ * Registers a test that runs `inside/NAME.ts` in a guest of its own, and fails with the output of the run inside.
+ * @param timeoutMs of the run inside; emulation is some ten times slower than the machine itself
+ */
+export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
+  test(`in a guest with fs-verity: ${name}`, async (context) => {
+    const guest = await startGuest();
+    try {
+      const result = await guest.run(`exec node --test-reporter=tap test/guest/inside/${name}.ts`, timeoutMs);
+      const report = result.stdout.toString();
+      context.diagnostic(report);
+      assert.equal(result.exitCode, 0, `${report}\n${result.stderr}\nconsole:\n${guest.consoleText.slice(-2000)}`);
+      assert.match(report, /^# tests [1-9]/m, "the file inside holds no test");
+      assert.match(report, /^# (?:skipped|todo) 0$/m, "a test inside was skipped");
+    } finally {
+      await guest.stop();
+    }
+  });
+}
+
+/** Boots a guest with the checkout's present sources on `/work` and an empty `/scratch`. Ready in about 5 s. */
+export async function startGuest(): Promise<VirtualMachine> {
+  const base = await guestBase(AGENT_SCRIPT);
+  const work = await mkdtemp(join(tmpdir(), "sealroot-guest-"));
+  try {
+    const tree = join(work, "tree");
+    await mkdir(join(tree, "node_modules"), { recursive: true });
+    for (const name of SOURCES) await cp(join(CHECKOUT, name), join(tree, name), { recursive: true });
+    const sources = join(work, "sources.img");
+    const scratch = join(work, "scratch.img");
+    await makeExt4(sources, "128M", tree);
+    await makeExt4(scratch, SCRATCH_SIZE);
+    const guest = await startVirtualMachine({
+      drives: [
+        { path: base.diskPath, mode: "read-only", bus: "nvme" },
+        { path: sources, mode: "read-only" },
+        { path: scratch },
+      ],
+      directBoot: {
+        kernelPath: base.kernelPath,
+        commandLine: "root=/dev/nvme0n1 ro init=/init console=ttyS0 panic=-1 quiet",
+      },
+      memoryMiB: 2048,
+    });
+    await guest.waitForReady();
+    return guest;
+  } finally {
+    // QEMU has the files open by now, or has failed.
+    await rm(work, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AGENT_CREDENTIALS, smbiosArguments } from "../../src/vm/credentials.ts";
+import { type Machine, machineArguments } from "../../src/vm/machine.ts";
+
+const MACHINE: Machine = {
+  accelerator: "tcg",
+  memoryMiB: 1024,
+  cpus: 2,
+  drives: [{ path: "/disks/a,b.img" }],
+  boot: { codePath: "/fw/CODE.fd", variablesPath: "/tmp/vars.fd" },
+  credentials: {},
+  smbiosStrings: [],
+  network: false,
+  reboots: false,
+  console: "captured",
+};
+
+test("a machine with firmware has the arguments proven in boot-chain.md C", () => {
+  assert.deepEqual(machineArguments(MACHINE), [
+    ...["-machine", "q35,smm=on,vmport=off", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-smp", "2"],
+    ...["-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
+    ...["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/fw/CODE.fd"],
+    ...["-drive", "if=pflash,format=raw,unit=1,file=/tmp/vars.fd"],
+    ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
+    ...["-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file=/disks/a,,b.img"],
+  ]);
+});
+
+test("a kernel booted directly needs no firmware, and each part adds its own arguments", () => {
+  const line = machineArguments({
+    ...MACHINE,
+    accelerator: "kvm",
+    drives: [
+      { path: "/a", mode: "persist" },
+      { path: "/b", mode: "read-only", bus: "nvme" },
+    ],
+    boot: { kernelPath: "/vmlinuz", initrdPath: "/initrd", commandLine: "quiet" },
+    agentSocketPath: "/s",
+    tpmSocketPath: "/t",
+    network: true,
+    reboots: true,
+    console: "terminal",
+  }).join(" ");
+  assert.equal(
+    line,
+    "-machine q35,smm=off,vmport=off -accel kvm -cpu host -smp 2 -m 1024 -nodefaults -display none " +
+      "-serial mon:stdio -kernel /vmlinuz -initrd /initrd -append quiet " +
+      "-drive if=virtio,format=raw,cache=writeback,file=/a " +
+      "-drive if=none,id=nvme1,format=raw,readonly=on,cache=unsafe,file=/b -device nvme,drive=nvme1,serial=nvme1 " +
+      "-netdev user,id=net0 -device virtio-net-pci,netdev=net0,romfile= " +
+      "-device virtio-serial-pci -chardev socket,id=agent,path=/s -device virtserialport,chardev=agent,name=sealroot.agent " +
+      "-chardev socket,id=tpm,path=/t -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0",
+  );
+});
+
+test("credentials travel as base64, further strings as they are with their commas doubled", () => {
+  assert.deepEqual(smbiosArguments({ greeting: 'a,"b"\n' }, ["io.systemd.stub.kernel-cmdline-extra=a=1,2"]), [
+    ...["-smbios", "type=11,value=io.systemd.credential.binary:greeting=YSwiYiIK"],
+    ...["-smbios", "type=11,value=io.systemd.stub.kernel-cmdline-extra=a=1,,2"],
+  ]);
+});
+
+test("strings that the firmware would lose are refused, the agent's own ones leave room", () => {
+  assert.throws(() => smbiosArguments({ large: "x".repeat(25_000) }, []), { code: "usage" });
+  assert.ok(smbiosArguments(AGENT_CREDENTIALS, []).join("").length < 4096);
+});

@@ -5,9 +5,15 @@
  * disk: directories are scanned and layers are opened in `repository/` and `oci/`.
  * @module
  */
+export { firstTreeDifference, type TreeDifference } from "./compare.ts";
 export { copyMetadata, newDirectory, newMetadata } from "./create.ts";
+export { type DumpDialect, INLINE_PARSE_MAX_BYTES, SYMLINK_TARGET_MAX_BYTES } from "./dump-leaf.ts";
+export { type DumpOptions, parseDump } from "./dump-parser.ts";
+export { dumpLine, dumpLines, dumpLinkLine, formatDump } from "./dump-writer.ts";
+export { FILE_TYPE_BITS, FILE_TYPE_MASK, kindOfMode, modeOf, PERMISSION_MASK } from "./file-type.ts";
 export { applyLayerEntry, type LayerEntry } from "./layer.ts";
 export * from "./node.ts";
+export { objectIdOfPath, objectPath } from "./object-path.ts";
 export {
   DEPTH_MAX,
   joinPath,

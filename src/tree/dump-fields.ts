@@ -1,0 +1,154 @@
+/** The fields of one dump line, checked one by one (spec/erofs.md 4 and 4.1). */
+import { type ByteString, bytesOf } from "../bytes/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
+import { unescapeField } from "./dump-escape.ts";
+import { DEPTH_MAX, NAME_MAX_BYTES } from "./path.ts";
+
+const FIXED_FIELDS = 11;
+/** What both reference tools read behind the fixed fields at most. */
+const XATTR_TEXT_MAX_BYTES = 65535;
+const XATTR_VALUE_MAX_BYTES = 65535;
+/** Room for one inode's xattrs in libcomposefs: sum of name + value + 7, plus 12 (spec/erofs.md 3.6, end). */
+const XATTR_SPACE_MAX_BYTES = 32767;
+const UINT32_MAX = 2 ** 32 - 1;
+/** 1024 chunks of 2^43 bytes. */
+export const FILE_SIZE_MAX_BYTES = 2 ** 53;
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** A line cut into fields; `payload`, `content` and `digest` are undefined for `-`. */
+export interface DumpFields {
+  readonly path: ByteString;
+  /** Type and permission bits. */
+  readonly mode: number;
+  readonly isHardLink: boolean;
+  readonly payload: ByteString | undefined;
+  readonly content: ByteString | undefined;
+  readonly digest: string | undefined;
+  /** The other fixed fields as text, in order: they have no meaning on a hard link's line. */
+  readonly sizeText: string;
+  readonly linkCountText: string;
+  readonly uidText: string;
+  readonly gidText: string;
+  readonly rdevText: string;
+  readonly mtimeText: string;
+  readonly xattrTexts: readonly string[];
+}
+
+/** Runs a part of the parser and puts the line's number in front of its reason. */
+export function atLine(line: number, parse: () => void): void {
+  try {
+    parse();
+  } catch (error) {
+    if (!(error instanceof SealrootError)) throw error;
+    throw corrupt(`Cannot parse dump file: line ${line}: ${error.message}`, { ...error.data, line });
+  }
+}
+
+/**
+ * Cuts a line, without its newline, into fields.
+ * @throws SealrootError `corrupt` whose message is only the reason: the caller adds the line
+ */
+export function splitDumpLine(line: string): DumpFields {
+  const fields = line.split(" ");
+  if (fields.length < FIXED_FIELDS) throw corrupt(`${fields.length} fields instead of at least ${FIXED_FIELDS}`);
+  const [path, sizeText, mode, linkCountText, uidText, gidText, rdevText, mtimeText, payload, content, digest] =
+    fields as [string, string, string, string, string, string, string, string, string, string, string];
+  const fixedLength = fields.slice(0, FIXED_FIELDS).reduce((sum, field) => sum + field.length + 1, 0);
+  if (line.length - fixedLength > XATTR_TEXT_MAX_BYTES) throw corrupt("more than 65535 bytes of extended attributes");
+  if (line.includes("\0")) throw corrupt("a NUL byte");
+  return {
+    path: unescapeField(path),
+    ...parseMode(mode),
+    payload: optionalField(payload),
+    content: content === "" ? undefined : optionalField(content),
+    digest: parseDigest(digest),
+    sizeText,
+    linkCountText,
+    uidText,
+    gidText,
+    rdevText,
+    mtimeText,
+    xattrTexts: fields.slice(FIXED_FIELDS),
+  };
+}
+
+function optionalField(text: string): ByteString | undefined {
+  if (text === "") throw corrupt('an empty field; absent is written "-"');
+  return text === "-" ? undefined : unescapeField(text);
+}
+
+function parseMode(text: string): { mode: number; isHardLink: boolean } {
+  if (!/^@?[0-7]{1,6}$/.test(text)) throw corrupt(`mode ${JSON.stringify(text)} is not octal`);
+  const isHardLink = text.startsWith("@");
+  return { mode: Number.parseInt(isHardLink ? text.slice(1) : text, 8), isHardLink };
+}
+
+function parseDigest(text: string): string | undefined {
+  if (text === "-") return undefined;
+  if (/^(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{128})$/.test(text)) return text.toLowerCase();
+  throw corrupt(`digest ${JSON.stringify(text.slice(0, 160))} is not 64 or 128 hex digits`);
+}
+
+/** An unsigned decimal number up to `max`, which is at most 2^53. */
+export function parseDecimal(text: string, field: string, max: number = UINT32_MAX): number {
+  if (!/^\+?[0-9]+$/.test(text)) throw corrupt(`${field} ${JSON.stringify(text)} is not a decimal number`);
+  if (text.length > 15 && BigInt(text.replace("+", "")) > BigInt(max)) throw corrupt(`${field} ${text} is over ${max}`);
+  const value = Number(text);
+  if (value > max) throw corrupt(`${field} ${text} is over ${max}`);
+  return value;
+}
+
+/** Seconds and nanoseconds; the part behind the dot is an integer, not a fraction. */
+export function parseMtime(text: string, allowNegative: boolean): { seconds: bigint; nanoseconds: number } {
+  const match = /^(-?)\+?([0-9]+)\.([0-9]+)$/.exec(text);
+  const [, sign = "", seconds = "", nanoseconds = ""] = match ?? [];
+  if (match === null) throw corrupt(`mtime ${JSON.stringify(text)} is not SECONDS.NANOSECONDS`);
+  if (sign !== "" && !allowNegative) throw corrupt(`mtime ${text} is negative`);
+  const magnitude = BigInt(seconds);
+  if (magnitude > INT64_MAX) throw corrupt(`mtime ${text} does not fit 64 bits`);
+  return {
+    seconds: sign === "" ? magnitude : -magnitude,
+    nanoseconds: parseDecimal(nanoseconds, "nanoseconds", 999_999_999),
+  };
+}
+
+/** The components of an absolute path; none for the root. Stricter than an archive's: nothing vanishes. */
+export function parseDumpPath(path: ByteString): ByteString[] {
+  if (!path.startsWith("/")) throw corrupt("the path is not absolute");
+  if (path === "/") return [];
+  const components = path.slice(1).split("/") as ByteString[];
+  if (components.length > DEPTH_MAX) throw corrupt(`more than ${DEPTH_MAX} path components`);
+  for (const component of components) {
+    if (component === "") throw corrupt("an empty file name in the path");
+    if (component === "." || component === "..") throw corrupt(`"${component}" in the path`);
+    if (component.length > NAME_MAX_BYTES) throw corrupt(`a file name of ${component.length} bytes, over 255`);
+    if (component.includes("\0")) throw corrupt("a NUL in the path");
+  }
+  return components;
+}
+
+/**
+ * The xattrs of a line. Of two with one name the later wins.
+ * @param intern gives back one array for equal values, so that labels are stored once
+ */
+export function parseXattrs(
+  texts: readonly string[],
+  intern: (value: ByteString) => Uint8Array = bytesOf,
+): Map<ByteString, Uint8Array> {
+  const xattrs = new Map<ByteString, Uint8Array>();
+  let spaceBytes = 12;
+  for (const text of texts) {
+    const separator = text.indexOf("=");
+    if (separator === -1) throw corrupt(`extended attribute ${JSON.stringify(text.slice(0, 160))} without "="`);
+    const name = unescapeField(text.slice(0, separator));
+    const value = unescapeField(text.slice(separator + 1));
+    if (name === "") throw corrupt("an extended attribute without a name");
+    if (name.length > NAME_MAX_BYTES) throw corrupt(`an extended attribute name of ${name.length} bytes, over 255`);
+    if (name.includes("\0")) throw corrupt("a NUL in an extended attribute name");
+    if (value.length > XATTR_VALUE_MAX_BYTES) throw corrupt(`an extended attribute value of ${value.length} bytes`);
+    spaceBytes += name.length + value.length + 7;
+    if (spaceBytes > XATTR_SPACE_MAX_BYTES) throw corrupt("extended attributes of more than 32767 bytes in all");
+    xattrs.set(name, intern(value));
+  }
+  return xattrs;
+}

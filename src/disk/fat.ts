@@ -1,0 +1,103 @@
+/** Makes the FAT file system of an ESP inside a disk and fills it, with mkfs.vfat(8) and mtools, as an ordinary user. */
+import { utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SealrootError } from "../errors/index.ts";
+import { runTool } from "../platform/index.ts";
+import { volumeIdOfGuid } from "./guid.ts";
+import { type PlannedPartition, SECTOR_BYTES } from "./partition-plan.ts";
+import type { WorkDisk } from "./work-disk.ts";
+
+/** A file of the ESP. */
+export interface EspFile {
+  /** Path without leading slash, such as `EFI/BOOT/BOOTX64.EFI`. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface EspOptions {
+  readonly partition: PlannedPartition;
+  readonly files: readonly EspFile[];
+  /** Directories that exist even when empty; parents of files need not be listed. */
+  readonly directories: readonly string[];
+  /** Time of every directory and file, seconds since 1970. */
+  readonly epochSeconds: number;
+}
+
+const VOLUME_LABEL = "EFI-SYSTEM";
+const KIB = 1024;
+const TIMEOUT_MS = 300_000;
+/** FAT counts from 1980 (Microsoft FAT specification, "Date and Time Formats"). */
+const FAT_EPOCH_SECONDS = 315_532_800;
+/** Up to this size, mkfs.vfat's default clusters leave fewer than FAT32 must have (boot-chain.md B). */
+const SMALL_ESP_BYTES = 512 * KIB * KIB;
+
+/**
+ * Makes the ESP's file system and writes the files in byte order of their paths, so that equal inputs give equal bytes.
+ *
+ * @throws SealrootError `no-space` when the files do not fit, before anything is written; `missing-tool`; `failed`
+ */
+export async function writeEsp(disk: WorkDisk, options: EspOptions): Promise<void> {
+  checkFit(options);
+  await makeFileSystem(disk, options.partition);
+  const image = `${disk.path}@@${options.partition.startBytes}`;
+  const epochSeconds = Math.max(options.epochSeconds, FAT_EPOCH_SECONDS);
+  // Without MTOOLS_SKIP_CHECK, mtools compares with the size of the whole disk file; TZ because FAT holds local time.
+  const env = { SOURCE_DATE_EPOCH: String(epochSeconds), TZ: "UTC", MTOOLS_SKIP_CHECK: "1", MTOOLSRC: "/dev/null" };
+  const directories = directoriesOf(options);
+  const run = { env, directory: disk.directory, timeoutMs: TIMEOUT_MS };
+  await runTool("mmd", ["-i", image, ...directories.map((path) => `::/${path}`)], run);
+  for (const [index, file] of [...options.files].sort(byPath).entries()) {
+    const name = `esp-${index}`;
+    const source = join(disk.directory, name);
+    writeFileSync(source, file.bytes);
+    utimesSync(source, epochSeconds, epochSeconds);
+    await runTool("mcopy", ["-m", "-i", image, name, `::/${file.path}`], run);
+  }
+}
+
+/** Content of one file of an ESP, read with mtools. @throws SealrootError `failed` when it is not there */
+export async function readEspFile(disk: string, startBytes: number, path: string): Promise<Uint8Array> {
+  const env = { MTOOLS_SKIP_CHECK: "1", MTOOLSRC: "/dev/null" };
+  const result = await runTool("mtype", ["-i", `${disk}@@${startBytes}`, `::/${path}`], { env, timeoutMs: TIMEOUT_MS });
+  return result.stdout;
+}
+
+async function makeFileSystem(disk: WorkDisk, partition: PlannedPartition): Promise<void> {
+  const startSectors = partition.startBytes / SECTOR_BYTES;
+  const volumeId = volumeIdOfGuid(partition.guid).toString(16).padStart(8, "0");
+  const args = ["-F", "32", "--invariant", "-h", String(startSectors), "-i", volumeId, "-n", VOLUME_LABEL];
+  if (partition.sizeBytes <= SMALL_ESP_BYTES) args.push("-s", "1");
+  args.push("--offset", String(startSectors), disk.path, String(partition.sizeBytes / KIB));
+  await runTool("mkfs.vfat", args, { directory: disk.directory, timeoutMs: TIMEOUT_MS });
+}
+
+/** Parents before children, in byte order. */
+function directoriesOf(options: EspOptions): string[] {
+  const found = new Set<string>();
+  const add = (path: string): void => {
+    const parts = path.split("/");
+    for (let length = 1; length <= parts.length; length++) found.add(parts.slice(0, length).join("/"));
+  };
+  for (const path of options.directories) add(path);
+  for (const file of options.files) {
+    const slash = file.path.lastIndexOf("/");
+    if (slash > 0) add(file.path.slice(0, slash));
+  }
+  return [...found].sort();
+}
+
+/** Two copies of the FAT and whole clusters cost a few percent: 1/16 of the partition is kept for them. */
+function checkFit(options: EspOptions): void {
+  const neededBytes = options.files.reduce((sum, file) => sum + file.bytes.length, 0);
+  const usableBytes = Math.floor((options.partition.sizeBytes * 15) / 16);
+  if (neededBytes <= usableBytes) return;
+  throw new SealrootError(
+    "no-space",
+    `Cannot fill the ESP: its files have ${neededBytes} bytes, the partition holds ${usableBytes}`,
+    { expected: String(neededBytes), actual: String(usableBytes) },
+  );
+}
+
+function byPath(a: EspFile, b: EspFile): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+}

@@ -1,0 +1,28 @@
+/**
+ * disk: partition tables, the ESP and the root file system of a disk or a disk file, written without root; and reading
+ * such disks without root.
+ *
+ * Store room: runs the field's own tools (sfdisk, mkfs.vfat, mtools, mke2fs, debugfs, e2fsck) through `platform/`.
+ * Knows partitions and file systems, not what a deployment or a boot entry is.
+ * @module
+ */
+export type { DiskEntry } from "./ext4-entry.ts";
+export { checkRootFileSystem, makeRootFileSystem, type RootFileSystemOptions } from "./ext4-make.ts";
+export { populationScript, type Script, type ScriptOptions } from "./ext4-script.ts";
+export { populationBytes, rootBytesNeeded } from "./ext4-space.ts";
+export { type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
+export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
+export { deriveGuid } from "./guid.ts";
+export {
+  DEFAULT_ESP_BYTES,
+  diskSizeForRoot,
+  inMib,
+  MINIMUM_ESP_BYTES,
+  type PartitionPlan,
+  type PartitionPlanOptions,
+  type PlannedPartition,
+  planPartitions,
+} from "./partition-plan.ts";
+export { type DiskArchitecture, PARTITION_TYPE, ROOT_PARTITION_TYPE } from "./partition-types.ts";
+export { partitionScript, writePartitionTable } from "./partition-writer.ts";
+export type { WorkDisk } from "./work-disk.ts";

@@ -5,6 +5,8 @@
  * disk: directories are scanned and layers are opened in `repository/` and `oci/`.
  * @module
  */
+
+export { cloneTree } from "./clone.ts";
 export { firstTreeDifference, type TreeDifference } from "./compare.ts";
 export { copyMetadata, newDirectory, newMetadata } from "./create.ts";
 export { type DumpDialect, INLINE_PARSE_MAX_BYTES, SYMLINK_TARGET_MAX_BYTES } from "./dump-leaf.ts";

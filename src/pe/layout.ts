@@ -16,12 +16,8 @@ export const COFF = {
   pointerToSymbolTable: 12,
   numberOfSymbols: 16,
   sizeOfOptionalHeader: 20,
-  characteristics: 22,
   end: 24,
 } as const;
-
-/** IMAGE_FILE_LOCAL_SYMS_STRIPPED of the COFF characteristics. */
-export const LOCAL_SYMBOLS_STRIPPED = 0x0008;
 
 /** Optional Header of a PE32+ file; `dataDirectories` is where the fixed part ends. */
 export const OPTIONAL = {

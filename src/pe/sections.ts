@@ -2,15 +2,7 @@
 import { alignUp } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type PeImage, parsePe } from "./image.ts";
-import {
-  COFF,
-  LOCAL_SYMBOLS_STRIPPED,
-  OPTIONAL,
-  SECTION,
-  SECTION_CODE_READ,
-  SECTION_DATA_READ,
-  SECTIONS_MAX,
-} from "./layout.ts";
+import { COFF, OPTIONAL, SECTION, SECTION_CODE_READ, SECTION_DATA_READ, SECTIONS_MAX } from "./layout.ts";
 
 export interface NewSection {
   /** At most 8 ASCII characters, such as `.cmdline`. */
@@ -143,8 +135,6 @@ function updateHeaders(view: DataView, image: PeImage, placed: readonly PlacedSe
   if (hasSymbols) {
     view.setUint32(coffOffset + COFF.pointerToSymbolTable, 0, true);
     view.setUint32(coffOffset + COFF.numberOfSymbols, 0, true);
-    const characteristics = view.getUint16(coffOffset + COFF.characteristics, true);
-    view.setUint16(coffOffset + COFF.characteristics, characteristics | LOCAL_SYMBOLS_STRIPPED, true);
   }
   const addedBytes = placed.reduce((sum, section) => sum + section.content.length, 0);
   const oldBytes = view.getUint32(optional + OPTIONAL.sizeOfInitializedData, true);

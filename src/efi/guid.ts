@@ -1,0 +1,54 @@
+/** GUIDs: text, and the mixed-endian 16 bytes of UEFI (UEFI 2.10, appendix A). */
+import { toHex } from "../bytes/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
+
+declare const guidBrand: unique symbol;
+
+/** A GUID as lower-case text, such as `8be4df61-93ca-11d2-aa0d-00e098032b8c`. */
+export type Guid = string & { readonly [guidBrand]: true };
+
+export const GUID_BYTES = 16;
+
+/** EFI_GLOBAL_VARIABLE: PK, KEK, SecureBoot, BootOrder … (UEFI 2.10, 3.3). */
+export const GLOBAL_VARIABLE_VENDOR = guidOf("8be4df61-93ca-11d2-aa0d-00e098032b8c");
+/** EFI_IMAGE_SECURITY_DATABASE_GUID: db, dbx (UEFI 2.10, 32.6.1). */
+export const IMAGE_SECURITY_DATABASE_VENDOR = guidOf("d719b2cb-3d3a-4596-a3bc-dad00e67656f");
+/** systemd-boot and systemd-stub: LoaderInfo, LoaderDevicePartUUID, StubInfo … ("The Boot Loader Interface"). */
+export const BOOT_LOADER_VENDOR = guidOf("4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
+
+/**
+ * A GUID from its text, either case.
+ * @throws SealrootError `usage`
+ */
+export function guidOf(text: string): Guid {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
+    throw new SealrootError(
+      "usage",
+      `Cannot read GUID: "${text}" is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`,
+    );
+  }
+  return text.toLowerCase() as Guid;
+}
+
+/** The 16 bytes: the first three fields little-endian, the rest as written. */
+export function guidBytes(guid: Guid): Uint8Array {
+  const bytes = Buffer.from(guid.replaceAll("-", ""), "hex");
+  return Uint8Array.from(swapEndian(bytes));
+}
+
+/** @throws SealrootError `corrupt` when there are not 16 bytes */
+export function guidText(bytes: Uint8Array): Guid {
+  if (bytes.length !== GUID_BYTES) throw corrupt(`Cannot read GUID: ${bytes.length} bytes, 16 wanted`);
+  const hex = toHex(swapEndian(bytes));
+  return guidOf(`${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`);
+}
+
+/** Turns the first three fields (4, 2 and 2 bytes) around; its own inverse. */
+function swapEndian(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.of(
+    ...bytes.subarray(0, 4).toReversed(),
+    ...bytes.subarray(4, 6).toReversed(),
+    ...bytes.subarray(6, 8).toReversed(),
+    ...bytes.subarray(8),
+  );
+}

@@ -1,0 +1,46 @@
+/**
+ * efi: what UEFI firmware keeps in variables: Secure Boot key databases, authenticated updates of them, the variable
+ * store of OVMF, and the texts a boot loader leaves behind.
+ *
+ * Format room, pure: bytes in, values out, the time is passed in. Knows `cms/` for signatures; knows no file, no
+ * efivarfs and no virtual machine.
+ * @module
+ */
+export {
+  type AuthenticatedVariable,
+  parseAuthenticatedVariable,
+  signVariable,
+  type VariableToSign,
+  verifyAuthenticatedVariable,
+} from "./authenticated-variable.ts";
+export { type EfiTime, efiTimeOf, parseEfiTime } from "./efi-time.ts";
+export {
+  BOOT_LOADER_VENDOR,
+  GLOBAL_VARIABLE_VENDOR,
+  type Guid,
+  guidBytes,
+  guidOf,
+  guidText,
+  IMAGE_SECURITY_DATABASE_VENDOR,
+} from "./guid.ts";
+export {
+  type SecureBootCertificates,
+  type SecureBootVariableName,
+  secureBootVariables,
+  vendorOf,
+} from "./secure-boot.ts";
+export {
+  encodeSignatureLists,
+  parseSignatureLists,
+  type SignatureEntry,
+  type SignatureType,
+  x509Entry,
+} from "./signature-list.ts";
+export {
+  type EfiVariable,
+  parseEfivarfs,
+  utf16List,
+  utf16Text,
+  VariableAttribute,
+} from "./variable.ts";
+export { addVariables, readVariableStore, type StoredVariable } from "./variable-store.ts";

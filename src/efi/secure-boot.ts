@@ -1,0 +1,40 @@
+/** The three variables that switch Secure Boot on with one's own keys (UEFI 2.10, 32.3). */
+import type { VariableToSign } from "./authenticated-variable.ts";
+import { GLOBAL_VARIABLE_VENDOR, type Guid, IMAGE_SECURITY_DATABASE_VENDOR } from "./guid.ts";
+import { encodeSignatureLists, x509Entry } from "./signature-list.ts";
+import { VariableAttribute } from "./variable.ts";
+
+/** Platform key, key exchange keys, signature database. */
+export type SecureBootVariableName = "PK" | "KEK" | "db";
+
+/** DER certificates of each variable. The platform key is one certificate. */
+export type SecureBootCertificates = Readonly<Record<SecureBootVariableName, readonly Uint8Array[]>>;
+
+const { nonVolatile, bootServiceAccess, runtimeAccess, timeBasedAuthenticatedWriteAccess } = VariableAttribute;
+/** The attributes UEFI prescribes for all three (2.10, 3.3 and 32.6). */
+const ATTRIBUTES = nonVolatile | bootServiceAccess | runtimeAccess | timeBasedAuthenticatedWriteAccess;
+
+/** The vendor under which firmware looks for the variable. */
+export function vendorOf(name: SecureBootVariableName): Guid {
+  return name === "db" ? IMAGE_SECURITY_DATABASE_VENDOR : GLOBAL_VARIABLE_VENDOR;
+}
+
+/**
+ * The variables' contents, db first and PK last: setting PK ends setup mode, after which nothing unsigned is taken.
+ * @param owner names whoever enrols the certificates, in every entry
+ * @param timestamp not before 1970; firmware refuses later updates that are not newer
+ */
+export function secureBootVariables(
+  certificates: SecureBootCertificates,
+  owner: Guid,
+  timestamp: Date,
+): readonly (VariableToSign & { readonly name: SecureBootVariableName })[] {
+  const names: readonly SecureBootVariableName[] = ["db", "KEK", "PK"];
+  return names.map((name) => ({
+    name,
+    vendor: vendorOf(name),
+    attributes: ATTRIBUTES,
+    timestamp,
+    data: encodeSignatureLists(certificates[name].map((certificate) => x509Entry(owner, certificate))),
+  }));
+}

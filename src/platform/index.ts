@@ -2,10 +2,38 @@
  * platform: what the operating system does for sealroot: system calls that Node lacks (through koffi), programs,
  * worker threads, temporary files, atomic writes.
  *
- * Ground room: knows the kernel's and libc's interfaces, nothing of composefs. The only room that may import koffi and
- * node:child_process. koffi is loaded at the first system call, not at import.
+ * Ground room: knows the kernel's and libc's interfaces, nothing of composefs; may import `bytes/` and `errors/`. The
+ * only room that may import koffi and node:child_process. koffi is loaded at the first system call, not at import.
+ * Times with nanoseconds (statx) need nothing here: Node's `lstat` with `bigint: true` has them exactly.
  * @module
  */
-export * from "./exit-hooks.ts";
-export * from "./run-tool.ts";
-export * from "./tools.ts";
+export { type AtomicWriteOptions, writeFileAtomically } from "./atomic-write.ts";
+export { onProcessExit } from "./exit-hooks.ts";
+export {
+  enableVerity,
+  isVerityUnsupported,
+  measureVerity,
+  readVerityMetadata,
+  type VerityAlgorithmNumber,
+  type VerityState,
+} from "./fs-verity.ts";
+export type { FilePath } from "./libc.ts";
+export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
+export { cloneBlocks } from "./reflink.ts";
+export { renameExchange, renameNoReplace } from "./rename.ts";
+export {
+  type RunningTool,
+  type RunToolOptions,
+  runTool,
+  type StartToolOptions,
+  startTool,
+  type ToolExit,
+  type ToolResult,
+} from "./run-tool.ts";
+export { syncDirectory, syncFileSystem } from "./sync.ts";
+export { makeDirectory, type TemporaryDirectory, temporaryDirectory } from "./temporary.ts";
+export { findTool, packageOfTool, requireTool, requireTools } from "./tools.ts";
+export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
+export { serveRequests, TransferredResponse } from "./worker-error.ts";
+export { type WorkerChannel, WorkerPool, type WorkerPoolOptions } from "./worker-pool.ts";
+export { getXattr, listXattrs, readXattrs, removeXattr, setXattr } from "./xattr.ts";

@@ -1,0 +1,88 @@
+/** libc through koffi, loaded at the first call, with failures as errors that carry `code` as Node's own do. */
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { getSystemErrorName } from "node:util";
+import type koffi from "koffi";
+
+/** What is called, as C declares it (man pages of section 2). `void *` also takes null and bytes. */
+const PROTOTYPES = {
+  flock: "int flock(int, int)",
+  ioctl: "int ioctl(int, unsigned long, void *)",
+  lgetxattr: "long lgetxattr(void *, void *, void *, size_t)",
+  linkat: "int linkat(int, void *, int, void *, int)",
+  llistxattr: "long llistxattr(void *, void *, size_t)",
+  lremovexattr: "int lremovexattr(void *, void *)",
+  lsetxattr: "int lsetxattr(void *, void *, void *, size_t, int)",
+  renameat2: "int renameat2(int, void *, int, void *, unsigned int)",
+  syncfs: "int syncfs(int)",
+} as const;
+
+export type LibcFunction = keyof typeof PROTOTYPES;
+
+/** AT_FDCWD of linux/fcntl.h: relative paths start at the working directory. */
+export const AT_FDCWD = -100;
+
+/** A path as Node takes it: text, or the bytes themselves. */
+export type FilePath = string | Buffer;
+
+interface Libc {
+  readonly koffi: typeof koffi;
+  readonly functions: Map<LibcFunction, (...args: readonly unknown[]) => unknown>;
+}
+
+let loaded: Libc | undefined;
+
+function libc(): Libc {
+  if (loaded === undefined) {
+    const module = createRequire(import.meta.url)("koffi") as typeof koffi;
+    loaded = { koffi: module, functions: new Map() };
+  }
+  return loaded;
+}
+
+function nativeFunction(name: LibcFunction): (...args: readonly unknown[]) => unknown {
+  const { koffi, functions } = libc();
+  let found = functions.get(name);
+  if (found === undefined) {
+    found = koffi.load(null).func(PROTOTYPES[name]);
+    functions.set(name, found);
+  }
+  return found;
+}
+
+/**
+ * Calls a libc function whose negative result means failure.
+ *
+ * @param path what the error names
+ * @returns the result, zero or positive
+ * @throws Error with `code` ("EEXIST"), `errno`, `syscall` and `path`, as Node's system errors
+ */
+export function callLibc(name: LibcFunction, path: FilePath | undefined, ...args: readonly unknown[]): number {
+  const result = Number(nativeFunction(name)(...args));
+  if (result < 0) throw systemError(name, libc().koffi.errno(), path);
+  return result;
+}
+
+/** A number that libuv's table lacks (asm-generic/errno.h). */
+const EKEYREJECTED = 129;
+
+function systemError(syscall: string, errno: number, path: FilePath | undefined): Error {
+  const code = errno === EKEYREJECTED ? "EKEYREJECTED" : getSystemErrorName(-errno);
+  const shown = path === undefined ? undefined : path.toString();
+  const error = new Error(`${code}: ${syscall} failed${shown === undefined ? "" : ` '${shown}'`}`);
+  return Object.assign(error, { code, errno: -errno, syscall, ...(shown === undefined ? {} : { path: shown }) });
+}
+
+/** The address of the bytes, for structures that hold pointers. Valid while `bytes` is reachable. */
+export function addressOf(bytes: Uint8Array): bigint {
+  return libc().koffi.address(bytes);
+}
+
+/** The path with its final NUL. @throws Error with code EINVAL for a NUL inside, which the kernel would cut at */
+export function cString(path: FilePath): Buffer {
+  const bytes = typeof path === "string" ? Buffer.from(path, "utf8") : path;
+  if (bytes.includes(0)) throw systemError("path", constants.errno.EINVAL, bytes);
+  const terminated = Buffer.alloc(bytes.length + 1);
+  terminated.set(bytes);
+  return terminated;
+}

@@ -1,0 +1,127 @@
+/** A pool of worker threads for work that keeps a core busy. */
+import { availableParallelism } from "node:os";
+import { type Transferable, Worker } from "node:worker_threads";
+import { errorFromData, type WorkerReply } from "./worker-error.ts";
+
+export interface WorkerPoolOptions {
+  /** Threads at most; the number of cores when absent. They are started when there is work for them. */
+  readonly size?: number;
+  /** Given to each worker as `workerData`. */
+  readonly workerData?: unknown;
+}
+
+/** Requests that all go to one worker, in order: for work that keeps state there. */
+export interface WorkerChannel<Request, Response> {
+  run(request: Request, transfer?: readonly Transferable[]): Promise<Response>;
+  /** Frees the worker for other work's preference; requests under way go on. */
+  release(): void;
+}
+
+interface Pending<Response> {
+  resolve(response: Response): void;
+  reject(error: unknown): void;
+}
+
+interface Member<Response> {
+  readonly worker: Worker;
+  readonly pending: Map<number, Pending<Response>>;
+  channels: number;
+}
+
+/**
+ * Runs requests in worker threads whose module calls `serveRequests`.
+ *
+ * Each request goes to the worker with the fewest under way; a worker answers its requests in order. Whoever feeds the
+ * pool bounds its memory by awaiting answers. Idle workers do not keep the process alive.
+ */
+export class WorkerPool<Request, Response> {
+  readonly #module: URL;
+  readonly #sizeMax: number;
+  readonly #workerData: unknown;
+  readonly #members: Member<Response>[] = [];
+  #lastRequest = 0;
+
+  constructor(module: URL, options: WorkerPoolOptions = {}) {
+    this.#module = module;
+    this.#sizeMax = Math.max(1, options.size ?? availableParallelism());
+    this.#workerData = options.workerData;
+  }
+
+  /** Most threads that will run. */
+  get size(): number {
+    return this.#sizeMax;
+  }
+
+  /**
+   * @param transfer array buffers that move to the worker instead of being copied
+   * @returns the handler's answer; rejects with what the handler threw, or with an Error when the worker died
+   */
+  run(request: Request, transfer: readonly Transferable[] = []): Promise<Response> {
+    return this.#send(this.#leastLoaded(), request, transfer);
+  }
+
+  /** Binds to the worker with the fewest other channels and requests. */
+  channel(): WorkerChannel<Request, Response> {
+    const member = this.#leastLoaded();
+    member.channels++;
+    let open = true;
+    return {
+      run: (request, transfer = []) => this.#send(member, request, transfer),
+      release: () => {
+        if (open) member.channels--;
+        open = false;
+      },
+    };
+  }
+
+  /** Ends all workers; requests under way are rejected. */
+  async close(): Promise<void> {
+    const members = this.#members.splice(0);
+    await Promise.all(members.map((member) => member.worker.terminate()));
+  }
+
+  #leastLoaded(): Member<Response> {
+    const load = (member: Member<Response>) => member.pending.size + member.channels;
+    const best = this.#members.reduce<Member<Response> | undefined>(
+      (chosen, member) => (chosen === undefined || load(member) < load(chosen) ? member : chosen),
+      undefined,
+    );
+    if (best !== undefined && (load(best) === 0 || this.#members.length >= this.#sizeMax)) return best;
+    return this.#start();
+  }
+
+  #start(): Member<Response> {
+    const worker = new Worker(this.#module, { workerData: this.#workerData });
+    const member: Member<Response> = { worker, pending: new Map(), channels: 0 };
+    worker.on("message", (reply: WorkerReply<Response>) => this.#settle(member, reply));
+    worker.on("error", (error) => this.#drop(member, error));
+    worker.on("exit", (code) => this.#drop(member, new Error(`worker thread ended with code ${code}`)));
+    worker.unref();
+    this.#members.push(member);
+    return member;
+  }
+
+  #send(member: Member<Response>, request: Request, transfer: readonly Transferable[]): Promise<Response> {
+    const id = ++this.#lastRequest;
+    return new Promise<Response>((resolve, reject) => {
+      if (member.pending.size === 0) member.worker.ref();
+      member.pending.set(id, { resolve, reject });
+      member.worker.postMessage({ id, request }, [...transfer]);
+    });
+  }
+
+  #settle(member: Member<Response>, reply: WorkerReply<Response>): void {
+    const pending = member.pending.get(reply.id);
+    member.pending.delete(reply.id);
+    if (member.pending.size === 0) member.worker.unref();
+    if ("error" in reply) pending?.reject(errorFromData(reply.error));
+    else pending?.resolve(reply.response);
+  }
+
+  #drop(member: Member<Response>, error: unknown): void {
+    const index = this.#members.indexOf(member);
+    if (index >= 0) this.#members.splice(index, 1);
+    for (const pending of member.pending.values()) pending.reject(error);
+    member.pending.clear();
+  }
+}

@@ -1,0 +1,75 @@
+/** Extended attributes of a path, symbolic links not followed (xattr(7)). Names and values are bytes. */
+import { type ByteString, byteString } from "../bytes/index.ts";
+import { hasErrno } from "../errors/index.ts";
+import { callLibc, cString, type FilePath } from "./libc.ts";
+
+/** XATTR_LIST_MAX and XATTR_SIZE_MAX of linux/limits.h: no list and no value is longer. */
+const LIST_MAX_BYTES = 65536;
+const VALUE_MAX_BYTES = 65536;
+
+// One scratch buffer: the calls are synchronous and results are copied out.
+let scratch: Buffer | undefined;
+
+function scratchBuffer(): Buffer {
+  scratch ??= Buffer.alloc(Math.max(LIST_MAX_BYTES, VALUE_MAX_BYTES));
+  return scratch;
+}
+
+/** The names of the path's attributes, in the file system's order; none where the file system has no attributes. */
+export function listXattrs(path: FilePath): ByteString[] {
+  return xattrNames(cString(path), path);
+}
+
+/** The value, or undefined when there is no such attribute. */
+export function getXattr(path: FilePath, name: ByteString): Uint8Array | undefined {
+  return xattrValue(cString(path), path, name);
+}
+
+/** All attributes with their values. One that vanishes between listing and reading is left out. */
+export function readXattrs(path: FilePath): Map<ByteString, Uint8Array> {
+  const cPath = cString(path);
+  const xattrs = new Map<ByteString, Uint8Array>();
+  for (const name of xattrNames(cPath, path)) {
+    const value = xattrValue(cPath, path, name);
+    if (value !== undefined) xattrs.set(name, value);
+  }
+  return xattrs;
+}
+
+export function setXattr(path: FilePath, name: ByteString, value: Uint8Array): void {
+  callLibc("lsetxattr", path, cString(path), cString(Buffer.from(name, "latin1")), value, value.length, 0);
+}
+
+export function removeXattr(path: FilePath, name: ByteString): void {
+  callLibc("lremovexattr", path, cString(path), cString(Buffer.from(name, "latin1")));
+}
+
+function xattrNames(cPath: Buffer, path: FilePath): ByteString[] {
+  const buffer = scratchBuffer();
+  let length: number;
+  try {
+    length = callLibc("llistxattr", path, cPath, buffer, LIST_MAX_BYTES);
+  } catch (error) {
+    if (hasErrno(error, "EOPNOTSUPP") || hasErrno(error, "ENOTSUP")) return [];
+    throw error;
+  }
+  const names: ByteString[] = [];
+  for (let start = 0; start < length; ) {
+    const end = buffer.indexOf(0, start);
+    names.push(byteString(buffer, start, end));
+    start = end + 1;
+  }
+  return names;
+}
+
+function xattrValue(cPath: Buffer, path: FilePath, name: ByteString): Uint8Array | undefined {
+  const buffer = scratchBuffer();
+  try {
+    const cName = cString(Buffer.from(name, "latin1"));
+    const length = callLibc("lgetxattr", path, cPath, cName, buffer, VALUE_MAX_BYTES);
+    return Uint8Array.from(buffer.subarray(0, length));
+  } catch (error) {
+    if (hasErrno(error, "ENODATA")) return undefined;
+    throw error;
+  }
+}

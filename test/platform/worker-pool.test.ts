@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SealrootError } from "../../src/errors/index.ts";
+import { startTool, WorkerPool } from "../../src/platform/index.ts";
+import type { EchoRequest } from "./echo-worker.ts";
+
+/** Gone, or a zombie that nobody has collected yet, within a second. */
+async function hasEnded(pid: number): Promise<boolean> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    try {
+      if (readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.startsWith("Z") === true) return true;
+    } catch {
+      return true;
+    }
+    await sleep(20);
+  }
+  return false;
+}
+
+const ECHO = new URL("./echo-worker.ts", import.meta.url);
+
+test("requests are spread over workers and a channel stays with one", async () => {
+  const pool = new WorkerPool<EchoRequest, number>(ECHO, { size: 2 });
+  const threads = await Promise.all(Array.from({ length: 20 }, () => pool.run("thread")));
+  assert.equal(new Set(threads).size, 2);
+  const channel = pool.channel();
+  const bound = await Promise.all(Array.from({ length: 10 }, () => channel.run("thread")));
+  assert.equal(new Set(bound).size, 1);
+  channel.release();
+  await pool.close();
+});
+
+test("array buffers move to the worker", async () => {
+  const pool = new WorkerPool<EchoRequest, number>(ECHO, { size: 1 });
+  const bytes = new Uint8Array(1000);
+  const answer = pool.run(bytes, [bytes.buffer]);
+  assert.equal(bytes.length, 0);
+  assert.equal(await answer, 1000);
+  await pool.close();
+});
+
+test("errors keep their class, code and data", async () => {
+  const pool = new WorkerPool<EchoRequest, number>(ECHO, { size: 1 });
+  await assert.rejects(pool.run("corrupt"), (error) => {
+    assert.ok(error instanceof SealrootError);
+    assert.deepEqual(error.toJSON(), { code: "corrupt", message: "Cannot read echo: spoiled", offset: 7 });
+    return true;
+  });
+  await assert.rejects(pool.run("system"), { code: "ENOSPC", message: "ENOSPC: write" });
+  await pool.close();
+});
+
+test("a worker that dies rejects its requests and is replaced", async () => {
+  const pool = new WorkerPool<EchoRequest, number>(ECHO, { size: 1 });
+  await assert.rejects(pool.run("die"), { message: "worker thread ended with code 9" });
+  assert.ok((await pool.run("thread")) > 0);
+  await pool.close();
+});
+
+test("temporary files and children are gone after SIGTERM, and the process dies of the signal", async () => {
+  const parent = mkdtempSync(join(tmpdir(), "sealroot-test-"));
+  const platform = new URL("../../src/platform/index.ts", import.meta.url).href;
+  const script = `
+    import { temporaryDirectory, startTool } from ${JSON.stringify(platform)};
+    temporaryDirectory({ parent: ${JSON.stringify(parent)} });
+    const child = await startTool("sleep", ["600"]);
+    console.log(child.pid);
+  `;
+  const program = await startTool(process.execPath, ["--input-type=module", "-e", script]);
+  const line = await new Promise<string>((resolve) => program.stdout?.once("data", (data) => resolve(String(data))));
+  assert.equal(readdirSync(parent).length, 1);
+  program.kill("SIGTERM");
+  assert.equal((await program.exited).signal, "SIGTERM");
+  assert.deepEqual(readdirSync(parent), []);
+  assert.ok(await hasEnded(Number(line)));
+  rmSync(parent, { recursive: true });
+});

@@ -1,0 +1,66 @@
+/** Origin files: where a deployment came from (spec/host.md 1.3). */
+import { formatIni, parseIni } from "../bls/index.ts";
+import { corrupt } from "../errors/index.ts";
+
+/** What `state/deploy/<id>/<id>.origin` says. */
+export interface Origin {
+  /** Skopeo-style reference from which the host updates, such as `docker://quay.io/example/os:latest`. */
+  readonly imageReference: string;
+  readonly bootType: "bls" | "uki";
+  /** SHA-256 hex of kernel and initramfs; undefined in files of old UKI deployments. */
+  readonly bootDigest: string | undefined;
+  /** `sha256:<hex>`; undefined in files of old deployments. */
+  readonly manifestDigest: string | undefined;
+}
+
+/** Written by upstream whatever policy was enforced (spec/host.md 1.3); read as "no signature required". */
+const UNVERIFIED_IMAGE = "ostree-unverified-image:";
+const UNVERIFIED_REGISTRY = "ostree-unverified-registry:";
+
+/**
+ * The text of an origin file.
+ * @throws SealrootError `corrupt` for a reference with line breaks
+ */
+export function formatOrigin(origin: Origin): string {
+  const boot = new Map<string, string>([["boot_type", origin.bootType]]);
+  if (origin.bootDigest !== undefined) boot.set("digest", origin.bootDigest);
+  const file = new Map<string, Map<string, string>>([
+    ["origin", new Map([["container-image-reference", `${UNVERIFIED_IMAGE}${origin.imageReference}`]])],
+    ["boot", boot],
+  ]);
+  if (origin.manifestDigest !== undefined) {
+    file.set("image", new Map([["manifest_digest", origin.manifestDigest]]));
+  }
+  return formatIni(file);
+}
+
+/**
+ * Reads an origin file.
+ *
+ * @param path names the file in errors
+ * @throws SealrootError `corrupt` when reference or boot type is missing or unknown
+ */
+export function parseOrigin(text: string, path: string): Origin {
+  const file = parseIni(text, `origin file ${path}`);
+  const reference = file.get("origin")?.get("container-image-reference");
+  if (reference === undefined) {
+    throw corrupt(`Cannot read origin file ${path}: container-image-reference is missing`, { path });
+  }
+  const bootType = file.get("boot")?.get("boot_type");
+  if (bootType !== "bls" && bootType !== "uki") {
+    throw corrupt(`Cannot read origin file ${path}: boot_type is ${bootType ?? "missing"}`, { path });
+  }
+  return {
+    imageReference: plainReference(reference),
+    bootType,
+    bootDigest: file.get("boot")?.get("digest"),
+    manifestDigest: file.get("image")?.get("manifest_digest"),
+  };
+}
+
+/** The skopeo-style part of ostree's references; the signed forms keep their prefix, as nothing here may drop a policy. */
+function plainReference(reference: string): string {
+  if (reference.startsWith(UNVERIFIED_IMAGE)) return reference.slice(UNVERIFIED_IMAGE.length);
+  if (reference.startsWith(UNVERIFIED_REGISTRY)) return `docker://${reference.slice(UNVERIFIED_REGISTRY.length)}`;
+  return reference;
+}

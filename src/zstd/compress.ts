@@ -1,7 +1,6 @@
 /** Compression of a byte stream, deterministic: no time, no file name, one thread. */
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
+import { through } from "./engine.ts";
 
 /** The framings of layers: none, RFC 1952, RFC 8878. */
 export type Compression = "none" | "gzip" | "zstd";
@@ -28,10 +27,5 @@ export async function* compress(
     yield* source;
     return;
   }
-  const engine = encoder(compression, level);
-  // Its failure also destroys the engine, so the loop below reports it.
-  const fed = pipeline(Readable.from(source, { objectMode: true }), engine);
-  fed.catch(() => {});
-  for await (const piece of engine as AsyncIterable<Buffer>) yield piece;
-  await fed;
+  yield* through(source, encoder(compression, level));
 }

@@ -1,9 +1,8 @@
 /** Decompression of a byte stream, all members and frames of it, in bounded memory. */
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type Compression, PIECE_BYTES } from "./compress.ts";
+import { through } from "./engine.ts";
 import { ZstdFrameWalker } from "./frames.ts";
 
 /** Some output may wait, so that inflating (in zlib's thread) and using overlap. */
@@ -57,7 +56,7 @@ async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
     }
   }
   const engine = createGunzip(ENGINE_OPTIONS);
-  yield* through(counted(), engine, "gzip");
+  yield* decoded(counted(), engine, "gzip");
   // zlib stops at the first zero behind a member and ignores what comes after it, further members included.
   if (fedBytes - engine.bytesWritten > trailingZeros) {
     throw corrupt("Cannot decompress gzip data: something follows the zeros behind the last member", {
@@ -79,22 +78,18 @@ async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
     walker.finish();
   }
   const engine = createZstdDecompress(ENGINE_OPTIONS);
-  yield* through(framed(), engine, "zstd");
+  yield* decoded(framed(), engine, "zstd");
 }
 
-async function* through(
+async function* decoded(
   source: AsyncIterable<Uint8Array>,
   engine: Gunzip | ZstdDecompress,
   name: string,
 ): AsyncGenerator<Uint8Array> {
-  // A failing source destroys the engine with its error, and the loop below throws it.
-  const fed = pipeline(Readable.from(source), engine);
-  fed.catch(() => {});
   try {
-    for await (const piece of engine as AsyncIterable<Buffer>) yield piece;
-    await fed;
+    yield* through(source, engine);
   } catch (error) {
-    throw isDecoderError(error) ? corrupt(`Cannot decompress ${name} data: ${error.message}`, {}) : error;
+    throw isDecoderError(error) ? corrupt(`Cannot decompress ${name} data: ${error.message}`) : error;
   }
 }
 

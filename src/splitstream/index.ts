@@ -1,0 +1,10 @@
+/**
+ * splitstream: the composefs stream format, version 0: a byte stream taken apart into inline bytes and references to
+ * objects, with named references to other streams. A writer and a reader, the old header included (spec/repository.md 4).
+ *
+ * Pure: bytes in, bytes out. May import bytes, errors and zstd.
+ * @module
+ */
+export type { StreamAlgorithm } from "./header.ts";
+export { readChunks, readSplitStream, type SplitStream, type StreamVisitor } from "./reader.ts";
+export { SplitStreamWriter } from "./writer.ts";

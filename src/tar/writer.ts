@@ -55,11 +55,9 @@ export function tarPadding(sizeBytes: number): Uint8Array {
  * @throws SealrootError `unsupported` for what no tar reader would understand
  */
 export function encodeTarHeader(member: TarMemberHeader): Uint8Array {
-  const header =
-    member.kind === "directory" && !member.path.endsWith("/")
-      ? { ...member, path: `${member.path}/` as ByteString }
-      : member;
-  refuseUnwritable(header);
+  refuseUnwritable(member);
+  const isOpenDirectory = member.kind === "directory" && !member.path.endsWith("/");
+  const header = isOpenDirectory ? { ...member, path: `${member.path}/` as ByteString } : member;
   const records = paxRecordsOf(header);
   const block = headerBlock(header);
   if (records.length === 0) return block;

@@ -1,0 +1,104 @@
+/** What `./just` can do. The justfile repeats the names and summaries; test/house/menu.test.ts compares them. */
+import { spawnSync } from "node:child_process";
+import { globSync, rmSync } from "node:fs";
+
+export interface Recipe {
+  readonly name: string;
+  /** One line, beginning with a verb in the imperative, no final period. */
+  readonly summary: string;
+  /** Debian packages that must be there first. */
+  readonly packages: readonly string[];
+  /** Runs in the checkout's root with the words that followed the name. Returns the exit code. */
+  run(words: readonly string[]): number;
+}
+
+/** Making a disk and booting it (docs: README, "What it needs"). */
+const SEAL_PACKAGES = [
+  ...["mmdebstrap", "xz-utils", "e2fsprogs", "dosfstools", "mtools", "fdisk"],
+  ...["qemu-system-x86", "ovmf"],
+];
+
+/** The judges and counterparts that tests compare with. */
+const TEST_PACKAGES = [
+  ...["sbsigntool", "openssl", "skopeo", "zstd", "tar", "erofs-utils", "attr", "qemu-utils", "swtpm"],
+  ...["busybox-static", "util-linux"],
+];
+
+const BIOME = "node_modules/@biomejs/biome/bin/biome";
+const TYPESCRIPT = "node_modules/typescript/bin/tsc";
+const HOUSE_TESTS = "test/house/*.test.ts";
+
+export const RECIPES: readonly Recipe[] = [
+  {
+    name: "build-sealed",
+    summary: "Build, seal, install and boot the Debian example",
+    packages: SEAL_PACKAGES,
+    run: (words) => node(["examples/debian/build-sealed.ts", ...words]),
+  },
+  {
+    name: "test-composefs",
+    summary: "Run the sealed image's test suite in virtual machines",
+    packages: [...SEAL_PACKAGES, ...TEST_PACKAGES],
+    run: (words) => test(["test/vm/**/*.test.ts"], words),
+  },
+  {
+    name: "test",
+    summary: "Run every test: unit, guest and virtual machine",
+    packages: [...SEAL_PACKAGES, ...TEST_PACKAGES],
+    run: (words) => test(["test/**/*.test.ts"], words),
+  },
+  {
+    name: "check",
+    summary: "Check format, lint, types, import directions and menus",
+    packages: [],
+    run: () =>
+      firstFailure([() => node([BIOME, "check"]), () => node([TYPESCRIPT, "-p", "."]), () => test([HOUSE_TESTS], [])]),
+  },
+  {
+    name: "fmt",
+    summary: "Format the sources and apply the linter's safe fixes",
+    packages: [],
+    run: () => node([BIOME, "check", "--write"]),
+  },
+  {
+    name: "bench",
+    summary: "Measure every step beside its counterparts, into bench/RESULTS.md",
+    packages: [...SEAL_PACKAGES, "sbsigntool"],
+    run: (words) => node(["bench/run.ts", ...words]),
+  },
+  {
+    name: "clean",
+    summary: "Remove what was built and downloaded, keys included",
+    packages: [],
+    run: () => {
+      for (const directory of ["build", "dist", ".cache"]) rmSync(directory, { recursive: true, force: true });
+      return 0;
+    },
+  },
+];
+
+export function menuText(): string {
+  const width = Math.max(...RECIPES.map((recipe) => recipe.name.length));
+  const lines = RECIPES.map((recipe) => `    ${recipe.name.padEnd(width)}  ${recipe.summary}`);
+  return ["Usage: ./just RECIPE", "", ...lines].join("\n");
+}
+
+/** One run of Node's test runner over all files, so that its closing lines count everything. */
+function test(patterns: readonly string[], words: readonly string[]): number {
+  const files = words.length > 0 ? words : patterns.flatMap((pattern) => globSync(pattern)).sort();
+  return node(["--test", "--test-reporter=spec", "--test-concurrency=2", ...files]);
+}
+
+function node(args: readonly string[]): number {
+  const { status, error } = spawnSync(process.execPath, args, { stdio: "inherit" });
+  if (error !== undefined) throw error;
+  return status ?? 1;
+}
+
+function firstFailure(steps: readonly (() => number)[]): number {
+  for (const step of steps) {
+    const exitCode = step();
+    if (exitCode !== 0) return exitCode;
+  }
+  return 0;
+}

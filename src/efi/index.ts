@@ -25,7 +25,9 @@ export {
 } from "./guid.ts";
 export {
   type SecureBootCertificates,
+  type SecureBootVariable,
   type SecureBootVariableName,
+  secureBootVariable,
   secureBootVariables,
   vendorOf,
 } from "./secure-boot.ts";

@@ -10,6 +10,9 @@ export type SecureBootVariableName = "PK" | "KEK" | "db";
 /** DER certificates of each variable. The platform key is one certificate. */
 export type SecureBootCertificates = Readonly<Record<SecureBootVariableName, readonly Uint8Array[]>>;
 
+/** PK, KEK or db as it is to be set. */
+export type SecureBootVariable = VariableToSign & { readonly name: SecureBootVariableName };
+
 const { nonVolatile, bootServiceAccess, runtimeAccess, timeBasedAuthenticatedWriteAccess } = VariableAttribute;
 /** The attributes UEFI prescribes for all three (2.10, 3.3 and 32.6). */
 const ATTRIBUTES = nonVolatile | bootServiceAccess | runtimeAccess | timeBasedAuthenticatedWriteAccess;
@@ -20,21 +23,26 @@ export function vendorOf(name: SecureBootVariableName): Guid {
 }
 
 /**
- * The variables' contents, db first and PK last: setting PK ends setup mode, after which nothing unsigned is taken.
+ * One variable's new content.
  * @param owner names whoever enrols the certificates, in every entry
- * @param timestamp not before 1970; firmware refuses later updates that are not newer
+ * @param timestamp firmware refuses later updates that are not newer
  */
+export function secureBootVariable(
+  name: SecureBootVariableName,
+  certificates: readonly Uint8Array[],
+  owner: Guid,
+  timestamp: Date,
+): SecureBootVariable {
+  const data = encodeSignatureLists(certificates.map((certificate) => x509Entry(owner, certificate)));
+  return { name, vendor: vendorOf(name), attributes: ATTRIBUTES, timestamp, data };
+}
+
+/** All three, db first and PK last: setting PK ends setup mode, after which nothing unsigned is taken. */
 export function secureBootVariables(
   certificates: SecureBootCertificates,
   owner: Guid,
   timestamp: Date,
-): readonly (VariableToSign & { readonly name: SecureBootVariableName })[] {
+): readonly SecureBootVariable[] {
   const names: readonly SecureBootVariableName[] = ["db", "KEK", "PK"];
-  return names.map((name) => ({
-    name,
-    vendor: vendorOf(name),
-    attributes: ATTRIBUTES,
-    timestamp,
-    data: encodeSignatureLists(certificates[name].map((certificate) => x509Entry(owner, certificate))),
-  }));
+  return names.map((name) => secureBootVariable(name, certificates[name], owner, timestamp));
 }

@@ -1,0 +1,11 @@
+/**
+ * keys: directories of Secure Boot keys: platform key (PK), key exchange key (KEK) and signature database key (db), their
+ * certificates and enrolment files; and signers, from a key file or an outside program.
+ *
+ * Store room: knows files and names. The formats are those of `cms/` and `efi/`.
+ * @module
+ */
+export { commandSigner } from "./command-signer.ts";
+export { type KeyReport, listKeys, loadCertificates, loadSigner, type OwnedCertificates } from "./directory.ts";
+export { type EnrolmentFiles, loadEnrolment } from "./enrolment.ts";
+export { type GeneratedKeys, type GenerateKeysOptions, generateKeys } from "./generate.ts";

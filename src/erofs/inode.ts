@@ -1,0 +1,67 @@
+/** One inode on its way into an image. */
+import type { ByteString } from "../bytes/index.ts";
+import type { DirectoryNode, TreeNode } from "../tree/index.ts";
+import { COMPACT_INODE_BYTES, EXTENDED_INODE_BYTES, LAYOUT_PLAIN, SLOT_BYTES } from "./format.ts";
+import type { XattrPair } from "./xattr-table.ts";
+
+/** A directory's records: its entries with `.` and `..`, in byte order. */
+export interface DirectoryListing {
+  readonly names: readonly ByteString[];
+  readonly inodes: readonly Inode[];
+  /** Index behind the last record of each full block; what follows the last one is the inline tail. */
+  readonly blockEnds: readonly number[];
+  readonly tailBytes: number;
+}
+
+/** Filled in by the passes of the writer one after the other: order, xattrs, layout. */
+export class Inode {
+  readonly node: TreeNode;
+  /** An epoch 1 whiteout, stored as a marked empty file (spec/erofs.md 3.4 step 3). */
+  readonly isEscapedWhiteout: boolean;
+  /** i_nlink. */
+  readonly linkCount: number;
+  /** Place in inode order. */
+  sequence = -1;
+  listing: DirectoryListing | undefined;
+  /** A directory with an escaped whiteout in it. */
+  holdsWhiteouts = false;
+  /** All but the object's metacopy and redirect, which would be a pair each for every file. */
+  xattrs: readonly XattrPair[] = [];
+
+  xattrAreaBytes = 0;
+  sharedXattrs = 0;
+  isExtended = false;
+  layout = LAYOUT_PLAIN;
+  sizeBytes = 0;
+  position = 0;
+  tailBytes = 0;
+  blockCount = 0;
+  firstBlock = 0;
+
+  constructor(node: TreeNode, linkCount: number, isEscapedWhiteout: boolean) {
+    this.node = node;
+    this.linkCount = linkCount;
+    this.isEscapedWhiteout = isEscapedWhiteout;
+  }
+
+  /** i_format's number of the inode, as directories name it. */
+  get nid(): number {
+    return this.position / SLOT_BYTES;
+  }
+
+  get headerBytes(): number {
+    return this.isExtended ? EXTENDED_INODE_BYTES : COMPACT_INODE_BYTES;
+  }
+
+  /** The kind as stored. */
+  get storedKind(): TreeNode["kind"] {
+    return this.isEscapedWhiteout ? "file" : this.node.kind;
+  }
+}
+
+/** A directory with the inode of its parent, waiting for its listing. */
+export interface PendingDirectory {
+  readonly inode: Inode;
+  readonly node: DirectoryNode;
+  readonly parent: Inode;
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  CLOSED,
+  INITRAMFS_ROOMS,
+  LAYERS,
+  NODE_FREE_ROOMS,
+  PLATFORM_ONLY,
+  PURE_NODE_MODULES,
+  SAME_LAYER,
+} from "./rooms.ts";
+import { CHECKOUT, readSources, roomOf, type SourceFile } from "./sources.ts";
+
+const sources = readSources("src/**/*.ts");
+const bootProgram = readSources("initramfs/**/*.ts");
+const heightOf = new Map(LAYERS.flatMap(({ rooms }, height) => rooms.map((room) => [room, height] as const)));
+const formatRooms = LAYERS.find(({ name }) => name === "formats")?.rooms ?? [];
+
+/** Lists every import that `refuses` objects to, so that one run shows all of them. */
+function offendingImports(files: readonly SourceFile[], refuses: (file: SourceFile, name: string) => boolean) {
+  return files.flatMap((file) =>
+    file.imports.filter((name) => refuses(file, name)).map((name) => `${file.path} imports ${name}`),
+  );
+}
+
+function offendingCode(files: readonly SourceFile[], pattern: RegExp) {
+  return files.flatMap((file) => {
+    const found = pattern.exec(file.code);
+    return found === null ? [] : [`${file.path} has ${found[0]}`];
+  });
+}
+
+/** Whether `from` may import from the room `to`. */
+function allowed(from: string, to: string): boolean {
+  const height = heightOf.get(from) ?? -1;
+  const target = heightOf.get(to) ?? Number.POSITIVE_INFINITY;
+  if (from === to) return true;
+  if (target === height) return SAME_LAYER[from]?.includes(to) ?? false;
+  return target < height && !CLOSED[LAYERS[height]?.name ?? ""]?.includes(to);
+}
+
+test("every folder of src/ is a room with a layer", () => {
+  const rooms = readdirSync(join(CHECKOUT, "src"));
+  assert.deepEqual(
+    rooms.filter((room) => !heightOf.has(room)),
+    [],
+  );
+});
+
+test("every room has an index.ts whose first comment says what it is for", () => {
+  const rooms = readdirSync(join(CHECKOUT, "src")).filter((room) => room !== "cli");
+  const without = rooms.filter((room) => {
+    const path = join(CHECKOUT, "src", room, "index.ts");
+    return !existsSync(path) || !/^\/\*\*\n \* .{20,}/.test(readFileSync(path, "utf8"));
+  });
+  assert.deepEqual(without, []);
+});
+
+test("imports point downwards, and sideways only where the table says so", () => {
+  const wrong = offendingImports(sources, (file, name) => {
+    const inside = name.startsWith("src/") || name.startsWith("initramfs/");
+    return inside && !allowed(file.room, roomOf(name));
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("the table of imports inside a layer has no cycle", () => {
+  const visit = (room: string, above: readonly string[]): void => {
+    assert.ok(!above.includes(room), `cycle: ${[...above, room].join(" -> ")}`);
+    for (const next of SAME_LAYER[room] ?? []) visit(next, [...above, room]);
+  };
+  for (const room of Object.keys(SAME_LAYER)) visit(room, []);
+});
+
+test("only platform/ starts programs, makes system calls and starts threads", () => {
+  const wrong = offendingImports(sources, (file, name) => file.room !== "platform" && PLATFORM_ONLY.includes(name));
+  assert.deepEqual(wrong, []);
+});
+
+test("format rooms are pure: no files, no process, no clock", () => {
+  const formats = sources.filter((file) => formatRooms.includes(file.room));
+  const impure = offendingImports(formats, (_, name) => name.startsWith("node:") && !PURE_NODE_MODULES.includes(name));
+  assert.deepEqual(impure, []);
+  assert.deepEqual(offendingCode(formats, /\bprocess\.|\bDate\.now\(|\bnew Date\(\)|\bperformance\.|\bfetch\(/), []);
+});
+
+test("what also runs in the initramfs needs nothing of Node", () => {
+  const files = [...sources.filter((file) => NODE_FREE_ROOMS.includes(file.room)), ...bootProgram];
+  assert.deepEqual(
+    offendingImports(files, (_, name) => name.startsWith("node:")),
+    [],
+  );
+  assert.deepEqual(offendingCode(files, /\bBuffer\.|\bnew Text(?:De|En)coder\b|\bprocess\./), []);
+});
+
+test("the boot program takes only its four rooms from src/", () => {
+  const wrong = offendingImports(bootProgram, (_, name) => {
+    return name.startsWith("src/") && !INITRAMFS_ROOMS.includes(roomOf(name));
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("only cli/ prints", () => {
+  const others = sources.filter((file) => file.room !== "cli");
+  assert.deepEqual(offendingCode(others, /\bconsole\.(?:log|error|warn|info|debug)\(|\bprocess\.std(?:out|err)\b/), []);
+});

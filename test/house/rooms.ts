@@ -1,0 +1,49 @@
+/** The rooms of src/, their layers, and who may import whom (docs/architecture.md). Read by imports.test.ts. */
+
+/** From the ground up. A room imports rooms of lower layers, and of its own layer only what SAME_LAYER lists. */
+export const LAYERS: readonly { readonly name: string; readonly rooms: readonly string[] }[] = [
+  { name: "ground", rooms: ["errors", "bytes", "events", "platform"] },
+  {
+    name: "formats",
+    rooms: [
+      ...["tree", "selinux", "erofs", "verity", "splitstream", "tar", "zstd"],
+      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan"],
+    ],
+  },
+  { name: "stores", rooms: ["repository", "oci", "deployment", "bootloader", "disk", "keys"] },
+  { name: "systems", rooms: ["host", "install", "seal", "verify", "vm"] },
+  { name: "cli", rooms: ["cli"] },
+];
+
+/** Room → rooms of its own layer that it may import. There is no cycle. */
+export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
+  bytes: ["errors"],
+  platform: ["bytes", "errors", "events"],
+  tree: ["selinux"],
+  erofs: ["tree", "verity"],
+  splitstream: ["zstd"],
+  pe: ["cms"],
+  efi: ["cms"],
+  bootplan: ["bls"],
+  oci: ["repository"],
+  deployment: ["repository"],
+  bootloader: ["disk"],
+};
+
+/** Rooms below that are closed to a layer: formats are pure, so the system's door is not for them. */
+export const CLOSED: Readonly<Record<string, readonly string[]>> = { formats: ["platform", "events"] };
+
+/** The only modules of Node that a format room may import: computation and plumbing without files, processes or clocks. */
+export const PURE_NODE_MODULES = [
+  ...["node:crypto", "node:zlib", "node:buffer"],
+  ...["node:stream", "node:stream/promises", "node:events"],
+];
+
+/** Format rooms that also run outside Node, in the initramfs. */
+export const NODE_FREE_ROOMS = ["bls", "bootplan"];
+
+/** What the boot program may take from src/. */
+export const INITRAMFS_ROOMS = ["bytes", "errors", "bls", "bootplan"];
+
+/** Reached only through platform/, so that there is one place where programs are started and system calls made. */
+export const PLATFORM_ONLY = ["node:child_process", "koffi", "node:worker_threads"];

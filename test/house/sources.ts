@@ -1,0 +1,44 @@
+/** Reads the sources as the house tests need them: what each file imports, and its code without comments. */
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, resolve } from "node:path";
+
+export const CHECKOUT = resolve(import.meta.dirname, "../..");
+
+export interface SourceFile {
+  /** From the checkout's root, such as "src/tar/parser.ts". */
+  readonly path: string;
+  /** Room of src/ the file belongs to; "initramfs" for the boot program. */
+  readonly room: string;
+  /** Imported modules: bare names as written, files from the checkout's root. */
+  readonly imports: readonly string[];
+  /** Without comments. String literals stay. */
+  readonly code: string;
+}
+
+/** `from "x"`, `import "x"` and `import("x")`. */
+const IMPORT = /\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g;
+
+export function readSources(pattern: string): SourceFile[] {
+  return globSync(pattern, { cwd: CHECKOUT }).sort().map(readSource);
+}
+
+function readSource(path: string): SourceFile {
+  const code = withoutComments(readFileSync(join(CHECKOUT, path), "utf8"));
+  const imports = [...code.matchAll(IMPORT)].map(([, name = ""]) =>
+    name.startsWith(".") ? normalize(join(dirname(path), name)) : name,
+  );
+  return { path, room: roomOf(path), imports, code };
+}
+
+/** The room a file of src/ or initramfs/ lies in; "" for anything else. */
+export function roomOf(path: string): string {
+  const [top, room = ""] = path.split("/");
+  if (top === "src") return room;
+  return top === "initramfs" ? top : "";
+}
+
+/** Strings and templates are matched first, so that "//" inside them is no comment. */
+function withoutComments(text: string): string {
+  const token = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
+  return text.replace(token, (found) => (found.startsWith("//") || found.startsWith("/*") ? " " : found));
+}

@@ -17,9 +17,20 @@ export interface CommandEntry {
 /** What a group of verbs is about, for the help of `sealroot` and `sealroot GROUP`. */
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: "Print the tab completion of a shell",
+  keys: "Make and look at Secure Boot keys",
 };
 
 export const COMMANDS: readonly CommandEntry[] = [
+  {
+    path: ["keys", "generate"],
+    summary: "Make Secure Boot keys",
+    load: async () => (await import("./verbs/keys-generate.ts")).keysGenerate,
+  },
+  {
+    path: ["keys", "list"],
+    summary: "Show Secure Boot keys and check that they fit together",
+    load: async () => (await import("./verbs/keys-list.ts")).keysList,
+  },
   {
     path: ["completion"],
     summary: "Print the tab completion of a shell",

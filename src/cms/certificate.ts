@@ -42,7 +42,7 @@ export function describeCertificate(certificate: X509Certificate): CertificateSu
     serialNumberHex: certificate.serialNumber.toLowerCase(),
     validFrom: certificate.validFromDate.toISOString(),
     validTo: certificate.validToDate.toISOString(),
-    rsaBits: certificate.publicKey.asymmetricKeyDetails?.modulusLength,
+    rsaBits: rsaBitsOf(certificate),
   };
 }
 

@@ -14,7 +14,7 @@ export interface Recipe {
 
 /** Making a disk and booting it (docs: README, "What it needs"). */
 const SEAL_PACKAGES = [
-  ...["mmdebstrap", "xz-utils", "e2fsprogs", "dosfstools", "mtools", "fdisk"],
+  ...["mmdebstrap", "uidmap", "xz-utils", "e2fsprogs", "dosfstools", "mtools", "fdisk"],
   ...["qemu-system-x86", "ovmf"],
 ];
 

@@ -76,4 +76,4 @@ kargs = ["console=tty0", "console=ttyS0"]
 match-architectures = ["x86_64"]
 KARGS
 
-find "$root/run" "$root/tmp" -mindepth 1 -delete
+# /run and /tmp are emptied by mmdebstrap, which still has files of its own there now.

@@ -7,21 +7,13 @@
  */
 import { type ByteString, byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import type { Metadata } from "../tree/index.ts";
+import { FILE_TYPE_BITS, type Metadata } from "../tree/index.ts";
 import type { DiskEntry } from "./ext4-entry.ts";
 
 /** ext4 inode flags: EXTENTS and VERITY (spec/boot-chain.md A). */
 const VERITY_FILE_FLAGS = "0x180000";
 /** debugfs reads lines into a buffer of BUFSIZ (8192) bytes and cuts longer ones. */
 const LINE_LIMIT_BYTES = 8000;
-const FILE_TYPE_BITS = {
-  directory: 0o040000,
-  file: 0o100000,
-  symlink: 0o120000,
-  fifo: 0o010000,
-  "character-device": 0o020000,
-  "block-device": 0o060000,
-} as const;
 /** What debugfs gives a new inode: a directory 0755, a link 0777; special files have none. Files take the source's. */
 const DEFAULT_MODE = {
   directory: 0o755,

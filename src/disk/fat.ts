@@ -56,10 +56,10 @@ export async function writeEsp(disk: WorkDisk, options: EspOptions): Promise<voi
 }
 
 /** Content of one file of an ESP, read with mtools. @throws SealrootError `failed` when it is not there */
-export async function readEspFile(disk: string, startBytes: number, path: string): Promise<Uint8Array> {
+export async function readEspFile(disk: WorkDisk, startBytes: number, path: string): Promise<Uint8Array> {
   const env = { MTOOLS_SKIP_CHECK: "1", MTOOLSRC: "/dev/null" };
-  const result = await runTool("mtype", ["-i", `${disk}@@${startBytes}`, `::/${path}`], { env, timeoutMs: TIMEOUT_MS });
-  return result.stdout;
+  const run = { env, directory: disk.directory, timeoutMs: TIMEOUT_MS };
+  return (await runTool("mtype", ["-i", `${disk.path}@@${startBytes}`, `::/${path}`], run)).stdout;
 }
 
 async function makeFileSystem(disk: WorkDisk, partition: PlannedPartition): Promise<void> {

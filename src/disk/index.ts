@@ -6,6 +6,7 @@
  * Knows partitions and file systems, not what a deployment or a boot entry is.
  * @module
  */
+export { checkDisk } from "./check-disk.ts";
 export type { DiskEntry } from "./ext4-entry.ts";
 export { checkRootFileSystem, makeRootFileSystem, type RootFileSystemOptions } from "./ext4-make.ts";
 export { populationScript, type Script, type ScriptOptions } from "./ext4-script.ts";
@@ -13,6 +14,7 @@ export { populationBytes, rootBytesNeeded } from "./ext4-space.ts";
 export { type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
 export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
 export { deriveGuid } from "./guid.ts";
+export { readDiskPartitions } from "./open-disk.ts";
 export {
   DEFAULT_ESP_BYTES,
   diskSizeForRoot,

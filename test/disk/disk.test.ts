@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -12,6 +12,7 @@ import {
   type PartitionPlan,
   planPartitions,
   populationBytes,
+  readDiskPartitions,
   readEspFile,
   readPartitionTable,
   rootBytesNeeded,
@@ -134,12 +135,7 @@ test("two disks from the same inputs are the same bytes", async () => {
 
 test("the table our reader finds is the plan, and sfdisk verifies it", async () => {
   const file = join(built.disk.directory, "disk");
-  const handle = await open(file);
-  const table = await readPartitionTable(async (offset, length) => {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-    return buffer.subarray(0, bytesRead);
-  });
-  await handle.close();
+  const table = await readDiskPartitions(file);
   assert.equal(table.diskGuid, built.plan.diskGuid);
   assert.deepEqual(
     table.partitions.map(({ name, typeGuid, guid, startBytes, sizeBytes, attributes }) => ({
@@ -173,11 +169,11 @@ test("a table with a flipped byte is refused, header and entries alike", async (
 test("the ESP holds the files and fsck.fat finds nothing", async () => {
   const file = join(built.disk.directory, "disk");
   assert.equal(
-    Buffer.from(await readEspFile(file, built.plan.esp.startBytes, "loader/loader.conf")).toString(),
+    Buffer.from(await readEspFile(built.disk, built.plan.esp.startBytes, "loader/loader.conf")).toString(),
     "timeout 5",
   );
   const uki = `EFI/Linux/bootc/bootc_composefs-${"ab".repeat(64)}.efi`;
-  assert.deepEqual(await readEspFile(file, built.plan.esp.startBytes, uki), Buffer.alloc(3 * MIB, 7));
+  assert.deepEqual(await readEspFile(built.disk, built.plan.esp.startBytes, uki), Buffer.alloc(3 * MIB, 7));
   const esp = join(scratch, "esp.img");
   const whole = await readFile(file);
   writeFileSync(esp, whole.subarray(built.plan.esp.startBytes, built.plan.esp.startBytes + built.plan.esp.sizeBytes));

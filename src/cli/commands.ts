@@ -18,6 +18,7 @@ export interface CommandEntry {
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: "Print the tab completion of a shell",
   keys: "Make and look at Secure Boot keys",
+  vm: "Boot disks in a virtual machine",
 };
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -30,6 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["keys", "list"],
     summary: "Show Secure Boot keys and check that they fit together",
     load: async () => (await import("./verbs/keys-list.ts")).keysList,
+  },
+  {
+    path: ["vm", "run"],
+    summary: "Boot a disk image in a virtual machine",
+    load: async () => (await import("./verbs/vm-run.ts")).vmRun,
   },
   {
     path: ["completion"],

@@ -111,6 +111,7 @@ export class AgentChannel {
 
   close(): void {
     this.#socket?.destroy();
+    this.#socket = undefined;
     this.#server.close();
   }
 

@@ -1,7 +1,9 @@
 /** OVMF, the UEFI firmware for QEMU: its two files, and a variable store with keys enrolled. */
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { addVariables, secureBootVariables } from "../efi/index.ts";
 import { SealrootError } from "../errors/index.ts";
+import type { OwnedCertificates } from "../keys/index.ts";
 
 /** What the machine boots from: firmware code (never written) and its own variable store. */
 export interface FirmwareFiles {
@@ -23,9 +25,14 @@ const CANDIDATES = [
  * Finds the firmware and writes a variable store for one machine.
  *
  * @param variablesPath the store to make
+ * @param secureBoot enrolled as PK, KEK and db, which turns Secure Boot on; without it the store is blank, which is setup
+ *   mode: a boot loader may enrol its own keys
  * @throws SealrootError `missing-tool` naming the package when no firmware is installed
  */
-export async function prepareFirmware(variablesPath: string): Promise<FirmwareFiles> {
+export async function prepareFirmware(
+  variablesPath: string,
+  secureBoot: OwnedCertificates | undefined,
+): Promise<FirmwareFiles> {
   const found = CANDIDATES.find(({ code, variables }) => existsSync(code) && existsSync(variables));
   if (found === undefined) {
     throw new SealrootError("missing-tool", "Cannot start a virtual machine: the UEFI firmware OVMF is not installed", {
@@ -34,6 +41,13 @@ export async function prepareFirmware(variablesPath: string): Promise<FirmwareFi
     });
   }
   const blank = await readFile(found.variables);
-  await writeFile(variablesPath, blank);
+  await writeFile(variablesPath, secureBoot === undefined ? blank : enrol(blank, secureBoot));
   return { codePath: found.code, variablesPath };
+}
+
+/** Firmware takes a later update only with a later time: this is long ago. */
+const ENROLMENT_TIME = new Date("2000-01-01T00:00:00Z");
+
+function enrol(blank: Uint8Array, { certificates, ownerGuid }: OwnedCertificates): Uint8Array {
+  return addVariables(blank, secureBootVariables(certificates, ownerGuid, ENROLMENT_TIME));
 }

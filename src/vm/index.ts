@@ -10,4 +10,5 @@ export type { CommandResult } from "./agent-channel.ts";
 export { AGENT_PORT, AGENT_SCRIPT } from "./credentials.ts";
 export type { DirectBoot, Drive } from "./machine.ts";
 export type { VirtualMachineOptions } from "./options.ts";
+export { runOnTerminal } from "./terminal.ts";
 export { startVirtualMachine, type VirtualMachine } from "./virtual-machine.ts";

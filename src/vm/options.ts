@@ -1,4 +1,5 @@
 /** What a caller decides about a virtual machine, and the values for what is left open. */
+import type { OwnedCertificates } from "../keys/index.ts";
 import type { DirectBoot, Drive } from "./machine.ts";
 
 export interface VirtualMachineOptions {
@@ -6,6 +7,11 @@ export interface VirtualMachineOptions {
   readonly drives: readonly Drive[];
   /** Boots this kernel directly; without it the machine starts its UEFI firmware with Secure Boot support. */
   readonly directBoot?: DirectBoot;
+  /**
+   * Certificates enrolled in the firmware: Secure Boot is on. Without them the firmware is in setup mode, where a boot
+   * loader may enrol keys itself.
+   */
+  readonly secureBoot?: OwnedCertificates;
   /** 1024 when absent. */
   readonly memoryMiB?: number;
   /** 2 when absent. */

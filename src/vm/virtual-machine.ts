@@ -1,25 +1,12 @@
 /** Starts virtual machines and talks to them. */
-import { rmSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
-import { onProcessExit } from "../platform/index.ts";
-import { chooseAccelerator } from "./accelerator.ts";
+import { temporaryDirectory } from "../platform/index.ts";
 import type { CommandResult } from "./agent-channel.ts";
-import { AGENT_CREDENTIALS } from "./credentials.ts";
-import { prepareFirmware } from "./firmware.ts";
-import { type Machine, machineArguments } from "./machine.ts";
-import {
-  COMMAND_TIMEOUT_MS,
-  CONSOLE_TIMEOUT_MS,
-  DEFAULT_CPUS,
-  DEFAULT_MEMORY_MIB,
-  READY_TIMEOUT_MS,
-  type VirtualMachineOptions,
-} from "./options.ts";
-import { Session, type SessionOptions } from "./session.ts";
-import { startTpm } from "./tpm.ts";
+import { assembleMachine } from "./assemble.ts";
+import { machineArguments } from "./machine.ts";
+import { COMMAND_TIMEOUT_MS, CONSOLE_TIMEOUT_MS, READY_TIMEOUT_MS, type VirtualMachineOptions } from "./options.ts";
+import { Session } from "./session.ts";
 
 /**
  * A crash of the guest kernel. About one boot in 34 under multi-threaded emulation died so while the kernel patched
@@ -58,40 +45,27 @@ export interface VirtualMachine {
  * @throws SealrootError `missing-tool` naming the package, `usage` for a socket path or credentials too long
  */
 export async function startVirtualMachine(options: VirtualMachineOptions): Promise<VirtualMachine> {
-  const directory = await mkdtemp(join(tmpdir(), "sealroot-vm-"));
-  const keepClean = onProcessExit(() => rmSync(directory, { recursive: true, force: true }));
-  const remove = async () => {
-    keepClean();
-    await rm(directory, { recursive: true, force: true });
-  };
+  const directory = temporaryDirectory({ prefix: "sealroot-vm-" });
   try {
-    return await RunningMachine.start(options, directory, remove);
+    const launch = () => launchSession(options, directory.path);
+    return new RunningMachine(await launch(), launch, directory.remove);
   } catch (error) {
-    await remove();
+    directory.remove();
     throw error;
   }
 }
 
 class RunningMachine implements VirtualMachine {
   readonly #launch: () => Promise<Session>;
-  readonly #remove: () => Promise<void>;
+  readonly #remove: () => void;
   #session: Session;
   #readySeen = 0;
   #mayRestart = true;
 
-  private constructor(session: Session, launch: () => Promise<Session>, remove: () => Promise<void>) {
+  constructor(session: Session, launch: () => Promise<Session>, remove: () => void) {
     this.#session = session;
     this.#launch = launch;
     this.#remove = remove;
-  }
-
-  static async start(
-    options: VirtualMachineOptions,
-    directory: string,
-    remove: () => Promise<void>,
-  ): Promise<RunningMachine> {
-    const launch = () => launchSession(options, directory);
-    return new RunningMachine(await launch(), launch, remove);
   }
 
   get consoleText(): string {
@@ -148,7 +122,7 @@ class RunningMachine implements VirtualMachine {
 
   async stop(): Promise<void> {
     await this.#session.stop();
-    await this.#remove();
+    this.#remove();
   }
 
   /** Waits for `look`, starting the machine once more when its kernel crashes first. */
@@ -170,26 +144,11 @@ class RunningMachine implements VirtualMachine {
 
 async function launchSession(options: VirtualMachineOptions, directory: string): Promise<Session> {
   const agentSocketPath = options.agent === false ? undefined : join(directory, "agent");
-  const tpm = options.tpm === true ? await startTpm(directory) : undefined;
-  const machine: Machine = {
-    accelerator: await chooseAccelerator(),
-    memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
-    cpus: options.cpus ?? DEFAULT_CPUS,
-    drives: options.drives,
-    boot: options.directBoot ?? (await prepareFirmware(join(directory, "variables.fd"))),
-    credentials: { ...(agentSocketPath === undefined ? {} : AGENT_CREDENTIALS), ...options.credentials },
-    smbiosStrings: options.smbiosStrings ?? [],
-    network: options.network ?? false,
-    reboots: options.reboots ?? false,
-    console: "captured",
-    ...(agentSocketPath === undefined ? {} : { agentSocketPath }),
-    ...(tpm === undefined ? {} : { tpmSocketPath: tpm.socketPath }),
-  };
-  const sessionOptions: SessionOptions = {
+  const machine = await assembleMachine(options, directory, agentSocketPath);
+  return Session.start({
     arguments: machineArguments(machine),
     directory,
     agentSocketPath,
     onConsole: options.onConsole,
-  };
-  return Session.start(sessionOptions);
+  });
 }

@@ -1,0 +1,82 @@
+/** `sealroot vm run DISK`. */
+import { existsSync } from "node:fs";
+import { SealrootError } from "../../errors/index.ts";
+import { loadCertificates } from "../../keys/index.ts";
+import { runOnTerminal, startVirtualMachine, type VirtualMachineOptions } from "../../vm/index.ts";
+import type { Command, Invocation } from "../command.ts";
+import { parseSize } from "../size.ts";
+
+const BYTES_PER_MIB = 1024 * 1024;
+
+export const vmRun: Command = {
+  description: `Boots a disk image in QEMU with UEFI firmware, its serial console on this
+terminal. Leave with Ctrl-A X.
+
+With --secure-boot-keys the certificates of the directory are enrolled and
+Secure Boot is on; without it the firmware is in setup mode and the disk may
+enrol its own keys.
+
+The disk file stays as it is unless --persist is given.`,
+  arguments: [{ name: "DISK", summary: "raw disk image" }],
+  options: [
+    { flags: "--secure-boot-keys <DIR>", summary: "enrol the certificates in DIR (PK, KEK, db)" },
+    { flags: "--memory <SIZE>", summary: "memory of the machine (default: 1G)" },
+    { flags: "--cpus <N>", summary: "processors of the machine (default: 2)" },
+    { flags: "--execute <COMMAND>", summary: "run a shell command in the booted system, print its output and stop" },
+    { flags: "--persist", summary: "write the guest's changes into the disk file" },
+    { flags: "--network", summary: "allow outgoing network connections" },
+    { flags: "--tpm", summary: "add a TPM 2.0 (swtpm)" },
+  ],
+  examples: [
+    "sealroot vm run disk.img --secure-boot-keys keys",
+    "sealroot vm run disk.img --secure-boot-keys keys --execute 'findmnt /'",
+  ],
+  async run(invocation) {
+    const options = machineOptions(invocation);
+    const command = invocation.option("execute");
+    if (command !== undefined) return executeInGuest(options, command, invocation);
+    invocation.output.remark("Booting; leave the machine with Ctrl-A X");
+    return runOnTerminal({ ...options, reboots: true });
+  },
+};
+
+function machineOptions(invocation: Invocation): VirtualMachineOptions {
+  const path = invocation.argument("DISK");
+  if (!existsSync(path)) {
+    throw new SealrootError("not-found", `Cannot boot ${path}: there is no such file`, { path });
+  }
+  const keys = invocation.option("secure-boot-keys");
+  const memory = invocation.option("memory");
+  const cpus = invocation.option("cpus");
+  return {
+    drives: [{ path, mode: invocation.flag("persist") ? "persist" : "throw-away" }],
+    network: invocation.flag("network"),
+    tpm: invocation.flag("tpm"),
+    ...(keys === undefined ? {} : { secureBoot: loadCertificates(keys) }),
+    ...(memory === undefined ? {} : { memoryMiB: Math.ceil(parseSize(memory, "--memory") / BYTES_PER_MIB) }),
+    ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
+  };
+}
+
+function parseCpus(text: string): number {
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new SealrootError("usage", `Cannot read --cpus: "${text}" is not a number from 1 to 999`);
+}
+
+/** Returns the command's exit code. */
+async function executeInGuest(
+  options: VirtualMachineOptions,
+  command: string,
+  invocation: Invocation,
+): Promise<number> {
+  const machine = await startVirtualMachine(options);
+  try {
+    await machine.waitForReady();
+    const result = await machine.run(command);
+    await invocation.output.bytes(result.stdout);
+    if (result.stderr.length > 0) invocation.output.remark(result.stderr.toString().trimEnd());
+    return result.exitCode;
+  } finally {
+    await machine.stop();
+  }
+}

@@ -1,0 +1,35 @@
+/** From what a caller asked for to the machine that QEMU is given. */
+import { join } from "node:path";
+import { chooseAccelerator } from "./accelerator.ts";
+import { AGENT_CREDENTIALS } from "./credentials.ts";
+import { prepareFirmware } from "./firmware.ts";
+import type { Machine } from "./machine.ts";
+import { DEFAULT_CPUS, DEFAULT_MEMORY_MIB, type VirtualMachineOptions } from "./options.ts";
+import { startTpm } from "./tpm.ts";
+
+/**
+ * Chooses the accelerator and makes the files and helpers that the machine needs in `directory`.
+ *
+ * @param agentSocketPath undefined for a machine without agent
+ */
+export async function assembleMachine(
+  options: VirtualMachineOptions,
+  directory: string,
+  agentSocketPath: string | undefined,
+): Promise<Machine> {
+  const tpm = options.tpm === true ? await startTpm(directory) : undefined;
+  return {
+    accelerator: await chooseAccelerator(),
+    memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
+    cpus: options.cpus ?? DEFAULT_CPUS,
+    drives: options.drives,
+    boot: options.directBoot ?? (await prepareFirmware(join(directory, "variables.fd"), options.secureBoot)),
+    credentials: { ...(agentSocketPath === undefined ? {} : AGENT_CREDENTIALS), ...options.credentials },
+    smbiosStrings: options.smbiosStrings ?? [],
+    network: options.network ?? false,
+    reboots: options.reboots ?? false,
+    console: "captured",
+    ...(agentSocketPath === undefined ? {} : { agentSocketPath }),
+    ...(tpm === undefined ? {} : { tpmSocketPath: tpm.socketPath }),
+  };
+}

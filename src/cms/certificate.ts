@@ -13,11 +13,17 @@ const CHAIN_CERTIFICATES_MAX = 16;
  */
 export function certificateOf(der: Uint8Array): X509Certificate {
   checkDer(der, "certificate");
+  let certificate: X509Certificate;
   try {
-    return new X509Certificate(der);
+    certificate = new X509Certificate(der);
   } catch (error) {
     throw new SealrootError("corrupt", `Cannot parse certificate: ${reasonOf(error)}`, {}, error);
   }
+  // OpenSSL reads names and dates only when asked; a date it cannot read comes out as an invalid one.
+  for (const date of [certificate.validFromDate, certificate.validToDate]) {
+    if (Number.isNaN(date.getTime())) throw corrupt("Cannot parse certificate: its validity is not a pair of dates");
+  }
+  return certificate;
 }
 
 /** What a person wants to know of a certificate. */

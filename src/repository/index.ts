@@ -1,0 +1,26 @@
+/**
+ * repository: the composefs repository on disk: objects, streams, images, references, locks, gc, fsck
+ * (spec/repository.md).
+ *
+ * A store: may use the file system and `platform/`, and the format rooms verity, tree, erofs and splitstream. Knows
+ * nothing of OCI: what streams are called and what they mean is `oci/`'s business.
+ * @module
+ */
+export { type InitOptions, type InitResult, initRepository } from "./init.ts";
+export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";
+export {
+  type ErofsFormats,
+  type ErofsVersion,
+  formatMeta,
+  parseAlgorithm,
+  parseErofsVersion,
+  parseMeta,
+  type RepositoryMeta,
+} from "./meta.ts";
+export type { ObjectDraft, StoredObject } from "./object-draft.ts";
+export type { ImportStatistics, ObjectImporter, ObjectSink } from "./object-importer.ts";
+export type { OpenObject } from "./object-reader.ts";
+export type { ObjectSettings, Protection } from "./object-settings.ts";
+export type { ObjectEntry, ObjectStore } from "./object-store.ts";
+export { type OpenOptions, openRepository } from "./open.ts";
+export { Repository } from "./repository.ts";

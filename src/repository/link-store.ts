@@ -1,0 +1,179 @@
+/**
+ * The links `streams/…` and `images/…` to objects, and the named references below `refs/` (spec/repository.md 1, 5).
+ */
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
+import {
+  type LinkKind,
+  objectIdOfLinkTarget,
+  objectLinkTarget,
+  referenceLinkTarget,
+  requireEntryName,
+  requireReferenceName,
+} from "./names.ts";
+import { sortedEntries } from "./object-store.ts";
+
+/** A named reference: `refs/<name>` → entry of the same kind. */
+export interface Reference {
+  readonly name: string;
+  readonly entry: string;
+}
+
+/** A top-level link. */
+export interface LinkEntry {
+  readonly entry: string;
+  readonly objectId: string;
+}
+
+/** What links need of their repository. */
+export interface LinkStoreContext {
+  readonly path: string;
+  readonly algorithm: VerityAlgorithm;
+  assertWritable(): void;
+  /** Makes everything written so far durable. */
+  sync(): void;
+}
+
+/** Prefix of temporary links in the repository's root, as the reference writes them; gc collects leftovers. */
+export const TEMPORARY_LINK_PREFIX = ".symlink-";
+
+/** The links of one kind. */
+export class LinkStore {
+  readonly kind: LinkKind;
+  readonly #context: LinkStoreContext;
+
+  /** From {@link Repository}. */
+  constructor(kind: LinkKind, context: LinkStoreContext) {
+    this.kind = kind;
+    this.#context = context;
+  }
+
+  /**
+   * The object an entry links to, or undefined when there is no such entry.
+   * @param entry a content id of a stream, or the hex digest of an image
+   * @throws SealrootError `corrupt` when the entry is not a link to an object
+   */
+  find(entry: string): string | undefined {
+    const target = this.#readLink(requireEntryName(entry));
+    if (target === undefined) return undefined;
+    const objectId = objectIdOfLinkTarget(target, this.#context.algorithm);
+    if (objectId !== undefined) return objectId;
+    throw new SealrootError("corrupt", `Cannot read ${this.kind}/${entry}: the link does not lead to an object`, {
+      path: join(this.#context.path, this.kind, entry),
+      actual: target,
+    });
+  }
+
+  /**
+   * The object of an entry or, with the prefix `refs/`, of what a reference leads to.
+   * @throws SealrootError `not-found`, `corrupt`
+   */
+  resolve(name: string): LinkEntry {
+    const entry = name.startsWith("refs/") ? this.referenceTarget(name.slice("refs/".length)) : name;
+    const objectId = entry === undefined ? undefined : this.find(entry);
+    if (entry !== undefined && objectId !== undefined) return { entry, objectId };
+    throw new SealrootError("not-found", `Cannot find "${name}" among the ${this.kind} of the repository`, {
+      path: join(this.#context.path, this.kind, name),
+    });
+  }
+
+  /**
+   * Links entries to objects that are stored already. Everything written before is made durable first, so that after a
+   * crash a name is either absent or complete; the reference forgets this for images (spec/repository.md 3.1).
+   */
+  register(entries: readonly LinkEntry[]): void {
+    this.#context.assertWritable();
+    for (const { entry } of entries) requireEntryName(entry);
+    this.#context.sync();
+    for (const { entry, objectId } of entries) this.#link(entry, objectLinkTarget(objectId));
+  }
+
+  /** Creates or moves the reference `refs/<name>`. The entry must exist. */
+  setReference(name: string, entry: string): void {
+    this.#context.assertWritable();
+    requireReferenceName(name);
+    if (this.find(entry) === undefined) {
+      throw new SealrootError("not-found", `Cannot name ${this.kind}/${entry}: it is not in the repository`);
+    }
+    this.#link(join("refs", name), referenceLinkTarget(name, entry));
+  }
+
+  /** @returns false when there is no such reference */
+  removeReference(name: string): boolean {
+    this.#context.assertWritable();
+    if (this.referenceTarget(name) === undefined) return false;
+    rmSync(this.#path(join("refs", name)));
+    return true;
+  }
+
+  /** The entry a reference leads to (the last component of its target, as gc reads it), or undefined. */
+  referenceTarget(name: string): string | undefined {
+    const target = this.#readLink(join("refs", requireReferenceName(name)));
+    return target === undefined ? undefined : target.slice(target.lastIndexOf("/") + 1);
+  }
+
+  /** All references below a prefix ("" or "oci"), sorted; what is not a link is left out. */
+  references(prefix = ""): Reference[] {
+    const found: Reference[] = [];
+    this.#collect(prefix, found);
+    return found;
+  }
+
+  /** All well-formed entries, sorted. */
+  entries(): LinkEntry[] {
+    return sortedEntries(this.#path("")).flatMap((link) => {
+      const target = link.isSymbolicLink() ? this.#readLink(link.name) : undefined;
+      const objectId = target === undefined ? undefined : objectIdOfLinkTarget(target, this.#context.algorithm);
+      return objectId === undefined ? [] : [{ entry: link.name, objectId }];
+    });
+  }
+
+  #collect(prefix: string, found: Reference[]): void {
+    for (const child of sortedEntries(this.#path(join("refs", prefix)))) {
+      const name = prefix === "" ? child.name : `${prefix}/${child.name}`;
+      if (child.isDirectory()) this.#collect(name, found);
+      const entry = child.isSymbolicLink() ? this.referenceTarget(name) : undefined;
+      if (entry !== undefined) found.push({ name, entry });
+    }
+  }
+
+  #path(relative: string): string {
+    return join(this.#context.path, this.kind, relative);
+  }
+
+  #readLink(relative: string): string | undefined {
+    try {
+      return readlinkSync(this.#path(relative));
+    } catch (error) {
+      if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+      if (hasErrno(error, "EINVAL")) {
+        throw new SealrootError("corrupt", `Cannot read ${this.kind}/${relative}: it is not a symbolic link`, {
+          path: this.#path(relative),
+        });
+      }
+      throw asSealrootError(error, `Cannot read ${this.kind}/${relative}`, { path: this.#path(relative) });
+    }
+  }
+
+  /** Creates the link; one with the same target stays, another is replaced in one step (spec/repository.md 5). */
+  #link(relative: string, target: string): void {
+    const path = this.#path(relative);
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+      try {
+        symlinkSync(target, path);
+      } catch (error) {
+        if (!hasErrno(error, "EEXIST")) throw error;
+        if (this.#readLink(relative) === target) return;
+        const temporary = join(this.#context.path, `${TEMPORARY_LINK_PREFIX}${randomBytes(6).toString("hex")}`);
+        symlinkSync(target, temporary);
+        renameSync(temporary, path);
+      }
+    } catch (error) {
+      throw asSealrootError(error, `Cannot create the link ${this.kind}/${relative}`, { path });
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/** Creating an object: bytes go into a file without a name, which gets its name when it is complete (spec/repository.md 3.1). */
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { linkOpenFile, openUnnamedFile, renameNoReplace, reopenForReading } from "../platform/index.ts";
+import { ext4VerityTail, VerityHasher, verityDigest } from "../verity/index.ts";
+import { stateOfExistingObject, verityNeeded, verityOn } from "./object-protection.ts";
+import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
+
+/** What became of one object's bytes. */
+export interface StoredObject {
+  readonly objectId: string;
+  readonly sizeBytes: number;
+  /** False: the object was there already and these bytes were dropped. */
+  readonly isNew: boolean;
+}
+
+const FILE_MODE = 0o644;
+const DIRECTORY_MODE = 0o777;
+/** Temporary names as the reference writes them; whatever begins like this and belongs to no process is rubbish. */
+export const TEMPORARY_OBJECT_PREFIX = ".tmp-object-";
+
+/**
+ * One object in the making. Write the bytes in order, then finish() or abort(); after either the draft is closed.
+ * Nothing is visible in the repository before finish(), and nothing is left behind by a crash (except where the file
+ * system has no O_TMPFILE: a `.tmp-object-…`, which gc collects).
+ */
+export class ObjectDraft {
+  readonly #settings: ObjectSettings;
+  readonly #hasher: VerityHasher;
+  /** The temporary name, where the file system has no unnamed files. */
+  readonly #temporaryPath: string | undefined;
+  #fd: number;
+  #open = true;
+
+  constructor(settings: ObjectSettings) {
+    this.#settings = settings;
+    this.#hasher = new VerityHasher(settings.algorithm, { keepTree: settings.protection === "offline" });
+    try {
+      const draft = openDraftFile(settings.directory);
+      this.#fd = draft.fd;
+      this.#temporaryPath = draft.temporaryPath;
+    } catch (error) {
+      throw asSealrootError(error, "Cannot create an object", { path: settings.directory });
+    }
+  }
+
+  /** Appends bytes. @throws SealrootError `no-space` …; the draft is then closed */
+  write(chunk: Uint8Array): void {
+    this.#hasher.update(chunk);
+    this.#guard(() => writeFully(this.#fd, chunk));
+  }
+
+  /** Protects the file, gives it its name and closes it. An object that is there already stays. */
+  finish(): StoredObject {
+    return this.#guard(() => {
+      const objectId = this.#hasher.hexDigest();
+      const sizeBytes = this.#hasher.sizeBytes;
+      const existing = stateOfExistingObject(this.#settings, objectId, sizeBytes);
+      const isNew = existing === "good" ? false : this.#commit(objectId, existing === "damaged");
+      this.abort();
+      return { objectId, sizeBytes, isNew };
+    });
+  }
+
+  /** Closes the draft and drops its bytes. May be called at any time and again. */
+  abort(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#fd);
+    if (this.#temporaryPath !== undefined) rmSync(this.#temporaryPath, { force: true });
+  }
+
+  #commit(objectId: string, replace: boolean): boolean {
+    if (this.#settings.protection === "offline") {
+      const tail = ext4VerityTail(this.#hasher);
+      writeFully(this.#fd, tail.bytes, tail.offset);
+    } else if (verityNeeded(this.#settings)) {
+      // fs-verity can be enabled only when no writable descriptor is left.
+      const readOnlyFd = reopenForReading(this.#fd);
+      closeSync(this.#fd);
+      this.#fd = readOnlyFd;
+      verityOn(this.#settings, readOnlyFd, objectId);
+    }
+    return this.#giveName(objectFilePath(this.#settings, objectId), replace);
+  }
+
+  /** @returns false when another process was faster: its object is as good as ours */
+  #giveName(path: string, replace: boolean): boolean {
+    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    try {
+      if (replace) this.#replaceObject(path);
+      else if (this.#temporaryPath === undefined) linkOpenFile(this.#fd, path);
+      else renameNoReplace(this.#temporaryPath, path);
+      return true;
+    } catch (error) {
+      if (hasErrno(error, "EEXIST")) return false;
+      throw error;
+    }
+  }
+
+  /** For a damaged object only: link(2) cannot replace, so the good file passes through a temporary name. */
+  #replaceObject(path: string): void {
+    const temporaryPath = this.#temporaryPath ?? temporaryObjectPath(this.#settings.directory);
+    if (this.#temporaryPath === undefined) linkOpenFile(this.#fd, temporaryPath);
+    renameSync(temporaryPath, path);
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.abort();
+      throw asSealrootError(error, "Cannot write an object", { path: this.#settings.directory });
+    }
+  }
+}
+
+/**
+ * Stores bytes at hand. The digest is computed first, so that nothing is written for an object that is there already.
+ * @throws SealrootError `untrusted` for an existing object that the kernel does not vouch for, `no-space` …
+ */
+export function storeObject(settings: ObjectSettings, bytes: Uint8Array): StoredObject {
+  const objectId = verityDigest(bytes, settings.algorithm);
+  try {
+    if (stateOfExistingObject(settings, objectId, bytes.length) === "good") {
+      return { objectId, sizeBytes: bytes.length, isNew: false };
+    }
+  } catch (error) {
+    throw asSealrootError(error, `Cannot write object ${objectId}`, { path: objectFilePath(settings, objectId) });
+  }
+  const draft = new ObjectDraft(settings);
+  draft.write(bytes);
+  return draft.finish();
+}
+
+function openDraftFile(directory: string): { fd: number; temporaryPath: string | undefined } {
+  let fd: number | undefined;
+  try {
+    fd = openUnnamedFile(directory, FILE_MODE);
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+    mkdirSync(directory, { mode: DIRECTORY_MODE, recursive: true });
+    fd = openUnnamedFile(directory, FILE_MODE);
+  }
+  if (fd !== undefined) return { fd, temporaryPath: undefined };
+  const temporaryPath = temporaryObjectPath(directory);
+  return { fd: openSync(temporaryPath, "wx+", FILE_MODE), temporaryPath };
+}
+
+function temporaryObjectPath(directory: string): string {
+  return join(directory, `${TEMPORARY_OBJECT_PREFIX}${randomBytes(6).toString("hex")}`);
+}
+
+function writeFully(fd: number, bytes: Uint8Array, position?: number): void {
+  for (let at = 0; at < bytes.length; ) {
+    at += writeSync(fd, bytes, at, bytes.length - at, position === undefined ? null : position + at);
+  }
+}

@@ -1,0 +1,109 @@
+/** Reading objects. */
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { asSealrootError, corrupt, hasErrno, SealrootError } from "../errors/index.ts";
+import { checkOpenedObject } from "./object-protection.ts";
+import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
+
+const CHUNK_BYTES = 1 << 20;
+
+/** An opened object, checked as the repository demands. Close it; `using` does. */
+export interface OpenObject extends Disposable {
+  readonly objectId: string;
+  readonly sizeBytes: number;
+  /** For system calls and mounts. In a staged repository the file goes on behind `sizeBytes`. */
+  readonly fd: number;
+  /** All bytes at once. */
+  bytes(): Buffer;
+  /** The bytes `start..end` (half-open, inside the object). */
+  range(start: number, end: number): Buffer;
+  /** The bytes in pieces of up to 1 MiB, each valid until the next is asked for. */
+  chunks(): Generator<Buffer>;
+  close(): void;
+}
+
+/**
+ * Opens an object and checks it: kernel digest in a secure repository (spec/repository.md 3.1, 3.3).
+ * @throws SealrootError `not-found`, `untrusted`, `corrupt`
+ */
+export function openObject(settings: ObjectSettings, objectId: string): OpenObject {
+  const path = objectFilePath(settings, objectId);
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) {
+      throw new SealrootError(
+        "not-found",
+        `Cannot read object ${objectId}: it is not in the repository`,
+        { path },
+        error,
+      );
+    }
+    throw asSealrootError(error, `Cannot read object ${objectId}`, { path });
+  }
+  try {
+    return new ObjectFile(fd, objectId, checkOpenedObject(settings, fd, objectId));
+  } catch (error) {
+    closeSync(fd);
+    throw asSealrootError(error, `Cannot read object ${objectId}`, { path });
+  }
+}
+
+class ObjectFile implements OpenObject {
+  readonly fd: number;
+  readonly objectId: string;
+  readonly sizeBytes: number;
+  #open = true;
+
+  constructor(fd: number, objectId: string, sizeBytes: number) {
+    this.fd = fd;
+    this.objectId = objectId;
+    this.sizeBytes = sizeBytes;
+  }
+
+  bytes(): Buffer {
+    return this.range(0, this.sizeBytes);
+  }
+
+  range(start: number, end: number): Buffer {
+    const target = Buffer.allocUnsafe(end - start);
+    this.#fill(target, start);
+    return target;
+  }
+
+  *chunks(): Generator<Buffer> {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, this.sizeBytes));
+    for (let at = 0; at < this.sizeBytes; at += buffer.length) {
+      const chunk = buffer.subarray(0, Math.min(buffer.length, this.sizeBytes - at));
+      this.#fill(chunk, at);
+      yield chunk;
+    }
+  }
+
+  close(): void {
+    if (this.#open) closeSync(this.fd);
+    this.#open = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #fill(target: Buffer, start: number): void {
+    for (let at = 0; at < target.length; ) {
+      let length: number;
+      try {
+        length = readSync(this.fd, target, at, target.length - at, start + at);
+      } catch (error) {
+        // EIO is how the kernel reports a block that does not match the fs-verity digest.
+        const code = hasErrno(error, "EIO") ? "corrupt" : undefined;
+        if (code === undefined) throw asSealrootError(error, `Cannot read object ${this.objectId}`);
+        throw new SealrootError(code, `Cannot read object ${this.objectId}: EIO near offset ${start + at}`, {}, error);
+      }
+      if (length === 0) {
+        throw corrupt(`Cannot read object ${this.objectId}: it ends at ${start + at}, not at ${this.sizeBytes}`);
+      }
+      at += length;
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/** The objects of a repository. */
+import { type Dirent, lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { requireObjectId } from "./names.ts";
+import { ObjectDraft, storeObject } from "./object-draft.ts";
+import { ObjectImporter } from "./object-importer.ts";
+import { type OpenObject, openObject } from "./object-reader.ts";
+import { type ObjectSettings, objectFileNameLength, objectFilePath } from "./object-settings.ts";
+import type { ObjectWorkers } from "./object-workers.ts";
+
+/** A file below `objects/xx/`. */
+export interface ObjectEntry {
+  /** Undefined for a file whose name is not an object's. */
+  readonly objectId: string | undefined;
+  readonly path: string;
+  readonly kind: "file" | "other";
+}
+
+/** Reads and stores objects. Reading checks as the repository's protection demands; see {@link openObject}. */
+export class ObjectStore {
+  readonly settings: ObjectSettings;
+  readonly #workers: () => ObjectWorkers;
+  readonly #assertWritable: () => void;
+
+  /** From {@link Repository}. */
+  constructor(settings: ObjectSettings, workers: () => ObjectWorkers, assertWritable: () => void) {
+    this.settings = settings;
+    this.#workers = workers;
+    this.#assertWritable = assertWritable;
+  }
+
+  /**
+   * Stores bytes as an object, at once and in this thread.
+   * @returns the object's id
+   * @throws SealrootError `untrusted` for an existing object that the kernel does not vouch for; `no-space` …
+   */
+  ensure(bytes: Uint8Array): string {
+    this.#assertWritable();
+    return storeObject(this.settings, bytes).objectId;
+  }
+
+  /** Begins an object of unknown size, written in this thread. */
+  draft(): ObjectDraft {
+    this.#assertWritable();
+    return new ObjectDraft(this.settings);
+  }
+
+  /** For many objects: hashed and written in parallel. */
+  importer(): ObjectImporter {
+    this.#assertWritable();
+    return new ObjectImporter(this.settings, this.#workers());
+  }
+
+  /** Opens and checks an object. @throws SealrootError `not-found`, `untrusted`, `corrupt` */
+  open(objectId: string): OpenObject {
+    return openObject(this.settings, requireObjectId(objectId, this.settings.algorithm));
+  }
+
+  /** The content of an object that fits in memory. */
+  read(objectId: string): Buffer {
+    using object = this.open(objectId);
+    return object.bytes();
+  }
+
+  /** True when a file of that name is there; nothing is checked. */
+  has(objectId: string): boolean {
+    return lstatSync(this.path(objectId), { throwIfNoEntry: false })?.isFile() ?? false;
+  }
+
+  /** The object's file, absolute. */
+  path(objectId: string): string {
+    return objectFilePath(this.settings, objectId);
+  }
+
+  /** Length of the object's data; of a staged object, what its descriptor says. */
+  sizeBytes(objectId: string): number {
+    using object = this.open(objectId);
+    return object.sizeBytes;
+  }
+
+  /** All files below the two-digit directories, in order of their names; temporary files directly in `objects/` are left out. */
+  *entries(): Generator<ObjectEntry> {
+    for (const directory of sortedEntries(this.settings.directory)) {
+      if (!/^[0-9a-f]{2}$/.test(directory.name) || !directory.isDirectory()) continue;
+      const path = join(this.settings.directory, directory.name);
+      for (const file of sortedEntries(path)) {
+        const wellNamed =
+          file.name.length === objectFileNameLength(this.settings.algorithm) && /^[0-9a-f]+$/.test(file.name);
+        yield {
+          objectId: wellNamed ? `${directory.name}${file.name}` : undefined,
+          path: join(path, file.name),
+          kind: file.isFile() ? "file" : "other",
+        };
+      }
+    }
+  }
+}
+
+/** The directory's entries by name; none when it does not exist. */
+export function sortedEntries(path: string): Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return [];
+    throw asSealrootError(error, "Cannot read a directory of the repository", { path });
+  }
+}

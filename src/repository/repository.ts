@@ -1,0 +1,117 @@
+/** An open repository: its settings, its lock, its objects and links. */
+import { accessSync, closeSync, constants } from "node:fs";
+import { join } from "node:path";
+import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { type LockMode, syncFileSystem, waitForLock } from "../platform/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
+import { type LinkEntry, LinkStore } from "./link-store.ts";
+import type { ErofsFormats, RepositoryMeta } from "./meta.ts";
+import type { Protection } from "./object-settings.ts";
+import { ObjectStore } from "./object-store.ts";
+import { newObjectWorkers, type ObjectWorkers } from "./object-workers.ts";
+
+/** What {@link openRepository} found out. */
+export interface OpenedRepository {
+  /** Absolute. */
+  readonly path: string;
+  /** The repository's directory, open and locked (shared). */
+  readonly directoryFd: number;
+  readonly meta: RepositoryMeta;
+  readonly protection: Protection;
+}
+
+/**
+ * An open composefs repository. It holds the shared lock on the directory until it is closed, so that gc waits
+ * (spec/repository.md 9). Get one from {@link openRepository} or {@link initRepository}.
+ */
+export class Repository implements Disposable {
+  readonly path: string;
+  readonly algorithm: VerityAlgorithm;
+  /** The EROFS versions that images are made in. */
+  readonly formats: ErofsFormats;
+  readonly protection: Protection;
+  readonly objects: ObjectStore;
+  readonly streams: LinkStore;
+  readonly images: LinkStore;
+  readonly #meta: RepositoryMeta;
+  readonly #directoryFd: number;
+  #workers: ObjectWorkers | undefined;
+  #open = true;
+
+  constructor(opened: OpenedRepository) {
+    this.path = opened.path;
+    this.algorithm = opened.meta.algorithm;
+    this.formats = opened.meta.formats;
+    this.protection = opened.protection;
+    this.#meta = opened.meta;
+    this.#directoryFd = opened.directoryFd;
+    const settings = { directory: join(this.path, "objects"), algorithm: this.algorithm, protection: this.protection };
+    const assertWritable = () => this.assertWritable();
+    this.objects = new ObjectStore(settings, () => this.workers, assertWritable);
+    const links = { path: this.path, algorithm: this.algorithm, assertWritable, sync: () => this.sync() };
+    this.streams = new LinkStore("streams", links);
+    this.images = new LinkStore("images", links);
+  }
+
+  /** Threads that hash and store; started with their first work, ended by {@link close}. */
+  get workers(): ObjectWorkers {
+    this.#workers ??= newObjectWorkers();
+    return this.#workers;
+  }
+
+  /**
+   * To be called before long work that ends in writing.
+   * @throws SealrootError `read-only`, `no-access`; `unsupported` for features this program does not know
+   */
+  assertWritable(): void {
+    const unknown = this.#meta.unknownReadOnlyFeatures;
+    if (unknown.length > 0) {
+      throw new SealrootError(
+        "unsupported",
+        `Cannot write to repository ${this.path}: it has unknown read-only-compatible features: ${JSON.stringify(unknown)}`,
+        { path: this.path },
+      );
+    }
+    try {
+      accessSync(this.path, constants.W_OK);
+    } catch (error) {
+      throw asSealrootError(error, `Cannot write to repository ${this.path}`, { path: this.path });
+    }
+  }
+
+  /**
+   * Makes everything written so far durable. A repository being staged is not synced: its disk image will be.
+   */
+  sync(): void {
+    if (this.protection !== "offline") syncFileSystem(this.#directoryFd);
+  }
+
+  /** Stores an EROFS image and puts it on the list of images that may be mounted. */
+  registerImage(image: Uint8Array, referenceName?: string): LinkEntry {
+    const objectId = this.objects.ensure(image);
+    const link = { entry: objectId, objectId };
+    this.images.register([link]);
+    if (referenceName !== undefined) this.images.setReference(referenceName, objectId);
+    return link;
+  }
+
+  /**
+   * Converts the lock, waiting for other processes as long as they take.
+   * @returns false when `timeoutMs` have passed first; the repository then holds no lock
+   */
+  lock(mode: LockMode, timeoutMs?: number): Promise<boolean> {
+    return waitForLock(this.#directoryFd, mode, timeoutMs);
+  }
+
+  /** Ends the workers and gives the lock up. May be called again. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#directoryFd);
+    void this.#workers?.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,104 @@
+/** Carries out the boot plan: from the bare initramfs to the finished root. */
+import { type BootPlan, planBoot } from "../src/bootplan/boot-plan.ts";
+import { judgeMeasurement, parseMeasurement } from "../src/bootplan/measurement.ts";
+import { BOOT_PLACES, imagePath, type MountStep, planMounts } from "../src/bootplan/mount-plan.ts";
+import { SealrootError } from "../src/errors/index.ts";
+import { findRootDevice } from "./find-root.ts";
+import { type BootSystem, readText } from "./system.ts";
+import { CONFIGURATION, runTool, toolCommand } from "./tools.ts";
+
+export interface AssembleRequest {
+  /** Where the finished root is to be. */
+  readonly newRoot: string;
+  /** Whether the initramfs around us has mounted the physical root on `newRoot` already. */
+  readonly rootIsMounted: boolean;
+}
+
+/**
+ * Makes the root. Whatever is thrown means that the machine must not go on.
+ *
+ * @throws SealrootError, or Error from the machine
+ */
+export function assembleRoot(system: BootSystem, request: AssembleRequest): void {
+  const plan = planBoot(readText(system, "/proc/cmdline") ?? "", readText(system, CONFIGURATION));
+  system.makeDirectory(BOOT_PLACES.physicalRoot, 0o700);
+  system.makeDirectory(BOOT_PLACES.imageRoot, 0o700);
+  system.makeDirectory(request.newRoot, 0o755);
+  if (request.rootIsMounted) borrowPhysicalRoot(system, request.newRoot);
+  else mountPhysicalRoot(system, plan);
+  linkVolatileRoot(system);
+  const image = `${BOOT_PLACES.physicalRoot}/${imagePath(plan.image.id)}`;
+  const imageSource = system.hold(image);
+  if (imageSource === undefined) {
+    throw new SealrootError("not-found", "Cannot open the root image: it is not in the repository", { path: image });
+  }
+  const measured = system.run(toolCommand(system, "measure", [imageSource]));
+  const verified = judgeMeasurement(plan.image, parseMeasurement(measured.status, measured.output), image);
+  for (const step of planMounts(plan, { imageSource, verified, newRoot: request.newRoot })) carryOut(system, step);
+  const guard = verified ? "fs-verity required" : "WITHOUT fs-verity, as composefs=? allows";
+  system.report("information", `the root is composefs:${plan.image.id}, ${guard}`);
+}
+
+/** Read-write: the state of /etc and /var is on it. The view of it in the new root is read-only. */
+function mountPhysicalRoot(system: BootSystem, plan: BootPlan): void {
+  const device = findRootDevice(system, plan.root);
+  const options = plan.rootOptions === undefined ? "rw" : `rw,${plan.rootOptions}`;
+  const type = device.properties.get("TYPE");
+  const args = ["-n", ...(type === undefined ? [] : ["-t", type]), "-o", options];
+  runTool(system, "mount the physical root", "mount", [...args, `/dev/${device.name}`, BOOT_PLACES.physicalRoot]);
+}
+
+/**
+ * A second, private view of a root that is mounted already: private, or the overlay that comes on top of the first
+ * one would appear on the second as well (spec/boot-chain.md E, trap of shared mounts).
+ */
+function borrowPhysicalRoot(system: BootSystem, newRoot: string): void {
+  const view = BOOT_PLACES.physicalRoot;
+  runTool(system, "bind the physical root", "mount", ["-n", "--bind", "--make-private", newRoot, view]);
+  runTool(system, "make the physical root writable", "mount", ["-n", "-o", "remount,rw", view]);
+}
+
+/** Tells systemd which device is behind the overlay (spec/boot-chain.md I.4); the link may dangle until udev runs. */
+function linkVolatileRoot(system: BootSystem): void {
+  const line = (readText(system, "/proc/self/mountinfo") ?? "")
+    .split("\n")
+    .map((text) => text.split(" "))
+    .findLast((fields) => fields[4] === BOOT_PLACES.physicalRoot);
+  const number = line?.[2];
+  // Major 0 is no device: btrfs and the like have no single one.
+  if (number === undefined || number.startsWith("0:")) return;
+  system.makeLink(`/dev/block/${number}`, "/run/systemd/volatile-root");
+}
+
+function carryOut(system: BootSystem, step: MountStep): void {
+  switch (step.type) {
+    case "mount": {
+      // Without -c mount(8) would resolve the path of the held image and open whatever has that name by then.
+      const options = ["-n", "-c", "-t", step.fileSystem, "-o", step.options.join(",")];
+      runTool(system, `mount ${step.what}`, "mount", [...options, step.source, step.target]);
+      return;
+    }
+    case "bind":
+      if (step.targetIsOptional && !system.isDirectory(step.target)) return;
+      runTool(system, `bind ${step.what}`, "mount", [
+        "-n",
+        "-o",
+        step.readOnly ? "bind,ro" : "bind",
+        step.source,
+        step.target,
+      ]);
+      return;
+    case "make-directory":
+      system.makeDirectory(step.path, step.mode);
+      return;
+    case "require-directory":
+      if (!system.isDirectory(step.path)) {
+        throw new SealrootError("not-found", `Cannot find ${step.what}: there is no such directory`, {
+          path: step.path,
+        });
+      }
+      return;
+    case "unmount":
+      runTool(system, `detach ${step.path}`, "umount", ["-n", "-l", step.path]);
+  }
+}

@@ -1,0 +1,30 @@
+/** What the boot loader says about itself (Boot Loader Interface; spec/boot-chain.md I.2 and I.4). */
+import type { BootSystem } from "./system.ts";
+import { toolCommand } from "./tools.ts";
+
+const DIRECTORY = "/sys/firmware/efi/efivars";
+const LOADER_VENDOR = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+/** efivarfs puts the attributes in front of the value (Linux Documentation/filesystems/efivarfs.rst). */
+const ATTRIBUTE_BYTES = 4;
+
+/** Makes the variables readable, where the firmware has any. */
+export function mountEfiVariables(system: BootSystem): void {
+  if (!system.isDirectory(DIRECTORY) || system.list(DIRECTORY).length > 0) return;
+  system.run(
+    toolCommand(system, "mount", ["-n", "-t", "efivarfs", "-o", "nosuid,nodev,noexec", "efivarfs", DIRECTORY]),
+  );
+}
+
+/** A text variable of the boot loader, UTF-16LE with a NUL at the end; undefined when it is not set. */
+export function readLoaderVariable(system: BootSystem, name: string): string | undefined {
+  const bytes = system.readBytes(`${DIRECTORY}/${name}-${LOADER_VENDOR}`);
+  if (bytes === undefined || bytes.length < ATTRIBUTE_BYTES) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let text = "";
+  for (let offset = ATTRIBUTE_BYTES; offset + 1 < bytes.length; offset += 2) {
+    const unit = view.getUint16(offset, true);
+    if (unit === 0) break;
+    text += String.fromCharCode(unit);
+  }
+  return text;
+}

@@ -1,0 +1,124 @@
+/** The machine as QuickJS reaches it: files by its os module, everything else by programs. */
+import "./quickjs.ts";
+import type { BootSystem, CommandResult } from "./system.ts";
+
+const BUFFER_BYTES = 16 * 1024;
+/** Kernel log levels of /dev/kmsg: KERN_CRIT shows on every console even with `quiet`, KERN_NOTICE does not. */
+const KMSG_LEVEL = { failure: 2, information: 5 } as const;
+const EEXIST = 17;
+
+/** The environment of all children; nothing is taken over from ours. */
+const ENVIRONMENT = { LC_ALL: "C" };
+
+function readDescriptor(descriptor: number): Uint8Array | undefined {
+  const chunks: Uint8Array[] = [];
+  const buffer = new ArrayBuffer(BUFFER_BYTES);
+  let sizeBytes = 0;
+  for (;;) {
+    const count = os.read(descriptor, buffer, 0, BUFFER_BYTES);
+    if (count < 0) return undefined;
+    if (count === 0) break;
+    chunks.push(new Uint8Array(buffer.slice(0, count)));
+    sizeBytes += count;
+  }
+  const bytes = new Uint8Array(sizeBytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+/** The loop over the descriptor, not std.loadFile(): that asks for the size first, which is 0 in /proc. */
+function readBytes(path: string): Uint8Array | undefined {
+  const descriptor = os.open(path, os.O_RDONLY);
+  if (descriptor < 0) return undefined;
+  const bytes = readDescriptor(descriptor);
+  os.close(descriptor);
+  return bytes;
+}
+
+function writeText(path: string, text: string): boolean {
+  const descriptor = os.open(path, os.O_WRONLY);
+  if (descriptor < 0) return false;
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index) & 0x7f;
+  const written = os.write(descriptor, bytes.buffer, 0, bytes.length);
+  os.close(descriptor);
+  return written === bytes.length;
+}
+
+function run(command: readonly string[]): CommandResult {
+  const [readEnd, writeEnd] = os.pipe();
+  const nothing = os.open("/dev/null", os.O_RDONLY);
+  const pid = os.exec([...command], {
+    block: false,
+    usePath: false,
+    stdin: nothing,
+    stdout: writeEnd,
+    stderr: writeEnd,
+    env: ENVIRONMENT,
+  });
+  os.close(writeEnd);
+  os.close(nothing);
+  const output = readDescriptor(readEnd) ?? new Uint8Array(0);
+  os.close(readEnd);
+  const [, status] = os.waitpid(pid, 0);
+  // wait(2): the low seven bits are the signal, the next byte is the exit status.
+  return { status: (status & 0x7f) === 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f), output };
+}
+
+function isDirectory(path: string): boolean {
+  const [found] = os.stat(path);
+  return found !== null && (found.mode & os.S_IFMT) === os.S_IFDIR;
+}
+
+function makeDirectory(path: string, mode: number): void {
+  if (isDirectory(path)) return;
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  if (parent !== "") makeDirectory(parent, 0o755);
+  const result = os.mkdir(path, mode);
+  if (result < 0 && result !== -EEXIST) throw new Error(`Cannot make the directory ${path}: error ${-result}`);
+}
+
+function makeLink(target: string, path: string): void {
+  makeDirectory(path.slice(0, path.lastIndexOf("/")), 0o755);
+  const result = os.symlink(target, path);
+  if (result < 0 && result !== -EEXIST) throw new Error(`Cannot make the link ${path}: error ${-result}`);
+}
+
+function hold(path: string): string | undefined {
+  const descriptor = os.open(path, os.O_RDONLY);
+  return descriptor < 0 ? undefined : `/proc/${os.getpid()}/fd/${descriptor}`;
+}
+
+function report(level: "failure" | "information", line: string): void {
+  if (writeText("/dev/kmsg", `<${KMSG_LEVEL[level]}>sealroot: ${line}\n`)) return;
+  std.err.puts(`sealroot: ${line}\n`);
+  std.err.flush();
+}
+
+/** The machine this program runs on. */
+export const quickJsSystem: BootSystem = {
+  run,
+  readBytes,
+  writeText,
+  list: (path) => {
+    const [names] = os.readdir(path);
+    return (names ?? []).filter((name) => name !== "." && name !== "..").sort();
+  },
+  realPath: (path) => {
+    const [real, errno] = os.realpath(path);
+    return errno === 0 ? real : undefined;
+  },
+  isDirectory,
+  makeDirectory,
+  makeLink,
+  hold,
+  sleepMs: (durationMs) => {
+    os.sleep(durationMs);
+  },
+  nowMs: () => Date.now(),
+  report,
+};

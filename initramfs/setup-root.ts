@@ -1,0 +1,40 @@
+/**
+ * initramfs: the program that makes the root file system at boot, run by QuickJS.
+ *
+ *     qjs --std -m setup-root.ts find NEWROOT      the minimal initramfs: find and mount the physical root as well
+ *     qjs --std -m setup-root.ts mounted NEWROOT   an extended initramfs: the physical root is on NEWROOT already
+ *     qjs --std -m setup-root.ts refuse            the initramfs around us failed: end the boot as we do
+ *
+ * It is never PID 1. It ends with status 0 when the root is ready; when it is not, it reboots the machine or stops
+ * for ever, and does not end. May import the pure rooms `bls/`, `bootplan/`, `bytes/`, `errors/` and nothing else.
+ * @module
+ */
+import { SealrootError } from "../src/errors/index.ts";
+import { assembleRoot } from "./assemble-root.ts";
+import { mountEfiVariables } from "./efi-variables.ts";
+import { refuseBoot, stopForever } from "./failure.ts";
+import { loadKernelModules } from "./kernel-modules.ts";
+import { quickJsSystem } from "./quickjs-system.ts";
+
+function main(system: typeof quickJsSystem, [, mode, newRoot = "/sysroot"]: readonly string[]): void {
+  loadKernelModules(system);
+  mountEfiVariables(system);
+  switch (mode) {
+    case "find":
+    case "mounted":
+      assembleRoot(system, { newRoot, rootIsMounted: mode === "mounted" });
+      return;
+    case "refuse":
+      throw new SealrootError("failed", "Cannot go on: the initramfs failed before the root was mounted, see above");
+    default:
+      throw new SealrootError("usage", `Cannot set up the root: unknown mode "${mode}"`);
+  }
+}
+
+try {
+  main(quickJsSystem, scriptArgs);
+} catch (error) {
+  refuseBoot(quickJsSystem, error);
+  stopForever(quickJsSystem);
+}
+std.exit(0);

@@ -1,0 +1,54 @@
+/** What the boot program asks of the machine. QuickJS answers at boot, a fake one in the tests of the program. */
+
+export interface CommandResult {
+  /** Exit status; 128 and the signal when a signal ended it, 127 when it could not be started. */
+  readonly status: number;
+  /** Standard output and standard error in one. */
+  readonly output: Uint8Array;
+}
+
+export interface BootSystem {
+  /** Runs a program to its end. The first word is a path. */
+  run(command: readonly string[]): CommandResult;
+  /** Undefined when the file cannot be read. */
+  readBytes(path: string): Uint8Array | undefined;
+  writeText(path: string, text: string): boolean;
+  /** Names in a directory, sorted; empty when there is none. */
+  list(path: string): string[];
+  realPath(path: string): string | undefined;
+  isDirectory(path: string): boolean;
+  /** Makes the directory and its parents; one that is there stays as it is. */
+  makeDirectory(path: string, mode: number): void;
+  /** Makes a symbolic link; one that is there stays as it is. */
+  makeLink(target: string, path: string): void;
+  /**
+   * Opens a file and keeps it open to the program's end.
+   * @returns a path under /proc that is this very file for every child, or undefined
+   */
+  hold(path: string): string | undefined;
+  sleepMs(durationMs: number): void;
+  nowMs(): number;
+  /** Writes one line for the console and the kernel's log. */
+  report(level: "failure" | "information", line: string): void;
+}
+
+/** The text of a file, or undefined. */
+export function readText(system: BootSystem, path: string): string | undefined {
+  const bytes = system.readBytes(path);
+  return bytes && decodeText(bytes);
+}
+
+/** UTF-8 where it is valid, else one character a byte. QuickJS has no TextDecoder. */
+export function decodeText(bytes: Uint8Array): string {
+  let text = "";
+  let escaped = "";
+  for (const byte of bytes) {
+    text += String.fromCharCode(byte);
+    escaped += `%${byte.toString(16).padStart(2, "0")}`;
+  }
+  try {
+    return decodeURIComponent(escaped);
+  } catch {
+    return text;
+  }
+}

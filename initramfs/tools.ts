@@ -1,0 +1,37 @@
+/** Where the boot program's parts are in the initramfs, and how its programs are started. */
+
+import { SealrootError } from "../src/errors/index.ts";
+import { type BootSystem, decodeText } from "./system.ts";
+
+/** Everything of ours is below this directory. */
+export const BASE = "/usr/lib/sealroot";
+export const CONFIGURATION = `${BASE}/setup-root-conf.toml`;
+
+/** `measure` and `insmod` are machine code of our own, the others come from the image. */
+export type ToolName = "mount" | "umount" | "blkid" | "measure" | "insmod";
+
+/**
+ * The command line of a tool. In an extended initramfs the tools have a dynamic loader and libraries of their own, so
+ * that those of the initramfs around them do not matter (spec/boot-chain.md G).
+ */
+export function toolCommand(system: BootSystem, name: ToolName, args: readonly string[]): string[] {
+  const path = `${BASE}/bin/${name}`;
+  const isStatic = name === "measure" || name === "insmod";
+  if (isStatic || !system.isDirectory(`${BASE}/lib`)) return [path, ...args];
+  return [`${BASE}/ld.so`, "--library-path", `${BASE}/lib`, path, ...args];
+}
+
+/**
+ * Runs a tool that must succeed, and returns what it printed.
+ * @param action for the message: `mount the root image`
+ * @throws SealrootError `failed` with what the tool printed
+ */
+export function runTool(system: BootSystem, action: string, name: ToolName, args: readonly string[]): string {
+  const { status, output } = system.run(toolCommand(system, name, args));
+  const text = decodeText(output);
+  if (status !== 0) {
+    const said = text.trim().replaceAll(/\s*\n\s*/g, " | ");
+    throw new SealrootError("failed", `Cannot ${action}: ${name} ended with ${status}${said && `: ${said}`}`);
+  }
+  return text;
+}

@@ -1,0 +1,55 @@
+/** What the machine does when its root cannot be made: reboot into another entry, or stop (spec/boot-chain.md I.2). */
+import { parseCountedName } from "../bls/boot-counting.ts";
+import { SealrootError } from "../errors/index.ts";
+
+/** Tries our tools give a new entry (`+3` in its name). */
+export const BOOT_TRIES = 3;
+
+export interface FailureDecision {
+  readonly action: "reboot" | "stop";
+  /** Why, and what to do, as one sentence without a period. */
+  readonly reason: string;
+}
+
+/**
+ * Decides between rebooting and stopping.
+ *
+ * Rebooting helps as long as the boot loader counts the tries of this entry and has another entry afterwards. It goes
+ * on counting below zero when there is none, which would never end: hence the stop once more tries are done than
+ * were given.
+ *
+ * @param loaderBootCountPath the EFI variable LoaderBootCountPath: the entry's path with its counter
+ */
+export function decideFailure(loaderBootCountPath: string | undefined): FailureDecision {
+  const count = loaderBootCountPath === undefined ? undefined : parseCountedName(loaderBootCountPath).count;
+  if (count === undefined) {
+    return {
+      action: "stop",
+      reason: "restart and choose another entry in the boot menu, or repair the disk from another system",
+    };
+  }
+  if (count.left > 0) {
+    return { action: "reboot", reason: `the boot loader counts: ${count.left} tries left for this entry` };
+  }
+  if (count.done <= BOOT_TRIES) {
+    return { action: "reboot", reason: "the boot loader counts: no try left, it takes another entry if there is one" };
+  }
+  return {
+    action: "stop",
+    reason: `this entry failed ${count.done} times and there is no other; repair the disk from another system`,
+  };
+}
+
+/** The lines that tell a person in front of the console what happened. */
+export function describeFailure(error: unknown, decision: FailureDecision): string[] {
+  const lines = [error instanceof Error ? error.message : String(error)];
+  if (error instanceof SealrootError) {
+    const { path, expected, actual, hint } = error.data;
+    if (path !== undefined) lines.push(`  file:     ${path}`);
+    if (expected !== undefined) lines.push(`  expected: ${expected}`);
+    if (actual !== undefined) lines.push(`  found:    ${actual}`);
+    if (hint !== undefined) lines.push(`  ${hint}`);
+  }
+  lines.push(decision.action === "reboot" ? `Rebooting: ${decision.reason}` : `Stopped: ${decision.reason}`);
+  return lines;
+}

@@ -1,0 +1,16 @@
+/**
+ * bootplan: from the kernel command line and the image's configuration to the list of mounts that make the root file
+ * system, and what to do when that fails.
+ *
+ * A format room: pure, imports `errors/` and the command line of `bls/`. It imports no `node:` module and uses no
+ * global of Node, since `initramfs/` carries it into the initramfs, where QuickJS runs it.
+ * Source: spec/host-boot.md 3 to 6, spec/boot-chain.md D and I.
+ * @module
+ */
+export * from "./boot-plan.ts";
+export * from "./configuration.ts";
+export * from "./failure.ts";
+export * from "./measurement.ts";
+export * from "./mount-plan.ts";
+export * from "./root-device.ts";
+export * from "./toml.ts";

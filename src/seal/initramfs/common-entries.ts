@@ -1,0 +1,43 @@
+/** What every initramfs of ours holds: the boot program, the two small programs, modules and the configuration. */
+import { parseRootConfiguration, ROOT_CONFIGURATION_PATH } from "../../bootplan/index.ts";
+import type { CpioEntry } from "../../cpio/index.ts";
+import { readElf } from "../../elf/index.ts";
+import type { ImageFiles } from "../image-files.ts";
+import { readBootProgram } from "./boot-program.ts";
+import type { ImageModules } from "./image-modules.ts";
+import type { ImagePrograms } from "./image-programs.ts";
+import { BASE, file, program } from "./layout.ts";
+import { machineCodePrograms } from "./machine-code.ts";
+
+/**
+ * The entries under our own directory, without the image's libraries.
+ *
+ * @throws SealrootError `corrupt` when the image's setup-root-conf.toml is wrong: better now than at boot
+ */
+export async function commonEntries(
+  files: ImageFiles,
+  image: ImagePrograms,
+  modules: ImageModules,
+): Promise<CpioEntry[]> {
+  const entries: CpioEntry[] = [];
+  for (const module of await readBootProgram()) {
+    entries.push(file(`${BASE}/program/${module.path}`, Buffer.from(module.source)));
+  }
+  let machine = 0;
+  for (const [name, { bytes }] of image.programs) {
+    machine = readElf(bytes, name).machine;
+    if (name !== "sh") entries.push(program(`${BASE}/bin/${name}`, bytes));
+  }
+  const own = machineCodePrograms(machine);
+  entries.push(program(`${BASE}/bin/measure`, own.measure), program(`${BASE}/bin/insmod`, own.insmod));
+  const folder = `${BASE}/modules/${modules.kernelRelease}`;
+  const order = modules.modules.map(({ fileName }) => `${fileName}\n`).join("");
+  entries.push(file(`${folder}/order`, Buffer.from(order)));
+  for (const { fileName, bytes } of modules.modules) entries.push(file(`${folder}/${fileName}`, bytes));
+  if (files.resolve(ROOT_CONFIGURATION_PATH)?.node.kind === "file") {
+    const configuration = await files.read(ROOT_CONFIGURATION_PATH);
+    parseRootConfiguration(Buffer.from(configuration).toString("utf8"));
+    entries.push(file(`${BASE}/setup-root-conf.toml`, configuration));
+  }
+  return entries;
+}

@@ -1,0 +1,62 @@
+/** The kernel modules that the initramfs loads, out of the image, decompressed. */
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { moduleLoadOrder, parseKernelModules } from "../../elf/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import { runTool } from "../../platform/index.ts";
+import type { ImageFiles } from "../image-files.ts";
+
+/**
+ * What a root needs of the kernel: without one of these, built in or as a module, there is no sealed root.
+ */
+const REQUIRED = ["erofs", "overlay"];
+
+/** Loaded first, so that the first use of a hash finds the fast implementation (spec/boot-chain.md C, "-cpu"). */
+const HASHES = ["sha256_ssse3", "sha512_ssse3", "sha2_ce", "sha512_ce", "crc32c_generic", "crc32c_intel"];
+
+/** What finds and reads the disk of a virtual machine or a plain computer. */
+const DISKS = ["virtio_pci", "virtio_blk", "virtio_scsi", "nvme", "ahci", "sd_mod", "ext4", "efivarfs"];
+
+export interface ImageModules {
+  readonly kernelRelease: string;
+  /** In the order to load them; names without folders. */
+  readonly modules: readonly { readonly fileName: string; readonly bytes: Uint8Array }[];
+}
+
+/**
+ * Collects the modules of a kernel that exist, with what they need.
+ *
+ * @param withDisks whether the initramfs finds its disk with our modules
+ * @throws SealrootError `unsupported` when the kernel has no EROFS or no overlayfs, `not-found` without modules.dep
+ */
+export async function collectImageModules(
+  files: ImageFiles,
+  kernelRelease: string,
+  withDisks: boolean,
+): Promise<ImageModules> {
+  const folder = `/usr/lib/modules/${kernelRelease}`;
+  const text = async (name: string) => Buffer.from(await files.read(`${folder}/${name}`)).toString("utf8");
+  const kernel = parseKernelModules(await text("modules.dep"), await text("modules.builtin"));
+  for (const name of REQUIRED) {
+    if (!kernel.modules.has(name) && !kernel.builtIn.has(name)) {
+      throw new SealrootError("unsupported", `Cannot build the initramfs: kernel ${kernelRelease} has no ${name}`, {
+        path: folder,
+        hint: "Use a kernel with EROFS and overlayfs (Linux 6.12 or later)",
+      });
+    }
+  }
+  const paths = moduleLoadOrder(kernel, [...HASHES, ...(withDisks ? DISKS : []), ...REQUIRED]);
+  const modules = await Promise.all(
+    paths.map(async (path) => ({
+      fileName: path.slice(path.lastIndexOf("/") + 1).replace(/\.(xz|zst|gz)$/, ""),
+      bytes: await decompressModule(path, await files.read(`${folder}/${path}`)),
+    })),
+  );
+  return { kernelRelease, modules };
+}
+
+/** Decompressed here, as finit_module(2) is called without a flag; the appended signature stays valid. */
+async function decompressModule(path: string, bytes: Uint8Array): Promise<Uint8Array> {
+  if (path.endsWith(".xz")) return (await runTool("xz", ["--decompress", "--stdout"], { input: bytes })).stdout;
+  if (path.endsWith(".zst")) return zstdDecompressSync(bytes);
+  return path.endsWith(".gz") ? gunzipSync(bytes) : bytes;
+}

@@ -23,6 +23,7 @@ export interface DebianImage {
   readonly manifestDigest: string;
   readonly layerBytes: number;
   readonly uncompressedBytes: number;
+  readonly sourceDateEpochSeconds: number;
   /** True when an earlier build with the same inputs was taken. */
   readonly reused: boolean;
 }
@@ -103,6 +104,7 @@ async function buildLayout(
     manifestDigest: manifest.digest,
     layerBytes: layer.descriptor.size,
     uncompressedBytes: layer.uncompressedBytes,
+    sourceDateEpochSeconds: inputs.sourceDateEpochSeconds,
   };
 }
 

@@ -1,0 +1,113 @@
+/** The example from package list to sealed disk file, by the same commands a user types. */
+import { createHash } from "node:crypto";
+import { existsSync, globSync } from "node:fs";
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { hasErrno } from "../../src/errors/index.ts";
+import { type EventSink, runStep } from "../../src/events/index.ts";
+import { waitForLock } from "../../src/platform/index.ts";
+import { buildDebianImage, type DebianImage } from "./image.ts";
+import { runSealroot } from "./sealroot.ts";
+
+export interface SealedDiskOptions {
+  /** Where everything goes; `build` in the checkout when absent. */
+  readonly directory?: string;
+  /** The larger system of the benchmarks. */
+  readonly full?: boolean;
+  /** True: take a disk that was made from the same image, keys and sources. False: seal and install again. */
+  readonly reuse: boolean;
+  /** True: nothing is printed; what a failing command printed stands in its error. */
+  readonly quiet: boolean;
+  readonly events: EventSink;
+}
+
+export interface SealedDisk {
+  readonly image: DebianImage;
+  /** `oci:DIRECTORY:TAG` of the sealed image. */
+  readonly sealedReference: string;
+  readonly keysDirectory: string;
+  readonly diskPath: string;
+}
+
+export const CHECKOUT = resolve(import.meta.dirname, "../..");
+const DISK_SIZE = { small: "3G", full: "6G" };
+/** Bounds the wait for another process that builds in the same directory. */
+const LOCK_TIMEOUT_MS = 30 * 60_000;
+
+/**
+ * Makes image, keys (once), sealed image and disk file. Two processes may call it for one directory at a time: the
+ * second waits and finds the work done.
+ *
+ * @throws SealrootError what the failing step says
+ */
+export async function makeSealedDisk(options: SealedDiskOptions): Promise<SealedDisk> {
+  const directory = options.directory ?? join(CHECKOUT, "build");
+  await mkdir(directory, { recursive: true });
+  const lock = await open(join(directory, ".lock"), "w");
+  try {
+    await waitForLock(lock.fd, "exclusive", LOCK_TIMEOUT_MS);
+    return await makeLocked(directory, options);
+  } finally {
+    await lock.close();
+  }
+}
+
+async function makeLocked(directory: string, options: SealedDiskOptions): Promise<SealedDisk> {
+  const { events, quiet, full = false } = options;
+  const name = full ? "debian-full" : "debian";
+  const image = await buildDebianImage({ directory: join(directory, name), full, events });
+  const keysDirectory = join(directory, "keys");
+  if (!existsSync(keysDirectory)) {
+    await runStep(events, "make Secure Boot keys", () => runSealroot(["keys", "generate", keysDirectory], { quiet }));
+  }
+  const sealedDirectory = join(directory, `${name}-sealed`);
+  const sealedReference = `oci:${sealedDirectory}:latest`;
+  const diskPath = join(directory, `${name}.img`);
+  const made: SealedDisk = { image, sealedReference, keysDirectory, diskPath };
+
+  const stampPath = `${diskPath}.inputs`;
+  const stamp = await inputsStamp(image, keysDirectory);
+  if (options.reuse && existsSync(diskPath) && (await readStamp(stampPath)) === stamp) return made;
+  await rm(stampPath, { force: true });
+  const run = { quiet, env: { SOURCE_DATE_EPOCH: String(image.sourceDateEpochSeconds) } };
+  await rm(sealedDirectory, { recursive: true, force: true });
+  await runStep(events, "seal the image", () =>
+    runSealroot(["seal", image.reference, "-o", sealedReference, "--keys", keysDirectory], run),
+  );
+  await runStep(events, "install to a disk file", () => runSealroot(installArguments(made, full), run));
+  await writeFile(stampPath, stamp);
+  return made;
+}
+
+function installArguments(made: SealedDisk, full: boolean): string[] {
+  return [
+    ...["install", "to-disk", made.diskPath, "--wipe", "--size", full ? DISK_SIZE.full : DISK_SIZE.small],
+    // A host upgrades from where its image is published; this name stands for that place.
+    ...["--source-imgref", made.sealedReference, "--target-imgref", "localhost/debian-sealed:latest"],
+  ];
+}
+
+/** Changes whenever image, keys or the program's sources do. */
+async function inputsStamp(image: DebianImage, keysDirectory: string): Promise<string> {
+  const hash = createHash("sha256").update(image.manifestDigest);
+  const sources = ["src/**/*.ts", "initramfs/**/*"].flatMap((pattern) => globSync(pattern, { cwd: CHECKOUT }));
+  const keys = globSync("*.pem", { cwd: keysDirectory });
+  const paths = [...sources.map((path) => join(CHECKOUT, path)), ...keys.map((path) => join(keysDirectory, path))];
+  for (const path of paths.sort()) {
+    const content = await readFile(path).catch((error: unknown) => {
+      if (hasErrno(error, "EISDIR")) return "";
+      throw error;
+    });
+    hash.update(path).update(content);
+  }
+  return hash.digest("hex");
+}
+
+async function readStamp(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}

@@ -3,7 +3,7 @@ import type { ByteString } from "../bytes/index.ts";
 import type { Metadata } from "../tree/index.ts";
 
 interface Named {
-  /** From the root of the file system, without leading slash. */
+  /** From the root of the file system, without leading slash; empty for the root directory itself. */
   readonly path: ByteString;
 }
 

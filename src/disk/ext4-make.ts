@@ -1,6 +1,7 @@
 /** Makes an ext4 file system with content and verity files inside a disk, as an ordinary user (spec/boot-chain.md A, B). */
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { toHex } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { runTool } from "../platform/index.ts";
 import { BLOCK_SIZE_BYTES } from "../verity/index.ts";
@@ -77,14 +78,16 @@ async function makeEmpty(disk: WorkDisk, options: RootFileSystemOptions, env: Re
 }
 
 async function populate(disk: WorkDisk, options: RootFileSystemOptions, env: Record<string, string>): Promise<void> {
-  let valueCount = 0;
+  const valueFiles = new Map<string, string>();
   const script = populationScript(options.entries, {
     epochSeconds: Math.max(1, options.epochSeconds),
     modeOf: (source) => statSync(source).mode & 0o7777,
     keepValue: (value) => {
-      const path = join(disk.directory, `xattr-${valueCount++}`);
-      writeFileSync(path, value);
-      return path;
+      const known = valueFiles.get(toHex(value));
+      const name = known ?? `xattr-${valueFiles.size}`;
+      if (known === undefined) writeFileSync(join(disk.directory, name), value);
+      valueFiles.set(toHex(value), name);
+      return name;
     },
   });
   writeFileSync(join(disk.directory, "root.debugfs"), script.bytes);

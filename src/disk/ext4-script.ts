@@ -6,7 +6,7 @@
  * gets in, and only what differs costs a command.
  */
 import { type ByteString, byteStringOfText, displayText } from "../bytes/index.ts";
-import { SealrootError } from "../errors/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
 import { FILE_TYPE_BITS, type Metadata } from "../tree/index.ts";
 import type { DiskEntry } from "./ext4-entry.ts";
 
@@ -65,6 +65,10 @@ class ScriptWriter {
   }
 
   add(entry: DiskEntry): void {
+    if (entry.path === "") {
+      this.#describeRoot(entry);
+      return;
+    }
     const slash = entry.path.lastIndexOf("/");
     this.#enter(slash < 0 ? "" : entry.path.slice(0, slash));
     const name = entry.path.slice(slash + 1) as ByteString;
@@ -75,6 +79,12 @@ class ScriptWriter {
     }
     this.#command(`${creation(entry)} ${operands(entry, quotedName)}`);
     this.#describe(entry, quote(`./${name}`));
+  }
+
+  /** mke2fs has made the root directory. */
+  #describeRoot(entry: DiskEntry): void {
+    if (entry.kind !== "directory") throw corrupt(`Cannot write the root file system: its root is a ${entry.kind}`);
+    this.#describe(entry, "/");
   }
 
   #enter(directory: string): void {

@@ -61,8 +61,10 @@ function sampleEntries(): DiskEntry[] {
     mtimeNanoseconds: 123_456_789,
     xattrs: new Map([[path("security.capability"), Uint8Array.of(1, 0, 0, 2, 0xff)]]),
   });
+  const label = new Map([[path("security.selinux"), Buffer.from("system_u:object_r:root_t:s0")]]);
   const far = newMetadata({ mode: 0o600, mtimeSeconds: 2n ** 32n + 4n });
   return [
+    { kind: "directory", path: path(""), metadata: { ...root, xattrs: label } },
     { kind: "directory", path: path("composefs"), metadata: { ...root, mode: 0o700 } },
     {
       kind: "file",
@@ -192,6 +194,13 @@ test("owner, mode, xattrs and all four times of an inode are what was asked for"
   assert.match(stat, /security\.capability \(5\) = 01 00 00 02 ff/);
   const far = await debugfs(built.disk, built.plan, 'stat "/odd ""names"" <12>/far"');
   assert.match(far, /mtime: 0x00000004:00000001/);
+});
+
+test("the root directory itself gets its attributes", async () => {
+  assert.match(
+    await debugfs(built.disk, built.plan, "stat /"),
+    /security\.selinux \(27\) = "system_u:object_r:root_t:s0"/,
+  );
 });
 
 test("names with quotes, blanks, tabs and bytes above 127 arrive as they are", async () => {

@@ -63,7 +63,7 @@ export const RECIPES: readonly Recipe[] = [
   {
     name: "bench",
     summary: "Measure every step beside its counterparts, into bench/RESULTS.md",
-    packages: [...SEAL_PACKAGES, "sbsigntool"],
+    packages: [...SEAL_PACKAGES, "sbsigntool", "time"],
     run: (words) => node(["bench/run.ts", ...words]),
   },
   {

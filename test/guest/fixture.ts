@@ -13,7 +13,12 @@ import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { AGENT_SCRIPT, startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
+import {
+  AGENT_SCRIPT,
+  startVirtualMachine,
+  type VirtualMachine,
+  type VirtualMachineOptions,
+} from "../../src/vm/index.ts";
 import { CHECKOUT, guestBase, makeExt4 } from "./base.ts";
 
 /** Parts of the checkout that the guest gets. */
@@ -43,7 +48,7 @@ export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
 }
 
 /** Boots a guest with the checkout's present sources on `/work` and an empty `/scratch`. Ready in about 5 s. */
-export async function startGuest(): Promise<VirtualMachine> {
+export async function startGuest(options: Partial<VirtualMachineOptions> = {}): Promise<VirtualMachine> {
   const base = await guestBase(AGENT_SCRIPT);
   const work = await mkdtemp(join(tmpdir(), "sealroot-guest-"));
   try {
@@ -65,6 +70,7 @@ export async function startGuest(): Promise<VirtualMachine> {
         commandLine: "root=/dev/nvme0n1 ro init=/init console=ttyS0 panic=-1 quiet",
       },
       memoryMiB: 2048,
+      ...options,
     });
     await guest.waitForReady();
     return guest;

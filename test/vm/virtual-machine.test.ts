@@ -51,6 +51,15 @@ test("a command that does not end stops the machine and says what it was waiting
   }
 });
 
+test("a machine with a TPM has one the kernel can use", async () => {
+  const guest = await startGuest({ tpm: true });
+  try {
+    assert.equal(String((await guest.run("cat /sys/class/tpm/tpm0/tpm_version_major")).stdout), "2\n");
+  } finally {
+    await guest.stop();
+  }
+});
+
 test("a machine that never gets ready is reported with the end of its console, and leaves no files", async () => {
   const directory = await mkdtemp(join(tmpdir(), "vm-test-"));
   const before = process.env.TMPDIR;

@@ -24,3 +24,4 @@ export type { ObjectSettings, Protection } from "./object-settings.ts";
 export type { ObjectEntry, ObjectStore } from "./object-store.ts";
 export { type OpenOptions, openRepository } from "./open.ts";
 export { Repository } from "./repository.ts";
+export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan-directory.ts";

@@ -26,9 +26,6 @@ export async function runSealroot(words: readonly string[], options: RunSealroot
   const tool = await startTool(process.execPath, args, { env, stdio: "inherit" });
   const { exitCode } = await tool.exited;
   if (exitCode !== 0) {
-    throw new SealrootError(
-      "failed",
-      `Cannot run sealroot ${words.slice(0, 2).join(" ")}: exit code ${exitCode ?? "none"}`,
-    );
+    throw new SealrootError("failed", `Cannot go on: sealroot ${words[0]} ended with exit code ${exitCode ?? "none"}`);
   }
 }

@@ -55,6 +55,7 @@ export function decodeSignedData(der: Uint8Array, what: string): DecodedSignedDa
     throw corrupt(`Cannot parse ${what}: ${message.signerInfos.length} signers, exactly one wanted`);
   }
   const digestAlgorithm = digestAlgorithmOf(signerInfo, what);
+  checkUnsignedFields(message, signerInfo, what);
   const content = message.encapContentInfo.eContent;
   const attributes = signerInfo.signedAttrs ?? [];
   const contentType = message.encapContentInfo.eContentType;
@@ -93,6 +94,30 @@ function digestAlgorithmOf(signerInfo: SignerInfo, what: string): DigestName {
     );
   }
   return digest;
+}
+
+/**
+ * Fields that no signature covers may hold one value only: version 1, no algorithm parameters, and the signer's digest
+ * algorithm announced (RFC 5652 5.1; edk2's AuthService looks for it at a fixed place).
+ */
+function checkUnsignedFields(message: RawSignedData, signerInfo: SignerInfo, what: string): void {
+  if (message.version !== 1 || signerInfo.version !== 1) {
+    throw new SealrootError(
+      "unsupported",
+      `Cannot verify ${what}: version ${message.version} with signer version ${signerInfo.version}, 1 wanted`,
+    );
+  }
+  const announced = [...message.digestAlgorithms].map(({ algorithm }) => algorithm);
+  if (announced.length !== 1 || announced[0] !== signerInfo.digestAlgorithm.algorithm) {
+    throw corrupt(`Cannot parse ${what}: digest algorithms ${announced.join(", ")} do not match the signer's`, {
+      expected: signerInfo.digestAlgorithm.algorithm,
+      actual: announced.join(", "),
+    });
+  }
+  for (const algorithm of [...message.digestAlgorithms, signerInfo.digestAlgorithm, signerInfo.signatureAlgorithm]) {
+    if (algorithm.parameters === null || algorithm.parameters === undefined) continue;
+    throw corrupt(`Cannot parse ${what}: unexpected parameters of algorithm ${algorithm.algorithm}`);
+  }
 }
 
 function signerIdentifierOf(signerInfo: SignerInfo, what: string): IssuerAndSerialNumber {

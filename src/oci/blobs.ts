@@ -19,7 +19,52 @@ export interface BlobInfo {
 /** Parts of a descriptor that say which bytes are meant. */
 export type BlobName = Pick<Descriptor, "digest" | "size">;
 
-export class BlobStore {
+/** Where blobs can be read from: a layout directory, an archive. */
+export interface BlobReader {
+  /**
+   * The blob in parts. Its size is compared before the first part and its digest before the end is reported, so a
+   * consumer that reached the end has seen the right bytes.
+   *
+   * @throws SealrootError `not-found`, or `corrupt` when size or digest differ
+   */
+  read(blob: BlobName): AsyncGenerator<Uint8Array>;
+  /**
+   * The whole blob, for documents.
+   * @throws as {@link read}; `unsupported` above {@link DOCUMENT_MAX_BYTES}
+   */
+  readWhole(blob: BlobName): Promise<Uint8Array>;
+}
+
+/** Passes the parts of a blob on and checks size and digest (see {@link BlobReader}). */
+export async function* checkedBlob(
+  parts: AsyncIterable<Uint8Array>,
+  blob: BlobName,
+  sizeBytes: number,
+  path: string,
+): AsyncGenerator<Uint8Array> {
+  if (sizeBytes !== blob.size) throw sizeMismatch(path, blob.size, sizeBytes);
+  const check = new DigestCheck(blob.digest);
+  for await (const part of parts) {
+    check.update(part);
+    yield part;
+  }
+  if (check.bytes !== blob.size) throw sizeMismatch(path, blob.size, check.bytes);
+  check.finish(`blob ${path}`);
+}
+
+/** Reads a blob into memory (see {@link BlobReader}). */
+export async function wholeBlob(reader: BlobReader, blob: BlobName): Promise<Uint8Array> {
+  if (blob.size > DOCUMENT_MAX_BYTES) {
+    const limit = `${blob.size} bytes exceed ${DOCUMENT_MAX_BYTES}`;
+    throw new SealrootError("unsupported", `Cannot read blob ${blob.digest}: ${limit}`);
+  }
+  const parts: Uint8Array[] = [];
+  for await (const part of reader.read(blob)) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+/** The blobs of a layout directory. */
+export class BlobStore implements BlobReader {
   /** The layout's directory. */
   readonly directory: string;
 
@@ -33,38 +78,16 @@ export class BlobStore {
     return join(this.directory, "blobs", algorithm, hex);
   }
 
-  /**
-   * The blob in parts. Its size is compared before the first part and its digest before the end is reported, so a
-   * consumer that reached the end has seen the right bytes.
-   *
-   * @throws SealrootError `not-found`, or `corrupt` when size or digest differ
-   */
   async *read(blob: BlobName): AsyncGenerator<Uint8Array> {
     const path = this.pathOf(blob.digest);
     const { size } = await stat(path).catch((error: unknown) => {
       throw asSealrootError(error, "Cannot read blob", { path });
     });
-    if (size !== blob.size) throw sizeMismatch(path, blob.size, size);
-    const check = new DigestCheck(blob.digest);
-    for await (const part of createReadStream(path, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>) {
-      check.update(part);
-      yield part;
-    }
-    if (check.bytes !== blob.size) throw sizeMismatch(path, blob.size, check.bytes);
-    check.finish(`blob ${path}`);
+    yield* checkedBlob(createReadStream(path, { highWaterMark: READ_BYTES }), blob, size, path);
   }
 
-  /**
-   * The whole blob, for documents.
-   * @throws as {@link read}; `unsupported` above `maxBytes`
-   */
-  async readWhole(blob: BlobName, maxBytes = DOCUMENT_MAX_BYTES): Promise<Uint8Array> {
-    if (blob.size > maxBytes) {
-      throw new SealrootError("unsupported", `Cannot read blob ${blob.digest}: ${blob.size} bytes exceed ${maxBytes}`);
-    }
-    const parts: Uint8Array[] = [];
-    for await (const part of this.read(blob)) parts.push(part);
-    return Buffer.concat(parts);
+  readWhole(blob: BlobName): Promise<Uint8Array> {
+    return wholeBlob(this, blob);
   }
 
   /** Writes a blob under the digest it turns out to have; nothing gets the final name before it is whole. */

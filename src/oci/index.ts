@@ -17,6 +17,16 @@ export {
   readIndex,
   readManifest,
 } from "./documents.ts";
+export { erofsImage, imageTree, makeBootable, type TreeVariant } from "./image-files.ts";
+export { computeImageId, findConfig, findImage, type ListedImage, listImages, tagImage, untagImage } from "./images.ts";
 export { putLayer, type WrittenLayer } from "./layer-writer.ts";
 export { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
 export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";
+export { type PulledImage, type PullOptions, pullImage } from "./pull.ts";
+export type { LayerStatistics } from "./pull-layers.ts";
+export { mergeLayers } from "./rebuild-tree.ts";
+export { formatReference, type ImageReference, parseReference } from "./reference.ts";
+export { type OpenedImage, openImage, runningPlatform } from "./source.ts";
+export { layerIdsOf, readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
+export { configStreamName, type ImageVariant, imageKey, layerStreamName, manifestStreamName } from "./stream-names.ts";
+export { decodeTag, encodeTag } from "./tag-names.ts";

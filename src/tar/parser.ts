@@ -80,6 +80,11 @@ export class TarParser {
     return this.#offset;
   }
 
+  /** True when the next thing is the body of a larger file, which may be given or put in. */
+  get bodyIsDue(): boolean {
+    return this.#state === "large-body";
+  }
+
   /** True between two entries, where nothing is half read. */
   get atEntryBoundary(): boolean {
     return (

@@ -1,0 +1,153 @@
+/** A tar layer on its way into the repository: bodies become objects, the rest a split stream (spec/oci.md 3). */
+import type { ObjectImporter, ObjectSink } from "../repository/index.ts";
+import type { SplitStreamWriter } from "../splitstream/index.ts";
+import { type TarBody, type TarEntry, TarParser, type TarVisitor } from "../tar/index.ts";
+import { INLINE_CONTENT_MAX_BYTES } from "../tree/index.ts";
+
+/** Bodies above this size are sent to the repository in parts instead of being gathered. */
+const GATHERED_MAX_BYTES = 512 << 10;
+
+/** What the stream is made of, in order; objects get their ids late. */
+type Part =
+  | { readonly type: "inline"; readonly bytes: Uint8Array }
+  | { readonly type: "break" }
+  | { readonly type: "object"; readonly sizeBytes: number; objectId: string | undefined };
+
+/** A file body under way. */
+interface Body {
+  readonly part: Extract<Part, { type: "object" }>;
+  missingBytes: number;
+  /** Larger bodies go straight on. */
+  readonly sink: ObjectSink | undefined;
+  /** Smaller ones wait here when they come in several pieces. */
+  gathered: Buffer | undefined;
+}
+
+/**
+ * Splits one tar stream. Push the uncompressed bytes; await {@link room} between pieces; then {@link finish}, or
+ * {@link abort} after an error.
+ *
+ * Objects are hashed and written by workers while the next bytes are parsed, so their ids arrive late: what comes
+ * behind an object without an id waits, and the order of the stream is kept.
+ */
+export class LayerSplitter {
+  readonly #stream: SplitStreamWriter;
+  readonly #importer: ObjectImporter;
+  readonly #parser: TarParser;
+  readonly #waiting: Part[] = [];
+  #body: Body | undefined;
+  #failure: unknown;
+  /** Objects without an id yet, and whom to tell when there is none. */
+  #unnamedObjects = 0;
+  #allNamed: () => void = () => {};
+  #inlineBytes = 0;
+
+  constructor(stream: SplitStreamWriter, importer: ObjectImporter) {
+    this.#stream = stream;
+    this.#importer = importer;
+    const visitor: TarVisitor = {
+      inline: (bytes) => this.#inline(bytes),
+      entry: (entry, body) => this.#entry(entry, body),
+      body: (bytes) => this.#bodyBytes(bytes),
+    };
+    this.#parser = new TarParser(visitor, INLINE_CONTENT_MAX_BYTES);
+  }
+
+  /** Bytes that stay in the stream itself. */
+  get inlineBytes(): number {
+    return this.#inlineBytes;
+  }
+
+  /** @throws SealrootError for a bad tar stream, or what storing an earlier object threw */
+  push(piece: Uint8Array): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#parser.push(piece);
+    if (this.#parser.atEntryBoundary) this.#append({ type: "break" });
+  }
+
+  /** Resolves when repository and compressor have caught up enough for more. */
+  async room(): Promise<void> {
+    await this.#importer.room();
+    await this.#stream.drained();
+  }
+
+  /** Ends the tar stream and waits for its objects; all parts are in the split stream then. */
+  async finish(): Promise<void> {
+    this.#parser.finish();
+    await this.#importer.finish();
+    if (this.#unnamedObjects > 0) await new Promise<void>((resolve) => (this.#allNamed = resolve));
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  abort(): void {
+    this.#body?.sink?.abort();
+    this.#body = undefined;
+  }
+
+  #inline(bytes: Uint8Array): void {
+    this.#inlineBytes += bytes.length;
+    // The view ends with the call; only what must wait is copied.
+    if (this.#waiting.length === 0) this.#stream.inline(bytes);
+    else this.#waiting.push({ type: "inline", bytes: Uint8Array.from(bytes) });
+  }
+
+  #entry(entry: TarEntry, body: TarBody): void {
+    if (body.type !== "streamed") return;
+    const part = { type: "object" as const, sizeBytes: entry.sizeBytes, objectId: undefined };
+    this.#waiting.push(part);
+    const sink = entry.sizeBytes > GATHERED_MAX_BYTES ? this.#importer.open() : undefined;
+    this.#body = { part, missingBytes: entry.sizeBytes, sink, gathered: undefined };
+  }
+
+  #bodyBytes(bytes: Uint8Array): void {
+    const body = this.#body;
+    if (body === undefined) return;
+    const isWhole = bytes.length === body.part.sizeBytes;
+    if (body.sink !== undefined) {
+      body.sink.write(bytes);
+    } else if (!isWhole) {
+      body.gathered ??= Buffer.allocUnsafe(body.part.sizeBytes);
+      body.gathered.set(bytes, body.part.sizeBytes - body.missingBytes);
+    }
+    body.missingBytes -= bytes.length;
+    if (body.missingBytes > 0) return;
+    this.#body = undefined;
+    this.#name(body.part, body.sink?.finish() ?? this.#importer.add(body.gathered ?? bytes));
+  }
+
+  /** Enters the object's id when it is known, and passes on what waited for it. */
+  #name(part: Body["part"], objectId: Promise<string>): void {
+    this.#unnamedObjects += 1;
+    objectId
+      .then(
+        (id) => {
+          part.objectId = id;
+          this.#passOn();
+        },
+        (error) => {
+          this.#failure ??= error;
+        },
+      )
+      .finally(() => {
+        this.#unnamedObjects -= 1;
+        if (this.#unnamedObjects === 0) this.#allNamed();
+      });
+  }
+
+  #append(part: Part): void {
+    this.#waiting.push(part);
+    this.#passOn();
+  }
+
+  #passOn(): void {
+    let done = 0;
+    for (const part of this.#waiting) {
+      if (part.type === "inline") this.#stream.inline(part.bytes);
+      else if (part.type === "break") this.#stream.mayBreak();
+      else if (part.objectId === undefined) break;
+      else this.#stream.external(part.objectId, part.sizeBytes);
+      done += 1;
+    }
+    this.#waiting.splice(0, done);
+  }
+}

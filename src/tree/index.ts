@@ -27,4 +27,7 @@ export {
   splitPath,
   subdirectory,
 } from "./path.ts";
+export { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
+export { transformForBoot } from "./transform-boot.ts";
+export { type OciTransformOptions, transformForOci } from "./transform-oci.ts";
 export { allDirectories, directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";

@@ -1,0 +1,99 @@
+/**
+ * Finds the last of many rules that matches: an automaton made deterministic as far as the input needs it. Time grows
+ * with the input's length and not with the number of rules or with what the expressions look like.
+ */
+import type { ByteString } from "../bytes/index.ts";
+import type { Automaton, Instruction } from "./automaton.ts";
+
+/** A set of places in the automaton at which a byte is consumed, and what was matched on the way there. */
+interface MatcherState {
+  readonly places: Int32Array;
+  /** Highest rule that matches when the input ends here, or -1. */
+  readonly lastRule: number;
+  readonly next: Map<number, MatcherState>;
+}
+
+/** The states kept hold this many places at most; then all are forgotten and made anew. */
+const PLACES_MAX = 8_000_000;
+
+export class RuleMatcher {
+  readonly #instructions: readonly Instruction[];
+  readonly #starts: readonly number[];
+  /** States by a hash of their places. */
+  #states = new Map<number, MatcherState[]>();
+  #placesKept = 0;
+  #startState: MatcherState | undefined;
+  /** Marks of the set under construction: `#seen[place] === #generation`. */
+  readonly #seen: Uint32Array;
+  #generation = 0;
+
+  constructor(automaton: Automaton) {
+    this.#instructions = automaton.instructions;
+    this.#starts = automaton.starts;
+    this.#seen = new Uint32Array(automaton.instructions.length);
+  }
+
+  /** The highest number of the rules that match the whole input, or -1. */
+  lastMatch(input: ByteString): number {
+    let state = this.#start();
+    for (let at = 0; at < input.length; at++) {
+      if (state.places.length === 0) return -1;
+      const byte = input.charCodeAt(at);
+      state = state.next.get(byte) ?? this.#step(state, byte);
+    }
+    return state.lastRule;
+  }
+
+  #start(): MatcherState {
+    this.#startState ??= this.#stateOf(this.#starts, true);
+    return this.#startState;
+  }
+
+  #step(state: MatcherState, byte: number): MatcherState {
+    const reached: number[] = [];
+    for (const place of state.places) {
+      const instruction = this.#instructions[place];
+      if (instruction?.op === "consume" && instruction.set[byte] === 1) reached.push(instruction.next);
+    }
+    const next = this.#stateOf(reached, false);
+    state.next.set(byte, next);
+    return next;
+  }
+
+  /** The state that stands for these places and all that are reached from them without a byte. */
+  #stateOf(from: readonly number[], isStart: boolean): MatcherState {
+    this.#generation++;
+    const places: number[] = [];
+    let lastRule = -1;
+    const pending = [...from];
+    for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
+      if (this.#seen[place] === this.#generation) continue;
+      this.#seen[place] = this.#generation;
+      const instruction = this.#instructions[place];
+      if (instruction?.op === "consume") places.push(place);
+      else if (instruction?.op === "match") lastRule = Math.max(lastRule, instruction.rule);
+      else if (instruction?.op === "split") pending.push(instruction.next, instruction.other);
+      else if (instruction?.op === "start" && isStart) pending.push(instruction.next);
+    }
+    return this.#intern(Int32Array.from(places).sort(), lastRule);
+  }
+
+  #intern(places: Int32Array, lastRule: number): MatcherState {
+    const hash = places.reduce((sum, place) => Math.imul(sum ^ place, 0x01000193), lastRule);
+    const found = this.#states.get(hash)?.find((state) => state.lastRule === lastRule && equal(state.places, places));
+    if (found !== undefined) return found;
+    this.#placesKept += places.length + 1;
+    if (this.#placesKept > PLACES_MAX) {
+      this.#states = new Map();
+      this.#startState = undefined;
+      this.#placesKept = places.length + 1;
+    }
+    const state: MatcherState = { places, lastRule, next: new Map() };
+    this.#states.set(hash, [...(this.#states.get(hash) ?? []), state]);
+    return state;
+  }
+}
+
+function equal(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((place, index) => place === b[index]);
+}

@@ -1,0 +1,81 @@
+/** What is done on top for an image that is booted (spec/oci.md 6, transform_for_boot). */
+import type { ByteString } from "../bytes/index.ts";
+import { compareByteStrings, toHex } from "../bytes/index.ts";
+import type { SelinuxPolicy } from "../selinux/index.ts";
+import { copyMetadata } from "./create.ts";
+import type { DirectoryNode, LeafNode, Metadata, TreeNode } from "./node.ts";
+import { joinPath } from "./path.ts";
+import { requiredDirectory } from "./transform-oci.ts";
+
+const LABEL_XATTR = "security.selinux" as ByteString;
+/** These are mount points at run time; what the image has in them is not part of the root. */
+const EMPTIED = ["boot" as ByteString, "sysroot" as ByteString];
+
+/**
+ * Changes a tree that went through {@link transformForOci}, in place: `/boot` and `/sysroot` are emptied and everything
+ * is labelled by the image's own policy, or loses its label when there is none.
+ *
+ * @param policy what `readSelinuxPolicy` found in this tree
+ * @throws SealrootError `unsupported` when `/boot`, `/sysroot` or `/usr` is missing
+ */
+export function transformForBoot(root: DirectoryNode, policy: SelinuxPolicy | undefined): void {
+  const usr = requiredDirectory(root, "usr" as ByteString);
+  for (const directory of EMPTIED.map((name) => requiredDirectory(root, name))) {
+    directory.entries.clear();
+    // Only the seconds: composefs-rs leaves the nanoseconds as they were, and epoch 1 digests show it.
+    directory.metadata.mtimeSeconds = usr.metadata.mtimeSeconds;
+  }
+  new Labeller(policy).label(root, "/" as ByteString);
+}
+
+class Labeller {
+  readonly #policy: SelinuxPolicy | undefined;
+  readonly #labelled = new Set<LeafNode>();
+
+  constructor(policy: SelinuxPolicy | undefined) {
+    this.#policy = policy;
+  }
+
+  /** Labels a node and what is below it; `path` is after the policy's substitutions up to here. */
+  label(directory: DirectoryNode, path: ByteString): void {
+    const ownPath = this.#policy?.substitute(path) ?? path;
+    setLabel(directory.metadata, this.#labelOf(ownPath, "directory"));
+    const entries = [...directory.entries].sort(([a], [b]) => compareByteStrings(a, b));
+    for (const [name, child] of entries) {
+      const childPath = joinPath(ownPath, name);
+      if (child.kind === "directory") this.label(child, childPath);
+      else directory.entries.set(name, this.#labelLeaf(child, this.#policy?.substitute(childPath) ?? childPath));
+    }
+  }
+
+  /**
+   * The inode that the name has from now on: a name whose label differs from that of the inode's first name gets a
+   * copy of its own.
+   */
+  #labelLeaf(leaf: LeafNode, path: ByteString): LeafNode {
+    const label = this.#labelOf(path, leaf.kind);
+    if (!this.#labelled.has(leaf)) {
+      this.#labelled.add(leaf);
+      setLabel(leaf.metadata, label);
+      return leaf;
+    }
+    if (sameLabel(leaf.metadata.xattrs.get(LABEL_XATTR), label)) return leaf;
+    const copy: LeafNode = { ...leaf, metadata: copyMetadata(leaf.metadata) };
+    setLabel(copy.metadata, label);
+    return copy;
+  }
+
+  #labelOf(path: ByteString, kind: TreeNode["kind"]): Uint8Array | undefined {
+    return this.#policy?.labelOf(path, kind);
+  }
+}
+
+function setLabel(metadata: Metadata, label: Uint8Array | undefined): void {
+  if (label === undefined) metadata.xattrs.delete(LABEL_XATTR);
+  else metadata.xattrs.set(LABEL_XATTR, label);
+}
+
+function sameLabel(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a === b || toHex(a) === toHex(b);
+}

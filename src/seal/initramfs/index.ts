@@ -6,4 +6,5 @@
  * Source: design.md 4 "One boot program, three carriers", spec/boot-chain.md E and G.
  * @module
  */
+export { buildInitramfsExtension, extendInitramfs } from "./extension.ts";
 export { buildMinimalInitramfs, type MinimalInitramfsOptions } from "./minimal.ts";

@@ -1,0 +1,81 @@
+/** The extension: an archive behind an image's own initramfs, which stays as it is (spec/boot-chain.md G). */
+import { constants, zstdCompressSync } from "node:zlib";
+import { type CpioEntry, joinInitramfs, summarizeInitramfs, walkInitramfs, writeCpio } from "../../cpio/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import type { ImageFiles } from "../image-files.ts";
+import { commonEntries } from "./common-entries.ts";
+import { glueEntries } from "./glue.ts";
+import { collectImageModules } from "./image-modules.ts";
+import { collectImagePrograms } from "./image-programs.ts";
+import { BASE, file, program, withDirectories } from "./layout.ts";
+import { unpackers } from "./unpack.ts";
+
+/** As for the minimal initramfs. */
+const COMPRESSION_LEVEL = 12;
+
+/**
+ * The image's own initramfs with our extension behind it: the base finds its disk in its own way (LUKS, LVM, RAID),
+ * then our program takes over.
+ *
+ * @param base the initramfs as the image has it
+ * @param kernelRelease the kernel that is booted; the base must be for it
+ * @throws SealrootError `unsupported` for a kind that cannot be extended, `conflict` for another kernel's, `corrupt`
+ *   for one that the kernel would not unpack to its end
+ */
+export async function extendInitramfs(
+  base: Uint8Array,
+  files: ImageFiles,
+  options: { readonly kernelRelease: string },
+): Promise<Uint8Array> {
+  const { kind, kernelReleases } = summarizeInitramfs(walkInitramfs(base, unpackers));
+  if (kind.kind === "unknown") {
+    throw new SealrootError("unsupported", `Cannot extend the image's initramfs: ${kind.reason}`, {
+      expected: "one of dracut with systemd, or of initramfs-tools",
+      hint: "Leave the initramfs out of the image: sealroot then builds its own",
+    });
+  }
+  if (kernelReleases.length > 0 && !kernelReleases.includes(options.kernelRelease)) {
+    throw new SealrootError("conflict", "Cannot extend the image's initramfs: it is for another kernel", {
+      expected: options.kernelRelease,
+      actual: kernelReleases.join(", "),
+    });
+  }
+  const extension = await buildInitramfsExtension(files, { kernelRelease: options.kernelRelease, kind: kind.kind });
+  const joined = joinInitramfs(base, extension);
+  checkExtensionIsLast(joined, extension);
+  return joined;
+}
+
+/**
+ * The extension alone, one zstd frame: a compressed archive may begin at any offset.
+ *
+ * Programs and libraries are below a directory of our own, with a dynamic loader of their own, so that nothing of the
+ * base is used, replaced or shadowed.
+ */
+export async function buildInitramfsExtension(
+  files: ImageFiles,
+  options: { readonly kernelRelease: string; readonly kind: "systemd" | "initramfs-tools" },
+): Promise<Uint8Array> {
+  const image = await collectImagePrograms(files, ["qjs", "mount", "umount"]);
+  const modules = await collectImageModules(files, options.kernelRelease, false);
+  const own: CpioEntry[] = await commonEntries(files, image, modules);
+  for (const { requestedPath, bytes, role } of image.libraries) {
+    const name = requestedPath.slice(requestedPath.lastIndexOf("/") + 1);
+    own.push(role === "loader" ? program(`${BASE}/ld.so`, bytes) : file(`${BASE}/lib/${name}`, bytes));
+  }
+  const entries = [...withDirectories(own, BASE), ...(await glueEntries(options.kind))];
+  return zstdCompressSync(writeCpio(entries), { params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL } });
+}
+
+/**
+ * Walks the joined file again: a lost extension is not a refused boot, the base would carry on without us.
+ * @throws SealrootError `corrupt`
+ */
+function checkExtensionIsLast(joined: Uint8Array, extension: Uint8Array): void {
+  const last = walkInitramfs(joined, unpackers).at(-1);
+  const isOurs =
+    last !== undefined && Buffer.compare(joined.subarray(last.startOffset, last.endOffset), extension) === 0;
+  if (!isOurs || last.endOffset !== joined.length) {
+    throw new SealrootError("corrupt", "Cannot extend the image's initramfs: the extension is not its last archive");
+  }
+}

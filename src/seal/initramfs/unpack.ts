@@ -1,0 +1,63 @@
+/** Unpacking one compressed stream of an initramfs, whatever follows it. */
+import { crc32, inflateRawSync } from "node:zlib";
+import { ByteCursor } from "../../bytes/index.ts";
+import type { Unpackers } from "../../cpio/index.ts";
+import { corrupt, SealrootError } from "../../errors/index.ts";
+import { unzstdWhole, ZstdFrameWalker } from "../../zstd/index.ts";
+
+/** The largest stock initramfs seen is 70 MB unpacked. */
+const UNPACKED_MAX_BYTES = 1024 * 1024 * 1024;
+
+export const unpackers: Unpackers = {
+  zstd: (compressed) => {
+    const consumedBytes = zstdBytes(compressed);
+    return { bytes: unzstdWhole(compressed.subarray(0, consumedBytes), UNPACKED_MAX_BYTES), consumedBytes };
+  },
+  gzip: unpackGzipMember,
+};
+
+/** Length of the zstd frames at the beginning: the frame walker stops, with the offset, where no further one begins. */
+function zstdBytes(bytes: Uint8Array): number {
+  try {
+    const walker = new ZstdFrameWalker();
+    walker.push(bytes);
+    walker.finish();
+    return bytes.length;
+  } catch (error) {
+    if (error instanceof SealrootError && error.data.offset !== undefined && error.data.offset > 0) {
+      return error.data.offset;
+    }
+    throw error;
+  }
+}
+
+/** One member (RFC 1952, 2.3); gunzip itself would take what follows for another one and fail. */
+function unpackGzipMember(compressed: Uint8Array): { bytes: Uint8Array; consumedBytes: number } {
+  const headerBytes = gzipHeaderBytes(compressed);
+  const { bytes, consumedBytes } = inflate(compressed.subarray(headerBytes));
+  const trailer = new ByteCursor(compressed, "gzip trailer of the initramfs", headerBytes + consumedBytes);
+  if (trailer.u32() !== crc32(bytes) || trailer.u32() !== bytes.length % 2 ** 32) {
+    throw corrupt("Cannot unpack the initramfs: gzip checksum or length do not fit");
+  }
+  return { bytes, consumedBytes: trailer.offset };
+}
+
+function gzipHeaderBytes(compressed: Uint8Array): number {
+  const cursor = new ByteCursor(compressed, "gzip header of the initramfs", 3);
+  const flags = cursor.u8();
+  cursor.skip(6); // time, extra flags, system
+  if ((flags & 0x04) !== 0) cursor.skip(cursor.u16()); // FEXTRA
+  for (const named of [0x08, 0x10]) if ((flags & named) !== 0) while (cursor.u8() !== 0); // FNAME, FCOMMENT
+  if ((flags & 0x02) !== 0) cursor.skip(2); // FHCRC
+  return cursor.offset;
+}
+
+function inflate(deflated: Uint8Array): { bytes: Uint8Array; consumedBytes: number } {
+  try {
+    const result = inflateRawSync(deflated, { info: true, maxOutputLength: UNPACKED_MAX_BYTES }) as unknown;
+    const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
+    return { bytes: buffer, consumedBytes: engine.bytesWritten };
+  } catch (error) {
+    throw corrupt(`Cannot unpack the initramfs: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -145,20 +145,20 @@ function readPrivateKey(directory: string, name: SecureBootVariableName): Found<
   const found = readFirst(directory, privateKeyFiles(name));
   if (found === undefined) return undefined;
   const { path, value: content } = found;
-  const isPem = Buffer.from(content).toString("latin1").includes("-----BEGIN ");
+  const text = Buffer.from(content).toString("latin1");
+  // PKCS #8 (RFC 7468 11) and OpenSSL's older form say so in their first lines.
+  if (/^-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(text)) {
+    throw new SealrootError("unsupported", `Cannot read private key ${path}: it is encrypted`, {
+      path,
+      hint: "Decrypt it, or name an outside signer that can",
+    });
+  }
+  const key = Buffer.from(content);
   try {
-    const key = isPem
-      ? createPrivateKey({ key: Buffer.from(content), format: "pem" })
-      : createPrivateKey({ key: Buffer.from(content), format: "der", type: "pkcs8" });
-    return { path, value: key };
+    const isPem = text.includes("-----BEGIN ");
+    const value = isPem ? createPrivateKey(key) : createPrivateKey({ key, format: "der", type: "pkcs8" });
+    return { path, value };
   } catch (error) {
-    const isLocked = error instanceof Error && "code" in error && error.code === "ERR_MISSING_PASSPHRASE";
-    if (isLocked) {
-      throw new SealrootError("unsupported", `Cannot read private key ${path}: it is encrypted`, {
-        path,
-        hint: "Decrypt it, or name an outside signer that can",
-      });
-    }
     throw new SealrootError(
       "corrupt",
       `Cannot read private key ${path}: it is neither PEM nor PKCS #8`,

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { cpSync, readFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { buildTime } from "../../src/cli/build-time.ts";
+import { main } from "../../src/cli/main.ts";
+import type { Output } from "../../src/cli/output.ts";
+import { TestDirectory } from "../pe/boot-files.ts";
+import { failsWith } from "../pe/keys.ts";
+
+const directory = new TestDirectory();
+after(() => directory[Symbol.dispose]());
+
+async function sealroot(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const output: Output = {
+    line: (text) => out.push(text),
+    bytes: async (chunk) => {
+      out.push(Buffer.from(chunk).toString());
+    },
+    json: (value) => out.push(JSON.stringify(value)),
+    remark: (text) => err.push(text),
+  };
+  const code = await main(words, output);
+  return { code, out: out.join("\n"), err: err.join("\n") };
+}
+
+test("keys generate makes a directory that keys list finds in order", async () => {
+  const path = directory.file("keys");
+  const made = await sealroot("keys", "generate", path, "--common-name", "Example");
+  assert.equal(made.code, 0);
+  assert.match(
+    made.out,
+    /^KEY {2}SUBJECT +VALID TO +SHA-256 FINGERPRINT\nPK {3}CN=Example PK {3}\d{4}-\d\d-\d\d {2}[0-9a-f]{64}\n/,
+  );
+  const listed = await sealroot("keys", "list", path);
+  assert.equal(listed.code, 0);
+  assert.equal(listed.out.split("\n").length, 4);
+  assert.match(listed.out, /\ndb {3}CN=Example db +2048 {2}\S+ {2}\S+ {2}matches +[0-9a-f]{64}$/);
+});
+
+test("keys list --json reports, and exits 1 when a key does not match", async () => {
+  const path = directory.file("mismatch");
+  const made = await sealroot("keys", "generate", path, "--json");
+  const generated = JSON.parse(made.out);
+  assert.equal(generated.ownerGuid, readFileSync(`${path}/GUID.txt`, "utf8").trim());
+  cpSync(`${path}/PK.key`, `${path}/db.key`);
+  const listed = await sealroot("keys", "list", "--json", path);
+  assert.equal(listed.code, 1);
+  const report = JSON.parse(listed.out);
+  assert.equal(report[2].keyMatches, false);
+  assert.equal(report[2].fingerprintSha256, generated.certificates.db.fingerprintSha256);
+  assert.match((await sealroot("keys", "list", path)).out, /DOES NOT MATCH/);
+});
+
+test("keys generate refuses an existing set, wrong options and says so on one line", async () => {
+  const path = directory.file("again");
+  await sealroot("keys", "generate", path);
+  const again = await sealroot("keys", "generate", path);
+  assert.equal(again.code, 1);
+  assert.equal(again.out, "");
+  assert.match(
+    again.err,
+    /^sealroot: Cannot generate keys in .*again: it is not empty\n {2}Existing keys are never overwritten/,
+  );
+  assert.equal((await sealroot("keys", "generate", directory.file("x"), "--rsa-bits", "1024")).code, 2);
+  assert.equal((await sealroot("keys", "generate", directory.file("x"), "--days", "soon")).code, 2);
+  assert.equal((await sealroot("keys", "list", directory.file("x"))).code, 1);
+});
+
+test("SOURCE_DATE_EPOCH sets the time", () => {
+  assert.equal(buildTime({ SOURCE_DATE_EPOCH: "1700000000" }).toISOString(), "2023-11-14T22:13:20.000Z");
+  assert.ok(Math.abs(buildTime({}).getTime() - Date.now()) < 60_000);
+  for (const text of ["yesterday", "-1", "1.5", "9999999999999"]) {
+    assert.throws(() => buildTime({ SOURCE_DATE_EPOCH: text }), failsWith("usage", /is not a number of seconds/), text);
+  }
+});

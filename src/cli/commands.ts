@@ -17,11 +17,27 @@ export interface CommandEntry {
 /** What a group of verbs is about, for the help of `sealroot` and `sealroot GROUP`. */
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: "Print the tab completion of a shell",
+  install: "Put an image on a disk",
   keys: "Make and look at Secure Boot keys",
   vm: "Boot disks in a virtual machine",
 };
 
 export const COMMANDS: readonly CommandEntry[] = [
+  {
+    path: ["install", "to-disk"],
+    summary: "Make a bootable disk from a sealed image",
+    load: async () => (await import("./verbs/install-to-disk.ts")).installToDiskCommand,
+  },
+  {
+    path: ["install", "print-configuration"],
+    summary: "Print the merged installation configuration",
+    load: async () => (await import("./verbs/install-print-configuration.ts")).installPrintConfiguration,
+  },
+  {
+    path: ["seal"],
+    summary: "Seal an image: signed UKI over the digest of its root",
+    load: async () => (await import("./verbs/seal.ts")).seal,
+  },
   {
     path: ["keys", "generate"],
     summary: "Make Secure Boot keys",

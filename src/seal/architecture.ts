@@ -1,5 +1,6 @@
 /** What one CPU architecture is called in the different places. */
 import { SealrootError } from "../errors/index.ts";
+import type { EfiArchitecture } from "../pe/index.ts";
 
 export interface Architecture {
   /** As an OCI image configuration names it (GOARCH). */
@@ -7,14 +8,12 @@ export interface Architecture {
   /** As Rust names it, which `kargs.d` and install configuration use. */
   readonly rust: string;
   /** The suffix of EFI programs: `systemd-bootx64.efi`. */
-  readonly efi: string;
-  /** IMAGE_FILE_MACHINE of PE headers (PE format, "Machine Types"). */
-  readonly peMachine: number;
+  readonly efi: EfiArchitecture;
 }
 
 const ARCHITECTURES: readonly Architecture[] = [
-  { oci: "amd64", rust: "x86_64", efi: "x64", peMachine: 0x8664 },
-  { oci: "arm64", rust: "aarch64", efi: "aa64", peMachine: 0xaa64 },
+  { oci: "amd64", rust: "x86_64", efi: "x64" },
+  { oci: "arm64", rust: "aarch64", efi: "aa64" },
 ];
 
 /**

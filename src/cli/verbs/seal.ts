@@ -1,0 +1,90 @@
+/** `sealroot seal` */
+import { readFile } from "node:fs/promises";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { commandSigner, loadCertificates, loadEnrolment, loadSigner } from "../../keys/index.ts";
+import { parseReference } from "../../oci/index.ts";
+import { type SealReport, sealImage } from "../../seal/index.ts";
+import { buildTime, sourceDateEpoch } from "../build-time.ts";
+import type { Command, Invocation } from "../command.ts";
+import { formatBytes, textTable } from "../table.ts";
+
+export const seal: Command = {
+  description: [
+    "The image needs a kernel in /usr/lib/modules/VERSION/vmlinuz, systemd-boot and its stub, quickjs and util-linux,",
+    "and empty directories /boot and /sysroot. The result is the same image with one layer more. The same image, keys",
+    "and SOURCE_DATE_EPOCH give the same bytes.",
+  ].join("\n"),
+  arguments: [{ name: "IMAGE", summary: "the image to seal, such as oci:DIRECTORY[:TAG]" }],
+  options: [
+    { flags: "-o, --output <IMAGE>", summary: "where the sealed image goes: oci:DIRECTORY[:TAG]", required: true },
+    { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
+    { flags: "--signer <COMMAND>", summary: "outside signer: gets the bytes to sign, prints the signature" },
+    { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
+    { flags: "--loader <FILE>", summary: "a boot loader that is signed already, instead of signing the image's" },
+    { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
+    { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
+    { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
+  ],
+  reportsJson: true,
+  examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
+  async run(invocation) {
+    const signing = await signingOptions(invocation);
+    const report = await sealImage({
+      source: parseReference(invocation.argument("IMAGE")),
+      output: parseReference(invocation.option("output") ?? ""),
+      ...signing,
+      rootUuid: invocation.option("root-uuid"),
+      allowMissingVerity: invocation.flag("allow-missing-verity"),
+      kernelArguments: invocation.list("karg"),
+      created: sourceDateEpoch(),
+      events: invocation.events,
+    });
+    if (invocation.json) invocation.output.json(report);
+    else for (const line of reportLines(report)) invocation.output.line(line);
+  },
+};
+
+async function signingOptions(invocation: Invocation) {
+  const keys = invocation.option("keys");
+  const unsigned = invocation.flag("unsigned");
+  const loader = invocation.option("loader");
+  if ((keys === undefined) === !unsigned) {
+    throw new SealrootError("usage", "Cannot seal the image: give either --keys or --unsigned", {
+      hint: "Make keys with: sealroot keys generate keys",
+    });
+  }
+  const signedLoader = loader === undefined ? undefined : await readLoader(loader);
+  if (keys === undefined) return { signer: undefined, enrolment: undefined, signedLoader };
+  const command = invocation.option("signer");
+  return {
+    signer: command === undefined ? loadSigner(keys) : commandSigner(command, signingCertificate(keys)),
+    enrolment: await loadEnrolment(keys, buildTime()),
+    signedLoader,
+  };
+}
+
+/** The certificate under which the outside signer signs: the directory's db. */
+function signingCertificate(keys: string): Uint8Array {
+  const [certificate] = loadCertificates(keys).certificates.db;
+  if (certificate === undefined) throw new SealrootError("not-found", `Cannot sign: ${keys} has no db certificate`);
+  return certificate;
+}
+
+async function readLoader(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((error: unknown) => {
+    throw asSealrootError(error, "Cannot read the boot loader", { path });
+  });
+}
+
+function reportLines(report: SealReport): string[] {
+  return textTable([
+    ["image", report.reference],
+    ["manifest", report.manifestDigest],
+    ["kernel", report.kernelRelease],
+    ["composefs", report.imageId],
+    ["command line", report.commandLine],
+    ["UKI", `${report.ukiPath} (${formatBytes(report.ukiSizeBytes)}, ${report.signed ? "signed" : "not signed"})`],
+    ["initramfs", formatBytes(report.initramfsSizeBytes)],
+    ["added layer", formatBytes(report.addedLayerSizeBytes)],
+  ]);
+}

@@ -1,0 +1,9 @@
+/**
+ * seal: a bootable OCI image becomes a sealed one: signed loader and keys added under /usr, kernel taken out, the digest
+ * of the root computed, a signed UKI over that digest put into /boot.
+ *
+ * System room: may use stores and formats. Starts nothing and mounts nothing; an ordinary user suffices.
+ * @module
+ */
+export { type Architecture, architectureOf } from "./architecture.ts";
+export { type SealOptions, type SealReport, sealImage } from "./seal-image.ts";

@@ -1,0 +1,199 @@
+/** Seals an OCI image: from a reference to a reference, in named steps. */
+import { existsSync, rmSync } from "node:fs";
+import type { Signer } from "../cms/index.ts";
+import { SealrootError } from "../errors/index.ts";
+import { type EventSink, runStep } from "../events/index.ts";
+import type { EnrolmentFiles } from "../keys/index.ts";
+import {
+  formatReference,
+  type ImageConfig,
+  type ImageReference,
+  layerIdsOf,
+  mergeLayers,
+  OciLayout,
+  type OpenedImage,
+  openImage,
+  pullImage,
+  readStoredConfig,
+} from "../oci/index.ts";
+import { temporaryDirectory } from "../platform/index.ts";
+import { initRepository, type Repository } from "../repository/index.ts";
+import type { DirectoryNode } from "../tree/index.ts";
+import { architectureOf } from "./architecture.ts";
+import { filesOfTree } from "./image-files.ts";
+import { SEAL_ALGORITHM } from "./image-id.ts";
+import { buildMinimalInitramfs } from "./initramfs/index.ts";
+import { makeSealParts, type SealParts } from "./seal-parts.ts";
+import { type WrittenImage, writeSealedImage } from "./write-image.ts";
+
+export interface SealOptions {
+  readonly source: ImageReference;
+  /** An OCI layout; made when it does not exist. */
+  readonly output: ImageReference;
+  /** Undefined leaves the UKI unsigned, to be signed elsewhere. */
+  readonly signer: Signer | undefined;
+  /** A boot loader signed elsewhere; required for an unsigned seal that shall boot with Secure Boot. */
+  readonly signedLoader?: Uint8Array | undefined;
+  readonly enrolment: EnrolmentFiles | undefined;
+  readonly rootUuid?: string | undefined;
+  readonly allowMissingVerity: boolean;
+  readonly kernelArguments: readonly string[];
+  /** Time of what is new in the image, whole seconds; the source image's own time when absent. */
+  readonly created?: Date | undefined;
+  /** Where the image is unpacked meanwhile; the system's temporary directory when absent. */
+  readonly temporaryParent?: string | undefined;
+  readonly events: EventSink;
+}
+
+export interface SealReport {
+  readonly reference: string;
+  readonly manifestDigest: string;
+  /** The sealed digest: hex fs-verity SHA-512 of the bootable EROFS image. */
+  readonly imageId: string;
+  readonly commandLine: string;
+  readonly kernelRelease: string;
+  readonly ukiPath: string;
+  readonly ukiSizeBytes: number;
+  readonly initramfsSizeBytes: number;
+  readonly addedLayerSizeBytes: number;
+  readonly signed: boolean;
+}
+
+/** The tag that a sealed image gets when the output reference has none. */
+const DEFAULT_TAG = "latest";
+
+/**
+ * Seals an image and checks the result by reading it back: the digest computed from the written image's layers must be
+ * the one in its UKI.
+ *
+ * @throws SealrootError naming what the image lacks, or what could not be read or written; nothing is left under the
+ *   output's tag then
+ */
+export async function sealImage(options: SealOptions): Promise<SealReport> {
+  const output = checkedOutput(options.source, options.output);
+  const source = await openImage(options.source);
+  try {
+    const { config } = source;
+    if (config === undefined) throw notAnImage(options.source);
+    using scratch = temporaryDirectory({
+      ...(options.temporaryParent && { parent: options.temporaryParent }),
+      prefix: "sealroot-seal-",
+    });
+    const { repository } = await initRepository(scratch.path, { algorithm: SEAL_ALGORITHM, protection: "insecure" });
+    using _ = repository;
+    return await sealInto(repository, { ...source, config }, output, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function sealInto(
+  repository: Repository,
+  source: OpenedImage & { readonly config: ImageConfig },
+  output: ImageReference & { readonly tag: string },
+  options: SealOptions,
+): Promise<SealReport> {
+  const { events } = options;
+  const created = options.created ?? timeOf(source.config);
+  const { configDigest } = await pullImage(repository, formatReference(options.source), { events });
+  const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
+  const files = filesOfTree(root, (id) => repository.objects.read(id));
+  const architecture = architectureOf(source.config.architecture);
+  const parts = await runStep(events, "make initramfs, digest and UKI", () =>
+    makeSealParts(
+      { repository, root, files },
+      {
+        architecture,
+        signer: options.signer,
+        signedLoader: options.signedLoader,
+        enrolment: options.enrolment,
+        rootUuid: options.rootUuid,
+        verityOptional: options.allowMissingVerity,
+        userArguments: options.kernelArguments,
+        timeSeconds: BigInt(created.getTime() / 1000),
+        buildInitramfs: (_, { kernelRelease }) => buildMinimalInitramfs(files, { kernelRelease }),
+      },
+    ),
+  );
+  const written = await writeAndCheck(repository, source, parts, output, created, events);
+  return {
+    reference: formatReference(output),
+    manifestDigest: written.manifest.digest,
+    imageId: parts.imageId,
+    commandLine: parts.commandLine,
+    kernelRelease: parts.kernelRelease,
+    ukiPath: parts.ukiPath,
+    ukiSizeBytes: parts.uki.length,
+    initramfsSizeBytes: parts.initramfsSizeBytes,
+    addedLayerSizeBytes: written.layer.descriptor.size,
+    signed: options.signer !== undefined,
+  };
+}
+
+async function writeAndCheck(
+  repository: Repository,
+  source: OpenedImage & { readonly config: ImageConfig },
+  parts: SealParts,
+  output: ImageReference & { readonly tag: string },
+  created: Date,
+  events: EventSink,
+): Promise<WrittenImage> {
+  const isNew = !existsSync(output.path);
+  try {
+    const written = await runStep(events, "write the sealed image", async () => {
+      const layout = await OciLayout.create(output.path);
+      return writeSealedImage(source, parts.members, layout, output.tag, created);
+    });
+    const { bootImageIds } = await pullImage(repository, formatReference(output), { bootable: true, events });
+    const actual = bootImageIds.get(1);
+    if (actual !== parts.imageId) {
+      throw new SealrootError("corrupt", "Cannot seal the image: the written image has another digest than its UKI", {
+        expected: parts.imageId,
+        actual: String(actual),
+      });
+    }
+    return written;
+  } catch (error) {
+    if (isNew) rmSync(output.path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function mergeStored(repository: Repository, configDigest: string): Promise<DirectoryNode> {
+  const stored = await readStoredConfig(repository, configDigest);
+  if (stored === undefined) throw new Error("unreachable: the configuration was stored by the pull");
+  return mergeLayers(repository, layerIdsOf(stored));
+}
+
+function checkedOutput(source: ImageReference, output: ImageReference): ImageReference & { readonly tag: string } {
+  const tag = output.tag ?? DEFAULT_TAG;
+  if (output.transport !== "oci") {
+    throw new SealrootError(
+      "unsupported",
+      `Cannot write to ${formatReference(output)}: only oci:DIRECTORY is written`,
+      {
+        hint: "Write a layout; skopeo copies it anywhere else",
+      },
+    );
+  }
+  if (source.transport === "oci" && source.path === output.path && (source.tag ?? tag) === tag) {
+    throw new SealrootError(
+      "conflict",
+      `Cannot seal ${formatReference(source)}: it would be replaced by its sealed form`,
+      {
+        hint: "Give the output another directory or tag",
+      },
+    );
+  }
+  return { ...output, tag };
+}
+
+function notAnImage(reference: ImageReference): SealrootError {
+  return new SealrootError("unsupported", `Cannot seal ${formatReference(reference)}: it is an artifact, not an image`);
+}
+
+/** The image's own time, so that sealing it again gives the same bytes. */
+function timeOf(config: ImageConfig): Date {
+  const milliseconds = Date.parse(config.created ?? "");
+  return new Date(Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000) * 1000);
+}

@@ -1,0 +1,66 @@
+/** The sealed image as an OCI image: the input's own layers and configuration, and one layer more. */
+import {
+  BlobStore,
+  type Descriptor,
+  type ImageConfig,
+  layerCompression,
+  type OciLayout,
+  type OpenedImage,
+  putLayer,
+  type WrittenLayer,
+} from "../oci/index.ts";
+import { type TarMember, writeTar } from "../tar/index.ts";
+
+export interface WrittenImage {
+  readonly manifest: Descriptor;
+  readonly layer: WrittenLayer;
+}
+
+/** How the history of the image names the added layer. */
+const HISTORY_CREATED_BY = "sealroot seal";
+/** Image labels of bootc (spec/host-build.md 2): this image boots. */
+const BOOTABLE_LABELS = { "containers.bootc": "1", "ostree.bootable": "1" };
+
+/**
+ * Writes the image into `output` under `tag`. The index names it last, when everything it needs is there.
+ *
+ * @param members the added layer
+ * @param created time of the added layer, for configuration and history
+ */
+export async function writeSealedImage(
+  source: OpenedImage & { readonly config: ImageConfig },
+  members: readonly TarMember[],
+  output: OciLayout,
+  tag: string,
+  created: Date,
+): Promise<WrittenImage> {
+  for (const layer of source.manifest.layers) await copyBlob(source, layer, output);
+  // The layer is compressed as the input's last one is, so that whoever can read the input can read the result.
+  const last = source.manifest.layers.at(-1);
+  const compression = (last && layerCompression(last.mediaType)) ?? "gzip";
+  const layer = await putLayer(output, writeTar(members), { compression });
+  const config = await output.putConfig(configWithLayer(source.config, layer.diffId, created));
+  const platform = { architecture: source.config.architecture, os: source.config.os };
+  const manifest = await output.putManifest(
+    { ...source.manifest, config, layers: [...source.manifest.layers, layer.descriptor] },
+    { tag, platform },
+  );
+  return { manifest, layer };
+}
+
+async function copyBlob(source: OpenedImage, layer: Descriptor, output: OciLayout): Promise<void> {
+  if (!(source.blobs instanceof BlobStore)) await output.blobs.put(source.blobs.read(layer));
+  else if (source.blobs.directory !== output.directory) await output.blobs.copyFrom(source.blobs, layer);
+}
+
+function configWithLayer(config: ImageConfig, diffId: string, created: Date): ImageConfig {
+  const time = created.toISOString().replace(/\.000Z$/, "Z");
+  return {
+    ...config,
+    created: time,
+    config: { ...config.config, Labels: { ...config.config?.Labels, ...BOOTABLE_LABELS } },
+    rootfs: { ...config.rootfs, diff_ids: [...config.rootfs.diff_ids, diffId] },
+    // A history must have an entry for each layer; one that the input does not have is not begun in the middle.
+    ...(config.history && { history: [...config.history, { created: time, created_by: HISTORY_CREATED_BY }] }),
+  };
+}

@@ -1,0 +1,22 @@
+/** `sealroot install print-configuration`. */
+import { configurationJson, loadInstallConfiguration } from "../../install/index.ts";
+import type { Command } from "../command.ts";
+
+/** Node's names of the architectures, and Rust's, which the files use. */
+const RUST_ARCHITECTURE: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+
+export const installPrintConfiguration: Command = {
+  description: `Prints the merged installation configuration as JSON: the files *.toml in bootc/install below /usr/lib,
+/usr/local/lib, /etc and /run. A file masks one of the same name in a directory named before.`,
+  options: [
+    { flags: "--all", summary: "also print what an installation takes care of itself: kernel arguments" },
+    { flags: "--root <DIR>", summary: "read the files below DIR instead of /" },
+  ],
+  examples: ["sealroot install print-configuration", "sealroot install print-configuration --all"],
+  async run(invocation) {
+    const architecture = RUST_ARCHITECTURE[process.arch] ?? process.arch;
+    const { configuration, warnings } = await loadInstallConfiguration(invocation.option("root") ?? "/", architecture);
+    for (const warning of warnings) invocation.output.remark(`warning: ${warning}`);
+    invocation.output.line(configurationJson(configuration, invocation.flag("all")));
+  },
+};

@@ -1,0 +1,103 @@
+/** `sealroot install to-disk FILE`. */
+import { SealrootError } from "../../errors/index.ts";
+import {
+  type InstalledDisk,
+  type InstallToDiskOptions,
+  installToDisk,
+  refuseForeignOptions,
+} from "../../install/index.ts";
+import { buildTime } from "../build-time.ts";
+import type { Command, Invocation } from "../command.ts";
+import { parseSize } from "../size.ts";
+import { formatBytes } from "../table.ts";
+
+export const installToDiskCommand: Command = {
+  description: `Makes a bootable disk from a sealed image, as an ordinary user: no loop device, no mount. FILE is a plain file; it is
+written sparse, beside its final name, and named when it is complete and checked.
+
+The disk has an ESP (1 GiB) with the image's signed systemd-boot and UKI, and an ext4 root with the composefs
+repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the same image gives the same bytes.`,
+  arguments: [{ name: "FILE", summary: "disk file to make" }],
+  options: [
+    { flags: "--source-imgref <IMAGE>", summary: "sealed image to install, such as oci:DIR:TAG" },
+    { flags: "--size <SIZE>", summary: "size of the disk, such as 4G (default: that of the file being replaced)" },
+    { flags: "--wipe", summary: "replace FILE when it exists" },
+    { flags: "--target-imgref <NAME>", summary: "image the host upgrades from (default: the source)" },
+    { flags: "--target-transport <TRANSPORT>", summary: 'transport of --target-imgref (default "registry")' },
+    { flags: "--root-size <SIZE>", summary: "size of the root partition, MiB without suffix (default: the rest)" },
+    { flags: "--uki-addon <NAME>", summary: "install the image's add-on NAME.addon.efi beside the UKI", repeat: true },
+    { flags: "--staging-directory <DIR>", summary: "where the repository is staged (default: beside FILE)" },
+    { flags: "--filesystem <TYPE>", summary: "root file system (default ext4)", choices: ["ext4", "xfs", "btrfs"] },
+    { flags: "--bootloader <LOADER>", summary: "boot loader (default systemd)", hidden: true },
+    { flags: "--block-setup <SETUP>", summary: "direct or tpm2-luks", hidden: true },
+    { flags: "--stateroot <NAME>", summary: "default", hidden: true },
+    { flags: "--karg <ARG>", summary: "refused: a UKI's command line is sealed", repeat: true, hidden: true },
+    { flags: "--disable-selinux", summary: "refused: a UKI's command line is sealed", hidden: true },
+    { flags: "--via-loopback", summary: "accepted; no loop device is needed", hidden: true },
+    { flags: "--composefs-backend", summary: "accepted; there is no other", hidden: true },
+    { flags: "--generic-image", summary: "accepted; a disk file always is", hidden: true },
+    { flags: "--skip-fetch-check", summary: "accepted; nothing is fetched", hidden: true },
+    { flags: "--target-no-signature-verification", summary: "accepted; bootc ignores it too", hidden: true },
+  ],
+  examples: [
+    "sealroot install to-disk disk.img --source-imgref oci:debian-sealed --size 4G",
+    "sealroot install to-disk disk.img --wipe --source-imgref oci:os --target-imgref quay.io/example/os:latest",
+  ],
+  reportsJson: true,
+  async run(invocation) {
+    refuseForeignOptions({
+      kernelArguments: invocation.list("karg"),
+      filesystem: invocation.option("filesystem") ?? "ext4",
+      bootloader: invocation.option("bootloader"),
+      blockSetup: invocation.option("block-setup"),
+      stateroot: invocation.option("stateroot"),
+      disableSelinux: invocation.flag("disable-selinux"),
+    });
+    const disk = await installToDisk(optionsOf(invocation));
+    if (invocation.json) invocation.output.json(disk);
+    else printSummary(disk, invocation);
+  },
+};
+
+function optionsOf(invocation: Invocation): InstallToDiskOptions {
+  const source = invocation.option("source-imgref");
+  if (source === undefined) {
+    throw new SealrootError("usage", "Cannot install: --source-imgref is not given", {
+      hint: "Name the sealed image, such as --source-imgref oci:DIR",
+    });
+  }
+  const size = invocation.option("size");
+  const rootSize = invocation.option("root-size");
+  const targetName = invocation.option("target-imgref");
+  const stagingParent = invocation.option("staging-directory");
+  // Without the variable every disk gets its own identity, so the present is not passed on as if it were chosen.
+  const isReproducible = (process.env.SOURCE_DATE_EPOCH ?? "") !== "";
+  return {
+    target: invocation.argument("FILE"),
+    source,
+    ...(size === undefined ? {} : { sizeBytes: parseSize(size, "--size") }),
+    ...(rootSize === undefined ? {} : { rootSizeBytes: parseRootSize(rootSize) }),
+    wipe: invocation.flag("wipe"),
+    ...(targetName === undefined ? {} : { targetName }),
+    targetTransport: invocation.option("target-transport") ?? "registry",
+    addonNames: invocation.list("uki-addon"),
+    ...(isReproducible ? { sourceDateEpoch: buildTime().getTime() / 1000 } : {}),
+    ...(stagingParent === undefined ? {} : { stagingParent }),
+    events: invocation.events,
+  };
+}
+
+/** bootc counts a bare number as mebibytes (spec/host-install.md 2). */
+function parseRootSize(text: string): number {
+  return parseSize(/^\d+$/.test(text) ? `${text}M` : text, "--root-size");
+}
+
+function printSummary(disk: InstalledDisk, invocation: Invocation): void {
+  const { output } = invocation;
+  output.line(`disk        ${disk.path} (${formatBytes(disk.sizeBytes)}, ${formatBytes(disk.allocatedBytes)} used)`);
+  output.line(`deployment  ${disk.deploymentId}`);
+  output.line(`manifest    ${disk.manifestDigest}`);
+  output.line(`upgrades    ${disk.imageReference}`);
+  output.line(`root        UUID=${disk.rootUuid}`);
+  output.line("Installation complete!");
+}

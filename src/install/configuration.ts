@@ -1,0 +1,162 @@
+/** The installation configuration of bootc: TOML drop-ins that are merged into one (spec/host-install.md 3). */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { asSealrootError, corrupt, hasErrno } from "../errors/index.ts";
+
+/** Where drop-ins are looked for, below the root; a later directory masks files of the same name in an earlier one. */
+const FOLDERS = ["usr/lib", "usr/local/lib", "etc", "run"].map((base) => `${base}/bootc/install`);
+
+const filesystem = v.picklist(["xfs", "ext4", "btrfs"]);
+const optionalText = v.optional(v.string());
+const optionalTexts = v.optional(v.array(v.string()));
+
+const schema = v.looseObject({
+  "root-fs-type": v.optional(filesystem),
+  filesystem: v.optional(v.looseObject({ root: v.optional(v.looseObject({ type: v.optional(filesystem) })) })),
+  block: v.optional(v.array(v.picklist(["direct", "tpm2-luks"]))),
+  kargs: optionalTexts,
+  "karg-deletes": optionalTexts,
+  "match-architectures": optionalTexts,
+  ostree: v.optional(v.looseObject({ "bls-append-except-default": optionalText })),
+  stateroot: optionalText,
+  "root-mount-spec": optionalText,
+  "boot-mount-spec": optionalText,
+  bootupd: v.optional(v.looseObject({ "skip-boot-uuid": v.optional(v.boolean()) })),
+  bootloader: v.optional(v.picklist(["grub", "grub-cc", "systemd", "none"])),
+  "discoverable-partitions": v.optional(v.boolean()),
+  "enforce-container-sigpolicy": v.optional(v.boolean()),
+});
+
+/** One file's, or the merged, `[install]` table. */
+export type InstallConfiguration = v.InferOutput<typeof schema>;
+
+const KEYS = Object.keys(schema.entries);
+/** Lists that files add to instead of replacing. */
+const APPENDED = ["kargs", "karg-deletes"] as const;
+/** Tables that are merged key by key. */
+const TABLES = ["filesystem", "ostree", "bootupd"] as const;
+
+/** The merged configuration, and what was passed over while reading. */
+export interface LoadedConfiguration {
+  readonly configuration: InstallConfiguration;
+  /** One line for each unknown key. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads and merges all drop-ins below `root`.
+ *
+ * @param architecture as Rust names it (`x86_64`, `aarch64`), for `match-architectures`
+ * @throws SealrootError `corrupt` for a file that is not TOML or has a value of the wrong kind
+ */
+export async function loadInstallConfiguration(root: string, architecture: string): Promise<LoadedConfiguration> {
+  const { parse } = await import("smol-toml");
+  const warnings: string[] = [];
+  let merged: InstallConfiguration = {};
+  for (const path of dropIns(root)) {
+    const next = readDropIn(path, parse, warnings);
+    const architectures = next["match-architectures"];
+    if (architectures !== undefined && !architectures.includes(architecture)) continue;
+    merged = mergeConfigurations(merged, next);
+  }
+  return { configuration: canonical(merged), warnings };
+}
+
+/** Paths of the files that count, in the order of their names. */
+function dropIns(root: string): string[] {
+  const paths = new Map<string, string>();
+  for (const folder of FOLDERS) {
+    const directory = join(root, folder);
+    for (const name of namesIn(directory)) if (name.endsWith(".toml")) paths.set(name, join(directory, name));
+  }
+  return [...paths].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return [];
+    throw asSealrootError(error, "Cannot read the installation configuration", { path: directory });
+  }
+}
+
+function readDropIn(path: string, parse: (text: string) => unknown, warnings: string[]): InstallConfiguration {
+  let document: unknown;
+  try {
+    document = parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw corrupt(`Cannot parse ${path}: ${error instanceof Error ? error.message.split("\n")[0] : error}`, { path });
+  }
+  const result = v.safeParse(v.looseObject({ install: v.optional(schema) }), document);
+  if (!result.success) {
+    const [issue] = result.issues;
+    throw corrupt(`Cannot parse ${path}: ${v.getDotPath(issue) ?? "the document"}: ${issue.message}`, { path });
+  }
+  const { install, ...rest } = result.output;
+  const table = install ?? {};
+  const unknown = [
+    ...Object.keys(rest),
+    ...Object.keys(table)
+      .filter((key) => !KEYS.includes(key))
+      .map((key) => `install.${key}`),
+  ];
+  for (const key of unknown) warnings.push(`${path}: Unknown key ${key}`);
+  return Object.fromEntries(Object.entries(table).filter(([key]) => KEYS.includes(key)));
+}
+
+/** Scalars of `next` win, lists of kernel arguments grow, tables are merged key by key. */
+export function mergeConfigurations(base: InstallConfiguration, next: InstallConfiguration): InstallConfiguration {
+  // An architecture list speaks for its own file only.
+  const { "match-architectures": _matched, ...merged } = { ...base, ...next };
+  const result: InstallConfiguration = merged;
+  for (const key of APPENDED) {
+    if (base[key] !== undefined && next[key] !== undefined) result[key] = [...base[key], ...next[key]];
+  }
+  for (const key of TABLES) {
+    if (base[key] !== undefined && next[key] !== undefined)
+      Object.assign(result, { [key]: mergeTables(base[key], next[key]) });
+  }
+  return result;
+}
+
+function mergeTables(base: Record<string, unknown>, next: Record<string, unknown>): Record<string, unknown> {
+  const result = { ...base };
+  for (const [key, value] of Object.entries(next)) {
+    const known = result[key];
+    result[key] = isTable(known) && isTable(value) ? mergeTables(known, value) : value;
+  }
+  return result;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The two spellings of the root's type say the same afterwards; block setups have their default. */
+function canonical(merged: InstallConfiguration): InstallConfiguration {
+  if (Object.keys(merged).length === 0) return merged;
+  const rootType = merged.filesystem?.root?.type ?? merged["root-fs-type"];
+  const block = merged.block ?? ["direct" as const];
+  if (rootType === undefined) return { ...merged, block };
+  const root = { ...merged.filesystem?.root, type: rootType };
+  return { ...merged, block, "root-fs-type": rootType, filesystem: { ...merged.filesystem, root } };
+}
+
+/**
+ * The merged configuration as `install print-configuration` prints it: canonical JSON (sorted keys, no blanks), unset
+ * keys null, kernel arguments only where set and asked for.
+ *
+ * @param all whether to print what `install` itself takes care of, the kernel arguments
+ */
+export function configurationJson(configuration: InstallConfiguration, all: boolean): string {
+  const shown: Record<string, unknown> = {};
+  for (const key of [...KEYS].sort()) {
+    const isKernelArguments = APPENDED.some((name) => name === key);
+    const value = configuration[key as keyof InstallConfiguration];
+    if (!isKernelArguments) shown[key] = value ?? null;
+    else if (all && value !== undefined) shown[key] = value;
+  }
+  return JSON.stringify(shown);
+}

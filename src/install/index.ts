@@ -1,0 +1,15 @@
+/**
+ * install: from an image to a bootable disk. So far `to-disk` on plain files, for sealed images.
+ *
+ * System room: joins the stores (oci, repository, deployment, bootloader, disk) into named steps; knows the rules of
+ * spec/host-install.md; prints nothing.
+ * @module
+ */
+export {
+  configurationJson,
+  type InstallConfiguration,
+  type LoadedConfiguration,
+  loadInstallConfiguration,
+} from "./configuration.ts";
+export { type ForeignOptions, type InstallToDiskOptions, refuseForeignOptions } from "./options.ts";
+export { type InstalledDisk, installToDisk } from "./to-disk.ts";

@@ -1,0 +1,41 @@
+/** SELinux labels of the physical root, from the image's own policy (spec/host-install.md 8.12). */
+import type { ByteString } from "../bytes/index.ts";
+import type { DiskEntry } from "../disk/index.ts";
+import type { SelinuxPolicy } from "../selinux/index.ts";
+
+const LABEL_XATTR = "security.selinux" as ByteString;
+/** The repository is labelled as if it were here, so that confined programs may read what comes from it (`usr_t`). */
+const REPOSITORY_ALIAS = "/usr" as ByteString;
+const REPOSITORY = "composefs";
+
+/**
+ * Labels every entry that has no label yet, in place. What was copied from the image keeps the label it has there.
+ *
+ * @param entries parents first, as `rootEntries` gives them
+ */
+export function labelEntries(entries: readonly DiskEntry[], policy: SelinuxPolicy): void {
+  const policyPaths = new Map<string, ByteString>();
+  for (const entry of entries) {
+    const path = policyPath(entry.path, policy, policyPaths);
+    if (entry.kind === "hard-link" || entry.metadata.xattrs.has(LABEL_XATTR)) continue;
+    const label = policy.labelOf(path, entry.kind);
+    if (label !== undefined) entry.metadata.xattrs.set(LABEL_XATTR, label);
+  }
+}
+
+/** The path that rules are tried against; the policy's aliases hold for everything below them. */
+function policyPath(path: ByteString, policy: SelinuxPolicy, known: Map<string, ByteString>): ByteString {
+  const found = known.get(path);
+  if (found !== undefined) return found;
+  const result = path === REPOSITORY ? REPOSITORY_ALIAS : policy.substitute(plainPath(path, policy, known));
+  known.set(path, result);
+  return result;
+}
+
+function plainPath(path: ByteString, policy: SelinuxPolicy, known: Map<string, ByteString>): ByteString {
+  if (path === "") return "/" as ByteString;
+  const slash = path.lastIndexOf("/");
+  if (slash < 0) return `/${path}` as ByteString;
+  const parent = policyPath(path.slice(0, slash) as ByteString, policy, known);
+  return `${parent}/${path.slice(slash + 1)}` as ByteString;
+}

@@ -1,0 +1,95 @@
+/** What an installation is asked to do, and which of bootc's options have no meaning for a sealed image. */
+import { SealrootError } from "../errors/index.ts";
+import type { EventSink } from "../events/index.ts";
+
+export interface InstallToDiskOptions {
+  /** Plain file to make. */
+  readonly target: string;
+  /** Skopeo-style reference of a sealed image. */
+  readonly source: string;
+  /** Size of the disk; that of the file being replaced when absent. */
+  readonly sizeBytes?: number;
+  /** Size of the root partition; the rest of the disk when absent. */
+  readonly rootSizeBytes?: number;
+  /** Size of the ESP; 1024 MiB when absent. */
+  readonly espSizeBytes?: number;
+  /** Replace an existing file. */
+  readonly wipe: boolean;
+  /** Where the host updates from; the source when absent. */
+  readonly targetName?: string;
+  /** Transport of `targetName`, such as `registry`. */
+  readonly targetTransport: string;
+  readonly addonNames: readonly string[];
+  /** The disk's time, seconds since 1970. Given, equal inputs make equal disks; absent, it is now and no disk is like another. */
+  readonly sourceDateEpoch?: number;
+  /** Where the repository is staged; beside the target when absent. */
+  readonly stagingParent?: string;
+  readonly events: EventSink;
+}
+
+/** Options that bootc has and that a sealed image, an ordinary file or the composefs layout leave no room for. */
+export interface ForeignOptions {
+  readonly kernelArguments: readonly string[];
+  readonly filesystem: string;
+  readonly bootloader: string | undefined;
+  readonly blockSetup: string | undefined;
+  readonly stateroot: string | undefined;
+  readonly disableSelinux: boolean;
+}
+
+/**
+ * Refuses what cannot be honoured, instead of ignoring it (spec/host.md weakness 32).
+ *
+ * @throws SealrootError `unsupported` naming the option and the reason
+ */
+export function refuseForeignOptions(options: ForeignOptions): void {
+  if (options.kernelArguments.length > 0) {
+    throw refused("--karg", "Cannot use externally specified kernel arguments with UKI", {
+      hint: "Give the argument to sealroot seal, or sign an add-on and name it with --uki-addon",
+    });
+  }
+  if (options.disableSelinux) {
+    throw refused("--disable-selinux", "Cannot add selinux=0: the kernel command line of a UKI is sealed", {
+      hint: "Seal the image with --karg selinux=0",
+    });
+  }
+  if (options.filesystem === "xfs") {
+    throw refused("--filesystem", "Cannot install to xfs: Specified filesystem xfs does not support fs-verity", {
+      hint: "Use --filesystem ext4",
+    });
+  }
+  if (options.filesystem !== "ext4") {
+    throw refused(
+      "--filesystem",
+      `Cannot install to ${options.filesystem}: only ext4 can be made without mounting it`,
+      {
+        hint: "Use --filesystem ext4",
+      },
+    );
+  }
+  if (options.bootloader !== undefined && options.bootloader !== "systemd") {
+    throw refused(
+      "--bootloader",
+      `Cannot install the boot loader ${options.bootloader}: only systemd starts sealed images`,
+      {
+        hint: "Leave --bootloader out",
+      },
+    );
+  }
+  if (options.blockSetup !== undefined && options.blockSetup !== "direct") {
+    throw refused("--block-setup", `Cannot set up ${options.blockSetup}: encryption needs a TPM and a block device`, {
+      hint: "Leave --block-setup out",
+    });
+  }
+  if (options.stateroot !== undefined && options.stateroot !== "default") {
+    throw refused(
+      "--stateroot",
+      `Cannot use the stateroot ${options.stateroot}: composefs systems have one, "default"`,
+      {},
+    );
+  }
+}
+
+function refused(path: string, message: string, data: { hint?: string }): SealrootError {
+  return new SealrootError("unsupported", message, { path, ...data });
+}

@@ -1,0 +1,93 @@
+/** The physical root of a new system as one list (spec/host.md 1.2). */
+import { readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { type ByteString, byteStringOfText } from "../bytes/index.ts";
+import { type DiskEntry, treeEntries } from "../disk/index.ts";
+import type { SelinuxPolicy } from "../selinux/index.ts";
+import { type DirectoryNode, type FileContent, type Metadata, newDirectory, newMetadata } from "../tree/index.ts";
+import { labelEntries } from "./label-entries.ts";
+import { stagedDataBytes } from "./staged-verity.ts";
+
+export interface RootEntriesOptions {
+  /** The staged repository on the building host. */
+  readonly repositoryPath: string;
+  /** The tree that becomes `/state`. */
+  readonly state: DirectoryNode;
+  /** The host's file that holds a content of `state`. */
+  readonly sourceOf: (content: FileContent) => string;
+  /** Time of everything that does not come from the image, seconds since 1970. */
+  readonly epochSeconds: number;
+  /** The image's SELinux policy, when it has one. */
+  readonly policy: SelinuxPolicy | undefined;
+}
+
+/** Where the repository lies on the physical root. */
+const REPOSITORY = "composefs";
+
+/**
+ * The physical root and all names in it, parents first: empty `/boot/efi`, the repository, bootc's storage folder with the
+ * compatibility link to it, `/state`.
+ */
+export function rootEntries(options: RootEntriesOptions): DiskEntry[] {
+  const metadata = (mode: number): Metadata => newMetadata({ mode, mtimeSeconds: BigInt(options.epochSeconds) });
+  const directory = (path: string, mode = 0o755): DiskEntry => ({
+    kind: "directory",
+    path: byteStringOfText(path),
+    metadata: metadata(mode),
+  });
+  const state = newDirectory();
+  state.entries.set(byteStringOfText("state"), { ...options.state, metadata: metadata(0o755) });
+  const entries: DiskEntry[] = [
+    directory(""),
+    directory("boot"),
+    directory("boot/efi"),
+    // Objects may be readable by file mode; the way to them is root's alone (spec/repository.md 1).
+    directory(REPOSITORY, 0o700),
+    directory(`${REPOSITORY}/bootc`),
+    ...repositoryEntries(options, metadata),
+    directory("ostree"),
+    {
+      kind: "symlink",
+      path: byteStringOfText("ostree/bootc"),
+      metadata: metadata(0o777),
+      target: byteStringOfText(`../${REPOSITORY}/bootc`),
+    },
+    ...treeEntries(state, options.sourceOf),
+  ];
+  if (options.policy !== undefined) labelEntries(entries, options.policy);
+  return entries;
+}
+
+/** Everything in the staged repository, in byte order, with the modes it has when made by root (spec/repository.md 1). */
+function* repositoryEntries(options: RootEntriesOptions, metadata: (mode: number) => Metadata): Generator<DiskEntry> {
+  const pending = [""];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    const folders: string[] = [];
+    for (const child of sortedEntries(join(options.repositoryPath, folder))) {
+      const inside = folder === "" ? child.name : `${folder}/${child.name}`;
+      const path = byteStringOfText(`${REPOSITORY}/${inside}`);
+      const source = join(options.repositoryPath, inside);
+      if (child.isDirectory()) {
+        yield { kind: "directory", path, metadata: metadata(0o755) };
+        folders.push(inside);
+      } else if (child.isSymbolicLink()) {
+        const target = readlinkSync(source, "latin1") as ByteString;
+        yield { kind: "symlink", path, metadata: metadata(0o777), target };
+      } else {
+        const veritySizeBytes = stagedDataBytes(source, objectIdOf(inside));
+        yield { kind: "file", path, metadata: metadata(0o644), source, veritySizeBytes };
+      }
+    }
+    pending.push(...folders.reverse());
+  }
+}
+
+/** `objects/ab/cd…` is the object abcd…; `meta.json` is the only other file. */
+function objectIdOf(inside: string): string | undefined {
+  const [, start, rest] = /^objects\/([0-9a-f]{2})\/([0-9a-f]+)$/.exec(inside) ?? [];
+  return start === undefined || rest === undefined ? undefined : `${start}${rest}`;
+}
+
+function sortedEntries(path: string) {
+  return readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+}

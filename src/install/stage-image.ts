@@ -1,0 +1,121 @@
+/** The repository of the new system, staged on the building host with verity metadata behind every object. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { corrupt, SealrootError } from "../errors/index.ts";
+import { type EventSink, runStep } from "../events/index.ts";
+import {
+  imageTree,
+  layerIdsOf,
+  mergeLayers,
+  type OpenedImage,
+  openImage,
+  parseReference,
+  pullImage,
+  readStoredImage,
+} from "../oci/index.ts";
+import { initRepository, type Repository } from "../repository/index.ts";
+import type { SelinuxPolicy } from "../selinux/index.ts";
+import { type DirectoryNode, readSelinuxPolicy } from "../tree/index.ts";
+import { ImageReader } from "./image-reader.ts";
+
+export interface StageOptions {
+  /** Skopeo-style reference. */
+  readonly source: string;
+  /** Existing directory for the repository. */
+  readonly directory: string;
+  /** Called with the sum of the compressed layers before anything is pulled; may refuse. */
+  readonly checkSize: (layerBytes: number) => void;
+  readonly events: EventSink;
+}
+
+/** A pulled image and its repository. */
+export interface StagedImage {
+  readonly manifestDigest: string;
+  /** As the image's configuration says, such as `amd64`. */
+  readonly architecture: string;
+  /** fs-verity digest of the bootable EROFS image. */
+  readonly deploymentId: string;
+  /** The image's files as its layers have them, `/boot` included. */
+  readonly files: ImageReader;
+  /** What a mount of the bootable image shows. */
+  readonly tree: DirectoryNode;
+  readonly policy: SelinuxPolicy | undefined;
+  readonly repositoryPath: string;
+  /** Copies the data of an object into a new file. */
+  readonly copyObject: (objectId: string, path: string) => void;
+}
+
+/** Tags of this prefix keep host images alive (spec/host.md 1.10). */
+const HOST_TAG_PREFIX = "localhost/bootc-";
+
+/**
+ * Pulls the image with its bootable variant; bytes are hashed on the way, once.
+ *
+ * @throws SealrootError as `pullImage`; `unsupported` for an artifact
+ */
+export async function stageImage(options: StageOptions): Promise<StagedImage> {
+  const repositoryPath = join(options.directory, "repository");
+  const { manifestDigest, architecture } = await inspectSource(options);
+  const { repository } = await initRepository(repositoryPath, { algorithm: "sha512", protection: "offline" });
+  using _ = repository;
+  const name = `${HOST_TAG_PREFIX}${manifestDigest}`;
+  const pulled = await pullImage(repository, options.source, { name, bootable: true, events: options.events });
+  if (pulled.manifestDigest !== manifestDigest) {
+    throw new SealrootError("conflict", `Cannot install ${options.source}: the image was replaced while it was read`, {
+      expected: manifestDigest,
+      actual: pulled.manifestDigest,
+    });
+  }
+  const deploymentId = pulled.bootImageIds.get(repository.formats.default);
+  if (deploymentId === undefined) throw corrupt(`Cannot install ${options.source}: no bootable image was made of it`);
+  const trees = await runStep(options.events, "read the image's files", () => readTrees(repository, manifestDigest));
+  return { manifestDigest, architecture, deploymentId, repositoryPath, ...trees, ...objectAccess(repository, trees) };
+}
+
+async function inspectSource(options: StageOptions): Promise<{ manifestDigest: string; architecture: string }> {
+  const image: OpenedImage = await openImage(parseReference(options.source));
+  try {
+    if (image.config === undefined) {
+      throw new SealrootError("unsupported", `Cannot install ${options.source}: it is an artifact, not an image`, {
+        path: options.source,
+      });
+    }
+    options.checkSize(image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0));
+    return { manifestDigest: image.descriptor.digest, architecture: image.config.architecture };
+  } finally {
+    await image.close();
+  }
+}
+
+interface ImageTrees {
+  readonly layers: DirectoryNode;
+  readonly tree: DirectoryNode;
+  readonly policy: SelinuxPolicy | undefined;
+}
+
+async function readTrees(repository: Repository, manifestDigest: string): Promise<ImageTrees> {
+  const stored = await readStoredImage(repository, manifestDigest);
+  if (stored === undefined) throw corrupt(`Cannot read image ${manifestDigest}: it is not in the repository`);
+  const tree = await imageTree(repository, stored, { bootable: true, keepUserXattrs: false });
+  const policy = readSelinuxPolicy(tree, (content) => {
+    if (content.type === "inline") return content.bytes;
+    return content.objectId === undefined ? new Uint8Array() : repository.objects.read(content.objectId);
+  });
+  return { layers: await mergeLayers(repository, layerIdsOf(stored)), tree, policy };
+}
+
+function objectAccess(repository: Repository, trees: ImageTrees): Pick<StagedImage, "files" | "copyObject"> {
+  const { objects } = repository;
+  return {
+    files: new ImageReader(trees.layers, (objectId) => objects.read(objectId)),
+    copyObject: (objectId, path) => {
+      using object = objects.open(objectId);
+      const file = openSync(path, "wx");
+      try {
+        for (const chunk of object.chunks()) writeSync(file, chunk);
+      } finally {
+        closeSync(file);
+      }
+    },
+  };
+}

@@ -1,0 +1,244 @@
+/** `install to-disk` on a plain file: from an image reference to a bootable disk, without root (spec/host-install.md 6 and 8). */
+import { createHash, randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { espLayout } from "../bootloader/index.ts";
+import { bootDigest, initialState, isRegistryReference, targetReference } from "../deployment/index.ts";
+import {
+  checkDisk,
+  type DiskArchitecture,
+  type DiskEntry,
+  deriveGuid,
+  diskSizeForRoot,
+  inMib,
+  makeRootFileSystem,
+  type PartitionPlan,
+  planPartitions,
+  populationBytes,
+  rootBytesNeeded,
+  writeEsp,
+  writePartitionTable,
+} from "../disk/index.ts";
+import { SealrootError } from "../errors/index.ts";
+import { runStep, type StepReporter } from "../events/index.ts";
+import { requireTools, temporaryDirectory } from "../platform/index.ts";
+import { type BootResources, findBootResources } from "./boot-resources.ts";
+import { checkDeploymentId } from "./deployment-check.ts";
+import type { InstallToDiskOptions } from "./options.ts";
+import { rootEntries } from "./root-entries.ts";
+import { type StagedImage, stageImage } from "./stage-image.ts";
+import { writeStateFiles } from "./state-files.ts";
+import { beginDisk, checkFreeSpace, checkTarget, type DiskTarget, type DiskUnderConstruction } from "./target-file.ts";
+
+/** What was made. */
+export interface InstalledDisk {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Bytes the sparse file really takes. */
+  readonly allocatedBytes: number;
+  readonly deploymentId: string;
+  readonly manifestDigest: string;
+  /** Where the host updates from. */
+  readonly imageReference: string;
+  readonly diskGuid: string;
+  readonly rootUuid: string;
+  /** False when the image has no signed loader. */
+  readonly loaderIsSigned: boolean;
+}
+
+/** What decides the disk's bytes besides the image. */
+interface Identity {
+  readonly epochSeconds: number;
+  /** All GUIDs follow from it. */
+  readonly seed: string;
+}
+
+const TOOLS = ["sfdisk", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "debugfs", "e2fsck"];
+const ROOT_LABEL = "root";
+const BYTES_PER_MIB = 1024 * 1024;
+
+/**
+ * Makes a bootable disk file from a sealed image. Nothing stands under the target's name before the disk is complete
+ * and checked; whatever was begun is removed on failure and on a signal.
+ *
+ * @throws SealrootError what the steps throw: `exists`, `no-space`, `missing-tool`, `unsupported` (image not sealed),
+ *   `conflict` (the UKI asks for another image), `corrupt` …
+ */
+export async function installToDisk(options: InstallToDiskOptions): Promise<InstalledDisk> {
+  const { events } = options;
+  const target = await runStep(events, "check the target", (reporter) => prepare(options, reporter));
+  using staging = temporaryDirectory({
+    parent: options.stagingParent ?? dirname(target.path),
+    prefix: ".sealroot-staging-",
+  });
+  const image = await stageImage({
+    source: options.source,
+    directory: staging.path,
+    checkSize: (layerBytes) => checkFreeSpace(staging.path, layerBytes, "the staged repository"),
+    events,
+  });
+  const boot = await runStep(events, "check the boot chain", (reporter) => checkBootChain(image, options, reporter));
+  const identity = identityOf(image, options);
+  const imageReference = targetReference(options.source, options.targetName, options.targetTransport);
+  const entries = await runStep(events, "lay out the root file system", () =>
+    layOutRoot(image, boot, imageReference, identity, staging.path),
+  );
+  const plan = await runStep(events, "check the space", () => planDisk(options, target, image, identity, entries));
+  using construction = beginDisk(target);
+  const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
+  await writeDisk(construction, { plan, boot, image, identity, entries, rootUuid }, options);
+  await runStep(events, "name the disk", () => construction.publish());
+  return {
+    path: target.path,
+    sizeBytes: target.sizeBytes,
+    allocatedBytes: statSync(target.path).blocks * 512,
+    deploymentId: image.deploymentId,
+    manifestDigest: image.manifestDigest,
+    imageReference,
+    diskGuid: plan.diskGuid,
+    rootUuid,
+    loaderIsSigned: boot.loaderIsSigned,
+  };
+}
+
+/** Everything that can be refused before the image is touched. */
+function prepare(options: InstallToDiskOptions, reporter: StepReporter): DiskTarget {
+  const target = checkTarget(options.target, options.sizeBytes, options.wipe);
+  requireTools(TOOLS);
+  planPartitions({ ...partitionSizes(options, target), architecture: "amd64", seed: "" });
+  const reference = targetReference(options.source, options.targetName, options.targetTransport);
+  if (!isRegistryReference(reference)) {
+    reporter.warn(
+      `The installed host cannot upgrade from ${reference}: give --target-imgref with the name it has in a registry`,
+    );
+  }
+  return target;
+}
+
+function checkBootChain(image: StagedImage, options: InstallToDiskOptions, reporter: StepReporter): BootResources {
+  const boot = findBootResources(image.files, image.architecture, options.addonNames);
+  checkDeploymentId(boot.composefs, image.deploymentId);
+  if (boot.composefs.verityOptional) {
+    reporter.warn("The image is not sealed strictly: its command line has composefs=?, so fs-verity is not required");
+  }
+  if (!boot.loaderIsSigned) {
+    reporter.warn("The image has no signed systemd-boot: firmware with Secure Boot will refuse the disk");
+  }
+  return boot;
+}
+
+function identityOf(image: StagedImage, options: InstallToDiskOptions): Identity {
+  const epochSeconds = options.sourceDateEpoch ?? Math.floor(Date.now() / 1000);
+  const distinction = options.sourceDateEpoch === undefined ? randomUUID() : String(epochSeconds);
+  const seed = createHash("sha256").update(`${image.manifestDigest}\0${distinction}`).digest("hex");
+  return { epochSeconds: Math.max(1, epochSeconds), seed };
+}
+
+function layOutRoot(
+  image: StagedImage,
+  boot: BootResources,
+  imageReference: string,
+  identity: Identity,
+  directory: string,
+): DiskEntry[] {
+  const state = initialState({
+    image: image.tree,
+    deploymentId: image.deploymentId,
+    origin: {
+      imageReference,
+      bootType: "uki",
+      bootDigest: bootDigest(boot.uki.kernel, boot.uki.initramfs),
+      manifestDigest: image.manifestDigest,
+    },
+    epochSeconds: identity.epochSeconds,
+  });
+  const files = writeStateFiles(state, directory, image.copyObject);
+  return rootEntries({
+    repositoryPath: image.repositoryPath,
+    state,
+    sourceOf: (content) => files.get(content) ?? "",
+    policy: image.policy,
+    epochSeconds: identity.epochSeconds,
+  });
+}
+
+function planDisk(
+  options: InstallToDiskOptions,
+  target: DiskTarget,
+  image: StagedImage,
+  identity: Identity,
+  entries: readonly DiskEntry[],
+): PartitionPlan {
+  // findBootResources has refused all other architectures.
+  const architecture = image.architecture as DiskArchitecture;
+  const plan = planPartitions({ ...partitionSizes(options, target), architecture, seed: identity.seed });
+  const contentBytes = populationBytes(entries);
+  const neededBytes = rootBytesNeeded(contentBytes, entries.length);
+  if (plan.root.sizeBytes < neededBytes) {
+    const sizeMib = Math.ceil(diskSizeForRoot(plan, neededBytes) / BYTES_PER_MIB);
+    throw new SealrootError(
+      "no-space",
+      `Cannot install the image: its root needs ${inMib(neededBytes)}, the partition has ${inMib(plan.root.sizeBytes)}`,
+      {
+        path: target.path,
+        expected: String(neededBytes),
+        actual: String(plan.root.sizeBytes),
+        hint: options.rootSizeBytes === undefined ? `Give at least --size ${sizeMib}M` : "Give a larger --root-size",
+      },
+    );
+  }
+  checkFreeSpace(dirname(target.path), contentBytes, "the disk");
+  return plan;
+}
+
+function partitionSizes(options: InstallToDiskOptions, target: DiskTarget) {
+  return {
+    diskSizeBytes: target.sizeBytes,
+    ...(options.espSizeBytes === undefined ? {} : { espSizeBytes: options.espSizeBytes }),
+    ...(options.rootSizeBytes === undefined ? {} : { rootSizeBytes: options.rootSizeBytes }),
+  };
+}
+
+interface DiskContent {
+  readonly plan: PartitionPlan;
+  readonly boot: BootResources;
+  readonly image: StagedImage;
+  readonly identity: Identity;
+  readonly entries: readonly DiskEntry[];
+  readonly rootUuid: string;
+}
+
+async function writeDisk(
+  construction: DiskUnderConstruction,
+  content: DiskContent,
+  options: InstallToDiskOptions,
+): Promise<void> {
+  const { disk } = construction;
+  const { plan, boot, identity, entries } = content;
+  await runStep(options.events, "partition the disk", () => writePartitionTable(disk, plan));
+  const esp = espLayout({
+    deploymentId: content.image.deploymentId,
+    loader: boot.loader,
+    uki: boot.ukiBytes,
+    architecture: boot.uki.architecture,
+    osRelease: boot.osRelease,
+    enrolmentFiles: boot.enrolmentFiles,
+    addons: boot.addons,
+  });
+  await runStep(options.events, "write the ESP", () =>
+    writeEsp(disk, { partition: plan.esp, epochSeconds: identity.epochSeconds, ...esp }),
+  );
+  await runStep(options.events, "write the root file system", (reporter) =>
+    makeRootFileSystem(disk, {
+      startBytes: plan.root.startBytes,
+      sizeBytes: plan.root.sizeBytes,
+      uuid: content.rootUuid,
+      hashSeed: deriveGuid(identity.seed, "directory hashes"),
+      label: ROOT_LABEL,
+      epochSeconds: identity.epochSeconds,
+      entries,
+      onProgress: (done) => reporter.progress(done, entries.length, "items"),
+    }),
+  );
+  await runStep(options.events, "check the disk", () => checkDisk(disk, plan, esp.files));
+}

@@ -1,0 +1,160 @@
+/** Small sealed images as OCI layouts: everything an installation looks at, nothing that would run. */
+import { join } from "node:path";
+import { formatComposefsArgument } from "../../src/bls/index.ts";
+import { byteStringOfText } from "../../src/bytes/index.ts";
+import { type ImageManifest, MEDIA_TYPE, OciLayout, pullImage, putLayer } from "../../src/oci/index.ts";
+import { initRepository } from "../../src/repository/index.ts";
+import { type TarMember, type TarMemberHeader, writeTar } from "../../src/tar/index.ts";
+import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
+
+export const OS_RELEASE = 'ID=testos\nPRETTY_NAME="Test OS"\nVERSION_ID=1.0\n';
+
+/** One file, link or directory of the image; directories are given by content `undefined`. */
+export interface ImageFile {
+  readonly path: string;
+  readonly content?: string | Uint8Array;
+  readonly linkPath?: string;
+  readonly header?: Partial<TarMemberHeader>;
+}
+
+const MTIME_SECONDS = 1_600_000_000n;
+
+/** What the image has by default: files of every sort in /etc and /var, objects of several sizes, loader, keys. */
+export function baseFiles(): ImageFile[] {
+  return [
+    { path: "boot" },
+    { path: "dev" },
+    { path: "etc", header: { mode: 0o751 } },
+    { path: "etc/.updated", content: "old" },
+    { path: "etc/hostname", content: "testos\n" },
+    { path: "etc/shadow", content: "root:*:".repeat(20), header: { mode: 0o640, gid: 42 } },
+    { path: "etc/empty", content: "" },
+    { path: 'etc/odd "name" ü', content: "x".repeat(5000), header: { uid: 1000, gid: 1000, mode: 0o4755 } },
+    { path: "etc/link", linkPath: "hostname" },
+    { path: "proc" },
+    { path: "run" },
+    { path: "sys" },
+    { path: "sysroot" },
+    { path: "tmp", header: { mode: 0o1777 } },
+    { path: "usr" },
+    { path: "usr/bin" },
+    { path: "usr/bin/tool", content: Buffer.alloc(300_000, "tool"), header: { mode: 0o755 } },
+    { path: "usr/bin/small", content: "s".repeat(100), header: { mode: 0o755 } },
+    { path: "usr/lib" },
+    { path: "usr/lib/os-release", content: OS_RELEASE },
+    { path: "usr/lib/systemd" },
+    { path: "usr/lib/systemd/boot" },
+    { path: "usr/lib/systemd/boot/efi" },
+    { path: "usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed", content: loaderImage("257.13-1") },
+    { path: "usr/lib/bootc" },
+    { path: "usr/lib/bootc/install" },
+    { path: "usr/lib/bootc/install/secureboot-keys" },
+    { path: "usr/lib/bootc/install/secureboot-keys/auto" },
+    { path: "usr/lib/bootc/install/secureboot-keys/auto/db.auth", content: "db".repeat(50) },
+    { path: "usr/lib/bootc/install/secureboot-keys/auto/PK.auth", content: "pk".repeat(50) },
+    { path: "var" },
+    { path: "var/log", header: { mode: 0o2755, gid: 4 } },
+    { path: "var/log/first", content: "f".repeat(70) },
+    { path: "var/spool", header: { xattrs: new Map([[byteStringOfText("security.capability"), CAPABILITY]]) } },
+  ];
+}
+
+/** A version 2 capability (linux/capability.h, vfs_cap_data): cap_net_raw, permitted. */
+const CAPABILITY = Uint8Array.of(1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+export interface UkiOptions {
+  readonly commandLine?: string;
+  readonly architecture?: "x64" | "aa64";
+}
+
+/** A UKI as far as anything looks at it without starting it. */
+export function ukiImage(deploymentId: string, options: UkiOptions = {}): Uint8Array {
+  return peImage(
+    {
+      ".text": "stub",
+      ".osrel": OS_RELEASE,
+      ".cmdline": options.commandLine ?? `${formatComposefsArgument(deploymentId)} rw`,
+      ".linux": "kernel",
+      ".initrd": "initramfs",
+    },
+    options.architecture ?? "x64",
+  );
+}
+
+function memberOf(file: ImageFile): TarMember {
+  const kind = file.linkPath !== undefined ? "symlink" : file.content === undefined ? "directory" : "file";
+  const header: TarMemberHeader = {
+    kind,
+    path: byteStringOfText(file.path),
+    mode: kind === "directory" ? 0o755 : 0o644,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: MTIME_SECONDS,
+    ...(file.linkPath === undefined ? {} : { linkPath: byteStringOfText(file.linkPath) }),
+    ...file.header,
+  };
+  return file.content === undefined ? { header } : { header, body: Buffer.from(file.content) };
+}
+
+/** Writes an image of the given layers and returns its reference. */
+export async function writeImage(
+  directory: string,
+  layers: readonly (readonly ImageFile[])[],
+  architecture = "amd64",
+): Promise<string> {
+  const layout = await OciLayout.create(join(directory, "layout"));
+  const written = [];
+  for (const files of layers)
+    written.push(await putLayer(layout, writeTar(files.map(memberOf)), { compression: "gzip" }));
+  const config = await layout.putConfig({
+    architecture,
+    os: "linux",
+    rootfs: { type: "layers", diff_ids: written.map((layer) => layer.diffId) },
+  });
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.manifest,
+    config,
+    layers: written.map((layer) => layer.descriptor),
+  };
+  await layout.putManifest(manifest, { tag: "latest", platform: { architecture, os: "linux" } });
+  return `oci:${join(directory, "layout")}:latest`;
+}
+
+/** The layer that seals: the UKI where the digest does not reach. */
+export function ukiLayer(uki: Uint8Array): ImageFile[] {
+  return [
+    { path: "boot" },
+    { path: "boot/EFI" },
+    { path: "boot/EFI/Linux" },
+    { path: "boot/EFI/Linux/6.12.efi", content: uki },
+  ];
+}
+
+export interface SealOptions {
+  readonly commandLine?: (deploymentId: string) => string;
+  readonly architecture?: "x64" | "aa64";
+}
+
+/** Writes an image of these files and a UKI that asks for exactly them. */
+export async function sealImage(
+  directory: string,
+  files: readonly ImageFile[],
+  options: SealOptions = {},
+): Promise<{ reference: string; deploymentId: string }> {
+  const unsealed = join(directory, "unsealed");
+  const deploymentId = await bootImageId(await writeImage(unsealed, [files]), join(directory, "repository"));
+  const commandLine = options.commandLine?.(deploymentId);
+  const uki = ukiImage(deploymentId, {
+    ...(commandLine === undefined ? {} : { commandLine }),
+    ...(options.architecture === undefined ? {} : { architecture: options.architecture }),
+  });
+  return { reference: await writeImage(directory, [files, ukiLayer(uki)]), deploymentId };
+}
+
+async function bootImageId(reference: string, repositoryPath: string): Promise<string> {
+  const { repository } = await initRepository(repositoryPath, { algorithm: "sha512", protection: "insecure" });
+  using _ = repository;
+  const pulled = await pullImage(repository, reference, { bootable: true });
+  return pulled.bootImageIds.get(1) ?? "";
+}

@@ -6,14 +6,14 @@
  * `efi/` do). The ASN.1 library takes about 0.2 s to load, so it is imported on the first call, never by this index.
  * @module
  */
+import type { AuthenticodeClaim } from "./authenticode.ts";
+import type { DigestName } from "./object-identifiers.ts";
 import type { Signer } from "./signer.ts";
 import type { VerifiedSignature } from "./verify.ts";
 
-/** What an Authenticode signature says, before anything in it is trusted. */
 export type { AuthenticodeClaim } from "./authenticode.ts";
 export { type CertificateSummary, certificateOf, describeCertificate } from "./certificate.ts";
 export { readDerElement } from "./der.ts";
-/** The digest algorithms a signature may use; sealroot itself always writes SHA-256. */
 export type { DigestName } from "./object-identifiers.ts";
 export { type Signer, signerOfPrivateKey } from "./signer.ts";
 export type { VerifiedSignature } from "./verify.ts";
@@ -38,9 +38,7 @@ export async function signAuthenticode(imageDigest: Uint8Array, signer: Signer):
  * Reads the digest an Authenticode signature vouches for.
  * @throws SealrootError `corrupt` or `unsupported`
  */
-export async function readAuthenticode(
-  contentInfo: Uint8Array,
-): Promise<import("./authenticode.ts").AuthenticodeClaim> {
+export async function readAuthenticode(contentInfo: Uint8Array): Promise<AuthenticodeClaim> {
   const { decodeAuthenticode } = await import("./authenticode.ts");
   return decodeAuthenticode(contentInfo);
 }
@@ -54,7 +52,7 @@ export async function readAuthenticode(
  */
 export async function verifyAuthenticode(
   contentInfo: Uint8Array,
-  imageDigest: (algorithm: import("./object-identifiers.ts").DigestName) => Uint8Array,
+  imageDigest: (algorithm: DigestName) => Uint8Array,
   trustedCertificates: readonly Uint8Array[],
 ): Promise<VerifiedSignature> {
   const authenticode = await import("./authenticode.ts");

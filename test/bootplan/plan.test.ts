@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  judgeMeasurement,
+  type MountStep,
+  parseMeasurement,
+  parseRootConfiguration,
+  planBoot,
+  planMounts,
+} from "../../src/bootplan/index.ts";
+
+const ID = "ab".repeat(64);
+const LINE = `composefs=${ID} rw quiet`;
+
+test("planBoot() without configuration binds /etc and /var and asks the loader's disk", () => {
+  assert.deepEqual(planBoot(LINE, undefined), {
+    image: { id: ID, algorithm: "sha512", verityOptional: false, formatVersion: undefined },
+    root: { type: "loader-disk" },
+    rootOptions: undefined,
+    transientRoot: false,
+    etc: "bind",
+    var: "bind",
+  });
+});
+
+test("planBoot() refuses a command line without an image, with two, and with two roots", () => {
+  assert.throws(() => planBoot("rw quiet", undefined), { code: "untrusted", message: /no composefs= on the kernel/ });
+  assert.throws(() => planBoot(`${LINE} composefs=${ID}`, undefined), {
+    code: "untrusted",
+    message: /2 composefs arguments/,
+  });
+  assert.throws(() => planBoot(`${LINE} root=/dev/vda root=/dev/vda`, undefined), { code: "conflict" });
+});
+
+test("planBoot() leaves /var to systemd.volatile= unless the image decided", () => {
+  for (const value of ["state", "overlay"]) {
+    assert.equal(planBoot(`${LINE} systemd.volatile=${value}`, undefined).var, "none");
+    assert.equal(planBoot(`${LINE} systemd.volatile=${value}`, "[var]\nmount = 'bind'\n").var, "bind");
+    assert.equal(planBoot(`${LINE} systemd.volatile=${value}`, "[etc]\nmount = 'bind'\n").var, "none");
+  }
+  assert.equal(planBoot(`${LINE} systemd.volatile=yes`, undefined).var, "bind");
+});
+
+test("parseRootConfiguration() knows bootc's values, aliases and defaults, and refuses others", () => {
+  const cases: [string, Partial<ReturnType<typeof parseRootConfiguration>>][] = [
+    ["", { transientRoot: false, etc: "bind", var: "bind", varIsExplicit: false }],
+    ["root.transient = true", { transientRoot: true }],
+    ["[etc]\nmount = 'none'\n[var]\nmount = 'root'", { etc: "none", var: "none", varIsExplicit: true }],
+    ["[etc]\nmount = 'transient'\n[var]\nmount = 'volatile'", { etc: "transient", var: "transient" }],
+    ["[etc]\nmount = 'overlay'\ntransient = true", { etc: "overlay" }],
+    ["[etc]\ntransient = true\n[var]\ntransient = false", { etc: "transient", var: "bind", varIsExplicit: true }],
+    ["[future]\nkey = 1\n[etc]\nother = 'x'", { etc: "bind" }],
+  ];
+  for (const [text, expected] of cases) {
+    const actual = parseRootConfiguration(text);
+    assert.deepEqual({ ...actual, ...expected }, actual, text);
+  }
+  assert.throws(() => parseRootConfiguration("[etc]\nmount = 'bound'"), {
+    code: "corrupt",
+    message: /etc\.mount is "bound", expected none, root, bind, overlay, transient, volatile/,
+  });
+  assert.throws(() => parseRootConfiguration("[root]\ntransient = 1"), {
+    message: /root\.transient is "1", expected true or false/,
+  });
+  assert.throws(() => parseRootConfiguration("etc = true"), { message: /etc is true, expected a table/ });
+});
+
+/** A step in one line. */
+function line(step: MountStep): string {
+  switch (step.type) {
+    case "mount":
+      return `mount ${step.fileSystem} ${step.source} ${step.target} ${step.options.join(",")}`;
+    case "bind":
+      return `bind ${step.source} ${step.target}${step.readOnly ? " ro" : ""}${step.targetIsOptional ? " optional" : ""}`;
+    case "make-directory":
+      return `mkdir ${step.path} ${step.mode.toString(8)}`;
+    case "require-directory":
+      return `require ${step.path}`;
+    case "unmount":
+      return `unmount ${step.path}`;
+  }
+}
+
+const P = "/run/sealroot/physical";
+const STATE = `${P}/state/deploy/${ID}`;
+const IMAGE = "mount erofs /proc/7/fd/3 /run/sealroot/image ro";
+const overlay = (verity: string) =>
+  `mount overlay composefs:${ID} /sysroot ro,metacopy=on,redirect_dir=on,${verity}lowerdir=/run/sealroot/image::${P}/composefs/objects`;
+const SYSROOT = `bind ${P} /sysroot/sysroot ro optional`;
+const bound = (name: string) => [`require ${STATE}/${name}`, `bind ${STATE}/${name} /sysroot/${name}`];
+const END = ["unmount /run/sealroot/image", `unmount ${P}`];
+
+function steps(configuration: string | undefined, verified = true): string[] {
+  const plan = planBoot(LINE, configuration);
+  return planMounts(plan, { imageSource: "/proc/7/fd/3", verified, newRoot: "/sysroot" }).map(line);
+}
+
+test("planMounts() by default: image, overlay that requires fs-verity, read-only disk, /etc and /var bound", () => {
+  assert.deepEqual(steps(undefined), [
+    IMAGE,
+    overlay("verity=require,"),
+    SYSROOT,
+    `require ${STATE}`,
+    ...bound("etc"),
+    ...bound("var"),
+    ...END,
+  ]);
+});
+
+test("planMounts() leaves verity=require out only for an unverified image", () => {
+  assert.equal(steps(undefined, false)[1], overlay(""));
+});
+
+test("planMounts() of overlays keeps /etc's changes in the state and /var's in memory", () => {
+  assert.deepEqual(steps("[etc]\nmount = 'overlay'\n[var]\nmount = 'transient'"), [
+    IMAGE,
+    overlay("verity=require,"),
+    SYSROOT,
+    `require ${STATE}`,
+    `mkdir ${STATE}/etc/upper 755`,
+    `mkdir ${STATE}/etc/work 700`,
+    `mount overlay overlay /sysroot/etc rw,lowerdir=/sysroot/etc,upperdir=${STATE}/etc/upper,workdir=${STATE}/etc/work`,
+    "mkdir /run/sealroot/transient-var 700",
+    "mount tmpfs tmpfs /run/sealroot/transient-var mode=0755",
+    "mkdir /run/sealroot/transient-var/upper 755",
+    "mkdir /run/sealroot/transient-var/work 700",
+    "mount overlay transient /sysroot/var rw,lowerdir=/sysroot/var,upperdir=/run/sealroot/transient-var/upper,workdir=/run/sealroot/transient-var/work",
+    "unmount /run/sealroot/transient-var",
+    ...END,
+  ]);
+});
+
+test("planMounts() of a transient root puts the writable layer under everything that follows", () => {
+  const plan = steps("[root]\ntransient = true\n[etc]\nmount = 'none'\n[var]\nmount = 'none'");
+  assert.deepEqual(plan.slice(2), [
+    "mkdir /run/sealroot/transient-root 700",
+    "mount tmpfs tmpfs /run/sealroot/transient-root mode=0755",
+    "mkdir /run/sealroot/transient-root/upper 755",
+    "mkdir /run/sealroot/transient-root/work 700",
+    `mount overlay transient:composefs=${ID} /sysroot rw,lowerdir=/sysroot,upperdir=/run/sealroot/transient-root/upper,workdir=/run/sealroot/transient-root/work`,
+    "unmount /run/sealroot/transient-root",
+    SYSROOT,
+    `require ${STATE}`,
+    ...END,
+  ]);
+});
+
+const digest = (algorithm: number, hex: string) => {
+  const bytes = Buffer.from(hex, "hex");
+  return Buffer.concat([Buffer.from([algorithm, 0, bytes.length, 0]), bytes]);
+};
+
+test("parseMeasurement() reads struct fsverity_digest, or the errno the program ended with", () => {
+  assert.deepEqual(parseMeasurement(0, digest(2, ID)), { type: "digest", algorithm: "sha512", hex: ID });
+  assert.deepEqual(parseMeasurement(0, digest(9, "00")), { type: "digest", algorithm: "hash 9", hex: "00" });
+  assert.deepEqual(parseMeasurement(61, Buffer.alloc(0)), { type: "none", errno: 61 });
+  for (const output of ["", "0200", "02004000ab"]) {
+    assert.throws(() => parseMeasurement(0, Buffer.from(output, "hex")), { code: "failed" });
+  }
+});
+
+test("judgeMeasurement() accepts the very digest, and an image without fs-verity only for composefs=?", () => {
+  const strict = planBoot(`composefs=${ID}`, undefined).image;
+  const optional = planBoot(`composefs=?${ID}`, undefined).image;
+  const good = { type: "digest", algorithm: "sha512", hex: ID } as const;
+  const other = { type: "digest", algorithm: "sha512", hex: "cd".repeat(64) } as const;
+  assert.equal(judgeMeasurement(strict, good, "p"), true);
+  assert.equal(judgeMeasurement(optional, good, "p"), true);
+  for (const image of [strict, optional]) {
+    assert.throws(() => judgeMeasurement(image, other, "p"), {
+      code: "untrusted",
+      message: /digest is another one/,
+      data: { path: "p", expected: `sha512:${ID}`, actual: `sha512:${"cd".repeat(64)}` },
+    });
+    assert.throws(() => judgeMeasurement(image, { type: "none", errno: 5 }, "p"), { code: "untrusted" });
+  }
+  for (const errno of [61, 25, 95]) {
+    assert.equal(judgeMeasurement(optional, { type: "none", errno }, "p"), false);
+    assert.throws(() => judgeMeasurement(strict, { type: "none", errno }, "p"), {
+      code: "untrusted",
+      message: "Cannot use the root image: fs-verity does not vouch for it",
+    });
+  }
+});

@@ -30,7 +30,9 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest): void
   const image = `${BOOT_PLACES.physicalRoot}/${imagePath(plan.image.id)}`;
   const imageSource = system.hold(image);
   if (imageSource === undefined) {
-    throw new SealrootError("not-found", "Cannot open the root image: it is not in the repository", { path: image });
+    throw new SealrootError("not-found", "Cannot open the root image: it is not in the repository", {
+      path: `/${imagePath(plan.image.id)} on the physical root`,
+    });
   }
   const measured = system.run(toolCommand(system, "measure", [imageSource]));
   const verified = judgeMeasurement(plan.image, parseMeasurement(measured.status, measured.output), image);

@@ -40,12 +40,13 @@ export function findRootDevice(system: BootSystem, source: RootSource): BlockDev
     if (device !== undefined && others.length === 0) return device;
     if (device !== undefined || system.nowMs() >= deadlineMs) {
       const wanted = describeRootSource(source);
+      const where = source.type === "loader-disk" ? ` (its partition is ${loaderUuid?.toLowerCase()})` : "";
       const state = device === undefined ? `${wanted} did not appear in 30 s` : `${others.length + 1} devices fit`;
       throw new SealrootError(
         device === undefined ? "not-found" : "conflict",
         `Cannot find the root device: ${state}`,
         {
-          expected: loaderUuid === undefined ? wanted : `${wanted} (boot loader on ${loaderUuid.toLowerCase()})`,
+          expected: wanted + where,
           actual: describeDevices(devices),
         },
       );

@@ -1,0 +1,66 @@
+/** A machine for the boot program that exists only as tables. */
+import type { BootSystem, CommandResult } from "../../initramfs/system.ts";
+
+export interface FakeMachine extends BootSystem {
+  readonly files: Map<string, string | Uint8Array>;
+  readonly directories: Set<string>;
+  /** Everything that changed something, in order. */
+  readonly log: string[];
+  /** What was reported. */
+  readonly reports: string[];
+  /** Answers to commands by the name of the program; a program without an answer succeeds silently. */
+  readonly answers: Map<string, (args: readonly string[]) => Partial<CommandResult>>;
+}
+
+export const BIN = "/usr/lib/sealroot/bin";
+
+export function fakeMachine(files: Record<string, string | Uint8Array> = {}): FakeMachine {
+  let clockMs = 0;
+  const machine: FakeMachine = {
+    files: new Map(Object.entries(files)),
+    directories: new Set(),
+    log: [],
+    reports: [],
+    answers: new Map(),
+    run: (command) => {
+      const at = command.findIndex((word) => word.startsWith(`${BIN}/`));
+      const name = command[at]?.slice(BIN.length + 1) ?? "";
+      const args = command.slice(at + 1);
+      machine.log.push([...command.slice(0, at), name, ...args].join(" "));
+      const answer = machine.answers.get(name)?.(args) ?? {};
+      return { status: answer.status ?? 0, output: answer.output ?? new Uint8Array(0) };
+    },
+    readBytes: (path) => {
+      const content = machine.files.get(path);
+      return typeof content === "string" ? Buffer.from(content) : content;
+    },
+    writeText: (path, text) => {
+      machine.log.push(`write ${path} ${text}`);
+      return true;
+    },
+    list: (path) => {
+      const inside = [...machine.files.keys(), ...machine.directories].filter((one) => one.startsWith(`${path}/`));
+      return [...new Set(inside.map((one) => one.slice(path.length + 1).split("/")[0] ?? ""))].sort();
+    },
+    realPath: (path) => {
+      const link = machine.files.get(`link:${path}`);
+      return typeof link === "string" ? link : undefined;
+    },
+    isDirectory: (path) => machine.directories.has(path),
+    makeDirectory: (path) => {
+      machine.directories.add(path);
+    },
+    makeLink: (target, path) => {
+      machine.log.push(`link ${path} -> ${target}`);
+    },
+    hold: (path) => (machine.files.has(path) ? "/proc/9/fd/3" : undefined),
+    sleepMs: (durationMs) => {
+      clockMs += durationMs;
+    },
+    nowMs: () => clockMs,
+    report: (level, line) => {
+      machine.reports.push(`${level}: ${line}`);
+    },
+  };
+  return machine;
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findRootDevice } from "../../initramfs/find-root.ts";
+import { type FakeMachine, fakeMachine } from "./fake-system.ts";
+
+const ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+const ROOT = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";
+const LOADER = "/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+function efiText(text: string): Uint8Array {
+  return Buffer.concat([Buffer.from([6, 0, 0, 0]), Buffer.from(`${text}\0`, "utf16le")]);
+}
+
+/** Two disks, each with an ESP and a root partition. */
+function machineWithDisks(appearAtMs = 0): FakeMachine {
+  const machine = fakeMachine({ "/proc/sys/kernel/arch": "x86_64\n", [LOADER]: efiText("BB-1") });
+  const partitions: Record<string, string> = {
+    vda1: `PART_ENTRY_UUID=aa-1\nPART_ENTRY_TYPE=${ESP}\n`,
+    vda2: `PART_ENTRY_UUID=aa-2\nPART_ENTRY_TYPE=${ROOT}\n`,
+    vdb1: `PART_ENTRY_UUID=bb-1\nPART_ENTRY_TYPE=${ESP}\n`,
+    vdb2: `PART_ENTRY_UUID=bb-2\nPART_ENTRY_TYPE=${ROOT}\nTYPE=ext4\n`,
+  };
+  const { list } = machine;
+  const listed = (path: string) => {
+    if (path !== "/sys/class/block") return list(path);
+    return machine.nowMs() < appearAtMs ? [] : ["loop0", "sr0", "vda", "vdb", ...Object.keys(partitions)];
+  };
+  for (const name of Object.keys(partitions)) {
+    machine.files.set(`/sys/class/block/${name}/partition`, "1\n");
+    machine.files.set(`link:/sys/class/block/${name}/..`, `/sys/devices/x/${name.slice(0, 3)}`);
+  }
+  machine.answers.set("blkid", (args) => {
+    const properties = partitions[args.at(-1)?.slice(5) ?? ""];
+    return properties === undefined ? { status: 2 } : { output: Buffer.from(properties) };
+  });
+  return Object.assign(machine, { list: listed });
+}
+
+test("findRootDevice() takes the root partition of the disk the loader came from", () => {
+  const machine = machineWithDisks();
+  const device = findRootDevice(machine, { type: "loader-disk" });
+  assert.equal(device.name, "vdb2");
+  assert.equal(device.disk, "vdb");
+  assert.ok(!machine.log.some((line) => /loop0|sr0/.test(line)));
+});
+
+test("findRootDevice() waits for a disk that appears late, and asks each partition once", () => {
+  const machine = machineWithDisks(1000);
+  assert.equal(findRootDevice(machine, { type: "loader-disk" }).name, "vdb2");
+  assert.ok(machine.nowMs() >= 1000 && machine.nowMs() < 1500);
+  assert.equal(machine.log.filter((line) => line.endsWith("/dev/vda1")).length, 1);
+});
+
+test("findRootDevice() gives up after 30 s and lists what it saw", () => {
+  const machine = machineWithDisks();
+  assert.throws(() => findRootDevice(machine, { type: "tag", tag: "UUID", value: "none" }), {
+    code: "not-found",
+    message: "Cannot find the root device: a file system with UUID=none did not appear in 30 s",
+    data: {
+      expected: "a file system with UUID=none",
+      actual:
+        `vda; vdb; vda1 PART_ENTRY_UUID=aa-1 PART_ENTRY_TYPE=${ESP}; vda2 PART_ENTRY_UUID=aa-2 PART_ENTRY_TYPE=${ROOT}; ` +
+        `vdb1 PART_ENTRY_UUID=bb-1 PART_ENTRY_TYPE=${ESP}; vdb2 TYPE=ext4 PART_ENTRY_UUID=bb-2 PART_ENTRY_TYPE=${ROOT}`,
+    },
+  });
+  assert.ok(machine.nowMs() >= 30_000 && machine.nowMs() < 31_000);
+});
+
+test("findRootDevice() refuses two candidates at once", () => {
+  const machine = machineWithDisks();
+  machine.answers.set("blkid", () => ({ output: Buffer.from("LABEL=root\n") }));
+  assert.throws(() => findRootDevice(machine, { type: "tag", tag: "LABEL", value: "root" }), {
+    code: "conflict",
+    message: "Cannot find the root device: 6 devices fit",
+  });
+  assert.ok(machine.nowMs() < 1000);
+});
+
+test("findRootDevice() does not guess when the loader said nothing", () => {
+  const machine = machineWithDisks();
+  machine.files.delete(LOADER);
+  assert.throws(() => findRootDevice(machine, { type: "loader-disk" }), {
+    code: "not-found",
+    message: "Cannot find the root device: the boot loader did not say where it is",
+  });
+});

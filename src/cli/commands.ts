@@ -17,8 +17,10 @@ export interface CommandEntry {
 /** What a group of verbs is about, for the help of `sealroot` and `sealroot GROUP`. */
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: "Print the tab completion of a shell",
+  container: "Look at images as containers",
   install: "Put an image on a disk",
   keys: "Make and look at Secure Boot keys",
+  repo: "Work with composefs repositories",
   vm: "Boot disks in a virtual machine",
 };
 
@@ -52,6 +54,41 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["vm", "run"],
     summary: "Boot a disk image in a virtual machine",
     load: async () => (await import("./verbs/vm-run.ts")).vmRun,
+  },
+  {
+    path: ["repo", "init"],
+    summary: "Make a composefs repository",
+    load: async () => (await import("./verbs/repo-init.ts")).repoInit,
+  },
+  {
+    path: ["repo", "cat"],
+    summary: "Write the bytes of a stream",
+    load: async () => (await import("./verbs/repo-cat.ts")).repoCat,
+  },
+  {
+    path: ["repo", "create-image"],
+    summary: "Make an image of a directory",
+    load: async () => (await import("./verbs/repo-create-image.ts")).repoCreateImage,
+  },
+  {
+    path: ["repo", "compute-id"],
+    summary: "Compute the image id of a directory",
+    load: async () => (await import("./verbs/repo-compute-id.ts")).repoComputeId,
+  },
+  {
+    path: ["repo", "create-dumpfile"],
+    summary: "Print a directory's tree as dump text",
+    load: async () => (await import("./verbs/repo-create-dumpfile.ts")).repoCreateDumpfile,
+  },
+  {
+    path: ["repo", "images"],
+    summary: "List the named images",
+    load: async () => (await import("./verbs/repo-images.ts")).repoImages,
+  },
+  {
+    path: ["container", "compute-composefs-digest"],
+    summary: "Compute the composefs digest of a root file system",
+    load: async () => (await import("./verbs/container-compute-composefs-digest.ts")).containerComputeComposefsDigest,
   },
   {
     path: ["completion"],

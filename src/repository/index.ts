@@ -6,6 +6,12 @@
  * nothing of OCI: what streams are called and what they mean is `oci/`'s business.
  * @module
  */
+export {
+  type DirectoryTreeOptions,
+  directoryTree,
+  imageOfTree,
+  storeTreeImages,
+} from "./directory-image.ts";
 export { type InitOptions, type InitResult, initRepository } from "./init.ts";
 export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";
 export {
@@ -25,3 +31,4 @@ export type { ObjectEntry, ObjectStore } from "./object-store.ts";
 export { type OpenOptions, openRepository } from "./open.ts";
 export { Repository } from "./repository.ts";
 export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan-directory.ts";
+export { streamContent } from "./stream-content.ts";

@@ -1,0 +1,36 @@
+/** The arguments that verbs turning a directory into a tree have in common (spec/repository.md 10). */
+import { runStep } from "../events/index.ts";
+import { directoryTree, type Repository } from "../repository/index.ts";
+import type { DirectoryNode } from "../tree/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
+import type { Invocation, OptionSpecification } from "./command.ts";
+
+export const DIRECTORY_OPTIONS: readonly OptionSpecification[] = [
+  { flags: "--bootable", summary: "as it is booted: /boot and /sysroot emptied, labelled by the image's own policy" },
+  { flags: "--no-propagate-usr-to-root", summary: "the tree as it is, without the transform for OCI images" },
+  {
+    flags: "--xattrs <WHICH>",
+    summary: "which extended attributes stay",
+    choices: ["allowlist-only", "keep-user-xattrs"],
+  },
+];
+
+/** Scans the directory and transforms the tree as the options say. */
+export function directoryTreeFor(
+  invocation: Invocation,
+  path: string,
+  algorithm: VerityAlgorithm,
+  repository?: Repository,
+): Promise<DirectoryNode> {
+  return runStep(invocation.events, "hash files", (reporter) =>
+    directoryTree(path, {
+      algorithm,
+      reporter,
+      ...(repository === undefined ? {} : { repository }),
+      bootable: invocation.flag("bootable"),
+      // commander turns --no-X into "X", which is true unless it is given.
+      transform: invocation.flag("propagate-usr-to-root"),
+      keepUserXattrs: invocation.option("xattrs") === "keep-user-xattrs",
+    }),
+  );
+}

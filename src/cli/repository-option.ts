@@ -1,0 +1,70 @@
+/** Which repository a verb works on: the same options for all of them, as cfsctl has them (spec/repository.md 1, 10). */
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { SealrootError } from "../errors/index.ts";
+import { type ErofsVersion, openRepository, type Repository } from "../repository/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
+import type { Invocation, OptionSpecification } from "./command.ts";
+
+const SYSTEM_REPOSITORY = "/sysroot/composefs";
+const USER_REPOSITORY = ".var/lib/composefs";
+
+export const REPOSITORY_PATH_OPTIONS: readonly OptionSpecification[] = [
+  { flags: "--repo <DIR>", summary: "the repository (default: that of the system for root, the user's otherwise)" },
+  { flags: "--user", summary: `the user's repository, ~/${USER_REPOSITORY}` },
+  { flags: "--system", summary: `the system's repository, ${SYSTEM_REPOSITORY}` },
+];
+
+/** For verbs that open an existing repository. */
+export const REPOSITORY_OPTIONS: readonly OptionSpecification[] = [
+  ...REPOSITORY_PATH_OPTIONS,
+  { flags: "--hash <HASH>", summary: "refuse a repository with another hash", choices: ["sha256", "sha512"] },
+  { flags: "--erofs-version <N>", summary: "make images in this version, this once", choices: ["0", "1", "2"] },
+  { flags: "--require-verity", summary: "refuse a repository without fs-verity" },
+  { flags: "--insecure", summary: "do not demand fs-verity, this once", hidden: true },
+  { flags: "--no-upgrade", summary: "refuse a repository of the old format instead of upgrading it" },
+];
+
+/** The path that the options select. @throws SealrootError `usage` for more than one of them */
+export function repositoryPath(invocation: Invocation): string {
+  const path = invocation.option("repo");
+  const [user, system] = [invocation.flag("user"), invocation.flag("system")];
+  if ([path !== undefined, user, system].filter(Boolean).length > 1) {
+    throw new SealrootError("usage", "Cannot choose a repository: give one of --repo, --user and --system");
+  }
+  if (path !== undefined) return path;
+  const useSystem = system || (!user && process.getuid?.() === 0);
+  return useSystem ? SYSTEM_REPOSITORY : join(homedir(), USER_REPOSITORY);
+}
+
+/** Opens the selected repository as the options say. The caller closes it; `using` does. */
+export function openSelectedRepository(invocation: Invocation): Promise<Repository> {
+  const algorithm = hashOption(invocation);
+  const erofsVersion = erofsVersionOption(invocation);
+  return openRepository(repositoryPath(invocation), {
+    ...(algorithm === undefined ? {} : { algorithm }),
+    ...(erofsVersion === undefined ? {} : { erofsVersion }),
+    requireVerity: invocation.flag("require-verity"),
+    insecure: invocation.flag("insecure"),
+    // commander turns --no-upgrade into "upgrade", which is true unless it is given.
+    upgrade: invocation.flag("upgrade"),
+  });
+}
+
+/** The selected repository if there is one, for verbs that can do without. */
+export async function openOptionalRepository(invocation: Invocation): Promise<Repository | undefined> {
+  const chosen = ["user", "system"].some((name) => invocation.flag(name)) || invocation.option("repo") !== undefined;
+  if (!chosen && !existsSync(join(repositoryPath(invocation), "meta.json"))) return undefined;
+  return openSelectedRepository(invocation);
+}
+
+export function hashOption(invocation: Invocation): VerityAlgorithm | undefined {
+  const hash = invocation.option("hash");
+  return hash === "sha256" || hash === "sha512" ? hash : undefined;
+}
+
+export function erofsVersionOption(invocation: Invocation): ErofsVersion | undefined {
+  const version = invocation.option("erofs-version");
+  return version === undefined ? undefined : ([0, 1, 2] as const).find((known) => String(known) === version);
+}

@@ -1,0 +1,37 @@
+/** `sealroot container compute-composefs-digest DIR`. */
+import { createWriteStream, realpathSync } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { SealrootError } from "../../errors/index.ts";
+import { runStep } from "../../events/index.ts";
+import { directoryTree, imageOfTree } from "../../repository/index.ts";
+import { dumpLines } from "../../tree/index.ts";
+import { verityDigest } from "../../verity/index.ts";
+import type { Command } from "../command.ts";
+
+export const containerComputeComposefsDigest: Command = {
+  description: `Prints the digest that a UKI of this root file system carries as composefs=: SHA-512, version 1, as it is booted.
+The directory is a mounted or extracted image; / itself is refused, since the running root differs from its image.`,
+  arguments: [{ name: "DIR", summary: "the root file system (default: /target)", optional: true }],
+  options: [{ flags: "--write-dumpfile-to <FILE>", summary: "also write the tree as composefs dump text" }],
+  examples: ["sealroot container compute-composefs-digest rootfs"],
+  async run(invocation) {
+    const path = invocation.optionalArgument("DIR") ?? "/target";
+    if (isRoot(path))
+      throw new SealrootError("usage", "Cannot compute the digest of /: it is the running system, not an image");
+    const root = await runStep(invocation.events, "hash files", (reporter) =>
+      directoryTree(path, { algorithm: "sha512", bootable: true, reporter }),
+    );
+    const dumpFile = invocation.option("write-dumpfile-to");
+    if (dumpFile !== undefined) await pipeline(dumpLines(root), createWriteStream(dumpFile));
+    invocation.output.line(verityDigest(imageOfTree(root, "sha512", 1), "sha512"));
+  },
+};
+
+function isRoot(path: string): boolean {
+  try {
+    return realpathSync(path) === "/";
+  } catch {
+    // Whether it exists is the scan's question.
+    return false;
+  }
+}

@@ -1,0 +1,24 @@
+/** `sealroot repo create-image PATH [NAME]`. */
+import { runStep } from "../../events/index.ts";
+import { storeTreeImages } from "../../repository/index.ts";
+import type { Command } from "../command.ts";
+import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const repoCreateImage: Command = {
+  description: "Stores a directory's files as objects and its tree as an EROFS image, and prints the image's id.",
+  arguments: [
+    { name: "PATH", summary: "the root directory of the image" },
+    { name: "NAME", summary: "a reference to make, images/refs/NAME", optional: true },
+  ],
+  options: [...DIRECTORY_OPTIONS, ...REPOSITORY_OPTIONS],
+  examples: ["sealroot repo create-image --repo R rootfs my-system"],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    repository.assertWritable();
+    const root = await directoryTreeFor(invocation, invocation.argument("PATH"), repository.algorithm, repository);
+    const name = invocation.optionalArgument("NAME");
+    const id = await runStep(invocation.events, "write image", () => storeTreeImages(repository, root, name));
+    invocation.output.line(`${repository.algorithm}:${id}`);
+  },
+};

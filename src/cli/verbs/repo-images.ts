@@ -1,0 +1,29 @@
+/** `sealroot repo images`. */
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import { textTable } from "../table.ts";
+
+/** Digits of a digest that tell images apart at a glance. */
+const SHORT_DIGEST_LENGTH = 12;
+
+export const repoImages: Command = {
+  description: "Lists the named images (images/refs). Images pulled from registries have no name here: see image list.",
+  options: [{ flags: "--no-trunc", summary: "show whole digests" }, ...REPOSITORY_OPTIONS],
+  examples: ["sealroot repo images --repo R"],
+  reportsJson: true,
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const images = repository.images
+      .references()
+      .map(({ name, entry }) => ({ name, digest: `${repository.algorithm}:${entry}` }));
+    if (invocation.json) {
+      invocation.output.json({ images });
+      return;
+    }
+    // commander turns --no-trunc into "trunc", which is true unless it is given.
+    const shorten = (digest: string) =>
+      invocation.flag("trunc") ? digest.slice(0, digest.indexOf(":") + 1 + SHORT_DIGEST_LENGTH) : digest;
+    const rows = images.map(({ name, digest }) => [name, shorten(digest)]);
+    for (const line of textTable([["NAME", "DIGEST"], ...rows])) invocation.output.line(line);
+  },
+};

@@ -21,7 +21,7 @@ const SEAL_PACKAGES = [
 /** The judges and counterparts that tests compare with. */
 const TEST_PACKAGES = [
   ...["sbsigntool", "openssl", "skopeo", "zstd", "tar", "erofs-utils", "attr", "qemu-utils", "swtpm"],
-  ...["busybox-static", "util-linux"],
+  ...["busybox-static", "util-linux", "systemd-boot-efi"],
 ];
 
 const BIOME = "node_modules/@biomejs/biome/bin/biome";

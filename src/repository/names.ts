@@ -5,6 +5,9 @@ import { DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
 /** The two kinds of links to objects (spec/repository.md 1). */
 export type LinkKind = "streams" | "images";
 
+/** The repository's own settings. */
+export const META_FILE = "meta.json";
+
 const NAME_MAX_BYTES = 255;
 
 /** True for a lower-case hex digest of the algorithm's length. */

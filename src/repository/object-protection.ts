@@ -151,6 +151,16 @@ export function readOfflineDescriptor(fd: number, objectId?: string): VerityDesc
   return descriptor;
 }
 
+/** Length of the data of a staged file. @throws SealrootError `corrupt` */
+export function offlineSizeBytes(path: string): number {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    return readOfflineDescriptor(fd).sizeBytes;
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function isDigestOf(measured: VerityState, settings: ObjectSettings, objectId: string): boolean {
   if (measured.state !== "enabled") return false;
   return measured.algorithmNumber === ALGORITHM_NUMBER[settings.algorithm] && toHex(measured.digest) === objectId;

@@ -5,6 +5,7 @@ import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { measureVerity, waitForLock } from "../platform/index.ts";
 import { ALGORITHM_NUMBER, type VerityAlgorithm } from "../verity/index.ts";
 import { type ErofsVersion, parseMeta, type RepositoryMeta } from "./meta.ts";
+import { META_FILE } from "./names.ts";
 import { readOfflineDescriptor } from "./object-protection.ts";
 import type { Protection } from "./object-settings.ts";
 import { Repository } from "./repository.ts";
@@ -25,7 +26,6 @@ export interface OpenOptions {
   readonly offlineVerity?: boolean;
 }
 
-export const META_FILE = "meta.json";
 /** More than any real meta.json; bounds memory. */
 const META_MAX_BYTES = 1 << 20;
 

@@ -1,11 +1,13 @@
 /** An open repository: its settings, its lock, its objects and links. */
 import { accessSync, closeSync, constants } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { type LockMode, syncFileSystem, waitForLock } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { type LinkEntry, LinkStore } from "./link-store.ts";
 import type { ErofsFormats, RepositoryMeta } from "./meta.ts";
+import { META_FILE } from "./names.ts";
+import { offlineSizeBytes } from "./object-protection.ts";
 import type { Protection } from "./object-settings.ts";
 import { ObjectStore } from "./object-store.ts";
 import { newObjectWorkers, type ObjectWorkers } from "./object-workers.ts";
@@ -93,6 +95,17 @@ export class Repository implements Disposable {
     this.images.register([link]);
     if (referenceName !== undefined) this.images.setReference(referenceName, objectId);
     return link;
+  }
+
+  /**
+   * The files of a staged repository that shall have fs-verity, meta.json first, then objects by name: paths relative to
+   * the repository and the lengths of their data, without the metadata behind them.
+   */
+  *verityFiles(): Generator<{ readonly path: string; readonly sizeBytes: number }> {
+    yield { path: META_FILE, sizeBytes: offlineSizeBytes(join(this.path, META_FILE)) };
+    for (const { objectId, path } of this.objects.entries()) {
+      if (objectId !== undefined) yield { path: relative(this.path, path), sizeBytes: offlineSizeBytes(path) };
+    }
   }
 
   /**

@@ -5,4 +5,7 @@
  * repositories or mounts. The format is described in docs/formats.md.
  * @module
  */
+
+export { IMAGE_MAX_BYTES } from "./read-superblock.ts";
+export { type ErofsImage, listErofsObjects, readErofs } from "./reader.ts";
 export { type ErofsForm, type ErofsOptions, writeErofs } from "./writer.ts";

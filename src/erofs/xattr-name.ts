@@ -43,6 +43,7 @@ export function prefixOfIndex(index: number): string | undefined {
   return index === 0 ? "" : PREFIXES.find(([each]) => each === index)?.[1];
 }
 
-function filterMask(index: number, suffix: ByteString): number {
+/** The bit of a name filter that this name clears (spec 3.3). */
+export function filterMask(index: number, suffix: ByteString): number {
   return 1 << (xxh32(bytesOf(suffix), FILTER_SEED + index) & 31);
 }

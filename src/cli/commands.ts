@@ -81,6 +81,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/repo-create-dumpfile.ts")).repoCreateDumpfile,
   },
   {
+    path: ["repo", "fsck"],
+    summary: "Check a repository",
+    load: async () => (await import("./verbs/repo-fsck.ts")).repoFsck,
+  },
+  {
+    path: ["repo", "gc"],
+    summary: "Delete what no reference needs",
+    load: async () => (await import("./verbs/repo-gc.ts")).repoGc,
+  },
+  {
+    path: ["repo", "image-objects"],
+    summary: "List the objects of an image",
+    load: async () => (await import("./verbs/repo-image-objects.ts")).repoImageObjects,
+  },
+  {
     path: ["repo", "images"],
     summary: "List the named images",
     load: async () => (await import("./verbs/repo-images.ts")).repoImages,

@@ -12,6 +12,9 @@ export {
   imageOfTree,
   storeTreeImages,
 } from "./directory-image.ts";
+export { checkRepository, type FsckOptions } from "./fsck.ts";
+export { type Finding, type FindingKind, type FsckReport, findingText, fsckJson, fsckLines } from "./fsck-report.ts";
+export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./gc.ts";
 export { type InitOptions, type InitResult, initRepository } from "./init.ts";
 export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";
 export {

@@ -68,13 +68,16 @@ export class LinkStore {
   }
 
   /**
-   * The object of an entry or, with the prefix `refs/`, of what a reference leads to.
+   * The object of an entry or, with the prefix `refs/`, of what a reference leads to. Images may be called by a
+   * reference's name without the prefix.
+   *
    * @throws SealrootError `not-found`, `corrupt`
    */
   resolve(name: string): LinkEntry {
-    const entry = name.startsWith("refs/") ? this.referenceTarget(name.slice("refs/".length)) : name;
-    const objectId = entry === undefined ? undefined : this.find(entry);
-    if (entry !== undefined && objectId !== undefined) return { entry, objectId };
+    for (const entry of this.#candidates(name)) {
+      const objectId = this.find(entry);
+      if (objectId !== undefined) return { entry, objectId };
+    }
     throw new SealrootError("not-found", `Cannot find "${name}" among the ${this.kind} of the repository`, {
       path: join(this.#context.path, this.kind, name),
     });
@@ -131,6 +134,12 @@ export class LinkStore {
     });
   }
 
+  #candidates(name: string): string[] {
+    if (name.startsWith("refs/")) return optional(this.referenceTarget(name.slice("refs/".length)));
+    if (this.kind === "streams") return [name];
+    return [...(name.includes("/") ? [] : [name]), ...optional(this.referenceTarget(name))];
+  }
+
   #collect(prefix: string, found: Reference[]): void {
     for (const child of sortedEntries(this.#path(join("refs", prefix)))) {
       const name = prefix === "" ? child.name : `${prefix}/${child.name}`;
@@ -176,4 +185,8 @@ export class LinkStore {
       throw asSealrootError(error, `Cannot create the link ${this.kind}/${relative}`, { path });
     }
   }
+}
+
+function optional(entry: string | undefined): string[] {
+  return entry === undefined ? [] : [entry];
 }

@@ -15,6 +15,9 @@ import {
 import { ALGORITHM_NUMBER, ext4VerityTail, type VerityAlgorithm, VerityHasher } from "../verity/index.ts";
 import type { Protection } from "./object-settings.ts";
 
+/** Prefix of its temporary name, where the file system has no unnamed files. */
+export const TEMPORARY_META_PREFIX = ".meta.json.";
+
 /**
  * Creates `<directory>/meta.json`.
  * @returns false when there is one already
@@ -26,7 +29,7 @@ export function createMetaFile(
   algorithm: VerityAlgorithm,
   protection: Protection,
 ): boolean {
-  const temporary = join(directory, `.meta.json.${randomBytes(6).toString("hex")}`);
+  const temporary = join(directory, `${TEMPORARY_META_PREFIX}${randomBytes(6).toString("hex")}`);
   const unnamedFd = openUnnamedFile(directory, 0o644);
   let fd = unnamedFd ?? openSync(temporary, "wx+", 0o644);
   try {

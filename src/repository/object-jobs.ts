@@ -2,6 +2,7 @@
  * The work that worker threads do for the repository: hashing and storing. The same function answers in a worker
  * (object-worker.ts) and in the main thread, where starting a worker would take longer than the work.
  */
+import { type CheckObjectsRequest, type CheckObjectsResponse, checkObjects } from "./check-objects.ts";
 import { ObjectDraft, storeObject } from "./object-draft.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import { type ScanFilesRequest, type ScanFilesResponse, scanFiles } from "./scan-files.ts";
@@ -25,7 +26,7 @@ export interface DraftRequest {
     | { readonly type: "abort" };
 }
 
-export type ObjectRequest = StoreBatchRequest | DraftRequest | ScanFilesRequest;
+export type ObjectRequest = StoreBatchRequest | DraftRequest | ScanFilesRequest | CheckObjectsRequest;
 
 export interface StoredResponse {
   readonly kind: "stored";
@@ -33,7 +34,7 @@ export interface StoredResponse {
   readonly isNew: readonly boolean[];
 }
 
-export type ObjectResponse = StoredResponse | ScanFilesResponse | { readonly kind: "done" };
+export type ObjectResponse = StoredResponse | ScanFilesResponse | CheckObjectsResponse | { readonly kind: "done" };
 
 const drafts = new Map<number, ObjectDraft>();
 
@@ -46,6 +47,8 @@ export function handleObjectRequest(request: ObjectRequest): ObjectResponse {
       return advanceDraft(request);
     case "scan-files":
       return scanFiles(request);
+    case "check-objects":
+      return checkObjects(request);
   }
 }
 

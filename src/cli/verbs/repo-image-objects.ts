@@ -1,0 +1,17 @@
+/** `sealroot repo image-objects NAME`. */
+import { listErofsObjects } from "../../erofs/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const repoImageObjects: Command = {
+  description: "Lists the objects that an image's files are in, one a line.",
+  arguments: [{ name: "NAME", summary: "an image's id, or the name of a reference" }],
+  options: REPOSITORY_OPTIONS,
+  examples: ["sealroot repo image-objects --repo R my-system"],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const { images, objects, algorithm } = repository;
+    const { objectId } = images.resolve(invocation.argument("NAME"));
+    for (const id of listErofsObjects(objects.read(objectId))) invocation.output.line(`${algorithm}:${id}`);
+  },
+};

@@ -1,0 +1,79 @@
+/** Checking the contents of objects; runs in worker threads. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { toHex } from "../bytes/index.ts";
+import { hasErrno } from "../errors/index.ts";
+import { measureVerity } from "../platform/index.ts";
+import { ALGORITHM_NUMBER, VerityHasher } from "../verity/index.ts";
+import type { FindingKind } from "./fsck-report.ts";
+import { readOfflineDescriptor } from "./object-protection.ts";
+import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
+
+export interface CheckObjectsRequest {
+  readonly kind: "check-objects";
+  readonly settings: ObjectSettings;
+  readonly objectIds: readonly string[];
+}
+
+/** What is wrong with an object; undefined: nothing. */
+export type ObjectFault = { readonly kind: FindingKind; readonly detail?: string } | undefined;
+
+export interface CheckObjectsResponse {
+  readonly kind: "checked";
+  readonly faults: readonly ObjectFault[];
+}
+
+const CHUNK_BYTES = 1 << 20;
+let buffer: Buffer | undefined;
+
+/**
+ * Compares each object with its name: the kernel's digest where there is fs-verity, and always the digest of the bytes,
+ * since the kernel measures the stored descriptor only and notices damaged data when they are read.
+ */
+export function checkObjects({ settings, objectIds }: CheckObjectsRequest): CheckObjectsResponse {
+  return { kind: "checked", faults: objectIds.map((objectId) => checkObject(settings, objectId)) };
+}
+
+function checkObject(settings: ObjectSettings, objectId: string): ObjectFault {
+  let fd: number;
+  try {
+    fd = openSync(objectFilePath(settings, objectId), constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    return { kind: "object-open-failed", detail: error instanceof Error ? error.message : String(error) };
+  }
+  try {
+    return measuredFault(settings, fd, objectId) ?? contentFault(settings, fd, objectId);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { kind: hasErrno(error, "EIO") ? "object-digest-mismatch" : "object-verity-failed", detail };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function measuredFault(settings: ObjectSettings, fd: number, objectId: string): ObjectFault {
+  if (settings.protection === "offline") {
+    const { digest } = readOfflineDescriptor(fd);
+    return digest === objectId ? undefined : { kind: "object-digest-mismatch", detail: `measured ${digest}` };
+  }
+  const measured = measureVerity(fd);
+  if (measured.state !== "enabled") {
+    return settings.protection === "secure" ? { kind: "object-verity-missing" } : undefined;
+  }
+  const digest = toHex(measured.digest);
+  if (digest === objectId && measured.algorithmNumber === ALGORITHM_NUMBER[settings.algorithm]) return undefined;
+  return { kind: "object-digest-mismatch", detail: `measured ${digest}` };
+}
+
+function contentFault(settings: ObjectSettings, fd: number, objectId: string): ObjectFault {
+  buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
+  const sizeBytes = settings.protection === "offline" ? readOfflineDescriptor(fd).sizeBytes : fstatSync(fd).size;
+  const hasher = new VerityHasher(settings.algorithm);
+  for (let at = 0; at < sizeBytes; ) {
+    const length = readSync(fd, buffer, 0, Math.min(buffer.length, sizeBytes - at), at);
+    if (length === 0) break;
+    hasher.update(buffer.subarray(0, length));
+    at += length;
+  }
+  const digest = hasher.hexDigest();
+  return digest === objectId ? undefined : { kind: "object-digest-mismatch", detail: `measured ${digest}` };
+}

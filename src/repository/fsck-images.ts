@@ -1,0 +1,32 @@
+/** Checking EROFS images and that every object they name is there. */
+import { listErofsObjects } from "../erofs/index.ts";
+import type { Finding } from "./fsck-report.ts";
+import type { LinkEntry } from "./link-store.ts";
+import type { Repository } from "./repository.ts";
+
+/** Checks the images that the entries lead to. */
+export function checkImages(repository: Repository, entries: readonly LinkEntry[]): Finding[] {
+  return entries.flatMap((entry) => checkImage(repository, entry));
+}
+
+function checkImage(repository: Repository, { entry, objectId }: LinkEntry): Finding[] {
+  const path = `images/${entry}`;
+  const name: Finding[] =
+    entry === objectId ? [] : [{ kind: "image-name-mismatch", path, detail: `it leads to object ${objectId}` }];
+  let bytes: Uint8Array;
+  try {
+    bytes = repository.objects.read(objectId);
+  } catch (error) {
+    return [...name, { kind: "image-open-failed", path, detail: reasonOf(error) }];
+  }
+  try {
+    const missing = listErofsObjects(bytes).filter((id) => !repository.objects.has(id));
+    return [...name, ...missing.map((id): Finding => ({ kind: "image-missing-object", path, detail: id }))];
+  } catch (error) {
+    return [...name, { kind: "image-invalid", path, detail: reasonOf(error) }];
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,72 @@
+/** Checking streams: header, what they refer to, and what they stand for. */
+import { createHash } from "node:crypto";
+import { hasErrno, SealrootError } from "../errors/index.ts";
+import type { StepReporter } from "../events/index.ts";
+import { readSplitStream } from "../splitstream/index.ts";
+import type { Finding } from "./fsck-report.ts";
+import type { LinkEntry } from "./link-store.ts";
+import type { Repository } from "./repository.ts";
+import { streamContent } from "./stream-content.ts";
+
+export interface StreamCheckOptions {
+  /** Also reassemble streams whose content id states a digest, and compare. */
+  readonly contents: boolean;
+  readonly reporter: StepReporter;
+}
+
+/** Checks the streams that the entries lead to. */
+export async function checkStreams(
+  repository: Repository,
+  entries: readonly LinkEntry[],
+  { contents, reporter }: StreamCheckOptions,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const references = checkStreamReferences(repository, entry);
+    findings.push(...references);
+    if (contents && references.length === 0) findings.push(...(await checkStreamContent(repository, entry)));
+    reporter.progress(index + 1, entries.length, "items");
+  }
+  return findings;
+}
+
+function checkStreamReferences(repository: Repository, { entry, objectId }: LinkEntry): Finding[] {
+  const path = `streams/${entry}`;
+  let bytes: Uint8Array;
+  try {
+    bytes = repository.objects.read(objectId);
+  } catch (error) {
+    return [{ kind: "stream-open-failed", path, detail: reasonOf(error) }];
+  }
+  try {
+    const stream = readSplitStream(bytes, { algorithm: repository.algorithm });
+    const objects = stream.objectRefs.filter((id) => !repository.objects.has(id));
+    const named = [...stream.namedRefs].filter(([, id]) => !repository.objects.has(id));
+    return [
+      ...objects.map((id): Finding => ({ kind: "missing-object-ref", path, detail: id })),
+      ...named.map(([name, id]): Finding => ({ kind: "missing-named-ref", path, detail: `ref ${name}: ${id}` })),
+    ];
+  } catch (error) {
+    return [{ kind: "stream-read-failed", path, detail: reasonOf(error) }];
+  }
+}
+
+/** A content id that ends in `sha256:<hex>` states the digest of what the stream stands for (spec/oci.md 1). */
+async function checkStreamContent(repository: Repository, { entry, objectId }: LinkEntry): Promise<Finding[]> {
+  const path = `streams/${entry}`;
+  const stated = /-sha256:([0-9a-f]{64})$/.exec(entry)?.[1];
+  if (stated === undefined) return [];
+  const hash = createHash("sha256");
+  try {
+    for await (const piece of streamContent(repository, objectId)) hash.update(piece);
+  } catch (error) {
+    if (!(error instanceof SealrootError) && !hasErrno(error, "EIO")) throw error;
+    return [{ kind: "stream-read-failed", path, detail: reasonOf(error) }];
+  }
+  const actual = hash.digest("hex");
+  return actual === stated ? [] : [{ kind: "stream-content-mismatch", path, detail: `content is sha256:${actual}` }];
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -17,12 +17,12 @@ export interface Proof {
 const GLOBAL = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 const LOADER = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
-/** Prints `name=value` lines. An EFI variable's file begins with four bytes of attributes. */
+/** Prints `name=value` lines. An EFI variable's file begins with four bytes of attributes, and cannot be sought in. */
 const PROBE = `
-variable() { tail -c +5 "/sys/firmware/efi/efivars/$1"; }
+variable() { cat "/sys/firmware/efi/efivars/$1" | tail -c +5; }
 echo "secureBoot=$(variable SecureBoot-${GLOBAL} | od -An -tu1 | tr -d ' ')"
 echo "setupMode=$(variable SetupMode-${GLOBAL} | od -An -tu1 | tr -d ' ')"
-echo "image=$(variable StubImageIdentifier-${LOADER} | tr -d '\\000')"
+echo "image=$(variable StubImageIdentifier-${LOADER} | tr -d '\\000' | tr '\\\\' /)"
 echo "commandLine=$(cat /proc/cmdline)"
 echo "rootSource=$(findmnt -no SOURCE /)"
 echo "rootOptions=$(findmnt -no OPTIONS /)"
@@ -66,7 +66,7 @@ async function signatureProof(diskPath: string, image: string, keys: OwnedCertif
   const esp = partitions.find((partition) => partition.typeGuid === PARTITION_TYPE.efiSystem);
   if (esp === undefined) throw new SealrootError("corrupt", `Cannot find the ESP of ${diskPath}`, { path: diskPath });
   const disk = { path: basename(diskPath), directory: dirname(diskPath) };
-  const uki = await readEspFile(disk, esp.startBytes, image.replaceAll("\\", "/").replace(/^\//, ""));
+  const uki = await readEspFile(disk, esp.startBytes, image.replace(/^\//, ""));
   const { signer } = await verifyPe(uki, keys.certificates.db, image);
   return { claim: "the UKI's signature is by", seen: `${signer.subject}, ${uki.length} bytes signed`, holds: true };
 }
@@ -88,7 +88,7 @@ function proofs(report: ReadonlyMap<string, string>): Proof[] {
     },
     {
       claim: "it started the signed UKI of this image",
-      seen: value("image").replaceAll("\\", "/"),
+      seen: value("image"),
       holds: sealedId !== "" && value("image").includes(sealedId),
     },
     {

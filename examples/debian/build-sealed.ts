@@ -66,6 +66,7 @@ async function printSteps(steps: readonly FinishedStep[], disk: SealedDisk): Pro
   const { image } = disk;
   const results: Readonly<Record<string, string>> = {
     "bootstrap Debian into an OCI image": imageSize(disk),
+    "seal the image": `adds ${formatBytes(disk.addedLayerBytes)}`,
     "install to a disk file": `${formatBytes((await stat(disk.diskPath)).blocks * 512)} on disk`,
   };
   const rows = steps.map(({ name, durationMs }) => [name, formatDuration(durationMs), results[name] ?? ""]);

@@ -5,6 +5,7 @@ import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { hasErrno } from "../../src/errors/index.ts";
 import { type EventSink, runStep } from "../../src/events/index.ts";
+import { OciLayout, readManifest } from "../../src/oci/index.ts";
 import { waitForLock } from "../../src/platform/index.ts";
 import { buildDebianImage, type DebianImage } from "./image.ts";
 import { runSealroot } from "./sealroot.ts";
@@ -25,6 +26,8 @@ export interface SealedDisk {
   readonly image: DebianImage;
   /** `oci:DIRECTORY:TAG` of the sealed image. */
   readonly sealedReference: string;
+  /** The layer that sealing added: signed loader, enrolment files, UKI. */
+  readonly addedLayerBytes: number;
   readonly keysDirectory: string;
   readonly diskPath: string;
 }
@@ -63,28 +66,35 @@ async function makeLocked(directory: string, options: SealedDiskOptions): Promis
   const sealedDirectory = join(directory, `${name}-sealed`);
   const sealedReference = `oci:${sealedDirectory}:latest`;
   const diskPath = join(directory, `${name}.img`);
-  const made: SealedDisk = { image, sealedReference, keysDirectory, diskPath };
+  const finish = async (): Promise<SealedDisk> => {
+    const addedLayerBytes = await lastLayerBytes(sealedDirectory);
+    return { image, sealedReference, addedLayerBytes, keysDirectory, diskPath };
+  };
 
   const stampPath = `${diskPath}.inputs`;
   const stamp = await inputsStamp(image, keysDirectory);
-  if (options.reuse && existsSync(diskPath) && (await readStamp(stampPath)) === stamp) return made;
+  if (options.reuse && existsSync(diskPath) && (await readStamp(stampPath)) === stamp) return finish();
   await rm(stampPath, { force: true });
   const run = { quiet, env: { SOURCE_DATE_EPOCH: String(image.sourceDateEpochSeconds) } };
   await rm(sealedDirectory, { recursive: true, force: true });
   await runStep(events, "seal the image", () =>
     runSealroot(["seal", image.reference, "-o", sealedReference, "--keys", keysDirectory], run),
   );
-  await runStep(events, "install to a disk file", () => runSealroot(installArguments(made, full), run));
+  const install = [
+    ...["install", "to-disk", diskPath, "--wipe", "--size", full ? DISK_SIZE.full : DISK_SIZE.small],
+    // A host upgrades from where its image is published; this name stands for that place.
+    ...["--source-imgref", sealedReference, "--target-imgref", "localhost/debian-sealed:latest"],
+  ];
+  await runStep(events, "install to a disk file", () => runSealroot(install, run));
   await writeFile(stampPath, stamp);
-  return made;
+  return finish();
 }
 
-function installArguments(made: SealedDisk, full: boolean): string[] {
-  return [
-    ...["install", "to-disk", made.diskPath, "--wipe", "--size", full ? DISK_SIZE.full : DISK_SIZE.small],
-    // A host upgrades from where its image is published; this name stands for that place.
-    ...["--source-imgref", made.sealedReference, "--target-imgref", "localhost/debian-sealed:latest"],
-  ];
+async function lastLayerBytes(directory: string): Promise<number> {
+  const layout = await OciLayout.open(directory);
+  const { manifests } = await layout.readIndex();
+  const path = layout.blobs.pathOf(manifests[0]?.digest ?? "");
+  return readManifest(await readFile(path), path).layers.at(-1)?.size ?? 0;
 }
 
 /** Changes whenever image, keys or the program's sources do. */

@@ -96,6 +96,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/repo-image-objects.ts")).repoImageObjects,
   },
   {
+    path: ["repo", "mkcomposefs"],
+    summary: "Make an EROFS image of a directory or of dump text",
+    load: async () => (await import("./verbs/repo-mkcomposefs.ts")).repoMkcomposefs,
+  },
+  {
     path: ["repo", "images"],
     summary: "List the named images",
     load: async () => (await import("./verbs/repo-images.ts")).repoImages,

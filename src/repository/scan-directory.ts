@@ -24,6 +24,8 @@ export interface ScanOptions {
   readonly algorithm: VerityAlgorithm;
   /** Where contents are stored as objects; absent: digests only, nothing is written. */
   readonly repository?: Repository;
+  /** In place of a repository: a bare directory of objects, as mkcomposefs keeps it. Must exist; an absolute path. */
+  readonly digestStore?: string;
   /** True: each name is a file of its own, as mkcomposefs sees it. */
   readonly breakHardLinks?: boolean;
   readonly reporter?: StepReporter;
@@ -81,7 +83,9 @@ class DirectoryScan {
 
   constructor(options: ScanOptions, workers: ObjectWorkers) {
     this.#options = options;
-    this.#queue = new FileReadQueue(workers, options.algorithm, options.repository?.objects.settings);
+    const { algorithm, repository, digestStore: directory } = options;
+    const bareStore = directory === undefined ? undefined : { directory, algorithm, protection: "insecure" as const };
+    this.#queue = new FileReadQueue(workers, algorithm, repository?.objects.settings ?? bareStore);
   }
 
   async run(path: string): Promise<ScannedDirectory> {

@@ -27,6 +27,7 @@ export {
   splitPath,
   subdirectory,
 } from "./path.ts";
+export { filterScan, type ScanFilter } from "./scan-filter.ts";
 export { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
 export { transformForBoot } from "./transform-boot.ts";
 export { type OciTransformOptions, transformForOci } from "./transform-oci.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -16,9 +16,7 @@ import {
   writeStaticProgram,
 } from "../../src/elf/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
-
-const findHere: FindFile = async (path) =>
-  existsSync(path) ? { path: realpathSync(path), bytes: readFileSync(path) } : undefined;
+import { findHere } from "./find-here.ts";
 
 test("readElf() finds what the dynamic loader of this very process found", () => {
   const elf = readElf(readFileSync(process.execPath));

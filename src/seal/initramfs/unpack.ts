@@ -16,19 +16,21 @@ export const unpackers: Unpackers = {
   gzip: unpackGzipMember,
 };
 
-/** Length of the zstd frames at the beginning: the frame walker stops, with the offset, where no further one begins. */
+/** No frame begins with this. */
+const NO_MAGIC = new Uint8Array(4);
+
+/** Length of the zstd frames at the beginning: the frame walker says the offset at which no further one begins. */
 function zstdBytes(bytes: Uint8Array): number {
+  const walker = new ZstdFrameWalker();
   try {
-    const walker = new ZstdFrameWalker();
     walker.push(bytes);
-    walker.finish();
-    return bytes.length;
+    walker.push(NO_MAGIC);
   } catch (error) {
-    if (error instanceof SealrootError && error.data.offset !== undefined && error.data.offset > 0) {
-      return error.data.offset;
-    }
+    const offset = error instanceof SealrootError ? error.data.offset : undefined;
+    if (offset !== undefined && offset > 0) return offset;
     throw error;
   }
+  throw corrupt("Cannot unpack the initramfs: unexpected end inside a zstd frame");
 }
 
 /** One member (RFC 1952, 2.3); gunzip itself would take what follows for another one and fail. */

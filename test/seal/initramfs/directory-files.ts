@@ -1,7 +1,6 @@
-/** An extracted image as seal sees it, and a small made-up one. */
+/** An extracted image as seal sees it. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { byteStringOfText } from "../../../src/bytes/index.ts";
 import type { ImageFiles } from "../../../src/seal/image-files.ts";
 import { newDirectory, newMetadata, type TreeNode } from "../../../src/tree/index.ts";
 
@@ -55,5 +54,3 @@ export function filesOfDirectory(
     },
   };
 }
-
-export const text = byteStringOfText;

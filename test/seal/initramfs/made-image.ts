@@ -1,0 +1,67 @@
+/** A made-up image out of this machine's programs, for tests of what an initramfs is built of. */
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
+import { collectLibraries } from "../../../src/elf/index.ts";
+import { runTool } from "../../../src/platform/index.ts";
+import { findHere } from "../../elf/find-here.ts";
+
+export const RELEASE = "6.12.1-test";
+export const MODULE_BYTES = Buffer.from("\x7fELF of a module");
+
+const MODULES_DEP = `kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.zst
+kernel/lib/libcrc32c.ko.zst:
+kernel/fs/overlayfs/overlay.ko:
+kernel/drivers/block/virtio_blk.ko:
+kernel/sound/unused.ko:
+`;
+
+/** Where the programs of the image come from on this machine; any ELF program does for qjs. */
+const PROGRAMS = {
+  "/usr/bin/sh": "/bin/sh",
+  "/usr/bin/qjs": "/bin/sh",
+  "/usr/bin/mount": "/bin/mount",
+  "/usr/bin/umount": "/bin/umount",
+  "/usr/sbin/blkid": "/sbin/blkid",
+  "/usr/sbin/switch_root": "/sbin/switch_root",
+};
+
+/** Makes the image's directory; `remove` deletes it. */
+export async function madeImage(): Promise<{ root: string; remove: () => void }> {
+  const root = mkdtempSync(join(tmpdir(), "sealroot-image-"));
+  const put = (path: string, content: string | Uint8Array) => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
+  };
+  for (const [path, source] of Object.entries(PROGRAMS)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    copyFileSync(realpathSync(source), join(root, path));
+  }
+  for (const name of ["bin", "sbin", "lib", "lib64"]) symlinkSync(`usr/${name}`, join(root, name));
+  for (const { requestedPath, bytes, role } of await collectLibraries(Object.values(PROGRAMS), findHere)) {
+    if (role !== "program") put(requestedPath.replace(/^\/lib/, "/usr/lib"), bytes);
+  }
+  const folder = `usr/lib/modules/${RELEASE}`;
+  put(`${folder}/modules.dep`, MODULES_DEP);
+  put(`${folder}/modules.builtin`, "kernel/fs/ext4/ext4.ko\n");
+  for (const path of [
+    "kernel/fs/overlayfs/overlay.ko",
+    "kernel/drivers/block/virtio_blk.ko",
+    "kernel/sound/unused.ko",
+  ]) {
+    put(`${folder}/${path}`, MODULE_BYTES);
+  }
+  put(`${folder}/kernel/lib/libcrc32c.ko.zst`, zstdCompressSync(MODULE_BYTES));
+  put(`${folder}/kernel/fs/erofs/erofs.ko.xz`, (await runTool("xz", ["--stdout"], { input: MODULE_BYTES })).stdout);
+  return { root, remove: () => existsSync(root) && rmSync(root, { recursive: true }) };
+}

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type CpioEntry, readCpio, walkInitramfs, writeCpio } from "../../../src/cpio/index.ts";
+import { buildMinimalInitramfs } from "../../../src/seal/initramfs/index.ts";
+import { unpackers } from "../../../src/seal/initramfs/unpack.ts";
+import { filesOfDirectory } from "./directory-files.ts";
+import { MODULE_BYTES, madeImage, RELEASE } from "./made-image.ts";
+
+let image: Awaited<ReturnType<typeof madeImage>>;
+before(async () => {
+  image = await madeImage();
+});
+after(() => image.remove());
+
+const BASE = "usr/lib/sealroot";
+const FOLDER = `${BASE}/modules/${RELEASE}`;
+
+const build = (replaced?: ReadonlyMap<string, string | undefined>, compress = false) =>
+  buildMinimalInitramfs(filesOfDirectory(image.root, replaced), { kernelRelease: RELEASE, compress });
+
+function byPath(archive: Uint8Array): Map<string, CpioEntry> {
+  return new Map(readCpio(archive).entries.map((entry) => [entry.path, entry]));
+}
+
+test("buildMinimalInitramfs() gives the same bytes every time, compressed or not", async () => {
+  const plain = await build();
+  assert.equal(Buffer.compare(await build(), plain), 0);
+  const compressed = await build(undefined, true);
+  assert.ok(compressed.length < plain.length);
+  const [segment, ...others] = walkInitramfs(compressed, unpackers);
+  assert.equal(others.length, 0);
+  assert.equal(Buffer.compare(writeCpio(segment?.entries ?? []), plain), 0);
+});
+
+test("buildMinimalInitramfs() holds init, console, mount points, programs and the loader where they are looked for", async () => {
+  const entries = byPath(await build());
+  assert.equal(entries.get("init")?.mode, 0o755);
+  const console = entries.get("dev/console");
+  assert.deepEqual(console, { kind: "character-device", path: "dev/console", mode: 0o600, major: 5, minor: 1 });
+  for (const path of ["proc", "sys", "dev", "run", "sysroot"]) assert.equal(entries.get(path)?.kind, "directory", path);
+  for (const name of ["qjs", "mount", "umount", "blkid", "switch_root", "measure", "insmod"]) {
+    assert.equal(entries.get(`${BASE}/bin/${name}`)?.mode, 0o755, name);
+  }
+  const merged = entries.get("lib64");
+  assert.ok(merged?.kind === "symlink" && (merged.target as string) === "usr/lib64");
+  assert.ok([...entries.keys()].some((path) => /^usr\/lib(64|\/\w+)\/ld-linux/.test(path)));
+  assert.ok([...entries.keys()].some((path) => path.endsWith("/libc.so.6")));
+});
+
+test("buildMinimalInitramfs() names every directory before what is in it", async () => {
+  const seen = new Set<string>();
+  for (const { path, kind } of readCpio(await build()).entries) {
+    const parent = path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+    assert.ok(parent === "" || seen.has(parent), `${parent} before ${path}`);
+    if (kind === "directory") seen.add(path);
+  }
+});
+
+test("buildMinimalInitramfs() holds the modules that are needed, decompressed, in the order to load them", async () => {
+  const entries = byPath(await build());
+  const order = entries.get(`${FOLDER}/order`);
+  assert.ok(order?.kind === "file");
+  assert.equal(Buffer.from(order.bytes).toString(), "virtio_blk.ko\nlibcrc32c.ko\nerofs.ko\noverlay.ko\n");
+  for (const name of ["virtio_blk", "libcrc32c", "erofs", "overlay"]) {
+    const module = entries.get(`${FOLDER}/${name}.ko`);
+    assert.ok(module?.kind === "file" && MODULE_BYTES.equals(module.bytes), name);
+  }
+  assert.ok(!entries.has(`${FOLDER}/unused.ko`));
+});
+
+test("buildMinimalInitramfs() takes over the image's setup-root-conf.toml, and refuses a wrong one now", async () => {
+  const path = "/usr/lib/composefs/setup-root-conf.toml";
+  const good = byPath(await build(new Map([[path, "[etc]\nmount = 'overlay'\n"]]))).get(`${BASE}/setup-root-conf.toml`);
+  assert.ok(good?.kind === "file");
+  assert.equal(Buffer.from(good.bytes).toString(), "[etc]\nmount = 'overlay'\n");
+  await assert.rejects(build(new Map([[path, "[etc]\nmount = 'all'\n"]])), {
+    code: "corrupt",
+    message: /etc\.mount is "all"/,
+  });
+  assert.ok(!byPath(await build()).has(`${BASE}/setup-root-conf.toml`));
+});
+
+test("buildMinimalInitramfs() names a missing program and its packages", async () => {
+  const cases: [string, RegExp][] = [
+    ["/usr/bin/qjs", /Debian: quickjs; Fedora: quickjs/],
+    ["/usr/bin/mount", /Debian: mount; Fedora: util-linux-core/],
+    ["/usr/sbin/switch_root", /Debian: util-linux;/],
+  ];
+  for (const [path, hint] of cases) {
+    await assert.rejects(build(new Map([[path, undefined]])), {
+      code: "unsupported",
+      message: `Cannot build the initramfs: the image has no ${path.split("/").at(-1)}`,
+      data: { path, hint: await hintOf(path, hint) },
+    });
+  }
+});
+
+async function hintOf(path: string, pattern: RegExp): Promise<string> {
+  try {
+    await build(new Map([[path, undefined]]));
+  } catch (error) {
+    const { hint } = (error as { data: { hint: string } }).data;
+    assert.match(hint, pattern);
+    return hint;
+  }
+  throw new Error("not refused");
+}
+
+test("buildMinimalInitramfs() refuses a kernel that cannot mount a sealed root", async () => {
+  const dep = `/usr/lib/modules/${RELEASE}/modules.dep`;
+  await assert.rejects(build(new Map([[dep, "kernel/fs/overlayfs/overlay.ko:\n"]])), {
+    code: "unsupported",
+    message: `Cannot build the initramfs: kernel ${RELEASE} has no erofs`,
+  });
+});

@@ -18,6 +18,7 @@ export interface CommandEntry {
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: "Print the tab completion of a shell",
   container: "Look at images as containers",
+  image: "Work with OCI images in a composefs repository",
   install: "Put an image on a disk",
   keys: "Make and look at Secure Boot keys",
   repo: "Work with composefs repositories",
@@ -41,6 +42,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/seal.ts")).seal,
   },
   {
+    path: ["seal", "attach"],
+    summary: "Put a UKI that was signed elsewhere into its image",
+    load: async () => (await import("./verbs/seal-attach.ts")).sealAttach,
+  },
+  {
     path: ["keys", "generate"],
     summary: "Make Secure Boot keys",
     load: async () => (await import("./verbs/keys-generate.ts")).keysGenerate,
@@ -54,6 +60,36 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["vm", "run"],
     summary: "Boot a disk image in a virtual machine",
     load: async () => (await import("./verbs/vm-run.ts")).vmRun,
+  },
+  {
+    path: ["image", "pull"],
+    summary: "Bring an OCI image into a repository",
+    load: async () => (await import("./verbs/image-pull.ts")).imagePull,
+  },
+  {
+    path: ["image", "list"],
+    summary: "List the OCI images of a repository",
+    load: async () => (await import("./verbs/image-list.ts")).imageList,
+  },
+  {
+    path: ["image", "inspect"],
+    summary: "Show an image's manifest, configuration and ids",
+    load: async () => (await import("./verbs/image-inspect.ts")).imageInspect,
+  },
+  {
+    path: ["image", "compute-id"],
+    summary: "Compute the id of an image's root file system",
+    load: async () => (await import("./verbs/image-compute-id.ts")).imageComputeId,
+  },
+  {
+    path: ["image", "tag"],
+    summary: "Give an image another name",
+    load: async () => (await import("./verbs/image-tag.ts")).imageTag,
+  },
+  {
+    path: ["image", "untag"],
+    summary: "Take a name of an image away",
+    load: async () => (await import("./verbs/image-tag.ts")).imageUntag,
   },
   {
     path: ["repo", "init"],

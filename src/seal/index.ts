@@ -6,4 +6,5 @@
  * @module
  */
 export { type Architecture, architectureOf } from "./architecture.ts";
-export { type SealOptions, type SealReport, sealImage } from "./seal-image.ts";
+export { attachUki, readSealedUki } from "./attach-uki.ts";
+export { type InitramfsCarrier, type SealOptions, type SealReport, sealImage } from "./seal-image.ts";

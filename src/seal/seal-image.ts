@@ -20,11 +20,18 @@ import { temporaryDirectory } from "../platform/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
 import { architectureOf } from "./architecture.ts";
-import { filesOfTree } from "./image-files.ts";
+import type { BootComponents } from "./boot-components.ts";
+import { filesOfTree, type ImageFiles } from "./image-files.ts";
 import { SEAL_ALGORITHM } from "./image-id.ts";
-import { buildMinimalInitramfs } from "./initramfs/index.ts";
+import { buildMinimalInitramfs, extendInitramfs } from "./initramfs/index.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
+
+/**
+ * What carries the boot program: a small initramfs of our own, or the image's own with an extension behind it, for
+ * machines whose root needs more than a plain disk driver (design.md 4).
+ */
+export type InitramfsCarrier = "minimal" | "extend";
 
 export interface SealOptions {
   readonly source: ImageReference;
@@ -35,6 +42,7 @@ export interface SealOptions {
   /** A boot loader signed elsewhere; required for an unsigned seal that shall boot with Secure Boot. */
   readonly signedLoader?: Uint8Array | undefined;
   readonly enrolment: EnrolmentFiles | undefined;
+  readonly initramfs: InitramfsCarrier;
   readonly rootUuid?: string | undefined;
   readonly allowMissingVerity: boolean;
   readonly kernelArguments: readonly string[];
@@ -111,7 +119,7 @@ async function sealInto(
         verityOptional: options.allowMissingVerity,
         userArguments: options.kernelArguments,
         timeSeconds: BigInt(created.getTime() / 1000),
-        buildInitramfs: (_, { kernelRelease }) => buildMinimalInitramfs(files, { kernelRelease }),
+        buildInitramfs: (components) => makeInitramfs(options.initramfs, files, components),
       },
     ),
   );
@@ -157,6 +165,22 @@ async function writeAndCheck(
     if (isNew) rmSync(output.path, { recursive: true, force: true });
     throw error;
   }
+}
+
+async function makeInitramfs(
+  carrier: InitramfsCarrier,
+  files: ImageFiles,
+  components: BootComponents,
+): Promise<Uint8Array> {
+  const { kernelRelease, initramfsPath } = components;
+  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease });
+  if (initramfsPath === undefined) {
+    throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
+      path: `/usr/lib/modules/${kernelRelease}/initramfs.img`,
+      hint: "Build one in the image with dracut or initramfs-tools, or leave out --initramfs",
+    });
+  }
+  return extendInitramfs(await files.read(initramfsPath), files, { kernelRelease });
 }
 
 async function mergeStored(repository: Repository, configDigest: string): Promise<DirectoryNode> {

@@ -37,7 +37,7 @@ export interface SealSettings {
   /** mtime of everything new in the image, seconds since 1970. */
   readonly timeSeconds: bigint;
   /** Makes the initramfs that goes into the UKI. */
-  buildInitramfs(files: ImageFiles, components: BootComponents): Promise<Uint8Array>;
+  buildInitramfs(components: BootComponents): Promise<Uint8Array>;
 }
 
 export interface SealParts {
@@ -68,7 +68,7 @@ export async function makeSealParts(image: UnpackedImage, settings: SealSettings
     ...enrolmentFiles(settings.enrolment),
   ];
   const removed = [components.kernelPath, ...(components.initramfsPath ? [components.initramfsPath] : [])];
-  const initramfs = await settings.buildInitramfs(files, components);
+  const initramfs = await settings.buildInitramfs(components);
 
   const sealed = cloneTree(root);
   applyMembers(sealed, addedLayerMembers(root, { added, removed }, settings.timeSeconds));

@@ -4,7 +4,7 @@ import type { CpioEntry } from "../../cpio/index.ts";
 import { readElf } from "../../elf/index.ts";
 import type { ImageFiles } from "../image-files.ts";
 import { readBootProgram } from "./boot-program.ts";
-import type { ImageModules } from "./image-modules.ts";
+import type { ImageModules, ModuleFile } from "./image-modules.ts";
 import type { ImagePrograms } from "./image-programs.ts";
 import { BASE, file, program } from "./layout.ts";
 import { machineCodePrograms } from "./machine-code.ts";
@@ -30,14 +30,22 @@ export async function commonEntries(
   }
   const own = machineCodePrograms(machine);
   entries.push(program(`${BASE}/bin/measure`, own.measure), program(`${BASE}/bin/insmod`, own.insmod));
-  const folder = `${BASE}/modules/${modules.kernelRelease}`;
-  const order = modules.modules.map(({ fileName }) => `${fileName}\n`).join("");
-  entries.push(file(`${folder}/order`, Buffer.from(order)));
-  for (const { fileName, bytes } of modules.modules) entries.push(file(`${folder}/${fileName}`, bytes));
+  entries.push(...moduleEntries(modules));
   if (files.resolve(ROOT_CONFIGURATION_PATH)?.node.kind === "file") {
     const configuration = await files.read(ROOT_CONFIGURATION_PATH);
     parseRootConfiguration(Buffer.from(configuration).toString("utf8"));
     entries.push(file(`${BASE}/setup-root-conf.toml`, configuration));
   }
   return entries;
+}
+
+/** The module files with their two load orders, as `initramfs/kernel-modules.ts` reads them. */
+function moduleEntries({ kernelRelease, modules, slowModules }: ImageModules): CpioEntry[] {
+  const folder = `${BASE}/modules/${kernelRelease}`;
+  const order = (list: readonly ModuleFile[]) => Buffer.from(list.map(({ fileName }) => `${fileName}\n`).join(""));
+  return [
+    file(`${folder}/order`, order(modules)),
+    file(`${folder}/order-slow`, order(slowModules)),
+    ...[...modules, ...slowModules].map(({ fileName, bytes }) => file(`${folder}/${fileName}`, bytes)),
+  ];
 }

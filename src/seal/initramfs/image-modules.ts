@@ -13,13 +13,24 @@ const REQUIRED = ["erofs", "overlay"];
 /** Loaded first, so that the first use of a hash finds the fast implementation (spec/boot-chain.md C, "-cpu"). */
 const HASHES = ["sha256_ssse3", "sha512_ssse3", "sha2_ce", "sha512_ce", "crc32c_generic", "crc32c_intel"];
 
-/** What finds and reads the disk of a virtual machine or a plain computer. */
-const DISKS = ["virtio_pci", "virtio_blk", "virtio_scsi", "nvme", "ahci", "sd_mod", "ext4", "efivarfs"];
+/** The disks that most machines boot from, the file system on them, and the boot loader's variables. */
+const DISKS = ["virtio_pci", "virtio_blk", "nvme", "ext4", "efivarfs"];
+
+/** The other disks. Their drivers take 0.6 s in emulation, so they wait until a root is not there without them. */
+const SLOW_DISKS = ["virtio_scsi", "ahci", "sd_mod"];
+
+export interface ModuleFile {
+  /** Without folders, decompressed: `erofs.ko`. */
+  readonly fileName: string;
+  readonly bytes: Uint8Array;
+}
 
 export interface ImageModules {
   readonly kernelRelease: string;
-  /** In the order to load them; names without folders. */
-  readonly modules: readonly { readonly fileName: string; readonly bytes: Uint8Array }[];
+  /** In the order to load them. */
+  readonly modules: readonly ModuleFile[];
+  /** In the order to load them, after `modules` and only when no root device is found. */
+  readonly slowModules: readonly ModuleFile[];
 }
 
 /**
@@ -44,14 +55,16 @@ export async function collectImageModules(
       });
     }
   }
-  const paths = moduleLoadOrder(kernel, [...HASHES, ...(withDisks ? DISKS : []), ...REQUIRED]);
-  const modules = await Promise.all(
-    paths.map(async (path) => ({
-      fileName: path.slice(path.lastIndexOf("/") + 1).replace(/\.(xz|zst|gz)$/, ""),
-      bytes: await decompressModule(path, await files.read(`${folder}/${path}`)),
-    })),
-  );
-  return { kernelRelease, modules };
+  const first = moduleLoadOrder(kernel, [...HASHES, ...(withDisks ? DISKS : ["efivarfs"]), ...REQUIRED]);
+  const slow = moduleLoadOrder(kernel, withDisks ? SLOW_DISKS : []).filter((path) => !first.includes(path));
+  const collect = (paths: readonly string[]): Promise<ModuleFile[]> =>
+    Promise.all(
+      paths.map(async (path) => ({
+        fileName: path.slice(path.lastIndexOf("/") + 1).replace(/\.(xz|zst|gz)$/, ""),
+        bytes: await decompressModule(path, await files.read(`${folder}/${path}`)),
+      })),
+    );
+  return { kernelRelease, modules: await collect(first), slowModules: await collect(slow) };
 }
 
 /** Decompressed here, as finit_module(2) is called without a flag; the appended signature stays valid. */

@@ -1,0 +1,50 @@
+/** `sealroot seal attach` */
+import { readFile, writeFile } from "node:fs/promises";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { openImage, parseReference } from "../../oci/index.ts";
+import { attachUki, readSealedUki } from "../../seal/index.ts";
+import type { Command } from "../command.ts";
+
+export const sealAttach: Command = {
+  description: [
+    "The private key never meets the builder: seal with --unsigned, take the UKI out with --extract, sign it where the",
+    "key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the image.",
+  ].join("\n"),
+  arguments: [
+    { name: "IMAGE", summary: "the image that seal --unsigned wrote" },
+    { name: "SIGNED", summary: "the signed UKI", optional: true },
+  ],
+  options: [
+    { flags: "-o, --output <IMAGE>", summary: "where the signed image goes: oci:DIRECTORY[:TAG]" },
+    { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
+  ],
+  examples: [
+    "sealroot seal attach oci:debian-unsigned --extract uki.efi",
+    "sealroot seal attach oci:debian-unsigned uki-signed.efi -o oci:debian-sealed",
+  ],
+  async run(invocation) {
+    const source = parseReference(invocation.argument("IMAGE"));
+    const extract = invocation.option("extract");
+    if (extract !== undefined) {
+      const image = await openImage(source);
+      const uki = await readSealedUki(image).finally(() => image.close());
+      await writeFile(extract, uki, { flag: "wx" }).catch((error: unknown) => {
+        throw asSealrootError(error, `Cannot write ${extract}`, { path: extract });
+      });
+      return;
+    }
+    const output = invocation.option("output");
+    const signedPath = invocation.argument("SIGNED");
+    if (output === undefined) {
+      throw new SealrootError("usage", "Cannot attach the UKI: --output is missing", {
+        hint: "Add -o oci:DIRECTORY[:TAG]",
+      });
+    }
+    const signed = await readFile(signedPath).catch((error: unknown) => {
+      throw asSealrootError(error, "Cannot read the signed UKI", { path: signedPath });
+    });
+    const target = parseReference(output);
+    const written = await attachUki(source, signed, { ...target, tag: target.tag ?? "latest" });
+    invocation.output.line(written.manifest.digest);
+  },
+};

@@ -1,11 +1,11 @@
 /** The images of a repository by name: list, find, tag (spec/oci.md 1; spec/repository.md 10). */
 import { SealrootError } from "../errors/index.ts";
-import type { Repository } from "../repository/index.ts";
+import { imageOfTree, type Repository } from "../repository/index.ts";
 import { verityDigest } from "../verity/index.ts";
 import { isDigest } from "./digest.ts";
-import { erofsImage, imageTree, type TreeVariant } from "./image-files.ts";
+import { imageTree, type TreeVariant } from "./image-tree.ts";
 import { readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
-import { MANIFEST_STREAM_PREFIX, manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
+import { MANIFEST_STREAM_PREFIX, manifestStreamName, REFERRERS_DIRECTORY, TAG_DIRECTORY } from "./stream-names.ts";
 import { decodeTag, encodeTag } from "./tag-names.ts";
 
 export interface ListedImage {
@@ -66,7 +66,8 @@ export function untagImage(repository: Repository, name: string): void {
  */
 export async function computeImageId(repository: Repository, name: string, variant: TreeVariant): Promise<string> {
   const root = await imageTree(repository, await findConfig(repository, name), variant);
-  return verityDigest(erofsImage(repository, root, repository.formats.default), repository.algorithm);
+  const { algorithm, formats } = repository;
+  return verityDigest(imageOfTree(root, algorithm, formats.default), algorithm);
 }
 
 /** The configuration of an image; behind an `@` its own digest counts too, as with the reference tool. */
@@ -74,6 +75,15 @@ export async function findConfig(repository: Repository, name: string): Promise<
   const digest = name.startsWith("@") ? name.slice(1) : "";
   const config = isDigest(digest) ? await readStoredConfig(repository, digest) : undefined;
   return config ?? findImage(repository, name);
+}
+
+/**
+ * Digests of the artifacts that refer to an image, such as signatures (spec/oci.md 1, "Referrers").
+ * @param manifestDigest of the image
+ */
+export function referrersOf(repository: Repository, manifestDigest: string): string[] {
+  const prefix = `${REFERRERS_DIRECTORY}/${manifestDigest}`;
+  return repository.streams.references(prefix).map(({ name }) => name.slice(prefix.length + 1));
 }
 
 function manifestDigestOf(entry: string): string {

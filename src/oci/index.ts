@@ -17,8 +17,17 @@ export {
   readIndex,
   readManifest,
 } from "./documents.ts";
-export { erofsImage, imageTree, makeBootable, type TreeVariant } from "./image-files.ts";
-export { computeImageId, findConfig, findImage, type ListedImage, listImages, tagImage, untagImage } from "./images.ts";
+export { imageTree, makeBootable, type TreeVariant } from "./image-tree.ts";
+export {
+  computeImageId,
+  findConfig,
+  findImage,
+  type ListedImage,
+  listImages,
+  referrersOf,
+  tagImage,
+  untagImage,
+} from "./images.ts";
 export { putLayer, type WrittenLayer } from "./layer-writer.ts";
 export { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
 export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";

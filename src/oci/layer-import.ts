@@ -88,7 +88,7 @@ export class LayerSplitter {
     this.#inlineBytes += bytes.length;
     // The view ends with the call; only what must wait is copied.
     if (this.#waiting.length === 0) this.#stream.inline(bytes);
-    else this.#waiting.push({ type: "inline", bytes: Uint8Array.from(bytes) });
+    else this.#waiting.push({ type: "inline", bytes: new Uint8Array(bytes) });
   }
 
   #entry(entry: TarEntry, body: TarBody): void {

@@ -1,8 +1,8 @@
 /** Pulling an image into a repository (spec/oci.md 2). */
 import { type EventSink, runStep, silent } from "../events/index.ts";
-import type { ErofsVersion, Repository } from "../repository/index.ts";
+import { type ErofsVersion, imageOfTree, type Repository } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
-import { erofsImage, imageTree, makeBootable } from "./image-files.ts";
+import { imageTree, makeBootable } from "./image-tree.ts";
 import { type LayerStatistics, pullLayers } from "./pull-layers.ts";
 import { parseReference } from "./reference.ts";
 import { type OpenedImage, openImage } from "./source.ts";
@@ -114,7 +114,7 @@ async function imagesOf(
 function makeImages(repository: Repository, root: DirectoryNode): Map<ErofsVersion, string> {
   const versions = [repository.formats.default, ...repository.formats.extra];
   return new Map(
-    versions.map((version) => [version, repository.objects.ensure(erofsImage(repository, root, version))]),
+    versions.map((version) => [version, repository.objects.ensure(imageOfTree(root, repository.algorithm, version))]),
   );
 }
 

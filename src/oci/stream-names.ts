@@ -28,6 +28,9 @@ export function manifestStreamName(digest: string): string {
 /** The directory of tags below `streams/refs`. */
 export const TAG_DIRECTORY = "oci";
 
+/** The directory of artifacts that refer to an image; there is one directory for each image. */
+export const REFERRERS_DIRECTORY = "oci-referrers";
+
 /** How a manifest stream names its configuration's stream. */
 export function configReferenceName(config: Pick<Descriptor, "digest">): string {
   return `config:${config.digest}`;

@@ -1,7 +1,7 @@
 /** The digest that is sealed, computed before the sealed image exists. */
 import { SealrootError } from "../errors/index.ts";
-import { erofsImage, makeBootable } from "../oci/index.ts";
-import type { Repository } from "../repository/index.ts";
+import { makeBootable } from "../oci/index.ts";
+import { imageOfTree, type Repository } from "../repository/index.ts";
 import type { TarMember } from "../tar/index.ts";
 import {
   applyLayerEntry,
@@ -25,7 +25,7 @@ export const SEAL_ALGORITHM: VerityAlgorithm = "sha512";
 export function bootableImageId(repository: Repository, root: DirectoryNode): string {
   transformForOci(root, { keepUserXattrs: false });
   makeBootable(repository, root);
-  return verityDigest(erofsImage(repository, root, 1), SEAL_ALGORITHM);
+  return verityDigest(imageOfTree(root, repository.algorithm, 1), SEAL_ALGORITHM);
 }
 
 /** Applies the added layer to a tree, as reading it back from the sealed image will. */

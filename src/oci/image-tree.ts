@@ -1,7 +1,6 @@
-/** EROFS images of an OCI image: tree, transforms, bytes (spec/oci.md 4 and 6). */
-import { writeErofs } from "../erofs/index.ts";
+/** The trees of an OCI image: layers merged, transformed, made bootable (spec/oci.md 4 and 6). */
 import { SealrootError } from "../errors/index.ts";
-import type { ErofsVersion, Repository } from "../repository/index.ts";
+import type { Repository } from "../repository/index.ts";
 import {
   type DirectoryNode,
   type FileContent,
@@ -50,9 +49,4 @@ export function makeBootable(repository: Repository, root: DirectoryNode): void 
 function readContent(repository: Repository, content: FileContent): Uint8Array {
   if (content.type === "inline") return content.bytes;
   return content.objectId === undefined ? new Uint8Array(0) : repository.objects.read(content.objectId);
-}
-
-/** The EROFS image of a tree, byte for byte the reference's. */
-export function erofsImage(repository: Repository, root: DirectoryNode, version: ErofsVersion): Uint8Array {
-  return writeErofs(root, { form: `v${version}`, algorithm: repository.algorithm });
 }

@@ -1,0 +1,17 @@
+/** `sealroot image compute-id NAME`. */
+import { computeImageId } from "../../oci/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
+
+export const imageComputeId: Command = {
+  description: `Computes the id of an image's EROFS image from its layers, whatever is recorded, and prints it. Nothing is written.`,
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest or configuration" }],
+  options: [{ flags: "--bootable", summary: "of the variant that is booted" }, XATTRS_OPTION, ...REPOSITORY_OPTIONS],
+  examples: ["sealroot image compute-id --repo R --bootable debian"],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const variant = { bootable: invocation.flag("bootable"), keepUserXattrs: keepsUserXattrs(invocation) };
+    invocation.output.line(await computeImageId(repository, invocation.argument("NAME"), variant));
+  },
+};

@@ -1,0 +1,40 @@
+/** `sealroot image inspect NAME`. */
+import { SealrootError } from "../../errors/index.ts";
+import { findImage, imageKey, referrersOf } from "../../oci/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const imageInspect: Command = {
+  description: `Shows an image's manifest and configuration, and the ids of its EROFS images. With --manifest or --config the
+document is printed as it is, byte for byte, and a newline.`,
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest" }],
+  options: [
+    { flags: "--manifest", summary: "only the manifest" },
+    { flags: "--config", summary: "only the configuration" },
+    ...REPOSITORY_OPTIONS,
+  ],
+  examples: ["sealroot image inspect --repo R debian", "sealroot image inspect --repo R --config debian"],
+  async run(invocation) {
+    const [manifestOnly, configOnly] = [invocation.flag("manifest"), invocation.flag("config")];
+    if (manifestOnly && configOnly) {
+      throw new SealrootError("usage", "Cannot print both documents: give one of --manifest and --config");
+    }
+    using repository = await openSelectedRepository(invocation);
+    const image = await findImage(repository, invocation.argument("NAME"));
+    if (manifestOnly || configOnly) {
+      await invocation.output.bytes(manifestOnly ? image.manifestBytes : image.bytes);
+      await invocation.output.bytes(Buffer.from("\n"));
+      return;
+    }
+    const version = repository.formats.default;
+    const idOf = (bootable: boolean) =>
+      image.images.get(imageKey({ version, bootable, keepUserXattrs: false })) ?? null;
+    invocation.output.json({
+      manifest: Buffer.from(image.manifestBytes).toString("utf8"),
+      config: Buffer.from(image.bytes).toString("utf8"),
+      referrers: referrersOf(repository, image.manifestDigest),
+      composefs_erofs: idOf(false),
+      composefs_boot_erofs: idOf(true),
+    });
+  },
+};

@@ -1,0 +1,47 @@
+/** `sealroot image list`. */
+import { type ListedImage, listImages, referrersOf } from "../../oci/index.ts";
+import type { Repository } from "../../repository/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import { textTable } from "../table.ts";
+
+/** Digits of a digest that tell images apart at a glance. */
+const SHORT_DIGEST_LENGTH = 12;
+
+export const imageList: Command = {
+  description: "Lists the tagged OCI images of a repository.",
+  options: REPOSITORY_OPTIONS,
+  examples: ["sealroot image list --repo R", "sealroot image list --repo R --json"],
+  reportsJson: true,
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const images = (await listImages(repository)).map((listed) => report(repository, listed));
+    if (invocation.json) {
+      invocation.output.json({ images });
+      return;
+    }
+    const rows = images.map((image) => [
+      image.name,
+      image.manifest_digest.slice("sha256:".length, "sha256:".length + SHORT_DIGEST_LENGTH),
+      image.is_container ? image.architecture : "artifact",
+      String(image.layer_count),
+      String(image.referrer_count),
+    ]);
+    const header = ["NAME", "DIGEST", "ARCH", "LAYERS", "REFS"];
+    for (const line of textTable([header, ...rows], [3, 4])) invocation.output.line(line);
+  },
+};
+
+/** One entry as `cfsctl oci images --json` has it (spec/repository.md 10). */
+function report(repository: Repository, { name, image }: ListedImage) {
+  return {
+    name,
+    manifest_digest: image.manifestDigest,
+    is_container: image.config !== undefined,
+    architecture: image.config?.architecture ?? "",
+    os: image.config?.os ?? "",
+    created: image.config?.created ?? null,
+    layer_count: image.manifest.layers.length,
+    referrer_count: referrersOf(repository, image.manifestDigest).length,
+  };
+}

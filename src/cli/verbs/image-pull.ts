@@ -1,0 +1,83 @@
+/** `sealroot image pull REFERENCE [NAME]`. */
+import { type PulledImage, pullImage } from "../../oci/index.ts";
+import type { Repository } from "../../repository/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
+
+export const imagePull: Command = {
+  description: `Brings an OCI image into a composefs repository: file bodies become objects, and the root file system becomes an
+EROFS image. Digests of blobs and of their uncompressed content are checked while they stream; what does not
+match gets no name.
+
+REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the image is tagged with the reference.`,
+  arguments: [
+    { name: "REFERENCE", summary: "the image to pull" },
+    { name: "NAME", summary: "its tag in the repository", optional: true },
+  ],
+  options: [
+    { flags: "--bootable", summary: "also make the variant that is booted: /boot emptied, SELinux labels set" },
+    XATTRS_OPTION,
+    ...REPOSITORY_OPTIONS,
+  ],
+  examples: ["sealroot image pull --repo R oci:debian:latest debian"],
+  reportsJson: true,
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const name = invocation.optionalArgument("NAME");
+    const pulled = await pullImage(repository, invocation.argument("REFERENCE"), {
+      ...(name === undefined ? {} : { name }),
+      bootable: invocation.flag("bootable"),
+      keepUserXattrs: keepsUserXattrs(invocation),
+      events: invocation.events,
+    });
+    if (invocation.json) invocation.output.json(report(repository, pulled));
+    else for (const line of lines(repository, pulled)) invocation.output.line(line);
+  },
+};
+
+/** The lines of `cfsctl oci pull` (spec/repository.md 10). */
+function lines(repository: Repository, pulled: PulledImage): string[] {
+  const { newObjects, presentObjects, storedBytes, inlinedBytes } = pulled.statistics;
+  const counts = `${newObjects} new + ${presentObjects} already present objects`;
+  const sizes = `${formatBinaryBytes(storedBytes)} stored, ${formatBinaryBytes(inlinedBytes)} inlined`;
+  const bootImage = pulled.bootImageIds.get(repository.formats.default);
+  return [
+    `manifest ${pulled.manifestDigest}`,
+    `config   ${pulled.configDigest}`,
+    `verity   ${pulled.manifestStreamId}`,
+    `tagged   ${pulled.name}`,
+    `objects  ${counts}; ${sizes}`,
+    ...(bootImage === undefined ? [] : [`Boot image: ${bootImage}`]),
+  ];
+}
+
+/** A byte count as cfsctl prints it: `380 B`, `10.63 KiB`. */
+function formatBinaryBytes(sizeBytes: number): string {
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  if (sizeBytes < 1024) return `${sizeBytes} B`;
+  let value = sizeBytes / 1024;
+  for (const unit of units) {
+    if (value < 1024 || unit === "TiB") return `${value.toFixed(2)} ${unit}`;
+    value /= 1024;
+  }
+  return `${sizeBytes} B`;
+}
+
+function report(repository: Repository, pulled: PulledImage) {
+  const { newObjects, presentObjects, storedBytes, inlinedBytes } = pulled.statistics;
+  return {
+    manifest_digest: pulled.manifestDigest,
+    config_digest: pulled.configDigest,
+    manifest_verity: pulled.manifestStreamId,
+    name: pulled.name,
+    image: pulled.imageIds.get(repository.formats.default) ?? null,
+    boot_image: pulled.bootImageIds.get(repository.formats.default) ?? null,
+    objects: {
+      new: newObjects,
+      already_present: presentObjects,
+      stored_bytes: storedBytes,
+      inlined_bytes: inlinedBytes,
+    },
+  };
+}

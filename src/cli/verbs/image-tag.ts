@@ -1,0 +1,32 @@
+/** `sealroot image tag DIGEST NAME` and `sealroot image untag NAME`. */
+import { tagImage, untagImage } from "../../oci/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const imageTag: Command = {
+  arguments: [
+    { name: "DIGEST", summary: "digest of the image's manifest, sha256:…" },
+    { name: "NAME", summary: "the tag it gets" },
+  ],
+  options: REPOSITORY_OPTIONS,
+  examples: ["sealroot image tag --repo R sha256:8daf… debian:stable"],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const [digest, name] = [invocation.argument("DIGEST"), invocation.argument("NAME")];
+    await tagImage(repository, digest, name);
+    invocation.output.line(`Tagged ${digest} as ${name}`);
+  },
+};
+
+export const imageUntag: Command = {
+  description: "Takes a tag away. The image's objects stay until repo gc finds that nothing needs them.",
+  arguments: [{ name: "NAME", summary: "the tag" }],
+  options: REPOSITORY_OPTIONS,
+  examples: ["sealroot image untag --repo R debian:stable"],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const name = invocation.argument("NAME");
+    untagImage(repository, name);
+    invocation.output.line(`Removed tag ${name}`);
+  },
+};

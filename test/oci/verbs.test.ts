@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { main } from "../../src/cli/main.ts";
+import { readVectors, scratchDirectory, unpack } from "./vectors.ts";
+
+let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
+before(async () => {
+  scratch = await scratchDirectory();
+});
+after(() => scratch.remove());
+
+/** Runs one command line in this process. */
+async function run(...words: string[]) {
+  const out: string[] = [];
+  const remarks: string[] = [];
+  const exit = await main(words, {
+    line: (text) => out.push(`${text}\n`),
+    bytes: async (chunk) => void out.push(Buffer.from(chunk).toString("utf8")),
+    json: (value) => out.push(JSON.stringify(value)),
+    remark: (text) => remarks.push(text),
+  });
+  return { exit, out: out.join(""), remarks };
+}
+
+async function pulled(name: string, ...options: string[]) {
+  const vector = (await readVectors()).find((candidate) => candidate.name === name);
+  assert.ok(vector);
+  const layout = await unpack(join(vector.directory, "layout.tar.gz"), join(scratch.path, name), "layout");
+  const repo = join(scratch.path, `${name}-repository`);
+  const init = await run("repo", "init", "--insecure", "--algorithm", "fsverity-sha512-12", repo);
+  assert.equal(init.exit, 0, init.remarks.join("\n"));
+  const pull = await run("image", "pull", "--repo", repo, ...options, `oci:${layout}:t`, "case:t");
+  return { vector, repo, layout, pull };
+}
+
+const lines = (text: readonly string[] | undefined) => (text ?? []).filter((line) => !line.startsWith("verity "));
+
+test("image pull prints the reference's lines, and list and inspect its JSON", async () => {
+  for (const name of ["01-simple", "02-whiteouts", "11-artifact"]) {
+    const { vector, repo, pull } = await pulled(name);
+    const expected = vector.expected.runs["sha512-v1"];
+    assert.equal(pull.exit, 0, pull.remarks.join("\n"));
+    assert.deepEqual(lines(pull.out.trimEnd().split("\n")), lines(expected?.pull.stdout));
+    const list = await run("image", "list", "--repo", repo, "--json");
+    assert.deepEqual(JSON.parse(list.out), expected?.oci_images);
+    const inspect = JSON.parse((await run("image", "inspect", "--repo", repo, "case:t")).out);
+    assert.equal(inspect.composefs_erofs, expected?.image_id ?? null);
+    assert.deepEqual([inspect.referrers, inspect.composefs_boot_erofs], [[], null]);
+    const manifest = await run("image", "inspect", "--repo", repo, "--manifest", "case:t");
+    assert.equal(manifest.out, `${inspect.manifest}\n`);
+  }
+});
+
+test("image compute-id prints the id alone, also of the boot variant and with user xattrs", async () => {
+  const { vector, repo, pull } = await pulled("10-boot-selinux", "--bootable");
+  const expected = vector.expected.runs["sha512-v1"];
+  assert.match(pull.out, new RegExp(`^Boot image: ${expected?.boot_image_id}$`, "m"));
+  const id = async (...options: string[]) =>
+    (await run("image", "compute-id", "--repo", repo, ...options, "case:t")).out;
+  assert.equal(await id(), `${expected?.image_id}\n`);
+  assert.equal(await id("--bootable"), `${expected?.boot_image_id}\n`);
+  assert.equal(await id("--xattrs", "keep-user-xattrs"), `${expected?.image_id_keep_user_xattrs}\n`);
+});
+
+test("repo cat gives the layer back, and fsck finds nothing to complain about", async () => {
+  const { vector, repo } = await pulled("03-hardlinks-xattrs");
+  const [diffId] = vector.expected.oci.diff_ids;
+  const cat = await run("repo", "cat", "--repo", repo, `oci-layer-${diffId}`);
+  assert.equal(cat.exit, 0);
+  const fsck = await run("repo", "fsck", "--repo", repo);
+  assert.equal(fsck.exit, 0, fsck.out);
+  assert.match(fsck.out, /status: ok/);
+});
+
+test("tags come and go", async () => {
+  const { vector, repo } = await pulled("13-single-member");
+  const tagged = await run("image", "tag", "--repo", repo, vector.expected.oci.manifest, "other/name");
+  assert.equal(tagged.out, `Tagged ${vector.expected.oci.manifest} as other/name\n`);
+  assert.equal((await run("image", "untag", "--repo", repo, "case:t")).out, "Removed tag case:t\n");
+  const names = JSON.parse((await run("image", "list", "--repo", repo, "--json")).out).images;
+  assert.deepEqual(
+    names.map((image: { name: string }) => image.name),
+    ["other/name"],
+  );
+  const again = await run("image", "untag", "--repo", repo, "case:t");
+  assert.deepEqual(
+    [again.exit, again.remarks[0]],
+    [1, 'sealroot: Cannot remove the tag "case:t": OCI reference not found'],
+  );
+  const dangling = await run("image", "tag", "--repo", repo, `sha256:${"0".repeat(64)}`, "nothing");
+  assert.equal(dangling.exit, 1);
+});
+
+test("what cannot be pulled is one clear line and exit code 1, or 2 for a wrong reference", async () => {
+  const { repo, layout } = await pulled("12-negative-mtime");
+  const pull = (reference: string) => run("image", "pull", "--repo", repo, reference, "x");
+  const cases: [string, number, string, string][] = [
+    [
+      `oci:${layout}:nope`,
+      1,
+      `Cannot open image oci:${layout}:nope: it has no image with the tag "nope"`,
+      "the tags there are: t",
+    ],
+    [
+      `oci:${scratch.path}`,
+      1,
+      `Cannot open OCI layout: ${scratch.path} has no file oci-layout`,
+      "give the directory that skopeo, podman or buildah wrote with oci:DIRECTORY",
+    ],
+    [
+      "docker://quay.io/a/b",
+      1,
+      'Cannot open image "docker://quay.io/a/b": transport docker: is not supported',
+      "copy it into a layout first: skopeo copy docker://quay.io/a/b oci:DIRECTORY:TAG",
+    ],
+    [
+      "quay.io/a/b",
+      2,
+      'Cannot open image "quay.io/a/b": it does not begin with a transport',
+      "write oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]",
+    ],
+  ];
+  for (const [reference, exit, message, hint] of cases) {
+    const result = await pull(reference);
+    assert.deepEqual([result.exit, result.remarks], [exit, [`sealroot: ${message}`, `  ${hint}`]]);
+  }
+});

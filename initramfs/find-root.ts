@@ -9,6 +9,7 @@ import {
 } from "../src/bootplan/root-device.ts";
 import { SealrootError } from "../src/errors/index.ts";
 import { readLoaderVariable } from "./efi-variables.ts";
+import { loadKernelModules } from "./kernel-modules.ts";
 import { type BootSystem, decodeText, readText } from "./system.ts";
 import { toolCommand } from "./tools.ts";
 
@@ -33,7 +34,8 @@ export function findRootDevice(system: BootSystem, source: RootSource): BlockDev
   }
   const known = new Map<string, BlockDevice>();
   const deadlineMs = system.nowMs() + TIMEOUT_MS;
-  for (;;) {
+  for (let round = 0; ; round++) {
+    if (round === 1) loadKernelModules(system, "order-slow");
     askNewDevices(system, known);
     const devices = [...known.values()];
     const [device, ...others] = rootCandidates(source, devices, loaderUuid, machine);
@@ -51,7 +53,7 @@ export function findRootDevice(system: BootSystem, source: RootSource): BlockDev
         },
       );
     }
-    system.sleepMs(POLL_MS);
+    if (round > 0) system.sleepMs(POLL_MS);
   }
 }
 

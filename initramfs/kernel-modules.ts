@@ -7,13 +7,15 @@ import { BASE, toolCommand } from "./tools.ts";
 const EXPECTED_ERRORS = [0, 17, 19];
 
 /**
- * Loads every module of the running kernel that the initramfs carries. What cannot be loaded is reported; what it was
+ * Loads the modules of the running kernel that the initramfs carries. What cannot be loaded is reported; what it was
  * needed for fails later with its own reason.
+ *
+ * @param list `order` for what is always needed, `order-slow` for disks that most machines do not boot from
  */
-export function loadKernelModules(system: BootSystem): void {
+export function loadKernelModules(system: BootSystem, list: "order" | "order-slow"): void {
   const release = decodeText(system.readBytes("/proc/sys/kernel/osrelease") ?? new Uint8Array(0)).trim();
   const directory = `${BASE}/modules/${release}`;
-  const order = system.readBytes(`${directory}/order`);
+  const order = system.readBytes(`${directory}/${list}`);
   if (order === undefined) {
     const carried = system.list(`${BASE}/modules`).join(", ");
     if (carried !== "") {

@@ -17,7 +17,7 @@ import { loadKernelModules } from "./kernel-modules.ts";
 import { quickJsSystem } from "./quickjs-system.ts";
 
 function main(system: typeof quickJsSystem, [, mode, newRoot = "/sysroot"]: readonly string[]): void {
-  loadKernelModules(system);
+  loadKernelModules(system, "order");
   mountEfiVariables(system);
   switch (mode) {
     case "find":

@@ -50,14 +50,14 @@ test("loadKernelModules() loads all modules of the running kernel in one go and 
     [`${base}/order`]: "a.ko\nb.ko\nc.ko\nd.ko\n",
   });
   machine.answers.set("insmod", () => ({ output: Uint8Array.of(0, 17, 19, 8) }));
-  loadKernelModules(machine);
+  loadKernelModules(machine, "order");
   assert.deepEqual(machine.log, [`insmod ${base}/a.ko ${base}/b.ko ${base}/c.ko ${base}/d.ko`]);
   assert.deepEqual(machine.reports, [`information: module ${base}/d.ko was not loaded: error 8`]);
 });
 
 test("loadKernelModules() says when the modules are for another kernel", () => {
   const machine = fakeMachine({ "/proc/sys/kernel/osrelease": "6.13\n", "/usr/lib/sealroot/modules/6.12/order": "" });
-  loadKernelModules(machine);
+  loadKernelModules(machine, "order");
   assert.deepEqual(machine.reports, ["failure: no modules for the running kernel 6.13, only for 6.12"]);
 });
 

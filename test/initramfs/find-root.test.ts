@@ -51,6 +51,17 @@ test("findRootDevice() waits for a disk that appears late, and asks each partiti
   assert.equal(machine.log.filter((line) => line.endsWith("/dev/vda1")).length, 1);
 });
 
+test("findRootDevice() loads the drivers of rarer disks only when no root is there without them", () => {
+  const modules = "/usr/lib/sealroot/modules/6.12/order-slow";
+  for (const appearAtMs of [0, 200]) {
+    const machine = machineWithDisks(appearAtMs);
+    machine.files.set("/proc/sys/kernel/osrelease", "6.12\n").set(modules, "ahci.ko\n");
+    machine.answers.set("insmod", () => ({ output: Uint8Array.of(0) }));
+    findRootDevice(machine, { type: "loader-disk" });
+    assert.equal(machine.log.filter((line) => line.startsWith("insmod")).length, appearAtMs === 0 ? 0 : 1);
+  }
+});
+
 test("findRootDevice() gives up after 30 s and lists what it saw", () => {
   const machine = machineWithDisks();
   assert.throws(() => findRootDevice(machine, { type: "tag", tag: "UUID", value: "none" }), {

@@ -23,6 +23,7 @@ const MODULES_DEP = `kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.zst
 kernel/lib/libcrc32c.ko.zst:
 kernel/fs/overlayfs/overlay.ko:
 kernel/drivers/block/virtio_blk.ko:
+kernel/drivers/ata/ahci.ko: kernel/lib/libcrc32c.ko.zst
 kernel/sound/unused.ko:
 `;
 
@@ -57,6 +58,7 @@ export async function madeImage(): Promise<{ root: string; remove: () => void }>
   for (const path of [
     "kernel/fs/overlayfs/overlay.ko",
     "kernel/drivers/block/virtio_blk.ko",
+    "kernel/drivers/ata/ahci.ko",
     "kernel/sound/unused.ko",
   ]) {
     put(`${folder}/${path}`, MODULE_BYTES);

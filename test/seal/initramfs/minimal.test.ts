@@ -61,7 +61,10 @@ test("buildMinimalInitramfs() holds the modules that are needed, decompressed, i
   const order = entries.get(`${FOLDER}/order`);
   assert.ok(order?.kind === "file");
   assert.equal(Buffer.from(order.bytes).toString(), "virtio_blk.ko\nlibcrc32c.ko\nerofs.ko\noverlay.ko\n");
-  for (const name of ["virtio_blk", "libcrc32c", "erofs", "overlay"]) {
+  const slow = entries.get(`${FOLDER}/order-slow`);
+  assert.ok(slow?.kind === "file");
+  assert.equal(Buffer.from(slow.bytes).toString(), "ahci.ko\n");
+  for (const name of ["virtio_blk", "libcrc32c", "erofs", "overlay", "ahci"]) {
     const module = entries.get(`${FOLDER}/${name}.ko`);
     assert.ok(module?.kind === "file" && MODULE_BYTES.equals(module.bytes), name);
   }

@@ -1,7 +1,8 @@
 /** Reading the files of a scanned directory: small ones are taken over, large ones become objects (spec/repository.md 3). */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import { INLINE_CONTENT_MAX_BYTES } from "../tree/index.ts";
+// Not through the room's index: a worker thread would load the whole room for one number.
+import { INLINE_CONTENT_MAX_BYTES } from "../tree/node.ts";
 import { type VerityAlgorithm, VerityHasher, verityDigest } from "../verity/index.ts";
 import { ObjectDraft, storeObject } from "./object-draft.ts";
 import type { ObjectSettings } from "./object-settings.ts";

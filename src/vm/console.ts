@@ -10,7 +10,11 @@ const SEQUENCE_CHARACTERS = 32;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with the control character ESC
 const CONTROL_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\-~])/g;
 
-/** Collects console output without its control sequences and carriage returns. */
+/** Moving the cursor elsewhere (CUP, HVP), which firmware and boot loader do instead of ending a line. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const CURSOR_POSITION = /\u001b\[[\d;]*[Hf]/g;
+
+/** Collects console output as plain lines, without control sequences and carriage returns. */
 export class ConsoleLog {
   #text = "";
   #droppedCharacters = 0;
@@ -46,7 +50,8 @@ export class ConsoleLog {
     const raw = this.#pending + this.#decoder.decode(bytes, { stream: true });
     const cut = incompleteSequenceStart(raw);
     this.#pending = raw.slice(cut);
-    this.#text += raw.slice(0, cut).replace(CONTROL_SEQUENCE, "").replaceAll("\r", "");
+    const lines = raw.slice(0, cut).replace(CURSOR_POSITION, "\n");
+    this.#text += lines.replace(CONTROL_SEQUENCE, "").replaceAll("\r", "");
     const excess = this.#text.length - KEPT_CHARACTERS;
     if (excess <= 0) return;
     this.#text = this.#text.slice(excess);

@@ -8,10 +8,10 @@ const text = (parts: readonly string[]) => {
   return log.text;
 };
 
-test("the console drops control sequences and carriage returns", () => {
+test("the console drops control sequences and carriage returns, a moved cursor begins a line", () => {
   assert.equal(
     text(["\u001b[2J\u001b[01;01H\u001b[=3hBdsDxe: failed\r\n\u001b[0;1;31mFAILED\u001b[0m\r\n"]),
-    "BdsDxe: failed\nFAILED\n",
+    "\nBdsDxe: failed\nFAILED\n",
   );
 });
 

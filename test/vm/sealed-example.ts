@@ -1,0 +1,115 @@
+/** The sealed Debian example under test, and booting it. */
+import assert from "node:assert/strict";
+import { makeSealedDisk } from "../../examples/debian/sealed-disk.ts";
+import { silent } from "../../src/events/index.ts";
+import { loadCertificates, type OwnedCertificates } from "../../src/keys/index.ts";
+import { readUki } from "../../src/pe/index.ts";
+import { runTool } from "../../src/platform/index.ts";
+import { verityDigest } from "../../src/verity/index.ts";
+import { startVirtualMachine, type VirtualMachine, type VirtualMachineOptions } from "../../src/vm/index.ts";
+import { DiskCopy } from "./disk-copy.ts";
+
+export interface SealedExample {
+  /** Never written to. */
+  readonly diskPath: string;
+  readonly keysDirectory: string;
+  readonly secureBoot: OwnedCertificates;
+  /** The 128 hex digits in the UKI's command line. */
+  readonly deploymentId: string;
+  readonly commandLine: string;
+  /** The UKI's path in the ESP. */
+  readonly ukiPath: string;
+  /** The layout directory of the image before sealing. */
+  readonly imageDirectory: string;
+}
+
+/** For a whole boot: 20 s on an idle machine. */
+export const BOOT_TIMEOUT_MS = 300_000;
+
+export const LOADER_PATH = "EFI/BOOT/BOOTX64.EFI";
+const UKI_DIRECTORY = "EFI/Linux/bootc";
+
+/** Lines that show that a system was started which should not have been. */
+const STARTED = /the root is composefs:|systemd\[1\]|Welcome to|login:/;
+
+/** The example, made by the same functions as `./just build-sealed`, or taken from an earlier run. */
+export async function sealedExample(): Promise<SealedExample> {
+  const { diskPath, keysDirectory, image } = await makeSealedDisk({ reuse: true, quiet: true, events: silent });
+  const disk = await DiskCopy.make(diskPath);
+  try {
+    const names = (await disk.listEsp(UKI_DIRECTORY)).filter((name) => name.endsWith(".efi"));
+    assert.equal(names.length, 1, "the example has one deployment");
+    const ukiPath = `${UKI_DIRECTORY}/${names[0]}`;
+    const commandLine = readUki(await disk.readEsp(ukiPath)).commandLine ?? "";
+    const deploymentId = /(?:^| )composefs=([0-9a-f]{128})(?: |$)/.exec(commandLine)?.[1] ?? "";
+    assert.notEqual(deploymentId, "", `no deployment in "${commandLine}"`);
+    const secureBoot = loadCertificates(keysDirectory);
+    return { diskPath, keysDirectory, secureBoot, deploymentId, commandLine, ukiPath, imageDirectory: image.directory };
+  } finally {
+    await disk.remove();
+  }
+}
+
+/** Where the repository on the disk keeps an object. */
+export function objectPath(objectId: string): string {
+  return `/composefs/objects/${objectId.slice(0, 2)}/${objectId.slice(2)}`;
+}
+
+/** The object of a file of the image, found by its content. `path` has no leading slash. */
+export async function objectPathOf(example: SealedExample, path: string): Promise<string> {
+  const { stdout } = await runTool("sh", [
+    "-c",
+    'cd "$1" && for blob in blobs/sha256/*; do tar -xzOf "$blob" "./$2" 2>/dev/null && exit; done; exit 1',
+    "sh",
+    example.imageDirectory,
+    path,
+  ]);
+  return objectPath(verityDigest(stdout, "sha512"));
+}
+
+/** Boots a disk with the example's keys enrolled. */
+export function bootSealed(
+  example: SealedExample,
+  diskPath: string,
+  options: Partial<VirtualMachineOptions> = {},
+): Promise<VirtualMachine> {
+  return startVirtualMachine({ drives: [{ path: diskPath }], secureBoot: example.secureBoot, ...options });
+}
+
+/** Runs shell text that must succeed, and returns its output without the final line end. */
+export async function guestText(guest: VirtualMachine, script: string): Promise<string> {
+  const { exitCode, stdout, stderr } = await guest.run(script);
+  assert.equal(exitCode, 0, `${script}\n${stdout}\n${stderr}`);
+  return stdout.toString().trimEnd();
+}
+
+/** systemd's verdict once the boot has come to an end, `running` when every unit is well. */
+export async function systemState(guest: VirtualMachine): Promise<string> {
+  const { stdout } = await guest.run("systemctl is-system-running --wait", BOOT_TIMEOUT_MS);
+  return stdout.toString().trim();
+}
+
+/**
+ * Boots a copy of the disk after `damage` and asserts that the console shows all of `signs` in this order, and that no
+ * system was started.
+ */
+export async function assertRefused(
+  example: SealedExample,
+  damage: (disk: DiskCopy) => Promise<void>,
+  signs: readonly RegExp[],
+  options: Partial<VirtualMachineOptions> = {},
+): Promise<void> {
+  const disk = await DiskCopy.make(example.diskPath);
+  try {
+    await damage(disk);
+    const guest = await bootSealed(example, disk.path, { agent: false, cpus: 1, ...options });
+    try {
+      for (const sign of signs) await guest.waitForConsole(sign);
+      assert.doesNotMatch(guest.consoleText, STARTED);
+    } finally {
+      await guest.stop();
+    }
+  } finally {
+    await disk.remove();
+  }
+}

@@ -1,5 +1,5 @@
 /** Reads a finished disk back and compares it with what was meant to be written. */
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { corrupt } from "../errors/index.ts";
 import { type EspFile, readEspFile } from "./fat.ts";
 import { readDiskPartitions } from "./open-disk.ts";
@@ -11,7 +11,7 @@ import type { WorkDisk } from "./work-disk.ts";
  * @throws SealrootError `corrupt` naming the first difference
  */
 export async function checkDisk(disk: WorkDisk, plan: PartitionPlan, espFiles: readonly EspFile[]): Promise<void> {
-  const table = await readDiskPartitions(join(disk.directory, disk.path));
+  const table = await readDiskPartitions(resolve(disk.directory, disk.path));
   const found = table.partitions.map((partition) => describe(partition)).join("; ");
   const expected = plan.partitions.map((partition) => describe(partition)).join("; ");
   if (found !== expected || table.diskGuid !== plan.diskGuid) {

@@ -6,6 +6,7 @@
  * Knows partitions and file systems, not what a deployment or a boot entry is.
  * @module
  */
+export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./block-device.ts";
 export { checkDisk } from "./check-disk.ts";
 export type { DiskEntry } from "./ext4-entry.ts";
 export { checkRootFileSystem, makeRootFileSystem, type RootFileSystemOptions } from "./ext4-make.ts";

@@ -3,17 +3,17 @@ import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 
 export interface InstallToDiskOptions {
-  /** Plain file to make. */
+  /** Plain file to make, or block device to write. */
   readonly target: string;
   /** Skopeo-style reference of a sealed image. */
   readonly source: string;
-  /** Size of the disk; that of the file being replaced when absent. */
+  /** Size of a new disk file; that of the file being replaced when absent. */
   readonly sizeBytes?: number;
   /** Size of the root partition; the rest of the disk when absent. */
   readonly rootSizeBytes?: number;
   /** Size of the ESP; 1024 MiB when absent. */
   readonly espSizeBytes?: number;
-  /** Replace an existing file. */
+  /** Replace an existing file, destroy what is on a device. */
   readonly wipe: boolean;
   /** Where the host updates from; the source when absent. */
   readonly targetName?: string;
@@ -22,7 +22,7 @@ export interface InstallToDiskOptions {
   readonly addonNames: readonly string[];
   /** The disk's time, seconds since 1970. Given, equal inputs make equal disks; absent, it is now and no disk is like another. */
   readonly sourceDateEpoch?: number;
-  /** Where the repository is staged; beside the target when absent. */
+  /** Where the repository is staged; beside a target file, or in /var/tmp, when absent. */
   readonly stagingParent?: string;
   readonly events: EventSink;
 }

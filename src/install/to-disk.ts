@@ -1,4 +1,4 @@
-/** `install to-disk` on a plain file: from an image reference to a bootable disk, without root (spec/host-install.md 6 and 8). */
+/** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -24,17 +24,18 @@ import { runStep, type StepReporter } from "../events/index.ts";
 import { requireTools, temporaryDirectory } from "../platform/index.ts";
 import { type BootResources, findBootResources } from "./boot-resources.ts";
 import { checkDeploymentId } from "./deployment-check.ts";
+import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
 import { rootEntries } from "./root-entries.ts";
 import { type StagedImage, stageImage } from "./stage-image.ts";
 import { writeStateFiles } from "./state-files.ts";
-import { beginDisk, checkFreeSpace, checkTarget, type DiskTarget, type DiskUnderConstruction } from "./target-file.ts";
+import type { DiskTarget, DiskUnderConstruction } from "./target.ts";
 
 /** What was made. */
 export interface InstalledDisk {
   readonly path: string;
   readonly sizeBytes: number;
-  /** Bytes the sparse file really takes. */
+  /** Bytes the sparse file really takes; of a device, all. */
   readonly allocatedBytes: number;
   readonly deploymentId: string;
   readonly manifestDigest: string;
@@ -58,8 +59,8 @@ const ROOT_LABEL = "root";
 const BYTES_PER_MIB = 1024 * 1024;
 
 /**
- * Makes a bootable disk file from a sealed image. Nothing stands under the target's name before the disk is complete
- * and checked; whatever was begun is removed on failure and on a signal.
+ * Makes a bootable disk from a sealed image. No file stands under the target's name before the disk is complete and
+ * checked; whatever was begun is removed on failure and on a signal. A device gets its partition table last.
  *
  * @throws SealrootError what the steps throw: `exists`, `no-space`, `missing-tool`, `unsupported` (image not sealed),
  *   `conflict` (the UKI asks for another image), `corrupt` …
@@ -68,7 +69,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const { events } = options;
   const target = await runStep(events, "check the target", (reporter) => prepare(options, reporter));
   using staging = temporaryDirectory({
-    parent: options.stagingParent ?? dirname(target.path),
+    parent: options.stagingParent ?? defaultStagingParent(target),
     prefix: ".sealroot-staging-",
   });
   const image = await stageImage({
@@ -84,14 +85,14 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     layOutRoot(image, boot, imageReference, identity, staging.path),
   );
   const plan = await runStep(events, "check the space", () => planDisk(options, target, image, identity, entries));
-  using construction = beginDisk(target);
+  using construction = await beginDisk(target);
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
   await writeDisk(construction, { plan, boot, image, identity, entries, rootUuid }, options);
-  await runStep(events, "name the disk", () => construction.publish());
+  await runStep(events, "finish the disk", () => construction.publish());
   return {
     path: target.path,
     sizeBytes: target.sizeBytes,
-    allocatedBytes: statSync(target.path).blocks * 512,
+    allocatedBytes: target.kind === "file" ? statSync(target.path).blocks * 512 : target.sizeBytes,
     deploymentId: image.deploymentId,
     manifestDigest: image.manifestDigest,
     imageReference,
@@ -102,8 +103,8 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
 }
 
 /** Everything that can be refused before the image is touched. */
-function prepare(options: InstallToDiskOptions, reporter: StepReporter): DiskTarget {
-  const target = checkTarget(options.target, options.sizeBytes, options.wipe);
+async function prepare(options: InstallToDiskOptions, reporter: StepReporter): Promise<DiskTarget> {
+  const target = await checkTarget(options);
   requireTools(TOOLS);
   planPartitions({ ...partitionSizes(options, target), architecture: "amd64", seed: "" });
   const reference = targetReference(options.source, options.targetName, options.targetTransport);
@@ -187,7 +188,7 @@ function planDisk(
       },
     );
   }
-  checkFreeSpace(dirname(target.path), contentBytes, "the disk");
+  if (target.kind === "file") checkFreeSpace(dirname(target.path), contentBytes, "the disk");
   return plan;
 }
 
@@ -215,7 +216,6 @@ async function writeDisk(
 ): Promise<void> {
   const { disk } = construction;
   const { plan, boot, identity, entries } = content;
-  await runStep(options.events, "partition the disk", () => writePartitionTable(disk, plan));
   const esp = espLayout({
     deploymentId: content.image.deploymentId,
     loader: boot.loader,
@@ -240,5 +240,6 @@ async function writeDisk(
       onProgress: (done) => reporter.progress(done, entries.length, "items"),
     }),
   );
+  await runStep(options.events, "partition the disk", () => writePartitionTable(disk, plan));
   await runStep(options.events, "check the disk", () => checkDisk(disk, plan, esp.files));
 }

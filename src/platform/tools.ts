@@ -7,6 +7,7 @@ import { SealrootError } from "../errors/index.ts";
 const DEBIAN_PACKAGE_OF_TOOL: Readonly<Record<string, string>> = {
   apt: "apt",
   blkid: "util-linux",
+  blockdev: "util-linux",
   bootctl: "systemd-boot",
   debugfs: "e2fsprogs",
   dpkg: "dpkg",
@@ -46,6 +47,7 @@ const DEBIAN_PACKAGE_OF_TOOL: Readonly<Record<string, string>> = {
   tar: "tar",
   tune2fs: "e2fsprogs",
   umount: "mount",
+  wipefs: "util-linux",
   xz: "xz-utils",
   zstd: "zstd",
 };

@@ -81,7 +81,7 @@ test("a sealed image becomes a sparse disk of the wanted size, named by its depl
 
 test("the steps are reported by name, and nothing is warned of", () => {
   const steps = events.flatMap((event) => (event.type === "step-finished" ? [event.step] : []));
-  for (const step of ["check the target", "check the boot chain", "write the root file system", "name the disk"]) {
+  for (const step of ["check the target", "check the boot chain", "write the root file system", "finish the disk"]) {
     assert.ok(steps.includes(step), step);
   }
   assert.deepEqual(

@@ -1,4 +1,4 @@
-/** `sealroot install to-disk FILE`. */
+/** `sealroot install to-disk DISK`. */
 import { SealrootError } from "../../errors/index.ts";
 import {
   type InstalledDisk,
@@ -12,21 +12,25 @@ import { parseSize } from "../size.ts";
 import { formatBytes } from "../table.ts";
 
 export const installToDiskCommand: Command = {
-  description: `Makes a bootable disk from a sealed image, as an ordinary user: no loop device, no mount. FILE is a plain file; it is
-written sparse, beside its final name, and named when it is complete and checked.
+  description: `Makes a bootable disk from a sealed image. DISK is a plain file, which any user can make: no loop device, no mount; it
+is written sparse, beside its final name, and named when it is complete and checked. Or it is a block device, which
+only root can write; with --wipe everything on it is destroyed.
 
 The disk has an ESP (1 GiB) with the image's signed systemd-boot and UKI, and an ext4 root with the composefs
 repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the same image gives the same bytes.`,
-  arguments: [{ name: "FILE", summary: "disk file to make" }],
+  arguments: [{ name: "DISK", summary: "disk file to make, or block device" }],
   options: [
     { flags: "--source-imgref <IMAGE>", summary: "sealed image to install, such as oci:DIR:TAG" },
-    { flags: "--size <SIZE>", summary: "size of the disk, such as 4G (default: that of the file being replaced)" },
-    { flags: "--wipe", summary: "replace FILE when it exists" },
+    { flags: "--size <SIZE>", summary: "size of a disk file, such as 4G (default: that of the file being replaced)" },
+    { flags: "--wipe", summary: "replace an existing file, destroy what is on a device" },
     { flags: "--target-imgref <NAME>", summary: "image the host upgrades from (default: the source)" },
     { flags: "--target-transport <TRANSPORT>", summary: 'transport of --target-imgref (default "registry")' },
     { flags: "--root-size <SIZE>", summary: "size of the root partition, MiB without suffix (default: the rest)" },
     { flags: "--uki-addon <NAME>", summary: "install the image's add-on NAME.addon.efi beside the UKI", repeat: true },
-    { flags: "--staging-directory <DIR>", summary: "where the repository is staged (default: beside FILE)" },
+    {
+      flags: "--staging-directory <DIR>",
+      summary: "where the repository is staged (default: beside a disk file, else /var/tmp)",
+    },
     { flags: "--filesystem <TYPE>", summary: "root file system (default ext4)", choices: ["ext4", "xfs", "btrfs"] },
     { flags: "--bootloader <LOADER>", summary: "boot loader (default systemd)", hidden: true },
     { flags: "--block-setup <SETUP>", summary: "direct or tpm2-luks", hidden: true },
@@ -35,13 +39,13 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
     { flags: "--disable-selinux", summary: "refused: a UKI's command line is sealed", hidden: true },
     { flags: "--via-loopback", summary: "accepted; no loop device is needed", hidden: true },
     { flags: "--composefs-backend", summary: "accepted; there is no other", hidden: true },
-    { flags: "--generic-image", summary: "accepted; a disk file always is", hidden: true },
+    { flags: "--generic-image", summary: "accepted; firmware variables are never written", hidden: true },
     { flags: "--skip-fetch-check", summary: "accepted; nothing is fetched", hidden: true },
     { flags: "--target-no-signature-verification", summary: "accepted; bootc ignores it too", hidden: true },
   ],
   examples: [
     "sealroot install to-disk disk.img --source-imgref oci:debian-sealed --size 4G",
-    "sealroot install to-disk disk.img --wipe --source-imgref oci:os --target-imgref quay.io/example/os:latest",
+    "sealroot install to-disk /dev/sdX --wipe --source-imgref oci:os --target-imgref quay.io/example/os:latest",
   ],
   reportsJson: true,
   async run(invocation) {
@@ -73,7 +77,7 @@ function optionsOf(invocation: Invocation): InstallToDiskOptions {
   // Without the variable every disk gets its own identity, so the present is not passed on as if it were chosen.
   const isReproducible = (process.env.SOURCE_DATE_EPOCH ?? "") !== "";
   return {
-    target: invocation.argument("FILE"),
+    target: invocation.argument("DISK"),
     source,
     ...(size === undefined ? {} : { sizeBytes: parseSize(size, "--size") }),
     ...(rootSize === undefined ? {} : { rootSizeBytes: parseRootSize(rootSize) }),

@@ -1,5 +1,5 @@
 /** A directory's records packed into blocks (spec/erofs.md 2.6). */
-import { type ByteString, compareByteStrings } from "../bytes/index.ts";
+import type { ByteString } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { NAME_MAX_BYTES, quotePath } from "../tree/index.ts";
 import { BLOCK_BYTES, DIRECTORY_TAIL_MAX_BYTES, DIRENT_BYTES, DIRENT_TYPES } from "./format.ts";
@@ -8,26 +8,49 @@ import type { DirectoryListing, Inode } from "./inode.ts";
 const DOT = "." as ByteString;
 const DOT_DOT = ".." as ByteString;
 
-/** Sorts `.` and `..` in among a directory's entries and packs all of them, first fit in order. */
-export function listDirectory(self: Inode, parent: Inode, children: ReadonlyMap<ByteString, Inode>): DirectoryListing {
-  for (const name of children.keys()) checkName(name);
-  const names = [...children.keys(), DOT, DOT_DOT].sort(compareByteStrings);
-  const inodes = names.map((name) => (name === DOT ? self : name === DOT_DOT ? parent : (children.get(name) ?? self)));
+/**
+ * Puts `.` and `..` in among a directory's entries and packs all of them, first fit in order.
+ * @param names the entries' names in byte order
+ * @param inodes in the order of `names`
+ */
+export function listDirectory(
+  self: Inode,
+  parent: Inode,
+  names: readonly ByteString[],
+  inodes: readonly Inode[],
+): DirectoryListing {
+  names.forEach(checkName);
+  const dotIndex = lowerBound(names, DOT);
+  const dotDotIndex = lowerBound(names, DOT_DOT);
+  const allNames = [...names.slice(0, dotIndex), DOT, ...names.slice(dotIndex, dotDotIndex), DOT_DOT];
+  const allInodes = [...inodes.slice(0, dotIndex), self, ...inodes.slice(dotIndex, dotDotIndex), parent];
+  for (let index = dotDotIndex; index < names.length; index++) {
+    allNames.push(names[index] as ByteString);
+    allInodes.push(inodes[index] as Inode);
+  }
+  return { names: allNames, inodes: allInodes, ...packRecords(allNames) };
+}
+
+/** How many of the sorted names come before this one. */
+function lowerBound(names: readonly ByteString[], name: ByteString): number {
+  const index = names.findIndex((each) => each >= name);
+  return index === -1 ? names.length : index;
+}
+
+function packRecords(names: readonly ByteString[]): { blockEnds: number[]; tailBytes: number } {
   const blockEnds: number[] = [];
   let blockBytes = 0;
-  names.forEach((name, index) => {
-    const recordBytes = DIRENT_BYTES + name.length;
+  for (let index = 0; index < names.length; index++) {
+    const recordBytes = DIRENT_BYTES + (names[index] as ByteString).length;
     if (blockBytes + recordBytes > BLOCK_BYTES) {
       blockEnds.push(index);
       blockBytes = 0;
     }
     blockBytes += recordBytes;
-  });
-  if (blockBytes > DIRECTORY_TAIL_MAX_BYTES) {
-    blockEnds.push(names.length);
-    blockBytes = 0;
   }
-  return { names, inodes, blockEnds, tailBytes: blockBytes };
+  if (blockBytes <= DIRECTORY_TAIL_MAX_BYTES) return { blockEnds, tailBytes: blockBytes };
+  blockEnds.push(names.length);
+  return { blockEnds, tailBytes: 0 };
 }
 
 function checkName(name: ByteString): void {

@@ -34,6 +34,12 @@ export function collectInodes(root: DirectoryNode, epoch: Epoch, dialect: DumpDi
   return collector;
 }
 
+/** A directory's entries in byte order, without `.` and `..`. */
+interface ChildList {
+  readonly names: readonly ByteString[];
+  readonly inodes: readonly Inode[];
+}
+
 class InodeCollector implements InodeCollection {
   readonly inodes: Inode[] = [];
   hasWhiteout = false;
@@ -58,9 +64,10 @@ class InodeCollector implements InodeCollection {
     const queue = [this.#rootDirectory()];
     for (let index = 0; index < queue.length; index++) {
       const directory = queue[index] as PendingDirectory;
-      for (const [name, child] of this.#addListing(directory)) {
+      const { names, inodes } = this.#addListing(directory);
+      for (const [at, child] of inodes.entries()) {
         const primary = this.#primaries.get(child.node);
-        if (primary !== undefined && (primary.parent !== directory.node || primary.name !== name)) continue;
+        if (primary !== undefined && (primary.parent !== directory.node || primary.name !== names[at])) continue;
         this.#append(child);
         if (child.node.kind === "directory") {
           queue.push({ inode: child, node: child.node, parent: directory.inode });
@@ -72,18 +79,18 @@ class InodeCollector implements InodeCollection {
   /** Epoch 2: pre-order; a hard-linked inode stands at the first name that the walk meets. */
   collectDepthFirst(): void {
     const first = this.#rootDirectory();
-    const stack = [{ directory: first, children: this.#addListing(first).values() }];
+    const stack = [{ directory: first, children: this.#addListing(first).inodes.values() }];
     for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
       const next = frame.children.next();
       if (next.done === true) {
         stack.pop();
         continue;
       }
-      const [, child] = next.value;
+      const child = next.value;
       if (child.sequence === -1) this.#append(child);
       if (child.node.kind !== "directory") continue;
       const directory = { inode: child, node: child.node, parent: frame.directory.inode };
-      stack.push({ directory, children: this.#addListing(directory).values() });
+      stack.push({ directory, children: this.#addListing(directory).inodes.values() });
     }
   }
 
@@ -98,26 +105,27 @@ class InodeCollector implements InodeCollection {
     this.inodes.push(inode);
   }
 
-  /** Makes the children's inodes and the directory's listing; the children in byte order. */
-  #addListing(directory: PendingDirectory): [ByteString, Inode][] {
-    const children = new Map<ByteString, Inode>();
-    for (const [name, node] of directory.node.entries) {
-      children.set(name, this.#childInode(directory, name, node));
-    }
-    if (this.#epoch === 1 && directory.node === this.#root) {
-      for (const [name, stub] of missingStubs(this.#root)) children.set(name, new Inode(stub, 1, false));
-    }
-    directory.inode.listing = listDirectory(directory.inode, directory.parent, children);
-    return [...children].sort(([a], [b]) => compareByteStrings(a, b));
+  /** Makes the children's inodes and the directory's listing. */
+  #addListing({ inode, node, parent }: PendingDirectory): ChildList {
+    const stubs = this.#epoch === 1 && node === this.#root ? missingStubs(node) : new Map<ByteString, LeafNode>();
+    const names = [...node.entries.keys(), ...stubs.keys()].sort(compareByteStrings);
+    const inodes = names.map((name) => {
+      const child = node.entries.get(name);
+      return child === undefined
+        ? new Inode(stubs.get(name) ?? node, 1, false)
+        : this.#childInode(inode, node, name, child);
+    });
+    inode.listing = listDirectory(inode, parent, names, inodes);
+    return { names, inodes };
   }
 
-  #childInode(directory: PendingDirectory, name: ByteString, node: TreeNode): Inode {
+  #childInode(parent: Inode, directory: DirectoryNode, name: ByteString, node: TreeNode): Inode {
     if (node.kind === "directory") return new Inode(node, directoryLinkCount(node), false);
     const names = this.#linkCounts.get(node) ?? 1;
     const known = names > 1 ? this.#hardLinked.get(node) : undefined;
     if (known !== undefined) return known;
     const inode = new Inode(node, this.#storedLinkCount(node, names), this.#isEscaped(directory, name, node, names));
-    if (inode.isEscapedWhiteout) directory.inode.holdsWhiteouts = true;
+    if (inode.isEscapedWhiteout) parent.holdsWhiteouts = true;
     if (names > 1) this.#hardLinked.set(node, inode);
     return inode;
   }
@@ -126,14 +134,14 @@ class InodeCollector implements InodeCollection {
     return this.#dialect === "c" ? (node.stated?.linkCount ?? names) : names;
   }
 
-  #isEscaped(directory: PendingDirectory, name: ByteString, node: LeafNode, names: number): boolean {
+  #isEscaped(directory: DirectoryNode, name: ByteString, node: LeafNode, names: number): boolean {
     if (node.kind !== "character-device" || node.rdev !== 0) return false;
     this.hasWhiteout = true;
     if (names > 1) {
       throw new SealrootError("unsupported", `Cannot write EROFS image: whiteout ${quotePath(name)} has hard links`);
     }
     if (this.#epoch === 2) return false;
-    const isRoot = directory.node === this.#root;
+    const isRoot = directory === this.#root;
     return !(this.#dialect === "rs" && isRoot && looksLikeStub(this.#root.metadata, name, node));
   }
 }

@@ -1,5 +1,5 @@
 /** The xattrs each inode carries, in their order (spec/erofs.md 3.4, 3.5). */
-import { type ByteString, byteString, compareByteStrings, fromHex } from "../bytes/index.ts";
+import { type ByteString, byteString, compareByteStrings } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { type DumpDialect, type FileContent, objectIdOfPath, objectPath } from "../tree/index.ts";
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
@@ -41,10 +41,12 @@ export interface XattrRules {
 export class InodeXattrs {
   readonly #rules: XattrRules;
   readonly #table: XattrTable;
-  /** How many files have this metacopy or redirect, by the text that it is made from. */
+  /** How many files have the metacopy of this digest, and how many the redirect made from this text. */
   readonly #metacopyUses = new Map<string, number>();
   readonly #redirectUses = new Map<string, number>();
-  readonly #sharedOverlayPairs = new Map<ByteString, XattrPair>();
+  /** Those of them that several files have. */
+  readonly #sharedMetacopies = new Map<string, XattrPair>();
+  readonly #sharedRedirects = new Map<string, XattrPair>();
 
   constructor(rules: XattrRules, table: XattrTable) {
     this.#rules = rules;
@@ -62,8 +64,12 @@ export class InodeXattrs {
 
   /** Puts those metacopy and redirect values that several files have into the table. */
   addSharedOverlayPairs(): void {
-    for (const [key, uses] of this.#metacopyUses) this.#shareOverlayPair(METACOPY, this.#metacopyValue(key), uses);
-    for (const [key, uses] of this.#redirectUses) this.#shareOverlayPair(REDIRECT, redirectValue(key), uses);
+    for (const [key, uses] of this.#metacopyUses) {
+      if (uses > 1) this.#sharedMetacopies.set(key, this.#table.use(METACOPY, this.#metacopyValue(key), uses));
+    }
+    for (const [key, uses] of this.#redirectUses) {
+      if (uses > 1) this.#sharedRedirects.set(key, this.#table.use(REDIRECT, redirectValue(key), uses));
+    }
   }
 
   /** An inode's whole list in the order of storage. */
@@ -115,29 +121,26 @@ export class InodeXattrs {
     if (redirect !== undefined) increment(this.#redirectUses, redirect);
   }
 
-  #shareOverlayPair(name: ByteString, value: ByteString, uses: number): void {
-    if (uses < 2) return;
-    for (let count = 1; count < uses; count++) this.#table.use(name, value);
-    this.#sharedOverlayPairs.set(`${name}=${value}` as ByteString, this.#table.use(name, value));
-  }
-
   #overlayPairs(content: ExternalContent): XattrPair[] {
-    const pairs = [this.#overlayPair(METACOPY, this.#metacopyValue(content.objectId ?? ""))];
-    const redirect = this.#redirectKey(content);
-    if (redirect !== undefined) pairs.push(this.#overlayPair(REDIRECT, redirectValue(redirect)));
-    return pairs;
+    const digest = content.objectId ?? "";
+    const metacopy = this.#sharedMetacopies.get(digest) ?? this.#pair(METACOPY, this.#metacopyValue(digest));
+    const key = this.#redirectKey(content);
+    if (key === undefined) return [metacopy];
+    return [metacopy, this.#sharedRedirects.get(key) ?? this.#pair(REDIRECT, redirectValue(key))];
   }
 
-  #overlayPair(name: ByteString, value: ByteString): XattrPair {
-    const shared = this.#sharedOverlayPairs.get(`${name}=${value}` as ByteString);
-    return shared ?? new XattrPair(this.#table.name(name), value);
+  #pair(name: ByteString, value: ByteString): XattrPair {
+    return new XattrPair(this.#table.name(name), value);
   }
 
   #metacopyValue(objectId: string): ByteString {
     if (objectId === "") return NO_VALUE;
+    const digest = Buffer.from(objectId, "hex").toString("latin1");
     const length = METACOPY_HEADER_BYTES + objectId.length / 2;
-    const header = String.fromCharCode(0, length, 0, ALGORITHM_NUMBER[this.#rules.algorithm]);
-    return (header + byteString(fromHex(objectId))) as ByteString;
+    if (METACOPY_HEADER_BYTES + digest.length !== length) {
+      throw corrupt(`Cannot write EROFS image: object ${JSON.stringify(objectId)} is not named in hex`);
+    }
+    return `${String.fromCharCode(0, length, 0, ALGORITHM_NUMBER[this.#rules.algorithm])}${digest}` as ByteString;
   }
 
   /**

@@ -52,8 +52,8 @@ export class XattrTable {
     return name;
   }
 
-  /** The one pair of this name and value, counted as used once more. */
-  use(full: ByteString, value: ByteString): XattrPair {
+  /** The one pair of this name and value, counted as used once more, or `uses` times more. */
+  use(full: ByteString, value: ByteString, uses = 1): XattrPair {
     let values = this.#pairs.get(full);
     if (values === undefined) {
       values = new Map();
@@ -64,7 +64,7 @@ export class XattrTable {
       pair = new XattrPair(this.name(full), value);
       values.set(value, pair);
     }
-    pair.uses++;
+    pair.uses += uses;
     return pair;
   }
 

@@ -53,8 +53,9 @@ export function splitDumpLine(line: string): DumpFields {
   if (fields.length < FIXED_FIELDS) throw corrupt(`${fields.length} fields instead of at least ${FIXED_FIELDS}`);
   const [path, sizeText, mode, linkCountText, uidText, gidText, rdevText, mtimeText, payload, content, digest] =
     fields as [string, string, string, string, string, string, string, string, string, string, string];
-  const fixedLength = fields.slice(0, FIXED_FIELDS).reduce((sum, field) => sum + field.length + 1, 0);
-  if (line.length - fixedLength > XATTR_TEXT_MAX_BYTES) throw corrupt("more than 65535 bytes of extended attributes");
+  if (line.length > XATTR_TEXT_MAX_BYTES && fields.slice(FIXED_FIELDS).join(" ").length > XATTR_TEXT_MAX_BYTES) {
+    throw corrupt("more than 65535 bytes of extended attributes");
+  }
   if (line.includes("\0")) throw corrupt("a NUL byte");
   return {
     path: unescapeField(path),
@@ -91,6 +92,7 @@ function parseDigest(text: string): string | undefined {
 
 /** An unsigned decimal number up to `max`, which is at most 2^53. */
 export function parseDecimal(text: string, field: string, max: number = UINT32_MAX): number {
+  if (text === "0") return 0;
   if (!/^\+?[0-9]+$/.test(text)) throw corrupt(`${field} ${JSON.stringify(text)} is not a decimal number`);
   if (text.length > 15 && BigInt(text.replace("+", "")) > BigInt(max)) throw corrupt(`${field} ${text} is over ${max}`);
   const value = Number(text);

@@ -1,11 +1,12 @@
 /** Creating a repository (spec/repository.md 2). */
-import { mkdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { makeDirectory } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
-import { type ErofsVersion, formatMeta, parseMeta, type RepositoryMeta } from "./meta.ts";
+import { type ErofsVersion, formatMeta, type RepositoryMeta } from "./meta.ts";
 import { createMetaFile } from "./meta-file.ts";
+import { META_FILE } from "./names.ts";
 import type { Protection } from "./object-settings.ts";
 import { openRepository, readMeta } from "./open.ts";
 import type { Repository } from "./repository.ts";
@@ -40,22 +41,29 @@ export async function initRepository(path: string, options: InitOptions = {}): P
   const absolute = resolve(path);
   const algorithm = options.algorithm ?? "sha512";
   const protection = options.protection ?? "secure";
-  const text = formatMeta(algorithm, { default: options.erofsVersion ?? 1, extra: [] });
-  let created: boolean;
+  const wanted: RepositoryMeta = {
+    algorithm,
+    formats: { default: options.erofsVersion ?? 1, extra: [] },
+    unknownReadOnlyFeatures: [],
+  };
+  let created = false;
   try {
     makeRepositoryDirectory(absolute);
     if (options.resetMetadata === true) resetMetadata(absolute);
-    if (options.ensure === true && readMeta(absolute, { offlineVerity: protection === "offline" }) === undefined) {
-      upgradeOldRepository(absolute);
+    // An old repository is taken as it is; only `ensure` may say so, since init names settings.
+    if (options.ensure === true && !existsSync(join(absolute, META_FILE))) upgradeOldRepository(absolute);
+    if (!existsSync(join(absolute, META_FILE))) {
+      created = createMetaFile(absolute, formatMeta(algorithm, wanted.formats), algorithm, protection);
     }
-    created = createMetaFile(absolute, text, algorithm, protection);
   } catch (error) {
     throw asSealrootError(error, `Cannot initialize repository ${absolute}`, { path: absolute });
   }
   const offlineVerity = protection === "offline";
-  if (!created) {
-    const existing = readMeta(absolute, { offlineVerity });
-    if (existing !== undefined) requireSameSettings(absolute, existing.meta, parseMeta(text), options.ensure === true);
+  const existing = created ? undefined : readMeta(absolute, { offlineVerity });
+  if (existing !== undefined) {
+    const ensure = options.ensure === true;
+    requireSameSettings(absolute, existing.meta, wanted, ensure);
+    if (protection === "secure" && existing.protection !== "secure" && !ensure) throw isInsecure(absolute);
   }
   const repository = await openRepository(absolute, { algorithm, offlineVerity });
   return { repository, created };
@@ -74,7 +82,7 @@ function makeRepositoryDirectory(path: string): void {
 }
 
 function resetMetadata(path: string): void {
-  for (const name of ["streams", "images", "meta.json"]) rmSync(join(path, name), { recursive: true, force: true });
+  for (const name of ["streams", "images", META_FILE]) rmSync(join(path, name), { recursive: true, force: true });
 }
 
 function requireSameSettings(path: string, existing: RepositoryMeta, wanted: RepositoryMeta, ensure: boolean): void {
@@ -90,4 +98,15 @@ function requireSameSettings(path: string, existing: RepositoryMeta, wanted: Rep
 function settingsText(meta: RepositoryMeta): string {
   const versions = [meta.formats.default, ...meta.formats.extra].join("+");
   return `fsverity-${meta.algorithm}-12, EROFS version ${versions}`;
+}
+
+function isInsecure(path: string): SealrootError {
+  return new SealrootError(
+    "conflict",
+    `Cannot initialize repository ${path}: it exists and is insecure, its meta.json has no fs-verity`,
+    {
+      path,
+      hint: "Give --insecure to accept that, or make a new repository",
+    },
+  );
 }

@@ -23,7 +23,6 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest): void
   const plan = planBoot(readText(system, "/proc/cmdline") ?? "", readText(system, CONFIGURATION));
   system.makeDirectory(BOOT_PLACES.physicalRoot, 0o700);
   system.makeDirectory(BOOT_PLACES.imageRoot, 0o700);
-  system.makeDirectory(request.newRoot, 0o755);
   if (request.rootIsMounted) borrowPhysicalRoot(system, request.newRoot);
   else mountPhysicalRoot(system, plan);
   linkVolatileRoot(system);

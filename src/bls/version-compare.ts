@@ -1,6 +1,7 @@
 /** Version order: the UAPI Version Format Specification's, and RPM's, which GRUB uses. */
 
-const VERSION_CHARACTER = /[A-Za-z0-9.~^-]/;
+/** What has no meaning of its own in a version. */
+const SEPARATORS = /^[^A-Za-z0-9.~^-]+/;
 const DIGITS = /^[0-9]*/;
 const LETTERS = /^[A-Za-z]*/;
 
@@ -27,8 +28,8 @@ export function compareVersions(a: string, b: string): number {
   let left = a;
   let right = b;
   for (;;) {
-    left = left.slice(left.search(VERSION_CHARACTER) < 0 ? left.length : left.search(VERSION_CHARACTER));
-    right = right.slice(right.search(VERSION_CHARACTER) < 0 ? right.length : right.search(VERSION_CHARACTER));
+    left = left.replace(SEPARATORS, "");
+    right = right.replace(SEPARATORS, "");
     if (left.startsWith("~") || right.startsWith("~")) {
       const order = Number(!left.startsWith("~")) - Number(!right.startsWith("~"));
       if (order !== 0) return order;

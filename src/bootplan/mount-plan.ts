@@ -31,6 +31,8 @@ export type MountStep =
 export const BOOT_PLACES = {
   physicalRoot: "/run/sealroot/physical",
   imageRoot: "/run/sealroot/image",
+  /** The read-only root, when a writable layer in memory goes on top of it. */
+  sealedRoot: "/run/sealroot/sealed",
   transient: "/run/sealroot/transient",
 } as const;
 
@@ -53,23 +55,22 @@ export interface MountFacts {
 
 /** The steps from the mounted physical root and the opened image to the finished root. */
 export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
-  const { physicalRoot, imageRoot } = BOOT_PLACES;
+  const { physicalRoot, imageRoot, sealedRoot } = BOOT_PLACES;
   const { newRoot } = facts;
   const state = `${physicalRoot}/state/deploy/${plan.image.id}`;
-  const steps: MountStep[] = [
+  // Overlays on /etc and /var lie on the sealed root, not on the layer in memory: the kernel stacks two, not three.
+  const sealed = plan.transientRoot ? sealedRoot : newRoot;
+  return [
     mount("the root image", "erofs", facts.imageSource, imageRoot, ["ro"]),
-    mount("the root overlay", "overlay", `composefs:${plan.image.id}`, newRoot, [
+    { type: "make-directory", path: sealed, mode: 0o755 },
+    mount("the root overlay", "overlay", `composefs:${plan.image.id}`, sealed, [
       "ro",
       "metacopy=on",
       "redirect_dir=on",
       ...(facts.verified ? ["verity=require"] : []),
       `lowerdir=${imageRoot}::${physicalRoot}/${REPOSITORY}/objects`,
     ]),
-  ];
-  if (plan.transientRoot) {
-    steps.push(...transientOverlay("root", `transient:composefs=${plan.image.id}`, newRoot));
-  }
-  steps.push(
+    ...(plan.transientRoot ? transientOverlay("root", `transient:composefs=${plan.image.id}`, sealed, newRoot) : []),
     {
       type: "bind",
       what: "the physical root",
@@ -79,12 +80,12 @@ export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
       targetIsOptional: true,
     },
     { type: "require-directory", path: state, what: "the state of this deployment" },
-    ...stateMount(plan.etc, "etc", state, newRoot),
-    ...stateMount(plan.var, "var", state, newRoot),
+    ...stateMount(plan.etc, "etc", state, sealed, newRoot),
+    ...stateMount(plan.var, "var", state, sealed, newRoot),
+    ...(plan.transientRoot ? [{ type: "unmount", path: sealedRoot } as const] : []),
     { type: "unmount", path: imageRoot },
     { type: "unmount", path: physicalRoot },
-  );
-  return steps;
+  ];
 }
 
 function mount(
@@ -97,7 +98,13 @@ function mount(
   return { type: "mount", what, fileSystem, source, target, options };
 }
 
-function stateMount(kind: StateMount, name: "etc" | "var", state: string, newRoot: string): MountStep[] {
+function stateMount(
+  kind: StateMount,
+  name: "etc" | "var",
+  state: string,
+  sealed: string,
+  newRoot: string,
+): MountStep[] {
   const target = `${newRoot}/${name}`;
   const source = `${state}/${name}`;
   switch (kind) {
@@ -109,28 +116,32 @@ function stateMount(kind: StateMount, name: "etc" | "var", state: string, newRoo
         { type: "bind", what: `/${name}`, source, target, readOnly: false, targetIsOptional: false },
       ];
     case "overlay":
-      return writableOverlay(`the overlay on /${name}`, "overlay", source, target);
+      return writableOverlay(`the overlay on /${name}`, "overlay", `${sealed}/${name}`, source, target);
     case "transient":
-      return transientOverlay(name, "transient", target);
+      return transientOverlay(name, "transient", `${sealed}/${name}`, target);
   }
 }
 
-/** The merged directory has the mode of the upper one, hence 0755 (spec/host-boot.md 5). */
-function writableOverlay(what: string, source: string, layers: string, target: string): MountStep[] {
+/**
+ * @param layers the directory that holds the upper and the work directory
+ */
+function writableOverlay(what: string, source: string, lower: string, layers: string, target: string): MountStep[] {
   const [upper, work] = [`${layers}/upper`, `${layers}/work`];
   return [
+    // The merged directory has the mode of the upper one (spec/host-boot.md 5).
     { type: "make-directory", path: upper, mode: 0o755 },
     { type: "make-directory", path: work, mode: 0o700 },
-    mount(what, "overlay", source, target, ["rw", `lowerdir=${target}`, `upperdir=${upper}`, `workdir=${work}`]),
+    mount(what, "overlay", source, target, ["rw", `lowerdir=${lower}`, `upperdir=${upper}`, `workdir=${work}`]),
   ];
 }
 
-function transientOverlay(name: string, source: string, target: string): MountStep[] {
+function transientOverlay(name: string, source: string, lower: string, target: string): MountStep[] {
   const memory = `${BOOT_PLACES.transient}-${name}`;
+  const what = name === "root" ? "the root" : `/${name}`;
   return [
     { type: "make-directory", path: memory, mode: 0o700 },
-    mount(`the memory for ${target}`, "tmpfs", "tmpfs", memory, ["mode=0755"]),
-    ...writableOverlay(`the transient overlay on ${target}`, source, memory, target),
+    mount(`the memory for ${what}`, "tmpfs", "tmpfs", memory, ["mode=0755"]),
+    ...writableOverlay(`the transient overlay on ${what}`, source, lower, memory, target),
     { type: "unmount", path: memory },
   ];
 }

@@ -98,6 +98,7 @@ function steps(configuration: string | undefined, verified = true): string[] {
 test("planMounts() by default: image, overlay that requires fs-verity, read-only disk, /etc and /var bound", () => {
   assert.deepEqual(steps(undefined), [
     IMAGE,
+    "mkdir /sysroot 755",
     overlay("verity=require,"),
     SYSROOT,
     `require ${STATE}`,
@@ -108,12 +109,13 @@ test("planMounts() by default: image, overlay that requires fs-verity, read-only
 });
 
 test("planMounts() leaves verity=require out only for an unverified image", () => {
-  assert.equal(steps(undefined, false)[1], overlay(""));
+  assert.equal(steps(undefined, false)[2], overlay(""));
 });
 
 test("planMounts() of overlays keeps /etc's changes in the state and /var's in memory", () => {
   assert.deepEqual(steps("[etc]\nmount = 'overlay'\n[var]\nmount = 'transient'"), [
     IMAGE,
+    "mkdir /sysroot 755",
     overlay("verity=require,"),
     SYSROOT,
     `require ${STATE}`,
@@ -132,17 +134,26 @@ test("planMounts() of overlays keeps /etc's changes in the state and /var's in m
 
 test("planMounts() of a transient root puts the writable layer under everything that follows", () => {
   const plan = steps("[root]\ntransient = true\n[etc]\nmount = 'none'\n[var]\nmount = 'none'");
-  assert.deepEqual(plan.slice(2), [
+  assert.deepEqual(plan, [
+    IMAGE,
+    "mkdir /run/sealroot/sealed 755",
+    overlay("verity=require,").replace(" /sysroot ", " /run/sealroot/sealed "),
     "mkdir /run/sealroot/transient-root 700",
     "mount tmpfs tmpfs /run/sealroot/transient-root mode=0755",
     "mkdir /run/sealroot/transient-root/upper 755",
     "mkdir /run/sealroot/transient-root/work 700",
-    `mount overlay transient:composefs=${ID} /sysroot rw,lowerdir=/sysroot,upperdir=/run/sealroot/transient-root/upper,workdir=/run/sealroot/transient-root/work`,
+    `mount overlay transient:composefs=${ID} /sysroot rw,lowerdir=/run/sealroot/sealed,upperdir=/run/sealroot/transient-root/upper,workdir=/run/sealroot/transient-root/work`,
     "unmount /run/sealroot/transient-root",
     SYSROOT,
     `require ${STATE}`,
+    "unmount /run/sealroot/sealed",
     ...END,
   ]);
+});
+
+test("planMounts() of a transient root lays /etc's overlay on the sealed root: three overlays would be too many", () => {
+  const plan = steps("[root]\ntransient = true\n[etc]\nmount = 'overlay'");
+  assert.ok(plan.some((step) => step.includes("/sysroot/etc rw,lowerdir=/run/sealroot/sealed/etc,upperdir=")));
 });
 
 const digest = (algorithm: number, hex: string) => {

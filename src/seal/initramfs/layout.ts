@@ -5,7 +5,6 @@ import type { CpioDirectory, CpioEntry, CpioFile, CpioSymlink } from "../../cpio
 /** The directory that holds everything of ours; `initramfs/tools.ts` and `minimal/init` know it too. */
 export const BASE = "usr/lib/sealroot";
 
-/** Directories of a finished root begin with these; an extension must not name them, they may be links. */
 export function directory(path: string, mode = 0o755): CpioDirectory {
   return { kind: "directory", path: byteStringOfText(path), mode };
 }

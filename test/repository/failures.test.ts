@@ -82,6 +82,7 @@ test("a missing permission is told apart from a missing file", async () => {
     });
   } finally {
     if (ROOT) process.seteuid?.(0);
+    chmodSync(path, 0o700);
   }
 });
 

@@ -4,15 +4,12 @@ import { directoryTree, type Repository } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
+import { keepsUserXattrs, XATTRS_OPTION } from "./xattrs-option.ts";
 
 export const DIRECTORY_OPTIONS: readonly OptionSpecification[] = [
   { flags: "--bootable", summary: "as it is booted: /boot and /sysroot emptied, labelled by the image's own policy" },
   { flags: "--no-propagate-usr-to-root", summary: "the tree as it is, without the transform for OCI images" },
-  {
-    flags: "--xattrs <WHICH>",
-    summary: "which extended attributes stay",
-    choices: ["allowlist-only", "keep-user-xattrs"],
-  },
+  XATTRS_OPTION,
 ];
 
 /** Scans the directory and transforms the tree as the options say. */
@@ -30,7 +27,7 @@ export function directoryTreeFor(
       bootable: invocation.flag("bootable"),
       // commander turns --no-X into "X", which is true unless it is given.
       transform: invocation.flag("propagate-usr-to-root"),
-      keepUserXattrs: invocation.option("xattrs") === "keep-user-xattrs",
+      keepUserXattrs: keepsUserXattrs(invocation),
     }),
   );
 }

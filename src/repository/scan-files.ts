@@ -1,8 +1,6 @@
 /** Reading the files of a scanned directory: small ones are taken over, large ones become objects (spec/repository.md 3). */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-// Not through the room's index: a worker thread would load the whole room for one number.
-import { INLINE_CONTENT_MAX_BYTES } from "../tree/node.ts";
 import { type VerityAlgorithm, VerityHasher, verityDigest } from "../verity/index.ts";
 import { ObjectDraft, storeObject } from "./object-draft.ts";
 import type { ObjectSettings } from "./object-settings.ts";
@@ -12,6 +10,8 @@ export interface ScanFilesRequest {
   readonly algorithm: VerityAlgorithm;
   /** Where objects are stored; undefined: digests only. */
   readonly store: ObjectSettings | undefined;
+  /** Contents of up to this length are given back instead of an id. */
+  readonly inlineMaxBytes: number;
   /** Paths as bytes, one code unit a byte. */
   readonly paths: readonly string[];
   /** The length each file had when the directory was read. */
@@ -63,7 +63,7 @@ function readScannedFile(request: ScanFilesRequest, path: Buffer, sizeBytes: num
 }
 
 function contentOf(request: ScanFilesRequest, bytes: Buffer): ScannedFile {
-  if (bytes.length <= INLINE_CONTENT_MAX_BYTES) return { content: Uint8Array.from(bytes), isNew: false };
+  if (bytes.length <= request.inlineMaxBytes) return { content: Uint8Array.from(bytes), isNew: false };
   if (request.store === undefined) return { content: verityDigest(bytes, request.algorithm), isNew: false };
   const stored = storeObject(request.store, bytes);
   return { content: stored.objectId, isNew: stored.isNew };

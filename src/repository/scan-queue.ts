@@ -1,5 +1,6 @@
 /** Files on their way to the workers that read and hash them. */
 import { byteString } from "../bytes/index.ts";
+import { INLINE_CONTENT_MAX_BYTES } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { handleObjectRequest } from "./object-jobs.ts";
 import type { ObjectSettings } from "./object-settings.ts";
@@ -77,6 +78,7 @@ export class FileReadQueue {
       kind: "scan-files",
       algorithm: this.#algorithm,
       store: this.#store,
+      inlineMaxBytes: INLINE_CONTENT_MAX_BYTES,
       paths,
       sizesBytes,
     };

@@ -3,6 +3,7 @@ import type { ByteString } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { NAME_MAX_BYTES, quotePath } from "../tree/index.ts";
 import { BLOCK_BYTES, DIRECTORY_TAIL_MAX_BYTES, DIRENT_BYTES, DIRENT_TYPES } from "./format.ts";
+import type { ImageBuffer } from "./image-buffer.ts";
 import type { DirectoryListing, Inode } from "./inode.ts";
 
 const DOT = "." as ByteString;
@@ -62,21 +63,23 @@ function checkName(name: ByteString): void {
   }
 }
 
-/**
- * Writes the records `start..end` of a listing and their names at `offset`: one block, or the tail.
- * @param out the image, as a Buffer
- */
-export function writeRecords(out: Buffer, offset: number, listing: DirectoryListing, start: number, end: number): void {
+/** Writes the records `start..end` of a listing and their names at `offset`: one block, or the tail. */
+export function writeRecords(
+  out: ImageBuffer,
+  offset: number,
+  listing: DirectoryListing,
+  start: number,
+  end: number,
+): void {
   let nameOffset = DIRENT_BYTES * (end - start);
   for (let index = start; index < end; index++) {
     const name = listing.names[index] as ByteString;
     const inode = listing.inodes[index] as Inode;
     const record = offset + DIRENT_BYTES * (index - start);
-    out.writeUInt32LE(inode.nid % 2 ** 32, record);
-    out.writeUInt32LE(Math.floor(inode.nid / 2 ** 32), record + 4);
-    out.writeUInt16LE(nameOffset, record + 8);
-    out.writeUInt8(DIRENT_TYPES[inode.storedKind], record + 10);
-    out.write(name, offset + nameOffset, "latin1");
+    out.view.setUint32(record, inode.nid, true); // the upper half is 0: images end at 2^32 blocks, inodes long before
+    out.view.setUint16(record + 8, nameOffset, true);
+    out.view.setUint8(record + 10, DIRENT_TYPES[inode.storedKind]);
+    out.bytes.write(name, offset + nameOffset, "latin1");
     nameOffset += name.length;
   }
 }

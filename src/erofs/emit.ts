@@ -17,9 +17,10 @@ import {
   SUPERBLOCK_OFFSET,
   XATTR_AREA_HEADER_BYTES,
 } from "./format.ts";
+import type { ImageBuffer } from "./image-buffer.ts";
 import type { Inode } from "./inode.ts";
 import { type BuildTime, chunkFormat } from "./layout.ts";
-import type { XattrPair } from "./xattr-table.ts";
+import { writeXattrEntry, type XattrEntry } from "./xattr-entry.ts";
 
 const CHUNK_FORMAT_BITS = 16;
 
@@ -36,54 +37,54 @@ export interface ImageFacts {
 }
 
 /** Writes header and superblock (spec 1.1, 1.2); all other bytes of them stay zero. */
-export function writeSuperblock(out: Buffer, facts: ImageFacts): void {
-  out.writeUInt32LE(HEADER_MAGIC, 0);
-  out.writeUInt32LE(HEADER_VERSION, 4);
-  out.writeUInt32LE(facts.hasAcl && facts.epoch === 1 ? HEADER_FLAG_HAS_ACL : 0, 8);
-  out.writeUInt32LE(facts.version, 12);
-  const superblock = out.subarray(SUPERBLOCK_OFFSET);
-  superblock.writeUInt32LE(SUPERBLOCK_MAGIC, 0);
-  superblock.writeUInt32LE(FEATURE_COMPAT_MTIME | FEATURE_COMPAT_XATTR_FILTER, 8);
-  superblock.writeUInt8(BLOCK_SIZE_BITS, 12);
-  superblock.writeUInt16LE(facts.rootNid, 14);
-  superblock.writeUInt32LE(facts.inodeCount, 16);
-  superblock.writeUInt32LE(out.length / BLOCK_BYTES, 36);
+export function writeSuperblock(out: ImageBuffer, facts: ImageFacts): void {
+  out.view.setUint32(0, HEADER_MAGIC, true);
+  out.view.setUint32(4, HEADER_VERSION, true);
+  out.view.setUint32(8, facts.hasAcl && facts.epoch === 1 ? HEADER_FLAG_HAS_ACL : 0, true);
+  out.view.setUint32(12, facts.version, true);
+  const at = SUPERBLOCK_OFFSET;
+  out.view.setUint32(at, SUPERBLOCK_MAGIC, true);
+  out.view.setUint32(at + 8, FEATURE_COMPAT_MTIME | FEATURE_COMPAT_XATTR_FILTER, true);
+  out.view.setUint8(at + 12, BLOCK_SIZE_BITS);
+  out.view.setUint16(at + 14, facts.rootNid, true);
+  out.view.setUint32(at + 16, facts.inodeCount, true);
+  out.view.setUint32(at + 36, out.bytes.length / BLOCK_BYTES, true);
   if (facts.epoch === 2) return;
-  superblock.writeBigInt64LE(facts.buildTime.seconds, 24);
-  superblock.writeUInt32LE(facts.buildTime.nanoseconds, 32);
-  superblock.writeUInt32LE(Math.floor(facts.inodesEnd / BLOCK_BYTES), 44);
+  out.view.setBigInt64(at + 24, facts.buildTime.seconds, true);
+  out.view.setUint32(at + 32, facts.buildTime.nanoseconds, true);
+  out.view.setUint32(at + 44, Math.floor(facts.inodesEnd / BLOCK_BYTES), true);
 }
 
 /** Writes one inode: header, xattr area, tail, and its data blocks. */
-export function writeInode(out: Buffer, inode: Inode, xattrs: readonly XattrPair[], facts: ImageFacts): void {
+export function writeInode(out: ImageBuffer, inode: Inode, xattrs: readonly XattrEntry[], facts: ImageFacts): void {
   writeHeader(out, inode, facts.epoch);
   const areaOffset = inode.position + inode.headerBytes;
   if (xattrs.length > 0) writeXattrArea(out, areaOffset, inode, xattrs, facts);
   writeContent(out, inode, areaOffset + inode.xattrAreaBytes, inode.firstBlock * BLOCK_BYTES);
 }
 
-function writeHeader(out: Buffer, inode: Inode, epoch: Epoch): void {
+function writeHeader(out: ImageBuffer, inode: Inode, epoch: Epoch): void {
   const at = inode.position;
   const { uid, gid, mtimeSeconds, mtimeNanoseconds } = inode.node.metadata;
   const icount = inode.xattrAreaBytes === 0 ? 0 : (inode.xattrAreaBytes - XATTR_AREA_HEADER_BYTES) / 4 + 1;
-  out.writeUInt16LE(Number(inode.isExtended) | (inode.layout << 1), at);
-  out.writeUInt16LE(icount, at + 2);
-  out.writeUInt16LE(inode.isEscapedWhiteout ? 0o100000 | inode.node.metadata.mode : modeOf(inode.node), at + 4);
-  out.writeUInt32LE(unionField(inode, epoch), at + 16);
-  out.writeUInt32LE(epoch === 1 ? inode.sequence : inode.nid, at + 20);
+  out.view.setUint16(at, Number(inode.isExtended) | (inode.layout << 1), true);
+  out.view.setUint16(at + 2, icount, true);
+  out.view.setUint16(at + 4, inode.isEscapedWhiteout ? 0o100000 | inode.node.metadata.mode : modeOf(inode.node), true);
+  out.view.setUint32(at + 16, unionField(inode, epoch), true);
+  out.view.setUint32(at + 20, epoch === 1 ? inode.sequence : inode.nid, true);
   if (!inode.isExtended) {
-    out.writeUInt16LE(inode.linkCount, at + 6);
-    out.writeUInt32LE(inode.sizeBytes, at + 8);
-    out.writeUInt16LE(uid, at + 24);
-    out.writeUInt16LE(gid, at + 26);
+    out.view.setUint16(at + 6, inode.linkCount, true);
+    out.view.setUint32(at + 8, inode.sizeBytes, true);
+    out.view.setUint16(at + 24, uid, true);
+    out.view.setUint16(at + 26, gid, true);
     return;
   }
-  out.writeBigUInt64LE(BigInt(inode.sizeBytes), at + 8);
-  out.writeUInt32LE(uid, at + 24);
-  out.writeUInt32LE(gid, at + 28);
-  out.writeBigInt64LE(mtimeSeconds, at + 32);
-  out.writeUInt32LE(epoch === 1 ? mtimeNanoseconds : 0, at + 40);
-  out.writeUInt32LE(inode.linkCount, at + 44);
+  out.view.setBigUint64(at + 8, BigInt(inode.sizeBytes), true);
+  out.view.setUint32(at + 24, uid, true);
+  out.view.setUint32(at + 28, gid, true);
+  out.view.setBigInt64(at + 32, mtimeSeconds, true);
+  out.view.setUint32(at + 40, epoch === 1 ? mtimeNanoseconds : 0, true);
+  out.view.setUint32(at + 44, inode.linkCount, true);
 }
 
 /** i_u: block number, chunk format or device number (spec 2.3, 2.8). */
@@ -97,44 +98,33 @@ function unionField(inode: Inode, epoch: Epoch): number {
 }
 
 function writeXattrArea(
-  out: Buffer,
+  out: ImageBuffer,
   offset: number,
   inode: Inode,
-  xattrs: readonly XattrPair[],
+  xattrs: readonly XattrEntry[],
   facts: ImageFacts,
 ): void {
   let filter = 0xffffffff;
   let at = offset + XATTR_AREA_HEADER_BYTES;
   const tableOffset = facts.epoch === 1 ? facts.inodesEnd % BLOCK_BYTES : facts.inodesEnd;
-  const local: XattrPair[] = [];
+  const local: XattrEntry[] = [];
   let shared = 0;
   for (const pair of xattrs) {
     filter &= ~pair.name.filterMask;
     if (pair.tableOffset !== -1 && shared < inode.sharedXattrs) {
-      out.writeUInt32LE((tableOffset + pair.tableOffset) / 4, at);
+      out.view.setUint32(at, (tableOffset + pair.tableOffset) / 4, true);
       at += 4;
       shared++;
     } else {
       local.push(pair);
     }
   }
-  out.writeUInt32LE(filter >>> 0, offset);
-  out.writeUInt8(shared, offset + 4);
+  out.view.setUint32(offset, filter >>> 0, true);
+  out.view.setUint8(offset + 4, shared);
   for (const pair of local) at += writeXattrEntry(out, at, pair);
 }
 
-/** Writes a local or shared entry and returns its length. */
-export function writeXattrEntry(out: Buffer, offset: number, pair: XattrPair): number {
-  const { suffix, index } = pair.name;
-  out.writeUInt8(suffix.length, offset);
-  out.writeUInt8(index, offset + 1);
-  out.writeUInt16LE(pair.value.length, offset + 2);
-  out.write(suffix, offset + 4, "latin1");
-  out.write(pair.value, offset + 4 + suffix.length, "latin1");
-  return pair.entryBytes;
-}
-
-function writeContent(out: Buffer, inode: Inode, tailOffset: number, blocksOffset: number): void {
+function writeContent(out: ImageBuffer, inode: Inode, tailOffset: number, blocksOffset: number): void {
   const { node, listing } = inode;
   if (listing !== undefined) {
     let start = 0;
@@ -144,14 +134,14 @@ function writeContent(out: Buffer, inode: Inode, tailOffset: number, blocksOffse
     });
     if (listing.tailBytes > 0) writeRecords(out, tailOffset, listing, start, listing.names.length);
   } else if (node.kind === "symlink") {
-    out.write(node.target, inode.blockCount > 0 ? blocksOffset : tailOffset, "latin1");
+    out.bytes.write(node.target, inode.blockCount > 0 ? blocksOffset : tailOffset, "latin1");
   } else if (inode.layout === LAYOUT_CHUNKED) {
     // A moved array fills its whole block, whatever the count (spec 2.7, end).
     const [at, length] = inode.blockCount > 0 ? [blocksOffset, BLOCK_BYTES] : [tailOffset, inode.tailBytes];
-    for (let index = 0; index < length; index += CHUNK_INDEX_BYTES) out.writeUInt32LE(NO_BLOCK, at + index);
+    for (let index = 0; index < length; index += CHUNK_INDEX_BYTES) out.view.setUint32(at + index, NO_BLOCK, true);
   } else if (node.kind === "file" && node.content.type === "inline") {
     const { bytes } = node.content;
-    out.set(bytes.subarray(0, bytes.length - inode.tailBytes), blocksOffset);
-    out.set(bytes.subarray(bytes.length - inode.tailBytes), tailOffset);
+    out.bytes.set(bytes.subarray(0, bytes.length - inode.tailBytes), blocksOffset);
+    out.bytes.set(bytes.subarray(bytes.length - inode.tailBytes), tailOffset);
   }
 }

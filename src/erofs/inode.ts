@@ -2,7 +2,7 @@
 import type { ByteString } from "../bytes/index.ts";
 import type { DirectoryNode, TreeNode } from "../tree/index.ts";
 import { COMPACT_INODE_BYTES, EXTENDED_INODE_BYTES, LAYOUT_PLAIN, SLOT_BYTES } from "./format.ts";
-import type { XattrPair } from "./xattr-table.ts";
+import type { XattrEntry } from "./xattr-entry.ts";
 
 /** A directory's records: its entries with `.` and `..`, in byte order. */
 export interface DirectoryListing {
@@ -25,8 +25,8 @@ export class Inode {
   listing: DirectoryListing | undefined;
   /** A directory with an escaped whiteout in it. */
   holdsWhiteouts = false;
-  /** All but the object's metacopy and redirect, which would be a pair each for every file. */
-  xattrs: readonly XattrPair[] = [];
+  /** All but the object's metacopy and redirect, which would be two entries for every file. */
+  xattrs: readonly XattrEntry[] = [];
 
   xattrAreaBytes = 0;
   sharedXattrs = 0;

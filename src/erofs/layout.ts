@@ -20,7 +20,7 @@ import {
   XATTR_AREA_HEADER_BYTES,
 } from "./format.ts";
 import type { Inode } from "./inode.ts";
-import type { XattrPair } from "./xattr-table.ts";
+import { entryLength, type XattrEntry } from "./xattr-entry.ts";
 
 /** libcomposefs' limit of shared references in one inode; composefs-rs has only the width of the field. */
 const SHARED_XATTRS_MAX: Readonly<Record<DumpDialect, number>> = { c: 128, rs: 255 };
@@ -53,12 +53,17 @@ export function buildTimeOf(inodes: readonly Inode[], dialect: DumpDialect): Bui
   return { seconds, nanoseconds };
 }
 
-/** Chunk format of a file in epoch 1: the smallest chunks of which one index is enough, up to 2^43 bytes. */
+/** Chunk format of a file: in epoch 1 the smallest chunks of which one index is enough, up to 2^43 bytes. */
 export function chunkFormat(sizeBytes: number, epoch: Epoch): number {
   if (epoch === 2) return CHUNK_FORMAT_EPOCH_2;
-  let bits = BLOCK_SIZE_BITS;
-  while (bits < CHUNK_BITS_MAX && 2 ** bits < sizeBytes) bits++;
-  return bits - BLOCK_SIZE_BITS;
+  const bits = bitLength(sizeBytes - 1);
+  return Math.min(Math.max(bits, BLOCK_SIZE_BITS), CHUNK_BITS_MAX) - BLOCK_SIZE_BITS;
+}
+
+/** Of a number up to 2^53. */
+function bitLength(value: number): number {
+  const high = Math.floor(value / 2 ** 32);
+  return high === 0 ? 32 - Math.clz32(value) : 64 - Math.clz32(high);
 }
 
 /** Lays the inodes out one behind the other. */
@@ -80,7 +85,7 @@ export class LayoutPass {
   }
 
   /** Gives an inode its form, its position and the number of its data blocks. */
-  place(inode: Inode, xattrs: readonly XattrPair[]): void {
+  place(inode: Inode, xattrs: readonly XattrEntry[]): void {
     this.#measureXattrs(inode, xattrs);
     this.#measureContent(inode);
     inode.isExtended = this.#epoch === 2 || !this.#fitsCompact(inode);
@@ -92,7 +97,7 @@ export class LayoutPass {
     this.#position += inode.headerBytes + inode.xattrAreaBytes + inode.tailBytes;
   }
 
-  #measureXattrs(inode: Inode, xattrs: readonly XattrPair[]): void {
+  #measureXattrs(inode: Inode, xattrs: readonly XattrEntry[]): void {
     if (xattrs.length === 0) return;
     let bytes = XATTR_AREA_HEADER_BYTES;
     for (const pair of xattrs) {
@@ -102,7 +107,7 @@ export class LayoutPass {
       } else if (pair.tableOffset !== -1 && this.#dialect === "rs") {
         throw new SealrootError("unsupported", "Cannot write EROFS image: an inode with over 255 shared attributes");
       } else {
-        bytes += pair.entryBytes;
+        bytes += entryLength(pair);
       }
     }
     if ((bytes - XATTR_AREA_HEADER_BYTES) / 4 + 1 > UINT16_MAX) {

@@ -2,12 +2,14 @@
 import { SealrootError } from "../errors/index.ts";
 import type { DirectoryNode, DumpDialect } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
-import { type ImageFacts, writeInode, writeSuperblock, writeXattrEntry } from "./emit.ts";
+import { type ImageFacts, writeInode, writeSuperblock } from "./emit.ts";
 import { BLOCK_BYTES, type Epoch } from "./format.ts";
+import { newImageBuffer } from "./image-buffer.ts";
 import type { Inode } from "./inode.ts";
 import { collectInodes, type InodeCollection } from "./inode-order.ts";
 import { InodeXattrs } from "./inode-xattrs.ts";
 import { buildTimeOf, LayoutPass } from "./layout.ts";
+import { writeXattrEntry } from "./xattr-entry.ts";
 import { ACL_ACCESS_INDEX, ACL_DEFAULT_INDEX } from "./xattr-name.ts";
 import { XattrTable } from "./xattr-table.ts";
 
@@ -45,9 +47,7 @@ export function writeErofs(root: DirectoryNode, options: ErofsOptions): Uint8Arr
 
   const table = new XattrTable(epoch);
   const xattrs = new InodeXattrs({ epoch, dialect, algorithm: options.algorithm, version }, table);
-  for (const [index, inode] of inodes.entries()) xattrs.add(inode, index === 0);
-  xattrs.addSharedOverlayPairs();
-  table.layOut();
+  xattrs.addAll(inodes);
 
   const buildTime = buildTimeOf(inodes, dialect);
   const layout = new LayoutPass(epoch, dialect, buildTime);
@@ -64,11 +64,11 @@ export function writeErofs(root: DirectoryNode, options: ErofsOptions): Uint8Arr
     rootNid: rootNidOf(inodes),
     inodeCount: inodes.length,
   };
-  const out = Buffer.alloc(endBlock * BLOCK_BYTES);
+  const out = newImageBuffer(endBlock * BLOCK_BYTES);
   writeSuperblock(out, facts);
   for (const inode of inodes) writeInode(out, inode, xattrs.listOf(inode), facts);
   for (const pair of table.shared) writeXattrEntry(out, inodesEnd + pair.tableOffset, pair);
-  return out;
+  return out.bytes;
 }
 
 function headerVersion(form: ErofsForm, collection: InodeCollection): number {

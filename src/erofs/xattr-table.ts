@@ -1,34 +1,8 @@
 /** All xattrs of an image: equal pairs are one object, those of two or more inodes are stored once (spec/erofs.md 3.6). */
-import { alignUp, type ByteString, compareByteStrings } from "../bytes/index.ts";
-import { SealrootError } from "../errors/index.ts";
-import { type Epoch, XATTR_ENTRY_HEADER_BYTES } from "./format.ts";
+import { type ByteString, compareByteStrings } from "../bytes/index.ts";
+import type { Epoch } from "./format.ts";
+import { entryLength, XattrPair } from "./xattr-entry.ts";
 import { splitXattrName, type XattrName } from "./xattr-name.ts";
-
-const SUFFIX_MAX_BYTES = 255;
-const VALUE_MAX_BYTES = 65535;
-
-/** A name with a value. */
-export class XattrPair {
-  readonly name: XattrName;
-  readonly value: ByteString;
-  /** How many inodes have it. */
-  uses = 0;
-  /** Offset in the shared table; -1 when the pair is not in it. */
-  tableOffset = -1;
-
-  constructor(name: XattrName, value: ByteString) {
-    if (name.suffix.length > SUFFIX_MAX_BYTES || value.length > VALUE_MAX_BYTES) {
-      throw new SealrootError("unsupported", `Cannot store extended attribute ${name.full}: name or value too long`);
-    }
-    this.name = name;
-    this.value = value;
-  }
-
-  /** Length of the stored entry. */
-  get entryBytes(): number {
-    return alignUp(XATTR_ENTRY_HEADER_BYTES + this.name.suffix.length + this.value.length, 4);
-  }
-}
 
 /** Interns pairs and lays out the shared ones. */
 export class XattrTable {
@@ -79,7 +53,7 @@ export class XattrTable {
     this.#shared = shared.sort(this.#epoch === 1 ? compareEpoch1 : compareEpoch2);
     for (const pair of shared) {
       pair.tableOffset = this.#sizeBytes;
-      this.#sizeBytes += pair.entryBytes;
+      this.#sizeBytes += entryLength(pair);
     }
   }
 

@@ -5,6 +5,7 @@ import { unescapeField } from "./dump-escape.ts";
 import { DEPTH_MAX, NAME_MAX_BYTES } from "./path.ts";
 
 const FIXED_FIELDS = 11;
+const NO_TEXTS: readonly string[] = [];
 /** What both reference tools read behind the fixed fields at most. */
 const XATTR_TEXT_MAX_BYTES = 65535;
 const XATTR_VALUE_MAX_BYTES = 65535;
@@ -57,9 +58,11 @@ export function splitDumpLine(line: string): DumpFields {
     throw corrupt("more than 65535 bytes of extended attributes");
   }
   if (line.includes("\0")) throw corrupt("a NUL byte");
+  const isHardLink = mode.startsWith("@");
   return {
     path: unescapeField(path),
-    ...parseMode(mode),
+    mode: parseMode(isHardLink ? mode.slice(1) : mode),
+    isHardLink,
     payload: optionalField(payload),
     content: content === "" ? undefined : optionalField(content),
     digest: parseDigest(digest),
@@ -69,7 +72,7 @@ export function splitDumpLine(line: string): DumpFields {
     gidText,
     rdevText,
     mtimeText,
-    xattrTexts: fields.slice(FIXED_FIELDS),
+    xattrTexts: fields.length === FIXED_FIELDS ? NO_TEXTS : fields.slice(FIXED_FIELDS),
   };
 }
 
@@ -78,10 +81,9 @@ function optionalField(text: string): ByteString | undefined {
   return text === "-" ? undefined : unescapeField(text);
 }
 
-function parseMode(text: string): { mode: number; isHardLink: boolean } {
-  if (!/^@?[0-7]{1,6}$/.test(text)) throw corrupt(`mode ${JSON.stringify(text)} is not octal`);
-  const isHardLink = text.startsWith("@");
-  return { mode: Number.parseInt(isHardLink ? text.slice(1) : text, 8), isHardLink };
+function parseMode(text: string): number {
+  if (!/^[0-7]{1,6}$/.test(text)) throw corrupt(`mode ${JSON.stringify(text)} is not octal`);
+  return Number.parseInt(text, 8);
 }
 
 function parseDigest(text: string): string | undefined {
@@ -94,9 +96,10 @@ function parseDigest(text: string): string | undefined {
 export function parseDecimal(text: string, field: string, max: number = UINT32_MAX): number {
   if (text === "0") return 0;
   if (!/^\+?[0-9]+$/.test(text)) throw corrupt(`${field} ${JSON.stringify(text)} is not a decimal number`);
-  if (text.length > 15 && BigInt(text.replace("+", "")) > BigInt(max)) throw corrupt(`${field} ${text} is over ${max}`);
+  // Above 15 digits the conversion could round a number that is too large down to the limit.
+  const isTooLarge = text.length > 15 && BigInt(text.replace("+", "")) > BigInt(max);
   const value = Number(text);
-  if (value > max) throw corrupt(`${field} ${text} is over ${max}`);
+  if (isTooLarge || value > max) throw corrupt(`${field} ${text} is over ${max}`);
   return value;
 }
 

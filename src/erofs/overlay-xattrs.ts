@@ -1,0 +1,132 @@
+/**
+ * The two attributes by which overlayfs finds a file's object, `trusted.overlay.metacopy` and `.redirect` (spec/erofs.md 3.4
+ * step 2; struct ovl_metacopy of linux fs/overlayfs). Nearly all of them belong to one file, so they are counted first
+ * and made anew whenever they are needed: kept as pairs they would be the larger part of the writer's memory.
+ */
+import type { ByteString } from "../bytes/index.ts";
+import { corrupt } from "../errors/index.ts";
+import { type DumpDialect, type FileContent, objectIdOfPath, objectPath } from "../tree/index.ts";
+import { ALGORITHM_NUMBER, DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
+import { METACOPY_XATTR, REDIRECT_XATTR } from "./format.ts";
+import type { XattrEntry } from "./xattr-entry.ts";
+import type { XattrName } from "./xattr-name.ts";
+import type { XattrTable } from "./xattr-table.ts";
+
+const METACOPY = METACOPY_XATTR as ByteString;
+const REDIRECT = REDIRECT_XATTR as ByteString;
+/** Version, length, flags, algorithm: what stands before the digest. */
+const METACOPY_HEADER_BYTES = 4;
+const HEX = /^[0-9a-f]+$/;
+
+export type ExternalContent = Extract<FileContent, { type: "external" }>;
+
+export class OverlayXattrs {
+  readonly #dialect: DumpDialect;
+  readonly #algorithm: VerityAlgorithm;
+  readonly #table: XattrTable;
+  /** Files by digest; the empty string for those without. */
+  readonly #metacopyUses = new Map<string, number>();
+  /** How many more files have the redirect made from this text than have the metacopy: mostly nothing is in here. */
+  readonly #redirectSurplus = new Map<string, number>();
+  readonly #sharedMetacopies = new Map<string, XattrEntry>();
+  readonly #sharedRedirects = new Map<string, XattrEntry>();
+
+  constructor(dialect: DumpDialect, algorithm: VerityAlgorithm, table: XattrTable) {
+    this.#dialect = dialect;
+    this.#algorithm = algorithm;
+    this.#table = table;
+  }
+
+  /** Counts one file; all of them go before {@link addShared}. */
+  count(content: ExternalContent): void {
+    const { objectId } = content;
+    if (objectId !== undefined && (objectId.length !== 2 * DIGEST_BYTES[this.#algorithm] || !HEX.test(objectId))) {
+      throw corrupt(`Cannot write EROFS image: object ${objectId} is not named by a ${this.#algorithm} digest`);
+    }
+    increase(this.#metacopyUses, objectId ?? "", 1);
+    const source = this.#redirectSource(content);
+    if (source === objectId) return;
+    if (source !== undefined) increase(this.#redirectSurplus, source, 1);
+    if (objectId !== undefined) increase(this.#redirectSurplus, objectId, -1);
+  }
+
+  /** Puts those that several files have into the table. */
+  addShared(): void {
+    for (const [objectId, uses] of this.#metacopyUses) {
+      if (uses > 1)
+        this.#sharedMetacopies.set(objectId, this.#table.use(METACOPY, this.#metacopyValue(objectId), uses));
+      if (objectId !== "") this.#shareRedirect(objectId, uses + (this.#redirectSurplus.get(objectId) ?? 0));
+    }
+    for (const [source, uses] of this.#redirectSurplus) {
+      if (!this.#metacopyUses.has(source)) this.#shareRedirect(source, uses);
+    }
+  }
+
+  /** The attributes of one file, metacopy first. */
+  entriesOf(content: ExternalContent): XattrEntry[] {
+    const objectId = content.objectId ?? "";
+    const metacopy = this.#sharedMetacopies.get(objectId) ?? this.#metacopyEntry(objectId);
+    const source = this.#redirectSource(content);
+    if (source === undefined) return [metacopy];
+    return [metacopy, this.#sharedRedirects.get(source) ?? redirectEntry(this.#table.name(REDIRECT), source)];
+  }
+
+  #shareRedirect(source: string, uses: number): void {
+    if (uses < 2) return;
+    const value = (source.startsWith("/") ? source : `/${objectPath(source)}`) as ByteString;
+    this.#sharedRedirects.set(source, this.#table.use(REDIRECT, value, uses));
+  }
+
+  #metacopyHeader(objectId: string): number[] {
+    return [0, METACOPY_HEADER_BYTES + objectId.length / 2, 0, ALGORITHM_NUMBER[this.#algorithm]];
+  }
+
+  #metacopyValue(objectId: string): ByteString {
+    if (objectId === "") return "" as ByteString;
+    const digest = Buffer.from(objectId, "hex").toString("latin1");
+    return `${String.fromCharCode(...this.#metacopyHeader(objectId))}${digest}` as ByteString;
+  }
+
+  #metacopyEntry(objectId: string): XattrEntry {
+    return {
+      name: this.#table.name(METACOPY),
+      valueBytes: objectId === "" ? 0 : METACOPY_HEADER_BYTES + objectId.length / 2,
+      tableOffset: -1,
+      writeValue: (out, offset) => {
+        if (objectId === "") return;
+        out.set(this.#metacopyHeader(objectId), offset);
+        out.write(objectId, offset + METACOPY_HEADER_BYTES, "hex");
+      },
+    };
+  }
+
+  /**
+   * What the redirect is made from: a digest where it is the digest's path, otherwise the path itself behind a slash.
+   * The C tool takes any path; composefs-rs takes the digest, and without one reads it out of the path.
+   */
+  #redirectSource(content: ExternalContent): string | undefined {
+    const { objectId, backingPath } = content;
+    if (backingPath === undefined || (this.#dialect === "rs" && objectId !== undefined)) return objectId;
+    const named = objectIdOfPath(backingPath);
+    if (this.#dialect === "c") return named === undefined || backingPath.startsWith("/") ? `/${backingPath}` : named;
+    if (named === undefined) throw corrupt(`Cannot write EROFS image: backing path ${backingPath} is not xx/REST`);
+    return named;
+  }
+}
+
+function redirectEntry(name: XattrName, source: string): XattrEntry {
+  const isPath = source.startsWith("/");
+  return {
+    name,
+    valueBytes: isPath ? source.length : source.length + 2,
+    tableOffset: -1,
+    writeValue: (out, offset) => {
+      if (isPath) out.write(source, offset, "latin1");
+      else out.write(`/${objectPath(source)}`, offset, "latin1");
+    },
+  };
+}
+
+function increase(counts: Map<string, number>, key: string, by: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
+}

@@ -1,0 +1,87 @@
+/** The second carrier: Debian's own initramfs files with our extension behind them, on the sealed disk. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { extendInitramfs } from "../../src/seal/initramfs/index.ts";
+import { startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
+import { guestText, type SealedExample, sealedExample } from "./sealed-example.ts";
+import { type StockInitramfs, stockInitramfs } from "./stock-initramfs.ts";
+
+/** Without firmware nobody names the disk. */
+const ROOT = "root=/dev/vda3";
+const NO_IMAGE = "0".repeat(128);
+/** initramfs-tools waits 30 s for a root device, whatever the command line says. */
+const NO_ROOT_TIMEOUT_MS = 300_000;
+
+describe("an image's own initramfs with our extension", () => {
+  let example: SealedExample;
+  let stock: StockInitramfs;
+  before(async () => {
+    example = await sealedExample();
+    stock = await stockInitramfs();
+  });
+
+  /** Boots the sealed disk with the kernel given directly. */
+  async function boot(
+    generator: "dracut" | "initramfs-tools",
+    commandLine: string,
+    check: (guest: VirtualMachine) => Promise<void>,
+  ): Promise<void> {
+    const directory = await mkdtemp(join(tmpdir(), "sealroot-extended-"));
+    try {
+      const initrdPath = join(directory, "initramfs");
+      const { kernelPath, kernelRelease, files } = stock;
+      await writeFile(initrdPath, await extendInitramfs(await stock.read(generator), files, { kernelRelease }));
+      const drives = [{ path: example.diskPath }];
+      const guest = await startVirtualMachine({ drives, directBoot: { kernelPath, initrdPath, commandLine } });
+      try {
+        await check(guest);
+      } finally {
+        await guest.stop();
+      }
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  }
+
+  for (const generator of ["dracut", "initramfs-tools"] as const) {
+    test(`of ${generator} boots the sealed root with fs-verity required`, async () => {
+      await boot(generator, `${example.commandLine} ${ROOT}`, async (guest) => {
+        await guest.waitForReady();
+        assert.equal(await guestText(guest, "findmnt -no SOURCE /"), `composefs:${example.deploymentId}`);
+        assert.match(await guestText(guest, "findmnt -no OPTIONS /"), /^ro,.*verity=require/);
+        assert.match(await guestText(guest, "findmnt -no OPTIONS /sysroot"), /^ro,/);
+        assert.equal(await guestText(guest, "touch /etc/written /var/written && echo written"), "written");
+        assert.match(await guestText(guest, "readlink /run/systemd/volatile-root"), /^\/dev\/block\/[1-9]/);
+        assert.equal(
+          await guestText(guest, "ls /run/sealroot/physical /run/sealroot/image"),
+          "/run/sealroot/image:\n\n/run/sealroot/physical:",
+        );
+      });
+    });
+  }
+
+  test("of dracut stops, without a shell, when the image is not there", async () => {
+    await boot("dracut", `composefs=${NO_IMAGE} rw console=ttyS0 ${ROOT}`, async (guest) => {
+      await guest.waitForConsole(/sealroot: Cannot open the root image: it is not in the repository/);
+      await guest.waitForConsole(/sealroot: Stopped: /);
+    });
+  });
+
+  test("of dracut stops when the command line names no image at all", async () => {
+    await boot("dracut", `rw console=ttyS0 ${ROOT}`, async (guest) => {
+      await guest.waitForConsole(/sealroot: Cannot choose the root image: no composefs= on the kernel command line/);
+      await guest.waitForConsole(/sealroot: Stopped: /);
+    });
+  });
+
+  test("of initramfs-tools stops, without a shell, when there is no root device", async () => {
+    await boot("initramfs-tools", `${example.commandLine} root=/dev/vdz`, async (guest) => {
+      await guest.waitForConsole(/sealroot: Cannot go on: the initramfs failed/, NO_ROOT_TIMEOUT_MS);
+      await guest.waitForConsole(/sealroot: Stopped: /);
+      assert.doesNotMatch(guest.consoleText, /\(initramfs\)|the root is composefs:/);
+    });
+  });
+});

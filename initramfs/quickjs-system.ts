@@ -1,6 +1,6 @@
 /** The machine as QuickJS reaches it: files by its os module, everything else by programs. */
 import "./quickjs.ts";
-import type { BootSystem, CommandResult } from "./system.ts";
+import { type BootSystem, type CommandResult, encodeText } from "./system.ts";
 
 const BUFFER_BYTES = 16 * 1024;
 /** Kernel log levels of /dev/kmsg: KERN_CRIT shows on every console even with `quiet`, KERN_NOTICE does not. */
@@ -42,8 +42,7 @@ function readBytes(path: string): Uint8Array | undefined {
 function writeText(path: string, text: string): boolean {
   const descriptor = os.open(path, os.O_WRONLY);
   if (descriptor < 0) return false;
-  const bytes = new Uint8Array(text.length);
-  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index) & 0x7f;
+  const bytes = encodeText(text);
   const written = os.write(descriptor, bytes.buffer, 0, bytes.length);
   os.close(descriptor);
   return written === bytes.length;

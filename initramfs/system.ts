@@ -52,3 +52,10 @@ export function decodeText(bytes: Uint8Array): string {
     return text;
   }
 }
+
+/** The UTF-8 bytes of a text. QuickJS has no TextEncoder. */
+export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  const escaped = encodeURIComponent(text.toWellFormed());
+  const bytes = escaped.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Uint8Array.from(bytes, (byte) => byte.charCodeAt(0));
+}

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { refuseBoot } from "../../initramfs/failure.ts";
 import { loadKernelModules } from "../../initramfs/kernel-modules.ts";
-import { decodeText } from "../../initramfs/system.ts";
+import { decodeText, encodeText } from "../../initramfs/system.ts";
 import { BOOT_TRIES } from "../../src/bootplan/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { fakeMachine } from "./fake-system.ts";
@@ -61,7 +61,8 @@ test("loadKernelModules() says when the modules are for another kernel", () => {
   assert.deepEqual(machine.reports, ["failure: no modules for the running kernel 6.13, only for 6.12"]);
 });
 
-test("decodeText() reads UTF-8 and does not stumble over other bytes", () => {
+test("decodeText() and encodeText() know UTF-8 and do not stumble over other bytes", () => {
   assert.equal(decodeText(Buffer.from("aä€")), "aä€");
   assert.equal(decodeText(Uint8Array.of(0x61, 0xff)), "aÿ");
+  assert.deepEqual(Buffer.from(encodeText("a%20ä€…\ud800")), Buffer.from("a%20ä€…\ufffd"));
 });

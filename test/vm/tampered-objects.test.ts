@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DiskCopy } from "./disk-copy.ts";
-import { bootSealed, guestText, objectPathOf, sealedExample, systemState } from "./sealed-example.ts";
+import { BOOT_TIMEOUT_MS, bootSealed, guestText, objectPathOf, sealedExample, systemState } from "./sealed-example.ts";
 
 const LICENSES = "usr/share/common-licenses";
 
@@ -21,7 +21,7 @@ test("tampered objects cannot be read, and their neighbours can", async () => {
 
     const guest = await bootSealed(example, disk.path);
     try {
-      await guest.waitForReady();
+      await guest.waitForReady(BOOT_TIMEOUT_MS);
       const outcome = async (name: string): Promise<string> => {
         const { exitCode, stdout, stderr } = await guest.run(`cat /${LICENSES}/${name}`);
         return exitCode === 0 ? "read" : `${stdout.length} bytes, ${stderr.toString().trim().split(": ").at(-1)}`;

@@ -76,7 +76,7 @@ function repositoryCases({ disk, tree, scratch }: BenchInputs): BenchCase[] {
     },
     {
       name: "check that repository (fsck)",
-      ours: { command: sealroot("repo", "fsck", ours) },
+      ours: { command: sealroot("repo", "fsck", "--repo", ours) },
       ...against({ command: theirCommand("fsck") }),
     },
     {

@@ -2,6 +2,7 @@
 import { basename, dirname } from "node:path";
 import { PARTITION_TYPE, readDiskPartitions, readEspFile } from "../../src/disk/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
+import type { StepReporter } from "../../src/events/index.ts";
 import { loadCertificates, type OwnedCertificates } from "../../src/keys/index.ts";
 import { verifyPe } from "../../src/pe/index.ts";
 import { startVirtualMachine } from "../../src/vm/index.ts";
@@ -37,13 +38,18 @@ const SYSTEM_TIMEOUT_MS = 300_000;
 
 /**
  * Starts the disk with the keys of `keysDirectory` enrolled, waits until the system is up, and asks it.
- * The disk file is not changed.
+ * The disk file is not changed. What the guest prints counts as progress.
  *
  * @throws SealrootError when the machine does not come up; the message ends with the last lines of its console
  */
-export async function bootAndCheck(diskPath: string, keysDirectory: string): Promise<Proof[]> {
+export async function bootAndCheck(diskPath: string, keysDirectory: string, step: StepReporter): Promise<Proof[]> {
   const secureBoot = loadCertificates(keysDirectory);
-  const machine = await startVirtualMachine({ drives: [{ path: diskPath }], secureBoot });
+  let consoleBytes = 0;
+  const onConsole = (bytes: Uint8Array) => {
+    consoleBytes += bytes.length;
+    step.progress(consoleBytes, undefined, "bytes");
+  };
+  const machine = await startVirtualMachine({ drives: [{ path: diskPath }], secureBoot, onConsole });
   try {
     await machine.waitForReady(READY_TIMEOUT_MS);
     const { exitCode, stdout, stderr } = await machine.run(PROBE, SYSTEM_TIMEOUT_MS);

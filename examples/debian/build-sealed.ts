@@ -11,7 +11,8 @@ import { formatBytes, formatDuration, textTable } from "../../src/cli/table.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { type EventSink, runStep } from "../../src/events/index.ts";
 import { bootAndCheck, type Proof } from "./boot-check.ts";
-import { CHECKOUT, makeSealedDisk, type SealedDisk } from "./sealed-disk.ts";
+import { BOOTSTRAP_STEP } from "./image.ts";
+import { CHECKOUT, COMMAND_STEP, makeSealedDisk, type SealedDisk } from "./sealed-disk.ts";
 
 const USAGE = "Usage: ./just build-sealed [--full] [--no-boot] [--directory DIR]";
 
@@ -33,14 +34,16 @@ async function main(): Promise<number> {
   const options = readOptions();
   const steps: FinishedStep[] = [];
   const view = progressView("auto", process.stderr);
+  const commandSteps: readonly string[] = Object.values(COMMAND_STEP);
   const events: EventSink = (event) => {
     if (event.type === "step-finished") steps.push({ name: event.step, durationMs: event.durationMs });
-    view.sink(event);
+    // A command draws its own progress; two bars on one line would overwrite each other.
+    if (event.type === "message" || !commandSteps.includes(event.step)) view.sink(event);
   };
   try {
     const disk = await makeSealedDisk({ ...options, reuse: false, quiet: false, events });
     const proofs = options.boot
-      ? await runStep(events, "boot under Secure Boot", () => bootAndCheck(disk.diskPath, disk.keysDirectory))
+      ? await runStep(events, "boot under Secure Boot", (step) => bootAndCheck(disk.diskPath, disk.keysDirectory, step))
       : [];
     view.close();
     await printSteps(steps, disk);
@@ -65,12 +68,12 @@ function readOptions() {
 async function printSteps(steps: readonly FinishedStep[], disk: SealedDisk): Promise<void> {
   const { image } = disk;
   const results: Readonly<Record<string, string>> = {
-    "bootstrap Debian into an OCI image": imageSize(disk),
-    "seal the image": `adds ${formatBytes(disk.addedLayerBytes)}`,
-    "install to a disk file": `${formatBytes((await stat(disk.diskPath)).blocks * 512)} on disk`,
+    [BOOTSTRAP_STEP]: imageSize(disk),
+    [COMMAND_STEP.seal]: `adds ${formatBytes(disk.addedLayerBytes)}`,
+    [COMMAND_STEP.install]: `${formatBytes((await stat(disk.diskPath)).blocks * 512)} on disk`,
   };
   const rows = steps.map(({ name, durationMs }) => [name, formatDuration(durationMs), results[name] ?? ""]);
-  if (image.reused) rows.unshift(["bootstrap Debian into an OCI image", "reused", imageSize(disk)]);
+  if (image.reused) rows.unshift([BOOTSTRAP_STEP, "reused", imageSize(disk)]);
   console.log("");
   for (const line of textTable([["STEP", "TIME", "RESULT"], ...rows], [1])) console.log(line);
 }

@@ -29,6 +29,7 @@ export interface DebianImage {
 }
 
 export const DEBIAN_TAG = "latest";
+export const BOOTSTRAP_STEP = "bootstrap Debian into an OCI image";
 
 /** 2026-11-01. A fixed day, so that the example's bytes do not depend on when it is built. */
 const SOURCE_DATE_EPOCH_SECONDS = 1_793_491_200;
@@ -58,7 +59,7 @@ export async function buildDebianImage(options: DebianImageOptions): Promise<Deb
   await rm(partial, { recursive: true, force: true });
   await mkdir(dirname(partial), { recursive: true });
   try {
-    const built = await runStep(events, "bootstrap Debian into an OCI image", (reporter) =>
+    const built = await runStep(events, BOOTSTRAP_STEP, (reporter) =>
       buildLayout(partial, inputs, `${directory}.log`, reporter),
     );
     const record: BuildRecord = { ...built, inputsDigest };

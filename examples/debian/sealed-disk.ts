@@ -32,6 +32,13 @@ export interface SealedDisk {
   readonly diskPath: string;
 }
 
+/** Steps that are commands of their own: with `quiet` false they have the terminal and show their own progress. */
+export const COMMAND_STEP = {
+  keys: "make Secure Boot keys",
+  seal: "seal the image",
+  install: "install to a disk file",
+} as const;
+
 export const CHECKOUT = resolve(import.meta.dirname, "../..");
 const DISK_SIZE = { small: "3G", full: "6G" };
 /** Bounds the wait for another process that builds in the same directory. */
@@ -61,7 +68,7 @@ async function makeLocked(directory: string, options: SealedDiskOptions): Promis
   const image = await buildDebianImage({ directory: join(directory, name), full, events });
   const keysDirectory = join(directory, "keys");
   if (!existsSync(keysDirectory)) {
-    await runStep(events, "make Secure Boot keys", () => runSealroot(["keys", "generate", keysDirectory], { quiet }));
+    await runStep(events, COMMAND_STEP.keys, () => runSealroot(["keys", "generate", keysDirectory], { quiet }));
   }
   const sealedDirectory = join(directory, `${name}-sealed`);
   const sealedReference = `oci:${sealedDirectory}:latest`;
@@ -77,7 +84,7 @@ async function makeLocked(directory: string, options: SealedDiskOptions): Promis
   await rm(stampPath, { force: true });
   const run = { quiet, env: { SOURCE_DATE_EPOCH: String(image.sourceDateEpochSeconds) } };
   await rm(sealedDirectory, { recursive: true, force: true });
-  await runStep(events, "seal the image", () =>
+  await runStep(events, COMMAND_STEP.seal, () =>
     runSealroot(["seal", image.reference, "-o", sealedReference, "--keys", keysDirectory], run),
   );
   const install = [
@@ -85,7 +92,7 @@ async function makeLocked(directory: string, options: SealedDiskOptions): Promis
     // A host upgrades from where its image is published; this name stands for that place.
     ...["--source-imgref", sealedReference, "--target-imgref", "localhost/debian-sealed:latest"],
   ];
-  await runStep(events, "install to a disk file", () => runSealroot(install, run));
+  await runStep(events, COMMAND_STEP.install, () => runSealroot(install, run));
   await writeFile(stampPath, stamp);
   return finish();
 }

@@ -1,5 +1,5 @@
 /** The fields of one dump line, checked one by one (spec/erofs.md 4 and 4.1). */
-import { type ByteString, bytesOf } from "../bytes/index.ts";
+import type { ByteString } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { unescapeField } from "./dump-escape.ts";
 import { DEPTH_MAX, NAME_MAX_BYTES } from "./path.ts";
@@ -8,9 +8,6 @@ const FIXED_FIELDS = 11;
 const NO_TEXTS: readonly string[] = [];
 /** What both reference tools read behind the fixed fields at most. */
 const XATTR_TEXT_MAX_BYTES = 65535;
-const XATTR_VALUE_MAX_BYTES = 65535;
-/** Room for one inode's xattrs in libcomposefs: sum of name + value + 7, plus 12 (spec/erofs.md 3.6, end). */
-const XATTR_SPACE_MAX_BYTES = 32767;
 const UINT32_MAX = 2 ** 32 - 1;
 /** 1024 chunks of 2^43 bytes. */
 export const FILE_SIZE_MAX_BYTES = 2 ** 53;
@@ -130,30 +127,4 @@ export function parseDumpPath(path: ByteString): ByteString[] {
     if (component.includes("\0")) throw corrupt("a NUL in the path");
   }
   return components;
-}
-
-/**
- * The xattrs of a line. Of two with one name the later wins.
- * @param intern gives back one array for equal values, so that labels are stored once
- */
-export function parseXattrs(
-  texts: readonly string[],
-  intern: (value: ByteString) => Uint8Array = bytesOf,
-): Map<ByteString, Uint8Array> {
-  const xattrs = new Map<ByteString, Uint8Array>();
-  let spaceBytes = 12;
-  for (const text of texts) {
-    const separator = text.indexOf("=");
-    if (separator === -1) throw corrupt(`extended attribute ${JSON.stringify(text.slice(0, 160))} without "="`);
-    const name = unescapeField(text.slice(0, separator));
-    const value = unescapeField(text.slice(separator + 1));
-    if (name === "") throw corrupt("an extended attribute without a name");
-    if (name.length > NAME_MAX_BYTES) throw corrupt(`an extended attribute name of ${name.length} bytes, over 255`);
-    if (name.includes("\0")) throw corrupt("a NUL in an extended attribute name");
-    if (value.length > XATTR_VALUE_MAX_BYTES) throw corrupt(`an extended attribute value of ${value.length} bytes`);
-    spaceBytes += name.length + value.length + 7;
-    if (spaceBytes > XATTR_SPACE_MAX_BYTES) throw corrupt("extended attributes of more than 32767 bytes in all");
-    xattrs.set(name, intern(value));
-  }
-  return xattrs;
 }

@@ -3,17 +3,10 @@ import { isUtf8 } from "node:buffer";
 import { type ByteString, byteString, bytesOf } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { newDirectory } from "./create.ts";
-import {
-  atLine,
-  type DumpFields,
-  parseDecimal,
-  parseDumpPath,
-  parseMtime,
-  parseXattrs,
-  splitDumpLine,
-} from "./dump-fields.ts";
+import { atLine, type DumpFields, parseDecimal, parseDumpPath, parseMtime, splitDumpLine } from "./dump-fields.ts";
 import { type DumpDialect, leafOfFields } from "./dump-leaf.ts";
 import { HardLinkResolver } from "./dump-links.ts";
+import { parseXattrs, XattrInterner } from "./dump-xattrs.ts";
 import { kindOfMode, PERMISSION_MASK } from "./file-type.ts";
 import type { DirectoryNode, Metadata } from "./node.ts";
 
@@ -49,7 +42,7 @@ class DumpParser {
   readonly #allowNegativeTimes: boolean;
   /** By path; the root's is empty. */
   readonly #directories = new Map<string, DirectoryNode>();
-  readonly #values = new Map<ByteString, Uint8Array>();
+  readonly #interner = new XattrInterner();
   readonly #links: HardLinkResolver;
   #root: DirectoryNode | undefined;
 
@@ -112,17 +105,8 @@ class DumpParser {
       gid: parseDecimal(fields.gidText, "gid"),
       mtimeSeconds: seconds,
       mtimeNanoseconds: nanoseconds,
-      xattrs: parseXattrs(fields.xattrTexts, (value) => this.#intern(value)),
+      xattrs: parseXattrs(fields.xattrTexts, this.#interner),
     };
-  }
-
-  #intern(value: ByteString): Uint8Array {
-    let bytes = this.#values.get(value);
-    if (bytes === undefined) {
-      bytes = bytesOf(value);
-      this.#values.set(value, bytes);
-    }
-    return bytes;
   }
 }
 

@@ -50,16 +50,34 @@ export interface ErrorData {
   readonly hint?: string;
 }
 
+/** A message holds parts of inputs, whose authors must not be able to write lines of their own or fill a terminal. */
+const MESSAGE_MAX_CHARACTERS = 2000;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: C0, DEL and C1 (ISO 6429), line and paragraph separator
+const CONTROL_CHARACTER = /[\0-\x1f\x7f-\x9f\u2028\u2029]/g;
+
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** A text with its control characters written as in JSON: it stays on its line, whatever it was made of. */
+export function oneLine(text: string): string {
+  return text.replace(CONTROL_CHARACTER, (character) => {
+    return SHORT_ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
+function cutMessage(message: string): string {
+  return message.length <= MESSAGE_MAX_CHARACTERS ? message : `${message.slice(0, MESSAGE_MAX_CHARACTERS - 1)}…`;
+}
+
 /**
  * A failure with a code and data. The message is one line: what could not be done, a colon, the state found; no final
- * period (style.md, habit 6).
+ * period (style.md, habit 6). Control characters in it are escaped, and it is cut after 2000 characters.
  */
 export class SealrootError extends Error {
   readonly code: ErrorCode;
   readonly data: ErrorData;
 
   constructor(code: ErrorCode, message: string, data: ErrorData = {}, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(cutMessage(oneLine(message)), cause === undefined ? undefined : { cause });
     this.name = "SealrootError";
     this.code = code;
     this.data = data;

@@ -1,5 +1,5 @@
 /** Checking the contents of objects; runs in worker threads. */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { toHex } from "../bytes/index.ts";
 import { hasErrno } from "../errors/index.ts";
 import { measureVerity } from "../platform/index.ts";
@@ -7,6 +7,7 @@ import { ALGORITHM_NUMBER, VerityHasher } from "../verity/index.ts";
 import type { FindingKind } from "./fsck-report.ts";
 import { readOfflineDescriptor } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
+import { openRegularFile } from "./regular-file.ts";
 
 export interface CheckObjectsRequest {
   readonly kind: "check-objects";
@@ -36,7 +37,7 @@ export function checkObjects({ settings, objectIds }: CheckObjectsRequest): Chec
 function checkObject(settings: ObjectSettings, objectId: string): ObjectFault {
   let fd: number;
   try {
-    fd = openSync(objectFilePath(settings, objectId), constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openRegularFile(objectFilePath(settings, objectId));
   } catch (error) {
     return { kind: "object-open-failed", detail: error instanceof Error ? error.message : String(error) };
   }

@@ -27,6 +27,10 @@ export function checkLinks(repositoryPath: string, kind: LinkKind, algorithm: Ve
       continue;
     }
     topLevel.add(path);
+    if (!isText(link.name)) {
+      findings.push({ kind: "entry-invalid-name", path });
+      continue;
+    }
     if (!link.isSymbolicLink()) {
       findings.push({ kind: "entry-not-symlink", path });
       continue;
@@ -40,10 +44,16 @@ export function checkLinks(repositoryPath: string, kind: LinkKind, algorithm: Ve
   return { topLevel, entries, findings };
 }
 
+/** Node puts U+FFFD for what is not UTF-8; such a name cannot be opened, and no tool makes one. */
+function isText(name: string): boolean {
+  return !name.includes("\ufffd");
+}
+
 function checkReferences(repositoryPath: string, kind: LinkKind, directory: string, findings: Finding[]): void {
   for (const child of sortedEntries(join(repositoryPath, directory))) {
     const path = join(directory, child.name);
-    if (child.isDirectory()) checkReferences(repositoryPath, kind, path, findings);
+    if (!isText(child.name)) findings.push({ kind: "entry-invalid-name", path });
+    else if (child.isDirectory()) checkReferences(repositoryPath, kind, path, findings);
     else if (!child.isSymbolicLink()) findings.push({ kind: "unexpected-file-type", path });
     else checkReference(repositoryPath, kind, path, findings);
   }

@@ -1,5 +1,7 @@
 /** What a check of a repository found, and how the reference tools spell it (spec/repository.md 7). */
 
+import { oneLine } from "../errors/index.ts";
+
 /** The kinds of findings; those after the empty line are ours, the reference does not look for them. */
 export type FindingKind =
   | "metadata-parse-failed"
@@ -20,6 +22,7 @@ export type FindingKind =
   | "image-invalid"
   | "image-missing-object"
   //
+  | "entry-invalid-name"
   | "image-name-mismatch"
   | "reference-outside-category"
   | "stream-content-mismatch"
@@ -53,7 +56,7 @@ export function findingText({ kind, path, detail }: Finding): string {
   return detail === undefined ? `${kind}: ${path}` : `${kind}: ${path}: ${detail}`;
 }
 
-/** The lines of the reference's text form. */
+/** The lines of the reference's text form; control characters in names are escaped. */
 export function fsckLines(report: FsckReport): string[] {
   const ratio = (checked: number, corrupted: number) => `${checked - corrupted}/${checked} ok`;
   const status = report.errors.length === 0 ? "ok" : `${report.errors.length} error(s)`;
@@ -65,7 +68,7 @@ export function fsckLines(report: FsckReport): string[] {
     ...(report.brokenLinks === 0 ? [] : [`broken symlinks: ${report.brokenLinks}`]),
     ...(report.missingObjects === 0 ? [] : [`missing objects: ${report.missingObjects}`]),
     `status: ${status}`,
-    ...report.errors.map((finding) => `  - fsck: ${findingText(finding)}`),
+    ...report.errors.map((finding) => oneLine(`  - fsck: ${findingText(finding)}`)),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** Checking a whole repository (spec/repository.md 7). */
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { relative } from "node:path";
 import { type EventSink, runStep, type StepReporter, silent } from "../events/index.ts";
 import { checkImages } from "./fsck-images.ts";
@@ -10,6 +10,7 @@ import { TEMPORARY_LINK_PREFIX } from "./link-store.ts";
 import { TEMPORARY_META_PREFIX } from "./meta-file.ts";
 import { META_FILE } from "./names.ts";
 import { TEMPORARY_OBJECT_PREFIX } from "./object-draft.ts";
+import { sortedEntries } from "./object-store.ts";
 import { readMeta } from "./open.ts";
 import type { Repository } from "./repository.ts";
 
@@ -127,18 +128,19 @@ async function checkAllObjects(
 
 /** Temporaries of processes that died (spec/repository.md 1, 6); of living ones too, if some are at work now. */
 export function findLeftovers(repository: Repository): Finding[] {
-  const inRoot = readdirSync(repository.path).filter((name) =>
+  const inRoot = namesOfFiles(repository.path).filter((name) =>
     [TEMPORARY_LINK_PREFIX, TEMPORARY_META_PREFIX].some((prefix) => name.startsWith(prefix)),
   );
-  const inObjects = namesIn(repository.objects.settings.directory).filter((name) =>
+  const inObjects = namesOfFiles(repository.objects.settings.directory).filter((name) =>
     name.startsWith(TEMPORARY_OBJECT_PREFIX),
   );
   const paths = [...inRoot, ...inObjects.map((name) => `objects/${name}`)].sort();
   return paths.map((path) => ({ kind: "leftover", path }));
 }
 
-function namesIn(directory: string): string[] {
-  return lstatSync(directory, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(directory);
+/** No program leaves a directory behind. */
+function namesOfFiles(directory: string): string[] {
+  return sortedEntries(directory).flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]));
 }
 
 function byPath(a: Finding, b: Finding): number {

@@ -1,7 +1,7 @@
 /** Garbage collection: whatever no reference leads to goes (spec/repository.md 6). */
 import { lstatSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join, relative } from "node:path";
-import { SealrootError } from "../errors/index.ts";
+import { oneLine, SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, silent } from "../events/index.ts";
 import { findLeftovers } from "./fsck.ts";
 import { checkLinks } from "./fsck-links.ts";
@@ -130,6 +130,6 @@ export function gcLines(report: GcReport, dryRun: boolean): string[] {
     `Objects: ${report.objectsRemoved} removed (${report.objectsBytes} bytes)`,
     ...(pruned ? [`Pruned symlinks: ${imagesPruned} images, ${streamsPruned} streams`] : []),
     ...(report.leftoversRemoved > 0 ? [`Temporary files: ${report.leftoversRemoved} removed`] : []),
-    ...report.notices.map((notice) => `Skipped ${findingText(notice)}`),
+    ...report.notices.map((notice) => oneLine(`Skipped ${findingText(notice)}`)),
   ];
 }

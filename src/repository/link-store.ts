@@ -2,7 +2,7 @@
  * The links `streams/…` and `images/…` to objects, and the named references below `refs/` (spec/repository.md 1, 5).
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { type Dirent, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
@@ -15,6 +15,7 @@ import {
   requireReferenceName,
 } from "./names.ts";
 import { sortedEntries } from "./object-store.ts";
+import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
 
 /** A named reference: `refs/<name>` → entry of the same kind. */
 export interface Reference {
@@ -108,6 +109,7 @@ export class LinkStore {
   removeReference(name: string): boolean {
     this.#context.assertWritable();
     if (this.referenceTarget(name) === undefined) return false;
+    requireOwnDirectory(this.#context.path, dirname(join(this.kind, "refs", name)));
     rmSync(this.#path(join("refs", name)));
     return true;
   }
@@ -115,13 +117,13 @@ export class LinkStore {
   /** The entry a reference leads to (the last component of its target, as gc reads it), or undefined. */
   referenceTarget(name: string): string | undefined {
     const target = this.#readLink(join("refs", requireReferenceName(name)));
-    return target === undefined ? undefined : target.slice(target.lastIndexOf("/") + 1);
+    return target === undefined ? undefined : entryOfTarget(target);
   }
 
   /** All references below a prefix ("" or "oci"), sorted; what is not a link is left out. */
   references(prefix = ""): Reference[] {
     const found: Reference[] = [];
-    this.#collect(prefix, found);
+    collectReferences(Buffer.from(this.#path(join("refs", prefix))), prefix, found);
     return found;
   }
 
@@ -138,15 +140,6 @@ export class LinkStore {
     if (name.startsWith("refs/")) return optional(this.referenceTarget(name.slice("refs/".length)));
     if (this.kind === "streams") return [name];
     return [...(name.includes("/") ? [] : [name]), ...optional(this.referenceTarget(name))];
-  }
-
-  #collect(prefix: string, found: Reference[]): void {
-    for (const child of sortedEntries(this.#path(join("refs", prefix)))) {
-      const name = prefix === "" ? child.name : `${prefix}/${child.name}`;
-      if (child.isDirectory()) this.#collect(name, found);
-      const entry = child.isSymbolicLink() ? this.referenceTarget(name) : undefined;
-      if (entry !== undefined) found.push({ name, entry });
-    }
   }
 
   #path(relative: string): string {
@@ -171,7 +164,7 @@ export class LinkStore {
   #link(relative: string, target: string): void {
     const path = this.#path(relative);
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+      makeOwnDirectory(this.#context.path, dirname(join(this.kind, relative)));
       try {
         symlinkSync(target, path);
       } catch (error) {
@@ -185,6 +178,34 @@ export class LinkStore {
       throw asSealrootError(error, `Cannot create the link ${this.kind}/${relative}`, { path });
     }
   }
+}
+
+/**
+ * Collects the references below a directory. Paths are bytes here: a reference whose name is not UTF-8 still keeps what
+ * it leads to from being collected as garbage; its name is then for people only.
+ */
+function collectReferences(directory: Buffer, prefix: string, found: Reference[]): void {
+  for (const child of entriesByBytes(directory)) {
+    const path = Buffer.concat([directory, Buffer.from("/"), child.name]);
+    const name = prefix === "" ? child.name.toString() : `${prefix}/${child.name}`;
+    if (child.isDirectory()) collectReferences(path, name, found);
+    else if (child.isSymbolicLink()) found.push({ name, entry: entryOfTarget(readlinkSync(path)) });
+  }
+}
+
+function entriesByBytes(directory: Buffer): Dirent<Buffer>[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true, encoding: "buffer" });
+    return entries.sort((a, b) => Buffer.compare(a.name, b.name));
+  } catch (error) {
+    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return [];
+    throw asSealrootError(error, "Cannot read a directory of the repository", { path: directory.toString() });
+  }
+}
+
+/** The last component of a reference's target, as gc of the reference tool reads it. */
+function entryOfTarget(target: string): string {
+  return target.slice(target.lastIndexOf("/") + 1);
 }
 
 function optional(entry: string | undefined): string[] {

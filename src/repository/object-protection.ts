@@ -1,5 +1,5 @@
 /** fs-verity of object files: switched on when an object is made, asked for when one is found (spec/repository.md 3.1, 3.3). */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { toHex } from "../bytes/index.ts";
 import { corrupt, hasErrno, SealrootError } from "../errors/index.ts";
 import { enableVerity, isVerityUnsupported, measureVerity, type VerityState } from "../platform/index.ts";
@@ -10,6 +10,7 @@ import {
   type VerityDescriptor,
 } from "../verity/index.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
+import { openRegularFile } from "./regular-file.ts";
 
 /** Attempts while a process forked elsewhere in this program still holds the writable descriptor, and their pauses. */
 const BUSY_ATTEMPTS = 200;
@@ -73,7 +74,7 @@ export function stateOfExistingObject(
 ): "absent" | "good" | "damaged" {
   let fd: number;
   try {
-    fd = openSync(objectFilePath(settings, objectId), constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openRegularFile(objectFilePath(settings, objectId));
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return "absent";
     throw error;
@@ -153,7 +154,7 @@ export function readOfflineDescriptor(fd: number, objectId?: string): VerityDesc
 
 /** Length of the data of a staged file. @throws SealrootError `corrupt` */
 export function offlineSizeBytes(path: string): number {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const fd = openRegularFile(path);
   try {
     return readOfflineDescriptor(fd).sizeBytes;
   } finally {

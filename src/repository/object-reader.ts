@@ -1,8 +1,9 @@
 /** Reading objects. */
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { asSealrootError, corrupt, hasErrno, SealrootError } from "../errors/index.ts";
 import { checkOpenedObject } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
+import { openRegularFile } from "./regular-file.ts";
 
 const CHUNK_BYTES = 1 << 20;
 
@@ -29,7 +30,7 @@ export function openObject(settings: ObjectSettings, objectId: string): OpenObje
   const path = objectFilePath(settings, objectId);
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openRegularFile(path);
   } catch (error) {
     if (hasErrno(error, "ENOENT")) {
       throw new SealrootError(

@@ -65,7 +65,12 @@ export class ObjectStore {
 
   /** True when a file of that name is there; nothing is checked. */
   has(objectId: string): boolean {
-    return lstatSync(this.path(objectId), { throwIfNoEntry: false })?.isFile() ?? false;
+    try {
+      return lstatSync(this.path(objectId), { throwIfNoEntry: false })?.isFile() ?? false;
+    } catch (error) {
+      if (hasErrno(error, "ENOTDIR")) return false;
+      throw asSealrootError(error, `Cannot find object ${objectId}`, { path: this.path(objectId) });
+    }
   }
 
   /** The object's file, absolute. */

@@ -8,6 +8,8 @@ import { type ErofsVersion, parseMeta, type RepositoryMeta } from "./meta.ts";
 import { META_FILE } from "./names.ts";
 import { readOfflineDescriptor } from "./object-protection.ts";
 import type { Protection } from "./object-settings.ts";
+import { requireOwnDirectories } from "./own-directory.ts";
+import { openRegularFile } from "./regular-file.ts";
 import { Repository } from "./repository.ts";
 import { upgradeOldRepository } from "./upgrade.ts";
 
@@ -40,6 +42,7 @@ export async function openRepository(path: string, options: OpenOptions = {}): P
   const directoryFd = openDirectory(absolute);
   try {
     await waitForLock(directoryFd, "shared");
+    requireOwnDirectories(absolute);
     const read = readMeta(absolute, options) ?? upgradeIfOld(absolute, options);
     const meta = withVersion(read.meta, options.erofsVersion);
     if (options.algorithm !== undefined && options.algorithm !== meta.algorithm) {
@@ -84,7 +87,7 @@ export function readMeta(path: string, options: Pick<OpenOptions, "offlineVerity
   const file = join(path, META_FILE);
   let fd: number;
   try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openRegularFile(file);
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return undefined;
     throw asSealrootError(error, `Cannot open repository ${path}`, { path: file });

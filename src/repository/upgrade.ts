@@ -1,5 +1,5 @@
 /** Repositories from before meta.json (spec/repository.md 2.1). */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import { measureVerity } from "../platform/index.ts";
@@ -11,6 +11,7 @@ import { createMetaFile } from "./meta-file.ts";
 import { openObject } from "./object-reader.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 import { sortedEntries } from "./object-store.ts";
+import { openRegularFile } from "./regular-file.ts";
 
 /** File name lengths below `objects/xx/`: the digest without its first two digits. */
 const ALGORITHM_OF_NAME_LENGTH: Readonly<Record<number, VerityAlgorithm>> = { 62: "sha256", 126: "sha512" };
@@ -53,7 +54,7 @@ function firstObject(path: string): { algorithm: VerityAlgorithm; hasVerity: boo
     for (const file of sortedEntries(join(path, "objects", directory.name))) {
       const algorithm = ALGORITHM_OF_NAME_LENGTH[file.name.length];
       if (algorithm === undefined || !file.isFile() || !/^[0-9a-f]+$/.test(file.name)) continue;
-      const fd = openSync(join(path, "objects", directory.name, file.name), "r");
+      const fd = openRegularFile(join(path, "objects", directory.name, file.name));
       try {
         return { algorithm, hasVerity: measureVerity(fd).state === "enabled" };
       } finally {
@@ -83,7 +84,7 @@ function isVersion2Key(name: string): boolean {
 
 function imageVersion(settings: ObjectSettings, objectId: string): ErofsVersion | undefined {
   const header = Buffer.alloc(COMPOSEFS_VERSION_OFFSET + 4);
-  const fd = openSync(objectFilePath(settings, objectId), "r");
+  const fd = openRegularFile(objectFilePath(settings, objectId));
   try {
     if (readSync(fd, header, 0, header.length, 0) < header.length) return undefined;
   } finally {

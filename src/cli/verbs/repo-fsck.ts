@@ -1,4 +1,5 @@
 /** `sealroot repo fsck`. */
+import { oneLine } from "../../errors/index.ts";
 import { checkRepository, fsckJson, fsckLines } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
@@ -20,7 +21,7 @@ objects, and all references. Changes nothing. Exits with 1 when something is wro
     });
     if (invocation.json) invocation.output.json(fsckJson(report));
     else for (const line of fsckLines(report)) invocation.output.line(line);
-    for (const { path } of report.leftovers) invocation.output.remark(`left over, gc removes it: ${path}`);
+    for (const { path } of report.leftovers) invocation.output.remark(oneLine(`left over, gc removes it: ${path}`));
     return report.errors.length === 0 ? 0 : 1;
   },
 };

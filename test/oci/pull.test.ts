@@ -14,7 +14,7 @@ import {
   pullImage,
   untagImage,
 } from "../../src/oci/index.ts";
-import { type ErofsVersion, initRepository, type Repository } from "../../src/repository/index.ts";
+import { type ErofsVersion, initRepository, openRepository, type Repository } from "../../src/repository/index.ts";
 import { readChunks, readSplitStream } from "../../src/splitstream/index.ts";
 import { formatDump } from "../../src/tree/index.ts";
 import type { VerityAlgorithm } from "../../src/verity/index.ts";
@@ -247,4 +247,18 @@ test("an untagged image is no longer listed, and untagging twice is an error", a
   untagImage(repository, "a/b%c:d");
   assert.deepEqual(await listImages(repository), []);
   assert.throws(() => untagImage(repository, "a/b%c:d"), { code: "not-found" });
+});
+
+test("images of a repository from before meta.json are read (vector 40), and give the ids of the layout they came from", async () => {
+  const vector = vectors.find(({ name }) => name === "02-whiteouts");
+  assert.ok(vector);
+  const archive = join(vector.directory, "../40-old-format-repository/repository.tar.gz");
+  const path = await unpack(archive, join(scratch.path, "old"), "repo");
+  using repository = await openRepository(path, { insecure: true });
+  const [listed] = await listImages(repository);
+  assert.equal(listed?.image.manifestDigest, vector.expected.oci.manifest);
+  const id = vector.expected.runs["sha256-v1"]?.image_id;
+  assert.equal(await computeImageId(repository, listed.name, PLAIN), id);
+  await pullImage(repository, `oci:${await layoutOf(vector)}:t`, { name: listed.name });
+  assert.equal((await findImage(repository, listed.name)).images.get("composefs.image.v1"), id);
 });

@@ -3,7 +3,8 @@
  * with the input's length and not with the number of rules or with what the expressions look like.
  */
 import type { ByteString } from "../bytes/index.ts";
-import type { Automaton, Instruction } from "./automaton.ts";
+import type { Automaton } from "./automaton.ts";
+import { CONSUME, CompactCode, MATCH, SPLIT, START } from "./compact-code.ts";
 
 /** A set of places in the automaton at which a byte is consumed, and what was matched on the way there. */
 interface MatcherState {
@@ -17,7 +18,7 @@ interface MatcherState {
 const PLACES_MAX = 8_000_000;
 
 export class RuleMatcher {
-  readonly #instructions: readonly Instruction[];
+  readonly #code: CompactCode;
   readonly #starts: readonly number[];
   /** States by a hash of their places. */
   #states = new Map<number, MatcherState[]>();
@@ -28,7 +29,7 @@ export class RuleMatcher {
   #generation = 0;
 
   constructor(automaton: Automaton) {
-    this.#instructions = automaton.instructions;
+    this.#code = new CompactCode(automaton);
     this.#starts = automaton.starts;
     this.#seen = new Uint32Array(automaton.instructions.length);
   }
@@ -50,10 +51,10 @@ export class RuleMatcher {
   }
 
   #step(state: MatcherState, byte: number): MatcherState {
+    const { sets, next: follow, other } = this.#code;
     const reached: number[] = [];
     for (const place of state.places) {
-      const instruction = this.#instructions[place];
-      if (instruction?.op === "consume" && instruction.set[byte] === 1) reached.push(instruction.next);
+      if (sets[(other[place] as number) + byte] === 1) reached.push(follow[place] as number);
     }
     const next = this.#stateOf(reached, false);
     state.next.set(byte, next);
@@ -66,20 +67,21 @@ export class RuleMatcher {
     const places: number[] = [];
     let lastRule = -1;
     const pending = [...from];
+    const { ops, next, other } = this.#code;
     for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
       if (this.#seen[place] === this.#generation) continue;
       this.#seen[place] = this.#generation;
-      const instruction = this.#instructions[place];
-      if (instruction?.op === "consume") places.push(place);
-      else if (instruction?.op === "match") lastRule = Math.max(lastRule, instruction.rule);
-      else if (instruction?.op === "split") pending.push(instruction.next, instruction.other);
-      else if (instruction?.op === "start" && isStart) pending.push(instruction.next);
+      const op = ops[place];
+      if (op === CONSUME) places.push(place);
+      else if (op === MATCH) lastRule = Math.max(lastRule, other[place] as number);
+      else if (op === SPLIT) pending.push(next[place] as number, other[place] as number);
+      else if (op === START && isStart) pending.push(next[place] as number);
     }
-    return this.#intern(Int32Array.from(places).sort(), lastRule);
+    return this.#intern(new Int32Array(places).sort(), lastRule);
   }
 
   #intern(places: Int32Array, lastRule: number): MatcherState {
-    const hash = places.reduce((sum, place) => Math.imul(sum ^ place, 0x01000193), lastRule);
+    const hash = hashOf(places, lastRule);
     const found = this.#states.get(hash)?.find((state) => state.lastRule === lastRule && equal(state.places, places));
     if (found !== undefined) return found;
     this.#placesKept += places.length + 1;
@@ -94,6 +96,17 @@ export class RuleMatcher {
   }
 }
 
+/** FNV-1a, by places instead of bytes. */
+function hashOf(places: Int32Array, lastRule: number): number {
+  let hash = lastRule;
+  for (const place of places) hash = Math.imul(hash ^ place, 0x01000193);
+  return hash;
+}
+
 function equal(a: Int32Array, b: Int32Array): boolean {
-  return a.length === b.length && a.every((place, index) => place === b[index]);
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) {
+    if (a[index] !== b[index]) return false;
+  }
+  return true;
 }

@@ -1,11 +1,12 @@
 /** The repository of the new system, staged on the building host with verity metadata behind every object. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { byteStringOfText } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import {
-  imageTree,
   layerIdsOf,
+  makeBootable,
   mergeLayers,
   type OpenedImage,
   openImage,
@@ -15,7 +16,7 @@ import {
 } from "../oci/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
-import { type DirectoryNode, readSelinuxPolicy } from "../tree/index.ts";
+import { type DirectoryNode, readSelinuxPolicy, transformForOci } from "../tree/index.ts";
 import { ImageReader } from "./image-reader.ts";
 
 export interface StageOptions {
@@ -45,6 +46,7 @@ export interface StagedImage {
   readonly copyObject: (objectId: string, path: string) => void;
 }
 
+const BOOT = byteStringOfText("boot");
 /** Tags of this prefix keep host images alive (spec/host.md 1.10). */
 const HOST_TAG_PREFIX = "localhost/bootc-";
 
@@ -88,20 +90,28 @@ async function inspectSource(options: StageOptions): Promise<{ manifestDigest: s
 }
 
 interface ImageTrees {
+  /** As the layers have it. */
   readonly layers: DirectoryNode;
+  /** As it is booted. */
   readonly tree: DirectoryNode;
   readonly policy: SelinuxPolicy | undefined;
 }
 
+/** Merges the layers once: the two trees share all nodes but the root and `/boot`, which booting empties. */
 async function readTrees(repository: Repository, manifestDigest: string): Promise<ImageTrees> {
   const stored = await readStoredImage(repository, manifestDigest);
   if (stored === undefined) throw corrupt(`Cannot read image ${manifestDigest}: it is not in the repository`);
-  const tree = await imageTree(repository, stored, { bootable: true, keepUserXattrs: false });
+  const tree = await mergeLayers(repository, layerIdsOf(stored));
+  const layers: DirectoryNode = { ...tree, entries: new Map(tree.entries) };
+  const boot = layers.entries.get(BOOT);
+  if (boot?.kind === "directory") layers.entries.set(BOOT, { ...boot, entries: new Map(boot.entries) });
+  transformForOci(tree);
+  makeBootable(repository, tree);
   const policy = readSelinuxPolicy(tree, (content) => {
     if (content.type === "inline") return content.bytes;
     return content.objectId === undefined ? new Uint8Array() : repository.objects.read(content.objectId);
   });
-  return { layers: await mergeLayers(repository, layerIdsOf(stored)), tree, policy };
+  return { layers, tree, policy };
 }
 
 function objectAccess(repository: Repository, trees: ImageTrees): Pick<StagedImage, "files" | "copyObject"> {

@@ -89,6 +89,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
   await writeDisk(construction, { plan, boot, image, identity, entries, rootUuid }, options);
   await runStep(events, "finish the disk", () => construction.publish());
+  await runStep(events, "remove the staged repository", () => staging.remove());
   return {
     path: target.path,
     sizeBytes: target.sizeBytes,

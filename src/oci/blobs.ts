@@ -116,9 +116,7 @@ export class BlobStore implements BlobReader {
       await link(other.pathOf(blob.digest), target);
     } catch (error) {
       if (hasErrno(error, "EEXIST")) return;
-      const temporary = this.#temporaryPath();
-      await copyFile(other.pathOf(blob.digest), temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-      await rename(temporary, target);
+      await copyIntoPlace(other.pathOf(blob.digest), this.#temporaryPath(), target);
     }
   }
 
@@ -143,6 +141,16 @@ export class BlobStore implements BlobReader {
 
   #temporaryPath(): string {
     return join(this.directory, "blobs", `.tmp-blob-${randomBytes(9).toString("hex")}`);
+  }
+}
+
+async function copyIntoPlace(source: string, temporary: string, target: string): Promise<void> {
+  try {
+    await copyFile(source, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw asSealrootError(error, "Cannot copy blob", { path: target });
   }
 }
 

@@ -55,7 +55,7 @@ const configSchema = v.looseObject({
   os: v.string(),
   variant: v.optional(v.string()),
   created: v.optional(v.string()),
-  config: v.optional(v.looseObject({ Labels: v.nullish(texts) })),
+  config: v.optional(v.looseObject({ Labels: v.optional(texts) })),
   rootfs: v.looseObject({ type: v.literal("layers"), diff_ids: v.array(digest) }),
   history: v.optional(v.array(historySchema)),
 });
@@ -69,7 +69,8 @@ export type ImageConfig = v.InferOutput<typeof configSchema>;
 function read<S extends v.GenericSchema>(schema: S, bytes: Uint8Array, what: string, path: string): v.InferOutput<S> {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    // Some Go programs write null for what is absent; the specification knows no null, so the two mean the same.
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), (_, value) => value ?? undefined);
   } catch (error) {
     throw new SealrootError("corrupt", `Cannot read ${what}: it is not JSON`, { path }, error);
   }

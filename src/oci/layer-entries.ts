@@ -65,8 +65,10 @@ function fileContent(entry: TarEntry, body: TarBody): FileContent {
 }
 
 function linkTarget(entry: TarEntry) {
-  if (entry.linkPath !== undefined) return entry.linkPath;
-  throw corrupt("Cannot read layer: link without a target", { path: entry.path, offset: entry.headerOffset });
+  const { linkPath, path, headerOffset } = entry;
+  if (linkPath === undefined) throw corrupt("Cannot read layer: link without a target", { path, offset: headerOffset });
+  if (!linkPath.includes("\0")) return linkPath;
+  throw corrupt("Cannot read layer: link target with a NUL", { path, offset: headerOffset });
 }
 
 /**

@@ -180,6 +180,25 @@ test("documents that are not what they should be are refused with the place", as
   }
 });
 
+test("null means absent, as Go programs write it", async () => {
+  const layout = await newLayout("null");
+  const layer = await putLayer(layout, emptyTar(), { compression: "gzip" });
+  const config = {
+    ...AMD64,
+    rootfs: { type: "layers", diff_ids: [layer.diffId] },
+    history: null,
+    config: { Labels: null },
+  };
+  const manifest = {
+    schemaVersion: 2,
+    config: { mediaType: MEDIA_TYPE.config, ...(await layout.blobs.put(documentBytes(config))), annotations: null },
+    layers: [layer.descriptor],
+    annotations: null,
+  };
+  await setIndex(layout, [{ mediaType: MEDIA_TYPE.manifest, ...(await layout.blobs.put(documentBytes(manifest))) }]);
+  assert.deepEqual((await opened(layout)).config?.config, {});
+});
+
 test("a docker manifest is refused with the way to convert it", async () => {
   const layout = await newLayout("docker");
   const good = await addImage(layout, "v");

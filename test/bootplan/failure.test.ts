@@ -51,5 +51,11 @@ test("describeFailure() says what was expected and found, and what happens now",
     "Stopped: because",
   ]);
   assert.deepEqual(describeFailure(new TypeError("t"), { action: "reboot", reason: "r" }), ["t", "Rebooting: r"]);
+  const forged = new SealrootError("conflict", "m", { actual: "x\nsealroot: the root is fine" });
+  assert.deepEqual(describeFailure(forged, { action: "stop", reason: "r" }), [
+    "m",
+    "  found:    x\\nsealroot: the root is fine",
+    "Stopped: r",
+  ]);
   assert.deepEqual(describeFailure("text", { action: "stop", reason: "r" }), ["text", "Stopped: r"]);
 });

@@ -11,8 +11,11 @@ export function toHex(bytes: Uint8Array): string {
  * @throws SealrootError `corrupt` for an odd length or another character
  */
 export function fromHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) {
+  const bytes = Buffer.from(text, "hex");
+  // Node stops at the first odd character and takes others for their low byte: what was read must spell the text again.
+  const read = bytes.toString("hex");
+  if (read !== text && read !== text.toLowerCase()) {
     throw corrupt(`Cannot read hexadecimal text: "${text.slice(0, 160)}" is not pairs of hex digits`);
   }
-  return Uint8Array.from(Buffer.from(text, "hex"));
+  return new Uint8Array(bytes);
 }

@@ -134,7 +134,7 @@ class DebugfsOutput {
     if (all.length === 0 && this.#echoCount === this.#script.commandCount) return;
     const said = all.length === 0 ? "" : `: ${all.slice(0, DIAGNOSTIC_LINES).join(" | ")}`;
     throw new SealrootError(
-      all.some((line) => /no free space|could not allocate/i.test(line)) ? "no-space" : "failed",
+      all.some((line) => /no free space|could not allocate|no space left/i.test(line)) ? "no-space" : "failed",
       `Cannot fill the root file system: debugfs did ${this.#echoCount} of ${this.#script.commandCount} commands${said}`,
     );
   }

@@ -16,6 +16,8 @@ export interface BootResources {
   readonly composefs: ComposefsArgument;
   /** UUID the root file system must have, when the sealed command line says `root=UUID=…`. */
   readonly rootUuid: string | undefined;
+  /** Another value of `root=`, which a new disk does not take up. */
+  readonly unknownRoot: string | undefined;
   readonly enrolmentFiles: readonly EnrolmentFile[];
   readonly addons: readonly UkiAddon[];
 }
@@ -52,6 +54,7 @@ export function findBootResources(
       hint: "Seal the image with sealroot seal",
     });
   }
+  const root = commandLine.get("root");
   const loader = findLoader(image, uki.architecture);
   return {
     uki,
@@ -59,7 +62,8 @@ export function findBootResources(
     ...loader,
     osRelease: Buffer.from(uki.osRelease ?? []).toString("utf8"),
     composefs,
-    rootUuid: uuidOfRoot(commandLine.get("root")),
+    rootUuid: uuidOfRoot(root),
+    unknownRoot: root?.startsWith("UUID=") === true ? undefined : root,
     enrolmentFiles: findEnrolmentFiles(image),
     addons: findAddons(image, addonNames),
   };

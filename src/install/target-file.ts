@@ -1,5 +1,5 @@
 /** The disk file an installation makes: worked on in a hidden directory beside it, named at the end. */
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, type Stats } from "node:fs";
+import { accessSync, closeSync, constants, fsyncSync, ftruncateSync, openSync, renameSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
 import { inMib } from "../disk/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
@@ -23,7 +23,17 @@ export function checkFile(path: string, existing: Stats | undefined, options: Ta
       hint: "Give --size, such as --size 4G",
     });
   }
+  checkDirectory(dirname(path), options.target);
   return { kind: "file", path, sizeBytes: size, replaces: existing !== undefined };
+}
+
+/** Looked at early: the disk is begun only after the image was pulled. */
+function checkDirectory(directory: string, target: string): void {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw asSealrootError(error, `Cannot install to ${target}`, { path: directory });
+  }
 }
 
 function checkExisting(path: string, existing: Stats, wipe: boolean): void {

@@ -19,9 +19,9 @@ import {
   writeEsp,
   writePartitionTable,
 } from "../disk/index.ts";
-import { SealrootError } from "../errors/index.ts";
+import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
-import { requireTools, temporaryDirectory } from "../platform/index.ts";
+import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
 import { type BootResources, findBootResources } from "./boot-resources.ts";
 import { checkDeploymentId } from "./deployment-check.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
@@ -57,6 +57,8 @@ interface Identity {
 const TOOLS = ["sfdisk", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "debugfs", "e2fsck"];
 const ROOT_LABEL = "root";
 const BYTES_PER_MIB = 1024 * 1024;
+/** Unit of st_blocks (stat(3type)). */
+const STAT_BLOCK_BYTES = 512;
 
 /**
  * Makes a bootable disk from a sealed image. No file stands under the target's name before the disk is complete and
@@ -68,10 +70,7 @@ const BYTES_PER_MIB = 1024 * 1024;
 export async function installToDisk(options: InstallToDiskOptions): Promise<InstalledDisk> {
   const { events } = options;
   const target = await runStep(events, "check the target", (reporter) => prepare(options, reporter));
-  using staging = temporaryDirectory({
-    parent: options.stagingParent ?? defaultStagingParent(target),
-    prefix: ".sealroot-staging-",
-  });
+  using staging = stagingDirectory(options.stagingParent ?? defaultStagingParent(target));
   const image = await stageImage({
     source: options.source,
     directory: staging.path,
@@ -93,7 +92,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   return {
     path: target.path,
     sizeBytes: target.sizeBytes,
-    allocatedBytes: target.kind === "file" ? statSync(target.path).blocks * 512 : target.sizeBytes,
+    allocatedBytes: target.kind === "file" ? statSync(target.path).blocks * STAT_BLOCK_BYTES : target.sizeBytes,
     deploymentId: image.deploymentId,
     manifestDigest: image.manifestDigest,
     imageReference,
@@ -101,6 +100,14 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     rootUuid,
     loaderIsSigned: boot.loaderIsSigned,
   };
+}
+
+function stagingDirectory(parent: string): TemporaryDirectory {
+  try {
+    return temporaryDirectory({ parent, prefix: ".sealroot-staging-" });
+  } catch (error) {
+    throw asSealrootError(error, "Cannot stage the repository", { path: parent });
+  }
 }
 
 /** Everything that can be refused before the image is touched. */
@@ -122,6 +129,9 @@ function checkBootChain(image: StagedImage, options: InstallToDiskOptions, repor
   checkDeploymentId(boot.composefs, image.deploymentId);
   if (boot.composefs.verityOptional) {
     reporter.warn("The image is not sealed strictly: its command line has composefs=?, so fs-verity is not required");
+  }
+  if (boot.unknownRoot !== undefined) {
+    reporter.warn(`The sealed command line says root=${boot.unknownRoot}: see that the new disk is found by that name`);
   }
   if (!boot.loaderIsSigned) {
     reporter.warn("The image has no signed systemd-boot: firmware with Secure Boot will refuse the disk");

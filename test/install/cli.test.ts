@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -96,6 +96,17 @@ test("without a source the command says how to name one", async () => {
   const outcome = await sealroot(["install", "to-disk", join(scratch, "x.img"), "--size", "2G"]);
   assert.equal(outcome.exitCode, 2);
   assert.match(outcome.stderr, /--source-imgref is not given/);
+});
+
+test("install print-configuration prints one line of JSON", async () => {
+  const folder = join(scratch, "etc/bootc/install");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "10-test.toml"), '[install]\nkargs = ["quiet"]\nroot-fs-type = "ext4"\nunknown = 1\n');
+  const outcome = await sealroot(["install", "print-configuration", "--all", "--root", scratch]);
+  assert.equal(outcome.exitCode, 0, outcome.stderr);
+  const { kargs, "root-fs-type": rootType, stateroot } = JSON.parse(outcome.stdout);
+  assert.deepEqual({ kargs, rootType, stateroot }, { kargs: ["quiet"], rootType: "ext4", stateroot: null });
+  assert.equal(outcome.stderr, `warning: ${join(folder, "10-test.toml")}: Unknown key install.unknown\n`);
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

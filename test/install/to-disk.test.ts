@@ -224,6 +224,25 @@ test("a local source without target warns that the host cannot upgrade from it",
   ]);
 });
 
+test("another root= in the sealed command line is warned of", async () => {
+  const image = await sealImage(directory("label-image"), baseFiles(), {
+    commandLine: (id) => `composefs=${id} root=LABEL=root rw`,
+  });
+  const messages: string[] = [];
+  const events = (event: WorkEvent) => event.type === "message" && messages.push(event.text);
+  await installToDisk(optionsFor("label", image.reference, { events }));
+  assert.deepEqual(messages, [
+    "The sealed command line says root=LABEL=root: see that the new disk is found by that name",
+  ]);
+});
+
+test("refused: a staging directory that does not exist", async () => {
+  const stagingParent = join(scratch, "no-staging");
+  const options = optionsFor("staging", sealed.reference, { stagingParent });
+  await assert.rejects(installToDisk(options), { code: "not-found", message: /^Cannot stage the repository: / });
+  assertOnly(options.target, []);
+});
+
 interface Refusal {
   readonly name: string;
   readonly source: () => Promise<string>;

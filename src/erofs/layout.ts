@@ -1,6 +1,6 @@
 /** Where everything goes: inode forms, positions, blocks (spec/erofs.md 2.2, 2.3, 2.7, 2.8). */
 import { alignUp } from "../bytes/index.ts";
-import { SealrootError } from "../errors/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
 import type { DumpDialect } from "../tree/index.ts";
 import {
   BLOCK_BYTES,
@@ -126,6 +126,7 @@ export class LayoutPass {
       inode.layout = inode.tailBytes > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
     } else if (node.kind === "symlink") {
       checkSize("symbolic link", node.target.length, SYMLINK_MAX_BYTES[this.#epoch]);
+      if (node.target.includes("\0")) throw corrupt("Cannot write EROFS image: a link target with a NUL");
       inode.sizeBytes = inode.tailBytes = node.target.length;
       inode.layout = LAYOUT_INLINE;
     } else if (node.kind === "file" && node.content.type === "external") {

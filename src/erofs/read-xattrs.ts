@@ -24,6 +24,8 @@ export class XattrReader {
   readonly #image: ImageHeader;
   readonly #shared = new Map<number, StoredXattr>();
   readonly #filterMasks = new Map<string, number>();
+  /** Length of all shared entries read so far; they are the image's own, so it holds them all. */
+  #sharedBytes = 0;
 
   constructor(image: ImageHeader) {
     this.#image = image;
@@ -62,6 +64,8 @@ export class XattrReader {
       }
       xattr = this.#readEntry(offset, this.#image.bytes.length);
       this.#shared.set(offset, xattr);
+      this.#sharedBytes += xattr.entryBytes;
+      if (this.#sharedBytes > this.#image.bytes.length) throw imageError(offset, "shared attributes that overlap");
     }
     return xattr;
   }

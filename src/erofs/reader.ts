@@ -2,9 +2,10 @@
 import { DEPTH_MAX, type DirectoryNode, type LeafNode, newDirectory, quotePath, type TreeNode } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { DIRENT_TYPES, LAYOUT_CHUNKED, SLOT_BYTES, STUB_NAMES, SUPERBLOCK_OFFSET } from "./format.ts";
+import { ClaimMap } from "./read-claims.ts";
 import { type RawEntry, readDirectory } from "./read-directory.ts";
 import { expectField, imageError } from "./read-error.ts";
-import { type RawInode, readInode } from "./read-inode.ts";
+import { inodeData, type RawInode, readInode } from "./read-inode.ts";
 import { algorithmOfObject, metadataOf, readLeaf } from "./read-leaf.ts";
 import { userXattrs, withoutDirectoryMarks } from "./read-marks.ts";
 import { type ImageHeader, readImageHeader } from "./read-superblock.ts";
@@ -51,11 +52,14 @@ interface PendingDirectory {
   readonly depth: number;
 }
 
+const NO_DATA = { blocks: new Uint8Array(0), tail: new Uint8Array(0) };
+
 class TreeReader {
   readonly #image: ImageHeader;
   readonly #xattrs: XattrReader;
   /** A set bit a slot: inodes that some entry has named. */
   readonly #seen: Uint8Array;
+  readonly #claims: ClaimMap;
   readonly #hardLinked = new Map<number, { readonly leaf: LeafNode; readonly inode: RawInode; names: number }>();
   readonly #pending: PendingDirectory[] = [];
   #inodeCount = 0;
@@ -65,6 +69,7 @@ class TreeReader {
     this.#image = image;
     this.#xattrs = new XattrReader(image);
     this.#seen = new Uint8Array(Math.ceil(image.bytes.length / SLOT_BYTES / 8) + 1);
+    this.#claims = new ClaimMap(image.bytes.length);
   }
 
   read(): ErofsImage {
@@ -83,6 +88,7 @@ class TreeReader {
     if (depth > DEPTH_MAX) throw imageError(inode.offset, `directories nested deeper than ${DEPTH_MAX}`);
     if (this.#markSeen(inode.nid)) throw imageError(inode.offset, "a directory with two names");
     if (inode.layout === LAYOUT_CHUNKED) throw imageError(inode.offset, "a directory in chunks");
+    this.#claim(inode);
     const node = newDirectory();
     this.#pending.push({ node, inode, parentNid, depth });
     return node;
@@ -135,6 +141,7 @@ class TreeReader {
       return known.leaf;
     }
     if (this.#markSeen(inode.nid)) throw imageError(inode.offset, "link count is 1 for an inode with two names");
+    this.#claim(inode);
     const leaf = readLeaf(this.#image, inode, this.#xattrs.read(inode));
     this.#checkAlgorithm(leaf, inode);
     if (inode.linkCount !== 1) this.#hardLinked.set(inode.nid, { leaf, inode, names: 1 });
@@ -149,6 +156,15 @@ class TreeReader {
     this.#algorithm ??= algorithm;
     if (algorithm !== this.#algorithm)
       throw imageError(inode.offset, `a ${algorithm} digest beside ${this.#algorithm}`);
+  }
+
+  /** The inode with its tail, and its data blocks. Chunk indexes are looked at and not kept: they may be anywhere. */
+  #claim(inode: RawInode): void {
+    const hasData = inode.layout !== LAYOUT_CHUNKED && inode.sizeBytes > 0;
+    const { blocks, tail } = hasData ? inodeData(this.#image, inode) : NO_DATA;
+    this.#claims.claim(inode.offset, inode.tailOffset + tail.length);
+    const start = blocks.byteOffset - this.#image.bytes.byteOffset;
+    if (blocks.length > 0) this.#claims.claim(start, start + blocks.length);
   }
 
   /** Whether the inode was named before; counts it when not. */

@@ -1,6 +1,6 @@
 /** Extended attributes as they are written into an image (spec/erofs.md 3.2). */
 import { alignUp, type ByteString } from "../bytes/index.ts";
-import { SealrootError } from "../errors/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
 import { XATTR_ENTRY_HEADER_BYTES } from "./format.ts";
 import type { ImageBuffer } from "./image-buffer.ts";
 import type { XattrName } from "./xattr-name.ts";
@@ -45,6 +45,9 @@ export class XattrPair implements XattrEntry {
   constructor(name: XattrName, value: ByteString) {
     if (name.suffix.length > SUFFIX_MAX_BYTES || value.length > VALUE_MAX_BYTES) {
       throw new SealrootError("unsupported", `Cannot store extended attribute ${name.full}: name or value too long`);
+    }
+    if (name.full === "" || name.full.includes("\0")) {
+      throw corrupt(`Cannot store extended attribute ${JSON.stringify(name.full)}: no name of an attribute`);
     }
     this.name = name;
     this.value = value;

@@ -3,14 +3,11 @@ import { lstatSync } from "node:fs";
 import { relative } from "node:path";
 import { type EventSink, runStep, type StepReporter, silent } from "../events/index.ts";
 import { checkImages } from "./fsck-images.ts";
+import { findLeftovers } from "./fsck-leftovers.ts";
 import { type CheckedLinks, checkLinks } from "./fsck-links.ts";
 import type { Finding, FsckReport } from "./fsck-report.ts";
 import { checkStreams } from "./fsck-streams.ts";
-import { TEMPORARY_LINK_PREFIX } from "./link-store.ts";
-import { TEMPORARY_META_PREFIX } from "./meta-file.ts";
 import { META_FILE } from "./names.ts";
-import { TEMPORARY_OBJECT_PREFIX } from "./object-draft.ts";
-import { sortedEntries } from "./object-store.ts";
 import { readMeta } from "./open.ts";
 import type { Repository } from "./repository.ts";
 
@@ -124,23 +121,6 @@ async function checkAllObjects(
   if (batch.length > 0) send();
   await Promise.all(underWay);
   return { checked, findings: findings.sort(byPath) };
-}
-
-/** Temporaries of processes that died (spec/repository.md 1, 6); of living ones too, if some are at work now. */
-export function findLeftovers(repository: Repository): Finding[] {
-  const inRoot = namesOfFiles(repository.path).filter((name) =>
-    [TEMPORARY_LINK_PREFIX, TEMPORARY_META_PREFIX].some((prefix) => name.startsWith(prefix)),
-  );
-  const inObjects = namesOfFiles(repository.objects.settings.directory).filter((name) =>
-    name.startsWith(TEMPORARY_OBJECT_PREFIX),
-  );
-  const paths = [...inRoot, ...inObjects.map((name) => `objects/${name}`)].sort();
-  return paths.map((path) => ({ kind: "leftover", path }));
-}
-
-/** No program leaves a directory behind. */
-function namesOfFiles(directory: string): string[] {
-  return sortedEntries(directory).flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]));
 }
 
 function byPath(a: Finding, b: Finding): number {

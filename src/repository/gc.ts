@@ -1,14 +1,10 @@
 /** Garbage collection: whatever no reference leads to goes (spec/repository.md 6). */
-import { lstatSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
-import { join, relative } from "node:path";
+import { rmdirSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
 import { oneLine, SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, silent } from "../events/index.ts";
-import { findLeftovers } from "./fsck.ts";
-import { checkLinks } from "./fsck-links.ts";
 import { type Finding, findingText } from "./fsck-report.ts";
-import { findLiveObjects } from "./gc-live.ts";
-import type { LinkKind } from "./names.ts";
-import { sortedEntries } from "./object-store.ts";
+import { type GcPlan, planCollection, plannedPaths } from "./gc-plan.ts";
 import type { Repository } from "./repository.ts";
 
 export interface GcOptions {
@@ -21,6 +17,7 @@ export interface GcOptions {
   readonly events?: EventSink;
 }
 
+/** What was deleted; of a dry run, what would have been. */
 export interface GcReport {
   readonly objectsRemoved: number;
   readonly objectsBytes: number;
@@ -29,21 +26,22 @@ export interface GcReport {
   readonly leftoversRemoved: number;
   /** What is not as it should be and was stepped over. */
   readonly notices: readonly Finding[];
+  /** Everything that goes, by its path in the repository, in the order in which it goes. */
+  readonly paths: readonly string[];
 }
 
 /**
- * Deletes objects that no reference needs, then links that lead nowhere, then temporaries of dead processes and empty
- * directories. Waits until nobody else has the repository open; afterwards the shared lock is held again. Rubbish (a
- * dangling reference, a stray file) is reported and left alone. A crash in the middle leaves at worst a dangling link,
- * which the next run removes.
+ * Deletes links that lead nowhere or to what no reference needs, then the objects that no reference needs, then
+ * temporaries of dead processes and empty directories. Waits until nobody else has the repository open; afterwards the
+ * shared lock is held again. Rubbish (a dangling reference, a stray file) is reported and stepped over.
  *
  * @throws SealrootError `corrupt`, before anything is deleted, when something that is in use cannot be read, so that it
  *   cannot be known what it needs; `timeout` when others keep the repository open
  */
 export async function collectGarbage(repository: Repository, options: GcOptions = {}): Promise<GcReport> {
   const events = options.events ?? silent;
-  const dryRun = options.dryRun === true;
-  if (dryRun) return collect(repository, options, events);
+  const find = () => planCollection(repository, options.roots ?? []);
+  if (options.dryRun === true) return reportOf(await runStep(events, "find what is in use", find));
   repository.assertWritable();
   try {
     const locked = await runStep(events, "wait for other users", () =>
@@ -58,67 +56,38 @@ export async function collectGarbage(repository: Repository, options: GcOptions 
         },
       );
     }
-    return await collect(repository, options, events);
+    const plan = await runStep(events, "find what is in use", find);
+    await runStep(events, "delete the rest", () => carryOut(repository, plan));
+    return reportOf(plan);
   } finally {
     await repository.lock("shared");
   }
 }
 
-async function collect(repository: Repository, options: GcOptions, events: EventSink): Promise<GcReport> {
-  const dryRun = options.dryRun === true;
-  const { live, notices } = await runStep(events, "find what is in use", () =>
-    findLiveObjects(repository, options.roots ?? []),
-  );
-  const removed = new Set<string>();
-  const strays: Finding[] = [];
-  let objectsBytes = 0;
-  await runStep(events, "delete objects", () => {
-    for (const { objectId, path, kind } of repository.objects.entries()) {
-      if (objectId === undefined || kind !== "file") {
-        strays.push({ kind: "object-invalid-name", path: relative(repository.path, path) });
-        continue;
-      }
-      if (live.has(objectId)) continue;
-      objectsBytes += lstatSync(path).size;
-      removed.add(objectId);
-      if (!dryRun) unlinkSync(path);
-    }
-  });
-  const prune = (kind: LinkKind) => pruneLinks(repository, kind, removed, dryRun);
-  const [imagesPruned, streamsPruned] = [prune("images"), prune("streams")];
-  const leftovers = findLeftovers(repository);
-  if (!dryRun) {
-    for (const { path } of leftovers) rmSync(join(repository.path, path), { force: true });
-    removeEmptyDirectories(repository);
-    repository.sync();
-  }
+/**
+ * Links go before the objects they lead to, with a sync between: after a crash, or a power cut, no name leads nowhere.
+ * Objects that stay behind have no name, and the next run finds them.
+ */
+function carryOut(repository: Repository, plan: GcPlan): void {
+  const pathOf = (relative: string) => join(repository.path, relative);
+  for (const link of [...plan.imageLinks, ...plan.streamLinks]) unlinkSync(pathOf(link));
+  repository.sync();
+  for (const object of plan.objects) unlinkSync(pathOf(object));
+  for (const leftover of plan.leftovers) unlinkSync(pathOf(leftover));
+  for (const directory of plan.emptyDirectories) rmdirSync(pathOf(directory));
+  repository.sync();
+}
+
+function reportOf(plan: GcPlan): GcReport {
   return {
-    objectsRemoved: removed.size,
-    objectsBytes,
-    imagesPruned,
-    streamsPruned,
-    leftoversRemoved: leftovers.length,
-    notices: [...notices, ...strays],
+    objectsRemoved: plan.objects.length,
+    objectsBytes: plan.objectsBytes,
+    imagesPruned: plan.imageLinks.length,
+    streamsPruned: plan.streamLinks.length,
+    leftoversRemoved: plan.leftovers.length,
+    notices: plan.notices,
+    paths: plannedPaths(plan),
   };
-}
-
-/** Removes links whose object is gone, or would be; then references whose entry is. @returns how many */
-function pruneLinks(repository: Repository, kind: LinkKind, removed: ReadonlySet<string>, dryRun: boolean): number {
-  const { entries, findings } = checkLinks(repository.path, kind, repository.algorithm);
-  const dangling = findings.filter((finding) => finding.kind === "broken-symlink").map(({ path }) => path);
-  const emptied = entries.filter(({ objectId }) => removed.has(objectId)).map(({ entry }) => join(kind, entry));
-  const gone = new Set([...dangling, ...emptied]);
-  // References to entries that only now lose their object: none leads there, or the object would be in use.
-  if (!dryRun) for (const path of gone) unlinkSync(join(repository.path, path));
-  return gone.size;
-}
-
-function removeEmptyDirectories(repository: Repository): void {
-  const { directory } = repository.objects.settings;
-  for (const child of sortedEntries(directory)) {
-    const path = join(directory, child.name);
-    if (/^[0-9a-f]{2}$/.test(child.name) && child.isDirectory() && sortedEntries(path).length === 0) rmdirSync(path);
-  }
 }
 
 /** The lines of the reference's text form, with what was stepped over behind them. */

@@ -79,7 +79,8 @@ test("ByteCursor refuses to read past the end and names offset and input", () =>
 
 test("hex is read strictly and written in lower case", () => {
   assert.equal(toHex(fromHex("00fFaB")), "00ffab");
-  for (const bad of ["0", "0g", " 00", "abc", "00\u0130\u0131", "00 "]) assert.throws(() => fromHex(bad), SealrootError);
+  for (const bad of ["0", "0g", " 00", "abc", "00\u0130\u0131", "00 "])
+    assert.throws(() => fromHex(bad), SealrootError);
 });
 
 test("alignUp() rounds up to any positive multiple", () => {

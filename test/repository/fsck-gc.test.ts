@@ -57,6 +57,10 @@ async function filledRepository(directory: string) {
   return { repository, imageId, bodyId, innerId, outerId, contentId };
 }
 
+function allNames(repository: Repository): string[] {
+  return readdirSync(repository.path, { recursive: true, encoding: "utf8" });
+}
+
 async function errorsOf(repository: Repository): Promise<string[]> {
   return (await checkRepository(repository)).errors.map(findingText);
 }
@@ -156,7 +160,12 @@ test("gc keeps what references need and deletes the rest, as its dry run says", 
   const dry = await collectGarbage(repository, { dryRun: true });
   assert.deepEqual(gcLines(dry, true), ["Dry run (no files deleted):", ...expected]);
   assert.equal([...repository.objects.entries()].length, before + 2);
-  assert.deepEqual(gcLines(await collectGarbage(repository), false), expected);
+  const namesBefore = allNames(repository);
+  const run = await collectGarbage(repository);
+  assert.deepEqual(run, dry);
+  assert.deepEqual(gcLines(run, false), expected);
+  const kept = new Set(allNames(repository));
+  assert.deepEqual([...run.paths].sort(), namesBefore.filter((name) => !kept.has(name)).sort());
   assert.equal([...repository.objects.entries()].length, before);
   assert.equal(repository.streams.find("unused"), undefined);
   assert.ok(repository.streams.find(contentId));
@@ -188,7 +197,14 @@ test("rubbish is reported and stepped over", async () => {
   symlinkSync("/etc/passwd", inRepo("images/strange"));
   mkdirSync(inRepo("objects/00"), { recursive: true });
   writeFileSync(inRepo("objects/00/stray"), "");
+  const dry = await collectGarbage(repository, { dryRun: true });
+  const namesBefore = allNames(repository);
   const report = await collectGarbage(repository);
+  assert.deepEqual(report, dry);
+  assert.deepEqual(
+    namesBefore.filter((name) => !allNames(repository).includes(name)),
+    ["images/strange", "streams/refs/dangling"],
+  );
   assert.deepEqual(report.notices.map(findingText), [
     "broken-symlink: streams/refs/dangling: gone",
     "object-invalid-name: objects/00/stray",

@@ -31,6 +31,6 @@ until nobody else uses the repository.`,
       images_pruned: report.imagesPruned,
       streams_pruned: report.streamsPruned,
     };
-    invocation.output.json({ result, dry_run: dryRun });
+    invocation.output.json({ result, dry_run: dryRun, paths: report.paths });
   },
 };

@@ -14,6 +14,9 @@ const CONTROL_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\-~])/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
 const CURSOR_POSITION = /\u001b\[[\d;]*[Hf]/g;
 
+/** What the boot loader's frames become: it draws them in the terminal's own character set. */
+const NOT_UTF8 = "\ufffd";
+
 /** Collects console output as plain lines, without control sequences and carriage returns. */
 export class ConsoleLog {
   #text = "";
@@ -40,7 +43,7 @@ export class ConsoleLog {
   lastLines(count: number): readonly string[] {
     return this.#text
       .split("\n")
-      .map((line) => line.trim())
+      .map((line) => line.replaceAll(NOT_UTF8, "").trim())
       .filter((line) => line !== "")
       .slice(-count);
   }

@@ -5,6 +5,7 @@ import type { VirtualMachine } from "../../src/vm/index.ts";
 import {
   BOOT_TIMEOUT_MS,
   bootSealed,
+  efiVariableHex,
   guestText,
   type SealedExample,
   sealedExample,
@@ -18,9 +19,6 @@ const MEASURE = `measure() {
 }
 `;
 
-/** One EFI variable's value without its four attribute bytes, in hexadecimal. */
-const variable = (name: string) => `cat /sys/firmware/efi/efivars/${name} | tail -c +5 | od -An -tx1 | tr -d ' \\n'`;
-
 describe("the sealed example", () => {
   let example: SealedExample;
   let guest: VirtualMachine;
@@ -33,8 +31,8 @@ describe("the sealed example", () => {
   after(() => guest?.stop());
 
   test("was started by firmware that enforces Secure Boot", async () => {
-    assert.equal(await guestText(guest, variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c")), "01");
-    assert.equal(await guestText(guest, variable("SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c")), "00");
+    assert.equal(await guestText(guest, efiVariableHex("SecureBoot")), "01");
+    assert.equal(await guestText(guest, efiVariableHex("SetupMode")), "00");
   });
 
   test("runs with the signed command line and nothing else", async () => {

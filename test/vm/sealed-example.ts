@@ -1,6 +1,7 @@
 /** The sealed Debian example under test, and booting it. */
 import assert from "node:assert/strict";
 import { makeSealedDisk } from "../../examples/debian/sealed-disk.ts";
+import { GLOBAL_VARIABLE_VENDOR } from "../../src/efi/index.ts";
 import { silent } from "../../src/events/index.ts";
 import { loadCertificates, type OwnedCertificates } from "../../src/keys/index.ts";
 import { readUki } from "../../src/pe/index.ts";
@@ -84,6 +85,12 @@ export async function guestText(guest: VirtualMachine, script: string): Promise<
   const { exitCode, stdout, stderr } = await guest.run(script);
   assert.equal(exitCode, 0, `${script}\n${stdout}\n${stderr}`);
   return stdout.toString().trimEnd();
+}
+
+/** Shell text that prints a global EFI variable's value, without its four attribute bytes, in hexadecimal. */
+export function efiVariableHex(name: string): string {
+  const path = `/sys/firmware/efi/efivars/${name}-${GLOBAL_VARIABLE_VENDOR}`;
+  return `cat ${path} | tail -c +5 | od -An -tx1 | tr -d ' \\n'`;
 }
 
 /** systemd's verdict once the boot has come to an end, `running` when every unit is well. */

@@ -61,7 +61,7 @@ export function splitDumpLine(line: string): DumpFields {
     mode: parseMode(isHardLink ? mode.slice(1) : mode),
     isHardLink,
     payload: optionalField(payload),
-    content: content === "" ? undefined : optionalField(content),
+    content: content === "" ? ("" as ByteString) : optionalField(content), // as good as "-" for an empty file
     digest: parseDigest(digest),
     sizeText,
     linkCountText,
@@ -92,7 +92,9 @@ function parseDigest(text: string): string | undefined {
 /** An unsigned decimal number up to `max`, which is at most 2^53. */
 export function parseDecimal(text: string, field: string, max: number = UINT32_MAX): number {
   if (text === "0") return 0;
-  if (!/^\+?[0-9]+$/.test(text)) throw corrupt(`${field} ${JSON.stringify(text)} is not a decimal number`);
+  if (!/^\+?[0-9]{1,40}$/.test(text)) {
+    throw corrupt(`${field} ${JSON.stringify(text.slice(0, 160))} is not a decimal number`);
+  }
   // Above 15 digits the conversion could round a number that is too large down to the limit.
   const isTooLarge = text.length > 15 && BigInt(text.replace("+", "")) > BigInt(max);
   const value = Number(text);
@@ -102,9 +104,9 @@ export function parseDecimal(text: string, field: string, max: number = UINT32_M
 
 /** Seconds and nanoseconds; the part behind the dot is an integer, not a fraction. */
 export function parseMtime(text: string, allowNegative: boolean): { seconds: bigint; nanoseconds: number } {
-  const match = /^(-?)\+?([0-9]+)\.([0-9]+)$/.exec(text);
+  const match = /^(-?)\+?([0-9]{1,40})\.([0-9]{1,40})$/.exec(text);
   const [, sign = "", seconds = "", nanoseconds = ""] = match ?? [];
-  if (match === null) throw corrupt(`mtime ${JSON.stringify(text)} is not SECONDS.NANOSECONDS`);
+  if (match === null) throw corrupt(`mtime ${JSON.stringify(text.slice(0, 160))} is not SECONDS.NANOSECONDS`);
   if (sign !== "" && !allowNegative) throw corrupt(`mtime ${text} is negative`);
   const magnitude = BigInt(seconds);
   if (magnitude > INT64_MAX) throw corrupt(`mtime ${text} does not fit 64 bits`);

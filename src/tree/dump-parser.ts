@@ -10,6 +10,9 @@ import { parseXattrs, XattrInterner } from "./dump-xattrs.ts";
 import { kindOfMode, PERMISSION_MASK } from "./file-type.ts";
 import type { DirectoryNode, Metadata } from "./node.ts";
 
+/** Longer than any line can be whose fields keep their limits, every byte of them escaped. */
+const LINE_MAX_BYTES = 4 << 20;
+
 export interface DumpOptions {
   /** Whose limits and precedences hold; default `c`, the wider one. */
   readonly dialect?: DumpDialect;
@@ -31,7 +34,10 @@ export function parseDump(text: Uint8Array, options: DumpOptions = {}): Director
     const newline = text.indexOf(0x0a, start);
     const end = newline === -1 ? text.length : newline;
     lineNumber++;
-    atLine(lineNumber, () => parser.addLine(byteString(text, start, end), lineNumber));
+    atLine(lineNumber, () => {
+      if (end - start > LINE_MAX_BYTES) throw corrupt(`${end - start} bytes, over ${LINE_MAX_BYTES}`);
+      parser.addLine(byteString(text, start, end), lineNumber);
+    });
     start = end + 1;
   }
   return parser.finish();

@@ -137,6 +137,17 @@ test("parseDump() refuses links that name each other and, as composefs-rs, forwa
   });
 });
 
+test("parseDump() takes an empty content field for an empty file only", () => {
+  const line = (sizeBytes: number) => `${ROOT}/a ${sizeBytes} 100644 1 0 0 0 1.0 -  -\n`;
+  assert.equal(
+    Buffer.from(formatDump(parseText(line(0))))
+      .toString()
+      .split("\n")[1],
+    "/a 0 100644 1 0 0 0 1.0 - - -",
+  );
+  assert.throws(() => parseText(line(9)), { message: /line 2: content of 0 bytes under a size of 9$/ });
+});
+
 test("parseDump() takes the limits of composefs-rs when told", () => {
   for (const file of ["v22-large-inline-C.dump", "v23-long-symlink-C.dump.gz"]) {
     assert.throws(() => parseDump(readVector(`erofs/${file}`), { dialect: "rs" }), { code: "corrupt" }, file);

@@ -50,7 +50,7 @@ try {
     rows,
   );
   console.log(text);
-  if (values.only === "") {
+  if (values.only === "" && !values.small) {
     const earlier = existsSync(RESULTS) ? readFileSync(RESULTS, "utf8").slice(TITLE.length) : "";
     writeFileSync(RESULTS, `${TITLE}\n${text}${earlier}`);
   }

@@ -87,8 +87,9 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   using construction = await beginDisk(target);
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
   await writeDisk(construction, { plan, boot, image, identity, entries, rootUuid }, options);
-  await runStep(events, "finish the disk", () => construction.publish());
+  // Before the disk is synced: in ext4's ordered mode the sync would first write out all of the staged files as well.
   await runStep(events, "remove the staged repository", () => staging.remove());
+  await runStep(events, "finish the disk", () => construction.publish());
   return {
     path: target.path,
     sizeBytes: target.sizeBytes,

@@ -7,6 +7,9 @@ import { INLINE_CONTENT_MAX_BYTES } from "../tree/index.ts";
 /** Bodies above this size are sent to the repository in parts instead of being gathered. */
 const GATHERED_MAX_BYTES = 512 << 10;
 
+/** Cutting off less at a time would move the rest of a long queue too often. */
+const CUT_OFF_PARTS = 4096;
+
 /** What the stream is made of, in order; objects get their ids late. */
 type Part =
   | { readonly type: "inline"; readonly bytes: Uint8Array }
@@ -34,7 +37,9 @@ export class LayerSplitter {
   readonly #stream: SplitStreamWriter;
   readonly #importer: ObjectImporter;
   readonly #parser: TarParser;
-  readonly #waiting: Part[] = [];
+  #waiting: Part[] = [];
+  /** Parts of `#waiting` that have been passed on already; they are cut off in large pieces. */
+  #passedParts = 0;
   #body: Body | undefined;
   #failure: unknown;
   /** Objects without an id yet, and whom to tell when there is none. */
@@ -140,14 +145,20 @@ export class LayerSplitter {
   }
 
   #passOn(): void {
-    let done = 0;
-    for (const part of this.#waiting) {
-      if (part.type === "inline") this.#stream.inline(part.bytes);
-      else if (part.type === "break") this.#stream.mayBreak();
-      else if (part.objectId === undefined) break;
-      else this.#stream.external(part.objectId, part.sizeBytes);
-      done += 1;
+    for (; this.#passedParts < this.#waiting.length; this.#passedParts++) {
+      const part = this.#waiting[this.#passedParts];
+      if (part === undefined || (part.type === "object" && part.objectId === undefined)) break;
+      this.#passOnPart(part);
     }
-    this.#waiting.splice(0, done);
+    if (this.#passedParts === this.#waiting.length || this.#passedParts >= CUT_OFF_PARTS) {
+      this.#waiting = this.#waiting.slice(this.#passedParts);
+      this.#passedParts = 0;
+    }
+  }
+
+  #passOnPart(part: Part): void {
+    if (part.type === "inline") this.#stream.inline(part.bytes);
+    else if (part.type === "break") this.#stream.mayBreak();
+    else this.#stream.external(part.objectId ?? "", part.sizeBytes);
   }
 }

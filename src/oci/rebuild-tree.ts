@@ -1,28 +1,40 @@
 /** The root file system's tree, rebuilt from the layers in the repository (spec/oci.md 4). */
-import { corrupt } from "../errors/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
 import type { Repository } from "../repository/index.ts";
 import { readChunks, readSplitStream } from "../splitstream/index.ts";
 import { TarParser } from "../tar/index.ts";
-import { applyLayerEntry, type DirectoryNode, newDirectory } from "../tree/index.ts";
+import { applyLayerEntry, type DirectoryNode, INLINE_PARSE_MAX_BYTES, newDirectory } from "../tree/index.ts";
 import { layerEntry } from "./layer-entries.ts";
 import { CONTENT_TYPE } from "./stream-names.ts";
 
-/** A body that another writer left in the stream is read up to here; larger ones are refused. */
-const INLINE_READ_MAX_BYTES = 1 << 20;
+/** A body that another writer left in the stream is read up to here; no image could hold a larger one. */
+const INLINE_READ_MAX_BYTES = INLINE_PARSE_MAX_BYTES.c;
+/** Headers and small bodies of all layers of an image: three million files have about as many bytes of them. */
+const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
 
 /**
  * Merges the layers of an image, lowest first. No transform is applied yet.
  *
  * @param layerIds object ids of the layers' split streams, one for each diff id, in order
- * @throws SealrootError `corrupt` for a layer that does not fit on those below it
+ * @throws SealrootError `corrupt` for a layer that does not fit on those below it, `unsupported` for layers whose entries
+ *   alone are over 4 GiB: a few bytes can be made to unpack to that
  */
 export async function mergeLayers(repository: Repository, layerIds: readonly string[]): Promise<DirectoryNode> {
   const root = newDirectory();
-  for (const layerId of layerIds) await applyLayer(repository, layerId, root);
+  let inlineBytes = 0;
+  for (const layerId of layerIds) {
+    inlineBytes += await applyLayer(repository, layerId, root, LAYERS_INLINE_MAX_BYTES - inlineBytes);
+  }
   return root;
 }
 
-async function applyLayer(repository: Repository, layerId: string, root: DirectoryNode): Promise<void> {
+/** @returns how many bytes of the layer are no objects; at most `inlineMaxBytes` */
+async function applyLayer(
+  repository: Repository,
+  layerId: string,
+  root: DirectoryNode,
+  inlineMaxBytes: number,
+): Promise<number> {
   const stream = readSplitStream(repository.objects.read(layerId), {
     algorithm: repository.algorithm,
     contentType: CONTENT_TYPE.layer,
@@ -35,8 +47,13 @@ async function applyLayer(repository: Repository, layerId: string, root: Directo
     },
     INLINE_READ_MAX_BYTES,
   );
+  let inlineBytes = 0;
   await readChunks(stream, {
-    inline: (bytes) => parser.push(bytes),
+    inline: (bytes) => {
+      inlineBytes += bytes.length;
+      if (inlineBytes > inlineMaxBytes) throw tooManyEntries(layerId);
+      parser.push(bytes);
+    },
     external: (objectId) => parser.pushExternal(objectId),
   });
   parser.finish();
@@ -45,4 +62,10 @@ async function applyLayer(repository: Repository, layerId: string, root: Directo
       `Cannot read layer ${layerId}: it has ${parser.streamBytes} bytes, its header says ${stream.sizeBytes}`,
     );
   }
+  return inlineBytes;
+}
+
+function tooManyEntries(layerId: string): SealrootError {
+  const limit = `the entries of the image's layers are over ${LAYERS_INLINE_MAX_BYTES} bytes`;
+  return new SealrootError("unsupported", `Cannot read layer ${layerId}: ${limit}`);
 }

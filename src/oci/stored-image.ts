@@ -48,12 +48,13 @@ async function readDocument(
     inline: () => {
       throw corrupt(`Cannot read stream ${streamId}: the document is not an object of its own`);
     },
-    external: (objectId) => parts.push(readBounded(repository, objectId)),
+    external: (objectId) => {
+      if (parts.length > 0) throw corrupt(`Cannot read stream ${streamId}: it has several documents, expected one`);
+      parts.push(readBounded(repository, objectId));
+    },
   });
   const [bytes] = parts;
-  if (bytes === undefined || parts.length !== 1) {
-    throw corrupt(`Cannot read stream ${streamId}: it has ${parts.length} documents, expected one`);
-  }
+  if (bytes === undefined) throw corrupt(`Cannot read stream ${streamId}: it has no document`);
   const actual = digestOf(bytes);
   if (actual !== digest) {
     throw corrupt(`Cannot read stream ${streamId}: its document has the digest ${actual}, expected ${digest}`, {

@@ -65,8 +65,9 @@ class InodeCollector implements InodeCollection {
     for (let index = 0; index < queue.length; index++) {
       const directory = queue[index] as PendingDirectory;
       const { names, inodes } = this.#addListing(directory);
-      for (const [at, child] of inodes.entries()) {
-        const primary = this.#primaries.get(child.node);
+      for (let at = 0; at < inodes.length; at++) {
+        const child = inodes[at] as Inode;
+        const primary = this.#primaries.size === 0 ? undefined : this.#primaries.get(child.node);
         if (primary !== undefined && (primary.parent !== directory.node || primary.name !== names[at])) continue;
         this.#append(child);
         if (child.node.kind === "directory") {

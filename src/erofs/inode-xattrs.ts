@@ -56,11 +56,11 @@ export class InodeXattrs {
     const { node, xattrs } = inode;
     if (node.kind !== "file" || node.content.type !== "external") return xattrs;
     const overlay = this.#overlay.entriesOf(node.content);
-    if (xattrs.length === 0) return overlay;
-    if (this.#rules.epoch === 2) return [...overlay, ...xattrs];
     const last = xattrs.at(-1);
-    if (last !== undefined && last.name.full < METACOPY_XATTR) return [...xattrs, ...overlay];
-    return [...overlay, ...xattrs].sort((a, b) => compareByteStrings(a.name.full, b.name.full));
+    if (last === undefined) return overlay;
+    if (this.#rules.epoch === 2) return overlay.concat(xattrs);
+    if (last.name.full < METACOPY_XATTR) return xattrs.concat(overlay);
+    return overlay.concat(xattrs).sort((a, b) => compareByteStrings(a.name.full, b.name.full));
   }
 
   #addOwn(inode: Inode, isRoot: boolean): void {
@@ -68,7 +68,9 @@ export class InodeXattrs {
     const hasMarks = isRoot || inode.holdsWhiteouts || inode.isEscapedWhiteout;
     if (!hasMarks && xattrs.size === 0) return;
     const list: NameAndValue[] = [];
-    for (const [name, value] of xattrs) list.push([name, byteString(value)]);
+    xattrs.forEach((value, name) => {
+      list.push([name, byteString(value)]);
+    });
     if (list.length > 1) list.sort(([a], [b]) => compareByteStrings(a, b));
     for (const pair of list) pair[0] = escapeName(pair[0]);
     const ordered = hasMarks ? this.#withMarks(list, inode, isRoot) : this.#inOrder(list);

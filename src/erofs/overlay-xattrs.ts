@@ -65,39 +65,21 @@ export class OverlayXattrs {
   /** The attributes of one file, metacopy first. */
   entriesOf(content: ExternalContent): XattrEntry[] {
     const objectId = content.objectId ?? "";
-    const metacopy = this.#sharedMetacopies.get(objectId) ?? this.#metacopyEntry(objectId);
+    const metacopy = this.#sharedMetacopies.get(objectId) ?? new MetacopyEntry(this.#table.name(METACOPY), objectId);
     const source = this.#redirectSource(content);
     if (source === undefined) return [metacopy];
-    return [metacopy, this.#sharedRedirects.get(source) ?? redirectEntry(this.#table.name(REDIRECT), source)];
+    return [metacopy, this.#sharedRedirects.get(source) ?? new RedirectEntry(this.#table.name(REDIRECT), source)];
   }
 
   #shareRedirect(source: string, uses: number): void {
     if (uses < 2) return;
-    const value = (source.startsWith("/") ? source : `/${objectPath(source)}`) as ByteString;
-    this.#sharedRedirects.set(source, this.#table.use(REDIRECT, value, uses));
-  }
-
-  #metacopyHeader(objectId: string): number[] {
-    return [0, METACOPY_HEADER_BYTES + objectId.length / 2, 0, ALGORITHM_NUMBER[this.#algorithm]];
+    this.#sharedRedirects.set(source, this.#table.use(REDIRECT, redirectValue(source), uses));
   }
 
   #metacopyValue(objectId: string): ByteString {
     if (objectId === "") return "" as ByteString;
     const digest = Buffer.from(objectId, "hex").toString("latin1");
-    return `${String.fromCharCode(...this.#metacopyHeader(objectId))}${digest}` as ByteString;
-  }
-
-  #metacopyEntry(objectId: string): XattrEntry {
-    return {
-      name: this.#table.name(METACOPY),
-      valueBytes: objectId === "" ? 0 : METACOPY_HEADER_BYTES + objectId.length / 2,
-      tableOffset: -1,
-      writeValue: (out, offset) => {
-        if (objectId === "") return;
-        out.set(this.#metacopyHeader(objectId), offset);
-        out.write(objectId, offset + METACOPY_HEADER_BYTES, "hex");
-      },
-    };
+    return `${String.fromCharCode(...metacopyHeader(objectId))}${digest}` as ByteString;
   }
 
   /**
@@ -114,17 +96,53 @@ export class OverlayXattrs {
   }
 }
 
-function redirectEntry(name: XattrName, source: string): XattrEntry {
-  const isPath = source.startsWith("/");
-  return {
-    name,
-    valueBytes: isPath ? source.length : source.length + 2,
-    tableOffset: -1,
-    writeValue: (out, offset) => {
-      if (isPath) out.write(source, offset, "latin1");
-      else out.write(`/${objectPath(source)}`, offset, "latin1");
-    },
-  };
+/** The metacopy of a file that alone has its object; written without the detour over a string. */
+class MetacopyEntry implements XattrEntry {
+  readonly name: XattrName;
+  readonly valueBytes: number;
+  readonly tableOffset = -1;
+  readonly #objectId: string;
+
+  constructor(name: XattrName, objectId: string) {
+    this.name = name;
+    this.#objectId = objectId;
+    this.valueBytes = objectId === "" ? 0 : METACOPY_HEADER_BYTES + objectId.length / 2;
+  }
+
+  writeValue(out: Buffer, offset: number): void {
+    if (this.#objectId === "") return;
+    out.set(metacopyHeader(this.#objectId), offset);
+    out.write(this.#objectId, offset + METACOPY_HEADER_BYTES, "hex");
+  }
+}
+
+/** The redirect of a file that alone has its object. */
+class RedirectEntry implements XattrEntry {
+  readonly name: XattrName;
+  readonly valueBytes: number;
+  readonly tableOffset = -1;
+  readonly #source: string;
+
+  constructor(name: XattrName, source: string) {
+    this.name = name;
+    this.#source = source;
+    this.valueBytes = source.startsWith("/") ? source.length : source.length + 2;
+  }
+
+  writeValue(out: Buffer, offset: number): void {
+    out.write(redirectValue(this.#source), offset, "latin1");
+  }
+}
+
+function redirectValue(source: string): ByteString {
+  return (source.startsWith("/") ? source : `/${objectPath(source)}`) as ByteString;
+}
+
+/** The digest's length tells its algorithm. */
+function metacopyHeader(objectId: string): number[] {
+  const digestBytes = objectId.length / 2;
+  const algorithm = digestBytes === DIGEST_BYTES.sha256 ? ALGORITHM_NUMBER.sha256 : ALGORITHM_NUMBER.sha512;
+  return [0, METACOPY_HEADER_BYTES + digestBytes, 0, algorithm];
 }
 
 function increase(counts: Map<string, number>, key: string, by: number): void {

@@ -104,16 +104,14 @@ export function parseDecimal(text: string, field: string, max: number = UINT32_M
 
 /** Seconds and nanoseconds; the part behind the dot is an integer, not a fraction. */
 export function parseMtime(text: string, allowNegative: boolean): { seconds: bigint; nanoseconds: number } {
-  const match = /^(-?)\+?([0-9]{1,40})\.([0-9]{1,40})$/.exec(text);
-  const [, sign = "", seconds = "", nanoseconds = ""] = match ?? [];
-  if (match === null) throw corrupt(`mtime ${JSON.stringify(text.slice(0, 160))} is not SECONDS.NANOSECONDS`);
-  if (sign !== "" && !allowNegative) throw corrupt(`mtime ${text} is negative`);
-  const magnitude = BigInt(seconds);
+  if (!/^-?\+?[0-9]+\.[0-9]+$/.test(text)) throw corrupt(`mtime ${JSON.stringify(text)} is not SECONDS.NANOSECONDS`);
+  const dot = text.indexOf(".");
+  const isNegative = text.startsWith("-");
+  if (isNegative && !allowNegative) throw corrupt(`mtime ${text} is negative`);
+  const magnitude = BigInt(text.slice(isNegative ? 1 : 0, dot).replace("+", ""));
   if (magnitude > INT64_MAX) throw corrupt(`mtime ${text} does not fit 64 bits`);
-  return {
-    seconds: sign === "" ? magnitude : -magnitude,
-    nanoseconds: parseDecimal(nanoseconds, "nanoseconds", 999_999_999),
-  };
+  const nanoseconds = parseDecimal(text.slice(dot + 1), "nanoseconds", 999_999_999);
+  return { seconds: isNegative ? -magnitude : magnitude, nanoseconds };
 }
 
 /** The components of an absolute path; none for the root. Stricter than an archive's: nothing vanishes. */

@@ -52,7 +52,7 @@ export function parseMeta(text: string): RepositoryMeta {
   const document = record(parseJson(text), "meta.json");
   const version = document.version;
   if (typeof version !== "number" || !Number.isInteger(version) || version < 0) {
-    throw corrupt(`Cannot read meta.json: version is ${JSON.stringify(version)}, not an integer`);
+    throw corrupt(`Cannot read meta.json: version is ${shown(version)}, not an integer`);
   }
   if (version > FORMAT_VERSION) {
     throw new SealrootError(
@@ -86,7 +86,7 @@ export function parseAlgorithm(name: unknown): VerityAlgorithm {
   const match = typeof name === "string" ? /^fsverity-(sha256|sha512)-([0-9]+)$/.exec(name) : null;
   const algorithm = match?.[1];
   if ((algorithm === "sha256" || algorithm === "sha512") && match?.[2] === String(LOG2_BLOCK_SIZE)) return algorithm;
-  throw new SealrootError("unsupported", `Cannot use the algorithm ${JSON.stringify(name)}: it is not known`, {
+  throw new SealrootError("unsupported", `Cannot use the algorithm ${shown(name)}: it is not known`, {
     expected: "fsverity-sha256-12 or fsverity-sha512-12",
   });
 }
@@ -94,7 +94,7 @@ export function parseAlgorithm(name: unknown): VerityAlgorithm {
 /** @throws SealrootError `unsupported` for a number that is no EROFS version */
 export function parseErofsVersion(value: unknown): ErofsVersion {
   if (value === 0 || value === 1 || value === 2) return value;
-  throw new SealrootError("unsupported", `Cannot use the EROFS version ${JSON.stringify(value)}: it is not 0, 1 or 2`);
+  throw new SealrootError("unsupported", `Cannot use the EROFS version ${shown(value)}: it is not 0, 1 or 2`);
 }
 
 /** `erofs_formats` counts unless it is absent or says no more than "version 2", which writers before it also meant. */
@@ -115,6 +115,11 @@ function parseJson(text: string): unknown {
   } catch (error) {
     throw corrupt(`Cannot read meta.json: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** A value for a message. What has parts is only named: they may be nested deeper than JSON.stringify() can follow. */
+function shown(value: unknown): string {
+  return typeof value === "object" && value !== null ? "a list or an object" : String(JSON.stringify(value));
 }
 
 function record(value: unknown, what: string): Readonly<Record<string, unknown>> {

@@ -6,6 +6,8 @@ import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 import { openRegularFile } from "./regular-file.ts";
 
 const CHUNK_BYTES = 1 << 20;
+/** Largest object that is read whole: split streams and images; the latter have the same limit. */
+export const WHOLE_OBJECT_MAX_BYTES = 2 ** 30;
 
 /** An opened object, checked as the repository demands. Close it; `using` does. */
 export interface OpenObject extends Disposable {
@@ -13,7 +15,7 @@ export interface OpenObject extends Disposable {
   readonly sizeBytes: number;
   /** For system calls and mounts. In a staged repository the file goes on behind `sizeBytes`. */
   readonly fd: number;
-  /** All bytes at once. */
+  /** All bytes at once. @throws SealrootError `unsupported` for more than 1 GiB */
   bytes(): Buffer;
   /** The bytes `start..end` (half-open, inside the object). */
   range(start: number, end: number): Buffer;
@@ -63,6 +65,12 @@ class ObjectFile implements OpenObject {
   }
 
   bytes(): Buffer {
+    if (this.sizeBytes > WHOLE_OBJECT_MAX_BYTES) {
+      throw new SealrootError(
+        "unsupported",
+        `Cannot read object ${this.objectId} whole: ${this.sizeBytes} bytes are more than ${WHOLE_OBJECT_MAX_BYTES}`,
+      );
+    }
     return this.range(0, this.sizeBytes);
   }
 

@@ -1,36 +1,36 @@
 /** The bytes that a stream stands for. */
 import { corrupt } from "../errors/index.ts";
-import { readChunks, readSplitStream } from "../splitstream/index.ts";
+import { readSplitStream, streamParts } from "../splitstream/index.ts";
 import type { Repository } from "./repository.ts";
-
-type StreamPart = { readonly inline: Uint8Array } | { readonly objectId: string };
 
 /**
  * Reassembles a stream: inline bytes and the contents of its objects, in order. Each piece is valid until the next is
- * asked for. Memory is the stream's inline part plus 1 MiB.
+ * asked for. Memory is the stream as it is stored plus about 1 MiB.
  *
  * @param streamId object id of the split stream
  * @throws SealrootError `corrupt` when it is damaged or not as long as its header says; `not-found` for a missing object
  */
 export async function* streamContent(repository: Repository, streamId: string): AsyncGenerator<Uint8Array> {
   const stream = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
-  const parts: StreamPart[] = [];
-  await readChunks(stream, {
-    inline: (bytes) => parts.push({ inline: new Uint8Array(bytes) }),
-    external: (objectId) => parts.push({ objectId }),
-  });
   let sizeBytes = 0;
-  for (const part of parts) {
+  const count = (bytes: number) => {
+    sizeBytes += bytes;
+    // A small stream can be made to stand for petabytes; what is longer than it says is not worth reading.
+    if (sizeBytes > stream.sizeBytes) throw otherLength(streamId, `over ${stream.sizeBytes}`, stream.sizeBytes);
+  };
+  for await (const part of streamParts(stream)) {
     if ("inline" in part) {
-      sizeBytes += part.inline.length;
+      count(part.inline.length);
       yield part.inline;
       continue;
     }
     using object = repository.objects.open(part.objectId);
-    sizeBytes += object.sizeBytes;
+    count(object.sizeBytes);
     yield* object.chunks();
   }
-  if (sizeBytes !== stream.sizeBytes) {
-    throw corrupt(`Cannot read stream ${streamId}: it has ${sizeBytes} bytes, its header says ${stream.sizeBytes}`);
-  }
+  if (sizeBytes !== stream.sizeBytes) throw otherLength(streamId, String(sizeBytes), stream.sizeBytes);
+}
+
+function otherLength(streamId: string, actual: string, expected: number): Error {
+  return corrupt(`Cannot read stream ${streamId}: it has ${actual} bytes, its header says ${expected}`);
 }

@@ -6,5 +6,12 @@
  * @module
  */
 export type { StreamAlgorithm } from "./header.ts";
-export { readChunks, readSplitStream, type SplitStream, type StreamVisitor } from "./reader.ts";
+export {
+  readChunks,
+  readSplitStream,
+  type SplitStream,
+  type StreamPart,
+  type StreamVisitor,
+  streamParts,
+} from "./reader.ts";
 export { SplitStreamWriter } from "./writer.ts";

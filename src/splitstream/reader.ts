@@ -74,7 +74,9 @@ function readNamedRefs(section: Uint8Array, streamRefs: readonly string[]): Map<
   const refs = new Map<string, string>();
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(unzstdWhole(section, NAMED_REFS_MAX_BYTES));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      unzstdWhole(section, NAMED_REFS_MAX_BYTES),
+    );
   } catch (error) {
     throw error instanceof SealrootError ? error : corrupt("Cannot read split stream: a name is not UTF-8");
   }
@@ -104,6 +106,28 @@ export interface StreamVisitor {
  * @throws SealrootError `corrupt` for a bad chunk, a reference past the table, or bad compressed data
  */
 export async function readChunks(stream: SplitStream, visitor: StreamVisitor): Promise<void> {
+  for await (const _ of decodeChunks(stream, visitor));
+}
+
+/** A part of a stream: bytes that are valid until the next part is asked for, or the whole of an object. */
+export type StreamPart = { readonly inline: Uint8Array } | { readonly objectId: string };
+
+/**
+ * The parts of a stream one after the other. However much comes out of a small stream, no more of it is in memory than
+ * one piece of the decompressor.
+ * @throws SealrootError as {@link readChunks}
+ */
+export async function* streamParts(stream: SplitStream): AsyncGenerator<StreamPart> {
+  const parts: StreamPart[] = [];
+  const visitor: StreamVisitor = {
+    inline: (inline) => parts.push({ inline }),
+    external: (objectId) => parts.push({ objectId }),
+  };
+  for await (const _ of decodeChunks(stream, visitor)) yield* parts.splice(0);
+}
+
+/** Pauses after each decompressed piece, while what was found in it is valid. */
+async function* decodeChunks(stream: SplitStream, visitor: StreamVisitor): AsyncGenerator<void> {
   const decoder = new ChunkDecoder({
     inline: (bytes) => visitor.inline(bytes),
     external: (index) => {
@@ -116,6 +140,9 @@ export async function readChunks(stream: SplitStream, visitor: StreamVisitor): P
   async function* compressed() {
     yield stream.compressedChunks;
   }
-  for await (const piece of decompress(compressed(), "zstd")) decoder.push(piece);
+  for await (const piece of decompress(compressed(), "zstd")) {
+    decoder.push(piece);
+    yield;
+  }
   decoder.finish();
 }

@@ -4,7 +4,6 @@ import { resolve } from "node:path";
 import { type ErofsForm, writeErofs } from "../../erofs/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { writeFileAtomically } from "../../platform/index.ts";
-import { scanDirectory } from "../../repository/index.ts";
 import { type DirectoryNode, filterScan, parseDump } from "../../tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
 import type { Command, Invocation } from "../command.ts";
@@ -97,6 +96,7 @@ async function sourceTree(invocation: Invocation, algorithm: VerityAlgorithm): P
     throw new SealrootError("usage", "Cannot use both --skip-xattrs and --user-xattrs");
   }
   if (store !== undefined) mkdirSync(store, { recursive: true });
+  const { scanDirectory } = await import("../../repository/index.ts"); // half of the verb's code; dump text needs none of it
   const { root } = await scanDirectory(source, {
     algorithm,
     breakHardLinks: !invocation.flag("hardlinks"),

@@ -1,5 +1,7 @@
 /** The image's bytes from a finished layout (spec/erofs.md 1 to 3). */
 import { modeOf } from "../tree/index.ts";
+import type { BuildTime } from "./build-time.ts";
+import { chunkFormat } from "./chunk-format.ts";
 import { writeRecords } from "./directory-data.ts";
 import {
   BLOCK_BYTES,
@@ -19,7 +21,6 @@ import {
 } from "./format.ts";
 import type { ImageBuffer } from "./image-buffer.ts";
 import type { Inode } from "./inode.ts";
-import { type BuildTime, chunkFormat } from "./layout.ts";
 import { writeXattrEntry, type XattrEntry } from "./xattr-entry.ts";
 
 const CHUNK_FORMAT_BITS = 16;

@@ -44,7 +44,7 @@ export class Inode {
     this.isEscapedWhiteout = isEscapedWhiteout;
   }
 
-  /** i_format's number of the inode, as directories name it. */
+  /** The number by which directories name it: its offset in slots, since meta_blkaddr is 0. */
   get nid(): number {
     return this.position / SLOT_BYTES;
   }

@@ -2,10 +2,11 @@
 import { alignUp } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import type { DumpDialect } from "../tree/index.ts";
+import type { BuildTime } from "./build-time.ts";
+import { chunkFormat } from "./chunk-format.ts";
 import {
   BLOCK_BYTES,
   BLOCK_SIZE_BITS,
-  CHUNK_BITS_MAX,
   CHUNK_INDEX_BYTES,
   type Epoch,
   FILE_SIZE_MAX_BYTES,
@@ -26,45 +27,6 @@ import { entryLength, type XattrEntry } from "./xattr-entry.ts";
 const SHARED_XATTRS_MAX: Readonly<Record<DumpDialect, number>> = { c: 128, rs: 255 };
 const UINT16_MAX = 0xffff;
 const UINT32_MAX = 0xffffffff;
-/** Epoch 2 writes this chunk format for every external file: chunks of 2^43 bytes. */
-const CHUNK_FORMAT_EPOCH_2 = CHUNK_BITS_MAX - BLOCK_SIZE_BITS;
-
-/** The lowest modification time of an image; inodes that have it can be compact. */
-export interface BuildTime {
-  readonly seconds: bigint;
-  readonly nanoseconds: number;
-}
-
-/** The minimum over all inodes. The C tool compares seconds as signed, composefs-rs as unsigned (spec 1.2). */
-export function buildTimeOf(inodes: readonly Inode[], dialect: DumpDialect): BuildTime {
-  const comparable = (seconds: bigint) => (dialect === "c" ? seconds : BigInt.asUintN(64, seconds));
-  let seconds = inodes[0]?.node.metadata.mtimeSeconds ?? 0n;
-  let nanoseconds = inodes[0]?.node.metadata.mtimeNanoseconds ?? 0;
-  let lowest = comparable(seconds);
-  for (const { node } of inodes) {
-    const { mtimeSeconds, mtimeNanoseconds } = node.metadata;
-    if (mtimeSeconds === seconds && mtimeNanoseconds >= nanoseconds) continue;
-    const candidate = comparable(mtimeSeconds);
-    if (candidate > lowest) continue;
-    seconds = mtimeSeconds;
-    nanoseconds = mtimeNanoseconds;
-    lowest = candidate;
-  }
-  return { seconds, nanoseconds };
-}
-
-/** Chunk format of a file: in epoch 1 the smallest chunks of which one index is enough, up to 2^43 bytes. */
-export function chunkFormat(sizeBytes: number, epoch: Epoch): number {
-  if (epoch === 2) return CHUNK_FORMAT_EPOCH_2;
-  const bits = bitLength(sizeBytes - 1);
-  return Math.min(Math.max(bits, BLOCK_SIZE_BITS), CHUNK_BITS_MAX) - BLOCK_SIZE_BITS;
-}
-
-/** Of a number up to 2^53. */
-function bitLength(value: number): number {
-  const high = Math.floor(value / 2 ** 32);
-  return high === 0 ? 32 - Math.clz32(value) : 64 - Math.clz32(high);
-}
 
 /** Lays the inodes out one behind the other. */
 export class LayoutPass {

@@ -2,6 +2,7 @@
 import { type ByteString, byteString, toHex } from "../bytes/index.ts";
 import { type FileContent, type LeafNode, type Metadata, objectPath } from "../tree/index.ts";
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
+import { chunkFormat } from "./chunk-format.ts";
 import {
   BLOCK_BYTES,
   BLOCK_SIZE_BITS,
@@ -12,7 +13,6 @@ import {
   NO_BLOCK,
   SYMLINK_MAX_BYTES,
 } from "./format.ts";
-import { chunkFormat } from "./layout.ts";
 import { imageError } from "./read-error.ts";
 import { inodeData, type RawInode } from "./read-inode.ts";
 import { hasWhiteoutMark, overlayValues, userXattrs, withoutWhiteoutMarks } from "./read-marks.ts";

@@ -1,6 +1,7 @@
 /** Header and superblock read and checked (spec/erofs.md 1.1, 1.2, 8). */
 import { ByteCursor } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
+import type { BuildTime } from "./build-time.ts";
 import {
   BLOCK_BYTES,
   BLOCK_SIZE_BITS,
@@ -15,7 +16,6 @@ import {
   SUPERBLOCK_MAGIC,
   SUPERBLOCK_OFFSET,
 } from "./format.ts";
-import type { BuildTime } from "./layout.ts";
 import { expectField, imageError } from "./read-error.ts";
 
 /** The same cap as composefs-rs; a million files need about 300 MB. */

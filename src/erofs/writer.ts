@@ -2,13 +2,14 @@
 import { SealrootError } from "../errors/index.ts";
 import type { DirectoryNode, DumpDialect } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
+import { buildTimeOf } from "./build-time.ts";
 import { type ImageFacts, writeInode, writeSuperblock } from "./emit.ts";
 import { BLOCK_BYTES, type Epoch } from "./format.ts";
 import { newImageBuffer } from "./image-buffer.ts";
 import type { Inode } from "./inode.ts";
 import { collectInodes, type InodeCollection } from "./inode-order.ts";
 import { InodeXattrs } from "./inode-xattrs.ts";
-import { buildTimeOf, LayoutPass } from "./layout.ts";
+import { LayoutPass } from "./layout.ts";
 import { writeXattrEntry } from "./xattr-entry.ts";
 import { ACL_ACCESS_INDEX, ACL_DEFAULT_INDEX } from "./xattr-name.ts";
 import { XattrTable } from "./xattr-table.ts";

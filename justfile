@@ -15,6 +15,10 @@ test-composefs *words:
 test *words:
     ./just test {{words}}
 
+# Search for hostile inputs that do harm: seconds, then targets
+fuzz *words:
+    ./just fuzz {{words}}
+
 # Check format, lint, types, import directions and menus
 check:
     ./just check

@@ -7,6 +7,8 @@ const FRAME_MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
 /** Largest block content (RFC 8878, 3.1.1.2.4). */
 const BLOCK_MAX_BYTES = 128 << 10;
+/** A compressed block has two headers of at least a byte (RFC 8878, 3.1.1.3); libzstd takes an empty one when it streams. */
+const COMPRESSED_BLOCK_MIN_BYTES = 2;
 /** Reserved bit of the frame header descriptor; must be zero (RFC 8878, 3.1.1.1.1.4). */
 const RESERVED_BIT = 0x08;
 
@@ -158,7 +160,7 @@ export class ZstdFrameWalker {
   #blockHeader(value: number): void {
     const type = (value >> 1) & 3;
     const size = value >> 3;
-    if (type === 3 || size > BLOCK_MAX_BYTES) {
+    if (type === 3 || size > BLOCK_MAX_BYTES || (type === 2 && size < COMPRESSED_BLOCK_MIN_BYTES)) {
       throw corrupt("Cannot decompress zstd data: bad block header", { offset: this.#offset - 3 });
     }
     this.#lastBlock = (value & 1) === 1;

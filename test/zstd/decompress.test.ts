@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { SealrootError } from "../../src/errors/index.ts";
-import { type Compression, compress, decompress, ZstdFrameWalker } from "../../src/zstd/index.ts";
+import { type Compression, compress, decompress, unzstdWhole, ZstdFrameWalker } from "../../src/zstd/index.ts";
 
 const TEXT = Buffer.from("the quick brown fox jumps over the lazy dog. ".repeat(50));
 const NOISE = randomBytes(300_000);
@@ -177,3 +177,10 @@ async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array[]>
   for await (const part of stream) parts.push(part);
   return parts;
 }
+
+test("a compressed block of no bytes is refused, which libzstd takes in a stream and refuses in a buffer", async () => {
+  const frame = Buffer.from("28b52ffd2000050000", "hex");
+  const expected = { code: "corrupt", message: "Cannot decompress zstd data: bad block header" };
+  assert.throws(() => unzstdWhole(frame, 100), expected);
+  await assert.rejects(unpack(frame, "zstd", [3]), expected);
+});

@@ -1,0 +1,21 @@
+/** Everything that is fuzzed. PE images and CMS have their own tests, test/pe/hostile.test.ts and test/cms. */
+import type { FuzzTarget } from "../target.ts";
+import { gzipTarget, zstdTarget } from "./compression.ts";
+import { dumpTarget } from "./dump.ts";
+import { erofsTargets } from "./erofs.ts";
+import { metaTarget } from "./meta.ts";
+import { repositoryTarget } from "./repository.ts";
+import { splitStreamPartsTarget, splitStreamTarget } from "./splitstream.ts";
+import { tarTarget } from "./tar.ts";
+
+export const TARGETS: readonly FuzzTarget[] = [
+  dumpTarget,
+  ...erofsTargets,
+  splitStreamTarget,
+  splitStreamPartsTarget,
+  tarTarget,
+  gzipTarget,
+  zstdTarget,
+  metaTarget,
+  repositoryTarget,
+];

@@ -81,8 +81,10 @@ function makeRepositoryDirectory(path: string): void {
     throw new SealrootError("exists", `Cannot initialize repository ${path}: it is not a directory`);
 }
 
+/** References first: a crash in the middle leaves none that leads nowhere. */
 function resetMetadata(path: string): void {
-  for (const name of ["streams", "images", META_FILE]) rmSync(join(path, name), { recursive: true, force: true });
+  const names = ["streams/refs", "streams", "images/refs", "images", META_FILE];
+  for (const name of names) rmSync(join(path, name), { recursive: true, force: true });
 }
 
 function requireSameSettings(path: string, existing: RepositoryMeta, wanted: RepositoryMeta, ensure: boolean): void {

@@ -36,6 +36,8 @@ export interface LinkStoreContext {
   assertWritable(): void;
   /** Makes everything written so far durable. */
   sync(): void;
+  /** Makes the names in one directory durable. */
+  syncDirectory(path: string): void;
 }
 
 /** Prefix of temporary links in the repository's root, as the reference writes them; gc collects leftovers. */
@@ -86,23 +88,27 @@ export class LinkStore {
 
   /**
    * Links entries to objects that are stored already. Everything written before is made durable first, so that after a
-   * crash a name is either absent or complete; the reference forgets this for images (spec/repository.md 3.1).
+   * power cut a name is either absent or complete; the reference forgets this for images (spec/repository.md 3.1). When
+   * the call returns, the names are durable too.
    */
   register(entries: readonly LinkEntry[]): void {
     this.#context.assertWritable();
     for (const { entry } of entries) requireEntryName(entry);
     this.#context.sync();
     for (const { entry, objectId } of entries) this.#link(entry, objectLinkTarget(objectId));
+    if (entries.length > 0) this.#context.syncDirectory(this.#path(""));
   }
 
-  /** Creates or moves the reference `refs/<name>`. The entry must exist. */
+  /** Creates or moves the reference `refs/<name>`, durably. The entry must exist. */
   setReference(name: string, entry: string): void {
     this.#context.assertWritable();
     requireReferenceName(name);
     if (this.find(entry) === undefined) {
       throw new SealrootError("not-found", `Cannot name ${this.kind}/${entry}: it is not in the repository`);
     }
-    this.#link(join("refs", name), referenceLinkTarget(name, entry));
+    const relative = join("refs", name);
+    this.#link(relative, referenceLinkTarget(name, entry));
+    this.#context.syncDirectory(dirname(this.#path(relative)));
   }
 
   /** @returns false when there is no such reference */
@@ -110,7 +116,9 @@ export class LinkStore {
     this.#context.assertWritable();
     if (this.referenceTarget(name) === undefined) return false;
     requireOwnDirectory(this.#context.path, dirname(join(this.kind, "refs", name)));
-    rmSync(this.#path(join("refs", name)));
+    const path = this.#path(join("refs", name));
+    rmSync(path);
+    this.#context.syncDirectory(dirname(path));
     return true;
   }
 

@@ -2,7 +2,7 @@
 import { accessSync, closeSync, constants } from "node:fs";
 import { join, relative } from "node:path";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import { type LockMode, syncFileSystem, waitForLock } from "../platform/index.ts";
+import { type LockMode, syncDirectory, syncFileSystem, waitForLock } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { type LinkEntry, LinkStore } from "./link-store.ts";
 import type { ErofsFormats, RepositoryMeta } from "./meta.ts";
@@ -50,7 +50,13 @@ export class Repository implements Disposable {
     const settings = { directory: join(this.path, "objects"), algorithm: this.algorithm, protection: this.protection };
     const assertWritable = () => this.assertWritable();
     this.objects = new ObjectStore(settings, () => this.workers, assertWritable);
-    const links = { path: this.path, algorithm: this.algorithm, assertWritable, sync: () => this.sync() };
+    const links = {
+      path: this.path,
+      algorithm: this.algorithm,
+      assertWritable,
+      sync: () => this.sync(),
+      syncDirectory: (path: string) => this.#syncDirectory(path),
+    };
     this.streams = new LinkStore("streams", links);
     this.images = new LinkStore("images", links);
   }
@@ -86,6 +92,10 @@ export class Repository implements Disposable {
    */
   sync(): void {
     if (this.protection !== "offline") syncFileSystem(this.#directoryFd);
+  }
+
+  #syncDirectory(path: string): void {
+    if (this.protection !== "offline") syncDirectory(path);
   }
 
   /** Stores an EROFS image and puts it on the list of images that may be mounted. */

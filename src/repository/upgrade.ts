@@ -67,7 +67,9 @@ function firstObject(path: string): { algorithm: VerityAlgorithm; hasVerity: boo
 
 /** An image of version 2 on the list, or a config stream that records one (key `composefs.image` without `.v1`). */
 function hasVersion2Traces(path: string, settings: ObjectSettings): boolean {
-  const context = { path, algorithm: settings.algorithm, assertWritable: () => {}, sync: () => {} };
+  const nothing = () => {};
+  const writing = { assertWritable: nothing, sync: nothing, syncDirectory: nothing };
+  const context = { path, algorithm: settings.algorithm, ...writing };
   const images = new LinkStore("images", context).entries();
   if (images.some(({ objectId }) => imageVersion(settings, objectId) === 2)) return true;
   const configs = new LinkStore("streams", context).entries().filter(({ entry }) => entry.startsWith("oci-config-"));

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { SealrootError } from "../../src/errors/index.ts";
+import { startTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
+import { checkRepository, collectGarbage, findingText, openRepository } from "../../src/repository/index.ts";
+import { unpackLayouts } from "./faults/layouts.ts";
+import { SCENARIOS, type Scenario } from "./faults/scenarios.ts";
+
+const fault = (name: string) => new URL(`./faults/${name}`, import.meta.url).pathname;
+
+/** Every point takes a process; the ordinary run tries a few of each scenario, and this variable all of them. */
+const ALL = process.env.SEALROOT_ALL_FAULTS !== undefined;
+const SAMPLES = 4;
+const PARALLEL = 2;
+
+let scratch: TemporaryDirectory;
+before(async () => {
+  scratch = temporaryDirectory();
+  mkdirSync(join(scratch.path, "layouts"));
+  await unpackLayouts(join(scratch.path, "layouts"));
+});
+after(() => scratch.remove());
+
+interface Child {
+  readonly killed: boolean;
+  /** The changing system calls it made, in order. */
+  readonly calls: readonly string[];
+}
+
+async function runChild(scenario: Scenario, directory: string, killAt = 0): Promise<Child> {
+  const trace = join(directory, "trace");
+  const env = {
+    SEALROOT_TRACE: trace,
+    SEALROOT_KILL_AT: String(killAt),
+    NODE_COMPILE_CACHE: join(scratch.path, "compiled"),
+    ...(scenario.withoutUnnamedFiles === true ? { SEALROOT_NO_TMPFILE: "1" } : {}),
+  };
+  const words = ["--import", fault("preload.ts"), fault("run.ts"), scenario.name, directory];
+  const child = await startTool(process.execPath, words, { env });
+  let complaint = "";
+  child.stderr?.on("data", (chunk) => {
+    complaint += String(chunk);
+  });
+  child.stdout?.resume();
+  const { exitCode, signal } = await child.exited;
+  assert.ok(exitCode === 0 || signal === "SIGKILL", complaint);
+  const calls = readFileSync(trace, "utf8").trimEnd().split("\n");
+  rmSync(trace);
+  return { killed: signal === "SIGKILL", calls };
+}
+
+/** Names, and what links lead to. Contents of objects are fsck's business. */
+function listing(directory: string): string[] {
+  const repository = join(directory, "repo");
+  return readdirSync(repository, { recursive: true, withFileTypes: true })
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return entry.isSymbolicLink() ? `${path} -> ${readlinkSync(path)}` : path;
+    })
+    .map((line) => line.slice(repository.length))
+    .sort();
+}
+
+/** What is wrong, leftovers aside; undefined when there is no repository yet. */
+async function damage(directory: string): Promise<string[] | undefined> {
+  try {
+    using repository = await openRepository(join(directory, "repo"), { upgrade: false });
+    return (await checkRepository(repository)).errors.map(findingText);
+  } catch (error) {
+    if (error instanceof SealrootError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}
+
+/** Collects garbage and finds nothing wrong and nothing left over afterwards. */
+async function collectAndCheck(directory: string): Promise<void> {
+  using repository = await openRepository(join(directory, "repo"));
+  await collectGarbage(repository);
+  const { errors, leftovers } = await checkRepository(repository);
+  assert.deepEqual([...errors, ...leftovers].map(findingText), []);
+}
+
+async function dieAndRecover(scenario: Scenario, base: string, killAt: number, expected: string[]): Promise<boolean> {
+  const directory = join(scratch.path, `${scenario.name}-${killAt}`);
+  cpSync(base, directory, { recursive: true, verbatimSymlinks: true });
+  const { killed, calls } = await runChild(scenario, directory, killAt);
+  const where = `killed at call ${killAt}, ${calls.at(-1)}`;
+  const errors = await damage(directory);
+  if (errors !== undefined || scenario.makesRepository !== true) assert.deepEqual(errors, [], where);
+  await scenario.act(directory);
+  assert.deepEqual(await damage(directory), [], where);
+  await collectAndCheck(directory);
+  assert.deepEqual(listing(directory), expected, where);
+  rmSync(directory, { recursive: true });
+  return killed;
+}
+
+for (const scenario of SCENARIOS) {
+  test(`${scenario.name}: killed at any system call, nothing is damaged and a second run succeeds`, async (context) => {
+    const base = join(scratch.path, `${scenario.name}-base`);
+    mkdirSync(base);
+    for (const name of readdirSync(join(scratch.path, "layouts"))) {
+      cpSync(join(scratch.path, "layouts", name), join(base, name), { recursive: true });
+    }
+    await scenario.prepare(base);
+    const whole = join(scratch.path, `${scenario.name}-whole`);
+    cpSync(base, whole, { recursive: true, verbatimSymlinks: true });
+    const { calls } = await runChild(scenario, whole);
+    assertOrder(calls);
+    await collectAndCheck(whole);
+    const expected = listing(whole);
+    const step = ALL ? 1 : Math.ceil(calls.length / SAMPLES);
+    const points = Array.from({ length: Math.ceil(calls.length / step) }, (_, index) => 1 + index * step);
+    let kills = 0;
+    const next = async () => {
+      for (let point = points.shift(); point !== undefined; point = points.shift()) {
+        if (await dieAndRecover(scenario, base, point, expected)) kills++;
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, next));
+    context.diagnostic(`${calls.length} points, ${kills} killed and recovered from`);
+  });
+}
+
+/** For power cuts: before a stream or image is named, its objects are durable; at the end the names are as well. */
+function assertOrder(calls: readonly string[]): void {
+  let unsynced: string | undefined;
+  for (const call of calls) {
+    if (call.startsWith("syncfs")) unsynced = undefined;
+    else if (/^(linkat|renameat2|rename) .*\/objects\//.test(call)) unsynced = call;
+    else if (/^symlink .*\/(streams|images)\/(?!refs\/)/.test(call)) assert.equal(unsynced, undefined, call);
+  }
+  const lastChange = calls.findLastIndex((call) => /^(linkat|rename|symlink|unlink|rmdir)/.test(call));
+  const lastSync = calls.findLastIndex((call) => /^(syncfs|fsync)/.test(call));
+  assert.ok(lastSync > lastChange, `nothing makes this durable: ${calls[lastChange]}`);
+}

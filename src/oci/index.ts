@@ -35,6 +35,7 @@ export { type PulledImage, type PullOptions, pullImage } from "./pull.ts";
 export type { LayerStatistics } from "./pull-layers.ts";
 export { mergeLayers } from "./rebuild-tree.ts";
 export { formatReference, type ImageReference, parseReference } from "./reference.ts";
+export { restoreImage } from "./restore.ts";
 export { type OpenedImage, openImage, runningPlatform } from "./source.ts";
 export { layerIdsOf, readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
 export { configStreamName, type ImageVariant, imageKey, layerStreamName, manifestStreamName } from "./stream-names.ts";

@@ -2,14 +2,14 @@
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import type { Repository } from "../repository/index.ts";
-import { SplitStreamWriter } from "../splitstream/index.ts";
+import { readSplitStream, SplitStreamWriter } from "../splitstream/index.ts";
 import { type Compression, decompress } from "../zstd/index.ts";
 import { DigestCheck } from "./digest.ts";
 import type { Descriptor } from "./documents.ts";
 import { LayerSplitter } from "./layer-import.ts";
 import { layerCompression } from "./media-types.ts";
 import type { OpenedImage } from "./source.ts";
-import { readStoredConfig } from "./stored-image.ts";
+import type { StoredConfig } from "./stored-image.ts";
 import { CONTENT_TYPE, layerStreamName } from "./stream-names.ts";
 
 /** What became of the file bodies. */
@@ -31,6 +31,14 @@ interface Layer {
   readonly compression: Compression | undefined;
 }
 
+export interface PullLayersOptions {
+  /** The image's configuration as an earlier pull left it. */
+  readonly known: StoredConfig | undefined;
+  /** Also fetch a layer again of which an object is missing. */
+  readonly complete: boolean;
+  readonly events: EventSink;
+}
+
 /**
  * Fetches the layers the repository does not have; each gets its name as soon as it has proved right.
  *
@@ -40,16 +48,15 @@ interface Layer {
 export async function pullLayers(
   repository: Repository,
   image: OpenedImage,
-  events: EventSink,
+  { known, complete, events }: PullLayersOptions,
 ): Promise<{ layers: ReadonlyMap<string, string>; statistics: LayerStatistics }> {
   const statistics: LayerStatistics = { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0 };
-  const known = await readStoredConfig(repository, image.manifest.config.digest, image.config !== undefined);
   const layers = new Map<string, string>();
   const wanted = layersOf(image);
   for (const [index, layer] of wanted.entries()) {
     if (layers.has(layer.diffId)) continue;
     const present = known?.layers.get(layer.diffId) ?? repository.streams.find(layerStreamName(layer.diffId));
-    if (present !== undefined && repository.objects.has(present)) {
+    if (present !== undefined && isPresent(repository, present, complete)) {
       layers.set(layer.diffId, present);
       continue;
     }
@@ -62,6 +69,14 @@ export async function pullLayers(
     layers.set(layer.diffId, streamId);
   }
   return { layers, statistics };
+}
+
+/** @param complete true: with everything the stream needs */
+function isPresent(repository: Repository, streamId: string, complete: boolean): boolean {
+  if (!repository.objects.has(streamId)) return false;
+  if (!complete) return true;
+  const { objectRefs } = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
+  return objectRefs.every((objectId) => repository.objects.has(objectId));
 }
 
 function layersOf(image: OpenedImage): Layer[] {

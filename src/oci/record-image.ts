@@ -1,0 +1,137 @@
+/** One image on its way into a repository: its layers, its root file system's images, its documents; not yet a tag. */
+import { SealrootError } from "../errors/index.ts";
+import { type EventSink, runStep } from "../events/index.ts";
+import { type ErofsVersion, imageOfTree, type Repository } from "../repository/index.ts";
+import type { DirectoryNode } from "../tree/index.ts";
+import { imageTree, makeBootable } from "./image-tree.ts";
+import { type LayerStatistics, pullLayers } from "./pull-layers.ts";
+import type { OpenedImage } from "./source.ts";
+import { readStoredConfig, type StoredConfig, storeConfig, storeManifest } from "./stored-image.ts";
+import { configStreamName, imageKey, manifestStreamName } from "./stream-names.ts";
+
+export interface RecordOptions {
+  /**
+   * What the boot variants to make keep of `user.*` attributes; empty: no boot variant. Those that an earlier pull made
+   * stay known.
+   */
+  readonly bootVariants: readonly { readonly keepUserXattrs: boolean }[];
+  /** Trust nothing of the image that is there: complete its layers and make its boot variants again. */
+  readonly restore: boolean;
+  readonly events: EventSink;
+}
+
+export interface RecordedImage {
+  /** Object id of the manifest's stream. */
+  readonly manifestStreamId: string;
+  /** EROFS version to image id, for each version of the repository; empty for an artifact. */
+  readonly imageIds: ReadonlyMap<ErofsVersion, string>;
+  readonly bootImageIds: ReadonlyMap<ErofsVersion, string>;
+  readonly statistics: LayerStatistics;
+}
+
+/**
+ * Fetches what the repository does not have of the image. The names come last: first the layers, each when it has proved
+ * right, then in one go images, configuration and manifest. Without a tag, gc collects all of it.
+ *
+ * @throws SealrootError as pullLayers and imageTree
+ */
+export async function recordImage(
+  repository: Repository,
+  image: OpenedImage,
+  options: RecordOptions,
+): Promise<RecordedImage> {
+  const { events } = options;
+  const before = await knownConfig(repository, image, options.restore);
+  const pulled = await pullLayers(repository, image, { known: before, complete: options.restore, events });
+  const made = await makeImages(repository, image, { ...options, before, layers: pulled.layers });
+  const manifestStreamId = await runStep(events, "record image", () => recordDocuments(repository, image, made));
+  return { manifestStreamId, imageIds: made.plain, bootImageIds: made.boot, statistics: pulled.statistics };
+}
+
+/** The configuration as an earlier pull left it; one that cannot be read counts as absent when it shall be restored. */
+async function knownConfig(
+  repository: Repository,
+  image: OpenedImage,
+  restore: boolean,
+): Promise<StoredConfig | undefined> {
+  try {
+    return await readStoredConfig(repository, image.manifest.config.digest, image.config !== undefined);
+  } catch (error) {
+    if (restore && error instanceof SealrootError) return undefined;
+    throw error;
+  }
+}
+
+/** A configuration ready to be stored, and the ids of the images made now. */
+interface PreparedConfig extends Pick<StoredConfig, "digest" | "bytes" | "config" | "layers" | "images"> {
+  readonly plain: ReadonlyMap<ErofsVersion, string>;
+  readonly boot: ReadonlyMap<ErofsVersion, string>;
+}
+
+interface MakeOptions extends RecordOptions {
+  readonly before: StoredConfig | undefined;
+  readonly layers: ReadonlyMap<string, string>;
+}
+
+async function makeImages(repository: Repository, image: OpenedImage, options: MakeOptions): Promise<PreparedConfig> {
+  const { before, layers } = options;
+  const config = { digest: image.manifest.config.digest, bytes: image.configBytes, config: image.config, layers };
+  if (image.config === undefined) return { ...config, images: new Map(), plain: new Map(), boot: new Map() };
+  return runStep(options.events, "make root file system image", async () => {
+    // Boot images of an earlier pull stay known (spec/oci.md 2).
+    const images = new Map(before?.images);
+    const make = (root: DirectoryNode, bootable: boolean, keepUserXattrs: boolean) => {
+      const made = storeImages(repository, root);
+      for (const [version, id] of made) images.set(imageKey({ version, bootable, keepUserXattrs }), id);
+      return made;
+    };
+    const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false });
+    const plain = make(root, false, false);
+    let boot: ReadonlyMap<ErofsVersion, string> = new Map();
+    for (const { keepUserXattrs } of variantsToMake(options)) {
+      if (keepUserXattrs) {
+        boot = make(await imageTree(repository, config, { bootable: true, keepUserXattrs }), true, true);
+      } else {
+        makeBootable(repository, root);
+        boot = make(root, true, false);
+      }
+    }
+    return { ...config, images, plain, boot };
+  });
+}
+
+function variantsToMake({ before, bootVariants, restore }: MakeOptions): RecordOptions["bootVariants"] {
+  if (!restore) return bootVariants;
+  const recorded = [...(before?.images.keys() ?? [])];
+  return [true, false].flatMap((keepUserXattrs) => {
+    const keys = ([0, 1, 2] as const).map((version) => imageKey({ version, bootable: true, keepUserXattrs }));
+    return recorded.some((key) => keys.includes(key)) ? [{ keepUserXattrs }] : [];
+  });
+}
+
+/** Stores the tree's image in every version of the repository. */
+function storeImages(repository: Repository, root: DirectoryNode): Map<ErofsVersion, string> {
+  const versions = [repository.formats.default, ...repository.formats.extra];
+  return new Map(
+    versions.map((version) => [version, repository.objects.ensure(imageOfTree(root, repository.algorithm, version))]),
+  );
+}
+
+/** Gives images, configuration and manifest their names. */
+async function recordDocuments(repository: Repository, image: OpenedImage, config: PreparedConfig): Promise<string> {
+  const { manifest, manifestBytes, descriptor } = image;
+  const streamId = await storeConfig(repository, config);
+  const manifestStreamId = await storeManifest(repository, {
+    manifest,
+    manifestBytes,
+    streamId,
+    layers: config.layers,
+  });
+  const imageIds = [...config.plain.values(), ...config.boot.values()];
+  repository.images.register(imageIds.map((objectId) => ({ entry: objectId, objectId })));
+  repository.streams.register([
+    { entry: configStreamName(config.digest), objectId: streamId },
+    { entry: manifestStreamName(descriptor.digest), objectId: manifestStreamId },
+  ]);
+  return manifestStreamId;
+}

@@ -132,6 +132,17 @@ test("repo mkcomposefs refuses what does not fit together", async () => {
   }
 });
 
+test("repo mkcomposefs takes times before 1970, as mkcomposefs and our create-dumpfile do", async () => {
+  const dump = join(scratch, "negative.dump");
+  writeFileSync(
+    dump,
+    "/ 0 40755 2 0 0 0 1000.0 - - -\n/a 0 100644 1 0 0 0 -5.0 - - -\n/b 0 100644 1 0 0 0 -10000000000.7 - - -\n/c 0 100644 1 0 0 0 3.7 - - -\n",
+  );
+  const { out } = await mkcomposefs("--from-file", "--print-digest-only", dump);
+  // What composefs 1.0.8 prints.
+  assert.equal(out.toString(), "89cabdb4bcd61c2948c7d0e9fdda1134b7252ff71bcb0a3eb7b8ffee26879621\n");
+});
+
 test("repo mkcomposefs leaves no file behind for dump text it cannot read", async () => {
   const bad = join(scratch, "bad.dump");
   writeFileSync(bad, "/ 0 40755 2 0 0 0 1.0 - - -\n/a 0 644 1 0 0 0 1.0 - - -\n");

@@ -89,7 +89,7 @@ async function sourceTree(invocation: Invocation, algorithm: VerityAlgorithm): P
       ...SCAN_FLAGS.filter((flag) => invocation.flag(flag)),
       ...(store === undefined ? [] : ["digest-store"]),
     ];
-    if (misplaced.length === 0) return parseDump(readSource(source));
+    if (misplaced.length === 0) return parseDump(readSource(source), { allowNegativeTimes: true });
     throw new SealrootError("usage", `Cannot use --${misplaced[0]} with --from-file: it is about directories`);
   }
   if (invocation.flag("skip-xattrs") && invocation.flag("user-xattrs")) {

@@ -2,11 +2,12 @@
  * vm: boots a disk (or a bare kernel) in QEMU, captures the console, runs commands inside.
  *
  * System room: knows QEMU's command line, OVMF's files and systemd's SMBIOS credentials (boot-chain.md C and H); may use
- * keys/, efi/ and platform/. Knows nothing of how a sealed image is made. The virtual machine is always x86-64.
+ * keys/, efi/, disk/ and platform/. Knows nothing of how a sealed image is made. The virtual machine is always x86-64.
  * @module
  */
 export { type Accelerator, chooseAccelerator } from "./accelerator.ts";
 export type { CommandResult } from "./agent-channel.ts";
+export { checkBootDisk } from "./boot-disk.ts";
 export { AGENT_PORT, AGENT_SCRIPT } from "./credentials.ts";
 export type { DirectBoot, Drive } from "./machine.ts";
 export type { VirtualMachineOptions } from "./options.ts";

@@ -4,6 +4,7 @@ import { SealrootError } from "../errors/index.ts";
 import { temporaryDirectory } from "../platform/index.ts";
 import type { CommandResult } from "./agent-channel.ts";
 import { assembleMachine } from "./assemble.ts";
+import { ConsoleSearch } from "./console-search.ts";
 import { machineArguments } from "./machine.ts";
 import { COMMAND_TIMEOUT_MS, CONSOLE_TIMEOUT_MS, READY_TIMEOUT_MS, type VirtualMachineOptions } from "./options.ts";
 import { Session } from "./session.ts";
@@ -74,9 +75,8 @@ class RunningMachine implements VirtualMachine {
 
   async waitForReady(timeoutMs = READY_TIMEOUT_MS): Promise<void> {
     const wanted = this.#readySeen + 1;
-    await this.#waitForBoot("boot the guest", timeoutMs, (session) => {
-      const count = session.agent?.readyCount ?? 0;
-      return count >= wanted ? count : undefined;
+    await this.#waitForBoot("boot the guest", timeoutMs, ({ agent }) => {
+      return () => ((agent?.readyCount ?? 0) >= wanted ? true : undefined);
     });
     this.#readySeen = wanted;
     this.#mayRestart = false;
@@ -84,7 +84,8 @@ class RunningMachine implements VirtualMachine {
 
   async waitForConsole(pattern: RegExp, timeoutMs = CONSOLE_TIMEOUT_MS): Promise<string> {
     const match = await this.#waitForBoot(`find ${pattern} on the guest's console`, timeoutMs, (session) => {
-      return pattern.exec(session.console.text)?.[0];
+      const search = new ConsoleSearch(session.console, pattern);
+      return () => search.find();
     });
     this.#mayRestart = false;
     return match;
@@ -125,20 +126,25 @@ class RunningMachine implements VirtualMachine {
     this.#remove();
   }
 
-  /** Waits for `look`, starting the machine once more when its kernel crashes first. */
-  async #waitForBoot<T>(goal: string, timeoutMs: number, look: (session: Session) => T | undefined): Promise<T> {
+  /** Waits for what `lookIn` a session finds, starting the machine once more when its kernel crashes first. */
+  async #waitForBoot<T>(
+    goal: string,
+    timeoutMs: number,
+    lookIn: (session: Session) => () => T | undefined,
+  ): Promise<T> {
     const session = this.#session;
-    const crashed = Symbol("kernel crash");
-    const seen = await session.waitUntil<T | typeof crashed>(goal, timeoutMs, () => {
-      const value = look(session);
-      if (value !== undefined || !this.#mayRestart) return value;
-      return KERNEL_OOPS.test(session.console.text) ? crashed : undefined;
+    const look = lookIn(session);
+    const crash = new ConsoleSearch(session.console, KERNEL_OOPS);
+    const seen = await session.waitUntil(goal, timeoutMs, () => {
+      const value = look();
+      if (value !== undefined) return { value };
+      return this.#mayRestart && crash.find() !== undefined ? "crash" : undefined;
     });
-    if (seen !== crashed) return seen as T;
+    if (seen !== "crash") return seen.value;
     this.#mayRestart = false;
     await session.stop();
     this.#session = await this.#launch();
-    return this.#waitForBoot(goal, timeoutMs, look);
+    return this.#waitForBoot(goal, timeoutMs, lookIn);
   }
 }
 

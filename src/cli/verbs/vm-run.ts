@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { SealrootError } from "../../errors/index.ts";
 import { loadCertificates } from "../../keys/index.ts";
-import { runOnTerminal, startVirtualMachine, type VirtualMachineOptions } from "../../vm/index.ts";
+import { checkBootDisk, runOnTerminal, startVirtualMachine, type VirtualMachineOptions } from "../../vm/index.ts";
 import type { Command, Invocation } from "../command.ts";
 import { parseSize } from "../size.ts";
 
@@ -33,6 +33,7 @@ The disk file stays as it is unless --persist is given.`,
   ],
   async run(invocation) {
     const options = machineOptions(invocation);
+    await checkBootDisk(invocation.argument("DISK"));
     const command = invocation.option("execute");
     if (command !== undefined) return executeInGuest(options, command, invocation);
     invocation.output.remark("Booting; leave the machine with Ctrl-A X");

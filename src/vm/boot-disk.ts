@@ -1,0 +1,22 @@
+/** Refuses a file that the machine's firmware could not boot, instead of ending in the firmware's shell. */
+import { PARTITION_TYPE, readDiskPartitions } from "../disk/index.ts";
+import { SealrootError } from "../errors/index.ts";
+
+/**
+ * Checks that a disk image has what the x86-64 machine looks for.
+ *
+ * @throws SealrootError `corrupt` when there is no partition table, `unsupported` without EFI system partition or with
+ *   a root for arm64 alone
+ */
+export async function checkBootDisk(path: string): Promise<void> {
+  const types = new Set((await readDiskPartitions(path)).partitions.map((partition) => partition.typeGuid));
+  if (!types.has(PARTITION_TYPE.efiSystem)) {
+    throw new SealrootError("unsupported", `Cannot boot ${path}: it has no EFI system partition`, { path });
+  }
+  if (types.has(PARTITION_TYPE.rootArm64) && !types.has(PARTITION_TYPE.rootX8664)) {
+    throw new SealrootError("unsupported", `Cannot boot ${path}: its root is for arm64, the machine is x86-64`, {
+      path,
+      hint: "Write it to an arm64 machine",
+    });
+  }
+}

@@ -1,7 +1,7 @@
 /** Repositories from before meta.json (spec/repository.md 2.1). */
 import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { SealrootError } from "../errors/index.ts";
+import { hasErrno, SealrootError } from "../errors/index.ts";
 import { measureVerity } from "../platform/index.ts";
 import { readSplitStream } from "../splitstream/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
@@ -71,12 +71,26 @@ function hasVersion2Traces(path: string, settings: ObjectSettings): boolean {
   const writing = { assertWritable: nothing, sync: nothing, syncDirectory: nothing };
   const context = { path, algorithm: settings.algorithm, ...writing };
   const images = new LinkStore("images", context).entries();
-  if (images.some(({ objectId }) => imageVersion(settings, objectId) === 2)) return true;
+  if (images.some(({ objectId }) => ifReadable(() => imageVersion(settings, objectId)) === 2)) return true;
   const configs = new LinkStore("streams", context).entries().filter(({ entry }) => entry.startsWith("oci-config-"));
-  return configs.some(({ objectId }) => {
-    using object = openObject(settings, objectId);
-    return [...readSplitStream(object.bytes(), { algorithm: settings.algorithm }).namedRefs.keys()].some(isVersion2Key);
-  });
+  return configs.some(
+    ({ objectId }) => ifReadable(() => configNames(settings, objectId))?.some(isVersion2Key) ?? false,
+  );
+}
+
+function configNames(settings: ObjectSettings, objectId: string): string[] {
+  using object = openObject(settings, objectId);
+  return [...readSplitStream(object.bytes(), { algorithm: settings.algorithm }).namedRefs.keys()];
+}
+
+/** What is missing or damaged tells nothing, and does not stop the upgrade: it is fsck that reports it. */
+function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SealrootError || hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+    throw error;
+  }
 }
 
 /** `composefs.image`, `composefs.image.boot` and the latter with an xattr mode; the version 1 keys have `.v1` (spec/oci.md 1). */

@@ -104,7 +104,8 @@ export function parseDecimal(text: string, field: string, max: number = UINT32_M
 
 /** Seconds and nanoseconds; the part behind the dot is an integer, not a fraction. */
 export function parseMtime(text: string, allowNegative: boolean): { seconds: bigint; nanoseconds: number } {
-  if (!/^-?\+?[0-9]+\.[0-9]+$/.test(text)) throw corrupt(`mtime ${JSON.stringify(text)} is not SECONDS.NANOSECONDS`);
+  if (!/^-?\+?[0-9]{1,40}\.[0-9]{1,40}$/.test(text))
+    throw corrupt(`mtime ${JSON.stringify(text.slice(0, 160))} is not SECONDS.NANOSECONDS`);
   const dot = text.indexOf(".");
   const isNegative = text.startsWith("-");
   if (isNegative && !allowNegative) throw corrupt(`mtime ${text} is negative`);

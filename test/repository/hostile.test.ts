@@ -47,6 +47,19 @@ test("a pipe in the place of meta.json is refused and not waited for", async () 
   await assert.rejects(openRepository(path), { code: "corrupt", message });
 });
 
+test("an old repository with dangling and damaged entries is upgraded all the same", async () => {
+  const { repository, path, bodyId } = await newRepository();
+  repository.images.register([{ entry: "gone", objectId: "a".repeat(64) }]);
+  repository.streams.register([
+    { entry: "oci-config-gone", objectId: "b".repeat(64) },
+    { entry: "oci-config-damaged", objectId: bodyId },
+  ]);
+  repository.close();
+  rmSync(join(path, "meta.json"));
+  using upgraded = await openRepository(path);
+  assert.deepEqual(upgraded.formats, { default: 1, extra: [] });
+});
+
 test("meta.json nested deeper than can be printed is refused with one line", () => {
   const nested = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
   const document = { version: 1, algorithm: "fsverity-sha256-12" };

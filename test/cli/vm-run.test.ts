@@ -45,5 +45,6 @@ test("vm run explains wrong values", async () => {
     code: 2,
     said: 'sealroot: Cannot read --cpus: "none" is not a number from 1 to 999\n',
   });
+  assert.equal((await run("vm", "run", "/dev/null", "--cpus", "1000")).code, 2);
   assert.equal((await run("vm", "run", "/dev/null", "--memory", "much")).code, 2);
 });

@@ -23,6 +23,7 @@ The disk file stays as it is unless --persist is given.`,
     { flags: "--memory <SIZE>", summary: "memory of the machine (default: 1G)" },
     { flags: "--cpus <N>", summary: "processors of the machine (default: 2)" },
     { flags: "--execute <COMMAND>", summary: "run a shell command in the booted system, print its output and stop" },
+    { flags: "--timeout <SECONDS>", summary: "give up on the command after this time (default: 600)" },
     { flags: "--persist", summary: "write the guest's changes into the disk file" },
     { flags: "--network", summary: "allow outgoing network connections" },
     { flags: "--tpm", summary: "add a TPM 2.0 (swtpm)" },
@@ -55,13 +56,14 @@ function machineOptions(invocation: Invocation): VirtualMachineOptions {
     tpm: invocation.flag("tpm"),
     ...(keys === undefined ? {} : { secureBoot: loadCertificates(keys) }),
     ...(memory === undefined ? {} : { memoryMiB: Math.ceil(parseSize(memory, "--memory") / BYTES_PER_MIB) }),
-    ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
+    ...(cpus === undefined ? {} : { cpus: parseCount(cpus, "--cpus", 999) }),
   };
 }
 
-function parseCpus(text: string): number {
-  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
-  throw new SealrootError("usage", `Cannot read --cpus: "${text}" is not a number from 1 to 999`);
+function parseCount(text: string, option: string, largest: number): number {
+  const count = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN;
+  if (count <= largest) return count;
+  throw new SealrootError("usage", `Cannot read ${option}: "${text}" is not a number from 1 to ${largest}`);
 }
 
 /** Returns the command's exit code. */
@@ -70,10 +72,11 @@ async function executeInGuest(
   command: string,
   invocation: Invocation,
 ): Promise<number> {
+  const timeoutSeconds = parseCount(invocation.option("timeout") ?? "600", "--timeout", 86_400);
   const machine = await startVirtualMachine(options);
   try {
     await machine.waitForReady();
-    const result = await machine.run(command);
+    const result = await machine.run(command, timeoutSeconds * 1000);
     await invocation.output.bytes(result.stdout);
     if (result.stderr.length > 0) invocation.output.remark(result.stderr.toString().trimEnd());
     return result.exitCode;

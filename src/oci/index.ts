@@ -38,5 +38,12 @@ export { formatReference, type ImageReference, parseReference } from "./referenc
 export { restoreImage } from "./restore.ts";
 export { type OpenedImage, openImage, runningPlatform } from "./source.ts";
 export { layerIdsOf, readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
-export { configStreamName, type ImageVariant, imageKey, layerStreamName, manifestStreamName } from "./stream-names.ts";
+export {
+  configStreamName,
+  type ImageVariant,
+  imageKey,
+  layerStreamName,
+  manifestStreamName,
+  TAG_DIRECTORY,
+} from "./stream-names.ts";
 export { decodeTag, encodeTag } from "./tag-names.ts";

@@ -3,18 +3,24 @@ import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import { type ErofsVersion, imageOfTree, type Repository } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
+import { verityDigest } from "../verity/index.ts";
 import { imageTree, makeBootable } from "./image-tree.ts";
 import { type LayerStatistics, pullLayers } from "./pull-layers.ts";
 import type { OpenedImage } from "./source.ts";
 import { readStoredConfig, type StoredConfig, storeConfig, storeManifest } from "./stored-image.ts";
 import { configStreamName, imageKey, manifestStreamName } from "./stream-names.ts";
 
+/** What a boot variant keeps of `user.*` attributes. */
+export interface BootVariant {
+  readonly keepUserXattrs: boolean;
+}
+
+/** The ordinary one last: it is made by changing the plain tree. */
+const BOOT_VARIANTS: readonly BootVariant[] = [{ keepUserXattrs: true }, { keepUserXattrs: false }];
+
 export interface RecordOptions {
-  /**
-   * What the boot variants to make keep of `user.*` attributes; empty: no boot variant. Those that an earlier pull made
-   * stay known.
-   */
-  readonly bootVariants: readonly { readonly keepUserXattrs: boolean }[];
+  /** The boot variants to make. Those that an earlier pull made stay known. */
+  readonly bootVariants: readonly BootVariant[];
   /** Trust nothing of the image that is there: complete its layers and make its boot variants again. */
   readonly restore: boolean;
   readonly events: EventSink;
@@ -88,7 +94,7 @@ async function makeImages(repository: Repository, image: OpenedImage, options: M
     const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false });
     const plain = make(root, false, false);
     let boot: ReadonlyMap<ErofsVersion, string> = new Map();
-    for (const { keepUserXattrs } of variantsToMake(options)) {
+    for (const { keepUserXattrs } of await variantsToMake(repository, config, options)) {
       if (keepUserXattrs) {
         boot = make(await imageTree(repository, config, { bootable: true, keepUserXattrs }), true, true);
       } else {
@@ -96,17 +102,48 @@ async function makeImages(repository: Repository, image: OpenedImage, options: M
         boot = make(root, true, false);
       }
     }
-    return { ...config, images, plain, boot };
+    return { ...config, images: inFixedOrder(images), plain, boot };
   });
 }
 
-function variantsToMake({ before, bootVariants, restore }: MakeOptions): RecordOptions["bootVariants"] {
+/** Whichever pull made which image: the same images give the same stream. */
+function inFixedOrder(images: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const isBoot = (key: string) => Number(key.includes(".boot"));
+  return new Map([...images].sort(([a], [b]) => isBoot(a) - isBoot(b) || (a < b ? -1 : 1)));
+}
+
+async function variantsToMake(
+  repository: Repository,
+  config: Pick<StoredConfig, "digest" | "config" | "layers">,
+  { before, bootVariants, restore }: MakeOptions,
+): Promise<readonly BootVariant[]> {
   if (!restore) return bootVariants;
-  const recorded = [...(before?.images.keys() ?? [])];
-  return [true, false].flatMap((keepUserXattrs) => {
+  if (before === undefined) return listedVariants(repository, config);
+  return BOOT_VARIANTS.filter(({ keepUserXattrs }) => {
     const keys = ([0, 1, 2] as const).map((version) => imageKey({ version, bootable: true, keepUserXattrs }));
-    return recorded.some((key) => keys.includes(key)) ? [{ keepUserXattrs }] : [];
+    return keys.some((key) => before.images.has(key));
   });
+}
+
+/** When no configuration says which there were: those on the list of images, found by making them. */
+async function listedVariants(
+  repository: Repository,
+  config: Pick<StoredConfig, "digest" | "config" | "layers">,
+): Promise<readonly BootVariant[]> {
+  const { algorithm, formats } = repository;
+  const listed = new Map<string, BootVariant>();
+  for (const variant of BOOT_VARIANTS) {
+    try {
+      const root = await imageTree(repository, config, { bootable: true, ...variant });
+      const imageId = verityDigest(imageOfTree(root, algorithm, formats.default), algorithm);
+      // Without such attributes both are one image: the ordinary variant, which comes last, is taken.
+      if (repository.images.find(imageId) !== undefined) listed.set(imageId, variant);
+    } catch (error) {
+      // An image that cannot be made bootable has no boot variant.
+      if (!(error instanceof SealrootError) || error.code !== "unsupported") throw error;
+    }
+  }
+  return [...listed.values()];
 }
 
 /** Stores the tree's image in every version of the repository. */

@@ -9,7 +9,7 @@ import { manifestStreamName } from "./stream-names.ts";
 
 /**
  * Completes an image: fetches each layer of which anything is missing, makes its EROFS images again and stores its
- * documents. Its tags stay as they are; boot variants are made again when its configuration still says which there were.
+ * documents. Its tags stay as they are, and the boot variants it had are made again.
  *
  * @param reference where it can be had, such as `oci:DIRECTORY:TAG`
  * @throws SealrootError `conflict` when this is another image than any in the repository; as openImage and recordImage

@@ -88,3 +88,28 @@ export function fsckJson(report: FsckReport): Readonly<Record<string, unknown>> 
     errors: report.errors.map((finding) => `fsck: ${findingText(finding)}`),
   };
 }
+
+/** What {@link fsckFullJson} adds to a report. */
+export interface FsckContext {
+  /** References that lead to something broken or missing. */
+  readonly hit: readonly string[];
+  /** Of a repair; absent when nothing was to be changed. */
+  readonly repair?: {
+    readonly before: FsckReport;
+    readonly removed: readonly string[];
+    readonly protected: readonly string[];
+  };
+}
+
+/** The reference's JSON form with everything we know besides: findings as data, leftovers, what is hit, what was done. */
+export function fsckFullJson(report: FsckReport, { hit, repair }: FsckContext): Readonly<Record<string, unknown>> {
+  return {
+    ...fsckJson(report),
+    findings: report.errors,
+    leftovers: report.leftovers.map(({ path }) => path),
+    hit_references: hit,
+    ...(repair === undefined
+      ? {}
+      : { repair: { findings: repair.before.errors, removed: repair.removed, protected: repair.protected } }),
+  };
+}

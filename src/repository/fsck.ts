@@ -14,6 +14,8 @@ import type { Repository } from "./repository.ts";
 export interface FsckOptions {
   /** Leave out what reads all data: contents of objects, and contents of streams. */
   readonly metadataOnly?: boolean;
+  /** Leave out the contents of objects only: a check just before has read them. */
+  readonly withoutObjects?: boolean;
   readonly events?: EventSink;
 }
 
@@ -26,7 +28,7 @@ export async function checkRepository(repository: Repository, options: FsckOptio
   const events = options.events ?? silent;
   const metadata = await runStep(events, "check meta.json", () => checkMeta(repository));
   const objects =
-    options.metadataOnly === true
+    options.metadataOnly === true || options.withoutObjects === true
       ? { checked: 0, findings: [] }
       : await runStep(events, "check objects", (reporter) => checkAllObjects(repository, reporter));
   const streamLinks = checkLinks(repository.path, "streams", repository.algorithm);

@@ -1,8 +1,9 @@
 /** Garbage collection: whatever no reference leads to goes (spec/repository.md 6). */
 import { rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { oneLine, SealrootError } from "../errors/index.ts";
+import { oneLine } from "../errors/index.ts";
 import { type EventSink, runStep, silent } from "../events/index.ts";
+import { withExclusiveLock } from "./exclusive-lock.ts";
 import { type Finding, findingText } from "./fsck-report.ts";
 import { type GcPlan, planCollection, plannedPaths } from "./gc-plan.ts";
 import type { Repository } from "./repository.ts";
@@ -42,26 +43,12 @@ export async function collectGarbage(repository: Repository, options: GcOptions 
   const events = options.events ?? silent;
   const find = () => planCollection(repository, options.roots ?? []);
   if (options.dryRun === true) return reportOf(await runStep(events, "find what is in use", find));
-  repository.assertWritable();
-  try {
-    const locked = await runStep(events, "wait for other users", () =>
-      repository.lock("exclusive", options.lockTimeoutMs),
-    );
-    if (!locked) {
-      throw new SealrootError(
-        "timeout",
-        `Cannot collect garbage in ${repository.path}: others have the repository open`,
-        {
-          path: repository.path,
-        },
-      );
-    }
+  const { lockTimeoutMs } = options;
+  return withExclusiveLock(repository, { purpose: "collect garbage in", lockTimeoutMs, events }, async () => {
     const plan = await runStep(events, "find what is in use", find);
     await runStep(events, "delete the rest", () => carryOut(repository, plan));
     return reportOf(plan);
-  } finally {
-    await repository.lock("shared");
-  }
+  });
 }
 
 /**

@@ -13,7 +13,16 @@ export {
   storeTreeImages,
 } from "./directory-image.ts";
 export { checkRepository, type FsckOptions } from "./fsck.ts";
-export { type Finding, type FindingKind, type FsckReport, findingText, fsckJson, fsckLines } from "./fsck-report.ts";
+export { brokenObjects, findHitReferences } from "./fsck-hits.ts";
+export {
+  type Finding,
+  type FindingKind,
+  type FsckReport,
+  findingText,
+  fsckFullJson,
+  fsckJson,
+  fsckLines,
+} from "./fsck-report.ts";
 export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./gc.ts";
 export { type InitOptions, type InitResult, initRepository } from "./init.ts";
 export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";
@@ -32,6 +41,7 @@ export type { OpenObject } from "./object-reader.ts";
 export type { ObjectSettings, Protection } from "./object-settings.ts";
 export type { ObjectEntry, ObjectStore } from "./object-store.ts";
 export { type OpenOptions, openRepository } from "./open.ts";
+export { type RepairOptions, type RepairReport, repairRepository } from "./repair.ts";
 export { Repository } from "./repository.ts";
 export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan-directory.ts";
 export { streamContent } from "./stream-content.ts";

@@ -1,5 +1,5 @@
 /** The writing work that is killed at every step. */
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pullImage, tagImage, untagImage } from "../../../src/oci/index.ts";
 import {
@@ -118,7 +118,10 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     act: (directory) =>
       withRepository(directory, async (repository) => {
-        const tree = await directoryTree(join(directory, "root"), { algorithm: "sha256", repository });
+        const root = join(directory, "root");
+        // The tests copy the directory, which changes the times.
+        for (const name of readdirSync(root, { recursive: true, encoding: "utf8" })) utimesSync(join(root, name), 1, 1);
+        const tree = await directoryTree(root, { algorithm: "sha256", repository });
         storeTreeImages(repository, tree, "my/image");
       }),
   },

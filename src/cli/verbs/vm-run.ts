@@ -1,6 +1,7 @@
 /** `sealroot vm run DISK`. */
 import { existsSync } from "node:fs";
 import { SealrootError } from "../../errors/index.ts";
+import { runStep } from "../../events/index.ts";
 import { loadCertificates } from "../../keys/index.ts";
 import { checkBootDisk, runOnTerminal, startVirtualMachine, type VirtualMachineOptions } from "../../vm/index.ts";
 import type { Command, Invocation } from "../command.ts";
@@ -75,10 +76,15 @@ async function executeInGuest(
   const timeoutSeconds = parseCount(invocation.option("timeout") ?? "600", "--timeout", 86_400);
   const machine = await startVirtualMachine(options);
   try {
-    await machine.waitForReady();
+    await runStep(invocation.events, "boot the disk", () => machine.waitForReady());
     const result = await machine.run(command, timeoutSeconds * 1000);
     await invocation.output.bytes(result.stdout);
     if (result.stderr.length > 0) invocation.output.remark(result.stderr.toString().trimEnd());
+    // What is thrown away may be cut off; what is kept must reach the disk.
+    if (invocation.flag("persist")) {
+      await machine.run("systemctl poweroff --no-block");
+      await machine.waitForExit();
+    }
     return result.exitCode;
   } finally {
     await machine.stop();

@@ -3,7 +3,7 @@ import { CommandLine, type ComposefsArgument, findComposefsArgument } from "../b
 import type { EnrolmentFile, UkiAddon } from "../bootloader/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
-import type { ImageReader } from "./image-reader.ts";
+import type { TreeFiles } from "../tree/index.ts";
 
 /** What goes from the image to the ESP, and what it says about the root. */
 export interface BootResources {
@@ -38,7 +38,7 @@ const EFI_ARCHITECTURE: Readonly<Record<string, EfiArchitecture>> = { amd64: "x6
  *   for several UKIs or one of another architecture; `not-found` for an unknown add-on
  */
 export function findBootResources(
-  image: ImageReader,
+  image: TreeFiles,
   architecture: string,
   addonNames: readonly string[],
 ): BootResources {
@@ -69,7 +69,7 @@ export function findBootResources(
   };
 }
 
-function findUki(image: ImageReader): string {
+function findUki(image: TreeFiles): string {
   const candidates = [...image.filesBelow(UKI_FOLDER), ...ukisBesideKernels(image)];
   const [path, ...others] = candidates.filter((name) => name.endsWith(".efi") && !name.endsWith(ADDON_SUFFIX));
   if (path === undefined) throw noUki(image);
@@ -82,22 +82,20 @@ function findUki(image: ImageReader): string {
   return path;
 }
 
-function ukisBesideKernels(image: ImageReader): string[] {
+function ukisBesideKernels(image: TreeFiles): string[] {
   return image
-    .names(MODULES_FOLDER)
+    .list(MODULES_FOLDER)
     .flatMap((release) =>
-      image.names(`${MODULES_FOLDER}/${release}`).map((name) => `${MODULES_FOLDER}/${release}/${name}`),
+      image.list(`${MODULES_FOLDER}/${release}`).map((name) => `${MODULES_FOLDER}/${release}/${name}`),
     )
     .filter((path) => path.endsWith(".efi") && image.hasFile(path));
 }
 
-function noUki(image: ImageReader): SealrootError {
+function noUki(image: TreeFiles): SealrootError {
   if (!image.hasDirectory("/usr")) {
     return new SealrootError("unsupported", "Cannot install the image: it has no /usr", { path: "/usr" });
   }
-  const hasKernel = image
-    .names(MODULES_FOLDER)
-    .some((release) => image.hasFile(`${MODULES_FOLDER}/${release}/vmlinuz`));
+  const hasKernel = image.list(MODULES_FOLDER).some((release) => image.hasFile(`${MODULES_FOLDER}/${release}/vmlinuz`));
   if (!hasKernel) {
     return new SealrootError("unsupported", "Cannot install the image: it has neither a UKI nor a kernel", {
       path: UKI_FOLDER,
@@ -126,10 +124,7 @@ function checkArchitecture(uki: Uki, architecture: string): void {
   );
 }
 
-function findLoader(
-  image: ImageReader,
-  architecture: EfiArchitecture,
-): { loader: Uint8Array; loaderIsSigned: boolean } {
+function findLoader(image: TreeFiles, architecture: EfiArchitecture): { loader: Uint8Array; loaderIsSigned: boolean } {
   const path = `${LOADER_FOLDER}/systemd-boot${architecture}.efi`;
   if (image.hasFile(`${path}.signed`)) return { loader: image.read(`${path}.signed`), loaderIsSigned: true };
   if (image.hasFile(path)) return { loader: image.read(path), loaderIsSigned: false };
@@ -139,16 +134,16 @@ function findLoader(
   });
 }
 
-function findEnrolmentFiles(image: ImageReader): EnrolmentFile[] {
+function findEnrolmentFiles(image: TreeFiles): EnrolmentFile[] {
   const found: EnrolmentFile[] = [];
-  for (const folder of image.names(KEYS_FOLDER)) {
+  for (const folder of image.list(KEYS_FOLDER)) {
     const path = `${KEYS_FOLDER}/${folder}`;
     if (!image.hasDirectory(path)) {
       throw new SealrootError("unsupported", `Cannot install the Secure Boot keys: ${path} is not a directory`, {
         path,
       });
     }
-    for (const name of image.names(path)) {
+    for (const name of image.list(path)) {
       if (!name.endsWith(".auth") || !image.hasFile(`${path}/${name}`)) continue;
       found.push({ folder, name, bytes: image.read(`${path}/${name}`) });
     }
@@ -156,7 +151,7 @@ function findEnrolmentFiles(image: ImageReader): EnrolmentFile[] {
   return found;
 }
 
-function findAddons(image: ImageReader, names: readonly string[]): UkiAddon[] {
+function findAddons(image: TreeFiles, names: readonly string[]): UkiAddon[] {
   const paths = image.filesBelow(UKI_FOLDER);
   const found: UkiAddon[] = [];
   for (const name of names) {

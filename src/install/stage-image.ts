@@ -16,8 +16,7 @@ import {
 } from "../oci/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
-import { type DirectoryNode, readSelinuxPolicy, transformForOci } from "../tree/index.ts";
-import { ImageReader } from "./image-reader.ts";
+import { type DirectoryNode, readSelinuxPolicy, TreeFiles, transformForOci } from "../tree/index.ts";
 
 export interface StageOptions {
   /** Skopeo-style reference. */
@@ -37,7 +36,7 @@ export interface StagedImage {
   /** fs-verity digest of the bootable EROFS image. */
   readonly deploymentId: string;
   /** The image's files as its layers have them, `/boot` included. */
-  readonly files: ImageReader;
+  readonly files: TreeFiles;
   /** What a mount of the bootable image shows. */
   readonly tree: DirectoryNode;
   readonly policy: SelinuxPolicy | undefined;
@@ -117,7 +116,7 @@ async function readTrees(repository: Repository, manifestDigest: string): Promis
 function objectAccess(repository: Repository, trees: ImageTrees): Pick<StagedImage, "files" | "copyObject"> {
   const { objects } = repository;
   return {
-    files: new ImageReader(trees.layers, (objectId) => objects.read(objectId)),
+    files: new TreeFiles(trees.layers, (objectId) => objects.read(objectId)),
     copyObject: (objectId, path) => {
       using object = objects.open(objectId);
       const file = openSync(path, "wx");

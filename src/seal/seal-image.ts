@@ -18,10 +18,10 @@ import {
 } from "../oci/index.ts";
 import { temporaryDirectory } from "../platform/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
-import type { DirectoryNode } from "../tree/index.ts";
+import { type DirectoryNode, TreeFiles } from "../tree/index.ts";
 import { architectureOf } from "./architecture.ts";
 import type { BootComponents } from "./boot-components.ts";
-import { filesOfTree, type ImageFiles } from "./image-files.ts";
+import type { ImageFiles } from "./image-files.ts";
 import { SEAL_ALGORITHM } from "./image-id.ts";
 import { buildMinimalInitramfs, extendInitramfs } from "./initramfs/index.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
@@ -105,7 +105,7 @@ async function sealInto(
   const created = options.created ?? timeOf(source.config);
   const { configDigest } = await pullImage(repository, formatReference(options.source), { events });
   const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
-  const files = filesOfTree(root, (id) => repository.objects.read(id));
+  const files = new TreeFiles(root, (id) => repository.objects.read(id));
   const architecture = architectureOf(source.config.architecture);
   const parts = await runStep(events, "make initramfs, digest and UKI", () =>
     makeSealParts(

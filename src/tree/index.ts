@@ -31,4 +31,5 @@ export { filterScan, type ScanFilter } from "./scan-filter.ts";
 export { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
 export { transformForBoot } from "./transform-boot.ts";
 export { type OciTransformOptions, transformForOci } from "./transform-oci.ts";
+export { TreeFiles } from "./tree-files.ts";
 export { allDirectories, directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";

@@ -4,11 +4,10 @@ import { byteStringOfText } from "../../src/bytes/index.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
 import { architectureOf } from "../../src/seal/architecture.ts";
 import { findBootComponents } from "../../src/seal/boot-components.ts";
-import { filesOfTree, type ImageFiles } from "../../src/seal/image-files.ts";
-import { applyLayerEntry, newDirectory, newMetadata } from "../../src/tree/index.ts";
+import { applyLayerEntry, newDirectory, newMetadata, TreeFiles } from "../../src/tree/index.ts";
 
 /** An image of empty files at these paths; a path that ends in a slash is a directory. */
-function image(...paths: string[]): ImageFiles {
+function image(...paths: string[]): TreeFiles {
   const root = newDirectory();
   const made = new Set<string>();
   for (const path of paths) {
@@ -28,7 +27,7 @@ function image(...paths: string[]): ImageFiles {
       applyLayerEntry(root, { type: "inode", path: byteStringOfText(here), node });
     });
   }
-  return filesOfTree(root, () => new Uint8Array());
+  return new TreeFiles(root, () => new Uint8Array());
 }
 
 const COMPLETE = [
@@ -89,25 +88,4 @@ test("an architecture without a UEFI boot chain is refused by name", () => {
       error.code === "unsupported" &&
       error.message === 'Cannot seal an image for "s390x": the boot chain needs amd64 or arm64',
   );
-});
-
-test("filesOfTree() reads inline files and objects, and follows links inside the image", async () => {
-  const root = newDirectory();
-  const add = (path: string, node: Parameters<typeof root.entries.set>[1]) => {
-    root.entries.set(byteStringOfText(path), node);
-  };
-  add("a", { kind: "file", metadata: newMetadata(), content: { type: "inline", bytes: Buffer.from("hi") } });
-  add("b", { kind: "symlink", metadata: newMetadata(), target: byteStringOfText("/a") });
-  add("c", {
-    kind: "file",
-    metadata: newMetadata(),
-    content: { type: "external", sizeBytes: 100, objectId: "0123" },
-  });
-  const files = filesOfTree(root, (id) => Buffer.from(`object ${id}`));
-  assert.equal(Buffer.from(await files.read("/b")).toString(), "hi");
-  assert.equal(Buffer.from(await files.read("/c")).toString(), "object 0123");
-  assert.equal(files.resolve("/b")?.path, "/a");
-  assert.deepEqual(files.list("/"), ["a", "b", "c"]);
-  assert.deepEqual(files.list("/nope"), []);
-  await assert.rejects(files.read("/nope"), (error: SealrootError) => error.code === "not-found");
 });

@@ -1,16 +1,25 @@
-/** Read access to the files of the image that is being installed. */
+/** A tree as a file system to read from: files found by path, contents fetched from wherever they are. */
 import { byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import { type DirectoryNode, type FileNode, resolvePath, sortedNames } from "../tree/index.ts";
+import type { DirectoryNode, FileNode, TreeNode } from "./node.ts";
+import { resolvePath } from "./path.ts";
+import { sortedNames } from "./walk.ts";
 
-/** Finds and reads files of an image's tree. Paths are absolute; links are followed inside the image. */
-export class ImageReader {
+/** Finds and reads the files of an image's tree. Paths are absolute text; links are followed inside the image. */
+export class TreeFiles {
   readonly #root: DirectoryNode;
   readonly #readObject: (objectId: string) => Uint8Array;
 
+  /** @param readObject the bytes of the object with this id */
   constructor(root: DirectoryNode, readObject: (objectId: string) => Uint8Array) {
     this.#root = root;
     this.#readObject = readObject;
+  }
+
+  /** The node at `path` and the path where it really is, or undefined. */
+  resolve(path: string): { readonly path: string; readonly node: TreeNode } | undefined {
+    const found = resolvePath(this.#root, byteStringOfText(path));
+    return found && { path: displayText(found.path), node: found.node };
   }
 
   /** True when there is a regular file. */
@@ -23,7 +32,7 @@ export class ImageReader {
   }
 
   /** Names in a directory in byte order; none when it does not exist. */
-  names(path: string): string[] {
+  list(path: string): string[] {
     const directory = this.#directory(path);
     return directory === undefined ? [] : sortedNames(directory).map(displayText);
   }
@@ -46,7 +55,7 @@ export class ImageReader {
     const found: string[] = [];
     const pending = [path];
     for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-      for (const name of this.names(directory)) {
+      for (const name of this.list(directory)) {
         const child = `${directory}/${name}`;
         const node = resolvePath(this.#root, byteStringOfText(child), { followLast: false })?.node;
         if (node?.kind === "directory") pending.push(child);
@@ -57,12 +66,12 @@ export class ImageReader {
   }
 
   #file(path: string): FileNode | undefined {
-    const node = resolvePath(this.#root, byteStringOfText(path))?.node;
+    const node = this.resolve(path)?.node;
     return node?.kind === "file" ? node : undefined;
   }
 
   #directory(path: string): DirectoryNode | undefined {
-    const node = resolvePath(this.#root, byteStringOfText(path))?.node;
+    const node = this.resolve(path)?.node;
     return node?.kind === "directory" ? node : undefined;
   }
 }

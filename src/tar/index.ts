@@ -7,7 +7,14 @@
  */
 export type { TarEntry, TarEntryKind } from "./entry.ts";
 export { BLOCK_BYTES } from "./header.ts";
-export { EXTENSION_MAX_BYTES, EXTENSION_MAX_COUNT, type TarBody, TarParser, type TarVisitor } from "./parser.ts";
+export {
+  EXTENSION_MAX_BYTES,
+  EXTENSION_MAX_COUNT,
+  SKIPPED_BODY_MAX_BYTES,
+  type TarBody,
+  TarParser,
+  type TarVisitor,
+} from "./parser.ts";
 export {
   END_OF_ARCHIVE,
   encodeTarHeader,

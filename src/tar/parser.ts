@@ -1,6 +1,6 @@
 /** The push parser of tar streams: keeps every byte, finds every entry (spec/oci.md 3). */
 import { byteString } from "../bytes/index.ts";
-import { corrupt } from "../errors/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
 import { type Extensions, resolveEntry, type TarEntry } from "./entry.ts";
 import { BLOCK_BYTES, isZeroBlock, readHeader, type TarHeader } from "./header.ts";
 import { readPax, sparseUnsupported } from "./pax.ts";
@@ -9,6 +9,12 @@ import { readPax, sparseUnsupported } from "./pax.ts";
 export const EXTENSION_MAX_BYTES = 1 << 20;
 /** Extension headers of one entry. */
 export const EXTENSION_MAX_COUNT = 16;
+
+/**
+ * Body of a global header or of an entry that is no file. Nobody looks at it, but it must be kept, and whoever keeps it
+ * may not cut it: without a limit a small compressed layer could ask for any amount of memory.
+ */
+export const SKIPPED_BODY_MAX_BYTES = 16 << 20;
 
 /** Where the body of an entry is. */
 export type TarBody =
@@ -185,7 +191,7 @@ export class TarParser {
     this.#zeroBlockSeen = false;
     const header = readHeader(block, start, headerOffset);
     this.#paddingBytes = (BLOCK_BYTES - (header.sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
-    if (header.typeFlag === "g") this.#skip(header.sizeBytes + this.#paddingBytes);
+    if (header.typeFlag === "g") this.#skipBody(header.sizeBytes, headerOffset);
     else if (header.form !== "v7" && "xLK".includes(header.typeFlag)) this.#beginExtension(header, headerOffset);
     else if (header.form !== "v7" && header.typeFlag === "S") throw sparseUnsupported(headerOffset);
     else this.#beginEntry(header, headerOffset);
@@ -239,7 +245,7 @@ export class TarParser {
     this.#paddingBytes = (BLOCK_BYTES - (entry.sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
     if (entry.kind !== "file") {
       this.#visitor.entry(entry, { type: "inline", bytes: NO_BYTES });
-      this.#skip(entry.sizeBytes + this.#paddingBytes);
+      this.#skipBody(entry.sizeBytes, headerOffset);
     } else if (entry.sizeBytes === 0) {
       this.#visitor.entry(entry, { type: "inline", bytes: NO_BYTES });
       this.#expectHeader();
@@ -269,6 +275,14 @@ export class TarParser {
     this.#gathered = new Uint8Array(sizeBytes);
     this.#gatheredBytes = 0;
     this.#wanted = sizeBytes;
+  }
+
+  #skipBody(sizeBytes: number, headerOffset: number): void {
+    if (sizeBytes > SKIPPED_BODY_MAX_BYTES) {
+      const limit = `${sizeBytes} bytes of body for what is no file, over ${SKIPPED_BODY_MAX_BYTES}`;
+      throw new SealrootError("unsupported", `Cannot read tar stream: ${limit}`, { offset: headerOffset });
+    }
+    this.#skip(sizeBytes + this.#paddingBytes);
   }
 
   #skip(sizeBytes: number): void {

@@ -377,3 +377,12 @@ test("memory does not grow with the size of a body", async () => {
   parser.finish();
   assert.equal(streamed, sizeBytes);
 });
+
+test("a body of more than 16 MiB is refused where nobody would look at it", () => {
+  // A layer of a few kilobytes could make the writer of its split stream keep gigabytes of zeros.
+  const size = `${(2 ** 33 - 1).toString(8)}\0`;
+  const message = "Cannot read tar stream: 8589934591 bytes of body for what is no file, over 16777216";
+  for (const flag of ["5", "g"]) {
+    assert.throws(() => parse(block({ 124: size, 156: flag })), { code: "unsupported", message });
+  }
+});

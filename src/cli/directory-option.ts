@@ -28,6 +28,7 @@ export function directoryTreeFor(
       // commander turns --no-X into "X", which is true unless it is given.
       transform: invocation.flag("propagate-usr-to-root"),
       keepUserXattrs: keepsUserXattrs(invocation),
+      linkFiles: invocation.flag("link-files"),
     }),
   );
 }

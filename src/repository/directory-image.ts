@@ -16,6 +16,8 @@ export interface DirectoryTreeOptions {
   /** False: the tree as it is, without any transform. */
   readonly transform?: boolean;
   readonly keepUserXattrs?: boolean;
+  /** As in {@link ScanOptions}. */
+  readonly linkFiles?: boolean;
   readonly reporter?: StepReporter;
 }
 
@@ -29,6 +31,7 @@ export async function directoryTree(path: string, options: DirectoryTreeOptions)
   const { algorithm, repository, reporter } = options;
   const { root, readContent } = await scanDirectory(path, {
     algorithm,
+    linkFiles: options.linkFiles ?? false,
     ...(repository === undefined ? {} : { repository }),
     ...(reporter === undefined ? {} : { reporter }),
   });

@@ -1,9 +1,9 @@
 /** Creating an object: bytes go into a file without a name, which gets its name when it is complete (spec/repository.md 3.1). */
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
-import { linkOpenFile, openUnnamedFile, renameNoReplace, reopenForReading } from "../platform/index.ts";
+import { cloneBlocks, linkOpenFile, openUnnamedFile, renameNoReplace, reopenForReading } from "../platform/index.ts";
 import { ext4VerityTail, VerityHasher, verityDigest } from "../verity/index.ts";
 import { stateOfExistingObject, verityNeeded, verityOn } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
@@ -50,6 +50,24 @@ export class ObjectDraft {
   write(chunk: Uint8Array): void {
     this.#hasher.update(chunk);
     this.#guard(() => writeFully(this.#fd, chunk));
+  }
+
+  /**
+   * Takes the content of an open file over by sharing its blocks. For a draft without bytes.
+   *
+   * @param buffer for reading the content back, which is hashed
+   * @returns false where the file systems cannot do that; nothing has happened then
+   */
+  clone(sourceFd: number, buffer: Buffer): boolean {
+    return this.#guard(() => {
+      if (!cloneBlocks(sourceFd, this.#fd)) return false;
+      let at = 0;
+      for (let length = -1; length !== 0; at += length) {
+        length = readSync(this.#fd, buffer, 0, buffer.length, at);
+        this.#hasher.update(buffer.subarray(0, length));
+      }
+      return true;
+    });
   }
 
   /** Protects the file, gives it its name and closes it. An object that is there already stays. */

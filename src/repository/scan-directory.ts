@@ -28,6 +28,11 @@ export interface ScanOptions {
   readonly digestStore?: string;
   /** True: each name is a file of its own, as mkcomposefs sees it. */
   readonly breakHardLinks?: boolean;
+  /**
+   * True: where blocks cannot be shared, files become objects by a second name, and can never be written again: they get
+   * fs-verity where they lie. Without fs-verity they are copied all the same.
+   */
+  readonly linkFiles?: boolean;
   readonly reporter?: StepReporter;
 }
 
@@ -40,6 +45,8 @@ export interface ScannedDirectory {
   readonly inodes: number;
   /** Objects that were not in the repository before. */
   readonly newObjects: number;
+  /** Those of them that share blocks or inode with the file, which saved copying it. */
+  readonly sharedObjects: number;
   /** Reads a file of the tree again, by its path in it. @throws SealrootError `conflict` when it has changed */
   readonly readContent: ContentReader;
 }
@@ -85,7 +92,12 @@ class DirectoryScan {
     this.#options = options;
     const { algorithm, repository, digestStore: directory } = options;
     const bareStore = directory === undefined ? undefined : { directory, algorithm, protection: "insecure" as const };
-    this.#queue = new FileReadQueue(workers, algorithm, repository?.objects.settings ?? bareStore);
+    this.#queue = new FileReadQueue(
+      workers,
+      algorithm,
+      repository?.objects.settings ?? bareStore,
+      options.linkFiles === true,
+    );
   }
 
   async run(path: string): Promise<ScannedDirectory> {
@@ -99,9 +111,9 @@ class DirectoryScan {
       // Lets answers of the workers in, and keeps the reader from running far ahead of them.
       await this.#queue.room();
     }
-    const newObjects = await this.#queue.finish();
+    const { newObjects, sharedObjects } = await this.#queue.finish();
     const readContent: ContentReader = (content, at) => readAgain(rootPath, content, at, this.#options.algorithm);
-    return { root, inodes: this.#inodes, newObjects, readContent };
+    return { root, inodes: this.#inodes, newObjects, sharedObjects, readContent };
   }
 
   #readDirectory(directory: PendingDirectory, pending: PendingDirectory[]): void {

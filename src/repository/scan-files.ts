@@ -2,7 +2,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { type VerityAlgorithm, VerityHasher, verityDigest } from "../verity/index.ts";
-import { ObjectDraft, storeObject } from "./object-draft.ts";
+import { CLONE_MIN_BYTES, cloneFile, linkFile } from "./import-file.ts";
+import { ObjectDraft, type StoredObject, storeObject } from "./object-draft.ts";
+import { stateOfExistingObject } from "./object-protection.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 
 export interface ScanFilesRequest {
@@ -10,6 +12,8 @@ export interface ScanFilesRequest {
   readonly algorithm: VerityAlgorithm;
   /** Where objects are stored; undefined: digests only. */
   readonly store: ObjectSettings | undefined;
+  /** Give files a second name in the store where their blocks cannot be shared; see linkFile(). */
+  readonly linkFiles: boolean;
   /** Contents of up to this length are given back instead of an id. */
   readonly inlineMaxBytes: number;
   /** Paths as bytes, one code unit a byte. */
@@ -23,6 +27,8 @@ export interface ScanFilesResponse {
   /** For each path the object id, or the content of a small file. */
   readonly contents: readonly (string | Uint8Array)[];
   readonly newObjects: number;
+  /** New objects that share blocks or inode with the file. */
+  readonly sharedObjects: number;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -33,17 +39,27 @@ export function scanFiles(request: ScanFilesRequest): ScanFilesResponse {
   buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
   const contents: (string | Uint8Array)[] = [];
   let newObjects = 0;
+  let sharedObjects = 0;
   for (const [index, path] of request.paths.entries()) {
     const read = readScannedFile(request, Buffer.from(path, "latin1"), request.sizesBytes[index] ?? 0, buffer);
     contents.push(read.content);
     if (read.isNew) newObjects++;
+    if (read.isNew && read.isShared) sharedObjects++;
   }
-  return { kind: "scanned", contents, newObjects };
+  return { kind: "scanned", contents, newObjects, sharedObjects };
 }
 
 interface ScannedFile {
   readonly content: string | Uint8Array;
   readonly isNew: boolean;
+  readonly isShared: boolean;
+}
+
+/** The file that is being read. */
+interface Source {
+  readonly fd: number;
+  readonly path: Buffer;
+  readonly sizeBytes: number;
 }
 
 function readScannedFile(request: ScanFilesRequest, path: Buffer, sizeBytes: number, chunk: Buffer): ScannedFile {
@@ -52,9 +68,7 @@ function readScannedFile(request: ScanFilesRequest, path: Buffer, sizeBytes: num
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.size !== sizeBytes) throw changed(path);
-    return sizeBytes <= chunk.length
-      ? contentOf(request, readWhole(fd, path, sizeBytes, chunk))
-      : streamObject(request, fd, path, sizeBytes, chunk);
+    return contentOf(request, { fd, path, sizeBytes }, chunk);
   } catch (error) {
     throw asSealrootError(error, "Cannot read a file of the directory", { path: path.toString() });
   } finally {
@@ -62,40 +76,65 @@ function readScannedFile(request: ScanFilesRequest, path: Buffer, sizeBytes: num
   }
 }
 
-function contentOf(request: ScanFilesRequest, bytes: Buffer): ScannedFile {
-  if (bytes.length <= request.inlineMaxBytes) return { content: Uint8Array.from(bytes), isNew: false };
-  if (request.store === undefined) return { content: verityDigest(bytes, request.algorithm), isNew: false };
-  const stored = storeObject(request.store, bytes);
-  return { content: stored.objectId, isNew: stored.isNew };
+/** Inline, or the digest alone, or the cheapest way into the store: shared blocks, a second name, a copy. */
+function contentOf(request: ScanFilesRequest, source: Source, chunk: Buffer): ScannedFile {
+  const { store } = request;
+  if (source.sizeBytes <= request.inlineMaxBytes) {
+    return { content: Uint8Array.from(readWhole(source, source.sizeBytes, chunk)), isNew: false, isShared: false };
+  }
+  if (store === undefined) return { content: digestOf(request, source, chunk), isNew: false, isShared: false };
+  const cloned = source.sizeBytes < CLONE_MIN_BYTES ? undefined : cloneFile(store, source.fd, chunk);
+  if (cloned !== undefined) {
+    if (cloned.sizeBytes !== source.sizeBytes) throw changed(source.path);
+    return { content: cloned.objectId, isNew: cloned.isNew, isShared: true };
+  }
+  if (request.linkFiles) return linkOrCopy(request, store, source, chunk);
+  const copied =
+    source.sizeBytes <= chunk.length
+      ? storeObject(store, readWhole(source, source.sizeBytes, chunk))
+      : copyFile(store, source, chunk);
+  return { content: copied.objectId, isNew: copied.isNew, isShared: false };
 }
 
-function streamObject(
-  request: ScanFilesRequest,
-  fd: number,
-  path: Buffer,
-  sizeBytes: number,
-  chunk: Buffer,
-): ScannedFile {
-  const draft = request.store === undefined ? undefined : new ObjectDraft(request.store);
+function linkOrCopy(request: ScanFilesRequest, store: ObjectSettings, source: Source, chunk: Buffer): ScannedFile {
+  const content = digestOf(request, source, chunk);
+  if (stateOfExistingObject(store, content, source.sizeBytes) === "good") {
+    return { content, isNew: false, isShared: false };
+  }
+  if (linkFile(store, source.fd, content)) return { content, isNew: true, isShared: true };
+  const { objectId, isNew } = copyFile(store, source, chunk);
+  return { content: objectId, isNew, isShared: false };
+}
+
+function digestOf(request: ScanFilesRequest, source: Source, chunk: Buffer): string {
+  if (source.sizeBytes <= chunk.length) {
+    return verityDigest(readWhole(source, source.sizeBytes, chunk), request.algorithm);
+  }
   const hasher = new VerityHasher(request.algorithm);
+  readInPieces(source, chunk, (piece) => hasher.update(piece));
+  return hasher.hexDigest();
+}
+
+function copyFile(store: ObjectSettings, source: Source, chunk: Buffer): StoredObject {
+  const draft = new ObjectDraft(store);
   try {
-    for (let at = 0; at < sizeBytes; ) {
-      const piece = readWhole(fd, path, Math.min(chunk.length, sizeBytes - at), chunk);
-      if (draft === undefined) hasher.update(piece);
-      else draft.write(piece);
-      at += piece.length;
-    }
-    if (draft === undefined) return { content: hasher.hexDigest(), isNew: false };
-    const stored = draft.finish();
-    return { content: stored.objectId, isNew: stored.isNew };
+    readInPieces(source, chunk, (piece) => draft.write(piece));
+    return draft.finish();
   } finally {
-    draft?.abort();
+    draft.abort();
   }
 }
 
-function readWhole(fd: number, path: Buffer, lengthBytes: number, target: Buffer): Buffer {
+function readInPieces(source: Source, chunk: Buffer, take: (piece: Buffer) => void): void {
+  for (let at = 0; at < source.sizeBytes; at += chunk.length) {
+    take(readWhole(source, Math.min(chunk.length, source.sizeBytes - at), chunk, at));
+  }
+}
+
+/** Reads exactly this many bytes. The buffer is reused for the next. */
+function readWhole({ fd, path }: Source, lengthBytes: number, target: Buffer, offset = 0): Buffer {
   for (let at = 0; at < lengthBytes; ) {
-    const length = readSync(fd, target, at, lengthBytes - at, null);
+    const length = readSync(fd, target, at, lengthBytes - at, offset + at);
     if (length === 0) throw changed(path);
     at += length;
   }

@@ -29,17 +29,28 @@ export class FileReadQueue {
   readonly #workers: ObjectWorkers;
   readonly #algorithm: VerityAlgorithm;
   readonly #store: ObjectSettings | undefined;
+  readonly #linkFiles: boolean;
   readonly #underWay = new Set<Promise<void>>();
   #batch: Batch = newBatch();
   #sentBatches = 0;
   #newObjects = 0;
+  #sharedObjects = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @param store where objects go; undefined: digests only */
-  constructor(workers: ObjectWorkers, algorithm: VerityAlgorithm, store: ObjectSettings | undefined) {
+  /**
+   * @param store where objects go; undefined: digests only
+   * @param linkFiles as in {@link ScanFilesRequest}
+   */
+  constructor(
+    workers: ObjectWorkers,
+    algorithm: VerityAlgorithm,
+    store: ObjectSettings | undefined,
+    linkFiles: boolean,
+  ) {
     this.#workers = workers;
     this.#algorithm = algorithm;
     this.#store = store;
+    this.#linkFiles = linkFiles;
   }
 
   /** Queues a regular file. An empty one is answered at once. */
@@ -62,12 +73,12 @@ export class FileReadQueue {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Waits for everything. @returns the number of objects that are new in the store */
-  async finish(): Promise<number> {
+  /** Waits for everything. @returns how many objects are new in the store, and how many of those share their file's data */
+  async finish(): Promise<{ readonly newObjects: number; readonly sharedObjects: number }> {
     if (this.#batch.paths.length > 0) this.#send(this.#sentBatches === 0 && this.#batch.bytes <= IN_THREAD_BYTES_MAX);
     await Promise.all(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure.error;
-    return this.#newObjects;
+    return { newObjects: this.#newObjects, sharedObjects: this.#sharedObjects };
   }
 
   #send(inThread = false): void {
@@ -78,6 +89,7 @@ export class FileReadQueue {
       kind: "scan-files",
       algorithm: this.#algorithm,
       store: this.#store,
+      linkFiles: this.#linkFiles,
       inlineMaxBytes: INLINE_CONTENT_MAX_BYTES,
       paths,
       sizesBytes,
@@ -87,6 +99,7 @@ export class FileReadQueue {
       (response) => {
         if (response.kind !== "scanned") return;
         this.#newObjects += response.newObjects;
+        this.#sharedObjects += response.sharedObjects;
         for (const [index, content] of response.contents.entries()) receivers[index]?.(content);
       },
       (error) => {

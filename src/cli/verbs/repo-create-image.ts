@@ -6,12 +6,17 @@ import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 export const repoCreateImage: Command = {
-  description: "Stores a directory's files as objects and its tree as an EROFS image, and prints the image's id.",
+  description: `Stores a directory's files as objects and its tree as an EROFS image, and prints the image's id. Where the file
+system can, objects share the files' blocks.`,
   arguments: [
     { name: "PATH", summary: "the root directory of the image" },
     { name: "NAME", summary: "a reference to make, images/refs/NAME", optional: true },
   ],
-  options: [...DIRECTORY_OPTIONS, ...REPOSITORY_OPTIONS],
+  options: [
+    ...DIRECTORY_OPTIONS,
+    { flags: "--link-files", summary: "hard links to the files, which get fs-verity and cannot be written again" },
+    ...REPOSITORY_OPTIONS,
+  ],
   examples: ["sealroot repo create-image --repo R rootfs my-system"],
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);

@@ -6,7 +6,13 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { toHex } from "../../../src/bytes/index.ts";
 import { enableVerity, measureVerity, readVerityMetadata, runTool } from "../../../src/platform/index.ts";
-import { initRepository, openRepository } from "../../../src/repository/index.ts";
+import {
+  checkRepository,
+  initRepository,
+  openRepository,
+  repairRepository,
+  scanDirectory,
+} from "../../../src/repository/index.ts";
 import { ALGORITHM_NUMBER, readVerityDescriptor, verityDigest } from "../../../src/verity/index.ts";
 
 const ALGORITHMS = ["sha256", "sha512"] as const;
@@ -180,4 +186,32 @@ test("an old repository whose objects have fs-verity becomes a secure one", asyn
   assert.equal(upgraded.protection, "secure");
   assert.equal(upgraded.algorithm, "sha256");
   assert.ok(lstatSync(join(path, "meta.json")).isFile());
+});
+
+test("with links asked for, a file becomes an object by a second name and cannot be written again", async () => {
+  const path = newPath();
+  const root = `${path}-root`;
+  mkdirSync(root);
+  const file = join(root, "file");
+  writeFileSync(file, Buffer.alloc(5000, "linked "));
+  using repository = (await initRepository(path, { algorithm: "sha256" })).repository;
+  const scanned = await scanDirectory(root, { algorithm: "sha256", repository, linkFiles: true });
+  assert.deepEqual([scanned.newObjects, scanned.sharedObjects], [1, 1]);
+  assert.equal(lstatSync(file).nlink, 2);
+  assert.throws(() => writeFileSync(file, "other"), { code: "EPERM" });
+  assert.deepEqual((await checkRepository(repository)).errors, []);
+});
+
+test("a repair gives fs-verity to an object that lacks it, and removes one with other content", async () => {
+  using repository = (await initRepository(newPath(), { algorithm: "sha256" })).repository;
+  const path = repository.objects.path(repository.objects.ensure(Buffer.from("content")));
+  const name = path.slice(repository.path.length + 1);
+  for (const content of ["content", "another"]) {
+    const forged = join(dirname(path), "forged");
+    writeFileSync(forged, content);
+    renameSync(forged, path);
+    const report = await repairRepository(repository);
+    assert.deepEqual(report.after.errors, []);
+    assert.deepEqual([report.protected, report.removed], content === "content" ? [[name], []] : [[], [name]]);
+  }
 });

@@ -1,6 +1,7 @@
 /** The fs-verity ioctls (spec/erofs.md 5.3; Linux Documentation/filesystems/fsverity.rst). */
+import { constants } from "node:os";
 import { hasErrno } from "../errors/index.ts";
-import { addressOf, callLibc } from "./libc.ts";
+import { addressOf, callLibc, systemError, tryLibc } from "./libc.ts";
 
 // The numbers are the same on x86-64 and arm64: both use the generic ioctl encoding.
 const FS_IOC_ENABLE_VERITY = 0x40806685;
@@ -40,13 +41,11 @@ export function enableVerity(fd: number, algorithmNumber: VerityAlgorithmNumber)
 export function measureVerity(fd: number): VerityState {
   const argument = Buffer.alloc(DIGEST_HEADER_BYTES + DIGEST_MAX_BYTES);
   argument.writeUInt16LE(DIGEST_MAX_BYTES, 2);
-  try {
-    callLibc("ioctl", undefined, fd, FS_IOC_MEASURE_VERITY, argument);
-  } catch (error) {
-    if (hasErrno(error, "ENODATA")) return { state: "disabled" };
-    if (isVerityUnsupported(error)) return { state: "unsupported" };
-    throw error;
-  }
+  const { ENODATA, ENOTTY, EOPNOTSUPP } = constants.errno;
+  const result = tryLibc("ioctl", fd, FS_IOC_MEASURE_VERITY, argument);
+  if (result === -ENODATA) return { state: "disabled" };
+  if (result === -ENOTTY || result === -EOPNOTSUPP) return { state: "unsupported" };
+  if (result < 0) throw systemError("ioctl", -result, undefined);
   const digestBytes = argument.readUInt16LE(2);
   return {
     state: "enabled",

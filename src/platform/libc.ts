@@ -58,15 +58,26 @@ function nativeFunction(name: LibcFunction): (...args: readonly unknown[]) => un
  * @throws Error with `code` ("EEXIST"), `errno`, `syscall` and `path`, as Node's system errors
  */
 export function callLibc(name: LibcFunction, path: FilePath | undefined, ...args: readonly unknown[]): number {
-  const result = Number(nativeFunction(name)(...args));
-  if (result < 0) throw systemError(name, libc().koffi.errno(), path);
+  const result = tryLibc(name, ...args);
+  if (result < 0) throw systemError(name, -result, path);
   return result;
+}
+
+/**
+ * As {@link callLibc} without the error, whose stack trace costs more than the call: for failures that are an answer.
+ *
+ * @returns the result, zero or positive, or the negated errno
+ */
+export function tryLibc(name: LibcFunction, ...args: readonly unknown[]): number {
+  const result = Number(nativeFunction(name)(...args));
+  return result < 0 ? -libc().koffi.errno() : result;
 }
 
 /** A number that libuv's table lacks (asm-generic/errno.h). */
 const EKEYREJECTED = 129;
 
-function systemError(syscall: string, errno: number, path: FilePath | undefined): Error {
+/** The error of a failed call, as Node's system errors: `code`, `errno`, `syscall` and `path`. */
+export function systemError(syscall: string, errno: number, path: FilePath | undefined): Error {
   const code = errno === EKEYREJECTED ? "EKEYREJECTED" : getSystemErrorName(-errno);
   const shown = path === undefined ? undefined : path.toString();
   const error = new Error(`${code}: ${syscall} failed${shown === undefined ? "" : ` '${shown}'`}`);

@@ -27,14 +27,16 @@ const BATCH_OBJECTS = 256;
 export async function checkRepository(repository: Repository, options: FsckOptions = {}): Promise<FsckReport> {
   const events = options.events ?? silent;
   const metadata = await runStep(events, "check meta.json", () => checkMeta(repository));
-  const objects =
+  const streamLinks = checkLinks(repository.path, "streams", repository.algorithm);
+  // Workers hash the objects while this thread reassembles the streams.
+  const [objects, streamFindings] = await Promise.all([
     options.metadataOnly === true || options.withoutObjects === true
       ? { checked: 0, findings: [] }
-      : await runStep(events, "check objects", (reporter) => checkAllObjects(repository, reporter));
-  const streamLinks = checkLinks(repository.path, "streams", repository.algorithm);
-  const streamFindings = await runStep(events, "check streams", (reporter) =>
-    checkStreams(repository, streamLinks.entries, { contents: options.metadataOnly !== true, reporter }),
-  );
+      : runStep(events, "check objects", (reporter) => checkAllObjects(repository, reporter)),
+    runStep(events, "check streams", (reporter) =>
+      checkStreams(repository, streamLinks.entries, { contents: options.metadataOnly !== true, reporter }),
+    ),
+  ]);
   const imageLinks = checkLinks(repository.path, "images", repository.algorithm);
   const imageFindings = await runStep(events, "check images", () => checkImages(repository, imageLinks.entries));
   const streams = [...streamLinks.findings, ...streamFindings].sort(byPath);

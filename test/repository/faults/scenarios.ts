@@ -1,13 +1,14 @@
 /** The writing work that is killed at every step. */
-import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pullImage, tagImage, untagImage } from "../../../src/oci/index.ts";
+import { pullImage, restoreImage, tagImage, untagImage } from "../../../src/oci/index.ts";
 import {
   collectGarbage,
   directoryTree,
   initRepository,
   openRepository,
   type Repository,
+  repairRepository,
   storeTreeImages,
 } from "../../../src/repository/index.ts";
 
@@ -20,6 +21,8 @@ export interface Scenario {
   /** Until it is through there may be no repository to check. */
   readonly makesRepository?: boolean;
   readonly withoutUnnamedFiles?: boolean;
+  /** What it is about is damage that is there before. */
+  readonly beginsDamaged?: boolean;
   prepare(directory: string): Promise<void>;
   act(directory: string): Promise<void>;
 }
@@ -129,5 +132,25 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "gc",
     prepare: prepareGarbage,
     act: (directory) => withRepository(directory, (repository) => collectGarbage(repository)),
+  },
+  {
+    name: "fsck --repair",
+    beginsDamaged: true,
+    prepare: async (directory) => {
+      await initializeAndPull(directory);
+      await withRepository(directory, async ({ path, objects, streams }) => {
+        for (const { entry, objectId } of streams.entries()) {
+          if (!entry.startsWith("oci-manifest-")) truncateSync(objects.path(objectId), 3);
+        }
+        writeFileSync(join(path, "streams", "stray"), "");
+        symlinkSync("../nowhere", join(path, "streams", "refs", "dangling"));
+      });
+    },
+    act: (directory) =>
+      withRepository(directory, (repository) =>
+        repairRepository(repository, {
+          restore: () => restoreImage(repository, `oci:${join(directory, "layout-2")}`, () => {}),
+        }),
+      ),
   },
 ];

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync
 import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { cloneBlocks, linkOpenFile, openUnnamedFile, renameNoReplace, reopenForReading } from "../platform/index.ts";
-import { ext4VerityTail, VerityHasher, verityDigest } from "../verity/index.ts";
+import { ext4VerityTail, VerityHasher } from "../verity/index.ts";
 import { stateOfExistingObject, verityNeeded, verityOn } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 
@@ -34,9 +34,10 @@ export class ObjectDraft {
   #fd: number;
   #open = true;
 
-  constructor(settings: ObjectSettings) {
+  /** @param hasher of bytes that are known already, for {@link storeWhole} */
+  constructor(settings: ObjectSettings, hasher = newHasher(settings)) {
     this.#settings = settings;
-    this.#hasher = new VerityHasher(settings.algorithm, { keepTree: settings.protection === "offline" });
+    this.#hasher = hasher;
     try {
       const draft = openDraftFile(settings.directory);
       this.#fd = draft.fd;
@@ -67,6 +68,21 @@ export class ObjectDraft {
         this.#hasher.update(buffer.subarray(0, length));
       }
       return true;
+    });
+  }
+
+  /**
+   * Writes, names and closes an object whose bytes the draft's hasher has seen, and which is known not to be there.
+   *
+   * @param replace a damaged file of that name is in the way
+   */
+  storeWhole(bytes: Uint8Array, replace: boolean): StoredObject {
+    return this.#guard(() => {
+      writeFully(this.#fd, bytes);
+      const objectId = this.#hasher.hexDigest();
+      const isNew = this.#commit(objectId, replace);
+      this.abort();
+      return { objectId, sizeBytes: bytes.length, isNew };
     });
   }
 
@@ -140,17 +156,21 @@ export class ObjectDraft {
  * @throws SealrootError `untrusted` for an existing object that the kernel does not vouch for, `no-space` …
  */
 export function storeObject(settings: ObjectSettings, bytes: Uint8Array): StoredObject {
-  const objectId = verityDigest(bytes, settings.algorithm);
+  const hasher = newHasher(settings).update(bytes);
+  const objectId = hasher.hexDigest();
+  let existing: ReturnType<typeof stateOfExistingObject>;
   try {
-    if (stateOfExistingObject(settings, objectId, bytes.length) === "good") {
-      return { objectId, sizeBytes: bytes.length, isNew: false };
-    }
+    existing = stateOfExistingObject(settings, objectId, bytes.length);
   } catch (error) {
     throw asSealrootError(error, `Cannot write object ${objectId}`, { path: objectFilePath(settings, objectId) });
   }
-  const draft = new ObjectDraft(settings);
-  draft.write(bytes);
-  return draft.finish();
+  if (existing === "good") return { objectId, sizeBytes: bytes.length, isNew: false };
+  return new ObjectDraft(settings, hasher).storeWhole(bytes, existing === "damaged");
+}
+
+/** A staged object keeps its Merkle tree, which is stored behind its bytes. */
+function newHasher(settings: ObjectSettings): VerityHasher {
+  return new VerityHasher(settings.algorithm, { keepTree: settings.protection === "offline" });
 }
 
 function openDraftFile(directory: string): { fd: number; temporaryPath: string | undefined } {

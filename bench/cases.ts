@@ -42,7 +42,7 @@ export function counterpart(name: string): string | undefined {
 }
 
 function sealroot(...words: string[]): Command {
-  return { program: process.execPath, args: [join(CHECKOUT, "src/cli/main.ts"), ...words] };
+  return { program: join(CHECKOUT, "bin/sealroot"), args: words };
 }
 
 export function benchCases(inputs: BenchInputs): BenchCase[] {

@@ -10,6 +10,9 @@ const SEQUENCE_CHARACTERS = 32;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with the control character ESC
 const CONTROL_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\-~])/g;
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const STRAY = /[\r\u001b]/g;
+
 /** Moving the cursor elsewhere (CUP, HVP), which firmware and boot loader do instead of ending a line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
 const CURSOR_POSITION = /\u001b\[[\d;]*[Hf]/g;
@@ -54,7 +57,8 @@ export class ConsoleLog {
     const cut = incompleteSequenceStart(raw);
     this.#pending = raw.slice(cut);
     const lines = raw.slice(0, cut).replace(CURSOR_POSITION, "\n");
-    this.#text += lines.replace(CONTROL_SEQUENCE, "").replaceAll("\r", "");
+    // Firmware loses characters when the machine is slow: what is left of a control sequence keeps its text, not its ESC.
+    this.#text += lines.replace(CONTROL_SEQUENCE, "").replaceAll(STRAY, "");
     const excess = this.#text.length - KEPT_CHARACTERS;
     if (excess <= 0) return;
     this.#text = this.#text.slice(excess);

@@ -9,10 +9,10 @@
  *     testInGuest("NAME");
  */
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
 import {
   AGENT_SCRIPT,
   startVirtualMachine,
@@ -50,32 +50,40 @@ export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
 /** Boots a guest with the checkout's present sources on `/work` and an empty `/scratch`. Ready in about 5 s. */
 export async function startGuest(options: Partial<VirtualMachineOptions> = {}): Promise<VirtualMachine> {
   const base = await guestBase(AGENT_SCRIPT);
-  const work = await mkdtemp(join(tmpdir(), "sealroot-guest-"));
+  // QEMU has the files open when the guest is ready: they can go then.
+  using work = temporaryDirectory({ prefix: "sealroot-guest-" });
+  const { sources, scratch } = await makeDisks(work.path);
+  const guest = await startVirtualMachine({
+    drives: [
+      { path: base.diskPath, mode: "read-only", bus: "nvme" },
+      { path: sources, mode: "read-only" },
+      { path: scratch },
+    ],
+    directBoot: {
+      kernelPath: base.kernelPath,
+      commandLine: "root=/dev/nvme0n1 ro init=/init console=ttyS0 panic=-1 quiet",
+    },
+    memoryMiB: 2048,
+    ...options,
+  });
   try {
-    const tree = join(work, "tree");
-    await mkdir(join(tree, "node_modules"), { recursive: true });
-    for (const name of SOURCES) await cp(join(CHECKOUT, name), join(tree, name), { recursive: true });
-    const sources = join(work, "sources.img");
-    const scratch = join(work, "scratch.img");
-    await makeExt4(sources, "128M", tree);
-    await makeExt4(scratch, SCRATCH_SIZE);
-    const guest = await startVirtualMachine({
-      drives: [
-        { path: base.diskPath, mode: "read-only", bus: "nvme" },
-        { path: sources, mode: "read-only" },
-        { path: scratch },
-      ],
-      directBoot: {
-        kernelPath: base.kernelPath,
-        commandLine: "root=/dev/nvme0n1 ro init=/init console=ttyS0 panic=-1 quiet",
-      },
-      memoryMiB: 2048,
-      ...options,
-    });
     await guest.waitForReady();
     return guest;
-  } finally {
-    // QEMU has the files open by now, or has failed.
-    await rm(work, { recursive: true, force: true });
+  } catch (error) {
+    await guest.stop();
+    throw error;
   }
+}
+
+async function makeDisks(directory: string): Promise<{ readonly sources: string; readonly scratch: string }> {
+  const tree = join(directory, "tree");
+  await mkdir(join(tree, "node_modules"), { recursive: true });
+  const paths = SOURCES.map((name) => join(CHECKOUT, name));
+  // Modes of a checkout differ; a directory that its owner cannot write could not be removed again.
+  await runTool("cp", ["--recursive", "--no-preserve=mode,ownership", ...paths, tree]);
+  const sources = join(directory, "sources.img");
+  const scratch = join(directory, "scratch.img");
+  await makeExt4(sources, "128M", tree);
+  await makeExt4(scratch, SCRATCH_SIZE);
+  return { sources, scratch };
 }

@@ -45,7 +45,7 @@ try {
       date: new Date().toISOString().slice(0, "2026-11-23".length),
       runs,
       input: `Debian 13, ${inputs.entryCount} entries, ${formatBytes(disk.image.uncompressedBytes)}, as one gzip layer ${formatBytes(disk.image.layerBytes)}`,
-      scratch: execFileSync("findmnt", ["-no", "FSTYPE", "-T", scratch], { encoding: "utf8" }).trim(),
+      scratch: execFileSync("findmnt", ["-nfo", "FSTYPE", "-T", scratch], { encoding: "utf8" }).trim(),
     },
     rows,
   );

@@ -24,7 +24,7 @@ export interface ObjectSink {
 /** A batch is sent when it has this many bytes: large enough that a message costs little, small enough to overlap. */
 const BATCH_BYTES = 1 << 20;
 /** What may be on its way to the workers before {@link ObjectImporter.room} asks the producer to wait. */
-const UNDER_WAY_BYTES_MAX = 32 << 20;
+const UNDER_WAY_BYTES_MAX = 16 << 20;
 /** Up to this much is hashed here: starting a worker takes 50 ms. */
 const IN_THREAD_BYTES_MAX = 256 << 10;
 

@@ -40,10 +40,10 @@ for module in arch/x86/crypto/sha256-ssse3 arch/x86/crypto/sha512-ssse3 drivers/
   lib/libcrc32c fs/erofs/erofs fs/overlayfs/overlay drivers/block/loop; do
   insmod /lib/modules/*/kernel/$module.ko.xz
 done
-mount -t ext4 -o ro /dev/vda /work
-mount --bind /node_modules /work/node_modules
+mount -t ext4 -o ro /dev/vda /checkout
+mount --bind /node_modules /checkout/node_modules
 mount -t ext4 /dev/vdb /scratch
-cd /work
+cd /checkout
 sh /agent
 echo "guest agent ended: $?"
 `;
@@ -109,7 +109,7 @@ async function addRuntime(tree: string, agent: string): Promise<void> {
     if (!existsSync(join(tree, name))) await symlink(`usr/${name}`, join(tree, name));
   }
   if (!existsSync(join(tree, "usr/bin/sh"))) await symlink("dash", join(tree, "usr/bin/sh"));
-  for (const name of ["dev", "proc", "sys", "run", "tmp", "work", "scratch"]) {
+  for (const name of ["dev", "proc", "sys", "run", "tmp", "checkout", "scratch"]) {
     await mkdir(join(tree, name), { recursive: true });
   }
   await cp(process.execPath, join(tree, "usr/bin/node"));

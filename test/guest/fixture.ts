@@ -47,7 +47,7 @@ export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
   });
 }
 
-/** Boots a guest with the checkout's present sources on `/work` and an empty `/scratch`. Ready in about 5 s. */
+/** Boots a guest with the checkout's present sources on `/checkout` and an empty `/scratch`. Ready in about 5 s. */
 export async function startGuest(options: Partial<VirtualMachineOptions> = {}): Promise<VirtualMachine> {
   const base = await guestBase(AGENT_SCRIPT);
   // QEMU has the files open when the guest is ready: they can go then.

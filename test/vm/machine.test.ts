@@ -8,7 +8,7 @@ const MACHINE: Machine = {
   memoryMiB: 1024,
   cpus: 2,
   drives: [{ path: "/disks/a,b.img" }],
-  boot: { codePath: "/fw/CODE.fd", variablesPath: "/tmp/vars.fd" },
+  boot: { codePath: "/fw/CODE.fd", variablesPath: "/fw/vars.fd" },
   credentials: {},
   smbiosStrings: [],
   network: false,
@@ -21,7 +21,7 @@ test("a machine with firmware has the arguments proven in boot-chain.md C", () =
     ...["-machine", "q35,smm=on,vmport=off", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-smp", "2"],
     ...["-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
     ...["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/fw/CODE.fd"],
-    ...["-drive", "if=pflash,format=raw,unit=1,file=/tmp/vars.fd"],
+    ...["-drive", "if=pflash,format=raw,unit=1,file=/fw/vars.fd"],
     ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
     ...["-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file=/disks/a,,b.img"],
   ]);

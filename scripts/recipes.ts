@@ -18,8 +18,8 @@ const SEAL_PACKAGES = [
   ...["qemu-system-x86", "ovmf"],
 ];
 
-/** The judges that tests compare with, and the TPM of virtual machines. */
-const TEST_PACKAGES = ["sbsigntool", "openssl", "swtpm"];
+/** Judges and material of the tests: signatures, a TPM, systemd's EFI programs, a file system with shared blocks. */
+const TEST_PACKAGES = ["sbsigntool", "openssl", "swtpm", "systemd-boot-efi", "xfsprogs"];
 
 const BIOME = "node_modules/@biomejs/biome/bin/biome";
 const TYPESCRIPT = "node_modules/typescript/bin/tsc";

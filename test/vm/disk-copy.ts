@@ -1,10 +1,9 @@
 /** A copy of a sealed disk that a test damages offline, as an attacker with the disk in his hands would. */
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PARTITION_TYPE, readDiskPartitions } from "../../src/disk/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
-import { runTool } from "../../src/platform/index.ts";
+import { runTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 import { ext4VerityTail, VerityHasher } from "../../src/verity/index.ts";
 
 const BLOCK_BYTES = 4096;
@@ -19,21 +18,21 @@ const DEBUGFS_BANNER = /^debugfs \d/;
 /** Paths in the root file system are absolute, those in the ESP have no leading slash. */
 export class DiskCopy {
   readonly path: string;
-  readonly #directory: string;
+  readonly #directory: TemporaryDirectory;
   readonly #espBytes: number;
   readonly #rootBytes: number;
 
-  private constructor(directory: string, espBytes: number, rootBytes: number) {
+  private constructor(directory: TemporaryDirectory, espBytes: number, rootBytes: number) {
     this.#directory = directory;
-    this.path = join(directory, "disk.img");
+    this.path = join(directory.path, "disk.img");
     this.#espBytes = espBytes;
     this.#rootBytes = rootBytes;
   }
 
   /** Copies a disk that no guest has ever written to: an unreplayed journal would undo the damage. */
   static async make(source: string): Promise<DiskCopy> {
-    const directory = await mkdtemp(join(tmpdir(), "sealroot-attack-"));
-    await runTool("cp", ["--sparse=always", source, join(directory, "disk.img")]);
+    const directory = temporaryDirectory({ prefix: "sealroot-attack-" });
+    await runTool("cp", ["--sparse=always", source, join(directory.path, "disk.img")]);
     const { partitions } = await readDiskPartitions(source);
     const start = (type: string): number => {
       const found = partitions.find((partition) => partition.typeGuid === type);
@@ -44,7 +43,7 @@ export class DiskCopy {
   }
 
   async remove(): Promise<void> {
-    await rm(this.#directory, { recursive: true, force: true });
+    this.#directory.remove();
   }
 
   /** Content of a file in the ESP. */
@@ -64,7 +63,7 @@ export class DiskCopy {
 
   /** Replaces a file in the ESP. */
   async writeEsp(path: string, bytes: Uint8Array): Promise<void> {
-    const source = join(this.#directory, "esp-file");
+    const source = join(this.#directory.path, "esp-file");
     await writeFile(source, bytes);
     await this.#mtools("mcopy", ["-o", source, `::/${path}`]);
   }
@@ -96,7 +95,7 @@ export class DiskCopy {
 
   /** Writes a file, in the place of another one if there is one, with a true fs-verity digest or without. */
   async replace(path: string, bytes: Uint8Array, verity: "with-verity" | "without-verity"): Promise<void> {
-    const source = join(this.#directory, "new-file");
+    const source = join(this.#directory.path, "new-file");
     await writeFile(source, bytes);
     if (verity === "with-verity") await appendVerity(source, bytes);
     const slash = path.lastIndexOf("/");
@@ -132,7 +131,7 @@ export class DiskCopy {
 
   /** Returns what the requests printed. debugfs itself says 0 even when a request fails. */
   async #debugfs(requests: readonly string[]): Promise<string> {
-    const script = join(this.#directory, "requests");
+    const script = join(this.#directory.path, "requests");
     await writeFile(script, `${requests.join("\n")}\n`);
     const { stdout, stderr } = await runTool("debugfs", ["-w", "-f", script, `${this.path}?offset=${this.#rootBytes}`]);
     const complaints = stderr.split("\n").filter((line) => line !== "" && !DEBUGFS_BANNER.test(line));

@@ -49,6 +49,8 @@ export async function recordImage(
   const { events } = options;
   const before = await knownConfig(repository, image, options.restore);
   const pulled = await pullLayers(repository, image, { known: before, complete: options.restore, events });
+  // What follows is this thread's alone and takes the most memory.
+  await repository.restWorkers();
   const made = await makeImages(repository, image, { ...options, before, layers: pulled.layers });
   const manifestStreamId = await runStep(events, "record image", () => recordDocuments(repository, image, made));
   return { manifestStreamId, imageIds: made.plain, bootImageIds: made.boot, statistics: pulled.statistics };

@@ -126,6 +126,16 @@ export class Repository implements Disposable {
     return waitForLock(this.#directoryFd, mode, timeoutMs);
   }
 
+  /**
+   * Ends the threads when they have nothing to do for a while: their memory is then free for what follows. Later work
+   * starts new ones.
+   */
+  async restWorkers(): Promise<void> {
+    const workers = this.#workers;
+    this.#workers = undefined;
+    await workers?.close();
+  }
+
   /** Ends the workers and gives the lock up. May be called again. */
   close(): void {
     if (!this.#open) return;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DiskCopy } from "./disk-copy.ts";
-import { bootSealed, sealedExample } from "./sealed-example.ts";
+import { BOOT_TIMEOUT_MS, bootSealed, sealedExample } from "./sealed-example.ts";
 
 const ENTRIES = "loader/entries";
 
@@ -17,8 +17,8 @@ test("a boot that fails reboots while the loader counts, and stops when no other
     await disk.renameEsp(`${ENTRIES}/${entry}`, `${ENTRIES}/${entry.replace(/\.conf$/, "+0-2.conf")}`);
     const guest = await bootSealed(example, disk.path, { agent: false, cpus: 1, reboots: true });
     try {
-      await guest.waitForConsole(/sealroot: Rebooting: the boot loader counts: no try left/);
-      await guest.waitForConsole(/sealroot: Stopped: this entry failed 4 times and there is no other/);
+      await guest.waitForConsole(/sealroot: Rebooting: the boot loader counts: no try left/, BOOT_TIMEOUT_MS);
+      await guest.waitForConsole(/sealroot: Stopped: this entry failed 4 times and there is no other/, BOOT_TIMEOUT_MS);
     } finally {
       await guest.stop();
     }

@@ -114,7 +114,7 @@ export async function assertRefused(
     await damage(disk);
     const guest = await bootSealed(example, disk.path, { agent: false, ...options });
     try {
-      for (const sign of signs) await guest.waitForConsole(sign);
+      for (const sign of signs) await guest.waitForConsole(sign, BOOT_TIMEOUT_MS);
       assert.doesNotMatch(guest.consoleText, STARTED);
     } finally {
       await guest.stop();

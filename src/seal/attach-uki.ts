@@ -13,6 +13,7 @@ import { authenticodeDigest, parsePe, readSignatures, readUki } from "../pe/inde
 import { type TarBody, type TarEntry, type TarMember, TarParser } from "../tar/index.ts";
 import { decompress } from "../zstd/index.ts";
 import { UKI_FOLDER } from "./boot-components.ts";
+import { outputReference } from "./output-reference.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
 /** The added layer holds a UKI, a boot loader and three small files; more is not what seal wrote. */
@@ -41,11 +42,12 @@ export async function readSealedUki(image: OpenedImage): Promise<Uint8Array> {
  *   signature
  */
 export async function attachUki(
-  reference: ImageReference,
+  source: ImageReference,
   signed: Uint8Array,
-  output: ImageReference & { readonly tag: string },
+  target: ImageReference,
 ): Promise<WrittenImage> {
-  const image = await openImage(reference);
+  const output = outputReference(target);
+  const image = await openImage(source);
   try {
     const { config } = image;
     if (config === undefined) throw notSealed();

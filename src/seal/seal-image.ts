@@ -24,6 +24,7 @@ import type { BootComponents } from "./boot-components.ts";
 import type { ImageFiles } from "./image-files.ts";
 import { SEAL_ALGORITHM } from "./image-id.ts";
 import { buildMinimalInitramfs, extendInitramfs } from "./initramfs/index.ts";
+import { type OutputReference, outputReference } from "./output-reference.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
@@ -67,9 +68,6 @@ export interface SealReport {
   readonly signed: boolean;
 }
 
-/** The tag that a sealed image gets when the output reference has none. */
-const DEFAULT_TAG = "latest";
-
 /**
  * Seals an image and checks the result by reading it back: the digest computed from the written image's layers must be
  * the one in its UKI.
@@ -98,7 +96,7 @@ export async function sealImage(options: SealOptions): Promise<SealReport> {
 async function sealInto(
   repository: Repository,
   source: OpenedImage & { readonly config: ImageConfig },
-  output: ImageReference & { readonly tag: string },
+  output: OutputReference,
   options: SealOptions,
 ): Promise<SealReport> {
   const { events } = options;
@@ -142,7 +140,7 @@ async function writeAndCheck(
   repository: Repository,
   source: OpenedImage & { readonly config: ImageConfig },
   parts: SealParts,
-  output: ImageReference & { readonly tag: string },
+  output: OutputReference,
   created: Date,
   events: EventSink,
 ): Promise<WrittenImage> {
@@ -189,17 +187,9 @@ async function mergeStored(repository: Repository, configDigest: string): Promis
   return mergeLayers(repository, layerIdsOf(stored));
 }
 
-function checkedOutput(source: ImageReference, output: ImageReference): ImageReference & { readonly tag: string } {
-  const tag = output.tag ?? DEFAULT_TAG;
-  if (output.transport !== "oci") {
-    throw new SealrootError(
-      "unsupported",
-      `Cannot write to ${formatReference(output)}: only oci:DIRECTORY is written`,
-      {
-        hint: "Write a layout; skopeo copies it anywhere else",
-      },
-    );
-  }
+function checkedOutput(source: ImageReference, reference: ImageReference): OutputReference {
+  const output = outputReference(reference);
+  const { tag } = output;
   if (source.transport === "oci" && source.path === output.path && (source.tag ?? tag) === tag) {
     throw new SealrootError(
       "conflict",
@@ -209,7 +199,7 @@ function checkedOutput(source: ImageReference, output: ImageReference): ImageRef
       },
     );
   }
-  return { ...output, tag };
+  return output;
 }
 
 function notAnImage(reference: ImageReference): SealrootError {

@@ -43,8 +43,7 @@ export const sealAttach: Command = {
     const signed = await readFile(signedPath).catch((error: unknown) => {
       throw asSealrootError(error, "Cannot read the signed UKI", { path: signedPath });
     });
-    const target = parseReference(output);
-    const written = await attachUki(source, signed, { ...target, tag: target.tag ?? "latest" });
+    const written = await attachUki(source, signed, parseReference(output));
     invocation.output.line(written.manifest.digest);
   },
 };

@@ -1,6 +1,6 @@
 /** X.509 certificates (RFC 5280): reading one strictly, describing it, and the way from a signer to a trusted one. */
 import { X509Certificate } from "node:crypto";
-import { corrupt, SealrootError } from "../errors/index.ts";
+import { corrupt, reasonOf, SealrootError } from "../errors/index.ts";
 import { checkDer } from "./der.ts";
 
 /** Certificates considered while looking for a way to a trusted one; a real message holds one to three. */
@@ -130,8 +130,4 @@ function rsaBitsOf(certificate: X509Certificate): number | undefined {
 /** Node prints one attribute a line, and undefined (against its type) for an empty name. */
 function oneLine(name: string | undefined): string {
   return (name ?? "").split("\n").join(", ");
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,7 +5,7 @@
 import { Attribute, EncapsulatedContentInfo, SignerInfos } from "@peculiar/asn1-cms";
 import { AsnArray, AsnConvert, AsnProp, AsnPropTypes, AsnType, AsnTypeTypes, OctetString } from "@peculiar/asn1-schema";
 import { AlgorithmIdentifier } from "@peculiar/asn1-x509";
-import { corrupt } from "../errors/index.ts";
+import { corrupt, reasonOf } from "../errors/index.ts";
 
 /** SET OF AlgorithmIdentifier (RFC 5652 5.1). */
 export class AlgorithmIdentifiers extends AsnArray<AlgorithmIdentifier> {}
@@ -75,7 +75,7 @@ export function parseAsn<T>(der: Uint8Array, structure: new () => T, what: strin
   try {
     return AsnConvert.parse(der, structure);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw corrupt(`Cannot parse ${what}: ${reason.split("\n")[0] ?? reason}`);
   }
 }

@@ -110,6 +110,11 @@ const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = {
   ENOTTY: "unsupported",
 };
 
+/** What a thrown value says, in its own words. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
  * Turns any thrown value into a SealrootError, keeping those that already are. A Node system error (`code` "ENOSPC" …)
  * gets the matching code.
@@ -119,7 +124,7 @@ const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = {
 export function asSealrootError(error: unknown, action: string, data: ErrorData = {}): SealrootError {
   if (error instanceof SealrootError) return error;
   const errno = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   return new SealrootError(CODE_OF_ERRNO[errno] ?? "failed", `${action}: ${reason}`, data, error);
 }
 

@@ -10,7 +10,7 @@ import {
   signerOfPrivateKey,
 } from "../cms/index.ts";
 import { type Guid, guidOf, type SecureBootCertificates, type SecureBootVariableName } from "../efi/index.ts";
-import { asSealrootError, corrupt, hasErrno, SealrootError } from "../errors/index.ts";
+import { asSealrootError, corrupt, hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import { certificateFiles, GUID_FILES, KEY_NAMES, privateKeyFiles } from "./file-names.ts";
 
 /** The certificates of a directory and the GUID under which they are enrolled. */
@@ -136,7 +136,7 @@ function parseCertificate(path: string, content: Uint8Array): X509Certificate {
       throw corrupt(`Cannot read certificate ${path}: it holds ${count} certificates, one wanted`, { path });
     return new X509Certificate(content);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new SealrootError("corrupt", `Cannot read certificate ${path}: ${reason}`, { path }, error);
   }
 }

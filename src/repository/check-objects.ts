@@ -1,7 +1,7 @@
 /** Checking the contents of objects; runs in worker threads. */
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { toHex } from "../bytes/index.ts";
-import { hasErrno } from "../errors/index.ts";
+import { hasErrno, reasonOf } from "../errors/index.ts";
 import { measureVerity } from "../platform/index.ts";
 import { ALGORITHM_NUMBER, VerityHasher } from "../verity/index.ts";
 import type { FindingKind } from "./fsck-report.ts";
@@ -39,12 +39,12 @@ function checkObject(settings: ObjectSettings, objectId: string): ObjectFault {
   try {
     fd = openRegularFile(objectFilePath(settings, objectId));
   } catch (error) {
-    return { kind: "object-open-failed", detail: error instanceof Error ? error.message : String(error) };
+    return { kind: "object-open-failed", detail: reasonOf(error) };
   }
   try {
     return measuredFault(settings, fd, objectId) ?? contentFault(settings, fd, objectId);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = reasonOf(error);
     return { kind: hasErrno(error, "EIO") ? "object-digest-mismatch" : "object-verity-failed", detail };
   } finally {
     closeSync(fd);

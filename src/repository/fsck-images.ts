@@ -1,5 +1,7 @@
 /** Checking EROFS images and that every object they name is there. */
+
 import { listErofsObjects } from "../erofs/index.ts";
+import { reasonOf } from "../errors/index.ts";
 import type { Finding } from "./fsck-report.ts";
 import type { LinkEntry } from "./link-store.ts";
 import type { Repository } from "./repository.ts";
@@ -25,8 +27,4 @@ function checkImage(repository: Repository, { entry, objectId }: LinkEntry): Fin
   } catch (error) {
     return [...name, { kind: "image-invalid", path, detail: reasonOf(error) }];
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 /** Checking streams: header, what they refer to, and what they stand for. */
 import { createHash } from "node:crypto";
-import { hasErrno, SealrootError } from "../errors/index.ts";
+import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
 import { readSplitStream } from "../splitstream/index.ts";
 import type { Finding } from "./fsck-report.ts";
@@ -65,8 +65,4 @@ async function checkStreamContent(repository: Repository, { entry, objectId }: L
   }
   const actual = hash.digest("hex");
   return actual === stated ? [] : [{ kind: "stream-content-mismatch", path, detail: `content is sha256:${actual}` }];
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

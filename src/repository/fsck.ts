@@ -1,6 +1,8 @@
 /** Checking a whole repository (spec/repository.md 7). */
+
 import { lstatSync } from "node:fs";
 import { relative } from "node:path";
+import { reasonOf } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter, silent } from "../events/index.ts";
 import { checkImages } from "./fsck-images.ts";
 import { findLeftovers } from "./fsck-leftovers.ts";
@@ -129,8 +131,4 @@ async function checkAllObjects(
 
 function byPath(a: Finding, b: Finding): number {
   return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

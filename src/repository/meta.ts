@@ -1,5 +1,5 @@
 /** meta.json: what a repository says about itself (spec/repository.md 2). Text in, values out. */
-import { corrupt, SealrootError } from "../errors/index.ts";
+import { corrupt, reasonOf, SealrootError } from "../errors/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 
 /** 0 and 1 are the two header forms of the first layout, 2 is the second layout (spec/erofs.md 0). */
@@ -113,7 +113,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw corrupt(`Cannot read meta.json: ${error instanceof Error ? error.message : String(error)}`);
+    throw corrupt(`Cannot read meta.json: ${reasonOf(error)}`);
   }
 }
 

@@ -1,5 +1,4 @@
 /** Checking a whole repository (spec/repository.md 7). */
-
 import { lstatSync } from "node:fs";
 import { relative } from "node:path";
 import { reasonOf } from "../errors/index.ts";

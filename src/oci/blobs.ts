@@ -19,6 +19,19 @@ export interface BlobInfo {
 /** Parts of a descriptor that say which bytes are meant. */
 export type BlobName = Pick<Descriptor, "digest" | "size">;
 
+/** Half-open: from `start` up to, not including, `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Bytes of one range of several. */
+export interface RangePiece {
+  /** Index of the range. */
+  readonly range: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Where blobs can be read from: a layout directory, an archive. */
 export interface BlobReader {
   /**
@@ -33,6 +46,14 @@ export interface BlobReader {
    * @throws as {@link read}; `unsupported` above {@link DOCUMENT_MAX_BYTES}
    */
   readWhole(blob: BlobName): Promise<Uint8Array>;
+  /**
+   * Parts of a blob, where the place can serve parts; absent elsewhere. The ranges are in order and do not overlap. A
+   * part of a blob has no digest of its own: the caller must know what the bytes should be.
+   *
+   * @returns for each range its bytes in pieces, in the order of the ranges
+   * @throws SealrootError `unsupported` when it turns out that this blob is only served whole
+   */
+  readRanges?(blob: BlobName, ranges: readonly ByteRange[]): AsyncGenerator<RangePiece>;
 }
 
 /** Passes the parts of a blob on and checks size and digest (see {@link BlobReader}). */

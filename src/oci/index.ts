@@ -5,6 +5,7 @@
  * @module
  */
 export { type BlobInfo, type BlobName, BlobStore } from "./blobs.ts";
+export { type ReadImage, runningPlatform } from "./choose-image.ts";
 export { digestOf, isDigest } from "./digest.ts";
 export {
   type Descriptor,
@@ -17,6 +18,7 @@ export {
   readIndex,
   readManifest,
 } from "./documents.ts";
+export type { ImageSource } from "./image-source.ts";
 export { imageTree, makeBootable, type TreeVariant } from "./image-tree.ts";
 export {
   computeImageId,
@@ -34,9 +36,17 @@ export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts
 export { type PulledImage, type PullOptions, pullImage } from "./pull.ts";
 export type { LayerStatistics } from "./pull-layers.ts";
 export { mergeLayers } from "./rebuild-tree.ts";
-export { formatReference, type ImageReference, parseReference } from "./reference.ts";
+export {
+  formatReference,
+  formatRegistryName,
+  type ImageReference,
+  type PathReference,
+  parseReference,
+  type RegistryReference,
+  type StorageReference,
+} from "./reference.ts";
 export { restoreImage } from "./restore.ts";
-export { type OpenedImage, openImage, runningPlatform } from "./source.ts";
+export { type OpenedImage, type OpenImageOptions, openImage } from "./source.ts";
 export { layerIdsOf, readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
 export {
   configStreamName,

@@ -1,67 +1,155 @@
 /** Image references as skopeo and podman write them: `TRANSPORT:REST` (containers-transports(5)). */
 import { SealrootError } from "../errors/index.ts";
+import { isDigest } from "./digest.ts";
 
 /** An image in a directory or file. */
-export interface ImageReference {
-  readonly transport: "oci" | "oci-archive";
+export interface PathReference {
+  readonly transport: "oci" | "oci-archive" | "docker-archive" | "dir";
   /** The layout's directory, or the archive. */
   readonly path: string;
-  /** Undefined: the only image there. */
+  /** Of a docker-archive: the name of an image in it. Undefined: the only image there; always for `dir`. */
   readonly tag: string | undefined;
 }
 
-/** Transports that exist elsewhere; skopeo can bring their images into a layout. */
-const FOREIGN_TRANSPORTS: ReadonlySet<string> = new Set([
-  "docker",
-  "registry",
-  "docker-archive",
-  "docker-daemon",
-  "containers-storage",
-  "dir",
-  "ostree-unverified-image",
-  "ostree-image-signed",
+/** An image in a registry. */
+export interface RegistryReference {
+  readonly transport: "docker";
+  /** Host, and port where one is given; `docker.io` is kept as it is written. */
+  readonly host: string;
+  /** The path in the registry, such as `library/debian`. */
+  readonly repository: string;
+  /** `latest` when neither tag nor digest is given. */
+  readonly tag: string | undefined;
+  /** Decides which image it is when both are given. */
+  readonly digest: string | undefined;
+}
+
+/** An image in podman's store. */
+export interface StorageReference {
+  readonly transport: "containers-storage";
+  /** What stands in brackets, such as `overlay@/var/lib/containers/storage`; undefined: the user's own store. */
+  readonly store: string | undefined;
+  /** A name, an id, or a name and `@id`. */
+  readonly image: string;
+}
+
+export type ImageReference = PathReference | RegistryReference | StorageReference;
+
+const PATH_TRANSPORTS = ["oci", "oci-archive", "docker-archive", "dir"] as const;
+
+/** Transports that exist elsewhere, and how to say it here. */
+const FOREIGN_TRANSPORTS: ReadonlyMap<string, (rest: string) => string> = new Map<string, (rest: string) => string>([
+  ["registry", (rest) => `write docker://${rest.replace(/^\/\//, "")}`],
+  ["docker-daemon", (rest) => `save it first: docker save -o FILE ${rest}, then docker-archive:FILE`],
+  ["ostree-unverified-image", () => "write docker://HOST/NAME:TAG"],
+  ["ostree-unverified-registry", (rest) => `write docker://${rest}`],
+  ["ostree-image-signed", () => "write docker://HOST/NAME:TAG; signatures are the policy's business"],
 ]);
 
 /**
  * Reads a reference.
  *
- * The tag of `oci:` and `oci-archive:` is the text behind the last colon, unless that contains a slash (spec/oci.md 2).
+ * The tag of `oci:` and `oci-archive:` is the text behind the last colon, unless that contains a slash (spec/oci.md 2);
+ * the name in a `docker-archive:` follows the first colon. A `docker://` reference needs its registry's host: short
+ * names mean different images on different machines.
  *
  * @throws SealrootError `unsupported` for a transport that is known but not done here, `usage` for anything else
  */
 export function parseReference(text: string): ImageReference {
   const colon = text.indexOf(":");
   const transport = text.slice(0, Math.max(colon, 0));
-  if (FOREIGN_TRANSPORTS.has(transport)) {
+  const rest = text.slice(colon + 1);
+  const hintFor = FOREIGN_TRANSPORTS.get(transport);
+  if (hintFor !== undefined) {
     throw new SealrootError("unsupported", `Cannot open image "${text}": transport ${transport}: is not supported`, {
       path: text,
-      hint: `copy it into a layout first: skopeo copy ${text} oci:DIRECTORY:TAG`,
+      hint: hintFor(rest),
     });
   }
-  if (transport !== "oci" && transport !== "oci-archive") {
-    throw new SealrootError("usage", `Cannot open image "${text}": it does not begin with a transport`, {
-      path: text,
-      hint: "write oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]",
-    });
-  }
-  const { path, tag } = splitTag(text.slice(colon + 1));
-  if (path === "") {
-    throw new SealrootError("usage", `Cannot open image "${text}": the path is missing`, {
-      hint: `write ${transport}:PATH[:TAG]`,
-    });
-  }
-  return { transport, path, tag };
-}
-
-function splitTag(rest: string): { path: string; tag: string | undefined } {
-  const colon = rest.lastIndexOf(":");
-  const tag = rest.slice(colon + 1);
-  if (colon === -1 || tag === "" || tag.includes("/")) return { path: rest.replace(/:$/, ""), tag: undefined };
-  return { path: rest.slice(0, colon), tag };
+  if (transport === "docker") return parseRegistryReference(rest, text);
+  if (transport === "containers-storage") return parseStorageReference(rest, text);
+  const pathTransport = PATH_TRANSPORTS.find((name) => name === transport);
+  if (pathTransport !== undefined) return parsePathReference(pathTransport, rest, text);
+  throw refused(text, "it does not begin with a transport", "write docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG] …");
 }
 
 /** The reference as text again. */
 export function formatReference(reference: ImageReference): string {
-  const tag = reference.tag === undefined ? "" : `:${reference.tag}`;
-  return `${reference.transport}:${reference.path}${tag}`;
+  switch (reference.transport) {
+    case "docker":
+      return `docker://${formatRegistryName(reference)}`;
+    case "containers-storage":
+      return `containers-storage:${reference.store === undefined ? "" : `[${reference.store}]`}${reference.image}`;
+    default:
+      return `${reference.transport}:${reference.path}${reference.tag === undefined ? "" : `:${reference.tag}`}`;
+  }
+}
+
+/** `HOST/REPOSITORY[:TAG][@DIGEST]`, as signatures and policies name an image. */
+export function formatRegistryName({ host, repository, tag, digest }: RegistryReference): string {
+  return `${host}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+}
+
+function parsePathReference(transport: PathReference["transport"], rest: string, text: string): PathReference {
+  const { path, tag } = splitTag(transport, rest);
+  if (path === "") throw refused(text, "the path is missing", `write ${transport}:PATH[:TAG]`);
+  return { transport, path, tag };
+}
+
+function splitTag(transport: PathReference["transport"], rest: string): { path: string; tag: string | undefined } {
+  if (transport === "dir") return { path: rest, tag: undefined };
+  const colon = transport === "docker-archive" ? rest.indexOf(":") : rest.lastIndexOf(":");
+  const tag = rest.slice(colon + 1);
+  const isTag = transport === "docker-archive" || !tag.includes("/");
+  if (colon === -1 || tag === "" || !isTag) return { path: rest.replace(/:$/, ""), tag: undefined };
+  return { path: rest.slice(0, colon), tag };
+}
+
+/** Repository names and tags (OCI distribution specification, "Pulling manifests"). */
+const REPOSITORY = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+/** A host name or address with an optional port; IPv6 addresses stand in brackets. */
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$/;
+
+function parseRegistryReference(rest: string, text: string): RegistryReference {
+  if (!rest.startsWith("//")) throw refused(text, "two slashes are missing", `write docker:${`//${rest}`}`);
+  const [named = "", digest, ...more] = rest.slice(2).split("@");
+  if (more.length > 0 || (digest !== undefined && !isDigest(digest))) {
+    throw refused(text, "what follows @ is no digest", "write @sha256: and 64 lower-case hexadecimal digits");
+  }
+  const slash = named.indexOf("/");
+  const host = named.slice(0, Math.max(slash, 0));
+  if (!/[.:]/.test(host) && host !== "localhost") {
+    const full = slash === -1 ? `library/${named}` : named;
+    throw refused(
+      text,
+      "the registry's host is missing; short names are not looked up",
+      `write docker://docker.io/${full}`,
+    );
+  }
+  const colon = named.indexOf(":", slash);
+  const repository = named.slice(slash + 1, colon === -1 ? undefined : colon);
+  const tag = colon === -1 ? undefined : named.slice(colon + 1);
+  if (!HOST.test(host)) throw refused(text, `"${host}" is not a host`, "write docker://HOST[:PORT]/NAME[:TAG]");
+  if (!REPOSITORY.test(repository)) {
+    throw refused(
+      text,
+      `"${repository}" is not the name of a repository`,
+      "names are lower-case letters, digits and . _ - /",
+    );
+  }
+  if (tag !== undefined && !TAG.test(tag))
+    throw refused(text, `"${tag}" is not a tag`, "tags are letters, digits and . _ -");
+  return { transport: "docker", host, repository, tag: tag ?? (digest === undefined ? "latest" : undefined), digest };
+}
+
+function parseStorageReference(rest: string, text: string): StorageReference {
+  const match = /^(?:\[([^\]]*)\])?(.*)$/s.exec(rest);
+  const image = match?.[2] ?? "";
+  if (image === "") throw refused(text, "the image's name is missing", "write containers-storage:NAME or :ID");
+  return { transport: "containers-storage", store: match?.[1], image };
+}
+
+function refused(text: string, reason: string, hint: string): SealrootError {
+  return new SealrootError("usage", `Cannot open image "${text}": ${reason}`, { path: text, hint });
 }

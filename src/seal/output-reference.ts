@@ -1,9 +1,9 @@
 /** Where a sealed image is written to. */
 import { SealrootError } from "../errors/index.ts";
-import { formatReference, type ImageReference } from "../oci/index.ts";
+import { formatReference, type ImageReference, type PathReference } from "../oci/index.ts";
 
 /** A layout and the tag in it. */
-export type OutputReference = ImageReference & { readonly tag: string };
+export type OutputReference = PathReference & { readonly tag: string };
 
 /** The tag that a sealed image gets when the output reference has none. */
 const DEFAULT_TAG = "latest";

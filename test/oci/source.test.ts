@@ -62,7 +62,7 @@ async function putIndex(layout: OciLayout, manifests: readonly Descriptor[]): Pr
 }
 
 async function opened(layout: OciLayout, tag?: string, platform = AMD64) {
-  const image = await openImage({ transport: "oci", path: layout.directory, tag }, platform);
+  const image = await openImage({ transport: "oci", path: layout.directory, tag }, { platform });
   await image.close();
   return image;
 }
@@ -78,16 +78,67 @@ test("references: the tag is what follows the last colon, unless it contains a s
   ];
   for (const [text, path, tag] of cases) {
     const reference = parseReference(text);
+    assert.ok("path" in reference);
     assert.deepEqual([reference.path, reference.tag], [path, tag], text);
     assert.deepEqual(parseReference(formatReference(reference)), reference);
   }
 });
 
-test("references: what is not done here is named, with the way out", () => {
-  assert.throws(() => parseReference("docker://quay.io/a:b"), { code: "unsupported" });
-  assert.throws(() => parseReference("containers-storage:x"), { code: "unsupported" });
-  assert.throws(() => parseReference("quay.io/a"), { code: "usage" });
-  assert.throws(() => parseReference("oci:"), { code: "usage" });
+test("references: other directories and archives", () => {
+  const cases: [string, string, string, string | undefined][] = [
+    ["dir:/a:b", "dir", "/a:b", undefined],
+    ["docker-archive:/x.tar", "docker-archive", "/x.tar", undefined],
+    ["docker-archive:/x.tar:docker.io/library/a:1", "docker-archive", "/x.tar", "docker.io/library/a:1"],
+  ];
+  for (const [text, transport, path, tag] of cases) {
+    assert.deepEqual(parseReference(text), { transport, path, tag });
+    assert.equal(formatReference(parseReference(text)), text);
+  }
+});
+
+test("references: an image in a registry has a host, a path, and a tag or a digest", () => {
+  const digest = `sha256:${"0a".repeat(32)}`;
+  const cases: [string, string, string, string | undefined, string | undefined][] = [
+    ["docker://quay.io/a/b:v1", "quay.io", "a/b", "v1", undefined],
+    ["docker://quay.io/a/b", "quay.io", "a/b", "latest", undefined],
+    ["docker://localhost/a", "localhost", "a", "latest", undefined],
+    ["docker://localhost:5000/a:b", "localhost:5000", "a", "b", undefined],
+    [`docker://[::1]:5000/a@${digest}`, "[::1]:5000", "a", undefined, digest],
+    [`docker://docker.io/library/debian:13@${digest}`, "docker.io", "library/debian", "13", digest],
+  ];
+  for (const [text, host, repository, tag, expected] of cases) {
+    const reference = parseReference(text);
+    assert.deepEqual(reference, { transport: "docker", host, repository, tag, digest: expected });
+    assert.deepEqual(parseReference(formatReference(reference)), reference);
+  }
+});
+
+test("references: an image in podman's store", () => {
+  const bare = { transport: "containers-storage", store: undefined, image: "quay.io/a:b" };
+  assert.deepEqual(parseReference("containers-storage:quay.io/a:b"), bare);
+  const text = "containers-storage:[overlay@/var/store+/run]localhost/a";
+  const named = { transport: "containers-storage", store: "overlay@/var/store+/run", image: "localhost/a" };
+  assert.deepEqual(parseReference(text), named);
+  assert.equal(formatReference(parseReference(text)), text);
+});
+
+test("references: what cannot be meant is refused, with the way out", () => {
+  const hintFor = (text: string) => {
+    try {
+      parseReference(text);
+    } catch (error) {
+      return [(error as SealrootError).code, (error as SealrootError).data.hint];
+    }
+    return undefined;
+  };
+  assert.deepEqual(hintFor("docker://debian"), ["usage", "write docker://docker.io/library/debian"]);
+  assert.deepEqual(hintFor("docker://fedora/bootc:42"), ["usage", "write docker://docker.io/fedora/bootc:42"]);
+  assert.deepEqual(hintFor("docker:quay.io/a"), ["usage", "write docker://quay.io/a"]);
+  assert.deepEqual(hintFor("registry:quay.io/a"), ["unsupported", "write docker://quay.io/a"]);
+  const wrong = ["docker://quay.io/A", "docker://quay.io/a:", "docker://quay.io/a@sha256:1", "docker://a..b:x/y"];
+  for (const text of [...wrong, "quay.io/a", "oci:", "dir:", "containers-storage:", ""]) {
+    assert.equal(hintFor(text)?.[0], "usage", text);
+  }
 });
 
 test("the image is chosen by its tag; without a tag it must be the only one", async () => {
@@ -133,7 +184,7 @@ test("an archive of a layout opens as the layout does", async () => {
   const image = await addImage(layout, "v");
   const archive = join(scratch.path, "image.tar");
   execFileSync("tar", ["-cf", archive, "-C", layout.directory, "."]);
-  const fromArchive = await openImage(parseReference(`oci-archive:${archive}:v`), AMD64);
+  const fromArchive = await openImage(parseReference(`oci-archive:${archive}:v`), { platform: AMD64 });
   assert.equal(fromArchive.descriptor.digest, image.digest);
   const [layer] = fromArchive.manifest.layers;
   assert.ok(layer);

@@ -37,8 +37,11 @@ describe("the sealed image", () => {
   let manifest: ImageManifest;
   let imageId: string;
   let uki: Buffer;
-  const blobPath = (digest: string) =>
-    join(parseReference(example.sealedReference).path, "blobs", digest.replace(":", "/"));
+  const blobPath = (digest: string) => {
+    const reference = parseReference(example.sealedReference);
+    assert.ok("path" in reference);
+    return join(reference.path, "blobs", digest.replace(":", "/"));
+  };
 
   before(async () => {
     example = await makeSealedDisk({ reuse: true, quiet: true, events: silent });

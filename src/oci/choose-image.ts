@@ -1,0 +1,121 @@
+/** Choosing one image of those a source has, and reading its documents (spec/oci.md 2). */
+import { SealrootError } from "../errors/index.ts";
+import {
+  type Descriptor,
+  type ImageConfig,
+  type ImageManifest,
+  type Platform,
+  readConfig,
+  readIndex,
+  readManifest,
+} from "./documents.ts";
+import type { ImageSource } from "./image-source.ts";
+import { REF_NAME_ANNOTATION } from "./layout.ts";
+import { MEDIA_TYPE } from "./media-types.ts";
+import { formatReference, type ImageReference } from "./reference.ts";
+
+/** Manifest and configuration of an image, checked against their digests and each other. */
+export interface ReadImage {
+  readonly descriptor: Descriptor;
+  readonly manifest: ImageManifest;
+  /** The verbatim documents. */
+  readonly manifestBytes: Uint8Array;
+  readonly configBytes: Uint8Array;
+  /** Undefined for an artifact, whose configuration is of its own kind. */
+  readonly config: ImageConfig | undefined;
+}
+
+/** Go's names of architectures, which OCI uses, by Node's (OCI image specification, config.md; GOARCH). */
+const ARCHITECTURE_OF_NODE: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
+
+/** The platform this program runs on, in OCI's words. */
+export function runningPlatform(): Platform {
+  return { os: process.platform, architecture: ARCHITECTURE_OF_NODE[process.arch] ?? process.arch };
+}
+
+/**
+ * The image for `platform`; a single one whatever its platform.
+ * @throws SealrootError as openImage
+ */
+export async function chooseImage(
+  source: ImageSource,
+  reference: ImageReference,
+  platform: Platform,
+): Promise<ReadImage> {
+  const images: ReadImage[] = [];
+  for (const descriptor of await enterIndexes(source, platform)) images.push(await readImage(descriptor, source));
+  const containers = images.filter((image) => image.config !== undefined);
+  const candidates = uniqueImages(containers.length > 0 ? containers : images);
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return only;
+  const matching = candidates.filter((image) => isFor(platform, image));
+  const [match] = matching;
+  if (match !== undefined && matching.length === 1) return match;
+  const wanted = `${platform.os}/${platform.architecture}`;
+  const found = candidates.map((image) => `${image.config?.os}/${image.config?.architecture}`).join(", ");
+  if (matching.length === 0) {
+    const what = `Cannot open image ${formatReference(reference)}: none of its images is for ${wanted}`;
+    throw new SealrootError("not-found", what, { expected: wanted, actual: found });
+  }
+  throw new SealrootError("usage", `Cannot open image ${formatReference(reference)}: it is one of ${matching.length}`, {
+    path: "path" in reference ? reference.path : formatReference(reference),
+    hint: `name one by its tag: ${tagsOf(source).join(", ") || "(none has a tag)"}`,
+  });
+}
+
+function tagsOf(source: ImageSource): string[] {
+  return source.index.manifests.flatMap((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? []);
+}
+
+async function enterIndexes(source: ImageSource, platform: Platform): Promise<Descriptor[]> {
+  const manifests: Descriptor[] = [];
+  for (const descriptor of source.index.manifests) {
+    if (descriptor.mediaType !== MEDIA_TYPE.index) {
+      manifests.push(descriptor);
+      continue;
+    }
+    const inner = readIndex(await source.readManifest(descriptor), descriptor.digest);
+    if (inner.manifests.some((entry) => entry.mediaType === MEDIA_TYPE.index)) {
+      throw new SealrootError("unsupported", `Cannot open image index ${descriptor.digest}: it contains another index`);
+    }
+    // Those for other platforms stay unread: a layout may hold the blobs of one platform only.
+    const fitting = inner.manifests.filter(
+      (entry) => entry.platform === undefined || samePlatform(entry.platform, platform),
+    );
+    manifests.push(...(fitting.length > 0 ? fitting : inner.manifests));
+  }
+  return manifests;
+}
+
+async function readImage(descriptor: Descriptor, source: ImageSource): Promise<ReadImage> {
+  if (descriptor.mediaType !== MEDIA_TYPE.manifest) {
+    const what = `Cannot open image ${descriptor.digest}: media type "${descriptor.mediaType}" is not an OCI manifest`;
+    throw new SealrootError("unsupported", what, { hint: "copy it with skopeo copy --format oci" });
+  }
+  const manifestBytes = await source.readManifest(descriptor);
+  const manifest = readManifest(manifestBytes, descriptor.digest);
+  const configBytes = await source.blobs.readWhole(manifest.config);
+  const isImage = manifest.config.mediaType === MEDIA_TYPE.config;
+  const config = isImage ? readConfig(configBytes, manifest.config.digest) : undefined;
+  if (config !== undefined && config.rootfs.diff_ids.length !== manifest.layers.length) {
+    const counts = `${manifest.layers.length} layers, ${config.rootfs.diff_ids.length} diff ids`;
+    throw new SealrootError(
+      "corrupt",
+      `Cannot open image ${descriptor.digest}: manifest and configuration disagree: ${counts}`,
+    );
+  }
+  return { descriptor, manifest, manifestBytes, configBytes, config };
+}
+
+function uniqueImages(images: readonly ReadImage[]): ReadImage[] {
+  return [...new Map(images.map((image) => [image.descriptor.digest, image])).values()];
+}
+
+function isFor(platform: Platform, image: ReadImage): boolean {
+  const own = image.descriptor.platform ?? image.config;
+  return own !== undefined && samePlatform(own, platform);
+}
+
+function samePlatform(one: Pick<Platform, "os" | "architecture">, other: Platform): boolean {
+  return one.os === other.os && one.architecture === other.architecture;
+}

@@ -1,0 +1,39 @@
+/** Where images come from: one shape for layouts, archives, registries and stores. */
+import { SealrootError } from "../errors/index.ts";
+import type { BlobReader } from "./blobs.ts";
+import type { Descriptor, ImageIndex } from "./documents.ts";
+import { formatReference, type ImageReference } from "./reference.ts";
+
+/** What a reference names, before one image is chosen. */
+export interface ImageSource {
+  /** One entry for each image or index that the reference can mean; tags are in the annotations of the entries. */
+  readonly index: ImageIndex;
+  readonly blobs: BlobReader;
+  /**
+   * The bytes of a manifest or an inner index, checked against the descriptor's digest. Registries keep them apart from
+   * blobs.
+   */
+  readManifest(descriptor: Descriptor): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what a reference names. The caller closes it.
+ * @throws SealrootError `not-found`, `corrupt`, `unsupported`
+ */
+export async function openSource(reference: ImageReference): Promise<ImageSource> {
+  switch (reference.transport) {
+    case "oci":
+      return (await import("./layout-source.ts")).openLayoutSource(reference);
+    case "oci-archive":
+      return (await import("./layout-source.ts")).openArchiveSource(reference);
+    default: {
+      const text = formatReference(reference);
+      const what = `Cannot open image "${text}": transport ${reference.transport}: is not supported`;
+      throw new SealrootError("unsupported", what, {
+        path: text,
+        hint: `copy it into a layout first: skopeo copy ${text} oci:DIRECTORY:TAG`,
+      });
+    }
+  }
+}

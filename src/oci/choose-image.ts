@@ -1,5 +1,7 @@
 /** Choosing one image of those a source has, and reading its documents (spec/oci.md 2). */
 import { SealrootError } from "../errors/index.ts";
+import { digestOf } from "./digest.ts";
+import { ociManifestOfDocker } from "./docker-manifest.ts";
 import {
   type Descriptor,
   type ImageConfig,
@@ -11,7 +13,7 @@ import {
 } from "./documents.ts";
 import type { ImageSource } from "./image-source.ts";
 import { REF_NAME_ANNOTATION } from "./layout.ts";
-import { MEDIA_TYPE } from "./media-types.ts";
+import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "./media-types.ts";
 import { formatReference, type ImageReference } from "./reference.ts";
 
 /** Manifest and configuration of an image, checked against their digests and each other. */
@@ -70,12 +72,12 @@ function tagsOf(source: ImageSource): string[] {
 async function enterIndexes(source: ImageSource, platform: Platform): Promise<Descriptor[]> {
   const manifests: Descriptor[] = [];
   for (const descriptor of source.index.manifests) {
-    if (descriptor.mediaType !== MEDIA_TYPE.index) {
+    if (!isIndex(descriptor)) {
       manifests.push(descriptor);
       continue;
     }
     const inner = readIndex(await source.readManifest(descriptor), descriptor.digest);
-    if (inner.manifests.some((entry) => entry.mediaType === MEDIA_TYPE.index)) {
+    if (inner.manifests.some(isIndex)) {
       throw new SealrootError("unsupported", `Cannot open image index ${descriptor.digest}: it contains another index`);
     }
     // Those for other platforms stay unread: a layout may hold the blobs of one platform only.
@@ -87,12 +89,27 @@ async function enterIndexes(source: ImageSource, platform: Platform): Promise<De
   return manifests;
 }
 
-async function readImage(descriptor: Descriptor, source: ImageSource): Promise<ReadImage> {
-  if (descriptor.mediaType !== MEDIA_TYPE.manifest) {
-    const what = `Cannot open image ${descriptor.digest}: media type "${descriptor.mediaType}" is not an OCI manifest`;
+function isIndex(descriptor: Descriptor): boolean {
+  return descriptor.mediaType === MEDIA_TYPE.index || descriptor.mediaType === DOCKER_MEDIA_TYPE.list;
+}
+
+/** The manifest and its descriptor; one of Docker's becomes OCI's here, and has another digest from then on. */
+async function readOciManifest(stored: Descriptor, source: ImageSource) {
+  if (stored.mediaType === MEDIA_TYPE.manifest) {
+    return { descriptor: stored, manifestBytes: await source.readManifest(stored) };
+  }
+  if (stored.mediaType !== DOCKER_MEDIA_TYPE.manifest) {
+    const what = `Cannot open image ${stored.digest}: media type "${stored.mediaType}" is not an OCI manifest`;
     throw new SealrootError("unsupported", what, { hint: "copy it with skopeo copy --format oci" });
   }
-  const manifestBytes = await source.readManifest(descriptor);
+  const manifestBytes = ociManifestOfDocker(await source.readManifest(stored), stored.digest);
+  const { length: size } = manifestBytes;
+  const descriptor = { ...stored, mediaType: MEDIA_TYPE.manifest, digest: digestOf(manifestBytes), size };
+  return { descriptor, manifestBytes };
+}
+
+async function readImage(stored: Descriptor, source: ImageSource): Promise<ReadImage> {
+  const { descriptor, manifestBytes } = await readOciManifest(stored, source);
   const manifest = readManifest(manifestBytes, descriptor.digest);
   const configBytes = await source.blobs.readWhole(manifest.config);
   const isImage = manifest.config.mediaType === MEDIA_TYPE.config;

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { SealrootError } from "../errors/index.ts";
 import { isDigest } from "./digest.ts";
-import { MEDIA_TYPE } from "./media-types.ts";
+import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "./media-types.ts";
 
 /** Largest manifest, index or config that is read; registries commonly stop at 4 MiB. */
 export const DOCUMENT_MAX_BYTES = 8 << 20;
@@ -36,9 +36,17 @@ const manifestSchema = v.looseObject({
   annotations: v.optional(texts),
 });
 
+const dockerManifestSchema = v.looseObject({
+  schemaVersion: v.literal(2),
+  mediaType: v.optional(v.literal(DOCKER_MEDIA_TYPE.manifest)),
+  config: descriptorSchema,
+  layers: v.array(descriptorSchema),
+});
+
+// A manifest list of Docker's has the fields of an index.
 const indexSchema = v.looseObject({
   schemaVersion: v.literal(2),
-  mediaType: v.optional(v.literal(MEDIA_TYPE.index)),
+  mediaType: v.optional(v.picklist([MEDIA_TYPE.index, DOCKER_MEDIA_TYPE.list])),
   manifests: v.array(descriptorSchema),
   annotations: v.optional(texts),
 });
@@ -63,6 +71,7 @@ const configSchema = v.looseObject({
 export type Platform = v.InferOutput<typeof platformSchema>;
 export type Descriptor = v.InferOutput<typeof descriptorSchema>;
 export type ImageManifest = v.InferOutput<typeof manifestSchema>;
+export type DockerManifest = v.InferOutput<typeof dockerManifestSchema>;
 export type ImageIndex = v.InferOutput<typeof indexSchema>;
 export type ImageConfig = v.InferOutput<typeof configSchema>;
 
@@ -90,7 +99,12 @@ export function readManifest(bytes: Uint8Array, path: string): ImageManifest {
   return read(manifestSchema, bytes, "image manifest", path);
 }
 
-/** Reads an image index; as {@link readManifest}. */
+/** Reads a manifest of Docker's (version 2, schema 2); as {@link readManifest}. */
+export function readDockerManifest(bytes: Uint8Array, path: string): DockerManifest {
+  return read(dockerManifestSchema, bytes, "Docker manifest", path);
+}
+
+/** Reads an image index, or a manifest list of Docker's; as {@link readManifest}. */
 export function readIndex(bytes: Uint8Array, path: string): ImageIndex {
   return read(indexSchema, bytes, "image index", path);
 }

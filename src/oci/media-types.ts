@@ -8,6 +8,13 @@ export const MEDIA_TYPE = {
   emptyConfig: "application/vnd.oci.empty.v1+json",
 } as const;
 
+/** What Docker calls the same documents (image manifest version 2, schema 2; spec/chunked-and-policy.md 4.7). */
+export const DOCKER_MEDIA_TYPE = {
+  list: "application/vnd.docker.distribution.manifest.list.v2+json",
+  manifest: "application/vnd.docker.distribution.manifest.v2+json",
+  config: "application/vnd.docker.container.image.v1+json",
+} as const;
+
 /** The media type of a layer by its compression. */
 export const LAYER_MEDIA_TYPE: Readonly<Record<Compression, string>> = {
   none: "application/vnd.oci.image.layer.v1.tar",
@@ -23,6 +30,22 @@ const COMPRESSION_OF_LAYER: ReadonlyMap<string, Compression> = new Map([
   [`${NONDISTRIBUTABLE}+gzip`, "gzip"] as const,
   [`${NONDISTRIBUTABLE}+zstd`, "zstd"] as const,
 ]);
+
+const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
+const DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+
+const OCI_OF_DOCKER_LAYER: ReadonlyMap<string, string> = new Map([
+  [DOCKER_LAYER, LAYER_MEDIA_TYPE.none],
+  [`${DOCKER_LAYER}.gzip`, LAYER_MEDIA_TYPE.gzip],
+  [`${DOCKER_LAYER}.zstd`, LAYER_MEDIA_TYPE.zstd],
+  [DOCKER_FOREIGN_LAYER, NONDISTRIBUTABLE],
+  [`${DOCKER_FOREIGN_LAYER}.gzip`, `${NONDISTRIBUTABLE}+gzip`],
+]);
+
+/** The media type OCI has for a layer of Docker's type; undefined for any other. */
+export function ociLayerMediaType(dockerMediaType: string): string | undefined {
+  return OCI_OF_DOCKER_LAYER.get(dockerMediaType);
+}
 
 /** How a layer of this media type is compressed; undefined when it is not a tar layer but a blob of its own kind. */
 export function layerCompression(mediaType: string): Compression | undefined {

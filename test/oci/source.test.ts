@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import type { SealrootError } from "../../src/errors/index.ts";
 import {
   type Descriptor,
+  digestOf,
   documentBytes,
   formatReference,
   type ImageConfig,
@@ -250,11 +251,39 @@ test("null means absent, as Go programs write it", async () => {
   assert.deepEqual((await opened(layout)).config?.config, {});
 });
 
-test("a docker manifest is refused with the way to convert it", async () => {
-  const layout = await newLayout("docker");
+test("a manifest of the first Docker schema is refused with the way to convert it", async () => {
+  const layout = await newLayout("docker-1");
   const good = await addImage(layout, "v");
-  await setIndex(layout, [{ ...good, mediaType: "application/vnd.docker.distribution.manifest.v2+json" }]);
-  await assert.rejects(opened(layout), { code: "unsupported", message: /is not an OCI manifest$/ });
+  await setIndex(layout, [{ ...good, mediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws" }]);
+  await assert.rejects(opened(layout), {
+    code: "unsupported",
+    message: /is not an OCI manifest$/,
+    data: { hint: "copy it with skopeo copy --format oci" },
+  });
+});
+
+test("an image with Docker's list and manifest is opened as the OCI image it amounts to", async () => {
+  const layout = await newLayout("docker-2");
+  const oci = await opened(layout, (await addImage(layout, "v")).annotations?.["org.opencontainers.image.ref.name"]);
+  const docker = {
+    schemaVersion: 2,
+    mediaType: "application/vnd.docker.distribution.manifest.v2+json",
+    config: { ...oci.manifest.config, mediaType: "application/vnd.docker.container.image.v1+json" },
+    layers: oci.manifest.layers.map((layer) => ({
+      ...layer,
+      mediaType: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    })),
+  };
+  const manifest = { mediaType: docker.mediaType, ...(await layout.blobs.put(documentBytes(docker))) };
+  const listType = "application/vnd.docker.distribution.manifest.list.v2+json";
+  const list = { schemaVersion: 2, mediaType: listType, manifests: [{ ...manifest, platform: AMD64 }] };
+  await setIndex(layout, [{ mediaType: listType, ...(await layout.blobs.put(documentBytes(list))) }]);
+  const image = await opened(layout);
+  assert.deepEqual(image.manifest, oci.manifest);
+  assert.deepEqual(image.configBytes, oci.configBytes);
+  assert.equal(image.descriptor.digest, digestOf(image.manifestBytes));
+  assert.equal(image.descriptor.size, image.manifestBytes.length);
+  assert.equal(image.descriptor.mediaType, MEDIA_TYPE.manifest);
 });
 
 test("a manifest whose bytes do not have the digest of its descriptor is refused", async () => {

@@ -1,12 +1,14 @@
 /** The 256-byte fs-verity descriptor (struct fsverity_descriptor; spec/erofs.md 5.1). */
 import { hash } from "node:crypto";
-import { ByteCursor, ByteWriter, toHex } from "../bytes/index.ts";
+import { ByteCursor, type ByteString, byteString } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type VerityAlgorithm } from "./algorithm.ts";
 
 export const DESCRIPTOR_BYTES = 256;
 const DESCRIPTOR_VERSION = 1;
 const LOG2_BLOCK_SIZE = 12;
+const SIZE_OFFSET = 8;
+const ROOT_HASH_OFFSET = 16;
 
 /** What a descriptor says, and the digest that follows from it. */
 export interface VerityDescriptor {
@@ -18,18 +20,27 @@ export interface VerityDescriptor {
   readonly digest: string;
 }
 
+/** Where descriptors are put together: one for each file would be garbage at once. */
+const scratch = Buffer.alloc(DESCRIPTOR_BYTES);
+
 /** The descriptor's bytes for a file of `sizeBytes` whose Merkle tree has this root. */
 export function verityDescriptor(algorithm: VerityAlgorithm, sizeBytes: number, rootHash: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(DESCRIPTOR_BYTES);
-  writer.u8(DESCRIPTOR_VERSION).u8(ALGORITHM_NUMBER[algorithm]).u8(LOG2_BLOCK_SIZE);
-  writer.u8(0).u32(0); // no salt, no signature
-  writer.u64(sizeBytes).bytes(rootHash);
-  return writer.padTo(DESCRIPTOR_BYTES).finish();
+  return Uint8Array.from(writeDescriptor(scratch, algorithm, sizeBytes, byteString(rootHash)));
 }
 
-/** The file digest: the plain hash of the descriptor. */
-export function descriptorDigest(descriptor: Uint8Array, algorithm: VerityAlgorithm): Uint8Array {
-  return hash(algorithm, descriptor, "buffer");
+/** The file digest as lower-case hex: the plain hash of the descriptor. */
+export function fileDigest(algorithm: VerityAlgorithm, sizeBytes: number, rootHash: ByteString): string {
+  return hash(algorithm, writeDescriptor(scratch, algorithm, sizeBytes, rootHash), "hex");
+}
+
+function writeDescriptor(target: Buffer, algorithm: VerityAlgorithm, sizeBytes: number, rootHash: ByteString): Buffer {
+  target[0] = DESCRIPTOR_VERSION;
+  target[1] = ALGORITHM_NUMBER[algorithm];
+  target[2] = LOG2_BLOCK_SIZE; // no salt, no signature
+  target.writeUInt32LE(sizeBytes % 2 ** 32, SIZE_OFFSET);
+  target.writeUInt32LE(Math.floor(sizeBytes / 2 ** 32), SIZE_OFFSET + 4);
+  target.write(rootHash, ROOT_HASH_OFFSET, "latin1");
+  return target.fill(0, ROOT_HASH_OFFSET + rootHash.length);
 }
 
 /**
@@ -51,7 +62,7 @@ export function readVerityDescriptor(bytes: Uint8Array): VerityDescriptor {
     const offset = DESCRIPTOR_BYTES - rest.length + nonZero;
     throw corrupt(`Cannot read fs-verity descriptor: byte ${offset} of the unused part is not zero`, { offset });
   }
-  const digest = toHex(descriptorDigest(bytes.subarray(0, DESCRIPTOR_BYTES), algorithm));
+  const digest = hash(algorithm, bytes.subarray(0, DESCRIPTOR_BYTES), "hex");
   return { algorithm, sizeBytes, rootHash, digest };
 }
 

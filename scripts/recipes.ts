@@ -18,8 +18,8 @@ const SEAL_PACKAGES = [
   ...["qemu-system-x86", "ovmf"],
 ];
 
-/** Judges and material of the tests: signatures, a TPM, systemd's EFI programs, a file system with shared blocks. */
-const TEST_PACKAGES = ["sbsigntool", "openssl", "swtpm", "systemd-boot-efi", "xfsprogs"];
+/** Judges and material of the tests: signatures, images, a TPM, EFI programs, a file system with shared blocks. */
+const TEST_PACKAGES = ["openssl", "sbsigntool", "skopeo", "swtpm", "systemd-boot-efi", "xfsprogs"];
 
 const BIOME = "node_modules/@biomejs/biome/bin/biome";
 const TYPESCRIPT = "node_modules/typescript/bin/tsc";

@@ -73,6 +73,14 @@ export async function* checkedBlob(
   check.finish(`blob ${path}`);
 }
 
+/** A blob that is a file of its own (see {@link BlobReader}). */
+export async function* checkedBlobFile(path: string, blob: BlobName): AsyncGenerator<Uint8Array> {
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw asSealrootError(error, "Cannot read blob", { path });
+  });
+  yield* checkedBlob(createReadStream(path, { highWaterMark: READ_BYTES }), blob, size, path);
+}
+
 /** Reads a blob into memory (see {@link BlobReader}). */
 export async function wholeBlob(reader: BlobReader, blob: BlobName): Promise<Uint8Array> {
   if (blob.size > DOCUMENT_MAX_BYTES) {
@@ -99,12 +107,8 @@ export class BlobStore implements BlobReader {
     return join(this.directory, "blobs", algorithm, hex);
   }
 
-  async *read(blob: BlobName): AsyncGenerator<Uint8Array> {
-    const path = this.pathOf(blob.digest);
-    const { size } = await stat(path).catch((error: unknown) => {
-      throw asSealrootError(error, "Cannot read blob", { path });
-    });
-    yield* checkedBlob(createReadStream(path, { highWaterMark: READ_BYTES }), blob, size, path);
+  read(blob: BlobName): AsyncGenerator<Uint8Array> {
+    return checkedBlobFile(this.pathOf(blob.digest), blob);
   }
 
   readWhole(blob: BlobName): Promise<Uint8Array> {

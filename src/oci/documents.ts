@@ -75,7 +75,17 @@ export type DockerManifest = v.InferOutput<typeof dockerManifestSchema>;
 export type ImageIndex = v.InferOutput<typeof indexSchema>;
 export type ImageConfig = v.InferOutput<typeof configSchema>;
 
-function read<S extends v.GenericSchema>(schema: S, bytes: Uint8Array, what: string, path: string): v.InferOutput<S> {
+/**
+ * Reads a JSON document that has a schema.
+ * @param what names its kind in errors, `path` the document
+ * @throws SealrootError `corrupt` when it is not JSON or a field is missing or of the wrong kind
+ */
+export function readJson<S extends v.GenericSchema>(
+  schema: S,
+  bytes: Uint8Array,
+  what: string,
+  path: string,
+): v.InferOutput<S> {
   let json: unknown;
   try {
     // Some Go programs write null for what is absent; the specification knows no null, so the two mean the same.
@@ -96,22 +106,22 @@ function read<S extends v.GenericSchema>(schema: S, bytes: Uint8Array, what: str
  * @throws SealrootError `corrupt` when it is not JSON or a field is missing or of the wrong kind
  */
 export function readManifest(bytes: Uint8Array, path: string): ImageManifest {
-  return read(manifestSchema, bytes, "image manifest", path);
+  return readJson(manifestSchema, bytes, "image manifest", path);
 }
 
 /** Reads a manifest of Docker's (version 2, schema 2); as {@link readManifest}. */
 export function readDockerManifest(bytes: Uint8Array, path: string): DockerManifest {
-  return read(dockerManifestSchema, bytes, "Docker manifest", path);
+  return readJson(dockerManifestSchema, bytes, "Docker manifest", path);
 }
 
 /** Reads an image index, or a manifest list of Docker's; as {@link readManifest}. */
 export function readIndex(bytes: Uint8Array, path: string): ImageIndex {
-  return read(indexSchema, bytes, "image index", path);
+  return readJson(indexSchema, bytes, "image index", path);
 }
 
 /** Reads an image configuration; as {@link readManifest}. */
 export function readConfig(bytes: Uint8Array, path: string): ImageConfig {
-  return read(configSchema, bytes, "image configuration", path);
+  return readJson(configSchema, bytes, "image configuration", path);
 }
 
 /** The bytes under which a document made here is stored and hashed: compact JSON in the order of its keys. */

@@ -27,6 +27,10 @@ export async function openSource(reference: ImageReference): Promise<ImageSource
       return (await import("./layout-source.ts")).openLayoutSource(reference);
     case "oci-archive":
       return (await import("./layout-source.ts")).openArchiveSource(reference);
+    case "dir":
+      return (await import("./dir-source.ts")).openDirSource(reference);
+    case "docker-archive":
+      return (await import("./docker-archive-source.ts")).openDockerArchiveSource(reference);
     default: {
       const text = formatReference(reference);
       const what = `Cannot open image "${text}": transport ${reference.transport}: is not supported`;

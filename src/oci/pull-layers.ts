@@ -3,9 +3,10 @@ import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import type { Repository } from "../repository/index.ts";
 import { readSplitStream, SplitStreamWriter } from "../splitstream/index.ts";
-import { type Compression, decompress } from "../zstd/index.ts";
+import type { Compression } from "../zstd/index.ts";
 import { DigestCheck } from "./digest.ts";
 import type { Descriptor } from "./documents.ts";
+import { decompressLayer } from "./layer-compression.ts";
 import { LayerSplitter } from "./layer-import.ts";
 import { layerCompression } from "./media-types.ts";
 import type { OpenedImage } from "./source.ts";
@@ -108,7 +109,7 @@ async function importLayer(
   const check = new DigestCheck(layer.diffId);
   try {
     const blob = reported(image.blobs.read(layer.blob), layer.blob.size, reporter);
-    for await (const piece of decompress(blob, compression)) {
+    for await (const piece of decompressLayer(blob, compression)) {
       check.update(piece);
       splitter.push(piece);
       await splitter.room();

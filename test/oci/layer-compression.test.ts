@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { compressionOf, decompressLayer } from "../../src/oci/layer-compression.ts";
+
+const TAR = Buffer.alloc(2048, "usr/");
+
+async function decompressed(blob: Uint8Array, stated: "none" | "gzip" | "zstd", pieceBytes = 1000): Promise<Buffer> {
+  async function* pieces() {
+    for (let at = 0; at < blob.length; at += pieceBytes) yield blob.subarray(at, at + pieceBytes);
+  }
+  const parts: Uint8Array[] = [];
+  for await (const part of decompressLayer(pieces(), stated)) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+test("the first bytes tell gzip, zstd with and without a skippable frame in front, and neither", () => {
+  const skippable = Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+  assert.equal(compressionOf(gzipSync(TAR)), "gzip");
+  assert.equal(compressionOf(zstdCompressSync(TAR)), "zstd");
+  assert.equal(compressionOf(skippable), "zstd");
+  assert.equal(compressionOf(TAR), "none");
+  assert.equal(compressionOf(new Uint8Array(0)), "none");
+});
+
+test("a blob that is not compressed as stated is read as what it is", async () => {
+  for (const stated of ["gzip", "zstd"] as const) {
+    for (const blob of [TAR, gzipSync(TAR), zstdCompressSync(TAR)]) {
+      assert.deepEqual(await decompressed(blob, stated), TAR);
+      assert.deepEqual(await decompressed(blob, stated, 1), TAR);
+    }
+  }
+  assert.deepEqual(await decompressed(gzipSync(TAR), "none"), gzipSync(TAR));
+});
+
+test("an empty blob is no gzip stream", async () => {
+  await assert.rejects(decompressed(new Uint8Array(0), "gzip"), { code: "corrupt" });
+});

@@ -1,6 +1,6 @@
 /** The sealed image as an image: one digest from every point of view, and the same bytes every time. */
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { makeSealedDisk, type SealedDisk } from "../../examples/debian/sealed-disk.ts";
@@ -106,6 +106,39 @@ describe("the sealed image", () => {
     const input = await openImage(parseReference(example.image.reference));
     assert.deepEqual(first.manifest.layers.slice(0, -1), input.manifest.layers);
     await Promise.all([first.close(), second.close(), input.close()]);
+  });
+
+  test("can be signed elsewhere: the UKI taken out, signed by sbsign and attached, is the image's", async () => {
+    using scratch = temporaryDirectory();
+    const at = (name: string) => join(scratch.path, name);
+    const env = { SOURCE_DATE_EPOCH: String(example.image.sourceDateEpochSeconds) };
+    const run = async (words: readonly string[], expected = 0) => {
+      const { exitCode, stderr } = await sealroot(words, env);
+      assert.equal(exitCode, expected, stderr);
+      return stderr;
+    };
+    const unsigned = `oci:${at("unsigned")}:latest`;
+    await run(["seal", example.image.reference, "-o", unsigned, "--unsigned"]);
+    await run(["seal", "attach", unsigned, "--extract", at("uki.efi")]);
+    const refusal = await run(["seal", "attach", unsigned, at("uki.efi"), "-o", `oci:${at("signed")}:latest`], 1);
+    assert.match(refusal, /^sealroot: Cannot attach the UKI: it is not signed$/m);
+    const key = (name: string) => join(example.keysDirectory, name);
+    await runTool("sbsign", [
+      ...["--key", key("db.key"), "--cert", key("db.pem")],
+      ...["--output", at("signed.efi"), at("uki.efi")],
+    ]);
+    await run(["seal", "attach", unsigned, at("signed.efi"), "-o", `oci:${at("signed")}:latest`]);
+    const image = await openImage(parseReference(`oci:${at("signed")}:latest`));
+    await image.close();
+    const last = join(at("signed"), "blobs", image.manifest.layers.at(-1)?.digest.replace(":", "/") ?? "");
+    const attached = (await runTool("tar", ["-xzOf", last, "--wildcards", "boot/EFI/Linux/*.efi"])).stdout;
+    assert.deepEqual(attached, await readFile(at("signed.efi")));
+    assert.equal(readUki(attached).commandLine, readUki(await readFile(at("uki.efi"))).commandLine);
+    const repository = at("repository");
+    await run(["repo", "init", "--insecure", repository]);
+    await run(["image", "pull", "--repo", repository, "--bootable", `oci:${at("signed")}:latest`, "os"]);
+    const computed = await sealroot(["image", "compute-id", "--repo", repository, "--bootable", "os"]);
+    assert.equal(`composefs=${computed.stdout.trim()} rw`, readUki(attached).commandLine?.slice(0, 141));
   });
 
   test("cannot be sealed again", async () => {

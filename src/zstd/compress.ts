@@ -1,6 +1,7 @@
-/** Compression of a byte stream, deterministic: no time, no file name, one thread. */
+/** Compression of a byte stream, deterministic: no time, no file name, one thread, input in pieces of one size. */
 import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { through } from "./engine.ts";
+import { gathered } from "./gather.ts";
 
 /** The framings of layers: none, RFC 1952, RFC 8878. */
 export type Compression = "none" | "gzip" | "zstd";
@@ -15,7 +16,9 @@ function encoder(compression: "gzip" | "zstd", level: number | undefined) {
 }
 
 /**
- * Compresses a stream into one gzip member or one zstd frame.
+ * Compresses a stream into one gzip member or one zstd frame. Equal streams give equal bytes, however they come in
+ * pieces. A piece need only be valid until the next is asked for, unless nothing is compressed.
+ *
  * @param level the format's own scale (gzip 0..9, zstd 1..22); the library's default when undefined
  */
 export async function* compress(
@@ -27,5 +30,5 @@ export async function* compress(
     yield* source;
     return;
   }
-  yield* through(source, encoder(compression, level));
+  yield* through(gathered(source, PIECE_BYTES), encoder(compression, level));
 }

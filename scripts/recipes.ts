@@ -19,7 +19,7 @@ const SEAL_PACKAGES = [
 ];
 
 /** Judges and material of the tests: signatures, images, a TPM, EFI programs, a file system with shared blocks. */
-const TEST_PACKAGES = ["openssl", "sbsigntool", "skopeo", "swtpm", "systemd-boot-efi", "xfsprogs"];
+const TEST_PACKAGES = ["openssl", "podman", "sbsigntool", "skopeo", "swtpm", "systemd-boot-efi", "xfsprogs"];
 
 const BIOME = "node_modules/@biomejs/biome/bin/biome";
 const TYPESCRIPT = "node_modules/typescript/bin/tsc";

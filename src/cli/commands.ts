@@ -67,6 +67,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/image-pull.ts")).imagePull,
   },
   {
+    path: ["image", "push"],
+    summary: "Write an image of a repository somewhere else",
+    load: async () => (await import("./verbs/image-push.ts")).imagePush,
+  },
+  {
+    path: ["image", "copy"],
+    summary: "Copy an image from one place to another",
+    load: async () => (await import("./verbs/image-copy.ts")).imageCopy,
+  },
+  {
+    path: ["image", "copy-to-storage"],
+    summary: "Hand an image to podman",
+    load: async () => (await import("./verbs/image-copy-to-storage.ts")).imageCopyToStorage,
+  },
+  {
     path: ["image", "list"],
     summary: "List the OCI images of a repository",
     load: async () => (await import("./verbs/image-list.ts")).imageList,

@@ -58,7 +58,7 @@ export interface BlobReader {
 
 /** Passes the parts of a blob on and checks size and digest (see {@link BlobReader}). */
 export async function* checkedBlob(
-  parts: AsyncIterable<Uint8Array>,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   blob: BlobName,
   sizeBytes: number,
   path: string,
@@ -79,6 +79,37 @@ export async function* checkedBlobFile(path: string, blob: BlobName): AsyncGener
     throw asSealrootError(error, "Cannot read blob", { path });
   });
   yield* checkedBlob(createReadStream(path, { highWaterMark: READ_BYTES }), blob, size, path);
+}
+
+/** Parts of a blob that pass, and what they were. */
+export interface MeasuredParts {
+  readonly parts: AsyncIterable<Uint8Array>;
+  /** Digest and size; to be asked for when the parts have come to their end. */
+  result(): BlobInfo;
+}
+
+/**
+ * Passes the parts of a blob on, computing the digest, or checking it where it is known (see {@link checkedBlob}).
+ * @param name what the blob must turn out to be
+ */
+export function measuredParts(
+  source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  name: BlobName | undefined,
+): MeasuredParts {
+  if (name !== undefined) {
+    const parts = checkedBlob(source, name, name.size, name.digest);
+    return { parts, result: () => ({ digest: name.digest, size: name.size }) };
+  }
+  const hash = createHash("sha256");
+  let size = 0;
+  async function* hashed() {
+    for await (const part of source) {
+      hash.update(part);
+      size += part.length;
+      yield part;
+    }
+  }
+  return { parts: hashed(), result: () => ({ digest: `sha256:${hash.digest("hex")}`, size }) };
 }
 
 /** Reads a blob into memory (see {@link BlobReader}). */
@@ -115,17 +146,17 @@ export class BlobStore implements BlobReader {
     return wholeBlob(this, blob);
   }
 
-  /** Writes a blob under the digest it turns out to have; nothing gets the final name before it is whole. */
-  async put(source: Uint8Array | AsyncIterable<Uint8Array>): Promise<BlobInfo> {
-    const hash = createHash("sha256");
-    let size = 0;
+  /**
+   * Writes a blob under its digest; nothing gets the final name before it is whole.
+   *
+   * @param expected what the blob must turn out to be; without it any bytes are taken, under their sha256 digest
+   * @throws SealrootError `corrupt` when the bytes are others than expected
+   */
+  async put(source: Uint8Array | AsyncIterable<Uint8Array>, expected?: BlobName): Promise<BlobInfo> {
     return this.#intoPlace(async (file) => {
-      for await (const part of source instanceof Uint8Array ? [source] : source) {
-        hash.update(part);
-        size += part.length;
-        await writeAll(file, part);
-      }
-      return { digest: `sha256:${hash.digest("hex")}`, size };
+      const measured = measuredParts(source instanceof Uint8Array ? [source] : source, expected);
+      for await (const part of measured.parts) await writeAll(file, part);
+      return measured.result();
     });
   }
 

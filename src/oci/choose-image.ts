@@ -36,6 +36,21 @@ export function runningPlatform(): Platform {
 }
 
 /**
+ * The platform that `OS/ARCHITECTURE[/VARIANT]` means.
+ * @throws SealrootError `usage`
+ */
+export function parsePlatform(text: string): Platform {
+  const match = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text);
+  const [, os, architecture, variant] = match ?? [];
+  if (os === undefined || architecture === undefined) {
+    throw new SealrootError("usage", `Cannot read platform: "${text}" is not OS/ARCHITECTURE`, {
+      hint: "write it as linux/amd64, or linux/arm/v7",
+    });
+  }
+  return { os, architecture, ...(variant !== undefined && { variant }) };
+}
+
+/**
  * The image for `platform`; a single one whatever its platform.
  * @throws SealrootError as openImage
  */

@@ -5,7 +5,7 @@
  * @module
  */
 export { type BlobInfo, type BlobName, BlobStore } from "./blobs.ts";
-export { type ReadImage, runningPlatform } from "./choose-image.ts";
+export { parsePlatform, type ReadImage, runningPlatform } from "./choose-image.ts";
 export { digestOf, isDigest } from "./digest.ts";
 export {
   type Descriptor,
@@ -35,6 +35,19 @@ export { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
 export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";
 export { type PulledImage, type PullOptions, pullImage } from "./pull.ts";
 export type { LayerStatistics } from "./pull-layers.ts";
+export {
+  type CopyOptions,
+  copyAllImages,
+  copyImage,
+  copyToStorage,
+  DEFAULT_STORAGE_NAME,
+  LAYER_PACKINGS,
+  type LayerPacking,
+  openDestination,
+  type PushOptions,
+  pushImage,
+  type WrittenContent,
+} from "./push/index.ts";
 export { mergeLayers } from "./rebuild-tree.ts";
 export {
   formatReference,

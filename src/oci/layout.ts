@@ -109,7 +109,7 @@ export class OciLayout {
     for (const part of [manifest.config, ...manifest.layers]) await this.#requireBlob(part);
     const stored = describe(MEDIA_TYPE.manifest, await this.blobs.put(documentBytes(manifest)));
     const descriptor: Descriptor = options.platform === undefined ? stored : { ...stored, platform: options.platform };
-    await this.#enter(descriptor, options.tag);
+    await this.enter(descriptor, options.tag);
     return descriptor;
   }
 
@@ -118,7 +118,7 @@ export class OciLayout {
     for (const part of [manifest.config, ...manifest.layers, descriptor]) {
       await this.blobs.copyFrom(other.blobs, part);
     }
-    await this.#enter(descriptor, tag);
+    await this.enter(descriptor, tag);
   }
 
   async #requireBlob(blob: Descriptor): Promise<void> {
@@ -129,7 +129,8 @@ export class OciLayout {
     await file.close();
   }
 
-  async #enter(descriptor: Descriptor, tag: string | undefined): Promise<void> {
+  /** Enters a manifest or index, whose blob is there, in index.json, which is replaced in one step. */
+  async enter(descriptor: Descriptor, tag: string | undefined): Promise<void> {
     const index = await this.readIndex();
     const kept = index.manifests.filter((entry) => {
       const name = entry.annotations?.[REF_NAME_ANNOTATION];

@@ -1,0 +1,24 @@
+/** How the layers of a written image are compressed: the same options for all verbs that write one, named as podman has them. */
+import { LAYER_PACKINGS, type LayerPacking } from "../oci/index.ts";
+import type { Invocation, OptionSpecification } from "./command.ts";
+
+export const COMPRESSION_OPTIONS: readonly OptionSpecification[] = [
+  {
+    flags: "--compression <FORMAT>",
+    summary: "compress layers this way (default: as the image's manifest has it)",
+    choices: LAYER_PACKINGS,
+  },
+  { flags: "--preserve-digests", summary: "fail where the manifest would get another digest" },
+];
+
+/** The options' values, as writing takes them. */
+export function compressionOptions(invocation: Invocation): {
+  readonly packing: LayerPacking | undefined;
+  readonly preserveDigests: boolean;
+} {
+  const given = invocation.option("compression");
+  return {
+    packing: LAYER_PACKINGS.find((packing) => packing === given),
+    preserveDigests: invocation.flag("preserve-digests"),
+  };
+}

@@ -1,0 +1,60 @@
+/** `sealroot image copy SOURCE DESTINATION`. */
+import { SealrootError } from "../../errors/index.ts";
+import { copyAllImages, copyImage, type ImageReference, parsePlatform, parseReference } from "../../oci/index.ts";
+import type { Command, Invocation } from "../command.ts";
+import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
+import { DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-image.ts";
+
+export const imageCopy: Command = {
+  description: `Copies an image from one place to another, without a repository. Blobs and manifest stay as they are, byte for byte,
+so that digests and signatures hold; every blob is checked against its digest on the way. Only --compression changes
+that.
+
+DESTINATION is oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
+  arguments: [
+    { name: "SOURCE", summary: "the image to copy" },
+    { name: "DESTINATION", summary: "where it goes" },
+  ],
+  options: [
+    { flags: "--all", summary: "the images of all platforms, and the index over them" },
+    { flags: "--platform <OS/ARCH>", summary: "the image for this platform (default: that of this machine)" },
+    ...COMPRESSION_OPTIONS,
+    DIGEST_FILE_OPTION,
+  ],
+  examples: [
+    "sealroot image copy oci:debian dir:debian-files",
+    "sealroot image copy --all oci:many oci-archive:many.tar",
+  ],
+  reportsJson: true,
+  async run(invocation) {
+    const source = parseReference(invocation.argument("SOURCE"));
+    const target = parseReference(invocation.argument("DESTINATION"));
+    if (invocation.flag("all")) {
+      await copyAll(invocation, source, target);
+      return;
+    }
+    const platform = invocation.option("platform");
+    const written = await copyImage(source, target, {
+      ...compressionOptions(invocation),
+      platform: platform === undefined ? undefined : parsePlatform(platform),
+      events: invocation.events,
+    });
+    await reportWritten(invocation, target, written);
+  },
+};
+
+async function copyAll(invocation: Invocation, source: ImageReference, target: ImageReference): Promise<void> {
+  for (const other of ["platform", "compression"]) {
+    if (invocation.option(other) === undefined) continue;
+    throw new SealrootError("usage", `Cannot copy all images: --${other} is for one image`, {
+      hint: `leave out --all or --${other}`,
+    });
+  }
+  const { digest } = await copyAllImages(source, target, { events: invocation.events });
+  await writeDigestFile(invocation, digest);
+  if (invocation.json)
+    invocation.output.json({ reference: invocation.argument("DESTINATION"), manifest_digest: digest });
+  else
+    for (const line of [`manifest ${digest}`, `written  ${invocation.argument("DESTINATION")}`])
+      invocation.output.line(line);
+}

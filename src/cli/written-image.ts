@@ -1,0 +1,60 @@
+/** What verbs report of an image they have written. */
+import { writeFile } from "node:fs/promises";
+import { asSealrootError } from "../errors/index.ts";
+import { formatReference, type ImageReference, type WrittenContent } from "../oci/index.ts";
+import type { Invocation, OptionSpecification } from "./command.ts";
+import { formatBytes } from "./table.ts";
+
+export const DIGEST_FILE_OPTION: OptionSpecification = {
+  flags: "--digestfile <FILE>",
+  summary: "also write the manifest's digest into FILE",
+};
+
+/** Prints the report, writes the digest file, and warns when the image has another digest than before. */
+export async function reportWritten(
+  invocation: Invocation,
+  target: ImageReference,
+  written: WrittenContent,
+): Promise<void> {
+  const { digest } = written.descriptor;
+  await writeDigestFile(invocation, digest);
+  if (digest !== written.sourceDigest) {
+    const text = `the layers were compressed again: signatures of ${written.sourceDigest} do not hold for ${digest}`;
+    invocation.events({ type: "message", level: "warning", text });
+  }
+  if (invocation.json) invocation.output.json(report(target, written));
+  else for (const line of lines(target, written)) invocation.output.line(line);
+}
+
+/** @throws SealrootError when the file cannot be written */
+export async function writeDigestFile(invocation: Invocation, digest: string): Promise<void> {
+  const path = invocation.option("digestfile");
+  if (path === undefined) return;
+  await writeFile(path, digest).catch((error: unknown) => {
+    throw asSealrootError(error, "Cannot write digest file", { path });
+  });
+}
+
+function lines(target: ImageReference, { descriptor, layers }: WrittenContent): string[] {
+  const sent = layers.filter(({ sentBytes }) => sentBytes > 0);
+  const sentBytes = sent.reduce((sum, layer) => sum + layer.sentBytes, 0);
+  return [
+    `manifest ${descriptor.digest}`,
+    `written  ${formatReference(target)}`,
+    `layers   ${sent.length} written (${formatBytes(sentBytes)}) + ${layers.length - sent.length} already present`,
+  ];
+}
+
+function report(target: ImageReference, { descriptor, sourceDigest, layers }: WrittenContent) {
+  return {
+    reference: formatReference(target),
+    manifest_digest: descriptor.digest,
+    source_manifest_digest: sourceDigest,
+    layers: layers.map((layer) => ({
+      media_type: layer.descriptor.mediaType,
+      digest: layer.descriptor.digest,
+      size: layer.descriptor.size,
+      sent_bytes: layer.sentBytes,
+    })),
+  };
+}

@@ -1,0 +1,161 @@
+/** A layout in a tar file (`oci-archive:`), written in one go: equal images give equal bytes. */
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { type FileHandle, open, rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { byteStringOfText } from "../../bytes/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { onProcessExit, syncDirectory } from "../../platform/index.ts";
+import { END_OF_ARCHIVE, encodeTarHeader, type TarMemberHeader, tarPadding } from "../../tar/index.ts";
+import { type BlobInfo, type BlobName, measuredParts } from "../blobs.ts";
+import { splitDigest } from "../digest.ts";
+import { type Descriptor, documentBytes } from "../documents.ts";
+import { REF_NAME_ANNOTATION } from "../layout.ts";
+import { MEDIA_TYPE } from "../media-types.ts";
+import type { PathReference } from "../reference.ts";
+import type { BlobContent, ImageDestination } from "./destination.ts";
+
+/**
+ * Writes the members as they come, into a hidden file beside the archive. Where a blob's digest is not known
+ * beforehand, its header is written behind it, into the room left for it.
+ */
+export class ArchiveDestination implements ImageDestination {
+  /** One after the other: the archive has the blobs in the order they come. */
+  readonly parallelBlobs = 1;
+  readonly #path: string;
+  readonly #tag: string | undefined;
+  readonly #temporary: string;
+  readonly #file: FileHandle;
+  readonly #forget: () => void;
+  readonly #members = new Set<string>();
+  #named: Descriptor | undefined;
+  #endBytes = 0;
+
+  private constructor(reference: PathReference, temporary: string, file: FileHandle) {
+    this.#path = reference.path;
+    this.#tag = reference.tag;
+    this.#temporary = temporary;
+    this.#file = file;
+    this.#forget = onProcessExit(() => rmSync(temporary, { force: true }));
+  }
+
+  /** @throws SealrootError when the directory of the archive cannot be written to */
+  static async open(reference: PathReference): Promise<ArchiveDestination> {
+    const { path } = reference;
+    const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+    const file = await open(temporary, "wx", 0o644).catch((error: unknown) => {
+      throw asSealrootError(error, "Cannot write OCI archive", { path });
+    });
+    return new ArchiveDestination(reference, temporary, file);
+  }
+
+  async hasBlob(blob: BlobName): Promise<boolean> {
+    return this.#members.has(memberName(blob.digest));
+  }
+
+  async putBlob({ name, open }: BlobContent): Promise<BlobInfo> {
+    if (this.#members.size === 0) for (const path of ["blobs", "blobs/sha256"]) await this.#append(directory(path));
+    if (name !== undefined && (await this.hasBlob(name))) return { digest: name.digest, size: name.size };
+    const startBytes = this.#endBytes;
+    const headerBytes = encodeTarHeader(file(memberName(name?.digest ?? UNKNOWN_DIGEST), name?.size ?? 0)).length;
+    this.#endBytes += headerBytes;
+    const measured = measuredParts(open(), name);
+    for await (const part of measured.parts) await this.#append(part);
+    const info = measured.result();
+    const header = encodeTarHeader(file(memberName(info.digest), info.size));
+    if (header.length !== headerBytes) throw tooLong(this.#path, info.size);
+    await this.#write(header, startBytes);
+    await this.#append(tarPadding(info.size));
+    // Two layers may turn out to be one blob.
+    if (this.#members.has(memberName(info.digest))) this.#endBytes = startBytes;
+    this.#members.add(memberName(info.digest));
+    return info;
+  }
+
+  async putManifest(descriptor: Descriptor, bytes: Uint8Array, role: "named" | "part"): Promise<void> {
+    await this.putBlob({
+      name: descriptor,
+      open: async function* () {
+        yield bytes;
+      },
+    });
+    if (role === "named") this.#named = descriptor;
+  }
+
+  async finish(): Promise<void> {
+    const { annotations = {}, ...bare } = this.#named ?? never();
+    const { [REF_NAME_ANNOTATION]: _, ...others } = annotations;
+    const named = this.#tag === undefined ? others : { ...others, [REF_NAME_ANNOTATION]: this.#tag };
+    const entry = Object.keys(named).length === 0 ? bare : { ...bare, annotations: named };
+    await this.#document("index.json", { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [entry] });
+    await this.#document("oci-layout", { imageLayoutVersion: "1.0.0" });
+    await this.#append(END_OF_ARCHIVE);
+    try {
+      await this.#file.truncate(this.#endBytes);
+      await this.#file.sync();
+      await this.#file.close();
+      await rename(this.#temporary, this.#path);
+      syncDirectory(dirname(this.#path));
+    } catch (error) {
+      throw asSealrootError(error, "Cannot write OCI archive", { path: this.#path });
+    }
+    this.#forget();
+  }
+
+  async abort(): Promise<void> {
+    await this.#file.close().catch(() => {});
+    rmSync(this.#temporary, { force: true });
+    this.#forget();
+  }
+
+  async #document(name: string, content: object): Promise<void> {
+    const bytes = documentBytes(content);
+    await this.#append(encodeTarHeader(file(name, bytes.length)));
+    await this.#append(bytes);
+    await this.#append(tarPadding(bytes.length));
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
+    await this.#write(bytes, this.#endBytes);
+    this.#endBytes += bytes.length;
+  }
+
+  async #write(bytes: Uint8Array, offsetBytes: number): Promise<void> {
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        done += (await this.#file.write(bytes, done, bytes.length - done, offsetBytes + done)).bytesWritten;
+      }
+    } catch (error) {
+      throw asSealrootError(error, "Cannot write OCI archive", { path: this.#path });
+    }
+  }
+}
+
+/** Stands in for a digest of the same length. */
+const UNKNOWN_DIGEST = `sha256:${"0".repeat(64)}`;
+
+function memberName(digest: string): string {
+  const { algorithm, hex } = splitDigest(digest);
+  return `blobs/${algorithm}/${hex}`;
+}
+
+/** Owner, time and mode are the same for everyone who writes the image. */
+const PLAIN = { uid: 0, gid: 0, mtimeSeconds: 0n } as const;
+
+function file(path: string, sizeBytes: number): TarMemberHeader {
+  return { ...PLAIN, kind: "file", path: byteStringOfText(path), mode: 0o644, sizeBytes };
+}
+
+function directory(path: string): Uint8Array {
+  return encodeTarHeader({ ...PLAIN, kind: "directory", path: byteStringOfText(path), mode: 0o755 });
+}
+
+/** A header with a size of more than 33 bits takes more blocks (POSIX.1-2017, pax, "ustar Interchange Format"). */
+function tooLong(path: string, sizeBytes: number): SealrootError {
+  const what = `Cannot write OCI archive: a layer compressed on the way has ${sizeBytes} bytes, over 8 GiB`;
+  return new SealrootError("unsupported", what, { path, hint: "write oci:DIRECTORY and pack it with tar" });
+}
+
+function never(): never {
+  throw new Error("unreachable: an image is named before it is finished");
+}

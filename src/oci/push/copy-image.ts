@@ -1,0 +1,97 @@
+/** From any place to any other, without a repository: what is signed by its digest stays signed. */
+import { SealrootError } from "../../errors/index.ts";
+import { type EventSink, runStep, silent } from "../../events/index.ts";
+import { runningPlatform } from "../choose-image.ts";
+import { type Descriptor, type Platform, readIndex, readManifest } from "../documents.ts";
+import { type ImageSource, openSource } from "../image-source.ts";
+import { MEDIA_TYPE } from "../media-types.ts";
+import { formatReference, type ImageReference } from "../reference.ts";
+import { openImage } from "../source.ts";
+import type { ImageDestination } from "./destination.ts";
+import { type PushOptions, toDestination } from "./push-image.ts";
+import { sourceContent, verbatimContent } from "./source-content.ts";
+import { type WrittenContent, writeImage } from "./write-image.ts";
+
+/** An index in an index in an index is nobody's image. */
+const INDEX_MAX_DEPTH = 4;
+
+export interface CopyOptions extends PushOptions {
+  /** Which image of several is copied; that of the running machine when absent. */
+  readonly platform?: Platform | undefined;
+}
+
+/**
+ * Copies one image. Blobs and manifest are the same bytes at the destination, unless another packing is asked for.
+ *
+ * @throws SealrootError as openImage, openDestination and writeImage; nothing has a name at the destination then
+ */
+export async function copyImage(
+  source: ImageReference,
+  target: ImageReference,
+  options: CopyOptions = {},
+): Promise<WrittenContent> {
+  const events = options.events ?? silent;
+  const platform = options.platform ?? runningPlatform();
+  const image = await runStep(events, "read image", () => openImage(source, { platform }));
+  try {
+    return await toDestination(target, (destination) =>
+      writeImage(sourceContent(image), destination, "named", { ...options, events }),
+    );
+  } finally {
+    await image.close();
+  }
+}
+
+/**
+ * Copies what a reference names with everything below it: an index with the images of all platforms, or one image.
+ *
+ * @returns the descriptor of the index or image
+ * @throws SealrootError `usage` when the reference names several things; else as {@link copyImage}
+ */
+export async function copyAllImages(
+  reference: ImageReference,
+  target: ImageReference,
+  options: Omit<PushOptions, "packing"> = {},
+): Promise<Descriptor> {
+  const events = options.events ?? silent;
+  const source = await runStep(events, "read image", () => openSource(reference));
+  try {
+    const [entry, ...others] = source.index.manifests;
+    if (entry === undefined || others.length > 0) throw notOne(reference, source);
+    return await toDestination(target, async (destination) => {
+      await copyEntry({ source, destination, events }, entry, "named", 0);
+      return entry;
+    });
+  } finally {
+    await source.close();
+  }
+}
+
+interface Route {
+  readonly source: ImageSource;
+  readonly destination: ImageDestination;
+  readonly events: EventSink;
+}
+
+async function copyEntry(route: Route, entry: Descriptor, role: "named" | "part", depth: number): Promise<void> {
+  const { source, destination, events } = route;
+  if (depth > INDEX_MAX_DEPTH) {
+    throw new SealrootError("unsupported", `Cannot copy image index ${entry.digest}: it lies too deep in others`);
+  }
+  const bytes = await source.readManifest(entry);
+  if (entry.mediaType !== MEDIA_TYPE.index) {
+    const content = await verbatimContent(source, entry, readManifest(bytes, entry.digest), bytes);
+    await writeImage(content, destination, role, { preserveDigests: true, events });
+    return;
+  }
+  for (const inner of readIndex(bytes, entry.digest).manifests) await copyEntry(route, inner, "part", depth + 1);
+  await destination.putManifest(entry, bytes, role);
+}
+
+function notOne(reference: ImageReference, source: ImageSource): SealrootError {
+  const text = formatReference(reference);
+  return new SealrootError("usage", `Cannot copy ${text}: it names ${source.index.manifests.length} images`, {
+    path: text,
+    hint: "name one by its tag",
+  });
+}

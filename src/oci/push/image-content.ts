@@ -1,0 +1,26 @@
+/** What is written of one image, wherever it comes from: its documents as they are, and its layers. */
+import type { BlobStore } from "../blobs.ts";
+import type { ReadImage } from "../choose-image.ts";
+import type { Descriptor } from "../documents.ts";
+
+/** One layer: as a blob, as the tar in it, or both. */
+export interface LayerContent {
+  /** As the image's manifest has it. */
+  readonly descriptor: Descriptor;
+  /** The blob as the descriptor names it; undefined where only its content was kept. */
+  readonly blob: (() => AsyncIterable<Uint8Array>) | undefined;
+  /** The layout that holds the blob, where there is one. */
+  readonly store?: BlobStore | undefined;
+  /**
+   * The tar stream, checked against the diff id at its end; undefined for a blob that is no tar layer. Its pieces are
+   * valid until the next is asked for.
+   */
+  readonly tar: (() => AsyncIterable<Uint8Array>) | undefined;
+  /** Length of the tar stream, where it is known beforehand. */
+  readonly tarBytes: number | undefined;
+}
+
+/** An image to be written. */
+export interface ImageContent extends Omit<ReadImage, "config"> {
+  readonly layers: readonly LayerContent[];
+}

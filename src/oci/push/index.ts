@@ -1,0 +1,12 @@
+/** Writing images: to layouts, archives, directories and registries, from a repository or from any other place. */
+export { type CopyOptions, copyAllImages, copyImage } from "./copy-image.ts";
+export {
+  type CopiedToStorage,
+  type CopyToStorageOptions,
+  copyToStorage,
+  DEFAULT_STORAGE_NAME,
+} from "./copy-to-storage.ts";
+export { openDestination } from "./open-destination.ts";
+export { LAYER_PACKINGS, type LayerPacking } from "./pack-layer.ts";
+export { type PushOptions, pushImage } from "./push-image.ts";
+export type { WrittenContent } from "./write-image.ts";

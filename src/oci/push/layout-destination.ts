@@ -1,0 +1,75 @@
+/** An OCI layout directory to write to. */
+import { existsSync } from "node:fs";
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { hasErrno } from "../../errors/index.ts";
+import type { BlobInfo, BlobName } from "../blobs.ts";
+import type { Descriptor } from "../documents.ts";
+import { OciLayout } from "../layout.ts";
+import type { PathReference } from "../reference.ts";
+import type { BlobContent, ImageDestination } from "./destination.ts";
+
+/** Compressing two layers at a time keeps disk and processor busy; more only costs memory. */
+const PARALLEL_BLOBS = 2;
+
+/** What the directory was before. */
+type Before = "absent" | "empty" | "layout";
+
+export class LayoutDestination implements ImageDestination {
+  readonly parallelBlobs = PARALLEL_BLOBS;
+  readonly #layout: OciLayout;
+  readonly #tag: string | undefined;
+  readonly #before: Before;
+
+  private constructor(layout: OciLayout, tag: string | undefined, before: Before) {
+    this.#layout = layout;
+    this.#tag = tag;
+    this.#before = before;
+  }
+
+  /** @throws SealrootError `exists` when the directory holds something else than a layout */
+  static async open(reference: PathReference): Promise<LayoutDestination> {
+    const before = await stateOf(reference.path);
+    return new LayoutDestination(await OciLayout.create(reference.path), reference.tag, before);
+  }
+
+  async hasBlob(blob: BlobName): Promise<boolean> {
+    try {
+      return (await stat(this.#layout.blobs.pathOf(blob.digest))).size === blob.size;
+    } catch (error) {
+      if (hasErrno(error, "ENOENT")) return false;
+      throw error;
+    }
+  }
+
+  async putBlob(content: BlobContent): Promise<BlobInfo> {
+    const { name, store } = content;
+    if (name === undefined || store === undefined) return this.#layout.blobs.put(content.open(), name);
+    await this.#layout.blobs.copyFrom(store, name);
+    return { digest: name.digest, size: name.size };
+  }
+
+  async putManifest(descriptor: Descriptor, bytes: Uint8Array, role: "named" | "part"): Promise<void> {
+    await this.#layout.blobs.put(bytes, descriptor);
+    if (role === "named") await this.#layout.enter(descriptor, this.#tag);
+  }
+
+  async finish(): Promise<void> {}
+
+  /** Blobs that are whole stay in a layout that was there before: another writer may count on them by now. */
+  async abort(): Promise<void> {
+    const { directory } = this.#layout;
+    if (this.#before === "layout") return;
+    const paths =
+      this.#before === "absent"
+        ? [directory]
+        : ["blobs", "index.json", "oci-layout"].map((name) => join(directory, name));
+    for (const path of paths) await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+async function stateOf(directory: string): Promise<Before> {
+  if (!existsSync(directory)) return "absent";
+  const names = await readdir(directory).catch(() => ["not a directory"]);
+  return names.length === 0 ? "empty" : "layout";
+}

@@ -1,0 +1,45 @@
+/** From a repository to anywhere. */
+import { silent } from "../../events/index.ts";
+import type { Repository } from "../../repository/index.ts";
+import { findImage } from "../images.ts";
+import type { ImageReference } from "../reference.ts";
+import type { ImageDestination } from "./destination.ts";
+import { openDestination } from "./open-destination.ts";
+import { storedContent } from "./stored-content.ts";
+import { type WriteOptions, type WrittenContent, writeImage } from "./write-image.ts";
+
+export type PushOptions = Partial<WriteOptions>;
+
+/**
+ * Writes an image of a repository to a destination.
+ *
+ * @param name a tag, or `@` and the digest of a manifest
+ * @throws SealrootError as findImage, openDestination and writeImage; nothing has a name at the destination then
+ */
+export async function pushImage(
+  repository: Repository,
+  name: string,
+  target: ImageReference,
+  options: PushOptions = {},
+): Promise<WrittenContent> {
+  const content = storedContent(repository, await findImage(repository, name));
+  return toDestination(target, (destination) =>
+    writeImage(content, destination, "named", { ...options, events: options.events ?? silent }),
+  );
+}
+
+/** Opens a destination, and ends it as the work ends. */
+export async function toDestination<T>(
+  target: ImageReference,
+  work: (destination: ImageDestination) => Promise<T>,
+): Promise<T> {
+  const destination = await openDestination(target);
+  try {
+    const result = await work(destination);
+    await destination.finish();
+    return result;
+  } catch (error) {
+    await destination.abort();
+    throw error;
+  }
+}

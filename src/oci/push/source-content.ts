@@ -1,0 +1,45 @@
+/** An image at a source, to be written elsewhere: its blobs as they are. */
+import { decompress } from "../../zstd/index.ts";
+import { type BlobReader, BlobStore } from "../blobs.ts";
+import type { Descriptor, ImageManifest } from "../documents.ts";
+import type { ImageSource } from "../image-source.ts";
+import { layerCompression } from "../media-types.ts";
+import type { OpenedImage } from "../source.ts";
+import { checkedDiffId } from "./checked-diff-id.ts";
+import type { ImageContent, LayerContent } from "./image-content.ts";
+
+/** The image with its layers; nothing of them is read yet. */
+export function sourceContent(image: OpenedImage): ImageContent {
+  const { descriptor, manifest, manifestBytes, configBytes, config } = image;
+  const layers = manifest.layers.map((layer, index) =>
+    layerContent(image.blobs, layer, config?.rootfs.diff_ids[index]),
+  );
+  return { descriptor, manifest, manifestBytes, configBytes, layers };
+}
+
+/** A manifest of any kind with its blobs, which are not interpreted. */
+export async function verbatimContent(
+  source: ImageSource,
+  descriptor: Descriptor,
+  manifest: ImageManifest,
+  manifestBytes: Uint8Array,
+): Promise<ImageContent> {
+  const configBytes = await source.blobs.readWhole(manifest.config);
+  const layers = manifest.layers.map((layer) => layerContent(source.blobs, layer, undefined));
+  return { descriptor, manifest, manifestBytes, configBytes, layers };
+}
+
+/** @param diffId undefined: the blob is only passed on */
+function layerContent(blobs: BlobReader, descriptor: Descriptor, diffId: string | undefined): LayerContent {
+  const compression = layerCompression(descriptor.mediaType);
+  const isTar = diffId !== undefined && compression !== undefined;
+  return {
+    descriptor,
+    blob: () => blobs.read(descriptor),
+    store: blobs instanceof BlobStore ? blobs : undefined,
+    tar: isTar
+      ? () => checkedDiffId(decompress(blobs.read(descriptor), compression), diffId, descriptor.digest)
+      : undefined,
+    tarBytes: undefined,
+  };
+}

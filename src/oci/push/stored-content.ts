@@ -1,0 +1,51 @@
+/** An image of a repository, to be written elsewhere: documents verbatim, tar streams put together again. */
+import { corrupt } from "../../errors/index.ts";
+import { type Repository, streamContent } from "../../repository/index.ts";
+import { readSplitStream } from "../../splitstream/index.ts";
+import type { Descriptor, ImageConfig, Platform } from "../documents.ts";
+import { layerCompression, MEDIA_TYPE } from "../media-types.ts";
+import type { StoredImage } from "../stored-image.ts";
+import { checkedDiffId } from "./checked-diff-id.ts";
+import type { ImageContent, LayerContent } from "./image-content.ts";
+
+/**
+ * The image with its layers; nothing of them is read yet but the heads of their streams. The blobs of tar layers are
+ * gone (spec/oci.md 1: what is kept is the tar); an artifact's blobs are there.
+ *
+ * @throws SealrootError `corrupt` when manifest, configuration and streams do not fit together
+ */
+export function storedContent(repository: Repository, image: StoredImage): ImageContent {
+  const { manifest, manifestBytes, manifestDigest, bytes, config } = image;
+  const diffIds = config?.rootfs.diff_ids ?? manifest.layers.map((layer) => layer.digest);
+  if (diffIds.length !== manifest.layers.length) {
+    const counts = `${manifest.layers.length} layers, ${diffIds.length} diff ids`;
+    throw corrupt(`Cannot read image ${manifestDigest}: manifest and configuration disagree: ${counts}`);
+  }
+  const layers = manifest.layers.map((layer, index) => storedLayer(repository, image, layer, diffIds[index] ?? ""));
+  const descriptor: Descriptor = {
+    mediaType: MEDIA_TYPE.manifest,
+    digest: manifestDigest,
+    size: manifestBytes.length,
+    ...(config !== undefined && { platform: platformOf(config) }),
+  };
+  return { descriptor, manifest, manifestBytes, configBytes: bytes, layers };
+}
+
+function storedLayer(repository: Repository, image: StoredImage, descriptor: Descriptor, diffId: string): LayerContent {
+  const streamId = image.layers.get(diffId);
+  if (streamId === undefined) {
+    throw corrupt(`Cannot read image ${image.manifestDigest}: its configuration does not refer to its layer ${diffId}`);
+  }
+  const isTar = image.config !== undefined && layerCompression(descriptor.mediaType) !== undefined;
+  if (!isTar) {
+    const blob = () => streamContent(repository, streamId);
+    return { descriptor, blob, tar: undefined, tarBytes: undefined };
+  }
+  const { sizeBytes } = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
+  const tar = () => checkedDiffId(streamContent(repository, streamId), diffId, descriptor.digest);
+  return { descriptor, blob: undefined, tar, tarBytes: sizeBytes };
+}
+
+function platformOf({ architecture, os, variant }: ImageConfig): Platform {
+  return { architecture, os, ...(variant !== undefined && { variant }) };
+}

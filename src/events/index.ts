@@ -17,7 +17,21 @@ export type WorkEvent =
       readonly total: number | undefined;
       readonly unit: "bytes" | "items";
     }
+  | (Subtask & { readonly type: "subtask"; readonly step: string })
   | { readonly type: "message"; readonly level: "info" | "warning"; readonly text: string };
+
+/** One of the things that a step does side by side, such as a layer of a pull; their sum is the step's own progress. */
+export interface Subtask {
+  /** Tells it from the step's other subtasks, such as the layer's digest. */
+  readonly id: string;
+  /** As the user reads it. */
+  readonly name: string;
+  /** `present`: there was nothing to do. */
+  readonly state: "running" | "finished" | "present";
+  readonly done: number;
+  readonly total: number | undefined;
+  readonly unit: "bytes" | "items";
+}
 
 /** Receives events. Must not throw. */
 export type EventSink = (event: WorkEvent) => void;
@@ -29,6 +43,8 @@ export const silent: EventSink = () => {};
 export interface StepReporter {
   /** Progress of the step; cheap enough to call for every chunk (views throttle). */
   progress(done: number, total: number | undefined, unit: "bytes" | "items"): void;
+  /** How far one part of the step is; the last report of each has another state than `running`. */
+  subtask(subtask: Subtask): void;
   info(text: string): void;
   warn(text: string): void;
 }
@@ -49,6 +65,7 @@ export async function runStep<T>(
   sink({ type: "step-started", step, atMs: startedMs });
   const reporter: StepReporter = {
     progress: (done, total, unit) => sink({ type: "progress", step, done, total, unit }),
+    subtask: (subtask) => sink({ type: "subtask", step, ...subtask }),
     info: (text) => sink({ type: "message", level: "info", text }),
     warn: (text) => sink({ type: "message", level: "warning", text }),
   };

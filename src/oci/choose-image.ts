@@ -58,9 +58,12 @@ export async function chooseImage(
   source: ImageSource,
   reference: ImageReference,
   platform: Platform,
+  configAtHand: ConfigAtHand = async () => undefined,
 ): Promise<ReadImage> {
   const images: ReadImage[] = [];
-  for (const descriptor of await enterIndexes(source, platform)) images.push(await readImage(descriptor, source));
+  for (const descriptor of await enterIndexes(source, platform)) {
+    images.push(await readImage(descriptor, source, configAtHand));
+  }
   const containers = images.filter((image) => image.config !== undefined);
   const candidates = uniqueImages(containers.length > 0 ? containers : images);
   const [only] = candidates;
@@ -123,10 +126,12 @@ async function readOciManifest(stored: Descriptor, source: ImageSource) {
   return { descriptor, manifestBytes };
 }
 
-async function readImage(stored: Descriptor, source: ImageSource): Promise<ReadImage> {
+type ConfigAtHand = (digest: string) => Promise<Uint8Array | undefined>;
+
+async function readImage(stored: Descriptor, source: ImageSource, configAtHand: ConfigAtHand): Promise<ReadImage> {
   const { descriptor, manifestBytes } = await readOciManifest(stored, source);
   const manifest = readManifest(manifestBytes, descriptor.digest);
-  const configBytes = await source.blobs.readWhole(manifest.config);
+  const configBytes = (await configAtHand(manifest.config.digest)) ?? (await source.blobs.readWhole(manifest.config));
   const isImage = manifest.config.mediaType === MEDIA_TYPE.config;
   const config = isImage ? readConfig(configBytes, manifest.config.digest) : undefined;
   if (config !== undefined && config.rootfs.diff_ids.length !== manifest.layers.length) {

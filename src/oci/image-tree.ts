@@ -8,6 +8,7 @@ import {
   transformForBoot,
   transformForOci,
 } from "../tree/index.ts";
+import type { ArchivedEntry } from "./layer-import.ts";
 import { mergeLayers } from "./rebuild-tree.ts";
 import { layerIdsOf, type StoredConfig } from "./stored-image.ts";
 
@@ -21,12 +22,14 @@ export interface TreeVariant {
 /**
  * The tree of an image as it goes into an EROFS image: layers merged and transformed.
  *
+ * @param fetched as in {@link mergeLayers}
  * @throws SealrootError `unsupported` for an artifact or a tree that lacks what it needs, `corrupt` for bad layers
  */
 export async function imageTree(
   repository: Repository,
   stored: Pick<StoredConfig, "digest" | "config" | "layers">,
   variant: TreeVariant,
+  fetched?: Map<string, readonly ArchivedEntry[]>,
 ): Promise<DirectoryNode> {
   if (stored.config === undefined) {
     throw new SealrootError(
@@ -34,7 +37,7 @@ export async function imageTree(
       `Cannot make a file system of ${stored.digest}: it is an artifact, not an image`,
     );
   }
-  const root = await mergeLayers(repository, layerIdsOf(stored));
+  const root = await mergeLayers(repository, layerIdsOf(stored), fetched);
   transformForOci(root, { keepUserXattrs: variant.keepUserXattrs });
   if (variant.bootable) makeBootable(repository, root);
   return root;

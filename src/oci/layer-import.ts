@@ -10,11 +10,21 @@ const GATHERED_MAX_BYTES = 512 << 10;
 /** Cutting off less at a time would move the rest of a long queue too often. */
 const CUT_OFF_PARTS = 4096;
 
+/** Entries of one layer that are kept for making the tree; beyond, reading the layer again is cheaper than the memory. */
+const ENTRIES_KEPT_MAX = 250_000;
+
+/** An entry of the archive, and where its body is; never `streamed`. */
+export interface ArchivedEntry {
+  readonly entry: TarEntry;
+  readonly body: TarBody;
+}
+
 /** What the stream is made of, in order; objects get their ids late. */
 type Part =
   | { readonly type: "inline"; readonly bytes: Uint8Array }
   | { readonly type: "break" }
-  | { readonly type: "object"; readonly sizeBytes: number; objectId: string | undefined };
+  | ({ readonly type: "entry" } & ArchivedEntry)
+  | { readonly type: "object"; readonly entry: TarEntry; objectId: string | undefined };
 
 /** A file body under way. */
 interface Body {
@@ -46,6 +56,7 @@ export class LayerSplitter {
   #unnamedObjects = 0;
   #allNamed: () => void = () => {};
   #inlineBytes = 0;
+  #entries: ArchivedEntry[] | undefined = [];
 
   constructor(stream: SplitStreamWriter, importer: ObjectImporter) {
     this.#stream = stream;
@@ -61,6 +72,11 @@ export class LayerSplitter {
   /** Bytes that stay in the stream itself. */
   get inlineBytes(): number {
     return this.#inlineBytes;
+  }
+
+  /** The entries passed on so far, in order; undefined when there are too many of them. */
+  get entries(): readonly ArchivedEntry[] | undefined {
+    return this.#entries;
   }
 
   /** @throws SealrootError for a bad tar stream, or what storing an earlier object threw */
@@ -79,7 +95,6 @@ export class LayerSplitter {
   /** Ends the tar stream and waits for its objects; all parts are in the split stream then. */
   async finish(): Promise<void> {
     this.#parser.finish();
-    await this.#importer.finish();
     if (this.#unnamedObjects > 0) await new Promise<void>((resolve) => (this.#allNamed = resolve));
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -97,8 +112,12 @@ export class LayerSplitter {
   }
 
   #entry(entry: TarEntry, body: TarBody): void {
-    if (body.type !== "streamed") return;
-    const part = { type: "object" as const, sizeBytes: entry.sizeBytes, objectId: undefined };
+    if (body.type !== "streamed") {
+      if (this.#waiting.length === 0) this.#keepEntry(entry, body);
+      else this.#waiting.push({ type: "entry", entry, body });
+      return;
+    }
+    const part = { type: "object" as const, entry, objectId: undefined };
     this.#waiting.push(part);
     const sink = entry.sizeBytes > GATHERED_MAX_BYTES ? this.#importer.open() : undefined;
     this.#body = { part, missingBytes: entry.sizeBytes, sink, gathered: undefined };
@@ -107,12 +126,12 @@ export class LayerSplitter {
   #bodyBytes(bytes: Uint8Array): void {
     const body = this.#body;
     if (body === undefined) return;
-    const isWhole = bytes.length === body.part.sizeBytes;
+    const isWhole = bytes.length === body.part.entry.sizeBytes;
     if (body.sink !== undefined) {
       body.sink.write(bytes);
     } else if (!isWhole) {
-      body.gathered ??= Buffer.allocUnsafe(body.part.sizeBytes);
-      body.gathered.set(bytes, body.part.sizeBytes - body.missingBytes);
+      body.gathered ??= Buffer.allocUnsafe(body.part.entry.sizeBytes);
+      body.gathered.set(bytes, body.part.entry.sizeBytes - body.missingBytes);
     }
     body.missingBytes -= bytes.length;
     if (body.missingBytes > 0) return;
@@ -159,6 +178,16 @@ export class LayerSplitter {
   #passOnPart(part: Part): void {
     if (part.type === "inline") this.#stream.inline(part.bytes);
     else if (part.type === "break") this.#stream.mayBreak();
-    else this.#stream.external(part.objectId ?? "", part.sizeBytes);
+    else if (part.type === "entry") this.#keepEntry(part.entry, part.body);
+    else {
+      const { entry, objectId = "" } = part;
+      this.#stream.external(objectId, entry.sizeBytes);
+      this.#keepEntry(entry, { type: "external", reference: objectId });
+    }
+  }
+
+  #keepEntry(entry: TarEntry, body: TarBody): void {
+    this.#entries?.push({ entry, body });
+    if ((this.#entries?.length ?? 0) > ENTRIES_KEPT_MAX) this.#entries = undefined;
   }
 }

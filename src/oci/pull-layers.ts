@@ -1,17 +1,20 @@
-/** The layers of an image on their way into the repository, checked while they stream. */
-import { SealrootError } from "../errors/index.ts";
+/** The layers of an image on their way into the repository, several at once. */
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import type { Repository } from "../repository/index.ts";
-import { readSplitStream, SplitStreamWriter } from "../splitstream/index.ts";
-import type { Compression } from "../zstd/index.ts";
-import { DigestCheck } from "./digest.ts";
-import type { Descriptor } from "./documents.ts";
-import { decompressLayer } from "./layer-compression.ts";
-import { LayerSplitter } from "./layer-import.ts";
-import { layerCompression } from "./media-types.ts";
+import { fetchLayer } from "./fetch-layer.ts";
+import type { ArchivedEntry } from "./layer-import.ts";
+import { type Layer, type LayerPlan, planLayers } from "./layer-plan.ts";
+import { PullProgress } from "./pull-progress.ts";
+import { runBounded } from "./run-bounded.ts";
 import type { OpenedImage } from "./source.ts";
 import type { StoredConfig } from "./stored-image.ts";
-import { CONTENT_TYPE, layerStreamName } from "./stream-names.ts";
+import { layerStreamName } from "./stream-names.ts";
+
+/**
+ * Layers under way at a time. Of a registry, each has a connection, and three fill most lines; on this machine two
+ * keep two cores busy already (inflating is a thread of its own), and each more costs some 10 MB.
+ */
+const LAYERS_AT_ONCE = 3;
 
 /** What became of the file bodies. */
 export interface LayerStatistics {
@@ -23,140 +26,81 @@ export interface LayerStatistics {
   inlinedBytes: number;
 }
 
-/** A layer to fetch: its blob, and the digest of what is in it. */
-interface Layer {
-  readonly blob: Descriptor;
-  /** Of an artifact's blob: the blob's own digest. */
-  readonly diffId: string;
-  /** Undefined: an artifact's blob, stored as it is. */
-  readonly compression: Compression | undefined;
-}
-
 export interface PullLayersOptions {
   /** The image's configuration as an earlier pull left it. */
   readonly known: StoredConfig | undefined;
   /** Also fetch a layer again of which an object is missing. */
   readonly complete: boolean;
+  /** A layer may unpack to this much; by default to a multiple of its blob. */
+  readonly layerLimitBytes?: number | undefined;
   readonly events: EventSink;
 }
 
+export interface PulledLayers {
+  /** Diff ids to the object ids of the layers' streams, in the order of their first use. */
+  readonly layers: ReadonlyMap<string, string>;
+  /** What the layers fetched now list, by the object ids of their streams. */
+  readonly entries: Map<string, readonly ArchivedEntry[]>;
+  readonly statistics: LayerStatistics;
+}
+
 /**
- * Fetches the layers the repository does not have; each gets its name as soon as it has proved right.
+ * Fetches the layers the repository does not have; each gets its name as soon as it has proved right, so that it need
+ * not be fetched again whatever happens to the others. The first failure ends them all.
  *
- * @returns diff ids to the object ids of the layers' streams, in the order of their first use
- * @throws SealrootError `corrupt` when a blob or its content does not have the digest it should have, or is no tar
+ * @throws SealrootError as fetchLayer
  */
 export async function pullLayers(
   repository: Repository,
   image: OpenedImage,
-  { known, complete, events }: PullLayersOptions,
-): Promise<{ layers: ReadonlyMap<string, string>; statistics: LayerStatistics }> {
-  const statistics: LayerStatistics = { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0 };
-  const layers = new Map<string, string>();
-  const wanted = layersOf(image);
-  for (const [index, layer] of wanted.entries()) {
-    if (layers.has(layer.diffId)) continue;
-    const present = known?.layers.get(layer.diffId) ?? repository.streams.find(layerStreamName(layer.diffId));
-    if (present !== undefined && isPresent(repository, present, complete)) {
-      layers.set(layer.diffId, present);
-      continue;
-    }
-    const streamId = await runStep(events, `pull layer ${index + 1} of ${wanted.length}`, (reporter) =>
-      layer.compression === undefined
-        ? importBlob(repository, image, layer, statistics)
-        : importLayer(repository, image, layer, layer.compression, statistics, reporter),
+  options: PullLayersOptions,
+): Promise<PulledLayers> {
+  const plan = planLayers(repository, image, options);
+  const pulled = { layers: new Map(plan.present), entries: new Map(), statistics: noStatistics() };
+  if (plan.present.size < plan.layers.length) {
+    await runStep(options.events, "pull layers", (reporter) =>
+      fetchMissing(repository, image, options, plan, pulled, reporter),
     );
-    repository.streams.register([{ entry: layerStreamName(layer.diffId), objectId: streamId }]);
-    layers.set(layer.diffId, streamId);
   }
-  return { layers, statistics };
+  const layers = plan.layers.map(({ diffId }): [string, string] => [diffId, pulled.layers.get(diffId) ?? ""]);
+  return { ...pulled, layers: new Map(layers) };
 }
 
-/** @param complete true: with everything the stream needs */
-function isPresent(repository: Repository, streamId: string, complete: boolean): boolean {
-  if (!repository.objects.has(streamId)) return false;
-  if (!complete) return true;
-  const { objectRefs } = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
-  return objectRefs.every((objectId) => repository.objects.has(objectId));
+/** Of a pull that fetches nothing. */
+export function noStatistics(): LayerStatistics {
+  return { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0 };
 }
 
-function layersOf(image: OpenedImage): Layer[] {
-  const { config, manifest } = image;
-  if (config === undefined) {
-    return manifest.layers.map((blob) => ({ blob, diffId: blob.digest, compression: undefined }));
-  }
-  return manifest.layers.map((blob, index) => {
-    const compression = layerCompression(blob.mediaType);
-    // The two lists have the same length: openImage() has seen to it.
-    const diffId = config.rootfs.diff_ids[index] ?? "";
-    if (compression !== undefined) return { blob, diffId, compression };
-    const what = `Cannot pull layer ${blob.digest}: media type "${blob.mediaType}" is not a tar layer`;
-    throw new SealrootError("unsupported", what, { hint: "copy the image with skopeo copy --format oci first" });
-  });
-}
-
-async function importLayer(
+async function fetchMissing(
   repository: Repository,
   image: OpenedImage,
-  layer: Layer,
-  compression: Compression,
-  statistics: LayerStatistics,
+  { layerLimitBytes }: PullLayersOptions,
+  plan: LayerPlan,
+  pulled: PulledLayers & { readonly layers: Map<string, string> },
   reporter: StepReporter,
-): Promise<string> {
-  const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
+): Promise<void> {
+  const progress = new PullProgress(plan, reporter);
   const importer = repository.objects.importer();
-  const splitter = new LayerSplitter(stream, importer);
-  const check = new DigestCheck(layer.diffId);
+  const { statistics } = pulled;
+  const fetch = async (layer: Layer, signal: AbortSignal) => {
+    const context = { repository, blobs: image.blobs, importer, layerLimitBytes, signal };
+    const fetched = await fetchLayer(context, layer, (doneBytes) => progress.running(layer, doneBytes));
+    repository.streams.register([{ entry: layerStreamName(layer.diffId), objectId: fetched.streamId }]);
+    pulled.layers.set(layer.diffId, fetched.streamId);
+    if (fetched.entries !== undefined) pulled.entries.set(fetched.streamId, fetched.entries);
+    statistics.inlinedBytes += fetched.inlinedBytes;
+    progress.finished(layer);
+  };
+  // The largest first, as with the reference: begun last, it would run alone.
+  const missing = plan.layers
+    .filter(({ diffId }) => !plan.present.has(diffId))
+    .toSorted((a, b) => b.blob.size - a.blob.size);
   try {
-    const blob = reported(image.blobs.read(layer.blob), layer.blob.size, reporter);
-    for await (const piece of decompressLayer(blob, compression)) {
-      check.update(piece);
-      splitter.push(piece);
-      await splitter.room();
-    }
-    check.finish(`layer ${layer.blob.digest} (uncompressed)`);
-    await splitter.finish();
+    await runBounded(missing, LAYERS_AT_ONCE, fetch);
+    Object.assign(statistics, await importer.finish());
   } catch (error) {
-    splitter.abort();
+    // What is on its way to the workers belongs to no layer any more, but must end before the repository is closed.
     await importer.finish().catch(() => {});
     throw error;
   }
-  statistics.newObjects += importer.statistics.newObjects;
-  statistics.presentObjects += importer.statistics.presentObjects;
-  statistics.storedBytes += importer.statistics.storedBytes;
-  statistics.inlinedBytes += splitter.inlineBytes;
-  return repository.objects.ensure(await stream.finish());
-}
-
-async function* reported(blob: AsyncIterable<Uint8Array>, totalBytes: number, reporter: StepReporter) {
-  let doneBytes = 0;
-  for await (const part of blob) {
-    yield part;
-    doneBytes += part.length;
-    reporter.progress(doneBytes, totalBytes, "bytes");
-  }
-}
-
-/** An artifact's blob: one object, and a stream that is nothing but it (spec/oci.md 1). */
-async function importBlob(
-  repository: Repository,
-  image: OpenedImage,
-  layer: Layer,
-  statistics: LayerStatistics,
-): Promise<string> {
-  const draft = repository.objects.draft();
-  try {
-    for await (const part of image.blobs.read(layer.blob)) draft.write(part);
-  } catch (error) {
-    draft.abort();
-    throw error;
-  }
-  const stored = draft.finish();
-  if (stored.isNew) {
-    statistics.newObjects += 1;
-    statistics.storedBytes += stored.sizeBytes;
-  } else statistics.presentObjects += 1;
-  const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.blob);
-  stream.external(stored.objectId, stored.sizeBytes);
-  return repository.objects.ensure(await stream.finish());
 }

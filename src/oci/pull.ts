@@ -1,9 +1,11 @@
 /** Pulling an image into a repository (spec/oci.md 2). */
+import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, silent } from "../events/index.ts";
 import type { Repository } from "../repository/index.ts";
 import { type RecordedImage, recordImage } from "./record-image.ts";
 import { parseReference } from "./reference.ts";
 import { openImage } from "./source.ts";
+import { readStoredConfig } from "./stored-image.ts";
 import { manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 import { encodeTag } from "./tag-names.ts";
 
@@ -14,6 +16,8 @@ export interface PullOptions {
   readonly bootable?: boolean;
   /** Keep `user.*` attributes in the boot variant. */
   readonly keepUserXattrs?: boolean;
+  /** Bytes that a layer may unpack to; 100 times its blob, or 1 GiB if that is more, when absent. */
+  readonly layerLimitBytes?: number;
   readonly events?: EventSink;
 }
 
@@ -28,7 +32,8 @@ export interface PulledImage extends RecordedImage {
  *
  * Every blob's digest and every diff id is checked while it streams, and the names come last: first the layers, each
  * when it has proved right, then in one go images, configuration and manifest, then the tag. What an interrupted pull
- * leaves behind is found by the next one or collected by gc.
+ * leaves behind is found by the next one or collected by gc. Of an image that is there already, its manifest is read and
+ * the tag set.
  *
  * @param reference such as `oci:DIRECTORY:TAG`
  * @throws SealrootError as openImage and recordImage
@@ -42,14 +47,26 @@ export async function pullImage(
   const tag = encodeTag(name);
   const events = options.events ?? silent;
   repository.assertWritable();
-  const image = await runStep(events, "read image", () => openImage(parseReference(reference)));
+  const configAtHand = (digest: string) => storedConfigBytes(repository, digest);
+  const image = await runStep(events, "read image", () => openImage(parseReference(reference), { configAtHand }));
   try {
     const bootVariants = options.bootable === true ? [{ keepUserXattrs: options.keepUserXattrs ?? false }] : [];
-    const recorded = await recordImage(repository, image, { bootVariants, restore: false, events });
+    const { layerLimitBytes } = options;
+    const recorded = await recordImage(repository, image, { bootVariants, restore: false, layerLimitBytes, events });
     const { digest: manifestDigest } = image.descriptor;
     repository.streams.setReference(`${TAG_DIRECTORY}/${tag}`, manifestStreamName(manifestDigest));
     return { ...recorded, manifestDigest, configDigest: image.manifest.config.digest, name };
   } finally {
     await image.close();
+  }
+}
+
+/** A configuration as the repository has it, checked; undefined when it has none that can be read. */
+async function storedConfigBytes(repository: Repository, digest: string): Promise<Uint8Array | undefined> {
+  try {
+    return (await readStoredConfig(repository, digest, false))?.bytes;
+  } catch (error) {
+    if (error instanceof SealrootError) return undefined;
+    throw error;
   }
 }

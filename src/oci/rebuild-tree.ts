@@ -5,6 +5,7 @@ import { readChunks, readSplitStream } from "../splitstream/index.ts";
 import { TarParser } from "../tar/index.ts";
 import { applyLayerEntry, type DirectoryNode, INLINE_PARSE_MAX_BYTES, newDirectory } from "../tree/index.ts";
 import { layerEntry } from "./layer-entries.ts";
+import type { ArchivedEntry } from "./layer-import.ts";
 import { CONTENT_TYPE } from "./stream-names.ts";
 
 /** A body that another writer left in the stream is read up to here; no image could hold a larger one. */
@@ -16,16 +17,29 @@ const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
  * Merges the layers of an image, lowest first. No transform is applied yet.
  *
  * @param layerIds object ids of the layers' split streams, one for each diff id, in order
+ * @param fetched entries of layers that came in just now and need not be read again, by the same ids. They are taken
+ *   out: their nodes become the tree's
  * @throws SealrootError `corrupt` for a layer that does not fit on those below it, `unsupported` for layers whose entries
  *   alone are over 4 GiB: a few bytes can be made to unpack to that
  */
-export async function mergeLayers(repository: Repository, layerIds: readonly string[]): Promise<DirectoryNode> {
+export async function mergeLayers(
+  repository: Repository,
+  layerIds: readonly string[],
+  fetched: Map<string, readonly ArchivedEntry[]> = new Map(),
+): Promise<DirectoryNode> {
   const root = newDirectory();
   let inlineBytes = 0;
   for (const layerId of layerIds) {
-    inlineBytes += await applyLayer(repository, layerId, root, LAYERS_INLINE_MAX_BYTES - inlineBytes);
+    const entries = fetched.get(layerId);
+    fetched.delete(layerId);
+    if (entries !== undefined) applyEntries(root, entries);
+    else inlineBytes += await applyLayer(repository, layerId, root, LAYERS_INLINE_MAX_BYTES - inlineBytes);
   }
   return root;
+}
+
+function applyEntries(root: DirectoryNode, entries: readonly ArchivedEntry[]): void {
+  for (const { entry, body } of entries) applyLayerEntry(root, layerEntry(entry, body));
 }
 
 /** @returns how many bytes of the layer are no objects; at most `inlineMaxBytes` */

@@ -5,10 +5,11 @@ import { type ErofsVersion, imageOfTree, type Repository } from "../repository/i
 import type { DirectoryNode } from "../tree/index.ts";
 import { verityDigest } from "../verity/index.ts";
 import { imageTree, makeBootable } from "./image-tree.ts";
-import { type LayerStatistics, pullLayers } from "./pull-layers.ts";
+import { type LayerStatistics, noStatistics, type PulledLayers, pullLayers } from "./pull-layers.ts";
 import type { OpenedImage } from "./source.ts";
 import { readStoredConfig, type StoredConfig, storeConfig, storeManifest } from "./stored-image.ts";
 import { configStreamName, imageKey, manifestStreamName } from "./stream-names.ts";
+import { findUnchanged } from "./unchanged-image.ts";
 
 /** What a boot variant keeps of `user.*` attributes. */
 export interface BootVariant {
@@ -23,6 +24,8 @@ export interface RecordOptions {
   readonly bootVariants: readonly BootVariant[];
   /** Trust nothing of the image that is there: complete its layers and make its boot variants again. */
   readonly restore: boolean;
+  /** A layer may unpack to this much; by default to a multiple of its blob. */
+  readonly layerLimitBytes?: number | undefined;
   readonly events: EventSink;
 }
 
@@ -46,12 +49,16 @@ export async function recordImage(
   image: OpenedImage,
   options: RecordOptions,
 ): Promise<RecordedImage> {
-  const { events } = options;
-  const before = await knownConfig(repository, image, options.restore);
-  const pulled = await pullLayers(repository, image, { known: before, complete: options.restore, events });
+  const { events, restore, layerLimitBytes } = options;
+  const before = await knownConfig(repository, image, restore);
+  if (!restore) {
+    const unchanged = await findUnchanged(repository, image, before, options.bootVariants);
+    if (unchanged !== undefined) return { ...unchanged, statistics: noStatistics() };
+  }
+  const pulled = await pullLayers(repository, image, { known: before, complete: restore, layerLimitBytes, events });
   // What follows is this thread's alone and takes the most memory.
   await repository.restWorkers();
-  const made = await makeImages(repository, image, { ...options, before, layers: pulled.layers });
+  const made = await makeImages(repository, image, { ...options, ...pulled, before });
   const manifestStreamId = await runStep(events, "record image", () => recordDocuments(repository, image, made));
   return { manifestStreamId, imageIds: made.plain, bootImageIds: made.boot, statistics: pulled.statistics };
 }
@@ -78,11 +85,12 @@ interface PreparedConfig extends Pick<StoredConfig, "digest" | "bytes" | "config
 
 interface MakeOptions extends RecordOptions {
   readonly before: StoredConfig | undefined;
-  readonly layers: ReadonlyMap<string, string>;
+  readonly layers: PulledLayers["layers"];
+  readonly entries: PulledLayers["entries"];
 }
 
 async function makeImages(repository: Repository, image: OpenedImage, options: MakeOptions): Promise<PreparedConfig> {
-  const { before, layers } = options;
+  const { before, layers, entries } = options;
   const config = { digest: image.manifest.config.digest, bytes: image.configBytes, config: image.config, layers };
   if (image.config === undefined) return { ...config, images: new Map(), plain: new Map(), boot: new Map() };
   return runStep(options.events, "make root file system image", async () => {
@@ -93,7 +101,7 @@ async function makeImages(repository: Repository, image: OpenedImage, options: M
       for (const [version, id] of made) images.set(imageKey({ version, bootable, keepUserXattrs }), id);
       return made;
     };
-    const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false });
+    const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false }, entries);
     const plain = make(root, false, false);
     let boot: ReadonlyMap<ErofsVersion, string> = new Map();
     for (const { keepUserXattrs } of await variantsToMake(repository, config, options)) {

@@ -14,6 +14,8 @@ export interface OpenedImage extends ReadImage {
 export interface OpenImageOptions {
   /** Which of several images is wanted; that of the running machine when absent. */
   readonly platform?: Platform;
+  /** A configuration that need not be fetched: its bytes, known to have this digest; undefined for one that must be. */
+  readonly configAtHand?: (digest: string) => Promise<Uint8Array | undefined>;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface OpenImageOptions {
 export async function openImage(reference: ImageReference, options: OpenImageOptions = {}): Promise<OpenedImage> {
   const source = await openSource(reference);
   try {
-    const image = await chooseImage(source, reference, options.platform ?? runningPlatform());
+    const image = await chooseImage(source, reference, options.platform ?? runningPlatform(), options.configAtHand);
     return { ...image, blobs: source.blobs, close: () => source.close() };
   } catch (error) {
     await source.close();

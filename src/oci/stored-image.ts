@@ -27,6 +27,8 @@ export interface StoredImage extends StoredConfig {
   readonly manifestStreamId: string;
   readonly manifestBytes: Uint8Array;
   readonly manifest: ImageManifest;
+  /** What the manifest's stream refers to by name: the configuration's stream and those of the layers. */
+  readonly manifestRefs: ReadonlyMap<string, string>;
 }
 
 /** A JSON document's stream: the one object with its bytes, and its named references. */
@@ -108,7 +110,8 @@ export async function readStoredImage(
     const what = `Cannot read image ${manifestDigest}: its configuration ${manifest.config.digest} is not in the repository`;
     throw new SealrootError("corrupt", what, { hint: "pull the image again" });
   }
-  return { ...config, manifestDigest, manifestStreamId, manifestBytes: document.bytes, manifest };
+  const { bytes: manifestBytes, refs: manifestRefs } = document;
+  return { ...config, manifestDigest, manifestStreamId, manifestBytes, manifest, manifestRefs };
 }
 
 /** The object ids of an image's layers in the order of its diff ids; one may come twice. */

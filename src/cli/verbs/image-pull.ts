@@ -3,6 +3,7 @@ import { type PulledImage, pullImage } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import { parseSize } from "../size.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
 
 export const imagePull: Command = {
@@ -18,6 +19,10 @@ REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the ima
   options: [
     { flags: "--bootable", summary: "also make the variant that is booted: /boot emptied, SELinux labels set" },
     XATTRS_OPTION,
+    {
+      flags: "--layer-limit <SIZE>",
+      summary: "let a layer unpack to this much (default: 1 GiB, or 100 times its compressed size)",
+    },
     ...REPOSITORY_OPTIONS,
   ],
   examples: ["sealroot image pull --repo R oci:debian:latest debian"],
@@ -25,10 +30,12 @@ REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the ima
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);
     const name = invocation.optionalArgument("NAME");
+    const layerLimit = invocation.option("layer-limit");
     const pulled = await pullImage(repository, invocation.argument("REFERENCE"), {
       ...(name === undefined ? {} : { name }),
       bootable: invocation.flag("bootable"),
       keepUserXattrs: keepsUserXattrs(invocation),
+      ...(layerLimit === undefined ? {} : { layerLimitBytes: parseSize(layerLimit, "--layer-limit") }),
       events: invocation.events,
     });
     if (invocation.json) invocation.output.json(report(repository, pulled));

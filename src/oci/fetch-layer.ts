@@ -1,0 +1,107 @@
+/** One layer on its way into the repository, checked while it streams. It gets its name elsewhere. */
+import type { ObjectImporter, Repository } from "../repository/index.ts";
+import { SplitStreamWriter } from "../splitstream/index.ts";
+import type { Compression } from "../zstd/index.ts";
+import type { BlobReader } from "./blobs.ts";
+import { DigestCheck } from "./digest.ts";
+import { decompressLayer } from "./layer-compression.ts";
+import { type ArchivedEntry, LayerSplitter } from "./layer-import.ts";
+import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
+import type { Layer } from "./layer-plan.ts";
+import { untilAborted } from "./run-bounded.ts";
+import { CONTENT_TYPE } from "./stream-names.ts";
+
+/** What the layers of one pull share. */
+export interface FetchContext {
+  readonly repository: Repository;
+  readonly blobs: BlobReader;
+  /** One for all layers, so that what is on its way to the workers is bounded however many there are. */
+  readonly importer: ObjectImporter;
+  /** As in {@link unpackedLimitBytes}. */
+  readonly layerLimitBytes: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface FetchedLayer {
+  /** Object id of the layer's stream. */
+  readonly streamId: string;
+  /** Bytes kept in the stream itself. */
+  readonly inlinedBytes: number;
+  /** What the archive lists, in order; undefined for an artifact's blob, and for more than is worth keeping. */
+  readonly entries: readonly ArchivedEntry[] | undefined;
+}
+
+/**
+ * Fetches a layer into objects and a stream.
+ *
+ * @param onBytes called with the bytes of the blob so far
+ * @throws SealrootError `corrupt` when the blob or its content does not have the digest it should have, or is no tar;
+ *   `unsupported` when it unpacks too far; the signal's reason
+ */
+export function fetchLayer(
+  context: FetchContext,
+  layer: Layer,
+  onBytes: (doneBytes: number) => void,
+): Promise<FetchedLayer> {
+  const { compression } = layer;
+  const blob = counted(untilAborted(context.blobs.read(layer.blob), context.signal), onBytes);
+  return compression === undefined ? storeBlob(context, blob) : splitLayer(context, layer, compression, blob);
+}
+
+async function* counted(blob: AsyncIterable<Uint8Array>, onBytes: (doneBytes: number) => void) {
+  let doneBytes = 0;
+  for await (const part of blob) {
+    yield part;
+    doneBytes += part.length;
+    onBytes(doneBytes);
+  }
+}
+
+async function splitLayer(
+  { repository, importer, layerLimitBytes }: FetchContext,
+  layer: Layer,
+  compression: Compression,
+  blob: AsyncIterable<Uint8Array>,
+): Promise<FetchedLayer> {
+  const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
+  const splitter = new LayerSplitter(stream, importer);
+  const check = new DigestCheck(layer.diffId);
+  const limitBytes = unpackedLimitBytes(layer.blob, layerLimitBytes);
+  try {
+    for await (const piece of decompressLayer(blob, compression)) {
+      check.update(piece);
+      if (check.bytes > limitBytes) throw unpacksTooFar(layer.blob, limitBytes);
+      splitter.push(piece);
+      await splitter.room();
+    }
+    check.finish(`layer ${layer.blob.digest} (uncompressed)`);
+    await splitter.finish();
+  } catch (error) {
+    splitter.abort();
+    throw error;
+  }
+  const streamId = repository.objects.ensure(await stream.finish());
+  return { streamId, inlinedBytes: splitter.inlineBytes, entries: splitter.entries };
+}
+
+/** An artifact's blob: one object, and a stream that is nothing but it (spec/oci.md 1). */
+async function storeBlob(
+  { repository, importer }: FetchContext,
+  blob: AsyncIterable<Uint8Array>,
+): Promise<FetchedLayer> {
+  const object = importer.open();
+  let sizeBytes = 0;
+  try {
+    for await (const part of blob) {
+      object.write(part);
+      sizeBytes += part.length;
+      await importer.room();
+    }
+  } catch (error) {
+    object.abort();
+    throw error;
+  }
+  const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.blob);
+  stream.external(await object.finish(), sizeBytes);
+  return { streamId: repository.objects.ensure(await stream.finish()), inlinedBytes: 0, entries: undefined };
+}

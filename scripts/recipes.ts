@@ -18,8 +18,11 @@ const SEAL_PACKAGES = [
   ...["qemu-system-x86", "ovmf"],
 ];
 
-/** Judges and material of the tests: signatures, images, a TPM, EFI programs, a file system with shared blocks. */
-const TEST_PACKAGES = ["openssl", "podman", "sbsigntool", "skopeo", "swtpm", "systemd-boot-efi", "xfsprogs"];
+/** Judges and material of the tests: signatures, images, registries, a TPM, EFI programs, shared blocks. */
+const TEST_PACKAGES = [
+  ...["apache2-utils", "docker-registry", "openssl", "podman", "sbsigntool", "skopeo", "swtpm"],
+  ...["systemd-boot-efi", "xfsprogs"],
+];
 
 const BIOME = "node_modules/@biomejs/biome/bin/biome";
 const TYPESCRIPT = "node_modules/typescript/bin/tsc";

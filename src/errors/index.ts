@@ -14,6 +14,7 @@
  * - `untrusted`: bytes are well formed but nothing trusted vouches for them.
  * - `unsupported`: well formed, but asks for something that is not done here (also: the system lacks a feature).
  * - `not-found`, `exists`, `no-access`, `no-space`, `read-only`: the file system or registry said so.
+ * - `no-network`: another machine could not be reached, or the connection to it broke for good.
  * - `conflict`: two statements that must agree do not (a key and its certificate, a repository and its settings).
  * - `missing-tool`: a program of the system is needed and absent.
  * - `timeout`: something did not answer in its time.
@@ -27,6 +28,7 @@ export type ErrorCode =
   | "not-found"
   | "exists"
   | "no-access"
+  | "no-network"
   | "no-space"
   | "read-only"
   | "conflict"

@@ -43,8 +43,8 @@ const dockerManifestSchema = v.looseObject({
   layers: v.array(descriptorSchema),
 });
 
-// A manifest list of Docker's has the fields of an index.
-const indexSchema = v.looseObject({
+/** As {@link readIndex} reads it. A manifest list of Docker's has the fields of an index. */
+export const indexSchema = v.looseObject({
   schemaVersion: v.literal(2),
   mediaType: v.optional(v.picklist([MEDIA_TYPE.index, DOCKER_MEDIA_TYPE.list])),
   manifests: v.array(descriptorSchema),

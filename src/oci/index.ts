@@ -58,6 +58,20 @@ export {
   type RegistryReference,
   type StorageReference,
 } from "./reference.ts";
+export {
+  type FetchedManifest,
+  type FoundImage,
+  findImageInRegistry,
+  findManifest,
+  getManifest,
+  headManifest,
+  listReferrers,
+  listTags,
+  openForWriting,
+  RegistryClient,
+  type RegistryOptions,
+  referrersTag,
+} from "./registry/index.ts";
 export { restoreImage } from "./restore.ts";
 export { type OpenedImage, type OpenImageOptions, openImage } from "./source.ts";
 export { layerIdsOf, readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";

@@ -13,6 +13,9 @@ export const DOCKER_MEDIA_TYPE = {
   list: "application/vnd.docker.distribution.manifest.list.v2+json",
   manifest: "application/vnd.docker.distribution.manifest.v2+json",
   config: "application/vnd.docker.container.image.v1+json",
+  // Of before 2016: known by name, in order to be refused.
+  schema1: "application/vnd.docker.distribution.manifest.v1+json",
+  signedSchema1: "application/vnd.docker.distribution.manifest.v1+prettyjws",
 } as const;
 
 /** The media type of a layer by its compression. */

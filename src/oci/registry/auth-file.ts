@@ -1,0 +1,103 @@
+/** Files with credentials: auth.json and config.json (containers-auth.json(5); spec/chunked-and-policy.md 3.6). */
+import { readFile } from "node:fs/promises";
+import * as v from "valibot";
+import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import type { Credentials } from "./options.ts";
+
+const entrySchema = v.looseObject({ auth: v.optional(v.string()), identitytoken: v.optional(v.string()) });
+const authsSchema = v.record(v.string(), entrySchema);
+const fileSchema = v.looseObject({
+  auths: v.optional(authsSchema),
+  credHelpers: v.optional(v.record(v.string(), v.string())),
+});
+
+export interface AuthFile {
+  readonly path: string;
+  /** By `HOST[/REPOSITORY]`, as written. */
+  readonly entries: ReadonlyMap<string, AuthEntry>;
+  /** Host to the name of a helper program. */
+  readonly helpers: ReadonlyMap<string, string>;
+}
+
+type AuthEntry = v.InferOutput<typeof entrySchema>;
+
+/**
+ * Reads a file with credentials; undefined when it does not exist.
+ * @param isLegacy true for `~/.dockercfg`, which is the bare map of entries
+ * @throws SealrootError `corrupt` when it is not what it should be, `no-access` when it may not be read
+ */
+export async function readAuthFile(path: string, isLegacy: boolean): Promise<AuthFile | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+    throw asSealrootError(error, "Cannot read credentials", { path });
+  }
+  const document = parseJson(text, path);
+  const { auths = {}, credHelpers = {} } = isLegacy
+    ? { auths: checked(authsSchema, document, path) }
+    : checked(fileSchema, document, path);
+  return { path, entries: new Map(Object.entries(auths)), helpers: new Map(Object.entries(credHelpers)) };
+}
+
+function parseJson(text: string, path: string): unknown {
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Without its cause: a parser's message quotes what it read, which is secret here.
+    throw new SealrootError("corrupt", `Cannot read credentials: ${path} is not JSON`, { path });
+  }
+}
+
+function checked<S extends v.GenericSchema>(schema: S, document: unknown, path: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, document);
+  if (result.success) return result.output;
+  const where = v.getDotPath(result.issues[0]) ?? "the document";
+  throw new SealrootError("corrupt", `Cannot read credentials: ${path}: ${where} is of the wrong kind`, { path });
+}
+
+/**
+ * The credentials that a file has for a repository: those of the repository, of the folders above it, of the host; at
+ * last those whose key means the same host when written otherwise.
+ *
+ * @throws SealrootError `corrupt` for an entry that is not base64
+ */
+export function credentialsIn(file: AuthFile, host: string, repository: string): Credentials | undefined {
+  for (const key of keysFor(host, repository)) {
+    const found = credentialsOf(file.entries.get(key), key, file.path);
+    if (found !== undefined) return found;
+  }
+  for (const [key, entry] of file.entries) {
+    if (normalHost(key) !== normalHost(host)) continue;
+    const found = credentialsOf(entry, key, file.path);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function keysFor(host: string, repository: string): string[] {
+  const parts = repository.split("/");
+  return [...parts.map((_, index) => `${host}/${parts.slice(0, parts.length - index).join("/")}`), host];
+}
+
+/** Docker wrote web addresses as keys, and Docker Hub has three names. */
+function normalHost(key: string): string {
+  const [host = ""] = key.replace(/^https?:\/\//, "").split("/");
+  return host === "docker.io" || host === "registry-1.docker.io" ? "index.docker.io" : host;
+}
+
+function credentialsOf(entry: AuthEntry | undefined, key: string, path: string): Credentials | undefined {
+  if (entry === undefined) return undefined;
+  if (entry.identitytoken) return { type: "identity-token", token: entry.identitytoken };
+  if (!entry.auth) return undefined;
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(entry.auth)) {
+    throw new SealrootError("corrupt", `Cannot read credentials: ${path}: auth of "${key}" is not base64`, { path });
+  }
+  // Some writers pad the password with NUL bytes.
+  const text = Buffer.from(entry.auth, "base64").toString("utf8").replace(/\0+$/, "");
+  const colon = text.indexOf(":");
+  if (colon === -1) return undefined;
+  return { type: "password", userName: text.slice(0, colon), password: text.slice(colon + 1) };
+}

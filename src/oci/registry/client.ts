@@ -1,0 +1,187 @@
+/** Requests to one repository of one registry (OCI distribution specification 1.1), with everything that precedes them. */
+import { SealrootError } from "../../errors/index.ts";
+import type { EventSink } from "../../events/index.ts";
+import { isLoopback } from "./agents.ts";
+import { type Refusal, refusalOf } from "./answer-error.ts";
+import { Authorizer } from "./authorizer.ts";
+import { type Endpoint, endpointName, interfaceHost } from "./endpoint.ts";
+import { HttpClient } from "./http-client.ts";
+import type { HttpMethod, HttpRequest } from "./http-request.ts";
+import type { HttpResponse } from "./http-response.ts";
+import { isNotTls } from "./network-error.ts";
+import type { Credentials, RegistryLimits, RegistryOptions } from "./options.ts";
+
+export interface RegistryRequest {
+  /** Names in lower case; `authorization` and `user-agent` are added. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: HttpRequest["body"];
+  /** What the token must allow; reading this repository when absent. */
+  readonly scopes?: readonly string[];
+  /** Statuses that are answers; every other one is an error. `[200]` when absent. */
+  readonly expect?: readonly number[];
+  /** As in ClientRequest. */
+  readonly repeatable?: boolean;
+  /** What is wanted, for messages: `Cannot read manifest quay.io/a:1`. */
+  readonly action: string;
+}
+
+export interface RegistryClientOptions extends RegistryOptions {
+  readonly endpoint: Endpoint;
+  /** Looks up what to log in with; called when the registry asks, once. */
+  findCredentials(): Promise<Credentials | undefined>;
+}
+
+type Scheme = "https" | "http";
+
+/**
+ * A repository of a registry. HTTPS always, except that a loopback host may turn out to speak plain HTTP, and a host
+ * that is insecure by option or configuration need not prove itself or encrypt (spec/chunked-and-policy.md 3.5).
+ */
+export class RegistryClient {
+  readonly endpoint: Endpoint;
+  readonly #http: HttpClient;
+  readonly #authorizer: Authorizer;
+  /** Undefined until it is known. */
+  #scheme: Scheme | undefined;
+
+  constructor(options: RegistryClientOptions) {
+    const { endpoint, tlsVerify } = options;
+    this.endpoint = endpoint;
+    const host = interfaceHost(endpoint.host);
+    const isInsecure = tlsVerify === undefined ? endpoint.isInsecure : !tlsVerify;
+    const mayBePlain = isInsecure || (tlsVerify === undefined && isLoopback(host));
+    this.#scheme = mayBePlain ? undefined : "https";
+    this.#http = new HttpClient({
+      ...options,
+      // That one host is insecure by configuration says nothing about those it redirects to.
+      isInsecure: (other) => tlsVerify === false || (isInsecure && other === host),
+    });
+    this.#authorizer = new Authorizer(this.#http, {
+      findCredentials: () => options.findCredentials(),
+      mayUsePlainHttp: mayBePlain,
+    });
+  }
+
+  get limits(): RegistryLimits {
+    return this.#http.limits;
+  }
+
+  get events(): EventSink {
+    return this.#http.events;
+  }
+
+  /** `HOST/REPOSITORY`, for messages. */
+  get name(): string {
+    return endpointName(this.endpoint);
+  }
+
+  /** The scope of a token for this repository: `pull`, `pull,push`, … (distribution specification, "scope"). */
+  scope(actions: string): string {
+    return `repository:${this.endpoint.repository}:${actions}`;
+  }
+
+  /**
+   * Sends a request to the repository, logging in when the registry asks.
+   *
+   * @param path below `/v2/REPOSITORY/`, such as `manifests/latest`; or a URL, such as a Location or Link
+   * @returns an answer with one of the expected statuses; its body must be read or discarded
+   * @throws SealrootError `no-access` (401, 403, certificate), `not-found` (404), `no-network`, `timeout`, or `failed`
+   *   for every other status
+   */
+  async request(method: HttpMethod, path: string | URL, request: RegistryRequest): Promise<HttpResponse> {
+    const answer = await this.requestOrRefusal(method, path, request);
+    if ("error" in answer) throw answer.error;
+    return answer;
+  }
+
+  /** As {@link request}, but an unexpected status is returned instead of thrown, for callers who know what it means. */
+  async requestOrRefusal(
+    method: HttpMethod,
+    path: string | URL,
+    request: RegistryRequest,
+  ): Promise<HttpResponse | Refusal> {
+    // A body shall not be sent only to learn that a token is needed, nor over a connection that must be tried.
+    if (request.body !== undefined && (this.#scheme === undefined || !this.#authorizer.isChallenged)) {
+      await this.#ping();
+    }
+    let scopes = request.scopes ?? [this.scope("pull")];
+    for (;;) {
+      const authorization = await this.#authorizer.authorize(scopes);
+      const { header } = authorization;
+      const headers = { ...request.headers, ...(header === undefined ? {} : { authorization: header }) };
+      const response = await this.#send(method, path, { ...request, headers });
+      if ((request.expect ?? [200]).includes(response.status)) return response;
+      const next = response.status === 401 ? await this.#learn(response, authorization) : undefined;
+      if (next === undefined) return refusalOf(response, request.action);
+      response.discard();
+      scopes = next;
+    }
+  }
+
+  /** The URL of a path below the repository, or of a URL relative to it. @throws SealrootError before any request */
+  resolve(location: string): URL {
+    const url = URL.parse(location, this.#base(this.#scheme ?? "https").href);
+    if (url !== null) return url;
+    throw new SealrootError("corrupt", `Cannot follow ${this.endpoint.host}: "${location}" is no address`);
+  }
+
+  /** Closes all connections. */
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+
+  #base(scheme: Scheme): URL {
+    return new URL(`${scheme}://${interfaceHost(this.endpoint.host)}/v2/${this.endpoint.repository}/`);
+  }
+
+  /** Some hosts name their challenge at `/v2/` only (spec/chunked-and-policy.md 4.1). */
+  async #learn(response: HttpResponse, sent: Parameters<Authorizer["learn"]>[1]) {
+    const next = this.#authorizer.learn(response, sent);
+    if (next !== undefined || !sent.isBlind) return next;
+    await this.#ping();
+    return this.#authorizer.isChallenged ? sent.scopes : undefined;
+  }
+
+  /** Asks whether there is a registry, which is when it names its challenge (specification, "Determining support"). */
+  async #ping(): Promise<void> {
+    const response = await this.#send("GET", "/v2/", {});
+    if (response.status === 401) {
+      this.#authorizer.learn(response, { header: undefined, isBlind: true, scopes: [], isFresh: true });
+    }
+    response.discard();
+  }
+
+  async #send(
+    method: HttpMethod,
+    path: string | URL,
+    request: Omit<RegistryRequest, "action" | "scopes" | "expect">,
+  ): Promise<HttpResponse> {
+    const { headers, body, repeatable } = request;
+    const rest = {
+      ...(body === undefined ? {} : { body }),
+      ...(repeatable === undefined ? {} : { repeatable }),
+    };
+    const send = (scheme: Scheme) => {
+      const url = new URL(path, this.#base(scheme));
+      return this.#http.send({ method, url, headers: this.#ownHeaders(url, headers ?? {}), ...rest });
+    };
+    if (this.#scheme !== undefined) return send(this.#scheme);
+    try {
+      const response = await send("https");
+      this.#scheme = "https";
+      return response;
+    } catch (error) {
+      if (!isNotTls(error)) throw error;
+      const response = await send("http");
+      this.#scheme = "http";
+      return response;
+    }
+  }
+
+  /** A registry may name another host as the place of an upload or a page: credentials are not for that one. */
+  #ownHeaders(url: URL, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    if (url.host === interfaceHost(this.endpoint.host)) return headers;
+    const { authorization: _, ...others } = headers;
+    return others;
+  }
+}

@@ -1,0 +1,32 @@
+/** Where a machine keeps its registry configuration and credentials; one value, so that tests can bring their own. */
+import { homedir } from "node:os";
+
+export interface HostPaths {
+  /** `/etc`. */
+  readonly etcDirectory: string;
+  /** `/usr/share`, where newer systems keep the distribution's own configuration. */
+  readonly shareDirectory: string;
+  /** `/run`. */
+  readonly runDirectory: string;
+  readonly homeDirectory: string;
+  readonly userId: number;
+  /** Environment variables. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The paths of this machine and user. */
+export function hostPaths(): HostPaths {
+  return {
+    etcDirectory: "/etc",
+    shareDirectory: "/usr/share",
+    runDirectory: "/run",
+    homeDirectory: homedir(),
+    userId: process.getuid?.() ?? 0,
+    environment: process.env,
+  };
+}
+
+/** `$XDG_CONFIG_HOME`, or `~/.config` (XDG base directory specification). */
+export function userConfigurationDirectory(paths: HostPaths): string {
+  return paths.environment.XDG_CONFIG_HOME || `${paths.homeDirectory}/.config`;
+}

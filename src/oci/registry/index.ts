@@ -1,0 +1,12 @@
+/**
+ * registry/: talking to container registries. HTTP with bounded patience, logging in, the machine's configuration, and
+ * reading what a repository has. The other files of oci/ enter here.
+ * @module
+ */
+export { RegistryClient, type RegistryRequest } from "./client.ts";
+export type { HttpResponse } from "./http-response.ts";
+export { type FetchedManifest, findManifest, getManifest, headManifest } from "./manifests.ts";
+export { type FoundImage, findImageInRegistry, openForWriting } from "./open-registry.ts";
+export type { Credentials, RegistryLimits, RegistryOptions } from "./options.ts";
+export { listReferrers, referrersTag } from "./referrers.ts";
+export { listTags } from "./tags.ts";

@@ -1,0 +1,134 @@
+/** Reading manifests and indexes of a repository (OCI distribution specification, "Pulling manifests"). */
+import { SealrootError } from "../../errors/index.ts";
+import { DigestCheck, digestOf, isDigest } from "../digest.ts";
+import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
+import type { RegistryClient } from "./client.ts";
+import type { HttpResponse } from "./http-response.ts";
+
+/** Registries take no larger manifests (OCI distribution specification, "Pushing manifests"). */
+export const MANIFEST_MAX_BYTES = 4 << 20;
+
+/**
+ * Every type that is understood, as some registries answer 404 to a client that does not name the type they have; the
+ * old ones too, so that they can be refused by name.
+ */
+const ACCEPTED = [
+  ...[MEDIA_TYPE.manifest, DOCKER_MEDIA_TYPE.manifest, DOCKER_MEDIA_TYPE.list, MEDIA_TYPE.index],
+  ...[DOCKER_MEDIA_TYPE.signedSchema1, DOCKER_MEDIA_TYPE.schema1],
+].join(", ");
+
+/** Types that say nothing: the document itself is asked. */
+const VAGUE = new Set(["", "text/plain", "application/json", "application/octet-stream"]);
+
+/** A manifest or an index as it lies in the registry. */
+export interface FetchedManifest {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  /** Of the bytes, computed. */
+  readonly digest: string;
+}
+
+/** What a registry says about a manifest without sending it. */
+export interface ManifestHead {
+  readonly mediaType: string;
+  /** As the registry says; undefined when it does not say. */
+  readonly digest: string | undefined;
+  readonly sizeBytes: number | undefined;
+}
+
+/**
+ * Reads a manifest or an index.
+ *
+ * @param reference a tag or a digest
+ * @throws SealrootError as RegistryClient.request; `corrupt` when the bytes do not have the digest that was asked for or
+ *   announced, or are of another type than announced; `unsupported` above {@link MANIFEST_MAX_BYTES}
+ */
+export async function getManifest(client: RegistryClient, reference: string): Promise<FetchedManifest> {
+  const name = manifestName(client, reference);
+  const response = await client.request("GET", `manifests/${reference}`, {
+    headers: { accept: ACCEPTED },
+    action: `Cannot read manifest ${name}`,
+  });
+  const bytes = await boundedBody(response, name);
+  const digest = checkedDigest(bytes, reference, name, response.headers["docker-content-digest"]);
+  return { bytes, digest, mediaType: mediaTypeOf(bytes, response, name) };
+}
+
+/** As {@link getManifest}; undefined when there is none. */
+export async function findManifest(client: RegistryClient, reference: string): Promise<FetchedManifest | undefined> {
+  try {
+    return await getManifest(client, reference);
+  } catch (error) {
+    if (error instanceof SealrootError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}
+
+/** Asks for a manifest without reading it; undefined when there is none. @throws SealrootError as getManifest */
+export async function headManifest(client: RegistryClient, reference: string): Promise<ManifestHead | undefined> {
+  const response = await client.request("HEAD", `manifests/${reference}`, {
+    headers: { accept: ACCEPTED },
+    expect: [200, 404],
+    action: `Cannot look for manifest ${manifestName(client, reference)}`,
+  });
+  response.discard();
+  if (response.status === 404) return undefined;
+  const length = response.headers["content-length"];
+  const digest = response.headers["docker-content-digest"];
+  return {
+    mediaType: announcedType(response),
+    digest: typeof digest === "string" && isDigest(digest) ? digest : undefined,
+    sizeBytes: length === undefined ? undefined : Number(length),
+  };
+}
+
+function manifestName(client: RegistryClient, reference: string): string {
+  return `${client.name}${isDigest(reference) ? "@" : ":"}${reference}`;
+}
+
+async function boundedBody(response: HttpResponse, name: string): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const part of response.body()) {
+    parts.push(part);
+    sizeBytes += part.length;
+    if (sizeBytes > MANIFEST_MAX_BYTES) {
+      const what = `Cannot read manifest ${name}: it has more than ${MANIFEST_MAX_BYTES} bytes`;
+      throw new SealrootError("unsupported", what, { path: name });
+    }
+  }
+  return Buffer.concat(parts);
+}
+
+/** The digest asked for binds; the header is advice, and may be of another algorithm (spec/chunked-and-policy.md 4.2). */
+function checkedDigest(bytes: Uint8Array, reference: string, name: string, header: unknown): string {
+  const digest = digestOf(bytes);
+  if (typeof header === "string" && header.startsWith("sha256:") && header !== digest) {
+    const what = `Cannot accept manifest ${name}: its digest is ${digest}, the registry announced ${header}`;
+    throw new SealrootError("corrupt", what, { path: name, expected: header, actual: digest });
+  }
+  if (!isDigest(reference)) return digest;
+  const check = new DigestCheck(reference);
+  check.update(bytes);
+  check.finish(`manifest ${name}`);
+  return reference;
+}
+
+function announcedType(response: HttpResponse): string {
+  return (response.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+function mediaTypeOf(bytes: Uint8Array, response: HttpResponse, name: string): string {
+  const announced = announcedType(response);
+  let document: { readonly [key: string]: unknown } | null;
+  try {
+    document = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch (error) {
+    throw new SealrootError("corrupt", `Cannot read manifest ${name}: it is not JSON`, { path: name }, error);
+  }
+  const own = typeof document?.mediaType === "string" ? document.mediaType : undefined;
+  if (VAGUE.has(announced)) return own ?? (Array.isArray(document?.manifests) ? MEDIA_TYPE.index : MEDIA_TYPE.manifest);
+  if (own === undefined || own === announced) return announced;
+  const what = `Cannot read manifest ${name}: it was announced as ${announced} and says it is ${own}`;
+  throw new SealrootError("corrupt", what, { path: name, expected: announced, actual: own });
+}

@@ -39,6 +39,9 @@ export interface TarEntry {
   readonly gid: number;
   readonly mtimeSeconds: bigint;
   readonly mtimeNanoseconds: number;
+  /** Nanoseconds since the epoch, where a PAX or GNU header has it; of no use to a tree, but part of the header. */
+  readonly accessTimeNs: bigint | undefined;
+  readonly changeTimeNs: bigint | undefined;
   readonly xattrs: Map<ByteString, Uint8Array>;
   /** Length of the body that follows, for every kind. */
   readonly sizeBytes: number;
@@ -75,6 +78,8 @@ export function resolveEntry(header: TarHeader, extensions: Extensions, headerOf
     gid: pax?.gid ?? header.gid,
     mtimeSeconds: pax?.mtimeSeconds === undefined ? header.mtimeSeconds : BigInt.asIntN(64, pax.mtimeSeconds),
     mtimeNanoseconds: pax?.mtimeNanoseconds ?? 0,
+    accessTimeNs: pax?.accessTimeNs ?? header.accessTimeNs,
+    changeTimeNs: pax?.changeTimeNs ?? header.changeTimeNs,
     xattrs: pax?.xattrs ?? new Map(),
     sizeBytes: pax?.sizeBytes ?? header.sizeBytes,
     device: header.device,

@@ -25,6 +25,9 @@ export const FIELD = {
   deviceMajor: [329, 337],
   deviceMinor: [337, 345],
   prefix: [345, 500],
+  // Where ustar has the prefix (GNU tar manual, "Basic Tar Format", struct oldgnu_header).
+  gnuAccessTime: [345, 357],
+  gnuChangeTime: [357, 369],
 } as const satisfies Record<string, readonly [number, number]>;
 
 /** Which header this is; extension headers count only in the two younger forms (spec/oci.md 3). */
@@ -44,6 +47,9 @@ export interface TarHeader {
   readonly gid: number;
   readonly sizeBytes: number;
   readonly mtimeSeconds: bigint;
+  /** Nanoseconds since the epoch, of the GNU form only; undefined where the field is empty or no number. */
+  readonly accessTimeNs: bigint | undefined;
+  readonly changeTimeNs: bigint | undefined;
   /** Absent in the oldest form. */
   readonly device: { readonly major: number; readonly minor: number } | undefined;
 }
@@ -111,11 +117,23 @@ export function readHeader(bytes: Uint8Array, start: number, streamOffset: numbe
     gid: truncateTo32Bits(readNumber(field(FIELD.gid), "gid", streamOffset)),
     sizeBytes: Number(size),
     mtimeSeconds: readNumber(field(FIELD.mtime), "mtime", streamOffset),
+    accessTimeNs: form === "gnu" ? readOptionalTime(field(FIELD.gnuAccessTime)) : undefined,
+    changeTimeNs: form === "gnu" ? readOptionalTime(field(FIELD.gnuChangeTime)) : undefined,
     device:
       form === "v7"
         ? undefined
         : readDevice(field(FIELD.deviceMajor), field(FIELD.deviceMinor), typeByte, streamOffset),
   };
+}
+
+/** GNU tar leaves the field empty unless told otherwise; other writers may have put anything there. */
+function readOptionalTime(field: Uint8Array): bigint | undefined {
+  if (field[0] === 0) return undefined;
+  try {
+    return readNumber(field, "time", 0) * 1_000_000_000n;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Owner numbers keep their low 32 bits (spec/oci.md 3). */

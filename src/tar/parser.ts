@@ -33,6 +33,8 @@ export interface TarVisitor {
   entry(entry: TarEntry, body: TarBody): void;
   /** The next part of the last entry's streamed body. */
   body(bytes: Uint8Array): void;
+  /** A PAX global header, which is kept and not applied. */
+  globalHeader?(): void;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -191,8 +193,10 @@ export class TarParser {
     this.#zeroBlockSeen = false;
     const header = readHeader(block, start, headerOffset);
     this.#paddingBytes = (BLOCK_BYTES - (header.sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
-    if (header.typeFlag === "g") this.#skipBody(header.sizeBytes, headerOffset);
-    else if (header.form !== "v7" && "xLK".includes(header.typeFlag)) this.#beginExtension(header, headerOffset);
+    if (header.typeFlag === "g") {
+      this.#visitor.globalHeader?.();
+      this.#skipBody(header.sizeBytes, headerOffset);
+    } else if (header.form !== "v7" && "xLK".includes(header.typeFlag)) this.#beginExtension(header, headerOffset);
     else if (header.form !== "v7" && header.typeFlag === "S") throw sparseUnsupported(headerOffset);
     else this.#beginEntry(header, headerOffset);
   }

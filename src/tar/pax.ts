@@ -12,6 +12,9 @@ export interface PaxOverrides {
   gid?: number;
   mtimeSeconds?: bigint;
   mtimeNanoseconds?: number;
+  /** Nanoseconds since the epoch; absent when malformed too, as no tree shows them. */
+  accessTimeNs?: bigint | undefined;
+  changeTimeNs?: bigint | undefined;
   readonly xattrs: Map<ByteString, Uint8Array>;
 }
 
@@ -77,6 +80,12 @@ function applyRecord(overrides: PaxOverrides, key: string, value: Uint8Array, st
     case "mtime":
       applyMtime(overrides, value, streamOffset);
       break;
+    case "atime":
+      overrides.accessTimeNs = paxTimeNs(value);
+      break;
+    case "ctime":
+      overrides.changeTimeNs = paxTimeNs(value);
+      break;
   }
 }
 
@@ -87,6 +96,14 @@ function applyMtime(overrides: PaxOverrides, value: Uint8Array, streamOffset: nu
   const fraction = dot === -1 ? "" : byteString(value, dot + 1);
   if (!/^\d*$/.test(fraction)) throw badNumber("mtime", value, streamOffset);
   overrides.mtimeNanoseconds ??= Number(fraction.slice(0, 9).padEnd(9, "0"));
+}
+
+/** A decimal with a sign and a fraction, of which nine digits count (POSIX.1-2017, pax, "atime"). */
+function paxTimeNs(value: Uint8Array): bigint | undefined {
+  const match = /^(-?)(\d{1,18})(?:\.(\d*))?$/.exec(byteString(value));
+  if (match === null) return undefined;
+  const timeNs = BigInt(match[2] ?? "") * 1_000_000_000n + BigInt((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
+  return match[1] === "-" ? -timeNs : timeNs;
 }
 
 function paxNumber(key: string, digits: Uint8Array, streamOffset: number, shown = digits): bigint {

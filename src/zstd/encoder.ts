@@ -1,7 +1,14 @@
 /** A zstd compressor to push into, for writers that cannot be turned into a source of their own. */
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
-import { constants, createZstdCompress, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import {
+  constants,
+  createZstdCompress,
+  type ZstdOptions,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from "node:zlib";
 import { corrupt } from "../errors/index.ts";
 import { ZstdFrameWalker } from "./frames.ts";
 
@@ -42,9 +49,24 @@ export class ZstdEncoder {
   }
 }
 
-/** One frame of bytes at hand. */
-export function zstdFrame(bytes: Uint8Array): Uint8Array {
-  return zstdCompressSync(bytes);
+/** One frame of bytes at hand. @param level 1..22; the library's default when undefined */
+export function zstdFrame(bytes: Uint8Array, level?: number): Uint8Array {
+  return zstdCompressSync(bytes, { params: levelParameter(level) });
+}
+
+/**
+ * The same bytes as {@link zstdFrame}, compressed in zlib's thread. The size is told beforehand: the library otherwise
+ * reserves memory for the largest window of the level.
+ */
+export function zstdFrameAsync(bytes: Uint8Array, level?: number): Promise<Uint8Array> {
+  const options: ZstdOptions = { params: levelParameter(level), pledgedSrcSize: bytes.length };
+  return new Promise((resolve, reject) => {
+    zstdCompress(bytes, options, (error, frame) => (error === null ? resolve(frame) : reject(error)));
+  });
+}
+
+function levelParameter(level: number | undefined): Record<number, number> {
+  return level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
 }
 
 /**

@@ -7,5 +7,5 @@
  */
 export { type Compression, compress, PIECE_BYTES } from "./compress.ts";
 export { type DecompressOptions, decompress } from "./decompress.ts";
-export { unzstdWhole, ZstdEncoder, zstdFrame } from "./encoder.ts";
+export { unzstdWhole, ZstdEncoder, zstdFrame, zstdFrameAsync } from "./encoder.ts";
 export { ZstdFrameWalker } from "./frames.ts";

@@ -6,7 +6,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
   {
     name: "formats",
     rooms: [
-      ...["tree", "selinux", "erofs", "verity", "splitstream", "tar", "zstd"],
+      ...["tree", "selinux", "erofs", "verity", "splitstream", "tar", "zstd", "chunked"],
       ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan"],
     ],
   },
@@ -22,6 +22,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   tree: ["selinux"],
   erofs: ["tree", "verity"],
   splitstream: ["zstd"],
+  chunked: ["tar", "zstd"],
   pe: ["cms"],
   efi: ["cms"],
   bootplan: ["bls"],

@@ -9,6 +9,7 @@
  */
 export { type AtomicWriteOptions, writeFileAtomically } from "./atomic-write.ts";
 export { onProcessExit } from "./exit-hooks.ts";
+export { makeNode, setModificationTime } from "./file-metadata.ts";
 export {
   enableVerity,
   isVerityUnsupported,
@@ -19,6 +20,7 @@ export {
 } from "./fs-verity.ts";
 export type { FilePath } from "./libc.ts";
 export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
+export { attachMount, createMount, detachMount, type FileSystemOptions } from "./mount.ts";
 export { cloneBlocks } from "./reflink.ts";
 export { renameExchange, renameNoReplace } from "./rename.ts";
 export {

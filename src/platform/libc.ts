@@ -7,14 +7,21 @@ import type koffi from "koffi";
 /** What is called, as C declares it (man pages of section 2). `void *` also takes null and bytes. */
 const PROTOTYPES = {
   flock: "int flock(int, int)",
+  fsconfig: "int fsconfig(int, unsigned int, void *, void *, int)",
+  fsmount: "int fsmount(int, unsigned int, unsigned int)",
+  fsopen: "int fsopen(void *, unsigned int)",
   ioctl: "int ioctl(int, unsigned long, void *)",
   lgetxattr: "long lgetxattr(void *, void *, void *, size_t)",
   linkat: "int linkat(int, void *, int, void *, int)",
   llistxattr: "long llistxattr(void *, void *, size_t)",
   lremovexattr: "int lremovexattr(void *, void *)",
   lsetxattr: "int lsetxattr(void *, void *, void *, size_t, int)",
+  mknod: "int mknod(void *, unsigned int, unsigned long)",
+  move_mount: "int move_mount(int, void *, int, void *, unsigned int)",
   renameat2: "int renameat2(int, void *, int, void *, unsigned int)",
   syncfs: "int syncfs(int)",
+  umount2: "int umount2(void *, int)",
+  utimensat: "int utimensat(int, void *, void *, int)",
 } as const;
 
 export type LibcFunction = keyof typeof PROTOTYPES;
@@ -73,12 +80,15 @@ export function tryLibc(name: LibcFunction, ...args: readonly unknown[]): number
   return result < 0 ? -libc().koffi.errno() : result;
 }
 
-/** A number that libuv's table lacks (asm-generic/errno.h). */
-const EKEYREJECTED = 129;
+/** Numbers that libuv's table lacks (asm-generic/errno.h). */
+const FURTHER_NAMES: ReadonlyMap<number, string> = new Map([
+  [15, "ENOTBLK"],
+  [129, "EKEYREJECTED"],
+]);
 
 /** The error of a failed call, as Node's system errors: `code`, `errno`, `syscall` and `path`. */
 export function systemError(syscall: string, errno: number, path: FilePath | undefined): Error {
-  const code = errno === EKEYREJECTED ? "EKEYREJECTED" : getSystemErrorName(-errno);
+  const code = FURTHER_NAMES.get(errno) ?? getSystemErrorName(-errno);
   const shown = path === undefined ? undefined : path.toString();
   const error = new Error(`${code}: ${syscall} failed${shown === undefined ? "" : ` '${shown}'`}`);
   return Object.assign(error, { code, errno: -errno, syscall, ...(shown === undefined ? {} : { path: shown }) });

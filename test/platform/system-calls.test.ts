@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   closeSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -16,12 +17,14 @@ import { test } from "node:test";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import {
   cloneBlocks,
+  createMount,
   enableVerity,
   getXattr,
   isVerityUnsupported,
   linkOpenFile,
   listXattrs,
   makeDirectory,
+  makeNode,
   measureVerity,
   openUnnamedFile,
   readXattrs,
@@ -29,6 +32,7 @@ import {
   renameExchange,
   renameNoReplace,
   reopenForReading,
+  setModificationTime,
   setXattr,
   syncDirectory,
   syncFileSystem,
@@ -175,4 +179,23 @@ test("a temporary directory is gone after its scope", () => {
     assert.equal(statSync(path).mode & 0o7777, 0o700);
   }
   assert.equal(existsSync(path), false);
+});
+
+test("makeNode() makes a pipe and setModificationTime() dates a link itself, to the nanosecond and before 1970", () => {
+  using directory = temporaryDirectory();
+  const pipe = join(directory.path, "pipe");
+  makeNode(pipe, 0o010_600, 0);
+  assert.ok(lstatSync(pipe).isFIFO());
+  assert.throws(() => makeNode(pipe, 0o010_600, 0), { code: "EEXIST" });
+  const link = join(directory.path, "link");
+  symlinkSync("pipe", link);
+  setModificationTime(link, -2n, 123_456_789);
+  assert.equal(lstatSync(link, { bigint: true }).mtimeNs, -2_000_000_000n + 123_456_789n);
+  assert.notEqual(lstatSync(pipe, { bigint: true }).mtimeNs, lstatSync(link, { bigint: true }).mtimeNs);
+});
+
+test("createMount() of a file system that does not exist names the call that failed", () => {
+  assert.throws(() => createMount("no-such-file-system", { options: [], readOnly: true }), {
+    message: /^(ENODEV|EPERM): fsopen failed$/,
+  });
 });

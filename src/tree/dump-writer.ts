@@ -33,11 +33,30 @@ export function dumpLinkLine(path: ByteString, target: ByteString): string {
   return `${escapeField(path)} 0 @120000 - - - - 0.0 ${escapeField(target)} - -`;
 }
 
+/** A part of a tree. */
+export interface DumpPart {
+  /** As it is to be printed; the paths below it begin with it. */
+  readonly path: ByteString;
+  readonly node: TreeNode;
+}
+
 /** The lines of a whole tree with their newlines, one inode or further name each, depth first in byte order. */
-export function* dumpLines(root: DirectoryNode): Generator<string, void, undefined> {
-  const counts = hardLinkCounts(root);
+export function dumpLines(root: DirectoryNode): Generator<string, void, undefined> {
+  return dumpPartLines({ path: "/" as ByteString, node: root }, hardLinkCounts(root));
+}
+
+/**
+ * The lines of one node and, of a directory, of all that is below it. A further name refers to the first one in this
+ * part; names elsewhere only count.
+ *
+ * @param counts of the whole tree, from {@link hardLinkCounts}
+ */
+export function* dumpPartLines(
+  part: DumpPart,
+  counts: ReadonlyMap<LeafNode, number>,
+): Generator<string, void, undefined> {
   const firstPaths = new Map<LeafNode, ByteString>();
-  for (const { path, node } of walkTree(root)) {
+  for (const { path, node } of walkTree(part.node, part.path)) {
     if (node.kind === "directory") {
       yield `${dumpLine(path, node, directoryLinkCount(node))}\n`;
       continue;

@@ -10,9 +10,9 @@ export const DEPTH_MAX = 2048;
 /** MAXSYMLINKS of the Linux kernel. */
 const SYMLINKS_FOLLOWED_MAX = 40;
 
-/** `parent` and `name` as one path; the root is "/". */
+/** `parent` and `name` as one path; the root is "/", and another slash at the end of `parent` is not doubled either. */
 export function joinPath(parent: ByteString, name: ByteString): ByteString {
-  return (parent === "/" ? `/${name}` : `${parent}/${name}`) as ByteString;
+  return (parent.endsWith("/") ? `${parent}${name}` : `${parent}/${name}`) as ByteString;
 }
 
 /** A path for an error message, quoted. */

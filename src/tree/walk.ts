@@ -7,7 +7,7 @@ import { joinPath } from "./path.ts";
 export interface TreeVisit {
   readonly path: ByteString;
   readonly node: TreeNode;
-  /** Undefined for the root only. */
+  /** Undefined for the node where the walk begins only. */
   readonly parent: DirectoryNode | undefined;
   readonly name: ByteString;
 }
@@ -17,9 +17,13 @@ export function sortedNames(directory: DirectoryNode): ByteString[] {
   return [...directory.entries.keys()].sort(compareByteStrings);
 }
 
-/** Depth first, a directory before its entries, entries in byte order; begins with the root. */
-export function* walkTree(root: DirectoryNode): Generator<TreeVisit, void, undefined> {
-  const stack: TreeVisit[] = [{ path: "/" as ByteString, node: root, parent: undefined, name: "" as ByteString }];
+/**
+ * Depth first, a directory before its entries, entries in byte order; begins with the node itself.
+ *
+ * @param path what the node is called; the paths below it begin with that
+ */
+export function* walkTree(node: TreeNode, path = "/" as ByteString): Generator<TreeVisit, void, undefined> {
+  const stack: TreeVisit[] = [{ path, node, parent: undefined, name: "" as ByteString }];
   for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
     yield visit;
     const { node, path } = visit;

@@ -25,6 +25,14 @@ export function formatComposefsArgument(id: string, verityOptional = false): str
 }
 
 /**
+ * The self-describing form, as cfsctl prints it: versions 0 and 1 of EROFS images share `v1`; version 2 has the plain
+ * form (spec/repository.md 8).
+ */
+export function formatDigestArgument(id: string, algorithm: "sha256" | "sha512", version: 0 | 1 | 2): string {
+  return version === 2 ? formatComposefsArgument(id) : `${DIGEST_KEY}=v1-${algorithm}-12:${id}`;
+}
+
+/**
  * The one composefs argument of a command line.
  *
  * More than one is refused, even if they are equal: the host of a virtual machine can append to a signed command line

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CommandLine, findComposefsArgument, formatComposefsArgument } from "../../src/bls/index.ts";
+import {
+  CommandLine,
+  findComposefsArgument,
+  formatComposefsArgument,
+  formatDigestArgument,
+} from "../../src/bls/index.ts";
 
 const SHA256 = "ab".repeat(32);
 const SHA512 = "cd".repeat(64);
@@ -61,4 +66,11 @@ test("findComposefsArgument() refuses more than one, equal, different, quoted or
 test("formatComposefsArgument() writes what findComposefsArgument() reads", () => {
   assert.equal(formatComposefsArgument(SHA512), `composefs=${SHA512}`);
   assert.equal(find(formatComposefsArgument(SHA256, true))?.verityOptional, true);
+});
+
+test("formatDigestArgument() states format and hash, and findComposefsArgument() reads it", () => {
+  assert.equal(formatDigestArgument(SHA256, "sha256", 0), `composefs.digest=v1-sha256-12:${SHA256}`);
+  assert.equal(formatDigestArgument(SHA512, "sha512", 2), `composefs=${SHA512}`);
+  const { id, algorithm, formatVersion } = find(formatDigestArgument(SHA512, "sha512", 1)) ?? {};
+  assert.deepEqual([id, algorithm, formatVersion], [SHA512, "sha512", 1]);
 });

@@ -117,6 +117,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/repo-cat.ts")).repoCat,
   },
   {
+    path: ["repo", "cat-file"],
+    summary: "Write the bytes of a file of an image",
+    load: async () => (await import("./verbs/repo-cat-file.ts")).repoCatFile,
+  },
+  {
     path: ["repo", "create-image"],
     summary: "Make an image of a directory",
     load: async () => (await import("./verbs/repo-create-image.ts")).repoCreateImage,
@@ -127,9 +132,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/repo-compute-id.ts")).repoComputeId,
   },
   {
+    path: ["repo", "compute-karg"],
+    summary: "Compute the kernel argument that boots a directory",
+    load: async () => (await import("./verbs/repo-compute-karg.ts")).repoComputeKarg,
+  },
+  {
     path: ["repo", "create-dumpfile"],
     summary: "Print a directory's tree as dump text",
     load: async () => (await import("./verbs/repo-create-dumpfile.ts")).repoCreateDumpfile,
+  },
+  {
+    path: ["repo", "dump-files"],
+    summary: "Print files of an image as dump text",
+    load: async () => (await import("./verbs/repo-dump-files.ts")).repoDumpFiles,
+  },
+  {
+    path: ["repo", "extract"],
+    summary: "Unpack an image into a directory",
+    load: async () => (await import("./verbs/repo-extract.ts")).repoExtract,
   },
   {
     path: ["repo", "fsck"],
@@ -147,6 +167,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/repo-image-objects.ts")).repoImageObjects,
   },
   {
+    path: ["repo", "import-image"],
+    summary: "Take an EROFS image into a repository",
+    load: async () => (await import("./verbs/repo-import-image.ts")).repoImportImage,
+  },
+  {
     path: ["repo", "mkcomposefs"],
     summary: "Make an EROFS image of a directory or of dump text",
     load: async () => (await import("./verbs/repo-mkcomposefs.ts")).repoMkcomposefs,
@@ -155,6 +180,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["repo", "images"],
     summary: "List the named images",
     load: async () => (await import("./verbs/repo-images.ts")).repoImages,
+  },
+  {
+    path: ["repo", "mount"],
+    summary: "Mount an image",
+    load: async () => (await import("./verbs/repo-mount.ts")).repoMount,
+  },
+  {
+    path: ["repo", "transaction"],
+    summary: "Keep gc away until stopped",
+    load: async () => (await import("./verbs/repo-transaction.ts")).repoTransaction,
   },
   {
     path: ["container", "compute-composefs-digest"],

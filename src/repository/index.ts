@@ -12,6 +12,8 @@ export {
   imageOfTree,
   storeTreeImages,
 } from "./directory-image.ts";
+export { type PrivilegedParts, privilegedPartsText } from "./extract-rights.ts";
+export { type ExtractOptions, extractTree } from "./extract-tree.ts";
 export { checkRepository, type FsckOptions } from "./fsck.ts";
 export { brokenObjects, findHitReferences } from "./fsck-hits.ts";
 export {
@@ -24,6 +26,7 @@ export {
   fsckLines,
 } from "./fsck-report.ts";
 export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./gc.ts";
+export { storeForeignImage } from "./import-image.ts";
 export { type InitOptions, type InitResult, initRepository } from "./init.ts";
 export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";
 export {
@@ -35,6 +38,7 @@ export {
   parseMeta,
   type RepositoryMeta,
 } from "./meta.ts";
+export { type MountImageOptions, mountImage } from "./mount-image.ts";
 export type { ObjectDraft, StoredObject } from "./object-draft.ts";
 export type { ImportStatistics, ObjectImporter, ObjectSink } from "./object-importer.ts";
 export type { OpenObject } from "./object-reader.ts";
@@ -44,4 +48,6 @@ export { type OpenOptions, openRepository } from "./open.ts";
 export { type RepairOptions, type RepairReport, repairRepository } from "./repair.ts";
 export { Repository } from "./repository.ts";
 export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan-directory.ts";
+export { readStoredTree } from "./stored-tree.ts";
 export { streamContent } from "./stream-content.ts";
+export { verifiedChunks } from "./verified-object.ts";

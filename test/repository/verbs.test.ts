@@ -2,39 +2,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { main } from "../../src/cli/main.ts";
-import type { Output } from "../../src/cli/output.ts";
 import { temporaryDirectory } from "../../src/platform/index.ts";
 import { openRepository } from "../../src/repository/index.ts";
 import { SplitStreamWriter } from "../../src/splitstream/index.ts";
-
-interface Run {
-  readonly exitCode: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs a command line in this process. */
-async function run(...words: string[]): Promise<Run> {
-  let out = "";
-  let err = "";
-  const output: Output = {
-    line: (text) => {
-      out += `${text}\n`;
-    },
-    bytes: async (chunk) => {
-      out += Buffer.from(chunk).toString("latin1");
-    },
-    json: (value) => {
-      out += JSON.stringify(value);
-    },
-    remark: (text) => {
-      err += `${text}\n`;
-    },
-  };
-  const exitCode = await main([...words, "-q"], output);
-  return { exitCode, out, err };
-}
+import { run } from "../cli/run-verb.ts";
 
 test("repo init speaks as cfsctl does", async () => {
   using directory = temporaryDirectory();
@@ -71,6 +42,13 @@ test("an image goes from a directory into the repository and its id is the same 
   const id = created.out.trim().replace("sha512:", "");
   assert.match(id, /^[0-9a-f]{128}$/);
   assert.equal((await run("repo", "compute-id", "--repo", repo, "--bootable", root)).out, `${id}\n`);
+  const karg = async (...words: string[]) => (await run("repo", "compute-karg", ...words, root)).out;
+  assert.equal(await karg("--repo", repo), `composefs.digest=v1-sha512-12:${id}\n`);
+  assert.match(
+    await karg("--hash", "sha256", "--erofs-version", "0"),
+    /^composefs\.digest=v1-sha256-12:[0-9a-f]{64}\n$/,
+  );
+  assert.match(await karg("--hash", "sha256", "--erofs-version", "2"), /^composefs=[0-9a-f]{64}\n$/);
   const dumpFile = join(directory.path, "dump");
   const digest = await run("container", "compute-composefs-digest", "--write-dumpfile-to", dumpFile, root);
   assert.equal(digest.out, `${id}\n`);

@@ -1,0 +1,41 @@
+/** `sealroot repo cat-file IMAGE PATH`. */
+import { byteStringOfText } from "../../bytes/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import { readStoredTree, verifiedChunks } from "../../repository/index.ts";
+import { type DirectoryNode, type FileContent, resolvePath } from "../../tree/index.ts";
+import type { Command } from "../command.ts";
+import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const repoCatFile: Command = {
+  description: `Writes the bytes of one file of an image to standard output. Nothing is mounted. Symbolic links are followed inside
+the image. The content is compared with its digest, behind the last byte: exit code 1 means that what was written is
+not what the image says.`,
+  arguments: [IMAGE_ARGUMENT, { name: "PATH", summary: "of the file in the image" }],
+  options: [...IMAGE_OPTIONS, ...REPOSITORY_OPTIONS],
+  examples: ["sealroot repo cat-file --repo R my-system /usr/lib/os-release"],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
+    const content = fileContent(root, invocation.argument("PATH"));
+    if (content.type === "inline") {
+      await invocation.output.bytes(content.bytes);
+      return;
+    }
+    if (content.objectId === undefined)
+      throw cannotRead(invocation.argument("PATH"), "corrupt", "its content is not known");
+    using object = repository.objects.open(content.objectId);
+    for (const chunk of verifiedChunks(object, repository.objects.settings)) await invocation.output.bytes(chunk);
+  },
+};
+
+function fileContent(root: DirectoryNode, path: string): FileContent {
+  const node = resolvePath(root, byteStringOfText(path))?.node;
+  if (node === undefined) throw cannotRead(path, "not-found", "there is no such file");
+  if (node.kind !== "file") throw cannotRead(path, "unsupported", `it is a ${node.kind}, not a regular file`);
+  return node.content;
+}
+
+function cannotRead(path: string, code: "not-found" | "unsupported" | "corrupt", state: string): SealrootError {
+  return new SealrootError(code, `Cannot read ${path} in the image: ${state}`, { path });
+}

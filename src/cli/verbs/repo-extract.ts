@@ -1,0 +1,37 @@
+/** `sealroot repo extract IMAGE DIR`. */
+import { runStep } from "../../events/index.ts";
+import { extractTree, privilegedPartsText, readStoredTree } from "../../repository/index.ts";
+import type { Command } from "../command.ts";
+import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const repoExtract: Command = {
+  description: `Unpacks an image into a directory that does not exist yet or is empty: files, directories, symbolic and hard links,
+modes, times, extended attributes. Every content is compared with its digest. DIR has its name when it is complete.
+
+Owners, devices and security attributes need root. As an ordinary user give --no-same-owner to go on without them: files
+then belong to the caller, and set-user-id and set-group-id bits are left out too.`,
+  arguments: [IMAGE_ARGUMENT, { name: "DIR", summary: "the directory to make" }],
+  options: [
+    { flags: "--no-same-owner", summary: "leave out owners, devices, all attributes but user.*, set-id bits" },
+    { flags: "--no-xattrs", summary: "leave out all extended attributes" },
+    ...IMAGE_OPTIONS,
+    ...REPOSITORY_OPTIONS,
+  ],
+  examples: [
+    "sealroot repo extract --repo R my-system rootfs",
+    "sealroot repo extract --no-same-owner --bootable os rootfs",
+  ],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
+    // commander turns --no-X into "X", which is true unless it is given.
+    const sameOwner = invocation.flag("same-owner");
+    const xattrs = invocation.flag("xattrs");
+    const parts = await runStep(invocation.events, "extract files", (reporter) =>
+      extractTree(repository, root, invocation.argument("DIR"), { sameOwner, xattrs, reporter }),
+    );
+    const leftOut = sameOwner ? undefined : privilegedPartsText(parts);
+    if (leftOut !== undefined) invocation.output.remark(`Left out: ${leftOut}`);
+  },
+};

@@ -1,0 +1,33 @@
+/** `sealroot repo import-image REF`. */
+import { IMAGE_MAX_BYTES } from "../../erofs/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import { storeForeignImage } from "../../repository/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const repoImportImage: Command = {
+  description: `Takes an EROFS image from standard input into the repository, names it, and prints its id. It must be a composefs
+image of any version, without a flaw, and its objects must be in the repository.`,
+  arguments: [{ name: "REF", summary: "the reference to make, images/refs/REF" }],
+  options: REPOSITORY_OPTIONS,
+  examples: ["sealroot repo import-image --repo R my-system < image.erofs"],
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const image = storeForeignImage(repository, await standardInput(), invocation.argument("REF"));
+    invocation.output.line(`${repository.algorithm}:${image.objectId}`);
+  },
+};
+
+async function standardInput(): Promise<Uint8Array> {
+  const parts: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const part of process.stdin) {
+    const bytes = Buffer.from(part);
+    sizeBytes += bytes.length;
+    if (sizeBytes > IMAGE_MAX_BYTES) {
+      throw new SealrootError("unsupported", `Cannot import the image: it has more than ${IMAGE_MAX_BYTES} bytes`);
+    }
+    parts.push(bytes);
+  }
+  return Buffer.concat(parts);
+}

@@ -7,6 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
+import type { EventSink } from "../events/index.ts";
 import { COMMANDS, type CommandEntry } from "./commands.ts";
 import { groupHelp, topHelp } from "./help.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -69,9 +70,10 @@ function withoutVerb(words: readonly string[], output: Output): number {
 }
 
 async function runEntry(entry: CommandEntry, words: readonly string[], output: Output): Promise<number> {
-  const [{ parseInvocation }, { progressView }, command] = await Promise.all([
+  const [{ parseInvocation }, { progressView }, { progressFdSink }, command] = await Promise.all([
     import("./parse.ts"),
     import("./progress.ts"),
+    import("./progress-fd.ts"),
     entry.load(),
   ]);
   const parsed = parseInvocation(entry, command, words);
@@ -80,8 +82,13 @@ async function runEntry(entry: CommandEntry, words: readonly string[], output: O
     return 0;
   }
   const view = progressView(parsed.progress, process.stderr);
+  const lines = parsed.progressFd === undefined ? undefined : progressFdSink(parsed.progressFd);
+  const events: EventSink = (event) => {
+    view.sink(event);
+    lines?.(event);
+  };
   try {
-    return (await command.run(parsed.invocation(output, view.sink))) ?? 0;
+    return (await command.run(parsed.invocation(output, events))) ?? 0;
   } finally {
     view.close();
   }

@@ -6,10 +6,17 @@ import type { Command, Invocation } from "./command.ts";
 import type { CommandEntry } from "./commands.ts";
 import type { Output } from "./output.ts";
 import { PROGRESS_MODES, type ProgressMode } from "./progress.ts";
+import { parseProgressFd } from "./progress-fd.ts";
 
 /** What parsing found: run the verb, or only print this text (help) and be done. */
 export type ParseResult =
-  | { readonly type: "run"; readonly progress: ProgressMode; invocation(output: Output, events: EventSink): Invocation }
+  | {
+      readonly type: "run";
+      readonly progress: ProgressMode;
+      /** Where progress goes as JSON lines besides. */
+      readonly progressFd: number | undefined;
+      invocation(output: Output, events: EventSink): Invocation;
+    }
   | { readonly type: "help"; readonly text: string };
 
 /**
@@ -46,6 +53,7 @@ export function parseInvocation(entry: CommandEntry, command: Command, words: re
   return {
     type: "run",
     progress: values.quiet === true ? "none" : ((values.progress as ProgressMode | undefined) ?? "auto"),
+    progressFd: typeof values.progressFd === "string" ? parseProgressFd(values.progressFd) : undefined,
     invocation: (output, events) => new ParsedInvocation(positional, values, output, events),
   };
 }
@@ -70,6 +78,7 @@ function commanderFor(entry: CommandEntry, command: Command): Commander {
   if (command.reportsJson) parser.option("--json", "print the result as JSON");
   parser.option("-q, --quiet", "report no progress");
   parser.addOption(new Option("--progress <HOW>", "how to report progress on standard error").choices(PROGRESS_MODES));
+  parser.option("--progress-fd <N>", "also report progress as bootc does: JSON lines on file descriptor N");
   parser.helpOption("-h, --help", "show this help");
   parser.addHelpText("after", `\nExample:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
   return parser;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { main } from "../../src/cli/main.ts";
@@ -125,4 +126,33 @@ test("what cannot be pulled is one clear line and exit code 1, or 2 for a wrong 
     const result = await pull(reference);
     assert.deepEqual([result.exit, result.remarks], [exit, [`sealroot: ${message}`, `  ${hint}`]]);
   }
+});
+
+test("a pull reports on the descriptor of --progress-fd in bootc's shape, and is quiet when told", async () => {
+  const { repo, layout } = await pulled("02-whiteouts");
+  const path = join(scratch.path, "progress.jsonl");
+  const fd = openSync(path, "w");
+  const other = join(scratch.path, "progress-repository");
+  await run("repo", "init", "--insecure", other);
+  const words = ["image", "pull", "--repo", other, `oci:${layout}:t`, "x", "--quiet", "--progress-fd", String(fd)];
+  const { exit, remarks } = await run(...words);
+  closeSync(fd);
+  assert.deepEqual([exit, remarks], [0, []]);
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  const objects = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(objects[0], { type: "Start", version: "0.1.0" });
+  const last = objects.filter(({ type }) => type === "ProgressBytes").at(-1);
+  const inspect = JSON.parse((await run("image", "inspect", "--repo", repo, "case:t")).out);
+  const layers: { digest: string; size: number }[] = JSON.parse(inspect.manifest).layers;
+  const totalBytes = layers.reduce((sum, { size }) => sum + size, 0);
+  assert.deepEqual(
+    [last.task, last.id, last.bytes, last.bytesTotal, last.steps],
+    ["pulling", "composefs-pull", totalBytes, totalBytes, layers.length],
+  );
+  assert.deepEqual(
+    last.subtasks.map(({ id, bytes }: { id: string; bytes: number }) => [id, bytes]).sort(),
+    layers.map(({ digest, size }) => [digest, size]).sort(),
+  );
+  const refused = await run("image", "pull", "--repo", other, `oci:${layout}:t`, "x", "--progress-fd", "1");
+  assert.equal(refused.exit, 2);
 });

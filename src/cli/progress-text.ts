@@ -1,0 +1,43 @@
+/** Events and steps in words, for terminals and logs. */
+import type { Subtask, WorkEvent } from "../events/index.ts";
+import type { RunningStep } from "./progress-state.ts";
+import { formatBytes, formatDuration } from "./table.ts";
+
+/** The line that stays behind for an event, if one does. A failure is told once, by the error itself. */
+export function settledLine(event: WorkEvent): string | undefined {
+  switch (event.type) {
+    case "step-finished":
+      return `  ${event.step}  ${formatDuration(event.durationMs)}`;
+    case "message":
+      return event.level === "warning" ? `warning: ${event.text}` : `  ${event.text}`;
+    default:
+      return undefined;
+  }
+}
+
+/** How far something is: `43 % of 293.0 MB`, or the bare quantity where the whole is unknown. */
+export function amountText({ done, total, unit }: Pick<Subtask, "done" | "total" | "unit">): string {
+  const quantity = (value: number) => (unit === "bytes" ? formatBytes(value) : String(value));
+  if (total === undefined || total === 0) return quantity(done);
+  return `${percentOf(done, total)} % of ${quantity(total)}`;
+}
+
+/** Whole percent, never more than 100. */
+export function percentOf(done: number, total: number): number {
+  return Math.min(100, Math.floor((done / total) * 100));
+}
+
+/** Speed and time left of a step that moves bytes, each with two spaces in front; empty as long as they are unknown. */
+export function speedText({ progress, rate }: RunningStep): string {
+  const bytesPerSecond = rate.perSecond();
+  if (progress?.unit !== "bytes" || bytesPerSecond === undefined) return "";
+  const leftMs = progress.total === undefined ? undefined : rate.leftMs(progress.total);
+  const left = leftMs === undefined ? "" : `  ${leftText(leftMs)}`;
+  return `  ${formatBytes(Math.round(bytesPerSecond))}/s${left}`;
+}
+
+/** Whole seconds, as an estimate is no better: `12 s left`, `3 min 05 s left`. */
+function leftText(leftMs: number): string {
+  const seconds = Math.ceil(leftMs / 1000);
+  return `${seconds < 100 ? `${seconds} s` : formatDuration(seconds * 1000)} left`;
+}

@@ -1,0 +1,52 @@
+/** The verdict of a policy over an image (spec/chunked-and-policy.md 3.1). */
+import { SealrootError } from "../../errors/index.ts";
+import { formatReference } from "../reference.ts";
+import type { Policy } from "./policy-file.ts";
+import type { Requirement } from "./requirements.ts";
+import { requirementsFor } from "./scopes.ts";
+import { requireSigstoreSigned } from "./sigstore-signed.ts";
+import { type PolicySubject, rejected } from "./subject.ts";
+
+/**
+ * Holds an image to a policy: every requirement of the one scope it falls under must be met.
+ *
+ * @throws SealrootError `untrusted`, naming image, requirement, scope and reason; `unsupported` for a requirement that cannot
+ *   be judged here; and, in their own words, errors of reading keys and of the registry
+ */
+export async function assertAccepted(policy: Policy, subject: PolicySubject, now = new Date()): Promise<void> {
+  const { requirements, scope } = requirementsFor(policy, subject.reference);
+  for (const [index, requirement] of requirements.entries()) {
+    try {
+      await evaluate(requirement, subject, now);
+    } catch (error) {
+      if (!(error instanceof SealrootError) || (error.code !== "untrusted" && error.code !== "unsupported"))
+        throw error;
+      const image = formatReference(subject.reference);
+      const where = `requirement ${index + 1} (${requirement.type}) of ${scope} in ${policy.path}`;
+      throw new SealrootError(
+        error.code,
+        `Cannot accept image ${image}: ${where}: ${error.message}`,
+        { ...error.data, path: image, actual: subject.manifest.digest },
+        error,
+      );
+    }
+  }
+}
+
+async function evaluate(requirement: Requirement, subject: PolicySubject, now: Date): Promise<void> {
+  switch (requirement.type) {
+    case "insecureAcceptAnything":
+      return;
+    case "reject":
+      throw rejected("Running image is rejected by policy");
+    case "signedBaseLayer":
+      // As with the reference, which reads this requirement and has never evaluated it.
+      throw rejected("signedBaseLayer not implemented yet");
+    case "sigstoreSigned":
+      return requireSigstoreSigned(requirement, subject, now);
+    case "sigstoreBundle":
+      return (await import("./sigstore-bundle.ts")).requireSigstoreBundle(requirement, subject);
+    case "signedBy":
+      return (await import("./signed-by.ts")).requireSignedBy(requirement, subject);
+  }
+}

@@ -1,0 +1,100 @@
+/** OpenPGP signatures kept beside a registry, numbered from 1 (spec/chunked-and-policy.md 2.3). */
+import { readFile, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { asSealrootError, hasErrno, reasonOf, SealrootError } from "../../errors/index.ts";
+import type { ImageReference } from "../reference.ts";
+import { nameOfReference } from "./image-name.ts";
+import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
+
+const SIGNATURE_MAX_BYTES = 4 << 20;
+const SIGNATURES_MAX = 128;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** What a file of another kind than bare OpenPGP begins with, after a zero byte and up to a line feed. */
+const FORMAT_SIMPLE_SIGNING = "simple-signing";
+
+/**
+ * The OpenPGP signatures of one manifest of an image; those of other kinds are left out.
+ * @throws SealrootError `corrupt`, or as the file system or server says
+ */
+export async function readSimpleSignatures(reference: ImageReference, manifestDigest: string): Promise<Uint8Array[]> {
+  const base = await baseOf(reference, manifestDigest);
+  const signatures: Uint8Array[] = [];
+  if (base === undefined) return signatures;
+  for (let number = 1; ; number++) {
+    if (number > SIGNATURES_MAX) {
+      throw new SealrootError("unsupported", `Cannot read signatures ${base}: there are more than ${SIGNATURES_MAX}`);
+    }
+    const bytes = await fetchSignature(`${base}/signature-${number}`);
+    if (bytes === undefined) return signatures;
+    const signature = openPgpOf(bytes);
+    if (signature !== undefined) signatures.push(signature);
+  }
+}
+
+/** The URL or directory that holds `signature-1` and so on. */
+async function baseOf(reference: ImageReference, manifestDigest: string): Promise<string | undefined> {
+  if (reference.transport === "dir") return reference.path;
+  if (reference.transport !== "docker") return undefined;
+  const { lookaside = defaultLookaside() } = signatureStorageOf(await readRegistriesD(), reference);
+  const { repository } = nameOfReference(reference);
+  const path = repository.slice(repository.indexOf("/") + 1);
+  return `${lookaside.replace(/\/$/, "")}/${path}@${manifestDigest.replace(":", "=")}`;
+}
+
+function defaultLookaside(): string {
+  return `file://${process.getuid?.() === 0 ? "/var/lib" : join(homedir(), ".local/share")}/containers/sigstore`;
+}
+
+/** Undefined when there is none of that number. */
+async function fetchSignature(location: string): Promise<Uint8Array | undefined> {
+  if (/^https?:/.test(location)) return download(location);
+  const path = location.startsWith("file:") ? fileURLToPath(location) : location;
+  try {
+    if ((await stat(path)).size > SIGNATURE_MAX_BYTES) throw tooLarge(path);
+    return await readFile(path);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+    throw asSealrootError(error, "Cannot read signature", { path });
+  }
+}
+
+/** Credentials are not sent: the place is no part of the registry. */
+async function download(url: string): Promise<Uint8Array | undefined> {
+  let response: Response;
+  try {
+    response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), credentials: "omit" });
+  } catch (error) {
+    throw new SealrootError("failed", `Cannot fetch signature ${url}: ${reasonOf(error)}`, { path: url }, error);
+  }
+  if (response.status === 404) return undefined;
+  if (!response.ok || response.body === null) {
+    const code = response.status === 401 || response.status === 403 ? "no-access" : "failed";
+    throw new SealrootError(code, `Cannot fetch signature ${url}: the server answers ${response.status}`, {
+      path: url,
+    });
+  }
+  const parts: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const part of response.body) {
+    sizeBytes += part.length;
+    if (sizeBytes > SIGNATURE_MAX_BYTES) throw tooLarge(url);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+function openPgpOf(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes[0] !== 0) return bytes;
+  const end = bytes.indexOf(0x0a);
+  const format = Buffer.from(bytes.subarray(1, Math.max(end, 1))).toString("latin1");
+  return format === FORMAT_SIMPLE_SIGNING ? bytes.subarray(end + 1) : undefined;
+}
+
+function tooLarge(path: string): SealrootError {
+  return new SealrootError("corrupt", `Cannot read signature ${path}: it is larger than ${SIGNATURE_MAX_BYTES} bytes`, {
+    path,
+  });
+}

@@ -1,0 +1,100 @@
+/** policy.json: which images may be pulled (spec/chunked-and-policy.md 3.1; containers-policy.json(5)). */
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { asSealrootError, hasErrno } from "../../errors/index.ts";
+import { Fields } from "./fields.ts";
+import { type Requirement, readRequirement } from "./requirements.ts";
+import { type JsonValue, parseStrictJson } from "./strict-json.ts";
+
+/** Requirements of which every one must be met. */
+export type RequirementList = readonly Requirement[];
+
+export interface Policy {
+  /** Where it was read, for messages. */
+  readonly path: string;
+  readonly default: RequirementList;
+  /** Transport → scope → requirements. */
+  readonly transports: ReadonlyMap<string, ReadonlyMap<string, RequirementList>>;
+}
+
+/**
+ * Reads a policy.
+ *
+ * Strict as the reference: one unknown, doubled or misspelt key, one empty list, anything behind the document, and the whole
+ * file is refused, because a rule that is silently not applied is worse than no pull. Transports that are not known here are
+ * kept; nothing is pulled through them.
+ *
+ * @param path names the file in errors
+ * @throws SealrootError `corrupt` with the place and the reason
+ */
+export function parsePolicy(bytes: Uint8Array, path: string): Policy {
+  const what = `policy ${path}`;
+  const fields = Fields.of(parseStrictJson(bytes, what), what);
+  fields.only(["default", "transports"]);
+  const transports = new Map<string, Map<string, RequirementList>>();
+  if (fields.has("transports")) {
+    const inner = fields.inner("transports");
+    for (const transport of inner.object.keys()) transports.set(transport, readScopes(inner, transport, what));
+  }
+  if (!fields.has("default")) throw fields.refused("default", "is missing");
+  return { path, default: readList(fields, "default", what), transports };
+}
+
+/**
+ * Reads the policy in a file.
+ * @throws SealrootError as {@link parsePolicy}; `not-found`, `no-access`
+ */
+export async function readPolicy(path: string): Promise<Policy> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw asSealrootError(error, "Cannot read policy", { path });
+  });
+  return parsePolicy(bytes, path);
+}
+
+/** The places where a policy is looked for, in order; the first that is there is the only one. */
+export function policySearchPath(environment: NodeJS.ProcessEnv = process.env): readonly string[] {
+  const named = environment.CONTAINERS_POLICY_JSON ?? "";
+  if (named !== "") return [named];
+  const configured = environment.XDG_CONFIG_HOME ?? "";
+  const configuration = configured === "" ? join(homedir(), ".config") : configured;
+  return [
+    join(configuration, "containers/policy.json"),
+    "/etc/containers/policy.json",
+    "/usr/share/containers/policy.json",
+  ];
+}
+
+/**
+ * The first policy of a search path; undefined when none of the files exists. A file named by the environment must exist.
+ * @throws SealrootError as {@link readPolicy}
+ */
+export async function findPolicy(paths: readonly string[] = policySearchPath()): Promise<Policy | undefined> {
+  for (const path of paths) {
+    try {
+      return parsePolicy(await readFile(path), path);
+    } catch (error) {
+      if (paths.length > 1 && (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR"))) continue;
+      throw asSealrootError(error, "Cannot read policy", { path });
+    }
+  }
+  return undefined;
+}
+
+/** Transports whose scopes are paths: the root would be a second spelling of the empty scope (containers-policy.json(5)). */
+const PATH_TRANSPORTS = ["dir", "oci"];
+
+function readScopes(transports: Fields, transport: string, what: string): Map<string, RequirementList> {
+  const scopes = transports.inner(transport);
+  const lists = new Map<string, RequirementList>();
+  for (const scope of scopes.object.keys()) {
+    if (scope === "/" && PATH_TRANSPORTS.includes(transport)) throw scopes.refused(scope, 'is not a scope; write ""');
+    lists.set(scope, readList(scopes, scope, what));
+  }
+  return lists;
+}
+
+function readList(fields: Fields, key: string, what: string): RequirementList {
+  const place = fields.placeOf(key);
+  return fields.list(key).map((value: JsonValue, index) => readRequirement(value, what, `${place}[${index}]`));
+}

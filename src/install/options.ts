@@ -1,6 +1,7 @@
 /** What an installation is asked to do, and which of bootc's options have no meaning for a sealed image. */
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
+import type { PolicyChoice } from "../oci/index.ts";
 
 export interface InstallToDiskOptions {
   /** Plain file to make, or block device to write. */
@@ -24,6 +25,8 @@ export interface InstallToDiskOptions {
   readonly sourceDateEpoch?: number;
   /** Where the repository is staged; beside a target file, or in /var/tmp, when absent. */
   readonly stagingParent?: string;
+  /** What decides whether the image may be installed; the machine's policy when absent. */
+  readonly policy?: PolicyChoice;
   readonly events: EventSink;
 }
 

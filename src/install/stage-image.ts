@@ -10,6 +10,7 @@ import {
   mergeLayers,
   type OpenedImage,
   openImage,
+  type PolicyChoice,
   parseReference,
   pullImage,
   readStoredImage,
@@ -25,6 +26,8 @@ export interface StageOptions {
   readonly directory: string;
   /** Called with the sum of the compressed layers before anything is pulled; may refuse. */
   readonly checkSize: (layerBytes: number) => void;
+  /** What decides whether the image may be installed; the machine's policy when absent. */
+  readonly policy?: PolicyChoice;
   readonly events: EventSink;
 }
 
@@ -60,7 +63,12 @@ export async function stageImage(options: StageOptions): Promise<StagedImage> {
   const { repository } = await initRepository(repositoryPath, { algorithm: "sha512", protection: "offline" });
   using _ = repository;
   const name = `${HOST_TAG_PREFIX}${manifestDigest}`;
-  const pulled = await pullImage(repository, options.source, { name, bootable: true, events: options.events });
+  const pulled = await pullImage(repository, options.source, {
+    ...policyOf(options),
+    name,
+    bootable: true,
+    events: options.events,
+  });
   if (pulled.manifestDigest !== manifestDigest) {
     throw new SealrootError("conflict", `Cannot install ${options.source}: the image was replaced while it was read`, {
       expected: manifestDigest,
@@ -74,7 +82,7 @@ export async function stageImage(options: StageOptions): Promise<StagedImage> {
 }
 
 async function inspectSource(options: StageOptions): Promise<{ manifestDigest: string; architecture: string }> {
-  const image: OpenedImage = await openImage(parseReference(options.source));
+  const image: OpenedImage = await openImage(parseReference(options.source), policyOf(options));
   try {
     if (image.config === undefined) {
       throw new SealrootError("unsupported", `Cannot install ${options.source}: it is an artifact, not an image`, {
@@ -86,6 +94,10 @@ async function inspectSource(options: StageOptions): Promise<{ manifestDigest: s
   } finally {
     await image.close();
   }
+}
+
+function policyOf({ policy }: StageOptions): { readonly policy?: PolicyChoice } {
+  return policy === undefined ? {} : { policy };
 }
 
 interface ImageTrees {

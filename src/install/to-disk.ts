@@ -74,6 +74,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const image = await stageImage({
     source: options.source,
     directory: staging.path,
+    ...(options.policy === undefined ? {} : { policy: options.policy }),
     checkSize: (layerBytes) => checkFreeSpace(staging.path, layerBytes, "the staged repository"),
     events,
   });

@@ -2,6 +2,7 @@
 import { SealrootError } from "../errors/index.ts";
 import type { BlobReader } from "./blobs.ts";
 import type { Descriptor, ImageIndex } from "./documents.ts";
+import type { SignatureStore } from "./policy/index.ts";
 import { formatReference, type ImageReference } from "./reference.ts";
 
 /** What a reference names, before one image is chosen. */
@@ -14,6 +15,8 @@ export interface ImageSource {
    * blobs.
    */
   readManifest(descriptor: Descriptor): Promise<Uint8Array>;
+  /** Where signatures of the image are, when the place has room for them. */
+  readonly signatures?: SignatureStore;
   close(): Promise<void>;
 }
 

@@ -33,6 +33,7 @@ export {
 export { putLayer, type WrittenLayer } from "./layer-writer.ts";
 export { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
 export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";
+export { ACCEPT_ANYTHING, type PolicyChoice } from "./policy/index.ts";
 export { type PulledImage, type PullOptions, pullImage } from "./pull.ts";
 export type { LayerStatistics } from "./pull-layers.ts";
 export {

@@ -4,14 +4,17 @@ import { OciArchive } from "./archive.ts";
 import { type Descriptor, type ImageIndex, readIndex } from "./documents.ts";
 import type { ImageSource } from "./image-source.ts";
 import { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
+import { layoutSignatures } from "./policy/index.ts";
 import { formatReference, type PathReference } from "./reference.ts";
 
 /** @throws SealrootError `not-found` when there is no layout, or none of its images has the tag */
 export async function openLayoutSource(reference: PathReference): Promise<ImageSource> {
   const layout = await OciLayout.open(reference.path);
+  const index = await layout.readIndex();
   return {
-    index: withTag(await layout.readIndex(), reference),
+    index: withTag(index, reference),
     blobs: layout.blobs,
+    signatures: layoutSignatures(index, layout.blobs),
     readManifest: (descriptor) => layout.blobs.readWhole(descriptor),
     close: async () => {},
   };
@@ -25,6 +28,7 @@ export async function openArchiveSource(reference: PathReference): Promise<Image
     return {
       index: withTag(index, reference),
       blobs: archive,
+      signatures: layoutSignatures(index, archive),
       readManifest: (descriptor) => archive.readWhole(descriptor),
       close: () => archive.close(),
     };

@@ -2,6 +2,7 @@
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, silent } from "../events/index.ts";
 import type { Repository } from "../repository/index.ts";
+import { MACHINE_POLICY, type PolicyChoice } from "./policy/index.ts";
 import { type RecordedImage, recordImage } from "./record-image.ts";
 import { parseReference } from "./reference.ts";
 import { openImage } from "./source.ts";
@@ -18,6 +19,8 @@ export interface PullOptions {
   readonly keepUserXattrs?: boolean;
   /** Bytes that a layer may unpack to; 100 times its blob, or 1 GiB if that is more, when absent. */
   readonly layerLimitBytes?: number;
+  /** What decides whether the image may be pulled; the machine's policy when absent. */
+  readonly policy?: PolicyChoice;
   readonly events?: EventSink;
 }
 
@@ -46,9 +49,12 @@ export async function pullImage(
   const name = options.name ?? reference;
   const tag = encodeTag(name);
   const events = options.events ?? silent;
+  const { policy = MACHINE_POLICY } = options;
   repository.assertWritable();
   const configAtHand = (digest: string) => storedConfigBytes(repository, digest);
-  const image = await runStep(events, "read image", () => openImage(parseReference(reference), { configAtHand }));
+  const image = await runStep(events, "read image", () =>
+    openImage(parseReference(reference), { policy, configAtHand }),
+  );
   try {
     const bootVariants = options.bootable === true ? [{ keepUserXattrs: options.keepUserXattrs ?? false }] : [];
     const { layerLimitBytes } = options;

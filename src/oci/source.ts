@@ -3,6 +3,8 @@ import type { BlobReader } from "./blobs.ts";
 import { chooseImage, type ReadImage, runningPlatform } from "./choose-image.ts";
 import type { Platform } from "./documents.ts";
 import { openSource } from "./image-source.ts";
+import { enforcePolicy, MACHINE_POLICY, type PolicyChoice } from "./policy/index.ts";
+import { policySubject } from "./policy-subject.ts";
 import type { ImageReference } from "./reference.ts";
 
 /** An image whose manifest and configuration have been read and checked against their digests. */
@@ -16,6 +18,8 @@ export interface OpenImageOptions {
   readonly platform?: Platform;
   /** A configuration that need not be fetched: its bytes, known to have this digest; undefined for one that must be. */
   readonly configAtHand?: (digest: string) => Promise<Uint8Array | undefined>;
+  /** What decides whether the image may be used; the machine's policy when absent. */
+  readonly policy?: PolicyChoice;
 }
 
 /**
@@ -25,12 +29,14 @@ export interface OpenImageOptions {
  * whatever its platform, so that images can be sealed on a machine of another kind.
  *
  * @throws SealrootError `not-found` naming the tags there are, `usage` when several images remain, `unsupported` for
- *   nested indexes, `corrupt` for documents that are not what their digests or formats say
+ *   nested indexes, `corrupt` for documents that are not what their digests or formats say, `untrusted` when the policy
+ *   does not accept the image
  */
 export async function openImage(reference: ImageReference, options: OpenImageOptions = {}): Promise<OpenedImage> {
   const source = await openSource(reference);
   try {
     const image = await chooseImage(source, reference, options.platform ?? runningPlatform(), options.configAtHand);
+    await enforcePolicy(options.policy ?? MACHINE_POLICY, policySubject(reference, source, image));
     return { ...image, blobs: source.blobs, close: () => source.close() };
   } catch (error) {
     await source.close();

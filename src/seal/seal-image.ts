@@ -5,6 +5,7 @@ import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import type { EnrolmentFiles } from "../keys/index.ts";
 import {
+  ACCEPT_ANYTHING,
   formatReference,
   type ImageConfig,
   type ImageReference,
@@ -13,6 +14,7 @@ import {
   OciLayout,
   type OpenedImage,
   openImage,
+  type PolicyChoice,
   pullImage,
   readStoredConfig,
 } from "../oci/index.ts";
@@ -36,6 +38,8 @@ export type InitramfsCarrier = "minimal" | "extend";
 
 export interface SealOptions {
   readonly source: ImageReference;
+  /** What decides whether the source may be used; the machine's policy when absent. */
+  readonly policy?: PolicyChoice | undefined;
   /** An OCI layout; made when it does not exist. */
   readonly output: ImageReference;
   /** Undefined leaves the UKI unsigned, to be signed elsewhere. */
@@ -77,7 +81,7 @@ export interface SealReport {
  */
 export async function sealImage(options: SealOptions): Promise<SealReport> {
   const output = checkedOutput(options.source, options.output);
-  const source = await openImage(options.source);
+  const source = await openImage(options.source, policyOf(options));
   try {
     const { config } = source;
     if (config === undefined) throw notAnImage(options.source);
@@ -93,6 +97,10 @@ export async function sealImage(options: SealOptions): Promise<SealReport> {
   }
 }
 
+function policyOf({ policy }: SealOptions): { readonly policy?: PolicyChoice } {
+  return policy === undefined ? {} : { policy };
+}
+
 async function sealInto(
   repository: Repository,
   source: OpenedImage & { readonly config: ImageConfig },
@@ -101,7 +109,10 @@ async function sealInto(
 ): Promise<SealReport> {
   const { events } = options;
   const created = options.created ?? timeOf(source.config);
-  const { configDigest } = await pullImage(repository, formatReference(options.source), { events });
+  const { configDigest } = await pullImage(repository, formatReference(options.source), {
+    ...policyOf(options),
+    events,
+  });
   const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
   const files = new TreeFiles(root, (id) => repository.objects.read(id));
   const architecture = architectureOf(source.config.architecture);
@@ -150,7 +161,11 @@ async function writeAndCheck(
       const layout = await OciLayout.create(output.path);
       return writeSealedImage(source, parts.members, layout, output.tag, created);
     });
-    const { bootImageIds } = await pullImage(repository, formatReference(output), { bootable: true, events });
+    const { bootImageIds } = await pullImage(repository, formatReference(output), {
+      bootable: true,
+      policy: ACCEPT_ANYTHING,
+      events,
+    });
     const actual = bootImageIds.get(1);
     if (actual !== parts.imageId) {
       throw new SealrootError("corrupt", "Cannot seal the image: the written image has another digest than its UKI", {

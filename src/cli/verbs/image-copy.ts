@@ -3,6 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { copyAllImages, copyImage, type ImageReference, parsePlatform, parseReference } from "../../oci/index.ts";
 import type { Command, Invocation } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
+import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-image.ts";
 
 export const imageCopy: Command = {
@@ -18,6 +19,7 @@ DESTINATION is oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   options: [
     { flags: "--all", summary: "the images of all platforms, and the index over them" },
     { flags: "--platform <OS/ARCH>", summary: "the image for this platform (default: that of this machine)" },
+    ...POLICY_OPTIONS,
     ...COMPRESSION_OPTIONS,
     DIGEST_FILE_OPTION,
   ],
@@ -37,6 +39,7 @@ DESTINATION is oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
     const written = await copyImage(source, target, {
       ...compressionOptions(invocation),
       platform: platform === undefined ? undefined : parsePlatform(platform),
+      policy: policyChoice(invocation),
       events: invocation.events,
     });
     await reportWritten(invocation, target, written);
@@ -50,7 +53,10 @@ async function copyAll(invocation: Invocation, source: ImageReference, target: I
       hint: `leave out --all or --${other}`,
     });
   }
-  const { digest } = await copyAllImages(source, target, { events: invocation.events });
+  const { digest } = await copyAllImages(source, target, {
+    policy: policyChoice(invocation),
+    events: invocation.events,
+  });
   await writeDigestFile(invocation, digest);
   if (invocation.json)
     invocation.output.json({ reference: invocation.argument("DESTINATION"), manifest_digest: digest });

@@ -2,6 +2,7 @@
 import { type PulledImage, pullImage } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
+import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { parseSize } from "../size.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
@@ -9,7 +10,7 @@ import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
 export const imagePull: Command = {
   description: `Brings an OCI image into a composefs repository: file bodies become objects, and the root file system becomes an
 EROFS image. Digests of blobs and of their uncompressed content are checked while they stream; what does not
-match gets no name.
+match gets no name. Nor does an image that the policy does not accept.
 
 REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the image is tagged with the reference.`,
   arguments: [
@@ -23,6 +24,7 @@ REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the ima
       flags: "--layer-limit <SIZE>",
       summary: "let a layer unpack to this much (default: 1 GiB, or 100 times its compressed size)",
     },
+    ...POLICY_OPTIONS,
     ...REPOSITORY_OPTIONS,
   ],
   examples: ["sealroot image pull --repo R oci:debian:latest debian"],
@@ -36,6 +38,7 @@ REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the ima
       bootable: invocation.flag("bootable"),
       keepUserXattrs: keepsUserXattrs(invocation),
       ...(layerLimit === undefined ? {} : { layerLimitBytes: parseSize(layerLimit, "--layer-limit") }),
+      policy: policyChoice(invocation),
       events: invocation.events,
     });
     if (invocation.json) invocation.output.json(report(repository, pulled));

@@ -8,6 +8,7 @@ import {
 } from "../../install/index.ts";
 import { buildTime } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
+import { ENFORCE_POLICY_OPTION, POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { parseSize } from "../size.ts";
 import { formatBytes } from "../table.ts";
 
@@ -31,6 +32,8 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
       flags: "--staging-directory <DIR>",
       summary: "where the repository is staged (default: beside a disk file, else /var/tmp)",
     },
+    ENFORCE_POLICY_OPTION,
+    ...POLICY_OPTIONS,
     { flags: "--filesystem <TYPE>", summary: "root file system (default ext4)", choices: ["ext4", "xfs", "btrfs"] },
     { flags: "--bootloader <LOADER>", summary: "boot loader (default systemd)", hidden: true },
     { flags: "--block-setup <SETUP>", summary: "direct or tpm2-luks", hidden: true },
@@ -87,6 +90,7 @@ function optionsOf(invocation: Invocation): InstallToDiskOptions {
     addonNames: invocation.list("uki-addon"),
     ...(isReproducible ? { sourceDateEpoch: buildTime().getTime() / 1000 } : {}),
     ...(stagingParent === undefined ? {} : { stagingParent }),
+    policy: policyChoice(invocation),
     events: invocation.events,
   };
 }

@@ -6,6 +6,7 @@ import { parseReference } from "../../oci/index.ts";
 import { type SealReport, sealImage } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
+import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { formatBytes, textTable } from "../table.ts";
 
 export const seal: Command = {
@@ -29,6 +30,7 @@ export const seal: Command = {
     },
     { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
     { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
+    ...POLICY_OPTIONS,
   ],
   reportsJson: true,
   examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
@@ -37,6 +39,7 @@ export const seal: Command = {
     const report = await sealImage({
       source: parseReference(invocation.argument("IMAGE")),
       output: parseReference(invocation.option("output") ?? ""),
+      policy: policyChoice(invocation),
       ...signing,
       initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",
       rootUuid: invocation.option("root-uuid"),

@@ -5,6 +5,7 @@ import { runningPlatform } from "../choose-image.ts";
 import { type Descriptor, type Platform, readIndex, readManifest } from "../documents.ts";
 import { type ImageSource, openSource } from "../image-source.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
+import { enforcePolicy, MACHINE_POLICY, type PolicyChoice, type SignedDocument } from "../policy/index.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
 import { openImage } from "../source.ts";
 import type { ImageDestination } from "./destination.ts";
@@ -16,6 +17,8 @@ import { type WrittenContent, writeImage } from "./write-image.ts";
 const INDEX_MAX_DEPTH = 4;
 
 export interface CopyOptions extends PushOptions {
+  /** What decides whether an image may be copied; the machine's policy when absent. */
+  readonly policy?: PolicyChoice | undefined;
   /** Which image of several is copied; that of the running machine when absent. */
   readonly platform?: Platform | undefined;
 }
@@ -31,8 +34,8 @@ export async function copyImage(
   options: CopyOptions = {},
 ): Promise<WrittenContent> {
   const events = options.events ?? silent;
-  const platform = options.platform ?? runningPlatform();
-  const image = await runStep(events, "read image", () => openImage(source, { platform }));
+  const { platform = runningPlatform(), policy = MACHINE_POLICY } = options;
+  const image = await runStep(events, "read image", () => openImage(source, { platform, policy }));
   try {
     return await toDestination(target, (destination) =>
       writeImage(sourceContent(image), destination, "named", { ...options, events }),
@@ -43,7 +46,8 @@ export async function copyImage(
 }
 
 /**
- * Copies what a reference names with everything below it: an index with the images of all platforms, or one image.
+ * Copies what a reference names with everything below it: an index with the images of all platforms, or one image. The
+ * policy is asked about every image; for one in an index, a signature on the index will do.
  *
  * @returns the descriptor of the index or image
  * @throws SealrootError `usage` when the reference names several things; else as {@link copyImage}
@@ -51,15 +55,15 @@ export async function copyImage(
 export async function copyAllImages(
   reference: ImageReference,
   target: ImageReference,
-  options: Omit<PushOptions, "packing"> = {},
+  options: Omit<CopyOptions, "packing" | "platform"> = {},
 ): Promise<Descriptor> {
-  const events = options.events ?? silent;
+  const { events = silent, policy = MACHINE_POLICY } = options;
   const source = await runStep(events, "read image", () => openSource(reference));
   try {
     const [entry, ...others] = source.index.manifests;
     if (entry === undefined || others.length > 0) throw notOne(reference, source);
     return await toDestination(target, async (destination) => {
-      await copyEntry({ source, destination, events }, entry, "named", 0);
+      await copyEntry({ reference, policy, source, destination, events }, entry, "named", []);
       return entry;
     });
   } finally {
@@ -68,23 +72,36 @@ export async function copyAllImages(
 }
 
 interface Route {
+  readonly reference: ImageReference;
+  readonly policy: PolicyChoice;
   readonly source: ImageSource;
   readonly destination: ImageDestination;
   readonly events: EventSink;
 }
 
-async function copyEntry(route: Route, entry: Descriptor, role: "named" | "part", depth: number): Promise<void> {
-  const { source, destination, events } = route;
-  if (depth > INDEX_MAX_DEPTH) {
+/** @param indexes those that the entry was found in */
+async function copyEntry(
+  route: Route,
+  entry: Descriptor,
+  role: "named" | "part",
+  indexes: readonly SignedDocument[],
+): Promise<void> {
+  const { reference, policy, source, destination, events } = route;
+  if (indexes.length > INDEX_MAX_DEPTH) {
     throw new SealrootError("unsupported", `Cannot copy image index ${entry.digest}: it lies too deep in others`);
   }
   const bytes = await source.readManifest(entry);
+  const document = { digest: entry.digest, bytes };
   if (entry.mediaType !== MEDIA_TYPE.index) {
+    const { signatures } = source;
+    await enforcePolicy(policy, { reference, manifest: document, indexes: async () => indexes, signatures });
     const content = await verbatimContent(source, entry, readManifest(bytes, entry.digest), bytes);
     await writeImage(content, destination, role, { preserveDigests: true, events });
     return;
   }
-  for (const inner of readIndex(bytes, entry.digest).manifests) await copyEntry(route, inner, "part", depth + 1);
+  for (const inner of readIndex(bytes, entry.digest).manifests) {
+    await copyEntry(route, inner, "part", [...indexes, document]);
+  }
   await destination.putManifest(entry, bytes, role);
 }
 

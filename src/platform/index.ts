@@ -21,6 +21,8 @@ export {
 export type { FilePath } from "./libc.ts";
 export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
 export { attachMount, createMount, detachMount, type FileSystemOptions } from "./mount.ts";
+export { openBeneath } from "./open-beneath.ts";
+export { tryRecordLock, waitForRecordLock } from "./record-lock.ts";
 export { cloneBlocks } from "./reflink.ts";
 export { renameExchange, renameNoReplace } from "./rename.ts";
 export {
@@ -38,4 +40,4 @@ export { findTool, packageOfTool, requireTool, requireTools } from "./tools.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
 export { serveRequests, TransferredResponse } from "./worker-error.ts";
 export { type WorkerChannel, WorkerPool, type WorkerPoolOptions } from "./worker-pool.ts";
-export { getXattr, listXattrs, readXattrs, removeXattr, setXattr } from "./xattr.ts";
+export { fileHasXattr, getXattr, listXattrs, readXattrs, removeXattr, setXattr } from "./xattr.ts";

@@ -6,6 +6,8 @@ import type koffi from "koffi";
 
 /** What is called, as C declares it (man pages of section 2). `void *` also takes null and bytes. */
 const PROTOTYPES = {
+  fcntl: "int fcntl(int, int, ...)",
+  fgetxattr: "long fgetxattr(int, void *, void *, size_t)",
   flock: "int flock(int, int)",
   fsconfig: "int fsconfig(int, unsigned int, void *, void *, int)",
   fsmount: "int fsmount(int, unsigned int, unsigned int)",
@@ -20,6 +22,7 @@ const PROTOTYPES = {
   move_mount: "int move_mount(int, void *, int, void *, unsigned int)",
   renameat2: "int renameat2(int, void *, int, void *, unsigned int)",
   syncfs: "int syncfs(int)",
+  syscall: "long syscall(long, ...)",
   umount2: "int umount2(void *, int)",
   utimensat: "int utimensat(int, void *, void *, int)",
 } as const;

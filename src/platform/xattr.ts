@@ -1,7 +1,8 @@
 /** Extended attributes of a path, symbolic links not followed (xattr(7)). Names and values are bytes. */
+import { constants } from "node:os";
 import { type ByteString, byteString } from "../bytes/index.ts";
 import { hasErrno } from "../errors/index.ts";
-import { callLibc, cString, type FilePath } from "./libc.ts";
+import { callLibc, cString, type FilePath, systemError, tryLibc } from "./libc.ts";
 
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX of linux/limits.h: no list and no value is longer. */
 const LIST_MAX_BYTES = 65536;
@@ -23,6 +24,15 @@ export function listXattrs(path: FilePath): ByteString[] {
 /** The value, or undefined when there is no such attribute. */
 export function getXattr(path: FilePath, name: ByteString): Uint8Array | undefined {
   return xattrValue(cString(path), path, name);
+}
+
+/** True when the open file has an attribute of that name. */
+export function fileHasXattr(fd: number, name: ByteString): boolean {
+  // Without room for the value its length is answered.
+  const result = tryLibc("fgetxattr", fd, cString(Buffer.from(name, "latin1")), null, 0);
+  if (result >= 0) return true;
+  if (result === -constants.errno.ENODATA || result === -constants.errno.EOPNOTSUPP) return false;
+  throw systemError("fgetxattr", -result, undefined);
 }
 
 /** All attributes with their values. One that vanishes between listing and reading is left out. */

@@ -1,0 +1,56 @@
+/**
+ * Record locks on whole files (fcntl_locking(2)): of the kind that belongs to the open file, as flock's do, so that
+ * closing another descriptor of the file does not drop it. They and the older kind, which belongs to the process, stand
+ * in each other's way; flock's know nothing of either.
+ */
+import { endianness } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { hasErrno, SealrootError } from "../errors/index.ts";
+import { callLibc } from "./libc.ts";
+import type { LockMode } from "./lock.ts";
+
+/** F_OFD_SETLK of linux/fcntl.h. */
+const F_OFD_SETLK = 37;
+/** F_RDLCK and F_WRLCK of asm-generic/fcntl.h. */
+const LOCK_TYPE: Readonly<Record<LockMode, number>> = { shared: 0, exclusive: 1 };
+/**
+ * struct flock of a 64-bit system: l_type and l_whence, two bytes each, then from byte 8 l_start, l_len and l_pid. All
+ * zeros but the type: from the beginning to the end, whatever that will be.
+ */
+const STRUCT_FLOCK_BYTES = 32;
+
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 100;
+
+/**
+ * Takes a lock on the whole file if that is possible at once; it is given up when the descriptor is closed.
+ *
+ * @param fd open for reading for a shared lock, for writing for an exclusive one
+ * @returns false when somebody else's lock is in the way
+ */
+export function tryRecordLock(fd: number, mode: LockMode): boolean {
+  if (endianness() !== "LE") throw new SealrootError("unsupported", "Cannot lock a file: the system is big-endian");
+  const lock = Buffer.alloc(STRUCT_FLOCK_BYTES);
+  lock.writeInt16LE(LOCK_TYPE[mode], 0);
+  try {
+    // Behind the two named parameters each value follows its type.
+    callLibc("fcntl", undefined, fd, F_OFD_SETLK, "void *", lock);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, "EAGAIN") || hasErrno(error, "EACCES")) return false;
+    throw error;
+  }
+}
+
+/**
+ * As {@link tryRecordLock}, waiting without blocking the event loop.
+ * @returns false when `timeoutMs` have passed first
+ */
+export async function waitForRecordLock(fd: number, mode: LockMode, timeoutMs: number): Promise<boolean> {
+  const endMs = performance.now() + timeoutMs;
+  for (let pauseMs = FIRST_PAUSE_MS; !tryRecordLock(fd, mode); pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    if (performance.now() >= endMs) return false;
+    await sleep(pauseMs);
+  }
+  return true;
+}

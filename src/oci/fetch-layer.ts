@@ -9,12 +9,16 @@ import { type ArchivedEntry, LayerSplitter } from "./layer-import.ts";
 import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
 import type { Layer } from "./layer-plan.ts";
 import { untilAborted } from "./run-bounded.ts";
+import { storeUnpackedLayer } from "./store-unpacked-layer.ts";
 import { CONTENT_TYPE } from "./stream-names.ts";
+import type { UnpackedLayers } from "./unpacked-layers.ts";
 
 /** What the layers of one pull share. */
 export interface FetchContext {
   readonly repository: Repository;
   readonly blobs: BlobReader;
+  /** Where the place has these, they are taken instead of blobs. */
+  readonly unpacked: UnpackedLayers | undefined;
   /** One for all layers, so that what is on its way to the workers is bounded however many there are. */
   readonly importer: ObjectImporter;
   /** As in {@link unpackedLimitBytes}. */
@@ -44,6 +48,9 @@ export function fetchLayer(
   onBytes: (doneBytes: number) => void,
 ): Promise<FetchedLayer> {
   const { compression } = layer;
+  if (compression !== undefined && context.unpacked !== undefined) {
+    return storeUnpackedLayer(context, layer, context.unpacked.find(layer.diffId), onBytes);
+  }
   const blob = counted(untilAborted(context.blobs.read(layer.blob), context.signal), onBytes);
   return compression === undefined ? storeBlob(context, blob) : splitLayer(context, layer, compression, blob);
 }

@@ -4,12 +4,15 @@ import type { BlobReader } from "./blobs.ts";
 import type { Descriptor, ImageIndex } from "./documents.ts";
 import type { SignatureStore } from "./policy/index.ts";
 import { formatReference, type ImageReference } from "./reference.ts";
+import type { UnpackedLayers } from "./unpacked-layers.ts";
 
 /** What a reference names, before one image is chosen. */
 export interface ImageSource {
   /** One entry for each image or index that the reference can mean; tags are in the annotations of the entries. */
   readonly index: ImageIndex;
   readonly blobs: BlobReader;
+  /** Where layers are kept unpacked instead of as blobs. */
+  readonly unpacked?: UnpackedLayers;
   /**
    * The bytes of a manifest or an inner index, checked against the descriptor's digest. Registries keep them apart from
    * blobs.
@@ -34,6 +37,8 @@ export async function openSource(reference: ImageReference): Promise<ImageSource
       return (await import("./dir-source.ts")).openDirSource(reference);
     case "docker-archive":
       return (await import("./docker-archive-source.ts")).openDockerArchiveSource(reference);
+    case "containers-storage":
+      return (await import("./storage/storage-source.ts")).openStorageSource(reference);
     default: {
       const text = formatReference(reference);
       const what = `Cannot open image "${text}": transport ${reference.transport}: is not supported`;

@@ -83,7 +83,7 @@ async function fetchMissing(
   const importer = repository.objects.importer();
   const { statistics } = pulled;
   const fetch = async (layer: Layer, signal: AbortSignal) => {
-    const context = { repository, blobs: image.blobs, importer, layerLimitBytes, signal };
+    const context = { repository, blobs: image.blobs, unpacked: image.unpacked, importer, layerLimitBytes, signal };
     const fetched = await fetchLayer(context, layer, (doneBytes) => progress.running(layer, doneBytes));
     repository.streams.register([{ entry: layerStreamName(layer.diffId), objectId: fetched.streamId }]);
     pulled.layers.set(layer.diffId, fetched.streamId);

@@ -6,10 +6,13 @@ import { openSource } from "./image-source.ts";
 import { enforcePolicy, MACHINE_POLICY, type PolicyChoice } from "./policy/index.ts";
 import { policySubject } from "./policy-subject.ts";
 import type { ImageReference } from "./reference.ts";
+import type { UnpackedLayers } from "./unpacked-layers.ts";
 
 /** An image whose manifest and configuration have been read and checked against their digests. */
 export interface OpenedImage extends ReadImage {
   readonly blobs: BlobReader;
+  /** Where layers are kept unpacked instead of as blobs. */
+  readonly unpacked: UnpackedLayers | undefined;
   close(): Promise<void>;
 }
 
@@ -37,7 +40,7 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
   try {
     const image = await chooseImage(source, reference, options.platform ?? runningPlatform(), options.configAtHand);
     await enforcePolicy(options.policy ?? MACHINE_POLICY, policySubject(reference, source, image));
-    return { ...image, blobs: source.blobs, close: () => source.close() };
+    return { ...image, blobs: source.blobs, unpacked: source.unpacked, close: () => source.close() };
   } catch (error) {
     await source.close();
     throw error;

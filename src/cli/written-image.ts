@@ -19,7 +19,7 @@ export async function reportWritten(
   const { digest } = written.descriptor;
   await writeDigestFile(invocation, digest);
   if (digest !== written.sourceDigest) {
-    const text = `the layers were compressed again: signatures of ${written.sourceDigest} do not hold for ${digest}`;
+    const text = `the manifest is another one now: signatures of ${written.sourceDigest} do not hold for ${digest}`;
     invocation.events({ type: "message", level: "warning", text });
   }
   if (invocation.json) invocation.output.json(report(target, written));

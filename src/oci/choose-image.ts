@@ -19,6 +19,8 @@ import { formatReference, type ImageReference } from "./reference.ts";
 /** Manifest and configuration of an image, checked against their digests and each other. */
 export interface ReadImage {
   readonly descriptor: Descriptor;
+  /** Digest of the manifest at its source: another one than the descriptor's when it is one of Docker's. */
+  readonly storedDigest: string;
   readonly manifest: ImageManifest;
   /** The verbatim documents. */
   readonly manifestBytes: Uint8Array;
@@ -141,7 +143,7 @@ async function readImage(stored: Descriptor, source: ImageSource, configAtHand: 
       `Cannot open image ${descriptor.digest}: manifest and configuration disagree: ${counts}`,
     );
   }
-  return { descriptor, manifest, manifestBytes, configBytes, config };
+  return { descriptor, storedDigest: stored.digest, manifest, manifestBytes, configBytes, config };
 }
 
 function uniqueImages(images: readonly ReadImage[]): ReadImage[] {

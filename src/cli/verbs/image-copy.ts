@@ -11,7 +11,7 @@ export const imageCopy: Command = {
 so that digests and signatures hold; every blob is checked against its digest on the way. Only --compression changes
 that.
 
-DESTINATION is oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
+DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
     { name: "SOURCE", summary: "the image to copy" },
     { name: "DESTINATION", summary: "where it goes" },

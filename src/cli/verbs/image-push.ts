@@ -11,7 +11,7 @@ checked against the diff ids; configuration and image id stay. A repository does
 that the destination does not have are compressed again, always to the same bytes, and where these are not the ones that
 were pulled, the manifest gets another digest.
 
-DESTINATION is oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
+DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
     { name: "NAME", summary: "a tag, or @ and the digest of a manifest" },
     { name: "DESTINATION", summary: "where it goes" },

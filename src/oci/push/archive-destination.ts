@@ -7,13 +7,13 @@ import { byteStringOfText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { onProcessExit, syncDirectory } from "../../platform/index.ts";
 import { END_OF_ARCHIVE, encodeTarHeader, type TarMemberHeader, tarPadding } from "../../tar/index.ts";
-import { type BlobInfo, type BlobName, measuredParts } from "../blobs.ts";
+import { type BlobName, measuredParts } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
 import { type Descriptor, documentBytes } from "../documents.ts";
 import { REF_NAME_ANNOTATION } from "../layout.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { PathReference } from "../reference.ts";
-import type { BlobContent, ImageDestination } from "./destination.ts";
+import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";
 
 /**
  * Writes the members as they come, into a hidden file beside the archive. Where a blob's digest is not known
@@ -53,9 +53,9 @@ export class ArchiveDestination implements ImageDestination {
     return this.#members.has(memberName(blob.digest));
   }
 
-  async putBlob({ name, open }: BlobContent): Promise<BlobInfo> {
+  async putBlob({ name, open }: BlobContent): Promise<StoredBlob> {
     if (this.#members.size === 0) for (const path of ["blobs", "blobs/sha256"]) await this.#append(directory(path));
-    if (name !== undefined && (await this.hasBlob(name))) return { digest: name.digest, size: name.size };
+    if (name !== undefined && (await this.hasBlob(name))) return { digest: name.digest, size: name.size, sentBytes: 0 };
     const startBytes = this.#endBytes;
     const headerBytes = encodeTarHeader(file(memberName(name?.digest ?? UNKNOWN_DIGEST), name?.size ?? 0)).length;
     this.#endBytes += headerBytes;
@@ -69,7 +69,7 @@ export class ArchiveDestination implements ImageDestination {
     // Two layers may turn out to be one blob.
     if (this.#members.has(memberName(info.digest))) this.#endBytes = startBytes;
     this.#members.add(memberName(info.digest));
-    return info;
+    return { ...info, sentBytes: info.size };
   }
 
   async putManifest(descriptor: Descriptor, bytes: Uint8Array, role: "named" | "part"): Promise<void> {

@@ -2,9 +2,9 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, silent } from "../../events/index.ts";
 import { runningPlatform } from "../choose-image.ts";
-import { type Descriptor, type Platform, readIndex, readManifest } from "../documents.ts";
+import { type Descriptor, type Platform, readDockerManifest, readIndex, readManifest } from "../documents.ts";
 import { type ImageSource, openSource } from "../image-source.ts";
-import { MEDIA_TYPE } from "../media-types.ts";
+import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import { enforcePolicy, MACHINE_POLICY, type PolicyChoice, type SignedDocument } from "../policy/index.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
 import { openImage } from "../source.ts";
@@ -37,7 +37,7 @@ export async function copyImage(
   const { platform = runningPlatform(), policy = MACHINE_POLICY } = options;
   const image = await runStep(events, "read image", () => openImage(source, { platform, policy }));
   try {
-    return await toDestination(target, (destination) =>
+    return await toDestination(target, { ...options, mountFrom: source }, (destination) =>
       writeImage(sourceContent(image), destination, "named", { ...options, events }),
     );
   } finally {
@@ -46,8 +46,9 @@ export async function copyImage(
 }
 
 /**
- * Copies what a reference names with everything below it: an index with the images of all platforms, or one image. The
- * policy is asked about every image; for one in an index, a signature on the index will do.
+ * Copies what a reference names with everything below it: an index with the images of all platforms, or one image.
+ * Docker's manifests stay Docker's. The policy is asked about every image; for one in an index, a signature on the index
+ * will do.
  *
  * @returns the descriptor of the index or image
  * @throws SealrootError `usage` when the reference names several things; else as {@link copyImage}
@@ -62,7 +63,7 @@ export async function copyAllImages(
   try {
     const [entry, ...others] = source.index.manifests;
     if (entry === undefined || others.length > 0) throw notOne(reference, source);
-    return await toDestination(target, async (destination) => {
+    return await toDestination(target, { ...options, mountFrom: reference }, async (destination) => {
       await copyEntry({ reference, policy, source, destination, events }, entry, "named", []);
       return entry;
     });
@@ -92,17 +93,18 @@ async function copyEntry(
   }
   const bytes = await source.readManifest(entry);
   const document = { digest: entry.digest, bytes };
-  if (entry.mediaType !== MEDIA_TYPE.index) {
-    const { signatures } = source;
-    await enforcePolicy(policy, { reference, manifest: document, indexes: async () => indexes, signatures });
-    const content = await verbatimContent(source, entry, readManifest(bytes, entry.digest), bytes);
-    await writeImage(content, destination, role, { preserveDigests: true, events });
+  if (entry.mediaType === MEDIA_TYPE.index || entry.mediaType === DOCKER_MEDIA_TYPE.list) {
+    for (const inner of readIndex(bytes, entry.digest).manifests) {
+      await copyEntry(route, inner, "part", [...indexes, document]);
+    }
+    await destination.putManifest(entry, bytes, role);
     return;
   }
-  for (const inner of readIndex(bytes, entry.digest).manifests) {
-    await copyEntry(route, inner, "part", [...indexes, document]);
-  }
-  await destination.putManifest(entry, bytes, role);
+  const { signatures } = source;
+  await enforcePolicy(policy, { reference, manifest: document, indexes: async () => indexes, signatures });
+  const read = entry.mediaType === DOCKER_MEDIA_TYPE.manifest ? readDockerManifest : readManifest;
+  const content = await verbatimContent(source, entry, read(bytes, entry.digest), bytes);
+  await writeImage(content, destination, role, { preserveDigests: true, events });
 }
 
 function notOne(reference: ImageReference, source: ImageSource): SealrootError {

@@ -1,5 +1,4 @@
 /** An image of a repository for podman: written as a layout, taken over by the field's own tools. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type EventSink, runStep } from "../../events/index.ts";
 import { findTool, requireTool, runTool, temporaryDirectory } from "../../platform/index.ts";
@@ -7,6 +6,7 @@ import type { Repository } from "../../repository/index.ts";
 import { findImage } from "../images.ts";
 import type { PathReference } from "../reference.ts";
 import { pushImage } from "./push-image.ts";
+import { largeFileParent } from "./spool.ts";
 
 /** What bootc calls it there (spec/host-lifecycle.md 10). */
 export const DEFAULT_STORAGE_NAME = "localhost/bootc";
@@ -43,8 +43,9 @@ export async function copyToStorage(
   const { target, events } = options;
   const tool = chooseTool(target);
   const image = await findImage(repository, name);
-  const parent = options.temporaryParent ?? largeFileDirectory();
-  using scratch = temporaryDirectory({ ...(parent && { parent }), prefix: "sealroot-storage-" });
+  const { temporaryParent } = options;
+  const parent = temporaryParent === undefined ? largeFileParent() : { parent: temporaryParent };
+  using scratch = temporaryDirectory({ ...parent, prefix: "sealroot-storage-" });
   const archive = join(scratch.path, "image.tar");
   // podman takes the name from the archive, where it must be complete.
   const tag = tool === "podman" ? fullName(target) : undefined;
@@ -71,9 +72,4 @@ function chooseTool(target: string): "skopeo" | "podman" {
 /** With the tag that a name without one means. */
 function fullName(name: string): string {
   return name.lastIndexOf(":") > name.lastIndexOf("/") ? name : `${name}:latest`;
-}
-
-/** For large files (file-hierarchy(7)): /tmp is often in memory. Undefined where the user decides, or there is none. */
-function largeFileDirectory(): string | undefined {
-  return process.env.TMPDIR === undefined && existsSync("/var/tmp") ? "/var/tmp" : undefined;
 }

@@ -12,6 +12,12 @@ export interface BlobContent {
   open(): AsyncIterable<Uint8Array>;
 }
 
+/** A blob that is at the destination now. */
+export interface StoredBlob extends BlobInfo {
+  /** Zero when it turned out to be there already. */
+  readonly sentBytes: number;
+}
+
 /**
  * One image on its way to a place. The order is the caller's: blobs and configuration, then the manifests of an index,
  * the document that gets the name last of all (spec/chunked-and-policy.md 4.4); then {@link finish}, or {@link abort}
@@ -26,7 +32,7 @@ export interface ImageDestination {
    * Stores a blob under its digest.
    * @throws SealrootError `corrupt` when the bytes do not have the name they should have
    */
-  putBlob(content: BlobContent): Promise<BlobInfo>;
+  putBlob(content: BlobContent): Promise<StoredBlob>;
   /**
    * Stores a manifest or index whose parts are there.
    * @param role `named`: it gets the reference's name; `part`: it is reached by its digest, from an index

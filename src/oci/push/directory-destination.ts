@@ -5,11 +5,11 @@ import { mkdir, open, rename, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { onProcessExit, renameExchange, syncDirectory } from "../../platform/index.ts";
-import { type BlobInfo, type BlobName, measuredParts } from "../blobs.ts";
+import { type BlobName, measuredParts } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
 import type { PathReference } from "../reference.ts";
-import type { BlobContent, ImageDestination } from "./destination.ts";
+import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";
 
 const VERSION_FILE = "version";
 /** What skopeo writes and demands (containers/image, directory transport). */
@@ -52,13 +52,13 @@ export class DirectoryDestination implements ImageDestination {
     }
   }
 
-  async putBlob({ name, open }: BlobContent): Promise<BlobInfo> {
+  async putBlob({ name, open }: BlobContent): Promise<StoredBlob> {
     const measured = measuredParts(open(), name);
     const temporary = `.blob-${randomBytes(9).toString("hex")}`;
     await this.#write(temporary, measured.parts);
     const info = measured.result();
     await rename(join(this.#temporary, temporary), this.#pathOf(info.digest));
-    return info;
+    return { ...info, sentBytes: info.size };
   }
 
   async putManifest(descriptor: Descriptor, bytes: Uint8Array, role: "named" | "part"): Promise<void> {

@@ -1,7 +1,7 @@
 /** What is written of one image, wherever it comes from: its documents as they are, and its layers. */
 import type { BlobStore } from "../blobs.ts";
 import type { ReadImage } from "../choose-image.ts";
-import type { Descriptor } from "../documents.ts";
+import type { Descriptor, ImageManifest } from "../documents.ts";
 
 /** One layer: as a blob, as the tar in it, or both. */
 export interface LayerContent {
@@ -21,6 +21,9 @@ export interface LayerContent {
 }
 
 /** An image to be written. */
-export interface ImageContent extends Omit<ReadImage, "config"> {
+export interface ImageContent extends Pick<ReadImage, "descriptor" | "manifestBytes" | "configBytes"> {
+  readonly manifest: Pick<ImageManifest, "config" | "layers">;
+  /** Digest of the manifest where it comes from; another one when one of Docker's is written as OCI's. */
+  readonly sourceDigest: string;
   readonly layers: readonly LayerContent[];
 }

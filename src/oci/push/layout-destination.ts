@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrno } from "../../errors/index.ts";
-import type { BlobInfo, BlobName } from "../blobs.ts";
+import type { BlobName } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
 import { OciLayout } from "../layout.ts";
 import type { PathReference } from "../reference.ts";
-import type { BlobContent, ImageDestination } from "./destination.ts";
+import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";
 
 /** Compressing two layers at a time keeps disk and processor busy; more only costs memory. */
 const PARALLEL_BLOBS = 2;
@@ -42,11 +42,14 @@ export class LayoutDestination implements ImageDestination {
     }
   }
 
-  async putBlob(content: BlobContent): Promise<BlobInfo> {
+  async putBlob(content: BlobContent): Promise<StoredBlob> {
     const { name, store } = content;
-    if (name === undefined || store === undefined) return this.#layout.blobs.put(content.open(), name);
+    if (name === undefined || store === undefined) {
+      const info = await this.#layout.blobs.put(content.open(), name);
+      return { ...info, sentBytes: info.size };
+    }
     await this.#layout.blobs.copyFrom(store, name);
-    return { digest: name.digest, size: name.size };
+    return { digest: name.digest, size: name.size, sentBytes: name.size };
   }
 
   async putManifest(descriptor: Descriptor, bytes: Uint8Array, role: "named" | "part"): Promise<void> {

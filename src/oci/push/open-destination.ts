@@ -5,10 +5,12 @@ import { ArchiveDestination } from "./archive-destination.ts";
 import type { ImageDestination } from "./destination.ts";
 import { DirectoryDestination } from "./directory-destination.ts";
 import { LayoutDestination } from "./layout-destination.ts";
+import type { RegistryDestinationOptions } from "./registry-destination.ts";
+
+export type OpenDestinationOptions = RegistryDestinationOptions;
 
 /** How to get there after all. */
 const HINTS = {
-  docker: "write oci-archive:FILE and copy that with skopeo",
   "docker-archive": "write oci-archive:FILE; podman and docker load it too",
   "containers-storage": "use: sealroot image copy-to-storage",
 } as const;
@@ -17,8 +19,13 @@ const HINTS = {
  * Opens a destination; the caller ends it with finish or abort.
  * @throws SealrootError `unsupported` for a place that is only read; `exists`, `no-access`, `not-found`
  */
-export async function openDestination(reference: ImageReference): Promise<ImageDestination> {
+export async function openDestination(
+  reference: ImageReference,
+  options: OpenDestinationOptions = {},
+): Promise<ImageDestination> {
   switch (reference.transport) {
+    case "docker":
+      return (await import("./registry-destination.ts")).RegistryDestination.open(reference, options);
     case "oci":
       return LayoutDestination.open(reference);
     case "oci-archive":

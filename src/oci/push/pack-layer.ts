@@ -1,15 +1,16 @@
 /** A tar stream becomes a layer blob. Equal streams give equal blobs: fixed levels, no time, no name. */
-import { type Compression, compress } from "../../zstd/index.ts";
+import { CHUNKED_ANNOTATION, ChunkedCompressor, COMPRESSION_ANNOTATIONS } from "../../chunked/index.ts";
+import { compress } from "../../zstd/index.ts";
 import type { Descriptor } from "../documents.ts";
 import { LAYER_MEDIA_TYPE, layerCompression } from "../media-types.ts";
 
 /** How a layer is written. */
 export type LayerPacking = (typeof LAYER_PACKINGS)[number];
 
-export const LAYER_PACKINGS = ["gzip", "zstd", "none"] as const;
+export const LAYER_PACKINGS = ["gzip", "zstd", "zstd:chunked", "none"] as const;
 
 /** The libraries' own defaults, said here so that they stay. */
-const LEVEL: Readonly<Record<Compression, number | undefined>> = { none: undefined, gzip: 6, zstd: 3 };
+const LEVEL = { none: undefined, gzip: 6, zstd: 3 } as const;
 
 /** A blob under way. */
 export interface PackedLayer {
@@ -21,6 +22,11 @@ export interface PackedLayer {
 
 /** Compresses a tar stream, whose pieces are valid until the next is asked for. */
 export function packLayer(tar: AsyncIterable<Uint8Array>, packing: LayerPacking): PackedLayer {
+  if (packing === "zstd:chunked") {
+    const compressor = new ChunkedCompressor({ level: LEVEL.zstd });
+    const parts = compressor.compress(tar);
+    return { parts, mediaType: LAYER_MEDIA_TYPE.zstd, annotations: () => compressor.annotations };
+  }
   return {
     parts: compress(tar, packing, LEVEL[packing]),
     mediaType: LAYER_MEDIA_TYPE[packing],
@@ -29,24 +35,17 @@ export function packLayer(tar: AsyncIterable<Uint8Array>, packing: LayerPacking)
 }
 
 /** The packing that a descriptor tells of; undefined for what is no tar layer. */
-export function packingOf(descriptor: Descriptor): LayerPacking | undefined {
-  return layerCompression(descriptor.mediaType);
+export function packingOf({ mediaType, annotations }: Descriptor): LayerPacking | undefined {
+  const compression = layerCompression(mediaType);
+  const hasTable = compression === "zstd" && annotations?.[CHUNKED_ANNOTATION.tocPosition] !== undefined;
+  return hasTable ? "zstd:chunked" : compression;
 }
 
 /**
- * Annotations that describe the bytes of one packing, which another packing must drop (spec/chunked-and-policy.md 1.9;
- * the last is eStargz's).
+ * The annotations of a descriptor that hold for its content however it is packed: a table of contents is one packing's
+ * own (spec/chunked-and-policy.md 1.9).
  */
-const PACKING_ANNOTATIONS: ReadonlySet<string> = new Set([
-  "io.github.containers.zstd-chunked.manifest-position",
-  "io.github.containers.zstd-chunked.manifest-checksum",
-  "io.github.containers.zstd-chunked.tarsplit-position",
-  "io.github.containers.zstd-chunked.tarsplit-checksum",
-  "containerd.io/snapshot/stargz/toc.digest",
-]);
-
-/** The annotations of a descriptor that hold for its content however it is packed. */
 export function contentAnnotations(descriptor: Descriptor): Record<string, string> {
   const entries = Object.entries(descriptor.annotations ?? {});
-  return Object.fromEntries(entries.filter(([key]) => !PACKING_ANNOTATIONS.has(key)));
+  return Object.fromEntries(entries.filter(([key]) => !COMPRESSION_ANNOTATIONS.includes(key)));
 }

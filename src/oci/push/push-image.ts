@@ -4,11 +4,11 @@ import type { Repository } from "../../repository/index.ts";
 import { findImage } from "../images.ts";
 import type { ImageReference } from "../reference.ts";
 import type { ImageDestination } from "./destination.ts";
-import { openDestination } from "./open-destination.ts";
+import { type OpenDestinationOptions, openDestination } from "./open-destination.ts";
 import { storedContent } from "./stored-content.ts";
 import { type WriteOptions, type WrittenContent, writeImage } from "./write-image.ts";
 
-export type PushOptions = Partial<WriteOptions>;
+export type PushOptions = Partial<WriteOptions> & OpenDestinationOptions;
 
 /**
  * Writes an image of a repository to a destination.
@@ -23,7 +23,7 @@ export async function pushImage(
   options: PushOptions = {},
 ): Promise<WrittenContent> {
   const content = storedContent(repository, await findImage(repository, name));
-  return toDestination(target, (destination) =>
+  return toDestination(target, options, (destination) =>
     writeImage(content, destination, "named", { ...options, events: options.events ?? silent }),
   );
 }
@@ -31,9 +31,10 @@ export async function pushImage(
 /** Opens a destination, and ends it as the work ends. */
 export async function toDestination<T>(
   target: ImageReference,
+  options: OpenDestinationOptions,
   work: (destination: ImageDestination) => Promise<T>,
 ): Promise<T> {
-  const destination = await openDestination(target);
+  const destination = await openDestination(target, options);
   try {
     const result = await work(destination);
     await destination.finish();

@@ -1,7 +1,7 @@
 /** An image at a source, to be written elsewhere: its blobs as they are. */
 import { decompress } from "../../zstd/index.ts";
 import { type BlobReader, BlobStore } from "../blobs.ts";
-import type { Descriptor, ImageManifest } from "../documents.ts";
+import type { Descriptor } from "../documents.ts";
 import type { ImageSource } from "../image-source.ts";
 import { layerCompression } from "../media-types.ts";
 import type { OpenedImage } from "../source.ts";
@@ -14,19 +14,19 @@ export function sourceContent(image: OpenedImage): ImageContent {
   const layers = manifest.layers.map((layer, index) =>
     layerContent(image.blobs, layer, config?.rootfs.diff_ids[index]),
   );
-  return { descriptor, manifest, manifestBytes, configBytes, layers };
+  return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: image.storedDigest };
 }
 
 /** A manifest of any kind with its blobs, which are not interpreted. */
 export async function verbatimContent(
   source: ImageSource,
   descriptor: Descriptor,
-  manifest: ImageManifest,
+  manifest: ImageContent["manifest"],
   manifestBytes: Uint8Array,
 ): Promise<ImageContent> {
   const configBytes = await source.blobs.readWhole(manifest.config);
   const layers = manifest.layers.map((layer) => layerContent(source.blobs, layer, undefined));
-  return { descriptor, manifest, manifestBytes, configBytes, layers };
+  return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: descriptor.digest };
 }
 
 /** @param diffId undefined: the blob is only passed on */

@@ -28,7 +28,7 @@ export function storedContent(repository: Repository, image: StoredImage): Image
     size: manifestBytes.length,
     ...(config !== undefined && { platform: platformOf(config) }),
   };
-  return { descriptor, manifest, manifestBytes, configBytes: bytes, layers };
+  return { descriptor, manifest, manifestBytes, configBytes: bytes, layers, sourceDigest: manifestDigest };
 }
 
 function storedLayer(repository: Repository, image: StoredImage, descriptor: Descriptor, diffId: string): LayerContent {
@@ -38,7 +38,7 @@ function storedLayer(repository: Repository, image: StoredImage, descriptor: Des
   }
   const isTar = image.config !== undefined && layerCompression(descriptor.mediaType) !== undefined;
   if (!isTar) {
-    const blob = () => streamContent(repository, streamId);
+    const blob = () => copied(streamContent(repository, streamId));
     return { descriptor, blob, tar: undefined, tarBytes: undefined };
   }
   const { sizeBytes } = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
@@ -48,4 +48,9 @@ function storedLayer(repository: Repository, image: StoredImage, descriptor: Des
 
 function platformOf({ architecture, os, variant }: ImageConfig): Platform {
   return { architecture, os, ...(variant !== undefined && { variant }) };
+}
+
+/** A blob may be on its way over a network long after the next piece was asked for. */
+async function* copied(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield new Uint8Array(piece);
 }

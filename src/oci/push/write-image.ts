@@ -45,13 +45,13 @@ export async function writeImage(
   const { config } = content.manifest;
   const layers = await writeLayers(content.layers, destination, options.packing, options.events);
   const manifest = manifestWith(content, layers);
-  const isVerbatim = manifest.descriptor.digest === content.descriptor.digest;
+  const isVerbatim = manifest.descriptor.digest === content.sourceDigest;
   if (!isVerbatim && options.preserveDigests === true) throw digestWouldChange(content, manifest.descriptor);
   if (!(await destination.hasBlob(config))) {
     await destination.putBlob({ name: config, open: () => once(content.configBytes) });
   }
   await destination.putManifest(manifest.descriptor, manifest.bytes, role);
-  return { descriptor: manifest.descriptor, sourceDigest: content.descriptor.digest, layers };
+  return { descriptor: manifest.descriptor, sourceDigest: content.sourceDigest, layers };
 }
 
 function manifestWith(
@@ -74,11 +74,11 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 function digestWouldChange(content: ImageContent, written: Descriptor): SealrootError {
-  const expected = content.descriptor.digest;
-  const what = `Cannot write image ${expected}: its layers can only be packed again, which gives it another digest`;
+  const expected = content.sourceDigest;
+  const what = `Cannot write image ${expected}: its manifest has to be another one, with another digest`;
   return new SealrootError("conflict", what, {
     expected,
     actual: written.digest,
-    hint: "leave out --preserve-digests, or copy the image from where it was pulled",
+    hint: "leave out --preserve-digests; image copy from where it was pulled keeps them",
   });
 }

@@ -1,9 +1,9 @@
 /** The layers of one image on their way to a destination: those that are there stay, the others are sent. */
 import { type EventSink, runStep } from "../../events/index.ts";
 import type { Descriptor } from "../documents.ts";
+import { runBounded } from "../run-bounded.ts";
 import type { BlobContent, ImageDestination } from "./destination.ts";
 import type { LayerContent } from "./image-content.ts";
-import { inParallel } from "./in-parallel.ts";
 import { contentAnnotations, type LayerPacking, packingOf, packLayer } from "./pack-layer.ts";
 
 export interface WrittenLayer {
@@ -39,7 +39,7 @@ export function writeLayers(
       reporter.progress(doneBytes, totalBytes, "bytes");
     };
     const written = new Map<string, WrittenLayer>();
-    await inParallel(distinct, destination.parallelBlobs, async (layer) => {
+    await runBounded(distinct, destination.parallelBlobs, async (layer) => {
       written.set(layer.descriptor.digest, await writeLayer(layer, destination, packing, count));
     });
     return layers.map((layer) => {
@@ -77,13 +77,14 @@ async function writeLayer(
     count(staysBlob(layer, packing) ? descriptor.size : (layer.tarBytes ?? 0));
     return { descriptor, sentBytes: 0 };
   }
+  const counted = countedOnce(count);
   if (blob !== undefined && isWanted(layer, packing)) {
-    const content: BlobContent = { name: descriptor, store, open: () => counted(blob(), count) };
-    await destination.putBlob(content);
-    return { descriptor, sentBytes: descriptor.size };
+    const content: BlobContent = { name: descriptor, store, open: () => counted(blob()) };
+    const { sentBytes } = await destination.putBlob(content);
+    return { descriptor, sentBytes };
   }
   if (tar === undefined) throw new Error("unreachable: a layer is a blob, a tar stream or both");
-  return packedLayer(descriptor, () => counted(tar(), count), destination, packing ?? packingOf(descriptor) ?? "gzip");
+  return packedLayer(descriptor, () => counted(tar()), destination, packing ?? packingOf(descriptor) ?? "gzip");
 }
 
 async function packedLayer(
@@ -107,12 +108,20 @@ async function packedLayer(
   // The blob the manifest names, made again bit for bit: all else the manifest says of it holds too.
   const isSame = bare.digest === descriptor.digest && bare.mediaType === descriptor.mediaType;
   const described = Object.keys(annotations).length === 0 ? bare : { ...bare, annotations };
-  return { descriptor: isSame ? descriptor : described, sentBytes: blob.size };
+  return { descriptor: isSame ? descriptor : described, sentBytes: blob.sentBytes };
 }
 
-async function* counted(source: AsyncIterable<Uint8Array>, count: Counter): AsyncGenerator<Uint8Array> {
-  for await (const part of source) {
-    yield part;
-    count(part.length);
-  }
+/** Tells of the bytes of a layer; of those that are read again, once. */
+function countedOnce(count: Counter): (source: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array> {
+  let countedBytes = 0;
+  return async function* (source) {
+    let position = 0;
+    for await (const part of source) {
+      yield part;
+      position += part.length;
+      if (position <= countedBytes) continue;
+      count(position - countedBytes);
+      countedBytes = position;
+    }
+  };
 }

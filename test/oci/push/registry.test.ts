@@ -1,0 +1,192 @@
+/** Writing to Debian's docker-registry: what skopeo then finds there, what is sent, what is taken over. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import {
+  copyAllImages,
+  copyImage,
+  type Descriptor,
+  findImageInRegistry,
+  findManifest,
+  listReferrers,
+  MEDIA_TYPE,
+  OciLayout,
+  openDestination,
+  parseReference,
+  pushImage,
+  type RegistryOptions,
+  type RegistryReference,
+} from "../../../src/oci/index.ts";
+import { type DockerRegistry, startDockerRegistry } from "../registry/docker-registry.ts";
+import { emptyHost } from "../registry/empty-host.ts";
+import { scratchDirectory } from "../vectors.ts";
+import { type MadeImage, makeImage, noise, pulledInto, tool } from "./images.ts";
+
+let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
+let server: DockerRegistry;
+let image: MadeImage;
+let registry: RegistryOptions;
+const at = (name: string) => join(scratch.path, name);
+before(async () => {
+  scratch = await scratchDirectory();
+  server = await startDockerRegistry();
+  image = await makeImage(at("source"));
+  registry = { paths: await emptyHost(scratch.path), limits: { retryDelayMs: 10 } };
+});
+after(async () => {
+  await server.stop();
+  await scratch.remove();
+});
+
+function reference(name: string): RegistryReference {
+  const parsed = parseReference(`docker://${server.host}/${name}`);
+  assert.ok(parsed.transport === "docker");
+  return parsed;
+}
+
+/** The digest of the manifest as skopeo gets it. */
+function skopeoDigest(name: string): string {
+  const raw = tool("skopeo", "inspect", "--tls-verify=false", "--raw", `docker://${server.host}/${name}`);
+  return `sha256:${createHash("sha256").update(raw).digest("hex")}`;
+}
+
+/** skopeo fetches everything and checks it. */
+function judge(name: string, ...words: string[]): void {
+  const target = `dir:${at(`judged-${name.replaceAll(/\W/g, "-")}`)}`;
+  tool("skopeo", "copy", "-q", "--src-tls-verify=false", ...words, `docker://${server.host}/${name}`, target);
+}
+
+test("an image of a repository arrives with the manifest it had, by tag and by digest", async () => {
+  using repository = await pulledInto(at("repository"), image);
+  const written = await pushImage(repository, "image", reference("plain/image:v1"), { registry });
+  assert.equal(written.descriptor.digest, image.descriptor.digest);
+  assert.deepEqual(
+    written.layers.map((layer) => layer.sentBytes),
+    image.manifest.layers.map((layer) => layer.size),
+  );
+  assert.equal(skopeoDigest("plain/image:v1"), image.descriptor.digest);
+  judge("plain/image:v1", "--preserve-digests");
+  // A second time nothing is sent, and nothing is compressed.
+  const again = await pushImage(repository, "image", reference(`plain/image@${image.descriptor.digest}`), { registry });
+  assert.deepEqual(again, { ...written, layers: written.layers.map((layer) => ({ ...layer, sentBytes: 0 })) });
+  await assert.rejects(
+    pushImage(repository, "image", reference(`plain/image@sha256:${"0".repeat(64)}`), { registry }),
+    { code: "conflict", message: /^Cannot write image docker:.*: the image has another digest$/ },
+  );
+});
+
+test("packed anew, the layers go once, and skopeo takes them; with a table of contents too", async () => {
+  using repository = await pulledInto(at("packing-repository"), image);
+  for (const packing of ["zstd", "none", "zstd:chunked"] as const) {
+    const name = `packing/image:${packing.replace(":", "-")}`;
+    const written = await pushImage(repository, "image", reference(name), { registry, packing });
+    assert.equal(skopeoDigest(name), written.descriptor.digest);
+    assert.notEqual(written.descriptor.digest, image.descriptor.digest);
+    judge(name, "--preserve-digests");
+    const again = await pushImage(repository, "image", reference(name), { registry, packing });
+    assert.deepEqual(
+      again.layers,
+      written.layers.map((layer) => ({ ...layer, sentBytes: 0 })),
+    );
+  }
+  const raw = JSON.parse(
+    tool("skopeo", "inspect", "--tls-verify=false", "--raw", `docker://${server.host}/packing/image:zstd-chunked`),
+  );
+  for (const layer of raw.layers) {
+    assert.equal(layer.mediaType, "application/vnd.oci.image.layer.v1.tar+zstd");
+    assert.ok(layer.annotations["io.github.containers.zstd-chunked.manifest-checksum"]);
+  }
+});
+
+test("an index goes with all its images", async () => {
+  const layout = await OciLayout.create(at("many"));
+  const manifests: Descriptor[] = [];
+  for (const architecture of ["amd64", "arm64"]) {
+    const made = await makeImage(at("many"), { architecture, tag: architecture, contents: ["shared", architecture] });
+    manifests.push(made.descriptor);
+  }
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests }));
+  await layout.enter({ mediaType: MEDIA_TYPE.index, ...(await layout.blobs.put(bytes)) }, "all");
+  const written = await copyAllImages(parseReference(`oci:${at("many")}:all`), reference("many/image:all"), {
+    registry,
+  });
+  assert.equal(skopeoDigest("many/image:all"), written.digest);
+  judge("many/image:all", "--all", "--preserve-digests");
+});
+
+test("a blob of any size arrives, whole or not at all", async () => {
+  const destination = await openDestination(reference("blobs/any"), { registry });
+  for (const size of [0, 1, 100, 3 << 20]) {
+    const bytes = noise("blob", size);
+    const name = { digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`, size };
+    const open = async function* () {
+      for (let done = 0; done < size; done += 100_000) yield bytes.subarray(done, done + 100_000);
+    };
+    assert.equal(await destination.hasBlob(name), false);
+    const wrong = { digest: `sha256:${"1".repeat(64)}`, size };
+    await assert.rejects(destination.putBlob({ name: wrong, open }), {
+      code: "corrupt",
+      message: `Cannot send blob ${wrong.digest} to ${server.host}/blobs/any: the registry received other bytes`,
+    });
+    await assert.rejects(destination.putBlob({ name: { ...name, size: size + 1 }, open }), { code: "corrupt" });
+    assert.equal(await destination.hasBlob(name), false);
+    assert.deepEqual(await destination.putBlob({ name, open }), { ...name, sentBytes: size });
+    assert.equal(await destination.hasBlob(name), true);
+  }
+  await destination.finish();
+});
+
+test("a blob of a neighbouring repository is taken over instead of sent", async () => {
+  await copyImage(parseReference(`oci:${at("source")}:v1`), reference("first/home:v1"), { registry });
+  const mountFrom = reference("first/home:v1");
+  const destination = await openDestination(reference("second/home:v1"), { registry, mountFrom });
+  for (const blob of [...image.manifest.layers, image.manifest.config]) assert.ok(await destination.hasBlob(blob));
+  const absent = { digest: `sha256:${"2".repeat(64)}`, size: 3 };
+  assert.equal(await destination.hasBlob(absent), false);
+  await destination.putManifest(image.descriptor, Buffer.from(JSON.stringify(image.manifest)), "named");
+  await destination.finish();
+  assert.equal(skopeoDigest("second/home:v1"), image.descriptor.digest);
+  judge("second/home:v1", "--preserve-digests");
+});
+
+test("what is about another image is listed with it, also where the registry keeps no list", async () => {
+  await copyImage(parseReference(`oci:${at("source")}:v1`), reference("signed/image:v1"), { registry });
+  const signatures = await OciLayout.create(at("signatures"));
+  const empty = { mediaType: MEDIA_TYPE.emptyConfig, ...(await signatures.blobs.put(Buffer.from("{}"))) };
+  const digests: string[] = [];
+  for (const note of ["first", "second"]) {
+    const manifest = {
+      schemaVersion: 2 as const,
+      mediaType: MEDIA_TYPE.manifest,
+      artifactType: "application/x.note",
+      config: empty,
+      layers: [empty],
+      subject: { mediaType: image.descriptor.mediaType, digest: image.descriptor.digest, size: image.descriptor.size },
+      annotations: { note },
+    };
+    const { digest } = await signatures.putManifest(manifest, { tag: note });
+    digests.push(digest);
+    for (const _ of ["once", "again"]) {
+      await copyAllImages(parseReference(`oci:${at("signatures")}:${note}`), reference(`signed/image:${note}`), {
+        registry,
+      });
+    }
+  }
+  const { client } = await findImageInRegistry(reference("signed/image:v1"), registry);
+  const listed = await listReferrers(client, image.descriptor.digest);
+  assert.deepEqual(
+    listed.map(({ digest, artifactType, annotations }) => [digest, artifactType, annotations]),
+    digests.map((digest, index) => [digest, "application/x.note", { note: ["first", "second"][index] }]),
+  );
+  assert.equal((await findManifest(client, digests[0] ?? ""))?.digest, digests[0]);
+  await client.close();
+});
+
+test("the registry's words are passed on: no such place, nobody there", async () => {
+  const nobody = parseReference("docker://127.0.0.1:1/some/image:v1");
+  await assert.rejects(copyImage(parseReference(`oci:${at("source")}:v1`), nobody, { registry }), {
+    code: "no-network",
+    message: /^Cannot reach https?:\/\/127\.0\.0\.1:1: /,
+  });
+});

@@ -4,6 +4,7 @@ import { gzipTarget, zstdTarget } from "./compression.ts";
 import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
 import { metaTarget } from "./meta.ts";
+import { policyTargets } from "./policy.ts";
 import { repositoryTarget } from "./repository.ts";
 import { splitStreamPartsTarget, splitStreamTarget } from "./splitstream.ts";
 import { tarTarget } from "./tar.ts";
@@ -17,5 +18,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   gzipTarget,
   zstdTarget,
   metaTarget,
+  ...policyTargets,
   repositoryTarget,
 ];

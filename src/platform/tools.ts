@@ -18,6 +18,7 @@ const DEBIAN_PACKAGE_OF_TOOL: Readonly<Record<string, string>> = {
   "fsck.erofs": "erofs-utils",
   "fsck.fat": "dosfstools",
   fsverity: "fsverity",
+  gpgv: "gpgv",
   losetup: "mount",
   mcopy: "mtools",
   mdir: "mtools",

@@ -67,7 +67,7 @@ async function download(url: string): Promise<Uint8Array | undefined> {
   try {
     response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), credentials: "omit" });
   } catch (error) {
-    throw new SealrootError("failed", `Cannot fetch signature ${url}: ${reasonOf(error)}`, { path: url }, error);
+    throw new SealrootError("no-network", `Cannot fetch signature ${url}: ${reasonOf(error)}`, { path: url }, error);
   }
   if (response.status === 404) return undefined;
   if (!response.ok || response.body === null) {

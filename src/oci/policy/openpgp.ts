@@ -17,14 +17,15 @@ const BAD_STATUS = ["BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NOD
 /**
  * What a signed message says, once gpgv has found exactly one good signature on it by one of the keys.
  * @param message binary, not armoured
+ * @param keyring as {@link openPgpKeyring} makes it
  * @throws SealrootError `untrusted`, `missing-tool`
  */
-export async function verifyOpenPgp(message: Uint8Array, keys: readonly LoadedMaterial[]): Promise<Uint8Array> {
+export async function verifyOpenPgp(message: Uint8Array, keyring: Uint8Array): Promise<Uint8Array> {
   using directory = temporaryDirectory({ prefix: "sealroot-gpgv-" });
-  const [keyring, signed] = [join(directory.path, "keys.gpg"), join(directory.path, "message")];
-  await writeFile(keyring, Buffer.concat(keys.map(binaryKeys)));
+  const [keys, signed] = [join(directory.path, "keys.gpg"), join(directory.path, "message")];
+  await writeFile(keys, keyring);
   await writeFile(signed, message);
-  const options = ["--homedir", directory.path, "--status-fd", "2", "--keyring", keyring, "--output", "-"];
+  const options = ["--homedir", directory.path, "--status-fd", "2", "--keyring", keys, "--output", "-"];
   const { exitCode, stdout, stderr } = await runTool("gpgv", [...options, signed], {
     successCodes: [0, 1, 2],
     timeoutMs: TIMEOUT_MS,
@@ -40,7 +41,15 @@ export async function verifyOpenPgp(message: Uint8Array, keys: readonly LoadedMa
   return stdout;
 }
 
-/** gpgv reads only binary keys; key files are mostly armoured (RFC 9580 6.2). */
+/**
+ * One binary keyring of all keys, which is what gpgv reads.
+ * @throws SealrootError `corrupt` for what is no key
+ */
+export function openPgpKeyring(keys: readonly LoadedMaterial[]): Uint8Array {
+  return Buffer.concat(keys.map(binaryKeys));
+}
+
+/** Key files are mostly armoured (RFC 9580 6.2). */
 function binaryKeys({ bytes, origin }: LoadedMaterial): Uint8Array {
   // The first octet of a packet has its high bit set (RFC 9580 4.2), that of armour has not.
   if (((bytes[0] ?? 0) & 0x80) !== 0) return bytes;

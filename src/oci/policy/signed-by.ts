@@ -2,7 +2,7 @@
 import { acceptsIdentity } from "./identity.ts";
 import { readSimpleSignatures } from "./lookaside.ts";
 import { loadMaterial } from "./material.ts";
-import { verifyOpenPgp } from "./openpgp.ts";
+import { openPgpKeyring, verifyOpenPgp } from "./openpgp.ts";
 import { readPayload } from "./payload.ts";
 import type { SignedBy } from "./requirements.ts";
 import { imageName, isDigestOf, type PolicySubject, rejected, requireSignature } from "./subject.ts";
@@ -12,10 +12,10 @@ import { imageName, isDigestOf, type PolicySubject, rejected, requireSignature }
  * @throws SealrootError `untrusted`; `missing-tool` without gpgv; as the place of the signatures says
  */
 export async function requireSignedBy(requirement: SignedBy, subject: PolicySubject): Promise<void> {
-  const keys = await loadMaterial(requirement.keys);
+  const keyring = openPgpKeyring(await loadMaterial(requirement.keys));
   const fetch = (digest: string) => readSimpleSignatures(subject.reference, digest);
   await requireSignature(subject, fetch, async (document, message) => {
-    const statement = readPayload(await verifyOpenPgp(message, keys), "atomic container signature");
+    const statement = readPayload(await verifyOpenPgp(message, keyring), "atomic container signature");
     if (!isDigestOf(statement.manifestDigest, document)) {
       throw rejected(`Signature for digest ${statement.manifestDigest} does not match ${document.digest}`);
     }

@@ -1,8 +1,9 @@
 /** Storing many objects: small ones in batches, large ones in pieces, hashed and written by worker threads. */
 import type { WorkerChannel } from "../platform/index.ts";
-import { handleObjectRequest, type ObjectRequest, type ObjectResponse } from "./object-jobs.ts";
+import { type DraftRequest, handleObjectRequest, type ObjectRequest, type ObjectResponse } from "./object-jobs.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
+import { SharedBuffers } from "./shared-buffers.ts";
 
 export interface ImportStatistics {
   /** Objects that were written, and objects that were there already. */
@@ -38,7 +39,8 @@ export class ObjectImporter {
   readonly statistics: ImportStatistics = { newObjects: 0, presentObjects: 0, storedBytes: 0 };
   readonly #settings: ObjectSettings;
   readonly #workers: ObjectWorkers;
-  #batch: { bytes: Uint8Array; usedBytes: number; sizesBytes: number[]; waiting: Waiting[] } | undefined;
+  readonly #buffers = new SharedBuffers(BATCH_BYTES);
+  #batch: Batch | undefined;
   #underWayBytes = 0;
   #inThreadBytes = 0;
   readonly #answers = new Set<Promise<unknown>>();
@@ -61,12 +63,12 @@ export class ObjectImporter {
     }
     if ((this.#batch?.usedBytes ?? 0) + bytes.length > BATCH_BYTES) this.#sendBatch();
     if (this.#batch === undefined) {
-      this.#batch = { bytes: new Uint8Array(BATCH_BYTES), usedBytes: 0, sizesBytes: [], waiting: [] };
+      this.#batch = { buffer: this.#buffers.take(), usedBytes: 0, sizesBytes: [], waiting: [] };
       // Whoever awaits the id must not wait for a batch to fill up.
       setImmediate(() => this.#sendBatch());
     }
     const batch = this.#batch;
-    batch.bytes.set(bytes, batch.usedBytes);
+    batch.buffer.set(bytes, batch.usedBytes);
     batch.usedBytes += bytes.length;
     batch.sizesBytes.push(bytes.length);
     const stored = new Promise<string>((resolve, reject) => batch.waiting.push({ resolve, reject }));
@@ -79,8 +81,8 @@ export class ObjectImporter {
     const channel = this.#workers.channel();
     const failure = { error: undefined as unknown };
     let sizeBytes = 0;
-    const send = (step: Extract<ObjectRequest, { kind: "draft" }>["step"], bytes?: Uint8Array) => {
-      const answer = this.#track(channel, { kind: "draft", draft, step }, bytes);
+    const send = (step: DraftRequest["step"], buffer?: SharedBuffer) => {
+      const answer = this.#track(channel, { kind: "draft", draft, step }, buffer);
       answer.catch((error) => {
         failure.error ??= error;
       });
@@ -89,9 +91,13 @@ export class ObjectImporter {
     send({ type: "begin", settings: this.#settings });
     return {
       write: (chunk) => {
-        const bytes = new Uint8Array(chunk);
-        sizeBytes += bytes.length;
-        send({ type: "write", bytes }, bytes);
+        sizeBytes += chunk.length;
+        for (let at = 0; at < chunk.length; at += BATCH_BYTES) {
+          const part = chunk.subarray(at, at + BATCH_BYTES);
+          const buffer = this.#buffers.take();
+          buffer.set(part);
+          send({ type: "write", bytes: buffer.subarray(0, part.length) }, buffer);
+        }
       },
       finish: () => {
         const stored = send({ type: "finish" }).then((answer) => {
@@ -132,12 +138,12 @@ export class ObjectImporter {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    const { sizesBytes, waiting } = batch;
+    const { buffer, sizesBytes, waiting } = batch;
     const inThread = this.#inThreadBytes + batch.usedBytes <= IN_THREAD_BYTES_MAX;
-    const bytes = inThread ? batch.bytes.subarray(0, batch.usedBytes) : batch.bytes;
+    const bytes = buffer.subarray(0, batch.usedBytes);
     const request: ObjectRequest = { kind: "store", settings: this.#settings, bytes, sizesBytes };
     if (inThread) this.#inThreadBytes += batch.usedBytes;
-    const answer = inThread ? runHere(request) : this.#track(this.#workers, request, bytes);
+    const answer = inThread ? runHere(request) : this.#track(this.#workers, request, buffer);
     answer.then(
       (response) => {
         if (response.kind !== "stored") return;
@@ -150,25 +156,27 @@ export class ObjectImporter {
         for (const waiter of waiting) waiter.reject(error);
       },
     );
-    if (inThread) this.#remember(answer, 0);
+    if (inThread) this.#remember(answer, undefined);
   }
 
   #track(
     target: Pick<WorkerChannel<ObjectRequest, ObjectResponse>, "run">,
     request: ObjectRequest,
-    bytes?: Uint8Array,
+    buffer?: SharedBuffer,
   ): Promise<ObjectResponse> {
-    const underWayBytes = bytes?.length ?? 0;
-    const answer = target.run(request, bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]);
-    this.#remember(answer, underWayBytes);
+    const answer = target.run(request);
+    this.#remember(answer, buffer);
     return answer;
   }
 
-  #remember(answer: Promise<unknown>, underWayBytes: number): void {
+  /** @param buffer what the worker reads until it has answered */
+  #remember(answer: Promise<unknown>, buffer: SharedBuffer | undefined): void {
+    const underWayBytes = buffer?.length ?? 0;
     this.#underWayBytes += underWayBytes;
     this.#answers.add(answer);
     const settle = () => {
       this.#underWayBytes -= underWayBytes;
+      if (buffer !== undefined) this.#buffers.give(buffer);
     };
     // A failed answer stays in the set, so that finish() reports it.
     answer.then(() => {
@@ -183,6 +191,16 @@ export class ObjectImporter {
       this.statistics.storedBytes += sizeBytes;
     } else this.statistics.presentObjects++;
   }
+}
+
+type SharedBuffer = Uint8Array<SharedArrayBuffer>;
+
+/** Small objects that go to a worker together. */
+interface Batch {
+  readonly buffer: SharedBuffer;
+  usedBytes: number;
+  readonly sizesBytes: number[];
+  readonly waiting: Waiting[];
 }
 
 interface Waiting {

@@ -8,6 +8,8 @@ import { decompressLayer } from "./layer-compression.ts";
 import { type ArchivedEntry, LayerSplitter } from "./layer-import.ts";
 import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
 import type { Layer } from "./layer-plan.ts";
+import type { LocalContents } from "./partial/local-contents.ts";
+import { pullPartially } from "./partial/pull-partially.ts";
 import { untilAborted } from "./run-bounded.ts";
 import { storeUnpackedLayer } from "./store-unpacked-layer.ts";
 import { CONTENT_TYPE } from "./stream-names.ts";
@@ -23,10 +25,15 @@ export interface FetchContext {
   readonly importer: ObjectImporter;
   /** As in {@link unpackedLimitBytes}. */
   readonly layerLimitBytes: number | undefined;
+  /** Finds what need not be fetched. */
+  readonly contents: LocalContents;
+  /** Told why a layer that has a table of contents is fetched whole. */
+  readonly onPullWhole: (layer: Layer, reason: string) => void;
   readonly signal: AbortSignal;
 }
 
-export interface FetchedLayer {
+/** A layer that is in the repository, but for its name. */
+export interface StoredLayer {
   /** Object id of the layer's stream. */
   readonly streamId: string;
   /** Bytes kept in the stream itself. */
@@ -35,18 +42,28 @@ export interface FetchedLayer {
   readonly entries: readonly ArchivedEntry[] | undefined;
 }
 
+export interface FetchedLayer extends StoredLayer {
+  /** Bytes of the blob that were asked for. */
+  readonly fetchedBytes: number;
+}
+
 /**
- * Fetches a layer into objects and a stream.
+ * Fetches a layer into objects and a stream: of a zstd:chunked layer only what is missing, where that can be.
  *
  * @param onBytes called with the bytes of the blob so far
  * @throws SealrootError `corrupt` when the blob or its content does not have the digest it should have, or is no tar;
  *   `unsupported` when it unpacks too far; the signal's reason
  */
-export function fetchLayer(
+export async function fetchLayer(
   context: FetchContext,
   layer: Layer,
   onBytes: (doneBytes: number) => void,
 ): Promise<FetchedLayer> {
+  const partial = await pullPartially(context, layer, onBytes);
+  return partial ?? { ...(await fetchWhole(context, layer, onBytes)), fetchedBytes: layer.blob.size };
+}
+
+function fetchWhole(context: FetchContext, layer: Layer, onBytes: (doneBytes: number) => void): Promise<StoredLayer> {
   const { compression } = layer;
   if (compression !== undefined && context.unpacked !== undefined) {
     return storeUnpackedLayer(context, layer, context.unpacked.find(layer.diffId), onBytes);
@@ -69,7 +86,7 @@ async function splitLayer(
   layer: Layer,
   compression: Compression,
   blob: AsyncIterable<Uint8Array>,
-): Promise<FetchedLayer> {
+): Promise<StoredLayer> {
   const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
   const splitter = new LayerSplitter(stream, importer);
   const check = new DigestCheck(layer.diffId);
@@ -95,7 +112,7 @@ async function splitLayer(
 async function storeBlob(
   { repository, importer }: FetchContext,
   blob: AsyncIterable<Uint8Array>,
-): Promise<FetchedLayer> {
+): Promise<StoredLayer> {
   const object = importer.open();
   let sizeBytes = 0;
   try {

@@ -86,6 +86,17 @@ export class LayerSplitter {
     if (this.#parser.atEntryBoundary) this.#append({ type: "break" });
   }
 
+  /**
+   * Puts in the body that is due as an object which the repository has; that it is the right one is the caller's
+   * knowledge.
+   * @throws SealrootError `corrupt` where no body is due; as {@link push}
+   */
+  pushStored(objectId: string): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#parser.pushExternal(objectId);
+    this.#importer.statistics.presentObjects += 1;
+  }
+
   /** Resolves when repository and compressor have caught up enough for more. */
   async room(): Promise<void> {
     await this.#importer.room();
@@ -112,6 +123,10 @@ export class LayerSplitter {
   }
 
   #entry(entry: TarEntry, body: TarBody): void {
+    if (body.type === "external") {
+      this.#append({ type: "object", entry, objectId: body.reference });
+      return;
+    }
     if (body.type !== "streamed") {
       if (this.#waiting.length === 0) this.#keepEntry(entry, body);
       else this.#waiting.push({ type: "entry", entry, body });

@@ -4,6 +4,7 @@ import type { Repository } from "../repository/index.ts";
 import { fetchLayer } from "./fetch-layer.ts";
 import type { ArchivedEntry } from "./layer-import.ts";
 import { type Layer, type LayerPlan, planLayers } from "./layer-plan.ts";
+import { LocalContents } from "./partial/local-contents.ts";
 import { PullProgress } from "./pull-progress.ts";
 import { runBounded } from "./run-bounded.ts";
 import type { OpenedImage } from "./source.ts";
@@ -24,6 +25,9 @@ export interface LayerStatistics {
   storedBytes: number;
   /** Bytes kept in the streams themselves. */
   inlinedBytes: number;
+  /** Of the layers that were not there: bytes of their blobs that were needed, and that were not. */
+  fetchedBytes: number;
+  savedBytes: number;
 }
 
 export interface PullLayersOptions {
@@ -68,7 +72,7 @@ export async function pullLayers(
 
 /** Of a pull that fetches nothing. */
 export function noStatistics(): LayerStatistics {
-  return { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0 };
+  return { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0, fetchedBytes: 0, savedBytes: 0 };
 }
 
 async function fetchMissing(
@@ -82,13 +86,21 @@ async function fetchMissing(
   const progress = new PullProgress(plan, reporter);
   const importer = repository.objects.importer();
   const { statistics } = pulled;
+  const contents = new LocalContents(repository, reporter);
+  const onPullWhole = ({ blob }: Layer, reason: string) =>
+    reporter.info(`layer ${blob.digest} is pulled whole: ${reason}`);
   const fetch = async (layer: Layer, signal: AbortSignal) => {
-    const context = { repository, blobs: image.blobs, unpacked: image.unpacked, importer, layerLimitBytes, signal };
+    const context = {
+      ...{ repository, blobs: image.blobs, unpacked: image.unpacked, importer, layerLimitBytes },
+      ...{ contents, onPullWhole, signal },
+    };
     const fetched = await fetchLayer(context, layer, (doneBytes) => progress.running(layer, doneBytes));
     repository.streams.register([{ entry: layerStreamName(layer.diffId), objectId: fetched.streamId }]);
     pulled.layers.set(layer.diffId, fetched.streamId);
     if (fetched.entries !== undefined) pulled.entries.set(fetched.streamId, fetched.entries);
     statistics.inlinedBytes += fetched.inlinedBytes;
+    statistics.fetchedBytes += fetched.fetchedBytes;
+    statistics.savedBytes += Math.max(0, layer.blob.size - fetched.fetchedBytes);
     progress.finished(layer);
   };
   // The largest first, as with the reference: begun last, it would run alone.

@@ -1,7 +1,7 @@
 /** An unpacked layer on its way into the repository. */
 import { SplitStreamWriter } from "../splitstream/index.ts";
 import { DigestCheck } from "./digest.ts";
-import type { FetchContext, FetchedLayer } from "./fetch-layer.ts";
+import type { FetchContext, StoredLayer } from "./fetch-layer.ts";
 import { LayerSplitter } from "./layer-import.ts";
 import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
 import type { Layer } from "./layer-plan.ts";
@@ -21,7 +21,7 @@ export async function storeUnpackedLayer(
   layer: Layer,
   unpacked: UnpackedLayer,
   onBytes: (doneBytes: number) => void,
-): Promise<FetchedLayer> {
+): Promise<StoredLayer> {
   const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
   const splitter = new LayerSplitter(stream, importer);
   const check = new DigestCheck(layer.diffId);

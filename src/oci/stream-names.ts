@@ -11,8 +11,10 @@ export const CONTENT_TYPE = {
 } as const;
 
 /** Blobs of artifacts have the prefix of layers too. */
+export const LAYER_STREAM_PREFIX = "oci-layer-";
+
 export function layerStreamName(diffId: string): string {
-  return `oci-layer-${diffId}`;
+  return `${LAYER_STREAM_PREFIX}${diffId}`;
 }
 
 export function configStreamName(digest: string): string {

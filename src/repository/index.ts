@@ -6,6 +6,8 @@
  * nothing of OCI: what streams are called and what they mean is `oci/`'s business.
  * @module
  */
+export type { SizedObject } from "./content-digests.ts";
+export type { DerivedFiles } from "./derived-files.ts";
 export {
   type DirectoryTreeOptions,
   directoryTree,

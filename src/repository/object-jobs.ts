@@ -3,6 +3,7 @@
  * (object-worker.ts) and in the main thread, where starting a worker would take longer than the work.
  */
 import { type CheckObjectsRequest, type CheckObjectsResponse, checkObjects } from "./check-objects.ts";
+import { type DigestContentsRequest, type DigestContentsResponse, digestContents } from "./content-digests.ts";
 import { ObjectDraft, storeObject } from "./object-draft.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import { type ScanFilesRequest, type ScanFilesResponse, scanFiles } from "./scan-files.ts";
@@ -26,7 +27,12 @@ export interface DraftRequest {
     | { readonly type: "abort" };
 }
 
-export type ObjectRequest = StoreBatchRequest | DraftRequest | ScanFilesRequest | CheckObjectsRequest;
+export type ObjectRequest =
+  | StoreBatchRequest
+  | DraftRequest
+  | ScanFilesRequest
+  | CheckObjectsRequest
+  | DigestContentsRequest;
 
 export interface StoredResponse {
   readonly kind: "stored";
@@ -34,7 +40,12 @@ export interface StoredResponse {
   readonly isNew: readonly boolean[];
 }
 
-export type ObjectResponse = StoredResponse | ScanFilesResponse | CheckObjectsResponse | { readonly kind: "done" };
+export type ObjectResponse =
+  | StoredResponse
+  | ScanFilesResponse
+  | CheckObjectsResponse
+  | DigestContentsResponse
+  | { readonly kind: "done" };
 
 const drafts = new Map<number, ObjectDraft>();
 
@@ -49,6 +60,8 @@ export function handleObjectRequest(request: ObjectRequest): ObjectResponse {
       return scanFiles(request);
     case "check-objects":
       return checkObjects(request);
+    case "digest-contents":
+      return digestContents(request);
   }
 }
 

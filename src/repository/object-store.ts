@@ -2,6 +2,7 @@
 import { type Dirent, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { contentDigests, type SizedObject } from "./content-digests.ts";
 import { requireObjectId } from "./names.ts";
 import { ObjectDraft, storeObject } from "./object-draft.ts";
 import { ObjectImporter } from "./object-importer.ts";
@@ -61,6 +62,19 @@ export class ObjectStore {
   read(objectId: string): Buffer {
     using object = this.open(objectId);
     return object.bytes();
+  }
+
+  /**
+   * The sha256 of objects' contents, computed in parallel; objects that cannot be read are left out.
+   *
+   * @param onBytes called with the bytes hashed so far
+   * @returns object ids to digests in hex
+   */
+  contentDigests(
+    objects: Iterable<SizedObject>,
+    onBytes: (doneBytes: number) => void = () => {},
+  ): Promise<Map<string, string>> {
+    return contentDigests(this.settings, this.#workers(), objects, onBytes);
   }
 
   /** True when a file of that name is there; nothing is checked. */

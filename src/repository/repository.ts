@@ -4,6 +4,7 @@ import { join, relative } from "node:path";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { type LockMode, syncDirectory, syncFileSystem, waitForLock } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
+import { DerivedFiles } from "./derived-files.ts";
 import { type LinkEntry, LinkStore } from "./link-store.ts";
 import type { ErofsFormats, RepositoryMeta } from "./meta.ts";
 import { META_FILE } from "./names.ts";
@@ -59,6 +60,12 @@ export class Repository implements Disposable {
     };
     this.streams = new LinkStore("streams", links);
     this.images = new LinkStore("images", links);
+  }
+
+  /** Files of a kind that were made from objects and can be made again. */
+  derivedFiles(kind: string): DerivedFiles {
+    const assertWritable = () => this.assertWritable();
+    return new DerivedFiles(kind, { path: this.path, algorithm: this.algorithm, assertWritable });
   }
 
   /** Threads that hash and store; started with their first work, ended by {@link close}. */

@@ -227,7 +227,10 @@ test("a second pull fetches nothing and changes nothing", async () => {
   await pullImage(repository, reference);
   const first = await listing(repository.path);
   const again = await pullImage(repository, reference);
-  assert.deepEqual(again.statistics, { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0 });
+  const { newObjects, presentObjects, storedBytes, inlinedBytes, fetchedBytes, savedBytes } = again.statistics;
+  const counts = { newObjects, presentObjects, storedBytes, inlinedBytes };
+  assert.deepEqual(counts, { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0 });
+  assert.deepEqual([fetchedBytes, savedBytes], [0, 0]);
   assert.deepEqual(await listing(repository.path), first);
   assert.deepEqual(
     (await listImages(repository)).map(({ name }) => name),

@@ -48,7 +48,7 @@ REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the ima
 
 /** The lines of `cfsctl oci pull` (spec/repository.md 10). */
 function lines(repository: Repository, pulled: PulledImage): string[] {
-  const { newObjects, presentObjects, storedBytes, inlinedBytes } = pulled.statistics;
+  const { newObjects, presentObjects, storedBytes, inlinedBytes, fetchedBytes, savedBytes } = pulled.statistics;
   const counts = `${newObjects} new + ${presentObjects} already present objects`;
   const sizes = `${formatBinaryBytes(storedBytes)} stored, ${formatBinaryBytes(inlinedBytes)} inlined`;
   const bootImage = pulled.bootImageIds.get(repository.formats.default);
@@ -58,6 +58,9 @@ function lines(repository: Repository, pulled: PulledImage): string[] {
     `verity   ${pulled.manifestStreamId}`,
     `tagged   ${pulled.name}`,
     `objects  ${counts}; ${sizes}`,
+    ...(savedBytes === 0
+      ? []
+      : [`fetched  ${formatBinaryBytes(fetchedBytes)}; ${formatBinaryBytes(savedBytes)} saved, as files were there`]),
     ...(bootImage === undefined ? [] : [`Boot image: ${bootImage}`]),
   ];
 }
@@ -75,7 +78,7 @@ function formatBinaryBytes(sizeBytes: number): string {
 }
 
 function report(repository: Repository, pulled: PulledImage) {
-  const { newObjects, presentObjects, storedBytes, inlinedBytes } = pulled.statistics;
+  const { newObjects, presentObjects, storedBytes, inlinedBytes, fetchedBytes, savedBytes } = pulled.statistics;
   return {
     manifest_digest: pulled.manifestDigest,
     config_digest: pulled.configDigest,
@@ -89,5 +92,6 @@ function report(repository: Repository, pulled: PulledImage) {
       stored_bytes: storedBytes,
       inlined_bytes: inlinedBytes,
     },
+    layers: { fetched_bytes: fetchedBytes, saved_bytes: savedBytes },
   };
 }

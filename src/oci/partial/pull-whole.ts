@@ -1,0 +1,17 @@
+/** The way out of a partial pull that leads to an ordinary one (spec/chunked-and-policy.md 1.8). */
+import { SealrootError } from "../../errors/index.ts";
+
+/** Thrown where a layer cannot be put together from parts, and nothing is wrong with it. */
+export class PullWhole extends Error {
+  /** @param reason for people, such as "the table of contents does not name its tar-split data" */
+  constructor(reason: string, cause?: unknown) {
+    super(reason, { cause });
+    this.name = "PullWhole";
+  }
+}
+
+/** What a source throws that turns out to serve this blob only whole. */
+export function asPullWhole(error: unknown): unknown {
+  if (!(error instanceof SealrootError) || error.code !== "unsupported") return error;
+  return new PullWhole("the source does not serve parts of this blob", error);
+}

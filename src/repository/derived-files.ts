@@ -1,0 +1,73 @@
+/**
+ * Files of sealroot's own beside the format: what can be made again from objects and is kept to save the time. They lie
+ * in `sealroot/<kind>/<object id>`, below a top-level directory that other tools do not know and must tolerate
+ * (spec/repository.md 1). Whoever reads one trusts nothing of it.
+ */
+import { lstatSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { writeFileAtomically } from "../platform/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
+import { isObjectId, requireObjectId } from "./names.ts";
+import { sortedEntries } from "./object-store.ts";
+import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
+
+const ROOT = "sealroot";
+
+/** What derived files need of their repository. */
+export interface DerivedFilesContext {
+  readonly path: string;
+  readonly algorithm: VerityAlgorithm;
+  assertWritable(): void;
+}
+
+/** The derived files of one kind, each named by the object it was made from. */
+export class DerivedFiles {
+  readonly #directory: string;
+  readonly #context: DerivedFilesContext;
+
+  /** From {@link Repository}. @param kind a directory's name */
+  constructor(kind: string, context: DerivedFilesContext) {
+    this.#directory = join(ROOT, kind);
+    this.#context = context;
+  }
+
+  /** The file's content, or undefined when there is none. @param maxBytes longer files count as absent */
+  read(objectId: string, maxBytes: number): Buffer | undefined {
+    const path = this.#path(objectId);
+    try {
+      requireOwnDirectory(this.#context.path, this.#directory);
+      const stat = lstatSync(path);
+      return stat.isFile() && stat.size <= maxBytes ? readFileSync(path) : undefined;
+    } catch (error) {
+      if (hasErrno(error, "ENOENT")) return undefined;
+      throw asSealrootError(error, "Cannot read a derived file of the repository", { path });
+    }
+  }
+
+  /** Writes the file durably; readers see the old content or the new. */
+  write(objectId: string, content: Uint8Array): void {
+    this.#context.assertWritable();
+    const path = this.#path(objectId);
+    try {
+      makeOwnDirectory(this.#context.path, this.#directory);
+      writeFileAtomically(path, content);
+    } catch (error) {
+      throw asSealrootError(error, "Cannot write a derived file of the repository", { path });
+    }
+  }
+
+  /** Removes the files of all objects but these. Another process that wrote one just now makes it again. */
+  keepOnly(objectIds: ReadonlySet<string>): void {
+    this.#context.assertWritable();
+    requireOwnDirectory(this.#context.path, this.#directory);
+    for (const { name } of sortedEntries(join(this.#context.path, this.#directory))) {
+      const isOurs = isObjectId(name, this.#context.algorithm);
+      if (isOurs && !objectIds.has(name)) rmSync(this.#path(name), { force: true });
+    }
+  }
+
+  #path(objectId: string): string {
+    return join(this.#context.path, this.#directory, requireObjectId(objectId, this.#context.algorithm));
+  }
+}

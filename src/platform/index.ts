@@ -40,4 +40,4 @@ export { findTool, packageOfTool, requireTool, requireTools } from "./tools.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
 export { serveRequests, TransferredResponse } from "./worker-error.ts";
 export { type WorkerChannel, WorkerPool, type WorkerPoolOptions } from "./worker-pool.ts";
-export { fileHasXattr, getXattr, listXattrs, readXattrs, removeXattr, setXattr } from "./xattr.ts";
+export { fileHasXattr, getXattr, listXattrs, readOpenXattrs, readXattrs, removeXattr, setXattr } from "./xattr.ts";

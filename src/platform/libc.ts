@@ -8,6 +8,7 @@ import type koffi from "koffi";
 const PROTOTYPES = {
   fcntl: "int fcntl(int, int, ...)",
   fgetxattr: "long fgetxattr(int, void *, void *, size_t)",
+  flistxattr: "long flistxattr(int, void *, size_t)",
   flock: "int flock(int, int)",
   fsconfig: "int fsconfig(int, unsigned int, void *, void *, int)",
   fsmount: "int fsmount(int, unsigned int, unsigned int)",

@@ -17,9 +17,17 @@ export interface WorkerChannel<Request, Response> {
   release(): void;
 }
 
+/** Requests a worker has at once: while it answers one, the next is already there. */
+const UNDER_WAY_MAX = 2;
+
 interface Pending<Response> {
   resolve(response: Response): void;
   reject(error: unknown): void;
+}
+
+interface Waiting<Request, Response> extends Pending<Response> {
+  readonly request: Request;
+  readonly transfer: readonly Transferable[];
 }
 
 interface Member<Response> {
@@ -31,14 +39,16 @@ interface Member<Response> {
 /**
  * Runs requests in worker threads whose module calls `serveRequests`.
  *
- * Each request goes to the worker with the fewest under way; a worker answers its requests in order. Whoever feeds the
- * pool bounds its memory by awaiting answers. Idle workers do not keep the process alive.
+ * Each request goes to the worker with the fewest under way, and waits while all have two: the one that is answered and
+ * the next. A worker answers its requests in order. Whoever feeds the pool bounds its memory by awaiting answers. Idle workers do not keep the process alive.
  */
 export class WorkerPool<Request, Response> {
   readonly #module: URL;
   readonly #sizeMax: number;
   readonly #workerData: unknown;
   readonly #members: Member<Response>[] = [];
+  /** Requests that no worker has yet: requests differ in length, and none shall wait behind a long one. */
+  readonly #waiting: Waiting<Request, Response>[] = [];
   #lastRequest = 0;
 
   constructor(module: URL, options: WorkerPoolOptions = {}) {
@@ -57,7 +67,11 @@ export class WorkerPool<Request, Response> {
    * @returns the handler's answer; rejects with what the handler threw, or with an Error when the worker died
    */
   run(request: Request, transfer: readonly Transferable[] = []): Promise<Response> {
-    return this.#send(this.#leastLoaded(), request, transfer);
+    const member = this.#leastLoaded();
+    if (member.pending.size < UNDER_WAY_MAX) return this.#send(member, request, transfer);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, transfer, resolve, reject });
+    });
   }
 
   /** Binds to the worker with the fewest other channels and requests. */
@@ -77,6 +91,7 @@ export class WorkerPool<Request, Response> {
   /** Ends all workers; requests under way are rejected. */
   async close(): Promise<void> {
     const members = this.#members.splice(0);
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error("the worker threads were ended"));
     await Promise.all(members.map((member) => member.worker.terminate()));
   }
 
@@ -116,6 +131,7 @@ export class WorkerPool<Request, Response> {
     if (member.pending.size === 0) member.worker.unref();
     if ("error" in reply) pending?.reject(errorFromData(reply.error));
     else pending?.resolve(reply.response);
+    this.#sendWaiting();
   }
 
   #drop(member: Member<Response>, error: unknown): void {
@@ -123,5 +139,11 @@ export class WorkerPool<Request, Response> {
     if (index >= 0) this.#members.splice(index, 1);
     for (const pending of member.pending.values()) pending.reject(error);
     member.pending.clear();
+    this.#sendWaiting();
+  }
+
+  #sendWaiting(): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.run(next.request, next.transfer).then(next.resolve, next.reject);
   }
 }

@@ -1,23 +1,24 @@
 /** A directory of the file system as a tree (spec/erofs.md 6, spec/oci.md 5). */
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
-import type { ByteString } from "../bytes/index.ts";
+import { type ByteString, byteString, byteStringOfText } from "../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
 import { readXattrs } from "../platform/index.ts";
 import {
   type DirectoryNode,
   type FileContent,
-  type FileNode,
+  joinPath,
   kindOfMode,
   type LeafNode,
   type Metadata,
   newDirectory,
-  newMetadata,
-  PERMISSION_MASK,
 } from "../tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../verity/index.ts";
+import { InodeTable } from "./inode-table.ts";
 import { newObjectWorkers, type ObjectWorkers } from "./object-workers.ts";
 import type { Repository } from "./repository.ts";
+import { type FileFacts, metadataOfStat } from "./scan-facts.ts";
+import { changedFile, type FileScanContent } from "./scan-files.ts";
 import { FileReadQueue } from "./scan-queue.ts";
 
 export interface ScanOptions {
@@ -51,8 +52,6 @@ export interface ScannedDirectory {
   readonly readContent: ContentReader;
 }
 
-const NANOSECONDS = 1_000_000_000n;
-
 /**
  * Reads a directory: names and link targets as bytes, permission bits, owners, times with nanoseconds, all xattrs of
  * the links themselves; files of up to 64 bytes inline, others as objects, hashed by worker threads. Two names with one
@@ -71,21 +70,15 @@ export async function scanDirectory(path: string, options: ScanOptions): Promise
   }
 }
 
-/** One inode with all the places it has been seen in; its node exists once its content is known. */
-interface LeafSlot {
-  node: LeafNode | undefined;
-  readonly places: { readonly directory: DirectoryNode; readonly name: ByteString }[];
-}
-
 interface PendingDirectory {
-  readonly path: Buffer;
+  readonly path: ByteString;
   readonly node: DirectoryNode;
 }
 
 class DirectoryScan {
   readonly #options: ScanOptions;
   readonly #queue: FileReadQueue;
-  readonly #slots = new Map<string, LeafSlot>();
+  readonly #leaves = new InodeTable<LeafNode>();
   #inodes = 0;
 
   constructor(options: ScanOptions, workers: ObjectWorkers) {
@@ -101,14 +94,13 @@ class DirectoryScan {
   }
 
   async run(path: string): Promise<ScannedDirectory> {
-    const rootPath = Buffer.from(resolveRoot(path));
-    const root = newDirectory(metadataOf(rootPath, lstatSync(rootPath, { bigint: true })));
+    const rootPath = byteStringOfText(resolveRoot(path));
+    const root = newDirectory(metadataOf(pathBytes(rootPath)).metadata);
     this.#inodes++;
     const pending: PendingDirectory[] = [{ path: rootPath, node: root }];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       this.#readDirectory(next, pending);
       this.#options.reporter?.progress(this.#inodes, undefined, "items");
-      // Lets answers of the workers in, and keeps the reader from running far ahead of them.
       await this.#queue.room();
     }
     const { newObjects, sharedObjects } = await this.#queue.finish();
@@ -116,57 +108,64 @@ class DirectoryScan {
     return { root, inodes: this.#inodes, newObjects, sharedObjects, readContent };
   }
 
-  #readDirectory(directory: PendingDirectory, pending: PendingDirectory[]): void {
-    for (const name of attempt(directory.path, () => readdirSync(directory.path, "latin1"))) {
-      const path = Buffer.concat([directory.path, SLASH, Buffer.from(name, "latin1")]);
-      attempt(path, () => this.#readEntry(path, directory.node, name as ByteString, pending));
+  #readDirectory({ path, node }: PendingDirectory, pending: PendingDirectory[]): void {
+    const bytes = pathBytes(path);
+    for (const entry of attempt(bytes, () => readdirSync(bytes, { encoding: "buffer", withFileTypes: true }))) {
+      const name = byteString(entry.name);
+      const child = joinPath(path, name);
+      // Most of the work: their metadata and contents are read by the workers, with one walk of the path.
+      if (entry.isFile()) this.#queue.add(child, (file, content) => this.#putFile(node, name, file, content));
+      else attempt(pathBytes(child), () => this.#readEntry(child, node, name, pending));
     }
   }
 
-  #readEntry(path: Buffer, directory: DirectoryNode, name: ByteString, pending: PendingDirectory[]): void {
-    const stat = lstatSync(path, { bigint: true });
-    if (stat.isDirectory()) {
-      const node = newDirectory(metadataOf(path, stat));
+  #putFile(directory: DirectoryNode, name: ByteString, file: FileFacts, content: FileScanContent): void {
+    const { dev, ino, metadata, sizeBytes } = file;
+    this.#putLeaf(directory, name, { dev, ino }, () => ({
+      kind: "file",
+      metadata,
+      content: fileContent(content, sizeBytes),
+    }));
+  }
+
+  /** Adds a name of an inode, and the inode itself when this is its first name. */
+  #putLeaf(directory: DirectoryNode, name: ByteString, { dev, ino }: InodeNumber, make: () => LeafNode): void {
+    let leaf = this.#options.breakHardLinks === true ? undefined : this.#leaves.get(dev, ino);
+    if (leaf === undefined) {
+      leaf = make();
+      this.#leaves.set(dev, ino, leaf);
+      this.#inodes++;
+    }
+    directory.entries.set(name, leaf);
+  }
+
+  #readEntry(path: ByteString, directory: DirectoryNode, name: ByteString, pending: PendingDirectory[]): void {
+    const bytes = pathBytes(path);
+    const { stat, metadata } = metadataOf(bytes);
+    const kind = kindOfMode(Number(stat.mode));
+    if (kind === "directory") {
+      const node = newDirectory(metadata);
       directory.entries.set(name, node);
       pending.push({ path, node });
       this.#inodes++;
-      return;
-    }
-    const key = `${stat.dev}:${stat.ino}`;
-    const known = this.#options.breakHardLinks === true ? undefined : this.#slots.get(key);
-    const slot = known ?? { node: undefined, places: [] };
-    slot.places.push({ directory, name });
-    if (known === undefined) {
-      this.#slots.set(key, slot);
-      this.#inodes++;
-      this.#readLeaf(path, stat, slot);
-    } else if (known.node !== undefined) directory.entries.set(name, known.node);
-  }
-
-  #readLeaf(path: Buffer, stat: BigIntStats, slot: LeafSlot): void {
-    const metadata = metadataOf(path, stat);
-    const kind = kindOfMode(Number(stat.mode));
-    const put = (node: LeafNode) => {
-      slot.node = node;
-      for (const { directory, name } of slot.places) directory.entries.set(name, node);
-    };
-    if (kind === "file") {
-      const sizeBytes = Number(stat.size);
-      this.#queue.add(path, sizeBytes, (content) => {
-        const node: FileNode = { kind, metadata, content: fileContent(content, sizeBytes) };
-        put(node);
-      });
     } else if (kind === "symlink") {
-      put({ kind, metadata, target: readlinkSync(path, "latin1") as ByteString });
+      const target = readlinkSync(bytes, "latin1") as ByteString;
+      this.#putLeaf(directory, name, stat, () => ({ kind, metadata, target }));
     } else if (kind === "character-device" || kind === "block-device") {
-      put({ kind, metadata, rdev: Number(BigInt.asUintN(32, stat.rdev)) });
+      this.#putLeaf(directory, name, stat, () => ({ kind, metadata, rdev: Number(BigInt.asUintN(32, stat.rdev)) }));
     } else if (kind === "fifo" || kind === "socket") {
-      put({ kind, metadata });
+      this.#putLeaf(directory, name, stat, () => ({ kind, metadata }));
+    } else {
+      throw changedFile(bytes); // a file, which it was not a moment ago
     }
   }
 }
 
-const SLASH = Buffer.from("/");
+type InodeNumber = Pick<FileFacts, "dev" | "ino">;
+
+function pathBytes(path: ByteString): Buffer {
+  return Buffer.from(path, "latin1");
+}
 
 function resolveRoot(path: string): string {
   try {
@@ -178,33 +177,22 @@ function resolveRoot(path: string): string {
   throw new SealrootError("usage", `Cannot read directory ${path}: it is not a directory`, { path });
 }
 
-function metadataOf(path: Buffer, stat: BigIntStats): Metadata {
-  const seconds = stat.mtimeNs / NANOSECONDS;
-  const rest = stat.mtimeNs % NANOSECONDS;
-  const negative = rest < 0n;
-  return newMetadata({
-    mode: Number(stat.mode) & PERMISSION_MASK,
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    mtimeSeconds: negative ? seconds - 1n : seconds,
-    mtimeNanoseconds: Number(negative ? rest + NANOSECONDS : rest),
-    xattrs: readXattrs(path),
-  });
+function metadataOf(path: Buffer): { readonly stat: BigIntStats; readonly metadata: Metadata } {
+  const stat = lstatSync(path, { bigint: true });
+  return { stat, metadata: metadataOfStat(stat, readXattrs(path)) };
 }
 
-function fileContent(content: string | Uint8Array, sizeBytes: number): FileContent {
+function fileContent(content: FileScanContent, sizeBytes: number): FileContent {
   if (typeof content !== "string") return { type: "inline", bytes: content };
   return { type: "external", sizeBytes, objectId: content };
 }
 
-function readAgain(root: Buffer, content: FileContent, at: ByteString, algorithm: VerityAlgorithm): Uint8Array {
+function readAgain(root: ByteString, content: FileContent, at: ByteString, algorithm: VerityAlgorithm): Uint8Array {
   if (content.type === "inline") return content.bytes;
-  const path = Buffer.concat([root, Buffer.from(at, "latin1")]);
+  const path = pathBytes(`${root}${at}` as ByteString);
   const bytes = attempt(path, () => readFileSync(path));
   if (verityDigest(bytes, algorithm) === content.objectId) return bytes;
-  throw new SealrootError("conflict", `Cannot read ${path.toString()}: the file changed while the directory was read`, {
-    path: path.toString(),
-  });
+  throw changedFile(path);
 }
 
 function attempt<T>(path: Buffer, work: () => T): T {

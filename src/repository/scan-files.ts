@@ -1,14 +1,19 @@
-/** Reading the files of a scanned directory: small ones are taken over, large ones become objects (spec/repository.md 3). */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+/** Reading the regular files of a scanned directory: metadata, and contents as objects or inline (spec/repository.md 3). */
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import type { ByteString } from "../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { readOpenXattrs } from "../platform/index.ts";
 import { type VerityAlgorithm, VerityHasher, verityDigest } from "../verity/index.ts";
 import { CLONE_MIN_BYTES, cloneFile, linkFile } from "./import-file.ts";
 import { ObjectDraft, type StoredObject, storeObject } from "./object-draft.ts";
 import { stateOfExistingObject } from "./object-protection.ts";
 import type { ObjectSettings } from "./object-settings.ts";
+import { newScanFacts, putScanFacts } from "./scan-facts.ts";
 
 export interface ScanFilesRequest {
   readonly kind: "scan-files";
+  /** The same for all requests of one scan, and for them only. */
+  readonly scan: number;
   readonly algorithm: VerityAlgorithm;
   /** Where objects are stored; undefined: digests only. */
   readonly store: ObjectSettings | undefined;
@@ -16,43 +21,61 @@ export interface ScanFilesRequest {
   readonly linkFiles: boolean;
   /** Contents of up to this length are given back instead of an id. */
   readonly inlineMaxBytes: number;
-  /** Paths as bytes, one code unit a byte. */
-  readonly paths: readonly string[];
-  /** The length each file had when the directory was read. */
-  readonly sizesBytes: readonly number[];
+  readonly paths: readonly ByteString[];
 }
 
 export interface ScanFilesResponse {
   readonly kind: "scanned";
+  /** See scan-facts.ts. */
+  readonly facts: BigInt64Array;
   /** For each path the object id, or the content of a small file. */
-  readonly contents: readonly (string | Uint8Array)[];
+  readonly contents: readonly FileScanContent[];
+  /** Of those files that have any, by their place among the paths. */
+  readonly xattrs: ReadonlyMap<number, Map<ByteString, Uint8Array>>;
   readonly newObjects: number;
   /** New objects that share blocks or inode with the file. */
   readonly sharedObjects: number;
 }
 
+export type FileScanContent = string | Uint8Array;
+
 const CHUNK_BYTES = 1 << 20;
 let buffer: Buffer | undefined;
+
+/** Contents of files that have other names, so that this thread reads them once; of one scan. */
+const known = new Map<string, FileScanContent>();
+let knownScan = 0;
 
 /** @throws SealrootError `conflict` when a file changed while it was read */
 export function scanFiles(request: ScanFilesRequest): ScanFilesResponse {
   buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
-  const contents: (string | Uint8Array)[] = [];
+  if (knownScan !== request.scan) known.clear();
+  knownScan = request.scan;
+  const facts = newScanFacts(request.paths.length);
+  const xattrs = new Map<number, Map<ByteString, Uint8Array>>();
+  const contents: FileScanContent[] = [];
   let newObjects = 0;
   let sharedObjects = 0;
   for (const [index, path] of request.paths.entries()) {
-    const read = readScannedFile(request, Buffer.from(path, "latin1"), request.sizesBytes[index] ?? 0, buffer);
+    const read = readScannedFile(request, Buffer.from(path, "latin1"), buffer);
     contents.push(read.content);
+    putScanFacts(facts, index, read.stat);
+    if (read.xattrs.size > 0) xattrs.set(index, read.xattrs);
     if (read.isNew) newObjects++;
     if (read.isNew && read.isShared) sharedObjects++;
   }
-  return { kind: "scanned", contents, newObjects, sharedObjects };
+  return { kind: "scanned", facts, contents, xattrs, newObjects, sharedObjects };
 }
 
-interface ScannedFile {
-  readonly content: string | Uint8Array;
+interface ScannedContent {
+  readonly content: FileScanContent;
   readonly isNew: boolean;
   readonly isShared: boolean;
+}
+
+interface ScannedFile extends ScannedContent {
+  readonly stat: BigIntStats;
+  readonly xattrs: Map<ByteString, Uint8Array>;
 }
 
 /** The file that is being read. */
@@ -62,13 +85,14 @@ interface Source {
   readonly sizeBytes: number;
 }
 
-function readScannedFile(request: ScanFilesRequest, path: Buffer, sizeBytes: number, chunk: Buffer): ScannedFile {
+function readScannedFile(request: ScanFilesRequest, path: Buffer, chunk: Buffer): ScannedFile {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const stat = fstatSync(fd);
-    if (!stat.isFile() || stat.size !== sizeBytes) throw changed(path);
-    return contentOf(request, { fd, path, sizeBytes }, chunk);
+    const stat = fstatSync(fd, { bigint: true });
+    if (!stat.isFile()) throw changedFile(path);
+    const source = { fd, path, sizeBytes: Number(stat.size) };
+    return { stat, xattrs: readOpenXattrs(fd), ...contentOnce(request, source, stat, chunk) };
   } catch (error) {
     throw asSealrootError(error, "Cannot read a file of the directory", { path: path.toString() });
   } finally {
@@ -76,8 +100,18 @@ function readScannedFile(request: ScanFilesRequest, path: Buffer, sizeBytes: num
   }
 }
 
+function contentOnce(request: ScanFilesRequest, source: Source, stat: BigIntStats, chunk: Buffer): ScannedContent {
+  if (stat.nlink === 1n) return contentOf(request, source, chunk);
+  const inode = `${stat.dev}:${stat.ino}`;
+  const content = known.get(inode);
+  if (content !== undefined) return { content, isNew: false, isShared: false };
+  const read = contentOf(request, source, chunk);
+  known.set(inode, read.content);
+  return read;
+}
+
 /** Inline, or the digest alone, or the cheapest way into the store: shared blocks, a second name, a copy. */
-function contentOf(request: ScanFilesRequest, source: Source, chunk: Buffer): ScannedFile {
+function contentOf(request: ScanFilesRequest, source: Source, chunk: Buffer): ScannedContent {
   const { store } = request;
   if (source.sizeBytes <= request.inlineMaxBytes) {
     return { content: Uint8Array.from(readWhole(source, source.sizeBytes, chunk)), isNew: false, isShared: false };
@@ -85,7 +119,7 @@ function contentOf(request: ScanFilesRequest, source: Source, chunk: Buffer): Sc
   if (store === undefined) return { content: digestOf(request, source, chunk), isNew: false, isShared: false };
   const cloned = source.sizeBytes < CLONE_MIN_BYTES ? undefined : cloneFile(store, source.fd, chunk);
   if (cloned !== undefined) {
-    if (cloned.sizeBytes !== source.sizeBytes) throw changed(source.path);
+    if (cloned.sizeBytes !== source.sizeBytes) throw changedFile(source.path);
     return { content: cloned.objectId, isNew: cloned.isNew, isShared: true };
   }
   if (request.linkFiles) return linkOrCopy(request, store, source, chunk);
@@ -96,7 +130,7 @@ function contentOf(request: ScanFilesRequest, source: Source, chunk: Buffer): Sc
   return { content: copied.objectId, isNew: copied.isNew, isShared: false };
 }
 
-function linkOrCopy(request: ScanFilesRequest, store: ObjectSettings, source: Source, chunk: Buffer): ScannedFile {
+function linkOrCopy(request: ScanFilesRequest, store: ObjectSettings, source: Source, chunk: Buffer): ScannedContent {
   const content = digestOf(request, source, chunk);
   if (stateOfExistingObject(store, content, source.sizeBytes) === "good") {
     return { content, isNew: false, isShared: false };
@@ -135,18 +169,15 @@ function readInPieces(source: Source, chunk: Buffer, take: (piece: Buffer) => vo
 function readWhole({ fd, path }: Source, lengthBytes: number, target: Buffer, offset = 0): Buffer {
   for (let at = 0; at < lengthBytes; ) {
     const length = readSync(fd, target, at, lengthBytes - at, offset + at);
-    if (length === 0) throw changed(path);
+    if (length === 0) throw changedFile(path);
     at += length;
   }
   return target.subarray(0, lengthBytes);
 }
 
-function changed(path: Buffer): SealrootError {
-  return new SealrootError(
-    "conflict",
-    `Cannot read ${path.toString()}: the file changed while the directory was read`,
-    {
-      path: path.toString(),
-    },
-  );
+export function changedFile(path: Buffer): SealrootError {
+  const shown = path.toString();
+  return new SealrootError("conflict", `Cannot read ${shown}: the file changed while the directory was read`, {
+    path: shown,
+  });
 }

@@ -1,38 +1,44 @@
 /** Files on their way to the workers that read and hash them. */
-import { byteString } from "../bytes/index.ts";
+import { lstatSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import type { ByteString } from "../bytes/index.ts";
 import { INLINE_CONTENT_MAX_BYTES } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
-import { handleObjectRequest } from "./object-jobs.ts";
+import { handleObjectRequest, type ObjectResponse } from "./object-jobs.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
-import type { ScanFilesRequest } from "./scan-files.ts";
+import { type FileFacts, scanFactsAt } from "./scan-facts.ts";
+import type { FileScanContent, ScanFilesRequest } from "./scan-files.ts";
 
-/** A batch is sent at this many bytes or files: about 5 ms of work, so that the last ones end nearly together. */
-const BATCH_BYTES = 4 << 20;
-const BATCH_FILES = 256;
+/** A batch is sent at this many files: a few milliseconds of work, so that the last ones end nearly together. */
+const BATCH_FILES = 128;
 /** Batches under way before the reader waits. They hold names only, so this bounds names, not contents. */
 const BATCHES_UNDER_WAY_MAX = 64;
 /** A scan of no more than this is done here: starting a worker takes 50 ms. */
 const IN_THREAD_BYTES_MAX = 256 << 10;
 
-type Receiver = (content: string | Uint8Array) => void;
+/** Takes what is known about a file. */
+type Receiver = (file: FileFacts, content: FileScanContent) => void;
 
 interface Batch {
-  readonly paths: string[];
-  readonly sizesBytes: number[];
+  readonly paths: ByteString[];
   readonly receivers: Receiver[];
-  bytes: number;
 }
 
-/** Collects files into batches and gives each its content (inline bytes or object id) when it is known. */
+let lastScan = 0;
+
+/** Collects files into batches and gives for each what is in it (inline bytes or object id) when it is known. */
 export class FileReadQueue {
   readonly #workers: ObjectWorkers;
+  readonly #scan = ++lastScan;
   readonly #algorithm: VerityAlgorithm;
   readonly #store: ObjectSettings | undefined;
   readonly #linkFiles: boolean;
-  readonly #underWay = new Set<Promise<void>>();
   #batch: Batch = newBatch();
+  #underWay = 0;
+  #wake: (() => void) | undefined;
   #sentBatches = 0;
+  #sentBeforeTurn = 0;
   #newObjects = 0;
   #sharedObjects = 0;
   #failure: { readonly error: unknown } | undefined;
@@ -53,61 +59,72 @@ export class FileReadQueue {
     this.#linkFiles = linkFiles;
   }
 
-  /** Queues a regular file. An empty one is answered at once. */
-  add(path: Buffer, sizeBytes: number, receive: Receiver): void {
-    if (sizeBytes === 0) {
-      receive(new Uint8Array(0));
-      return;
-    }
-    const batch = this.#batch;
-    batch.paths.push(byteString(path));
-    batch.sizesBytes.push(sizeBytes);
-    batch.receivers.push(receive);
-    batch.bytes += sizeBytes;
-    if (batch.bytes >= BATCH_BYTES || batch.paths.length >= BATCH_FILES) this.#send();
+  /** Queues a regular file. */
+  add(path: ByteString, receive: Receiver): void {
+    this.#batch.paths.push(path);
+    this.#batch.receivers.push(receive);
+    if (this.#batch.paths.length >= BATCH_FILES) this.#send();
   }
 
-  /** Waits while too much is under way. @throws what a worker met */
+  /** Lets answers of the workers in, and waits while too much is under way. @throws what a worker met */
   async room(): Promise<void> {
-    while (this.#underWay.size >= BATCHES_UNDER_WAY_MAX) await Promise.race(this.#underWay);
-    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#sentBatches === this.#sentBeforeTurn) return;
+    this.#sentBeforeTurn = this.#sentBatches;
+    await setImmediate();
+    await this.#underWayAtMost(BATCHES_UNDER_WAY_MAX);
   }
 
   /** Waits for everything. @returns how many objects are new in the store, and how many of those share their file's data */
   async finish(): Promise<{ readonly newObjects: number; readonly sharedObjects: number }> {
-    if (this.#batch.paths.length > 0) this.#send(this.#sentBatches === 0 && this.#batch.bytes <= IN_THREAD_BYTES_MAX);
-    await Promise.all(this.#underWay);
-    if (this.#failure !== undefined) throw this.#failure.error;
+    const { paths } = this.#batch;
+    if (paths.length > 0) this.#send(this.#sentBatches === 0 && bytesAtMost(paths, IN_THREAD_BYTES_MAX));
+    await this.#underWayAtMost(0);
     return { newObjects: this.#newObjects, sharedObjects: this.#sharedObjects };
   }
 
+  async #underWayAtMost(batches: number): Promise<void> {
+    while (this.#underWay > batches) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
   #send(inThread = false): void {
-    const { paths, sizesBytes, receivers } = this.#batch;
+    const { paths, receivers } = this.#batch;
     this.#batch = newBatch();
     this.#sentBatches++;
     const request: ScanFilesRequest = {
       kind: "scan-files",
+      scan: this.#scan,
       algorithm: this.#algorithm,
       store: this.#store,
       linkFiles: this.#linkFiles,
       inlineMaxBytes: INLINE_CONTENT_MAX_BYTES,
       paths,
-      sizesBytes,
     };
     const answer = inThread ? handleHere(request) : this.#workers.run(request);
-    const done = answer.then(
-      (response) => {
-        if (response.kind !== "scanned") return;
-        this.#newObjects += response.newObjects;
-        this.#sharedObjects += response.sharedObjects;
-        for (const [index, content] of response.contents.entries()) receivers[index]?.(content);
-      },
-      (error) => {
+    this.#underWay++;
+    answer
+      .then((response) => this.#receive(receivers, response))
+      .catch((error: unknown) => {
         this.#failure ??= { error };
-      },
-    );
-    const settled = done.finally(() => this.#underWay.delete(settled));
-    this.#underWay.add(settled);
+      })
+      .finally(() => {
+        this.#underWay--;
+        this.#wake?.();
+      });
+  }
+
+  #receive(receivers: readonly Receiver[], response: ObjectResponse): void {
+    if (response.kind !== "scanned") return;
+    this.#newObjects += response.newObjects;
+    this.#sharedObjects += response.sharedObjects;
+    for (const [index, content] of response.contents.entries()) {
+      const xattrs = response.xattrs.get(index) ?? new Map<ByteString, Uint8Array>();
+      receivers[index]?.(scanFactsAt(response.facts, index, xattrs), content);
+    }
   }
 }
 
@@ -116,5 +133,12 @@ async function handleHere(request: ScanFilesRequest) {
 }
 
 function newBatch(): Batch {
-  return { paths: [], sizesBytes: [], receivers: [], bytes: 0 };
+  return { paths: [], receivers: [] };
+}
+
+/** A file that is gone counts nothing: reading it says so. */
+function bytesAtMost(paths: readonly ByteString[], maxBytes: number): boolean {
+  let bytes = 0;
+  for (const path of paths) bytes += lstatSync(Buffer.from(path, "latin1"), { throwIfNoEntry: false })?.size ?? 0;
+  return bytes <= maxBytes;
 }

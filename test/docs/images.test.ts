@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { test } from "node:test";
+import { parsePolicy } from "../../src/oci/policy/index.ts";
+import { temporaryDirectory } from "../../src/platform/index.ts";
+import { fencedBlocks, readDocument } from "./markdown.ts";
+
+const CHECKOUT = join(import.meta.dirname, "../..");
+
+test("docs/images.md: the policies accept and refuse as shown", () => {
+  using directory = temporaryDirectory();
+  const document = readDocument("images.md");
+  for (const name of ["policy.json", "strangers.json"]) {
+    const [policy, ...others] = fencedBlocks(document, `json ${name}`);
+    assert.ok(policy !== undefined && others.length === 0);
+    writeFileSync(join(directory.path, name), policy);
+  }
+  const session = fencedBlocks(document, "console signatures").join("");
+  const commands = [...session.matchAll(/^\$ (.+)$/gm)].map((match) => match[1] ?? "");
+  assert.ok(commands.length >= 5);
+  const script = ["umask 022", ...commands.flatMap((command) => [`cat <<'END'\n$ ${command}\nEND`, command])];
+  const env = {
+    ...process.env,
+    PATH: [join(CHECKOUT, "bin"), process.env.PATH].join(delimiter),
+    ...{ SEALROOT: CHECKOUT, LC_ALL: "C" },
+  };
+  const { stdout } = spawnSync("sh", ["-c", script.join("\n")], { cwd: directory.path, env, encoding: "utf8" });
+  assert.equal(stdout, session);
+});
+
+test("docs/images.md: the requirements for bundles are read as they stand", () => {
+  const requirements = fencedBlocks(readDocument("images.md"), "json").filter((block) =>
+    block.includes('"sigstoreBundle"'),
+  );
+  assert.equal(requirements.length, 2);
+  for (const requirement of requirements) {
+    const policy = parsePolicy(Buffer.from(`{"default":[${requirement}]}`), "policy.json");
+    assert.deepEqual(
+      policy.default.map(({ type }) => type),
+      ["sigstoreBundle"],
+    );
+  }
+});

@@ -1,13 +1,15 @@
 /** What an installation is asked to do, and which of bootc's options have no meaning for a sealed image. */
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
-import type { PolicyChoice } from "../oci/index.ts";
+import type { PolicyChoice, RegistryOptions } from "../oci/index.ts";
 
 export interface InstallToDiskOptions {
   /** Plain file to make, or block device to write. */
   readonly target: string;
   /** Skopeo-style reference of a sealed image. */
   readonly source: string;
+  /** How to talk to the source's registry. */
+  readonly registry?: RegistryOptions | undefined;
   /** Size of a new disk file; that of the file being replaced when absent. */
   readonly sizeBytes?: number;
   /** Size of the root partition; the rest of the disk when absent. */

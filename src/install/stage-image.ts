@@ -9,10 +9,12 @@ import {
   makeBootable,
   mergeLayers,
   type OpenedImage,
+  type OpenImageOptions,
   openImage,
   type PolicyChoice,
   parseReference,
   pullImage,
+  type RegistryOptions,
   readStoredImage,
 } from "../oci/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
@@ -22,6 +24,8 @@ import { type DirectoryNode, readSelinuxPolicy, TreeFiles, transformForOci } fro
 export interface StageOptions {
   /** Skopeo-style reference. */
   readonly source: string;
+  /** How to talk to its registry. */
+  readonly registry: RegistryOptions | undefined;
   /** Existing directory for the repository. */
   readonly directory: string;
   /** Called with the sum of the compressed layers before anything is pulled; may refuse. */
@@ -64,7 +68,7 @@ export async function stageImage(options: StageOptions): Promise<StagedImage> {
   using _ = repository;
   const name = `${HOST_TAG_PREFIX}${manifestDigest}`;
   const pulled = await pullImage(repository, options.source, {
-    ...policyOf(options),
+    ...openOptions(options),
     name,
     bootable: true,
     events: options.events,
@@ -82,7 +86,7 @@ export async function stageImage(options: StageOptions): Promise<StagedImage> {
 }
 
 async function inspectSource(options: StageOptions): Promise<{ manifestDigest: string; architecture: string }> {
-  const image: OpenedImage = await openImage(parseReference(options.source), policyOf(options));
+  const image: OpenedImage = await openImage(parseReference(options.source), openOptions(options));
   try {
     if (image.config === undefined) {
       throw new SealrootError("unsupported", `Cannot install ${options.source}: it is an artifact, not an image`, {
@@ -96,8 +100,8 @@ async function inspectSource(options: StageOptions): Promise<{ manifestDigest: s
   }
 }
 
-function policyOf({ policy }: StageOptions): { readonly policy?: PolicyChoice } {
-  return policy === undefined ? {} : { policy };
+function openOptions({ policy, registry }: StageOptions): OpenImageOptions {
+  return { registry, ...(policy === undefined ? {} : { policy }) };
 }
 
 interface ImageTrees {

@@ -73,6 +73,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   using staging = stagingDirectory(options.stagingParent ?? defaultStagingParent(target));
   const image = await stageImage({
     source: options.source,
+    registry: options.registry,
     directory: staging.path,
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     checkSize: (layerBytes) => checkFreeSpace(staging.path, layerBytes, "the staged repository"),

@@ -215,7 +215,8 @@ async function writeAll(file: FileHandle, part: Uint8Array): Promise<void> {
   while (written < part.length) written += (await file.write(part, written)).bytesWritten;
 }
 
-function sizeMismatch(path: string, expected: number, actual: number): SealrootError {
+/** The error for a blob of another length than its descriptor says. */
+export function sizeMismatch(path: string, expected: number, actual: number): SealrootError {
   return new SealrootError("corrupt", `Cannot accept blob ${path}: it has ${actual} bytes, expected ${expected}`, {
     path,
     expected: String(expected),

@@ -1,9 +1,9 @@
 /** Where images come from: one shape for layouts, archives, registries and stores. */
-import { SealrootError } from "../errors/index.ts";
 import type { BlobReader } from "./blobs.ts";
 import type { Descriptor, ImageIndex } from "./documents.ts";
 import type { SignatureStore } from "./policy/index.ts";
-import { formatReference, type ImageReference } from "./reference.ts";
+import type { ImageReference } from "./reference.ts";
+import type { RegistryClient, RegistryOptions } from "./registry/index.ts";
 import type { UnpackedLayers } from "./unpacked-layers.ts";
 
 /** What a reference names, before one image is chosen. */
@@ -20,15 +20,19 @@ export interface ImageSource {
   readManifest(descriptor: Descriptor): Promise<Uint8Array>;
   /** Where signatures of the image are, when the place has room for them. */
   readonly signatures?: SignatureStore;
+  /** Of a registry: the client that reads it, until {@link close}. */
+  readonly registryClient?: RegistryClient;
   close(): Promise<void>;
 }
 
 /**
  * Opens what a reference names. The caller closes it.
- * @throws SealrootError `not-found`, `corrupt`, `unsupported`
+ * @throws SealrootError `not-found`, `corrupt`, `unsupported`; `no-access`, `no-network` and `timeout` of a registry
  */
-export async function openSource(reference: ImageReference): Promise<ImageSource> {
+export async function openSource(reference: ImageReference, options: RegistryOptions = {}): Promise<ImageSource> {
   switch (reference.transport) {
+    case "docker":
+      return (await import("./registry/registry-source.ts")).openRegistrySource(reference, options);
     case "oci":
       return (await import("./layout-source.ts")).openLayoutSource(reference);
     case "oci-archive":
@@ -39,13 +43,5 @@ export async function openSource(reference: ImageReference): Promise<ImageSource
       return (await import("./docker-archive-source.ts")).openDockerArchiveSource(reference);
     case "containers-storage":
       return (await import("./storage/storage-source.ts")).openStorageSource(reference);
-    default: {
-      const text = formatReference(reference);
-      const what = `Cannot open image "${text}": transport ${reference.transport}: is not supported`;
-      throw new SealrootError("unsupported", what, {
-        path: text,
-        hint: `copy it into a layout first: skopeo copy ${text} oci:DIRECTORY:TAG`,
-      });
-    }
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 export { type BlobInfo, type BlobName, BlobStore } from "./blobs.ts";
-export { parsePlatform, type ReadImage, runningPlatform } from "./choose-image.ts";
+export type { ReadImage } from "./choose-image.ts";
 export { digestOf, isDigest } from "./digest.ts";
 export {
   type Descriptor,
@@ -33,6 +33,7 @@ export {
 export { putLayer, type WrittenLayer } from "./layer-writer.ts";
 export { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
 export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";
+export { formatPlatform, parsePlatform, runningPlatform } from "./platform.ts";
 export { ACCEPT_ANYTHING, type PolicyChoice } from "./policy/index.ts";
 export { type PulledImage, type PullOptions, pullImage } from "./pull.ts";
 export type { LayerStatistics } from "./pull-layers.ts";
@@ -60,16 +61,20 @@ export {
   type StorageReference,
 } from "./reference.ts";
 export {
+  type Credentials,
   type FetchedManifest,
   type FoundImage,
   findImageInRegistry,
   findManifest,
   getManifest,
+  headBlob,
   headManifest,
   listReferrers,
   listTags,
   openForWriting,
+  RegistryBlobs,
   RegistryClient,
+  type RegistryLimits,
   type RegistryOptions,
   referrersTag,
 } from "./registry/index.ts";

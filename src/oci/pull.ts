@@ -5,12 +5,12 @@ import type { Repository } from "../repository/index.ts";
 import { MACHINE_POLICY, type PolicyChoice } from "./policy/index.ts";
 import { type RecordedImage, recordImage } from "./record-image.ts";
 import { parseReference } from "./reference.ts";
-import { openImage } from "./source.ts";
+import { type OpenImageOptions, openImage } from "./source.ts";
 import { readStoredConfig } from "./stored-image.ts";
 import { manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 import { encodeTag } from "./tag-names.ts";
 
-export interface PullOptions {
+export interface PullOptions extends Pick<OpenImageOptions, "platform" | "registry"> {
   /** The tag it gets in the repository; the reference itself when absent, as with the reference tool. */
   readonly name?: string;
   /** Also make the variant that is booted. */
@@ -53,7 +53,7 @@ export async function pullImage(
   repository.assertWritable();
   const configAtHand = (digest: string) => storedConfigBytes(repository, digest);
   const image = await runStep(events, "read image", () =>
-    openImage(parseReference(reference), { policy, configAtHand }),
+    openImage(parseReference(reference), { ...options, policy, configAtHand }),
   );
   try {
     const bootVariants = options.bootable === true ? [{ keepUserXattrs: options.keepUserXattrs ?? false }] : [];

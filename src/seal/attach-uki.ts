@@ -7,6 +7,7 @@ import {
   layerCompression,
   OciLayout,
   type OpenedImage,
+  type OpenImageOptions,
   openImage,
 } from "../oci/index.ts";
 import { authenticodeDigest, parsePe, readSignatures, readUki } from "../pe/index.ts";
@@ -45,9 +46,10 @@ export async function attachUki(
   source: ImageReference,
   signed: Uint8Array,
   target: ImageReference,
+  options: OpenImageOptions = {},
 ): Promise<WrittenImage> {
   const output = outputReference(target);
-  const image = await openImage(source);
+  const image = await openImage(source, options);
   try {
     const { config } = image;
     if (config === undefined) throw notSealed();

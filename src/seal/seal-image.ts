@@ -13,9 +13,11 @@ import {
   mergeLayers,
   OciLayout,
   type OpenedImage,
+  type OpenImageOptions,
   openImage,
   type PolicyChoice,
   pullImage,
+  type RegistryOptions,
   readStoredConfig,
 } from "../oci/index.ts";
 import { temporaryDirectory } from "../platform/index.ts";
@@ -40,6 +42,8 @@ export interface SealOptions {
   readonly source: ImageReference;
   /** What decides whether the source may be used; the machine's policy when absent. */
   readonly policy?: PolicyChoice | undefined;
+  /** How to talk to the source's registry. */
+  readonly registry?: RegistryOptions | undefined;
   /** An OCI layout; made when it does not exist. */
   readonly output: ImageReference;
   /** Undefined leaves the UKI unsigned, to be signed elsewhere. */
@@ -81,7 +85,7 @@ export interface SealReport {
  */
 export async function sealImage(options: SealOptions): Promise<SealReport> {
   const output = checkedOutput(options.source, options.output);
-  const source = await openImage(options.source, policyOf(options));
+  const source = await openImage(options.source, openOptions(options));
   try {
     const { config } = source;
     if (config === undefined) throw notAnImage(options.source);
@@ -97,8 +101,8 @@ export async function sealImage(options: SealOptions): Promise<SealReport> {
   }
 }
 
-function policyOf({ policy }: SealOptions): { readonly policy?: PolicyChoice } {
-  return policy === undefined ? {} : { policy };
+function openOptions({ policy, registry }: SealOptions): OpenImageOptions {
+  return { registry, ...(policy === undefined ? {} : { policy }) };
 }
 
 async function sealInto(
@@ -109,10 +113,17 @@ async function sealInto(
 ): Promise<SealReport> {
   const { events } = options;
   const created = options.created ?? timeOf(source.config);
-  const { configDigest } = await pullImage(repository, formatReference(options.source), {
-    ...policyOf(options),
+  const sourceText = formatReference(options.source);
+  const { configDigest, manifestDigest } = await pullImage(repository, sourceText, {
+    ...openOptions(options),
     events,
   });
+  if (manifestDigest !== source.descriptor.digest) {
+    throw new SealrootError("conflict", `Cannot seal ${sourceText}: the image was replaced while it was read`, {
+      expected: source.descriptor.digest,
+      actual: manifestDigest,
+    });
+  }
   const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
   const files = new TreeFiles(root, (id) => repository.objects.read(id));
   const architecture = architectureOf(source.config.architecture);

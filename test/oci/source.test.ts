@@ -169,15 +169,54 @@ test("of several platforms the asked one is taken, a single image whatever its p
   });
 });
 
-test("an image index is entered one level; blobs of other platforms may be absent", async () => {
+test("image indexes are entered, a few levels deep; blobs of other platforms may be absent", async () => {
   const layout = await newLayout("index");
   const amd = await addImage(layout, "amd");
   const absent = { ...amd, digest: `sha256:${"1".repeat(64)}`, platform: ARM64 };
   const index = await putIndex(layout, [absent, { ...amd, platform: AMD64 }]);
   await setIndex(layout, [index]);
   assert.equal((await opened(layout)).descriptor.digest, amd.digest);
-  await setIndex(layout, [await putIndex(layout, [index])]);
-  await assert.rejects(opened(layout), { code: "unsupported", message: /it contains another index$/ });
+  let nested = index;
+  for (let depth = 1; depth < 4; depth++) nested = await putIndex(layout, [nested]);
+  await setIndex(layout, [nested]);
+  const image = await opened(layout);
+  assert.equal(image.descriptor.digest, amd.digest);
+  assert.deepEqual([image.indexes.length, image.indexes[0]?.digest], [4, nested.digest]);
+  await setIndex(layout, [await putIndex(layout, [nested])]);
+  await assert.rejects(opened(layout), { code: "unsupported", message: /it is nested more than 4 deep$/ });
+});
+
+test("of an index the best variant is taken, zstd before gzip, entries without a platform last", async () => {
+  const layout = await newLayout("variants");
+  const none = await addImage(layout, "none", { os: "linux", architecture: "arm" });
+  const platform = (variant?: string) => ({ os: "linux", architecture: "arm", ...(variant && { variant }) });
+  const entries: Descriptor[] = [{ ...none, platform: platform() }];
+  for (const variant of ["v5", "v6", "v7", "v8"]) {
+    entries.push({ ...(await addImage(layout, variant, platform(variant))), platform: platform(variant) });
+  }
+  const [, v5, v6, v7] = entries;
+  assert.ok(v5 !== undefined && v6 !== undefined && v7 !== undefined);
+  const zstd = { ...(await addImage(layout, "v6 zstd", platform("v6"))), platform: platform("v6") };
+  const annotations = { "io.github.containers.compression.zstd": "true" };
+  const { platform: _, ...bare } = v7;
+  const chosen = async (variant: string | undefined, ...listed: readonly Descriptor[]) => {
+    await setIndex(layout, [await putIndex(layout, listed)]);
+    const { descriptor } = await opened(layout, undefined, platform(variant));
+    return [...entries, zstd].findIndex(({ digest }) => digest === descriptor.digest);
+  };
+  assert.equal(await chosen(undefined, ...entries.toReversed()), 0);
+  assert.equal(await chosen("v7", ...entries), 3);
+  assert.equal(await chosen("v7", ...entries.filter((entry) => entry !== v7)), 2);
+  assert.equal(await chosen("v6", v6, zstd), 2);
+  assert.equal(await chosen("v6", v6, { ...zstd, annotations }), 5);
+  assert.equal(await chosen("v6", bare, v5), 1);
+  assert.equal(await chosen("v6", bare, { ...none, platform: { os: "unknown", architecture: "unknown" } }), 3);
+  await setIndex(layout, [await putIndex(layout, entries.slice(2))]);
+  await assert.rejects(opened(layout, undefined, platform("v5")), {
+    code: "not-found",
+    message: /none of its images is for linux\/arm\/v5$/,
+    data: { expected: "linux/arm/v5", actual: "linux/arm/v6, linux/arm/v7, linux/arm/v8" },
+  });
 });
 
 test("an archive of a layout opens as the layout does", async () => {

@@ -1,8 +1,9 @@
 /** `sealroot image pull REFERENCE [NAME]`. */
-import { type PulledImage, pullImage } from "../../oci/index.ts";
+import { type PulledImage, parsePlatform, pullImage } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
+import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { parseSize } from "../size.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
@@ -12,7 +13,9 @@ export const imagePull: Command = {
 EROFS image. Digests of blobs and of their uncompressed content are checked while they stream; what does not
 match gets no name. Nor does an image that the policy does not accept.
 
-REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the image is tagged with the reference.`,
+REFERENCE is docker://HOST/NAME[:TAG|@DIGEST], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE,
+dir:DIRECTORY or containers-storage:NAME. Registries are read as the machine's registries.conf, auth.json and certs.d
+say. Without NAME the image is tagged with the reference.`,
   arguments: [
     { name: "REFERENCE", summary: "the image to pull" },
     { name: "NAME", summary: "its tag in the repository", optional: true },
@@ -25,18 +28,26 @@ REFERENCE is oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]. Without NAME the ima
       summary: "let a layer unpack to this much (default: 1 GiB, or 100 times its compressed size)",
     },
     ...POLICY_OPTIONS,
+    { flags: "--platform <OS/ARCH>", summary: "of several images that for this platform (default: this machine's)" },
+    ...REGISTRY_OPTIONS,
     ...REPOSITORY_OPTIONS,
   ],
-  examples: ["sealroot image pull --repo R oci:debian:latest debian"],
+  examples: [
+    "sealroot image pull --repo R oci:debian:latest debian",
+    "sealroot image pull --repo R --bootable docker://quay.io/example/os:latest",
+  ],
   reportsJson: true,
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);
     const name = invocation.optionalArgument("NAME");
+    const platform = invocation.option("platform");
     const layerLimit = invocation.option("layer-limit");
     const pulled = await pullImage(repository, invocation.argument("REFERENCE"), {
       ...(name === undefined ? {} : { name }),
       bootable: invocation.flag("bootable"),
       keepUserXattrs: keepsUserXattrs(invocation),
+      registry: registryOptions(invocation),
+      ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
       ...(layerLimit === undefined ? {} : { layerLimitBytes: parseSize(layerLimit, "--layer-limit") }),
       policy: policyChoice(invocation),
       events: invocation.events,

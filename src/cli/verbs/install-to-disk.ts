@@ -9,6 +9,7 @@ import {
 import { buildTime } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
 import { ENFORCE_POLICY_OPTION, POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
+import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { parseSize } from "../size.ts";
 import { formatBytes } from "../table.ts";
 
@@ -34,6 +35,7 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
     },
     ENFORCE_POLICY_OPTION,
     ...POLICY_OPTIONS,
+    ...REGISTRY_OPTIONS,
     { flags: "--filesystem <TYPE>", summary: "root file system (default ext4)", choices: ["ext4", "xfs", "btrfs"] },
     { flags: "--bootloader <LOADER>", summary: "boot loader (default systemd)", hidden: true },
     { flags: "--block-setup <SETUP>", summary: "direct or tpm2-luks", hidden: true },
@@ -82,6 +84,7 @@ function optionsOf(invocation: Invocation): InstallToDiskOptions {
   return {
     target: invocation.argument("DISK"),
     source,
+    registry: registryOptions(invocation),
     ...(size === undefined ? {} : { sizeBytes: parseSize(size, "--size") }),
     ...(rootSize === undefined ? {} : { rootSizeBytes: parseRootSize(rootSize) }),
     wipe: invocation.flag("wipe"),

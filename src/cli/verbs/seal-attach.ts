@@ -4,6 +4,7 @@ import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { openImage, parseReference } from "../../oci/index.ts";
 import { attachUki, readSealedUki } from "../../seal/index.ts";
 import type { Command } from "../command.ts";
+import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 
 export const sealAttach: Command = {
   description: [
@@ -17,6 +18,7 @@ export const sealAttach: Command = {
   options: [
     { flags: "-o, --output <IMAGE>", summary: "where the signed image goes: oci:DIRECTORY[:TAG]" },
     { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
+    ...REGISTRY_OPTIONS,
   ],
   examples: [
     "sealroot seal attach oci:debian-unsigned --extract uki.efi",
@@ -26,7 +28,7 @@ export const sealAttach: Command = {
     const source = parseReference(invocation.argument("IMAGE"));
     const extract = invocation.option("extract");
     if (extract !== undefined) {
-      const image = await openImage(source);
+      const image = await openImage(source, { registry: registryOptions(invocation) });
       const uki = await readSealedUki(image).finally(() => image.close());
       await writeFile(extract, uki, { flag: "wx" }).catch((error: unknown) => {
         throw asSealrootError(error, `Cannot write ${extract}`, { path: extract });
@@ -43,7 +45,7 @@ export const sealAttach: Command = {
     const signed = await readFile(signedPath).catch((error: unknown) => {
       throw asSealrootError(error, "Cannot read the signed UKI", { path: signedPath });
     });
-    const written = await attachUki(source, signed, parseReference(output));
+    const written = await attachUki(source, signed, parseReference(output), { registry: registryOptions(invocation) });
     invocation.output.line(written.manifest.digest);
   },
 };

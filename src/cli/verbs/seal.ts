@@ -7,6 +7,7 @@ import { type SealReport, sealImage } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
+import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { formatBytes, textTable } from "../table.ts";
 
 export const seal: Command = {
@@ -15,7 +16,7 @@ export const seal: Command = {
     "and empty directories /boot and /sysroot. The result is the same image with one layer more. The same image, keys",
     "and SOURCE_DATE_EPOCH give the same bytes.",
   ].join("\n"),
-  arguments: [{ name: "IMAGE", summary: "the image to seal, such as oci:DIRECTORY[:TAG]" }],
+  arguments: [{ name: "IMAGE", summary: "the image to seal, such as docker://HOST/NAME[:TAG] or oci:DIRECTORY[:TAG]" }],
   options: [
     { flags: "-o, --output <IMAGE>", summary: "where the sealed image goes: oci:DIRECTORY[:TAG]", required: true },
     { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
@@ -31,6 +32,7 @@ export const seal: Command = {
     { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
     { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
     ...POLICY_OPTIONS,
+    ...REGISTRY_OPTIONS,
   ],
   reportsJson: true,
   examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
@@ -38,6 +40,7 @@ export const seal: Command = {
     const signing = await signingOptions(invocation);
     const report = await sealImage({
       source: parseReference(invocation.argument("IMAGE")),
+      registry: registryOptions(invocation),
       output: parseReference(invocation.option("output") ?? ""),
       policy: policyChoice(invocation),
       ...signing,

@@ -1,7 +1,7 @@
 /** Sending one blob to a registry (OCI distribution specification, "Pushing blobs"; spec/chunked-and-policy.md 4.4). */
 import { reasonOf, SealrootError } from "../../errors/index.ts";
 import type { BlobName } from "../blobs.ts";
-import { type HttpResponse, type RegistryClient, retryDelayMs, waitFor } from "../registry/index.ts";
+import { type HttpResponse, type RegistryClient, retryDelayMs } from "../registry/index.ts";
 import { BlobCursor } from "./blob-cursor.ts";
 import type { BlobContent } from "./destination.ts";
 import { beginUpload, endUpload, offsetOf, type UploadSession, uploadScopes } from "./upload-session.ts";
@@ -184,7 +184,7 @@ class Upload {
     this.#failures += 1;
     const seconds = (delayMs / 1000).toFixed(1);
     events({ type: "message", level: "info", text: `${reasonOf(error)}; going on in ${seconds} s` });
-    await waitFor(delayMs);
+    await this.#client.wait(delayMs);
   }
 
   #otherBytes(cause: unknown, actual?: string): SealrootError {

@@ -1,10 +1,10 @@
 /** From any place to any other, without a repository: what is signed by its digest stays signed. */
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, silent } from "../../events/index.ts";
-import { runningPlatform } from "../choose-image.ts";
 import { type Descriptor, type Platform, readDockerManifest, readIndex, readManifest } from "../documents.ts";
 import { type ImageSource, openSource } from "../image-source.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
+import { runningPlatform } from "../platform.ts";
 import { enforcePolicy, MACHINE_POLICY, type PolicyChoice, type SignedDocument } from "../policy/index.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
 import { openImage } from "../source.ts";

@@ -14,7 +14,7 @@ export function sourceContent(image: OpenedImage): ImageContent {
   const layers = manifest.layers.map((layer, index) =>
     layerContent(image.blobs, layer, config?.rootfs.diff_ids[index]),
   );
-  return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: image.storedDigest };
+  return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: image.original.descriptor.digest };
 }
 
 /** A manifest of any kind with its blobs, which are not interpreted. */

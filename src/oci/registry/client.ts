@@ -125,7 +125,12 @@ export class RegistryClient {
     throw new SealrootError("corrupt", `Cannot follow ${this.endpoint.host}: "${location}" is no address`);
   }
 
-  /** Closes all connections. */
+  /** Waits before a repetition. @throws SealrootError `failed` as soon as the client is closed */
+  wait(delayMs: number): Promise<void> {
+    return this.#http.wait(delayMs);
+  }
+
+  /** Closes all connections; what is still under way fails. */
   close(): Promise<void> {
     return this.#http.close();
   }

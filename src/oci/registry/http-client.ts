@@ -33,6 +33,7 @@ export class HttpClient {
   readonly events: EventSink;
   readonly paths: HostPaths;
   readonly #agents: Agents;
+  readonly #closing = new AbortController();
   readonly #warnings = new Set<string>();
   readonly #isInsecure: (host: string) => boolean;
 
@@ -58,6 +59,7 @@ export class HttpClient {
   async send(request: ClientRequest): Promise<HttpResponse> {
     const repeatable = request.repeatable ?? !["POST", "PATCH"].includes(request.method);
     for (let repetition = 0; ; repetition++) {
+      this.#closing.signal.throwIfAborted();
       const isLast = repetition >= this.limits.retries;
       let delayMs: number;
       try {
@@ -72,11 +74,18 @@ export class HttpClient {
         delayMs = retryDelayMs(this.limits, repetition);
         this.#tellWait(request.url, error instanceof Error ? error.message : String(error), delayMs);
       }
-      await waitFor(delayMs);
+      await this.wait(delayMs);
     }
   }
 
+  /** @throws SealrootError `failed` as soon as the client is closed */
+  wait(delayMs: number): Promise<void> {
+    return waitFor(delayMs, this.#closing.signal);
+  }
+
+  /** Closes all connections. What is still under way fails at once, instead of waiting and trying again. */
   close(): Promise<void> {
+    this.#closing.abort(new SealrootError("failed", "Cannot go on with the request: its client is closed"));
     return this.#agents.close();
   }
 

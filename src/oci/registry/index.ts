@@ -9,5 +9,6 @@ export { type FetchedManifest, findManifest, getManifest, headManifest } from ".
 export { type FoundImage, findImageInRegistry, openForWriting } from "./open-registry.ts";
 export type { Credentials, RegistryLimits, RegistryOptions } from "./options.ts";
 export { listReferrers, referrersTag } from "./referrers.ts";
-export { retryDelayMs, waitFor } from "./retry.ts";
+export { headBlob, RegistryBlobs } from "./registry-blobs.ts";
+export { retryDelayMs } from "./retry.ts";
 export { listTags } from "./tags.ts";

@@ -1,6 +1,7 @@
 /** Reading manifests and indexes of a repository (OCI distribution specification, "Pulling manifests"). */
 import { SealrootError } from "../../errors/index.ts";
 import { DigestCheck, digestOf, isDigest } from "../digest.ts";
+import { manifestMediaType } from "../manifest-kind.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import type { RegistryClient } from "./client.ts";
 import type { HttpResponse } from "./http-response.ts";
@@ -118,17 +119,14 @@ function announcedType(response: HttpResponse): string {
   return (response.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
 }
 
+/** A type that a registry announces must be the one the document has (spec/chunked-and-policy.md 4.2). */
 function mediaTypeOf(bytes: Uint8Array, response: HttpResponse, name: string): string {
   const announced = announcedType(response);
-  let document: { readonly [key: string]: unknown } | null;
-  try {
-    document = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch (error) {
-    throw new SealrootError("corrupt", `Cannot read manifest ${name}: it is not JSON`, { path: name }, error);
-  }
-  const own = typeof document?.mediaType === "string" ? document.mediaType : undefined;
-  if (VAGUE.has(announced)) return own ?? (Array.isArray(document?.manifests) ? MEDIA_TYPE.index : MEDIA_TYPE.manifest);
-  if (own === undefined || own === announced) return announced;
-  const what = `Cannot read manifest ${name}: it was announced as ${announced} and says it is ${own}`;
+  const own = manifestMediaType(bytes, name);
+  if (VAGUE.has(announced) || own === announced) return own;
+  const { mediaType: declared }: { mediaType?: unknown } = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  // OCI's documents need not say it, and their fields are those of Docker's too.
+  if (declared === undefined) return announced;
+  const what = `Cannot read manifest ${name}: it was announced as ${announced} and is ${own}`;
   throw new SealrootError("corrupt", what, { path: name, expected: announced, actual: own });
 }

@@ -36,6 +36,7 @@ function retryAfterMs(text: string, nowMs: number): number | undefined {
   return Number.isNaN(dateMs) ? undefined : Math.max(dateMs - nowMs, 0);
 }
 
-export async function waitFor(delayMs: number): Promise<void> {
-  await sleep(delayMs);
+/** @throws the signal's reason as soon as it aborts */
+export async function waitFor(delayMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
 }

@@ -1,0 +1,42 @@
+/** How a verb talks to registries: the same options for all of them, as skopeo and podman have them. */
+import { SealrootError } from "../errors/index.ts";
+import type { Credentials, RegistryOptions } from "../oci/index.ts";
+import type { Invocation, OptionSpecification } from "./command.ts";
+
+export const REGISTRY_OPTIONS: readonly OptionSpecification[] = [
+  { flags: "--authfile <FILE>", summary: "file with logins (default: those of podman, skopeo and docker login)" },
+  { flags: "--creds <USER:PASSWORD>", summary: "log in to the registry as USER" },
+  { flags: "--cert-dir <DIR>", summary: "authorities (*.crt) and client certificate (*.cert, *.key) of the registry" },
+  {
+    flags: "--tls-verify <BOOL>",
+    summary: "false: accept any certificate and plain HTTP (default: as registries.conf says)",
+    choices: ["true", "false"],
+  },
+  { flags: "--registries-conf <FILE>", summary: "mirrors, locations, blocked registries (default: the system's)" },
+];
+
+/** What the options say. @throws SealrootError `usage` */
+export function registryOptions(invocation: Invocation): RegistryOptions {
+  const authFile = invocation.option("authfile");
+  const credentials = invocation.option("creds");
+  const certificateDirectory = invocation.option("cert-dir");
+  const tlsVerify = invocation.option("tls-verify");
+  const registriesConf = invocation.option("registries-conf");
+  return {
+    ...(authFile === undefined ? {} : { authFile }),
+    ...(credentials === undefined ? {} : { credentials: parseCredentials(credentials) }),
+    ...(certificateDirectory === undefined ? {} : { certificateDirectory }),
+    ...(tlsVerify === undefined ? {} : { tlsVerify: tlsVerify === "true" }),
+    ...(registriesConf === undefined ? {} : { registriesConf }),
+    events: invocation.events,
+  };
+}
+
+/** The password may contain colons, the name may not (RFC 7617 section 2). */
+function parseCredentials(text: string): Credentials {
+  const colon = text.indexOf(":");
+  if (colon > 0) return { type: "password", userName: text.slice(0, colon), password: text.slice(colon + 1) };
+  throw new SealrootError("usage", "Cannot log in: --creds is not USER:PASSWORD", {
+    hint: "or log in with podman login, and give no --creds",
+  });
+}

@@ -1,0 +1,58 @@
+/** Platforms: of this machine, as text, and which image suits which (spec/chunked-and-policy.md 4.3). */
+import { SealrootError } from "../errors/index.ts";
+import type { Platform } from "./documents.ts";
+
+/** Go's names of architectures, which OCI uses, by Node's (OCI image specification, config.md; GOARCH). */
+const ARCHITECTURE_OF_NODE: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
+
+/** Variants of an architecture; each runs what is made for those behind it. */
+const VARIANTS: Readonly<Record<string, readonly string[]>> = { arm: ["v8", "v7", "v6", "v5"], arm64: ["v8"] };
+
+/** The platform this program runs on, in OCI's words. */
+export function runningPlatform(): Platform {
+  return { os: process.platform, architecture: ARCHITECTURE_OF_NODE[process.arch] ?? process.arch };
+}
+
+/**
+ * The platform that `OS/ARCHITECTURE[/VARIANT]` means.
+ * @throws SealrootError `usage`
+ */
+export function parsePlatform(text: string): Platform {
+  const match = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text);
+  const [, os, architecture, variant] = match ?? [];
+  if (os === undefined || architecture === undefined) {
+    throw new SealrootError("usage", `Cannot read platform: "${text}" is not OS/ARCHITECTURE`, {
+      hint: "write it as linux/amd64, or linux/arm/v7",
+    });
+  }
+  return { os, architecture, ...(variant !== undefined && { variant }) };
+}
+
+/** `OS/ARCHITECTURE[/VARIANT]`. */
+export function formatPlatform({
+  os,
+  architecture,
+  variant,
+}: Pick<Platform, "os" | "architecture" | "variant">): string {
+  return `${os}/${architecture}${variant === undefined ? "" : `/${variant}`}`;
+}
+
+/**
+ * How well an image for `offered` suits: 0 is best, undefined means that it does not run. Who wants a variant takes it,
+ * then lower ones, then an image that names none; who wants none takes that first.
+ */
+export function platformRank(
+  wanted: Platform,
+  offered: Pick<Platform, "os" | "architecture" | "variant">,
+): number | undefined {
+  if (offered.os !== wanted.os || offered.architecture !== wanted.architecture) return undefined;
+  const rank = suitableVariants(wanted).indexOf(offered.variant || undefined);
+  return rank === -1 ? undefined : rank;
+}
+
+function suitableVariants({ architecture, variant }: Platform): readonly (string | undefined)[] {
+  const known = VARIANTS[architecture] ?? [];
+  if (variant === undefined) return [undefined, ...known];
+  const position = known.indexOf(variant);
+  return position === -1 ? [variant, undefined] : [...known.slice(position), undefined];
+}

@@ -20,6 +20,7 @@ export function compressionOf(head: Uint8Array): Compression {
  * they count. The diff id tells whether it was right.
  *
  * @param stated what the media type says
+ * @returns pieces that are valid only until the next one is asked for
  * @throws as decompress()
  */
 export async function* decompressLayer(
@@ -32,7 +33,9 @@ export async function* decompressLayer(
   }
   const pieces = blob[Symbol.asyncIterator]();
   const first = await firstPiece(pieces);
-  yield* decompress(withFirst(first, pieces), first.length === 0 ? stated : compressionOf(first));
+  yield* decompress(withFirst(first, pieces), first.length === 0 ? stated : compressionOf(first), {
+    transient: true,
+  });
 }
 
 /** Four bytes or more, unless there are not that many. */

@@ -32,8 +32,8 @@ interface Body {
   missingBytes: number;
   /** Larger bodies go straight on. */
   readonly sink: ObjectSink | undefined;
-  /** Smaller ones wait here when they come in several pieces. */
-  gathered: Buffer | undefined;
+  /** Smaller ones wait in the splitter's own buffer when they come in several pieces. */
+  isGathered: boolean;
 }
 
 /**
@@ -56,6 +56,8 @@ export class LayerSplitter {
   #unnamedObjects = 0;
   #allNamed: () => void = () => {};
   #inlineBytes = 0;
+  /** One for all bodies: the next begins when the last has been copied. */
+  #gathered: Buffer | undefined;
   #entries: ArchivedEntry[] | undefined = [];
 
   constructor(stream: SplitStreamWriter, importer: ObjectImporter) {
@@ -135,7 +137,7 @@ export class LayerSplitter {
     const part = { type: "object" as const, entry, objectId: undefined };
     this.#waiting.push(part);
     const sink = entry.sizeBytes > GATHERED_MAX_BYTES ? this.#importer.open() : undefined;
-    this.#body = { part, missingBytes: entry.sizeBytes, sink, gathered: undefined };
+    this.#body = { part, missingBytes: entry.sizeBytes, sink, isGathered: false };
   }
 
   #bodyBytes(bytes: Uint8Array): void {
@@ -145,13 +147,15 @@ export class LayerSplitter {
     if (body.sink !== undefined) {
       body.sink.write(bytes);
     } else if (!isWhole) {
-      body.gathered ??= Buffer.allocUnsafe(body.part.entry.sizeBytes);
-      body.gathered.set(bytes, body.part.entry.sizeBytes - body.missingBytes);
+      body.isGathered = true;
+      this.#gathered ??= Buffer.allocUnsafe(GATHERED_MAX_BYTES);
+      this.#gathered.set(bytes, body.part.entry.sizeBytes - body.missingBytes);
     }
     body.missingBytes -= bytes.length;
     if (body.missingBytes > 0) return;
     this.#body = undefined;
-    this.#name(body.part, body.sink?.finish() ?? this.#importer.add(body.gathered ?? bytes));
+    const whole = body.isGathered ? this.#gathered?.subarray(0, body.part.entry.sizeBytes) : bytes;
+    this.#name(body.part, body.sink?.finish() ?? this.#importer.add(whole ?? bytes));
   }
 
   /** Enters the object's id when it is known, and passes on what waited for it. */

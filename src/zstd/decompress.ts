@@ -1,16 +1,23 @@
 /** Decompression of a byte stream, all members and frames of it, in bounded memory. */
 import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import { corrupt, SealrootError } from "../errors/index.ts";
-import { type Compression, PIECE_BYTES } from "./compress.ts";
+import type { Compression } from "./compress.ts";
 import { through } from "./engine.ts";
 import { ZstdFrameWalker } from "./frames.ts";
 
+/** Large enough that a piece costs little, small enough to stay in the processor's cache until it is used. */
+const OUTPUT_PIECE_BYTES = 256 << 10;
 /** Some output may wait, so that inflating (in zlib's thread) and using overlap. */
-const ENGINE_OPTIONS = { chunkSize: PIECE_BYTES, readableHighWaterMark: 4 * PIECE_BYTES };
+const ENGINE_OPTIONS = { chunkSize: OUTPUT_PIECE_BYTES, readableHighWaterMark: 8 * OUTPUT_PIECE_BYTES };
 
 export interface DecompressOptions {
   /** More output than this is refused as `unsupported`: a guard against bombs. */
   readonly maxOutputBytes?: number;
+  /**
+   * A piece is valid only until the next one is asked for. Its memory is then freed at once; otherwise V8 collects
+   * garbage, through the whole heap, for every 64 MB that come out.
+   */
+  readonly transient?: boolean;
 }
 
 /**
@@ -36,7 +43,13 @@ export async function* decompress(
       );
     }
     yield piece;
+    if (options.transient === true && compression !== "none") free(piece);
   }
+}
+
+/** Frees the memory that a piece is the last view of: an engine fills one buffer with several pieces, in order. */
+function free({ buffer, byteOffset, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteOffset + byteLength === buffer.byteLength) buffer.transfer(0);
 }
 
 function decoder(source: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {

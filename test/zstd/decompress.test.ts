@@ -187,3 +187,19 @@ test("a compressed block of no bytes is refused, which libzstd takes in a stream
   assert.throws(() => unzstdWhole(frame, 100), expected);
   await assert.rejects(unpack(frame, "zstd", [3]), expected);
 });
+
+test("transient pieces have the same bytes, and are gone when all of their memory has been handed out", async () => {
+  for (const compression of ["gzip", "zstd"] as const) {
+    const content = randomBytes(900_000);
+    const packed = compression === "gzip" ? gzipSync(content) : zstdCompressSync(content);
+    const copies: Uint8Array[] = [];
+    let last: Uint8Array = new Uint8Array(1);
+    for await (const piece of decompress(pieces(packed, [300_000]), compression, { transient: true })) {
+      copies.push(Buffer.from(piece));
+      last = copies.length === 1 ? piece : last;
+    }
+    assert.deepEqual(Buffer.concat(copies), content);
+    assert.ok(copies.length > 1);
+    if ((copies[0]?.length ?? 0) === 256 << 10) assert.equal(last.length, 0);
+  }
+});

@@ -29,6 +29,8 @@ export interface FetchContext {
   readonly contents: LocalContents;
   /** Told why a layer that has a table of contents is fetched whole. */
   readonly onPullWhole: (layer: Layer, reason: string) => void;
+  /** Files of an unpacked layer may become objects by a second name. */
+  readonly linkFiles: boolean;
   readonly signal: AbortSignal;
 }
 

@@ -1,4 +1,5 @@
 /** A tar layer on its way into the repository: bodies become objects, the rest a split stream (spec/oci.md 3). */
+import { corrupt } from "../errors/index.ts";
 import type { ObjectImporter, ObjectSink } from "../repository/index.ts";
 import type { SplitStreamWriter } from "../splitstream/index.ts";
 import { type TarBody, type TarEntry, TarParser, type TarVisitor } from "../tar/index.ts";
@@ -51,6 +52,8 @@ export class LayerSplitter {
   /** Parts of `#waiting` that have been passed on already; they are cut off in large pieces. */
   #passedParts = 0;
   #body: Body | undefined;
+  /** Put down by {@link pushObject} for the entry that the parser is about to report. */
+  #object: { readonly objectId: Promise<string>; readonly sizeBytes: number } | undefined;
   #failure: unknown;
   /** Objects without an id yet, and whom to tell when there is none. */
   #unnamedObjects = 0;
@@ -99,6 +102,24 @@ export class LayerSplitter {
     this.#importer.statistics.presentObjects += 1;
   }
 
+  /** True when the body of a file that becomes an object comes next. */
+  get bodyIsDue(): boolean {
+    return this.#parser.bodyIsDue;
+  }
+
+  /**
+   * Puts in the body that is due as an object on its way into the repository.
+   *
+   * @param sizeBytes of the object; that it is the body's, only the digest of the whole stream can tell
+   * @throws SealrootError `corrupt` where no body of that size is due; as {@link push}
+   */
+  pushObject(objectId: Promise<string>, sizeBytes: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#object = { objectId, sizeBytes };
+    // The id is not known yet; #entry() takes what was put down for it.
+    this.#parser.pushExternal("");
+  }
+
   /** Resolves when repository and compressor have caught up enough for more. */
   async room(): Promise<void> {
     await this.#importer.room();
@@ -125,6 +146,18 @@ export class LayerSplitter {
   }
 
   #entry(entry: TarEntry, body: TarBody): void {
+    const object = this.#object;
+    if (body.type === "external" && object !== undefined) {
+      this.#object = undefined;
+      if (object.sizeBytes !== entry.sizeBytes) {
+        const sizes = `an object of ${object.sizeBytes} bytes for a body of ${entry.sizeBytes}`;
+        throw corrupt(`Cannot read tar stream: ${sizes}`, { path: entry.path, offset: entry.headerOffset });
+      }
+      const part = { type: "object" as const, entry, objectId: undefined };
+      this.#waiting.push(part);
+      this.#name(part, object.objectId);
+      return;
+    }
     if (body.type === "external") {
       this.#append({ type: "object", entry, objectId: body.reference });
       return;

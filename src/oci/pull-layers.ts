@@ -37,6 +37,8 @@ export interface PullLayersOptions {
   readonly complete: boolean;
   /** A layer may unpack to this much; by default to a multiple of its blob. */
   readonly layerLimitBytes?: number | undefined;
+  /** As in PullOptions. */
+  readonly linkFiles?: boolean | undefined;
   readonly events: EventSink;
 }
 
@@ -78,7 +80,7 @@ export function noStatistics(): LayerStatistics {
 async function fetchMissing(
   repository: Repository,
   image: OpenedImage,
-  { layerLimitBytes }: PullLayersOptions,
+  { layerLimitBytes, linkFiles = false }: PullLayersOptions,
   plan: LayerPlan,
   pulled: PulledLayers & { readonly layers: Map<string, string> },
   reporter: StepReporter,
@@ -91,7 +93,7 @@ async function fetchMissing(
     reporter.info(`layer ${blob.digest} is pulled whole: ${reason}`);
   const fetch = async (layer: Layer, signal: AbortSignal) => {
     const context = {
-      ...{ repository, blobs: image.blobs, unpacked: image.unpacked, importer, layerLimitBytes },
+      ...{ repository, blobs: image.blobs, unpacked: image.unpacked, importer, layerLimitBytes, linkFiles },
       ...{ contents, onPullWhole, signal },
     };
     const fetched = await fetchLayer(context, layer, (doneBytes) => progress.running(layer, doneBytes));

@@ -19,6 +19,11 @@ export interface PullOptions extends Pick<OpenImageOptions, "platform" | "regist
   readonly keepUserXattrs?: boolean;
   /** Bytes that a layer may unpack to; 100 times its blob, or 1 GiB if that is more, when absent. */
   readonly layerLimitBytes?: number;
+  /**
+   * Of podman's store, on the repository's file system: files whose blocks cannot be shared become objects by a second
+   * name. They get fs-verity in the store too, and can never be written again.
+   */
+  readonly linkFiles?: boolean;
   /** What decides whether the image may be pulled; the machine's policy when absent. */
   readonly policy?: PolicyChoice;
   readonly events?: EventSink;
@@ -57,8 +62,14 @@ export async function pullImage(
   );
   try {
     const bootVariants = options.bootable === true ? [{ keepUserXattrs: options.keepUserXattrs ?? false }] : [];
-    const { layerLimitBytes } = options;
-    const recorded = await recordImage(repository, image, { bootVariants, restore: false, layerLimitBytes, events });
+    const { layerLimitBytes, linkFiles } = options;
+    const recorded = await recordImage(repository, image, {
+      bootVariants,
+      restore: false,
+      layerLimitBytes,
+      linkFiles,
+      events,
+    });
     const { digest: manifestDigest } = image.descriptor;
     repository.streams.setReference(`${TAG_DIRECTORY}/${tag}`, manifestStreamName(manifestDigest));
     return { ...recorded, manifestDigest, configDigest: image.manifest.config.digest, name };

@@ -26,6 +26,8 @@ export interface RecordOptions {
   readonly restore: boolean;
   /** A layer may unpack to this much; by default to a multiple of its blob. */
   readonly layerLimitBytes?: number | undefined;
+  /** As in PullOptions. */
+  readonly linkFiles?: boolean | undefined;
   readonly events: EventSink;
 }
 
@@ -49,13 +51,19 @@ export async function recordImage(
   image: OpenedImage,
   options: RecordOptions,
 ): Promise<RecordedImage> {
-  const { events, restore, layerLimitBytes } = options;
+  const { events, restore, layerLimitBytes, linkFiles } = options;
   const before = await knownConfig(repository, image, restore);
   if (!restore) {
     const unchanged = await findUnchanged(repository, image, before, options.bootVariants);
     if (unchanged !== undefined) return { ...unchanged, statistics: noStatistics() };
   }
-  const pulled = await pullLayers(repository, image, { known: before, complete: restore, layerLimitBytes, events });
+  const pulled = await pullLayers(repository, image, {
+    known: before,
+    complete: restore,
+    layerLimitBytes,
+    linkFiles,
+    events,
+  });
   // What follows is this thread's alone and takes the most memory.
   await repository.restWorkers();
   const made = await makeImages(repository, image, { ...options, ...pulled, before });

@@ -52,4 +52,5 @@ export { Repository } from "./repository.ts";
 export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan-directory.ts";
 export { readStoredTree } from "./stored-tree.ts";
 export { streamContent } from "./stream-content.ts";
+export type { FileImporter } from "./take-file.ts";
 export { verifiedChunks } from "./verified-object.ts";

@@ -7,6 +7,7 @@ import { type DigestContentsRequest, type DigestContentsResponse, digestContents
 import { ObjectDraft, storeObject } from "./object-draft.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import { type ScanFilesRequest, type ScanFilesResponse, scanFiles } from "./scan-files.ts";
+import { type TakeFileRequest, takeFile } from "./take-file.ts";
 
 /** Many small objects at once: their bytes one after the other, and their lengths. */
 export interface StoreBatchRequest {
@@ -32,7 +33,8 @@ export type ObjectRequest =
   | DraftRequest
   | ScanFilesRequest
   | CheckObjectsRequest
-  | DigestContentsRequest;
+  | DigestContentsRequest
+  | TakeFileRequest;
 
 export interface StoredResponse {
   readonly kind: "stored";
@@ -62,6 +64,8 @@ export function handleObjectRequest(request: ObjectRequest): ObjectResponse {
       return checkObjects(request);
     case "digest-contents":
       return digestContents(request);
+    case "take-file":
+      return takeFile(request);
   }
 }
 

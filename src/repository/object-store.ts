@@ -5,10 +5,11 @@ import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { contentDigests, type SizedObject } from "./content-digests.ts";
 import { requireObjectId } from "./names.ts";
 import { ObjectDraft, storeObject } from "./object-draft.ts";
-import { ObjectImporter } from "./object-importer.ts";
+import { type ImportStatistics, ObjectImporter } from "./object-importer.ts";
 import { type OpenObject, openObject } from "./object-reader.ts";
 import { type ObjectSettings, objectFileNameLength, objectFilePath } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
+import { FileImporter } from "./take-file.ts";
 
 /** A file below `objects/xx/`. */
 export interface ObjectEntry {
@@ -51,6 +52,12 @@ export class ObjectStore {
   importer(): ObjectImporter {
     this.#assertWritable();
     return new ObjectImporter(this.settings, this.#workers());
+  }
+
+  /** For files that exist. @param statistics where the objects are counted */
+  fileImporter(statistics: ImportStatistics): FileImporter {
+    this.#assertWritable();
+    return new FileImporter(this.settings, this.#workers(), statistics);
   }
 
   /** Opens and checks an object. @throws SealrootError `not-found`, `untrusted`, `corrupt` */

@@ -29,11 +29,7 @@ before(async () => {
   expected = await pulledIds(scratch.path, `oci:${layout}`);
 });
 after(() => {
-  // The tools mount a store's directory on itself, and leave it so.
-  const mounts = readFileSync("/proc/self/mounts", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[1] ?? "");
-  for (const path of mounts.filter((mount) => mount.startsWith(`${scratch.path}/`))) execFileSync("umount", [path]);
+  stores.unmountBelow(scratch.path);
   return scratch.remove();
 });
 

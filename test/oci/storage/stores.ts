@@ -28,6 +28,15 @@ export function unpackStore(scratch: string, kind: StoreKind): string {
   return join(into, `storage-${kind}`);
 }
 
+/** Takes away what the tools mounted below a directory: they mount a store's on itself, and leave it so. */
+export function unmountBelow(directory: string): void {
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  const below = mounts.filter((mount) => mount.startsWith(`${directory}/`));
+  for (const path of below.reverse()) execFileSync("umount", [path]);
+}
+
 export function referenceTo(store: string, image = NAME): string {
   return `containers-storage:[overlay@${store}+${store}-run]${image}`;
 }

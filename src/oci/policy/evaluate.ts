@@ -5,7 +5,7 @@ import type { Policy } from "./policy-file.ts";
 import type { Requirement } from "./requirements.ts";
 import { requirementsFor } from "./scopes.ts";
 import { requireSigstoreSigned } from "./sigstore-signed.ts";
-import { type PolicySubject, rejected } from "./subject.ts";
+import { NO_SIGNATURE, type PolicySubject, rejected } from "./subject.ts";
 
 /**
  * Holds an image to a policy: every requirement of the one scope it falls under must be met.
@@ -26,11 +26,17 @@ export async function assertAccepted(policy: Policy, subject: PolicySubject, now
       throw new SealrootError(
         error.code,
         `Cannot accept image ${image}: ${where}: ${error.message}`,
-        { ...error.data, path: image, actual: subject.manifest.digest },
+        { ...hintFor(requirement, error), ...error.data, path: image, actual: subject.manifest.digest },
         error,
       );
     }
   }
+}
+
+/** cosign 3 writes bundles unless it is told otherwise; that they are not what is asked for is easily missed. */
+function hintFor({ type }: Requirement, { message }: SealrootError): { readonly hint?: string } {
+  if (type !== "sigstoreSigned" || message !== NO_SIGNATURE) return {};
+  return { hint: "cosign 3 writes such a signature with --new-bundle-format=false; its bundles meet sigstoreBundle" };
 }
 
 async function evaluate(requirement: Requirement, subject: PolicySubject, now: Date): Promise<void> {

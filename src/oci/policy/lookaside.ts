@@ -3,14 +3,16 @@ import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { asSealrootError, hasErrno, reasonOf, SealrootError } from "../../errors/index.ts";
+import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import type { ImageReference } from "../reference.ts";
+import { HttpClient } from "../registry/index.ts";
 import { nameOfReference } from "./image-name.ts";
 import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
 
 const SIGNATURE_MAX_BYTES = 4 << 20;
 const SIGNATURES_MAX = 128;
-const REQUEST_TIMEOUT_MS = 60_000;
+/** How often a failed request is sent again. */
+const RETRIES = 1;
 
 /** What a file of another kind than bare OpenPGP begins with, after a zero byte and up to a line feed. */
 const FORMAT_SIMPLE_SIGNING = "simple-signing";
@@ -21,16 +23,20 @@ const FORMAT_SIMPLE_SIGNING = "simple-signing";
  */
 export async function readSimpleSignatures(reference: ImageReference, manifestDigest: string): Promise<Uint8Array[]> {
   const base = await baseOf(reference, manifestDigest);
-  const signatures: Uint8Array[] = [];
-  if (base === undefined) return signatures;
-  for (let number = 1; ; number++) {
-    if (number > SIGNATURES_MAX) {
-      throw new SealrootError("unsupported", `Cannot read signatures ${base}: there are more than ${SIGNATURES_MAX}`);
+  if (base === undefined) return [];
+  const client = new HttpClient({ limits: { retries: RETRIES }, isInsecure: () => false });
+  try {
+    const found: Uint8Array[] = [];
+    for (let number = 1; ; number++) {
+      const bytes = await fetchSignature(`${base}/signature-${number}`, client);
+      if (bytes === undefined) return found.flatMap((file) => openPgpOf(file) ?? []);
+      if (number > SIGNATURES_MAX) {
+        throw new SealrootError("unsupported", `Cannot read signatures ${base}: there are more than ${SIGNATURES_MAX}`);
+      }
+      found.push(bytes);
     }
-    const bytes = await fetchSignature(`${base}/signature-${number}`);
-    if (bytes === undefined) return signatures;
-    const signature = openPgpOf(bytes);
-    if (signature !== undefined) signatures.push(signature);
+  } finally {
+    await client.close();
   }
 }
 
@@ -49,8 +55,8 @@ function defaultLookaside(): string {
 }
 
 /** Undefined when there is none of that number. */
-async function fetchSignature(location: string): Promise<Uint8Array | undefined> {
-  if (/^https?:/.test(location)) return download(location);
+async function fetchSignature(location: string, client: HttpClient): Promise<Uint8Array | undefined> {
+  if (/^https?:/.test(location)) return download(location, client);
   const path = location.startsWith("file:") ? fileURLToPath(location) : location;
   try {
     if ((await stat(path)).size > SIGNATURE_MAX_BYTES) throw tooLarge(path);
@@ -62,15 +68,11 @@ async function fetchSignature(location: string): Promise<Uint8Array | undefined>
 }
 
 /** Credentials are not sent: the place is no part of the registry. */
-async function download(url: string): Promise<Uint8Array | undefined> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), credentials: "omit" });
-  } catch (error) {
-    throw new SealrootError("no-network", `Cannot fetch signature ${url}: ${reasonOf(error)}`, { path: url }, error);
-  }
-  if (response.status === 404) return undefined;
-  if (!response.ok || response.body === null) {
+async function download(url: string, client: HttpClient): Promise<Uint8Array | undefined> {
+  const response = await client.send({ method: "GET", url: new URL(url) });
+  if (response.status !== 200) {
+    response.discard();
+    if (response.status === 404) return undefined;
     const code = response.status === 401 || response.status === 403 ? "no-access" : "failed";
     throw new SealrootError(code, `Cannot fetch signature ${url}: the server answers ${response.status}`, {
       path: url,
@@ -78,7 +80,7 @@ async function download(url: string): Promise<Uint8Array | undefined> {
   }
   const parts: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const part of response.body) {
+  for await (const part of response.body()) {
     sizeBytes += part.length;
     if (sizeBytes > SIGNATURE_MAX_BYTES) throw tooLarge(url);
     parts.push(part);

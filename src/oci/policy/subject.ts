@@ -41,6 +41,9 @@ export function requireSameBytes(sha256: Uint8Array, { bytes, digest }: SignedDo
   }
 }
 
+/** The reason in the words of the reference. */
+export const NO_SIGNATURE = "A signature was required, but no signature exists";
+
 /** A requirement that is not met. @param reason in the words of the reference where it has some */
 export function rejected(reason: string): SealrootError {
   return new SealrootError("untrusted", reason);
@@ -72,7 +75,7 @@ export async function requireSignature<T>(
   if (await isAccepted(subject.manifest)) return;
   for (const index of await subject.indexes()) if (await isAccepted(index)) return;
   const [only] = reasons;
-  if (only === undefined) throw rejected("A signature was required, but no signature exists");
+  if (only === undefined) throw rejected(NO_SIGNATURE);
   if (reasons.length === 1) throw rejected(only);
   throw rejected(`None of the signatures were accepted, reasons: ${reasons.join("; ")}`);
 }

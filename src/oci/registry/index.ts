@@ -4,6 +4,7 @@
  * @module
  */
 export { RegistryClient, type RegistryRequest } from "./client.ts";
+export { HttpClient } from "./http-client.ts";
 export type { HttpResponse } from "./http-response.ts";
 export { type FetchedManifest, findManifest, getManifest, headManifest } from "./manifests.ts";
 export { type FoundImage, findImageInRegistry, openForWriting } from "./open-registry.ts";

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -119,7 +120,11 @@ test("the error names image, requirement, scope, policy and reason", async () =>
     message:
       "Cannot accept image docker://reg.example.com/app:v1: requirement 2 (sigstoreSigned) of the default in policy.json: " +
       NO_SIGNATURE,
-    data: { path: "docker://reg.example.com/app:v1", actual: DIGEST },
+    data: {
+      path: "docker://reg.example.com/app:v1",
+      actual: DIGEST,
+      hint: "cosign 3 writes such a signature with --new-bundle-format=false; its bundles meet sigstoreBundle",
+    },
   });
 });
 
@@ -166,6 +171,18 @@ test("keys: ECDSA, RSA and Ed25519 sign; what else a key file may hold fails", a
   }
   const missing = { type: "sigstoreSigned", keyPaths: [keyPath, join(scratch.path, "absent.pub")] };
   assert.equal((await verdict(subject, missing)).split(":")[0], "not-found");
+});
+
+test("a signature that openssl makes is accepted", async () => {
+  const [key, path] = [join(scratch.path, "openssl.key"), join(scratch.path, "openssl.pub")];
+  execFileSync("openssl", ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key]);
+  execFileSync("openssl", ["ec", "-in", key, "-pubout", "-out", path], { stdio: "ignore" });
+  const payload = payloadOf(DIGEST, "reg.example.com/app:v1");
+  const signature = execFileSync("openssl", ["dgst", "-sha256", "-sign", key], { input: payload }).toString("base64");
+  const store = new TestStore();
+  store.putSignatures(DIGEST, [{ payload, annotations: { "dev.cosignproject.cosign/signature": signature } }]);
+  assert.equal(await verdict(subjectIn(store), sigstoreSigned(path)), "accepted");
+  assert.match(await verdict(subjectIn(store), sigstoreSigned(keyPath)), /^untrusted: cryptographic/);
 });
 
 test("payloads: signed ones that are not exactly the format are refused", async () => {

@@ -6,7 +6,7 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 
 export const imageCopyToStorage: Command = {
   description: `Hands an image of a repository to podman. It gets the configuration it has, and so its image id; layers go
-uncompressed, as podman keeps them. Needs skopeo or podman.
+uncompressed, as podman keeps them. Needs skopeo.
 
 The target may name a store: [DRIVER@ROOT+RUN]NAME, as in containers-storage: references.`,
   arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", optional: true }],

@@ -1,6 +1,8 @@
 /** Writing to Debian's docker-registry: what skopeo then finds there, what is sent, what is taken over. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
@@ -18,7 +20,7 @@ import {
   type RegistryOptions,
   type RegistryReference,
 } from "../../../src/oci/index.ts";
-import { type DockerRegistry, startDockerRegistry } from "../registry/docker-registry.ts";
+import { CERTIFICATE_DIRECTORY, type DockerRegistry, startDockerRegistry } from "../registry/docker-registry.ts";
 import { emptyHost } from "../registry/empty-host.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { type MadeImage, makeImage, noise, pulledInto, tool } from "./images.ts";
@@ -181,6 +183,82 @@ test("what is about another image is listed with it, also where the registry kee
   );
   assert.equal((await findManifest(client, digests[0] ?? ""))?.digest, digests[0]);
   await client.close();
+});
+
+/** Passes connections on to the registry; the first that sends more than `bytes` breaks there. */
+async function cuttingProxy(bytes: number) {
+  let isDone = false;
+  const proxy = createServer((client) => {
+    const [name = "", port = ""] = server.host.split(":");
+    const upstream = connect(Number(port), name);
+    let passed = 0;
+    client.on("data", (part: Buffer) => {
+      passed += part.length;
+      upstream.write(part);
+      if (isDone || passed < bytes) return;
+      isDone = true;
+      client.destroy();
+      upstream.end();
+    });
+    upstream.on("data", (part: Buffer) => client.write(part));
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on("error", () => {});
+      one.on("close", () => other.destroy());
+    }
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  const address = proxy.address();
+  assert.ok(address !== null && typeof address === "object");
+  return { host: `127.0.0.1:${address.port}`, cut: () => isDone, stop: () => proxy.close() };
+}
+
+test("a connection that breaks at any tenth of a blob costs time, no bytes of it", async () => {
+  const size = 4 << 20;
+  for (let tenth = 1; tenth < 10; tenth++) {
+    const bytes = noise(`cut ${tenth}`, size);
+    const name = { digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`, size };
+    const proxy = await cuttingProxy((size * tenth) / 10);
+    const destination = await openDestination(parseReference(`docker://${proxy.host}/cut/blobs`), { registry });
+    await destination.putBlob({
+      name,
+      open: async function* () {
+        yield bytes;
+      },
+    });
+    await destination.finish();
+    proxy.stop();
+    assert.ok(proxy.cut());
+    const direct = await openDestination(reference("cut/blobs"), { registry });
+    assert.equal(await direct.hasBlob(name), true);
+    await direct.finish();
+  }
+});
+
+test("a registry with encryption and a login takes the image of whom it knows, and of nobody else", async () => {
+  const login = { userName: "someone", password: "a:b" };
+  const closed = await startDockerRegistry({ tls: true, login });
+  const target = parseReference(`docker://${closed.host}/some/image:v1`);
+  const copy = (own: RegistryOptions) =>
+    copyImage(parseReference(`oci:${at("source")}:v1`), target, { registry: { ...registry, ...own } });
+  const certificateDirectory = join(closed.directory, CERTIFICATE_DIRECTORY);
+  const credentials = { type: "password" as const, ...login };
+  await assert.rejects(copy({ credentials }), { code: "no-access", message: /its certificate is not accepted/ });
+  for (const wrong of [{}, { credentials: { ...credentials, password: "b" } }]) {
+    await assert.rejects(copy({ ...wrong, certificateDirectory }), {
+      code: "no-access",
+      message: /^Cannot look for blob sha256:\w+ in 127\.0\.0\.1:\d+\/some\/image: .* status 401/,
+    });
+  }
+  const written = await copy({ credentials, certificateDirectory });
+  assert.equal(written.descriptor.digest, image.descriptor.digest);
+  const words = ["inspect", "--raw", "--creds", "someone:a:b", "--cert-dir", certificateDirectory];
+  const raw = tool("skopeo", ...words, `docker://${closed.host}/some/image:v1`);
+  assert.equal(`sha256:${createHash("sha256").update(raw).digest("hex")}`, image.descriptor.digest);
+  await closed.stop();
 });
 
 test("the registry's words are passed on: no such place, nobody there", async () => {

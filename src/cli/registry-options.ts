@@ -1,6 +1,6 @@
 /** How a verb talks to registries: the same options for all of them, as skopeo and podman have them. */
 import { SealrootError } from "../errors/index.ts";
-import type { Credentials, RegistryOptions } from "../oci/index.ts";
+import type { Credentials, ImageReference, RegistryOptions } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
 export const REGISTRY_OPTIONS: readonly OptionSpecification[] = [
@@ -30,6 +30,18 @@ export function registryOptions(invocation: Invocation): RegistryOptions {
     ...(registriesConf === undefined ? {} : { registriesConf }),
     events: invocation.events,
   };
+}
+
+/**
+ * For verbs that read from one place and write to another: a password is for one registry, the other must not see it.
+ * @throws SealrootError `usage` when --creds is given and the references name registries on several hosts
+ */
+export function refuseSharedLogin(invocation: Invocation, references: readonly ImageReference[]): void {
+  const hosts = references.flatMap((reference) => (reference.transport === "docker" ? [reference.host] : []));
+  if (invocation.option("creds") === undefined || new Set(hosts).size < 2) return;
+  throw new SealrootError("usage", `Cannot log in: --creds would go to ${[...new Set(hosts)].join(" and ")}`, {
+    hint: "log in to both with podman login or skopeo login, and leave out --creds",
+  });
 }
 
 /** The password may contain colons, the name may not (RFC 7617 section 2). */

@@ -48,6 +48,7 @@ export {
   openDestination,
   type PushOptions,
   pushImage,
+  refuseReadOnly,
   type WrittenContent,
 } from "./push/index.ts";
 export { mergeLayers } from "./rebuild-tree.ts";

@@ -1,5 +1,6 @@
 /** Puts a UKI that was signed elsewhere back into the image it was taken from. */
 import { SealrootError } from "../errors/index.ts";
+import { silent } from "../events/index.ts";
 import {
   type Descriptor,
   type ImageConfig,
@@ -14,7 +15,7 @@ import { authenticodeDigest, parsePe, readSignatures, readUki } from "../pe/inde
 import { type TarBody, type TarEntry, type TarMember, TarParser } from "../tar/index.ts";
 import { decompress } from "../zstd/index.ts";
 import { UKI_FOLDER } from "./boot-components.ts";
-import { outputReference } from "./output-reference.ts";
+import { type OutputLayout, writtenTo } from "./output.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
 /** The added layer holds a UKI, a boot loader and three small files; more is not what seal wrote. */
@@ -46,9 +47,19 @@ export async function attachUki(
   source: ImageReference,
   signed: Uint8Array,
   target: ImageReference,
-  options: OpenImageOptions = {},
+  options: Pick<OpenImageOptions, "policy" | "registry"> = {},
 ): Promise<WrittenImage> {
-  const output = outputReference(target);
+  return writtenTo(target, { source, registry: options.registry, events: silent }, (layout) =>
+    attachInto(layout, source, signed, options),
+  );
+}
+
+async function attachInto(
+  output: OutputLayout,
+  source: ImageReference,
+  signed: Uint8Array,
+  options: OpenImageOptions,
+): Promise<WrittenImage> {
   const image = await openImage(source, options);
   try {
     const { config } = image;

@@ -28,7 +28,7 @@ import type { BootComponents } from "./boot-components.ts";
 import type { ImageFiles } from "./image-files.ts";
 import { SEAL_ALGORITHM } from "./image-id.ts";
 import { buildMinimalInitramfs, extendInitramfs } from "./initramfs/index.ts";
-import { type OutputReference, outputReference } from "./output-reference.ts";
+import { type OutputLayout, outputName, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
@@ -42,9 +42,9 @@ export interface SealOptions {
   readonly source: ImageReference;
   /** What decides whether the source may be used; the machine's policy when absent. */
   readonly policy?: PolicyChoice | undefined;
-  /** How to talk to the source's registry. */
+  /** How to talk to the registries of source and output. */
   readonly registry?: RegistryOptions | undefined;
-  /** An OCI layout; made when it does not exist. */
+  /** Any place that images are written to; an OCI layout is made when it does not exist. */
   readonly output: ImageReference;
   /** Undefined leaves the UKI unsigned, to be signed elsewhere. */
   readonly signer: Signer | undefined;
@@ -84,7 +84,12 @@ export interface SealReport {
  *   output's tag then
  */
 export async function sealImage(options: SealOptions): Promise<SealReport> {
-  const output = checkedOutput(options.source, options.output);
+  refuseSameImage(options.source, options.output);
+  const report = await writtenTo(options.output, options, (layout) => sealIntoLayout(layout, options));
+  return { ...report, reference: outputName(options.output) };
+}
+
+async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promise<Omit<SealReport, "reference">> {
   const source = await openImage(options.source, openOptions(options));
   try {
     const { config } = source;
@@ -108,9 +113,9 @@ function openOptions({ policy, registry }: SealOptions): OpenImageOptions {
 async function sealInto(
   repository: Repository,
   source: OpenedImage & { readonly config: ImageConfig },
-  output: OutputReference,
+  output: OutputLayout,
   options: SealOptions,
-): Promise<SealReport> {
+): Promise<Omit<SealReport, "reference">> {
   const { events } = options;
   const created = options.created ?? timeOf(source.config);
   const sourceText = formatReference(options.source);
@@ -145,7 +150,6 @@ async function sealInto(
   );
   const written = await writeAndCheck(repository, source, parts, output, created, events);
   return {
-    reference: formatReference(output),
     manifestDigest: written.manifest.digest,
     imageId: parts.imageId,
     commandLine: parts.commandLine,
@@ -162,7 +166,7 @@ async function writeAndCheck(
   repository: Repository,
   source: OpenedImage & { readonly config: ImageConfig },
   parts: SealParts,
-  output: OutputReference,
+  output: OutputLayout,
   created: Date,
   events: EventSink,
 ): Promise<WrittenImage> {
@@ -213,19 +217,13 @@ async function mergeStored(repository: Repository, configDigest: string): Promis
   return mergeLayers(repository, layerIdsOf(stored));
 }
 
-function checkedOutput(source: ImageReference, reference: ImageReference): OutputReference {
-  const output = outputReference(reference);
-  const { tag } = output;
-  if (source.transport === "oci" && source.path === output.path && (source.tag ?? tag) === tag) {
-    throw new SealrootError(
-      "conflict",
-      `Cannot seal ${formatReference(source)}: it would be replaced by its sealed form`,
-      {
-        hint: "Give the output another directory or tag",
-      },
-    );
-  }
-  return output;
+function refuseSameImage(source: ImageReference, output: ImageReference): void {
+  // Without a tag it is the only image of its layout, whatever that is called.
+  const isUntagged = source.transport === "oci" && output.transport === "oci" && source.tag === undefined;
+  const named = isUntagged ? { ...source, tag: output.tag } : source;
+  if (outputName(named) !== outputName(output)) return;
+  const what = `Cannot seal ${formatReference(source)}: it would be replaced by its sealed form`;
+  throw new SealrootError("conflict", what, { hint: "Give the output another directory or tag" });
 }
 
 function notAnImage(reference: ImageReference): SealrootError {

@@ -4,6 +4,7 @@ import { copyAllImages, copyImage, type ImageReference, parsePlatform, parseRefe
 import type { Command, Invocation } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
+import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 import { DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-image.ts";
 
 export const imageCopy: Command = {
@@ -22,6 +23,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
     ...POLICY_OPTIONS,
     ...COMPRESSION_OPTIONS,
     DIGEST_FILE_OPTION,
+    ...REGISTRY_OPTIONS,
   ],
   examples: [
     "sealroot image copy oci:debian dir:debian-files",
@@ -31,6 +33,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
   async run(invocation) {
     const source = parseReference(invocation.argument("SOURCE"));
     const target = parseReference(invocation.argument("DESTINATION"));
+    refuseSharedLogin(invocation, [source, target]);
     if (invocation.flag("all")) {
       await copyAll(invocation, source, target);
       return;
@@ -40,6 +43,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
       ...compressionOptions(invocation),
       platform: platform === undefined ? undefined : parsePlatform(platform),
       policy: policyChoice(invocation),
+      registry: registryOptions(invocation),
       events: invocation.events,
     });
     await reportWritten(invocation, target, written);
@@ -55,6 +59,7 @@ async function copyAll(invocation: Invocation, source: ImageReference, target: I
   }
   const { digest } = await copyAllImages(source, target, {
     policy: policyChoice(invocation),
+    registry: registryOptions(invocation),
     events: invocation.events,
   });
   await writeDigestFile(invocation, digest);

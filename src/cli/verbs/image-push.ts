@@ -2,6 +2,7 @@
 import { parseReference, pushImage } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
+import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { DIGEST_FILE_OPTION, reportWritten } from "../written-image.ts";
 
@@ -16,7 +17,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
     { name: "NAME", summary: "a tag, or @ and the digest of a manifest" },
     { name: "DESTINATION", summary: "where it goes" },
   ],
-  options: [...COMPRESSION_OPTIONS, DIGEST_FILE_OPTION, ...REPOSITORY_OPTIONS],
+  options: [...COMPRESSION_OPTIONS, DIGEST_FILE_OPTION, ...REGISTRY_OPTIONS, ...REPOSITORY_OPTIONS],
   examples: ["sealroot image push --repo R debian oci-archive:debian.tar:latest"],
   reportsJson: true,
   async run(invocation) {
@@ -24,6 +25,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
     using repository = await openSelectedRepository(invocation);
     const written = await pushImage(repository, invocation.argument("NAME"), target, {
       ...compressionOptions(invocation),
+      registry: registryOptions(invocation),
       events: invocation.events,
     });
     await reportWritten(invocation, target, written);

@@ -4,7 +4,7 @@ import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { openImage, parseReference } from "../../oci/index.ts";
 import { attachUki, readSealedUki } from "../../seal/index.ts";
 import type { Command } from "../command.ts";
-import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
+import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 
 export const sealAttach: Command = {
   description: [
@@ -16,7 +16,10 @@ export const sealAttach: Command = {
     { name: "SIGNED", summary: "the signed UKI", optional: true },
   ],
   options: [
-    { flags: "-o, --output <IMAGE>", summary: "where the signed image goes: oci:DIRECTORY[:TAG]" },
+    {
+      flags: "-o, --output <IMAGE>",
+      summary: "where the signed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
+    },
     { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
     ...REGISTRY_OPTIONS,
   ],
@@ -45,7 +48,9 @@ export const sealAttach: Command = {
     const signed = await readFile(signedPath).catch((error: unknown) => {
       throw asSealrootError(error, "Cannot read the signed UKI", { path: signedPath });
     });
-    const written = await attachUki(source, signed, parseReference(output), { registry: registryOptions(invocation) });
+    const target = parseReference(output);
+    refuseSharedLogin(invocation, [source, target]);
+    const written = await attachUki(source, signed, target, { registry: registryOptions(invocation) });
     invocation.output.line(written.manifest.digest);
   },
 };

@@ -7,7 +7,7 @@ import { type SealReport, sealImage } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
-import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
+import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 import { formatBytes, textTable } from "../table.ts";
 
 export const seal: Command = {
@@ -18,7 +18,11 @@ export const seal: Command = {
   ].join("\n"),
   arguments: [{ name: "IMAGE", summary: "the image to seal, such as docker://HOST/NAME[:TAG] or oci:DIRECTORY[:TAG]" }],
   options: [
-    { flags: "-o, --output <IMAGE>", summary: "where the sealed image goes: oci:DIRECTORY[:TAG]", required: true },
+    {
+      flags: "-o, --output <IMAGE>",
+      summary: "where the sealed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
+      required: true,
+    },
     { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
     { flags: "--signer <COMMAND>", summary: "outside signer: gets the bytes to sign, prints the signature" },
     { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
@@ -38,10 +42,13 @@ export const seal: Command = {
   examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
   async run(invocation) {
     const signing = await signingOptions(invocation);
+    const source = parseReference(invocation.argument("IMAGE"));
+    const output = parseReference(invocation.option("output") ?? "");
+    refuseSharedLogin(invocation, [source, output]);
     const report = await sealImage({
-      source: parseReference(invocation.argument("IMAGE")),
+      source,
       registry: registryOptions(invocation),
-      output: parseReference(invocation.option("output") ?? ""),
+      output,
       policy: policyChoice(invocation),
       ...signing,
       initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",

@@ -34,10 +34,10 @@ export async function copyImage(
   options: CopyOptions = {},
 ): Promise<WrittenContent> {
   const events = options.events ?? silent;
-  const { platform = runningPlatform(), policy = MACHINE_POLICY } = options;
-  const image = await runStep(events, "read image", () => openImage(source, { platform, policy }));
+  const { platform = runningPlatform(), policy = MACHINE_POLICY, registry } = options;
+  const image = await runStep(events, "read image", () => openImage(source, { platform, policy, registry }));
   try {
-    return await toDestination(target, { ...options, mountFrom: source }, (destination) =>
+    return await toDestination(target, { ...options, mountFrom: options.mountFrom ?? source }, (destination) =>
       writeImage(sourceContent(image), destination, "named", { ...options, events }),
     );
   } finally {
@@ -59,14 +59,18 @@ export async function copyAllImages(
   options: Omit<CopyOptions, "packing" | "platform"> = {},
 ): Promise<Descriptor> {
   const { events = silent, policy = MACHINE_POLICY } = options;
-  const source = await runStep(events, "read image", () => openSource(reference));
+  const source = await runStep(events, "read image", () => openSource(reference, options.registry));
   try {
     const [entry, ...others] = source.index.manifests;
     if (entry === undefined || others.length > 0) throw notOne(reference, source);
-    return await toDestination(target, { ...options, mountFrom: reference }, async (destination) => {
-      await copyEntry({ reference, policy, source, destination, events }, entry, "named", []);
-      return entry;
-    });
+    return await toDestination(
+      target,
+      { ...options, mountFrom: options.mountFrom ?? reference },
+      async (destination) => {
+        await copyEntry({ reference, policy, source, destination, events }, entry, "named", []);
+        return entry;
+      },
+    );
   } finally {
     await source.close();
   }

@@ -32,10 +32,23 @@ export async function openDestination(
       return ArchiveDestination.open(reference);
     case "dir":
       return DirectoryDestination.open(reference);
-    default: {
-      const text = formatReference(reference);
-      const what = `Cannot write image ${text}: transport ${reference.transport}: is only read`;
-      throw new SealrootError("unsupported", what, { path: text, hint: HINTS[reference.transport] });
-    }
+    case "docker-archive":
+    case "containers-storage":
+      throw readOnly(reference, HINTS[reference.transport]);
   }
+}
+
+/**
+ * For long work whose result shall go there.
+ * @throws SealrootError `unsupported` for a place that is only read
+ */
+export function refuseReadOnly(reference: ImageReference): void {
+  const { transport } = reference;
+  if (transport === "docker-archive" || transport === "containers-storage") throw readOnly(reference, HINTS[transport]);
+}
+
+function readOnly(reference: ImageReference, hint: string): SealrootError {
+  const text = formatReference(reference);
+  const what = `Cannot write image ${text}: transport ${reference.transport}: is only read`;
+  return new SealrootError("unsupported", what, { path: text, hint });
 }

@@ -152,6 +152,25 @@ test("a blob of a neighbouring repository is taken over instead of sent", async 
   judge("second/home:v1", "--preserve-digests");
 });
 
+test("from one repository of a registry to another nothing is sent; to another registry everything", async (t) => {
+  await copyImage(parseReference(`oci:${at("source")}:v1`), reference("from/here:v1"), { registry });
+  const taken = await copyImage(reference("from/here:v1"), reference("to/there:v1"), { registry });
+  assert.deepEqual(
+    taken.layers.map((layer) => layer.sentBytes),
+    image.manifest.layers.map(() => 0),
+  );
+  assert.equal(skopeoDigest("to/there:v1"), image.descriptor.digest);
+  judge("to/there:v1", "--preserve-digests");
+  const other = await startDockerRegistry();
+  t.after(() => other.stop());
+  const target = parseReference(`docker://${other.host}/far/away:v1`);
+  const sent = await copyAllImages(reference("to/there:v1"), target, { registry });
+  assert.equal(sent.digest, image.descriptor.digest);
+  const raw = tool("skopeo", "inspect", "--tls-verify=false", "--raw", `docker://${other.host}/far/away:v1`);
+  assert.equal(`sha256:${createHash("sha256").update(raw).digest("hex")}`, image.descriptor.digest);
+  await copyImage(target, parseReference(`dir:${at("back-again")}`), { registry });
+});
+
 test("what is about another image is listed with it, also where the registry keeps no list", async () => {
   await copyImage(parseReference(`oci:${at("source")}:v1`), reference("signed/image:v1"), { registry });
   const signatures = await OciLayout.create(at("signatures"));
@@ -238,9 +257,10 @@ test("a connection that breaks at any tenth of a blob costs time, no bytes of it
   }
 });
 
-test("a registry with encryption and a login takes the image of whom it knows, and of nobody else", async () => {
+test("a registry with encryption and a login takes the image of whom it knows, and of nobody else", async (t) => {
   const login = { userName: "someone", password: "a:b" };
   const closed = await startDockerRegistry({ tls: true, login });
+  t.after(() => closed.stop());
   const target = parseReference(`docker://${closed.host}/some/image:v1`);
   const copy = (own: RegistryOptions) =>
     copyImage(parseReference(`oci:${at("source")}:v1`), target, { registry: { ...registry, ...own } });
@@ -258,7 +278,6 @@ test("a registry with encryption and a login takes the image of whom it knows, a
   const words = ["inspect", "--raw", "--creds", "someone:a:b", "--cert-dir", certificateDirectory];
   const raw = tool("skopeo", ...words, `docker://${closed.host}/some/image:v1`);
   assert.equal(`sha256:${createHash("sha256").update(raw).digest("hex")}`, image.descriptor.digest);
-  await closed.stop();
 });
 
 test("the registry's words are passed on: no such place, nobody there", async () => {

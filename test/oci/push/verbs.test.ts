@@ -79,6 +79,14 @@ test("wrong words are told as such", async () => {
       ["Cannot copy all images: --compression is for one image", "leave out --all or --compression"],
     ],
     [
+      ["copy", "--creds", "a:b", "docker://one.example/a", "docker://two.example/a"],
+      2,
+      [
+        "Cannot log in: --creds would go to one.example and two.example",
+        "log in to both with podman login or skopeo login, and leave out --creds",
+      ],
+    ],
+    [
       ["copy", "--platform", "arm64", source, `dir:${at("x")}`],
       2,
       ['Cannot read platform: "arm64" is not OS/ARCHITECTURE', "write it as linux/amd64, or linux/arm/v7"],

@@ -6,8 +6,11 @@ import { checkLinks } from "./fsck-links.ts";
 import type { Finding } from "./fsck-report.ts";
 import { findLiveObjects } from "./gc-live.ts";
 import type { LinkKind } from "./names.ts";
+import { TEMPORARY_OBJECT_PREFIX } from "./object-draft.ts";
 import { sortedEntries } from "./object-store.ts";
 import type { Repository } from "./repository.ts";
+
+const OBJECT_DIRECTORY = /^[0-9a-f]{2}$/;
 
 /** All paths are relative to the repository. */
 export interface GcPlan {
@@ -45,14 +48,16 @@ export function planCollection(repository: Repository, roots: readonly string[])
     }
     keptDirectories.add(file.slice(0, file.lastIndexOf("/")));
   }
+  const imageLinks = examineLinks(repository, "images", dead);
+  const streamLinks = examineLinks(repository, "streams", dead);
   return {
     objects,
     objectsBytes,
-    imageLinks: deadLinks(repository, "images", dead),
-    streamLinks: deadLinks(repository, "streams", dead),
+    imageLinks: imageLinks.dead,
+    streamLinks: streamLinks.dead,
     leftovers: findLeftovers(repository).map(({ path }) => path),
     emptyDirectories: objectDirectories(repository).filter((path) => !keptDirectories.has(path)),
-    notices: [...notices, ...strays],
+    notices: [...notices, ...foreignInObjects(repository), ...strays, ...imageLinks.strays, ...streamLinks.strays],
   };
 }
 
@@ -61,16 +66,35 @@ export function plannedPaths(plan: GcPlan): string[] {
   return [...plan.imageLinks, ...plan.streamLinks, ...plan.objects, ...plan.leftovers, ...plan.emptyDirectories];
 }
 
-/** No reference leads to an entry whose object is dead, or the object would be in use. */
-function deadLinks(repository: Repository, kind: LinkKind, dead: ReadonlySet<string>): string[] {
+interface ExaminedLinks {
+  /** Links that lead nowhere, or to one of the dead objects; no reference leads to the latter, or they would be in use. */
+  readonly dead: readonly string[];
+  /** What is no link, or one that leads elsewhere. */
+  readonly strays: readonly Finding[];
+}
+
+function examineLinks(repository: Repository, kind: LinkKind, dead: ReadonlySet<string>): ExaminedLinks {
   const { entries, findings } = checkLinks(repository.path, kind, repository.algorithm);
   const dangling = findings.filter((finding) => finding.kind === "broken-symlink").map(({ path }) => path);
   const emptied = entries.filter(({ objectId }) => dead.has(objectId)).map(({ entry }) => join(kind, entry));
-  return [...dangling, ...emptied];
+  return {
+    dead: [...dangling, ...emptied],
+    strays: findings.filter((finding) => finding.kind !== "broken-symlink"),
+  };
+}
+
+/** Beside the two-digit directories there are temporary files only. */
+function foreignInObjects(repository: Repository): Finding[] {
+  return sortedEntries(repository.objects.settings.directory).flatMap((child) => {
+    const isOwn = child.isDirectory()
+      ? OBJECT_DIRECTORY.test(child.name)
+      : child.name.startsWith(TEMPORARY_OBJECT_PREFIX);
+    return isOwn ? [] : [{ kind: "object-invalid-name", path: join("objects", child.name) } as const];
+  });
 }
 
 function objectDirectories(repository: Repository): string[] {
   return sortedEntries(repository.objects.settings.directory).flatMap((child) =>
-    /^[0-9a-f]{2}$/.test(child.name) && child.isDirectory() ? [join("objects", child.name)] : [],
+    OBJECT_DIRECTORY.test(child.name) && child.isDirectory() ? [join("objects", child.name)] : [],
   );
 }

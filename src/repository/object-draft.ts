@@ -146,7 +146,9 @@ export class ObjectDraft {
       return work();
     } catch (error) {
       this.abort();
-      throw asSealrootError(error, "Cannot write an object", { path: this.#settings.directory });
+      throw asSealrootError(error, `Cannot write an object to ${this.#settings.directory}`, {
+        path: this.#settings.directory,
+      });
     }
   }
 }

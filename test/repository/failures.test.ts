@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { runTool, startTool, temporaryDirectory } from "../../src/platform/index.ts";
 import { checkRepository, directoryTree, initRepository, openRepository } from "../../src/repository/index.ts";
+import { run } from "../cli/run-verb.ts";
 
 const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;
 const ROOT = process.getuid?.() === 0;
@@ -35,7 +36,7 @@ test("a full disk is an error with a code, and nothing of the object is left", {
     const small = repository.objects.ensure(Buffer.from("small"));
     assert.throws(() => repository.objects.ensure(Buffer.alloc(4 << 20)), {
       code: "no-space",
-      message: "Cannot write an object: ENOSPC: no space left on device, write",
+      message: `Cannot write an object to ${path}/repo/objects: ENOSPC: no space left on device, write`,
     });
     const importer = repository.objects.importer();
     const large = importer.add(Buffer.alloc(4 << 20));
@@ -121,4 +122,71 @@ test("a writer killed at any moment leaves a sound repository without temporarie
   );
   assert.deepEqual(report.leftovers, []);
   assert.ok(report.objectsChecked >= storedObjects);
+});
+
+test("each refusal of a verb is exit code 1 and one line that names the place", { skip }, async () => {
+  using directory = temporaryDirectory();
+  const root = join(directory.path, "root");
+  mkdirSync(join(root, "usr"), { recursive: true });
+  writeFileSync(join(root, "usr", "large"), Buffer.alloc(4 << 20));
+  await withTmpfs(2 << 20, async (path) => {
+    const repo = join(path, "repo");
+    const create = () => run("repo", "create-image", "--repo", repo, root, "name");
+    const refused = (reason: string) => ({ exitCode: 1, out: "", err: `sealroot: ${reason}\n` });
+    (await initRepository(repo, INSECURE)).repository.close();
+    const full = `Cannot write an object to ${repo}/objects: ENOSPC: no space left on device, write`;
+    assert.deepEqual(await create(), refused(full));
+    assert.deepEqual(readdirSync(repo).sort(), ["meta.json", "objects"]);
+    await runTool("mount", ["-o", "remount,ro", path]);
+    const readOnly = `Cannot write to repository ${repo}: EROFS: read-only file system, access '${repo}'`;
+    assert.deepEqual(await create(), refused(readOnly));
+    assert.deepEqual(await run("repo", "gc", "--repo", repo), refused(readOnly));
+    assert.equal((await run("repo", "fsck", "--repo", repo)).exitCode, 0);
+    process.seteuid?.(65534);
+    try {
+      const closed = `Cannot open repository ${repo}: EACCES: permission denied, open '${repo}'`;
+      assert.deepEqual(await create(), refused(closed));
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+});
+
+test("foreign files in every part of a repository are named, stay, and disturb nothing", async () => {
+  using directory = temporaryDirectory();
+  const root = join(directory.path, "root");
+  const repo = join(directory.path, "repo");
+  mkdirSync(join(root, "usr"), { recursive: true });
+  writeFileSync(join(root, "usr", "large"), "x".repeat(100));
+  (await initRepository(repo, INSECURE)).repository.close();
+  await run("repo", "create-image", "--repo", repo, root, "kept");
+  const foreign = [
+    "README",
+    "bootc/storage",
+    "objects/note",
+    "objects/aa/note",
+    "images/note",
+    "images/refs/note",
+    "streams/note",
+  ];
+  for (const path of foreign) {
+    mkdirSync(join(repo, dirname(path)), { recursive: true });
+    writeFileSync(join(repo, path), "somebody else's");
+  }
+  assert.deepEqual(await run("repo", "gc", "--repo", repo), {
+    exitCode: 0,
+    out: `Objects: 0 removed (0 bytes)
+Skipped object-invalid-name: objects/note
+Skipped object-invalid-name: objects/aa/note
+Skipped entry-not-symlink: images/note
+Skipped unexpected-file-type: images/refs/note
+Skipped entry-not-symlink: streams/note
+`,
+    err: "",
+  });
+  for (const path of foreign) assert.equal(readFileSync(join(repo, path), "utf8"), "somebody else's");
+  assert.equal((await run("repo", "cat-file", "--repo", repo, "kept", "usr/large")).out, "x".repeat(100));
+  const checked = await run("repo", "fsck", "--repo", repo);
+  assert.equal(checked.exitCode, 1);
+  assert.match(checked.out, /^status: 4 error\(s\)$/m);
 });

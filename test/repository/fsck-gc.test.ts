@@ -208,6 +208,7 @@ test("rubbish is reported and stepped over", async () => {
   assert.deepEqual(report.notices.map(findingText), [
     "broken-symlink: streams/refs/dangling: gone",
     "object-invalid-name: objects/00/stray",
+    "entry-not-symlink: streams/stray",
   ]);
   assert.equal(report.objectsRemoved, 0);
   assert.equal(existsSync(inRepo("streams/stray")), true);

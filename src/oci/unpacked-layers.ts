@@ -1,6 +1,6 @@
 /** Layers that a place keeps unpacked: their blobs are gone, but their tar streams can be made again. */
 import { readSync } from "node:fs";
-import { Crc64 } from "../tar/index.ts";
+import { Crc64 } from "../chunked/index.ts";
 
 /** A file whose bytes come next in the stream. */
 export interface LayerBody {
@@ -9,10 +9,10 @@ export interface LayerBody {
   readonly fd: number;
   readonly sizeBytes: number;
   /**
-   * To be called with the CRC-64 of the bytes that were used, 16 hexadecimal digits.
+   * To be called with the CRC-64 of the bytes that were used.
    * @throws SealrootError `corrupt`, naming the file, when they are not those that were packed
    */
-  check(crc64: string): void;
+  check(checksum: Uint8Array): void;
 }
 
 export type LayerPart = LayerBody | { readonly type: "bytes"; readonly bytes: Uint8Array };
@@ -38,17 +38,17 @@ const READ_BYTES = 1 << 20;
  * The bytes of an open file, checked. The pieces are valid until the next is asked for.
  */
 export function* bodyBytes({ sizeBytes, check }: LayerBody, fd: number): Generator<Uint8Array> {
-  const crc64 = new Crc64();
+  const checksum = new Crc64();
   const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, sizeBytes));
   for (let at = 0; at < sizeBytes; ) {
     const length = readSync(fd, buffer, 0, Math.min(buffer.length, sizeBytes - at), at);
     if (length === 0) break;
     at += length;
     const piece = buffer.subarray(0, length);
-    crc64.update(piece);
+    checksum.update(piece);
     yield piece;
   }
-  check(crc64.hexDigest());
+  check(checksum.digest());
 }
 
 /** The whole tar stream as bytes. */

@@ -1,11 +1,10 @@
 /**
  * tar: tar streams, byte for byte. A push parser that loses nothing (what it reports, concatenated, is the stream),
- * entries with their PAX and GNU extensions applied, and a deterministic writer. tar-split: a stream without its bodies.
+ * entries with their PAX and GNU extensions applied, and a deterministic writer.
  *
  * Pure: bytes in, values out. May import bytes and errors.
  * @module
  */
-export { Crc64 } from "./crc64.ts";
 export type { TarEntry, TarEntryKind } from "./entry.ts";
 export { BLOCK_BYTES } from "./header.ts";
 export {
@@ -16,13 +15,6 @@ export {
   TarParser,
   type TarVisitor,
 } from "./parser.ts";
-export {
-  readTarSplit,
-  TAR_SPLIT_LINE_MAX_BYTES,
-  type TarSplitBytes,
-  type TarSplitEntry,
-  type TarSplitFile,
-} from "./tar-split.ts";
 export {
   END_OF_ARCHIVE,
   encodeTarHeader,

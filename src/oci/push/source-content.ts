@@ -1,19 +1,23 @@
-/** An image at a source, to be written elsewhere: its blobs as they are. */
-import { decompress } from "../../zstd/index.ts";
+/** An image at a source, to be written elsewhere: its blobs as they are, or what is kept of them. */
 import { type BlobReader, BlobStore } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
 import type { ImageSource } from "../image-source.ts";
+import { decompressLayer } from "../layer-compression.ts";
 import { layerCompression } from "../media-types.ts";
 import type { OpenedImage } from "../source.ts";
+import { type UnpackedLayer, unpackedTar } from "../unpacked-layers.ts";
 import { checkedDiffId } from "./checked-diff-id.ts";
 import type { ImageContent, LayerContent } from "./image-content.ts";
 
 /** The image with its layers; nothing of them is read yet. */
 export function sourceContent(image: OpenedImage): ImageContent {
   const { descriptor, manifest, manifestBytes, configBytes, config } = image;
-  const layers = manifest.layers.map((layer, index) =>
-    layerContent(image.blobs, layer, config?.rootfs.diff_ids[index]),
-  );
+  const layers = manifest.layers.map((layer, index) => {
+    const diffId = config?.rootfs.diff_ids[index];
+    const isUnpacked = image.unpacked !== undefined && diffId !== undefined;
+    if (isUnpacked) return unpackedContent(image.unpacked.find(diffId), layer, diffId);
+    return layerContent(image.blobs, layer, diffId);
+  });
   return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: image.original.descriptor.digest };
 }
 
@@ -29,6 +33,11 @@ export async function verbatimContent(
   return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: descriptor.digest };
 }
 
+function unpackedContent(unpacked: UnpackedLayer, descriptor: Descriptor, diffId: string): LayerContent {
+  const tar = () => checkedDiffId(unpackedTar(unpacked), diffId, descriptor.digest);
+  return { descriptor, blob: undefined, tar, tarBytes: unpacked.sizeBytes };
+}
+
 /** @param diffId undefined: the blob is only passed on */
 function layerContent(blobs: BlobReader, descriptor: Descriptor, diffId: string | undefined): LayerContent {
   const compression = layerCompression(descriptor.mediaType);
@@ -38,7 +47,7 @@ function layerContent(blobs: BlobReader, descriptor: Descriptor, diffId: string 
     blob: () => blobs.read(descriptor),
     store: blobs instanceof BlobStore ? blobs : undefined,
     tar: isTar
-      ? () => checkedDiffId(decompress(blobs.read(descriptor), compression), diffId, descriptor.digest)
+      ? () => checkedDiffId(decompressLayer(blobs.read(descriptor), compression), diffId, descriptor.digest)
       : undefined,
     tarBytes: undefined,
   };

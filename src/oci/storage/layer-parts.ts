@@ -1,7 +1,7 @@
 /** A layer's tar stream, made again from its files and what tar-split noted of the rest (spec/chunked-and-policy.md 1.5). */
 import { closeSync, createReadStream } from "node:fs";
+import { readTarSplit, type TarSplitEntry } from "../../chunked/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import { readTarSplit, type TarSplitFile } from "../../tar/index.ts";
 import { decompress } from "../../zstd/index.ts";
 import type { LayerBody, LayerPart } from "../unpacked-layers.ts";
 import { damagedLayer, LayerBodies } from "./layer-bodies.ts";
@@ -29,11 +29,16 @@ export async function* layerParts(chain: readonly [FoundLayer, ...FoundLayer[]])
   }
 }
 
-function* openedBody(bodies: LayerBodies, layerId: string, file: TarSplitFile): Generator<LayerBody> {
-  const { name, sizeBytes, crc64 } = file;
+function* openedBody(
+  bodies: LayerBodies,
+  layerId: string,
+  file: Extract<TarSplitEntry, { type: "body" }>,
+): Generator<LayerBody> {
+  const { name, sizeBytes, checksum } = file;
+  if (checksum === undefined) throw damagedLayer(layerId, name, "has no checksum");
   const fd = bodies.open(name, sizeBytes);
-  const check = (actual: string) => {
-    if (actual !== crc64) throw damagedLayer(layerId, name, "has changed since it was pulled");
+  const check = (actual: Uint8Array) => {
+    if (Buffer.compare(actual, checksum) !== 0) throw damagedLayer(layerId, name, "has changed since it was pulled");
   };
   try {
     yield { type: "body", fd, sizeBytes, check };

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { byteStringOfText } from "../../../src/bytes/index.ts";
-import { layerStreamName, openImage, parseReference, pullImage } from "../../../src/oci/index.ts";
+import { copyImage, digestOf, layerStreamName, openImage, parseReference, pullImage } from "../../../src/oci/index.ts";
 import { setXattr, tryRecordLock } from "../../../src/platform/index.ts";
 import { initRepository } from "../../../src/repository/index.ts";
 import { pulledIds, skopeoCopy } from "../containers.ts";
@@ -150,6 +150,21 @@ test("an image that podman built is the image that skopeo copies out, its plain 
     assert.equal(sizeBytes, layer.size);
   }
   await image.close();
+});
+
+test("an image is copied out of a store: the layers are packed anew, and skopeo takes the result", async () => {
+  const source = parseReference(stores.referenceTo(stores.unpackStore(scratch.path, "partial")));
+  const path = join(scratch.path, "copied-out");
+  const { descriptor } = await copyImage(source, parseReference(`oci:${path}:v`));
+  assert.deepEqual(await pulledIds(scratch.path, `oci:${path}:v`), expected);
+  skopeoCopy(`oci:${path}:v`, `dir:${path}-again`);
+  assert.equal(digestOf(readFileSync(join(`${path}-again`, "manifest.json"))), descriptor.digest);
+  const damaged = stores.unpackStore(scratch.path, "full");
+  rmSync(stores.diffPath(damaged, stores.BASE, "usr", "bin", "tool"));
+  await assert.rejects(
+    copyImage(parseReference(stores.referenceTo(damaged)), parseReference(`oci:${join(scratch.path, "not-copied")}:v`)),
+    { code: "corrupt", message: `Cannot rebuild layer ${stores.BASE}: usr/bin/tool is missing` },
+  );
 });
 
 test("the compressed blobs are gone, and the refusal says how to copy the image out", async () => {

@@ -10,7 +10,8 @@ import { DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-i
 export const imageCopy: Command = {
   description: `Copies an image from one place to another, without a repository. Blobs and manifest stay as they are, byte for byte,
 so that digests and signatures hold; every blob is checked against its digest on the way. Only --compression changes
-that.
+that, and an image with Docker's kind of manifest gets one of OCI's, unless --all copies it. --signatures takes along what
+lies beside the image; registries and layouts have room for it.
 
 DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
@@ -20,6 +21,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
   options: [
     { flags: "--all", summary: "the images of all platforms, and the index over them" },
     { flags: "--platform <OS/ARCH>", summary: "the image for this platform (default: that of this machine)" },
+    { flags: "--signatures", summary: "also what belongs to the image: signatures, attestations" },
     ...POLICY_OPTIONS,
     ...COMPRESSION_OPTIONS,
     DIGEST_FILE_OPTION,
@@ -42,6 +44,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
     const written = await copyImage(source, target, {
       ...compressionOptions(invocation),
       platform: platform === undefined ? undefined : parsePlatform(platform),
+      signatures: invocation.flag("signatures"),
       policy: policyChoice(invocation),
       registry: registryOptions(invocation),
       events: invocation.events,
@@ -58,6 +61,7 @@ async function copyAll(invocation: Invocation, source: ImageReference, target: I
     });
   }
   const { digest } = await copyAllImages(source, target, {
+    signatures: invocation.flag("signatures"),
     policy: policyChoice(invocation),
     registry: registryOptions(invocation),
     events: invocation.events,

@@ -1,5 +1,6 @@
 /** Writing images: to layouts, archives, directories and registries, from a repository or from any other place. */
-export { type CopyOptions, copyAllImages, copyImage } from "./copy-image.ts";
+export { copyAllImages } from "./copy-all-images.ts";
+export { type CopyOptions, copyImage } from "./copy-image.ts";
 export {
   type CopiedToStorage,
   type CopyToStorageOptions,

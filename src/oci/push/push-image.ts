@@ -2,7 +2,7 @@
 import { silent } from "../../events/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { findImage } from "../images.ts";
-import type { ImageReference } from "../reference.ts";
+import { type ImageReference, parseReference } from "../reference.ts";
 import type { ImageDestination } from "./destination.ts";
 import { type OpenDestinationOptions, openDestination } from "./open-destination.ts";
 import { storedContent } from "./stored-content.ts";
@@ -23,9 +23,20 @@ export async function pushImage(
   options: PushOptions = {},
 ): Promise<WrittenContent> {
   const content = storedContent(repository, await findImage(repository, name));
-  return toDestination(target, options, (destination) =>
+  const mountFrom = options.mountFrom ?? originOf(name);
+  return toDestination(target, { ...options, mountFrom }, (destination) =>
     writeImage(content, destination, "named", { ...options, events: options.events ?? silent }),
   );
+}
+
+/** An image that was pulled without a name has that of its registry, which may have the layers still. */
+function originOf(name: string): ImageReference | undefined {
+  try {
+    return parseReference(name);
+  } catch {
+    // Any text may be a tag.
+    return undefined;
+  }
 }
 
 /** Opens a destination, and ends it as the work ends. */

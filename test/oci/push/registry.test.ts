@@ -9,21 +9,25 @@ import {
   copyAllImages,
   copyImage,
   type Descriptor,
+  documentBytes,
   findImageInRegistry,
   findManifest,
+  formatReference,
   listReferrers,
   MEDIA_TYPE,
   OciLayout,
   openDestination,
   parseReference,
+  pullImage,
   pushImage,
   type RegistryOptions,
   type RegistryReference,
 } from "../../../src/oci/index.ts";
+import { initRepository } from "../../../src/repository/index.ts";
 import { CERTIFICATE_DIRECTORY, type DockerRegistry, startDockerRegistry } from "../registry/docker-registry.ts";
 import { emptyHost } from "../registry/empty-host.ts";
 import { scratchDirectory } from "../vectors.ts";
-import { type MadeImage, makeImage, noise, pulledInto, tool } from "./images.ts";
+import { filesIn, type MadeImage, makeImage, noise, pulledInto, tool } from "./images.ts";
 
 let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
 let server: DockerRegistry;
@@ -171,37 +175,82 @@ test("from one repository of a registry to another nothing is sent; to another r
   await copyImage(target, parseReference(`dir:${at("back-again")}`), { registry });
 });
 
-test("what is about another image is listed with it, also where the registry keeps no list", async () => {
-  await copyImage(parseReference(`oci:${at("source")}:v1`), reference("signed/image:v1"), { registry });
-  const signatures = await OciLayout.create(at("signatures"));
-  const empty = { mediaType: MEDIA_TYPE.emptyConfig, ...(await signatures.blobs.put(Buffer.from("{}"))) };
-  const digests: string[] = [];
-  for (const note of ["first", "second"]) {
-    const manifest = {
-      schemaVersion: 2 as const,
-      mediaType: MEDIA_TYPE.manifest,
-      artifactType: "application/x.note",
-      config: empty,
-      layers: [empty],
-      subject: { mediaType: image.descriptor.mediaType, digest: image.descriptor.digest, size: image.descriptor.size },
-      annotations: { note },
-    };
-    const { digest } = await signatures.putManifest(manifest, { tag: note });
-    digests.push(digest);
-    for (const _ of ["once", "again"]) {
-      await copyAllImages(parseReference(`oci:${at("signatures")}:${note}`), reference(`signed/image:${note}`), {
-        registry,
-      });
-    }
-  }
-  const { client } = await findImageInRegistry(reference("signed/image:v1"), registry);
-  const listed = await listReferrers(client, image.descriptor.digest);
+test("what was pulled from a registry goes back there without its layers, and stays what it was", async () => {
+  // Of a compressor whose work is not repeated here.
+  const fast = await makeImage(at("fast"), { level: 1 });
+  const origin = reference("origin/image:v1");
+  await copyImage(parseReference(`oci:${at("fast")}:v1`), origin, { registry });
+  const { repository } = await initRepository(at("origin-repository"), { algorithm: "sha512", protection: "insecure" });
+  using _ = repository;
+  const { name } = await pullImage(repository, formatReference(origin), { registry });
+  const written = await pushImage(repository, name, reference("other/image:v1"), { registry });
+  assert.equal(written.descriptor.digest, fast.descriptor.digest);
   assert.deepEqual(
-    listed.map(({ digest, artifactType, annotations }) => [digest, artifactType, annotations]),
-    digests.map((digest, index) => [digest, "application/x.note", { note: ["first", "second"][index] }]),
+    written.layers.map((layer) => layer.sentBytes),
+    [0, 0],
   );
-  assert.equal((await findManifest(client, digests[0] ?? ""))?.digest, digests[0]);
-  await client.close();
+  judge("other/image:v1", "--preserve-digests");
+});
+
+/** Artifacts about the image in a layout: one under cosign's tag, two with the image as their subject, and their list. */
+async function makeSignatures(): Promise<readonly string[]> {
+  const { layout } = await makeImage(at("signed"));
+  const empty = { mediaType: MEDIA_TYPE.emptyConfig, ...(await layout.blobs.put(Buffer.from("{}"))) };
+  const { mediaType, digest, size } = image.descriptor;
+  const artifact = { schemaVersion: 2 as const, mediaType: MEDIA_TYPE.manifest, config: empty, layers: [empty] };
+  const tag = digest.replace(":", "-");
+  await layout.putManifest({ ...artifact, annotations: { note: "by tag" } }, { tag: `${tag}.sig` });
+  const manifests: Descriptor[] = [];
+  for (const note of ["first", "second"]) {
+    const about = { artifactType: "application/x.note", subject: { mediaType, digest, size }, annotations: { note } };
+    const descriptor = await layout.putManifest({ ...artifact, ...about }, { tag: note });
+    manifests.push({ ...descriptor, artifactType: about.artifactType, annotations: about.annotations });
+  }
+  const list = documentBytes({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests });
+  await layout.enter({ mediaType: MEDIA_TYPE.index, ...(await layout.blobs.put(list)) }, tag);
+  return manifests.map((manifest) => manifest.digest);
+}
+
+test("signatures go with the image when asked: from a layout to a registry, to another, to a layout", async (t) => {
+  const digests = await makeSignatures();
+  const other = await startDockerRegistry();
+  t.after(() => other.stop());
+  const far = parseReference(`docker://${other.host}/signed/image:v1`);
+  const route = [
+    parseReference(`oci:${at("signed")}:v1`),
+    reference("signed/image:v1"),
+    far,
+    parseReference(`oci:${at("signed-again")}:v1`),
+  ];
+  for (const [index, target] of route.slice(1).entries()) {
+    const source = route[index];
+    assert.ok(source);
+    // Once as one image, once as all there are: a second time nothing is listed twice.
+    await copyImage(source, target, { registry, signatures: true });
+    await copyAllImages(source, target, { registry, signatures: true });
+  }
+  assert.ok(far.transport === "docker");
+  for (const place of [reference("signed/image:v1"), far]) {
+    const { client } = await findImageInRegistry(place, registry);
+    const listed = await listReferrers(client, image.descriptor.digest);
+    assert.deepEqual(
+      listed.map(({ digest, artifactType, annotations }) => [digest, artifactType, annotations]),
+      digests.map((digest, index) => [digest, "application/x.note", { note: ["first", "second"][index] }]),
+    );
+    for (const digest of digests) assert.equal((await findManifest(client, digest))?.digest, digest);
+    assert.ok(await findManifest(client, `${image.descriptor.digest.replace(":", "-")}.sig`));
+    await client.close();
+  }
+  const blobs = (files: Map<string, Buffer>) => new Map([...files].filter(([name]) => name.startsWith("blobs/")));
+  const [before, after] = [blobs(await filesIn(at("signed"))), blobs(await filesIn(at("signed-again")))];
+  for (const digest of [image.descriptor.digest, ...digests]) {
+    const name = `blobs/sha256/${digest.slice("sha256:".length)}`;
+    assert.deepEqual(after.get(name), before.get(name));
+  }
+  await assert.rejects(copyImage(far, parseReference(`dir:${at("no-room")}`), { registry, signatures: true }), {
+    code: "unsupported",
+    message: `Cannot copy signatures to dir:${at("no-room")}: there is no room beside the image`,
+  });
 });
 
 /** Passes connections on to the registry; the first that sends more than `bytes` breaks there. */

@@ -1,0 +1,96 @@
+/** From any place to any other: an index with everything below it. */
+import { SealrootError } from "../../errors/index.ts";
+import { type EventSink, runStep, silent } from "../../events/index.ts";
+import { type Descriptor, readDockerManifest, readIndex, readManifest } from "../documents.ts";
+import { type ImageSource, openSource } from "../image-source.ts";
+import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
+import { enforcePolicy, MACHINE_POLICY, type PolicyChoice, type SignedDocument } from "../policy/index.ts";
+import { formatReference, type ImageReference } from "../reference.ts";
+import type { CopyOptions } from "./copy-image.ts";
+import { copySignatures, sharedPlace } from "./copy-signatures.ts";
+import type { ImageDestination } from "./destination.ts";
+import { toDestination } from "./push-image.ts";
+import { verbatimContent } from "./source-content.ts";
+import { writeImage } from "./write-image.ts";
+
+/** An index in an index in an index is nobody's image. */
+const INDEX_MAX_DEPTH = 4;
+
+/**
+ * Copies what a reference names with everything below it: an index with the images of all platforms, or one image.
+ * Docker's manifests stay Docker's. The policy is asked about every image; for one in an index, a signature on the index
+ * will do.
+ *
+ * @returns the descriptor of the index or image
+ * @throws SealrootError `usage` when the reference names several things; else as {@link copyImage}
+ */
+export async function copyAllImages(
+  reference: ImageReference,
+  target: ImageReference,
+  options: Omit<CopyOptions, "packing" | "platform"> = {},
+): Promise<Descriptor> {
+  const { events = silent, policy = MACHINE_POLICY, registry } = options;
+  const beside = options.signatures === true ? sharedPlace(target) : undefined;
+  const source = await runStep(events, "read image", () => openSource(reference, registry));
+  try {
+    const [entry, ...others] = source.index.manifests;
+    if (entry === undefined || others.length > 0) throw notOne(reference, source);
+    const digests: string[] = [];
+    const mountFrom = options.mountFrom ?? reference;
+    await toDestination(target, { ...options, mountFrom }, (destination) =>
+      copyEntry({ reference, policy, source, destination, digests, events }, entry, "named", []),
+    );
+    if (beside !== undefined) {
+      await runStep(events, "copy signatures", () => copySignatures(source, digests, beside, { registry }));
+    }
+    return entry;
+  } finally {
+    await source.close();
+  }
+}
+
+interface Route {
+  readonly reference: ImageReference;
+  readonly policy: PolicyChoice;
+  readonly source: ImageSource;
+  readonly destination: ImageDestination;
+  /** Gets the digest of every manifest and index that was copied. */
+  readonly digests: string[];
+  readonly events: EventSink;
+}
+
+/** @param indexes those that the entry was found in */
+async function copyEntry(
+  route: Route,
+  entry: Descriptor,
+  role: "named" | "part",
+  indexes: readonly SignedDocument[],
+): Promise<void> {
+  const { reference, policy, source, destination, events } = route;
+  if (indexes.length > INDEX_MAX_DEPTH) {
+    throw new SealrootError("unsupported", `Cannot copy image index ${entry.digest}: it lies too deep in others`);
+  }
+  const bytes = await source.readManifest(entry);
+  const document = { digest: entry.digest, bytes };
+  route.digests.push(entry.digest);
+  if (entry.mediaType === MEDIA_TYPE.index || entry.mediaType === DOCKER_MEDIA_TYPE.list) {
+    for (const inner of readIndex(bytes, entry.digest).manifests) {
+      await copyEntry(route, inner, "part", [...indexes, document]);
+    }
+    await destination.putManifest(entry, bytes, role);
+    return;
+  }
+  const { signatures } = source;
+  await enforcePolicy(policy, { reference, manifest: document, indexes: async () => indexes, signatures });
+  const read = entry.mediaType === DOCKER_MEDIA_TYPE.manifest ? readDockerManifest : readManifest;
+  const content = await verbatimContent(source, entry, read(bytes, entry.digest), bytes);
+  await writeImage(content, destination, role, { preserveDigests: true, events });
+}
+
+function notOne(reference: ImageReference, source: ImageSource): SealrootError {
+  const text = formatReference(reference);
+  return new SealrootError("usage", `Cannot copy ${text}: it names ${source.index.manifests.length} images`, {
+    path: text,
+    hint: "name one by its tag",
+  });
+}

@@ -4,6 +4,7 @@ import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { openImage, parseReference } from "../../oci/index.ts";
 import { attachUki, readSealedUki } from "../../seal/index.ts";
 import type { Command } from "../command.ts";
+import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 
 export const sealAttach: Command = {
@@ -21,6 +22,7 @@ export const sealAttach: Command = {
       summary: "where the signed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
     },
     { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
+    ...POLICY_OPTIONS,
     ...REGISTRY_OPTIONS,
   ],
   examples: [
@@ -29,9 +31,10 @@ export const sealAttach: Command = {
   ],
   async run(invocation) {
     const source = parseReference(invocation.argument("IMAGE"));
+    const opening = { registry: registryOptions(invocation), policy: policyChoice(invocation) };
     const extract = invocation.option("extract");
     if (extract !== undefined) {
-      const image = await openImage(source, { registry: registryOptions(invocation) });
+      const image = await openImage(source, opening);
       const uki = await readSealedUki(image).finally(() => image.close());
       await writeFile(extract, uki, { flag: "wx" }).catch((error: unknown) => {
         throw asSealrootError(error, `Cannot write ${extract}`, { path: extract });
@@ -50,7 +53,7 @@ export const sealAttach: Command = {
     });
     const target = parseReference(output);
     refuseSharedLogin(invocation, [source, target]);
-    const written = await attachUki(source, signed, target, { registry: registryOptions(invocation) });
+    const written = await attachUki(source, signed, target, opening);
     invocation.output.line(written.manifest.digest);
   },
 };

@@ -1,6 +1,5 @@
 /** Which policy holds, and holding an opened image to it. */
 import { SealrootError } from "../../errors/index.ts";
-import { assertAccepted } from "./evaluate.ts";
 import { findPolicy, type Policy, policySearchPath, readPolicy } from "./policy-file.ts";
 import type { PolicySubject } from "./subject.ts";
 
@@ -50,5 +49,8 @@ function requireDecision(policy: Policy | undefined): Policy {
  */
 export async function enforcePolicy(choice: PolicyChoice, subject: PolicySubject): Promise<void> {
   const policy = await loadPolicy(choice);
-  if (policy !== undefined) await assertAccepted(policy, subject);
+  if (policy === undefined) return;
+  // What verifies signatures is loaded only where there is a policy.
+  const { assertAccepted } = await import("./evaluate.ts");
+  await assertAccepted(policy, subject);
 }

@@ -1,5 +1,5 @@
 /** Public keys of cosign signatures, and what they verify (spec/chunked-and-policy.md 2.1). */
-import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { SealrootError } from "../../errors/index.ts";
 import { loadMaterial, readPem } from "./material.ts";
 import type { Material } from "./requirements.ts";
@@ -78,9 +78,4 @@ export function verifySignature(key: KeyObject, message: Uint8Array, signature: 
     // A signature that is no DER at all.
     return false;
   }
-}
-
-/** How bundles hint at a key: base64 of the SHA-256 of its SubjectPublicKeyInfo (spec/chunked-and-policy.md 2.2). */
-export function keyHint(spki: Uint8Array): string {
-  return createHash("sha256").update(spki).digest("base64");
 }

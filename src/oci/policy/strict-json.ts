@@ -11,9 +11,6 @@ export type JsonObject = ReadonlyMap<string, JsonValue>;
 /** Deeper nesting has no use in these documents. */
 const DEPTH_MAX = 64;
 
-/** The tokens that matter once the text is known to be JSON: strings, and what opens, closes and separates. */
-const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:]/gs;
-
 /**
  * Reads a document that is one JSON value.
  * @param what names the document in errors, such as "policy /etc/containers/policy.json"
@@ -22,18 +19,17 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:]/gs;
  */
 export function parseStrictJson(bytes: Uint8Array, what: string): JsonValue {
   let text: string;
-  let value: JsonValue;
+  let value: unknown;
   try {
     // With ignoreBOM a byte order mark stays in the text, where JSON does not allow one (RFC 8259 8.1).
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    checkDepth(text);
-    value = JSON.parse(text, toMap);
+    value = JSON.parse(text);
   } catch (error) {
     throw corrupt(`Cannot read ${what}: it is not JSON: ${reasonOf(error)}`);
   }
-  const duplicate = findDuplicateKey(text);
-  if (duplicate !== undefined) throw corrupt(`Cannot read ${what}: the key ${JSON.stringify(duplicate)} stands twice`);
-  return value;
+  const problem = findAmbiguity(text);
+  if (problem !== undefined) throw corrupt(`Cannot read ${what}: ${problem}`);
+  return withMaps(value);
 }
 
 /** True for a value that is an object. */
@@ -41,36 +37,47 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return value instanceof Map;
 }
 
-function toMap(_: string, value: unknown): unknown {
-  const isPlainObject = typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Map);
-  return isPlainObject ? new Map(Object.entries(value)) : value;
-}
-
-/** Before the parser, which recurses. Text that is not JSON may be counted wrongly, and is refused either way. */
-function checkDepth(text: string): void {
-  let depth = 0;
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token === "{" || token === "[") depth++;
-    else if (token === "}" || token === "]") depth--;
-    if (depth > DEPTH_MAX) throw new Error(`it is nested deeper than ${DEPTH_MAX}`);
+function withMaps(value: unknown): JsonValue {
+  if (Array.isArray(value)) return value.map(withMaps);
+  if (typeof value === "object" && value !== null) {
+    return new Map(Object.entries(value).map(([key, inner]) => [key, withMaps(inner)]));
   }
+  return value as null | boolean | number | string;
 }
 
-/** The first key that an object has twice, in text that is known to be JSON. */
-function findDuplicateKey(text: string): string | undefined {
+/** What is wrong with a text that is known to be JSON; undefined when nothing is. */
+function findAmbiguity(text: string): string | undefined {
   const open: Set<string>[] = [];
-  let lastString = "";
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token === "{" || token === "[") open.push(new Set());
-    else if (token === "}" || token === "]") open.pop();
-    else if (token !== ":") lastString = token;
-    else {
-      // Two spellings of one key, "a" and "\u0061", are the same key.
-      const key: string = JSON.parse(lastString);
-      const keys = open.at(-1);
-      if (keys?.has(key)) return key;
-      keys?.add(key);
+  let lastString = { start: 0, end: 0 };
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case '"':
+        lastString = { start: at, end: endOfString(text, at) };
+        at = lastString.end - 1;
+        break;
+      case "{":
+      case "[":
+        if (open.push(new Set()) > DEPTH_MAX) return `it is nested deeper than ${DEPTH_MAX}`;
+        break;
+      case "}":
+      case "]":
+        open.pop();
+        break;
+      case ":": {
+        // Two spellings of one key, "a" and "\u0061", are the same key.
+        const key: string = JSON.parse(text.slice(lastString.start, lastString.end));
+        const keys = open.at(-1);
+        if (keys?.has(key)) return `the key ${JSON.stringify(key)} stands twice`;
+        keys?.add(key);
+      }
     }
   }
   return undefined;
+}
+
+/** The index behind the quotation mark that ends the string beginning at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  return at + 1;
 }

@@ -82,9 +82,13 @@ function keysFor(host: string, repository: string): string[] {
   return [...parts.map((_, index) => `${host}/${parts.slice(0, parts.length - index).join("/")}`), host];
 }
 
-/** Docker wrote web addresses as keys, and Docker Hub has three names. */
+/**
+ * Docker wrote web addresses as keys, and Docker Hub has three names. A key with a path but no scheme is for that path
+ * alone.
+ */
 function normalHost(key: string): string {
-  const [host = ""] = key.replace(/^https?:\/\//, "").split("/");
+  const address = key.replace(/^https?:\/\//, "");
+  const host = address === key ? key : address.replace(/\/.*$/s, "");
   return host === "docker.io" || host === "registry-1.docker.io" ? "index.docker.io" : host;
 }
 

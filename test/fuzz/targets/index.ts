@@ -5,6 +5,7 @@ import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
 import { metaTarget } from "./meta.ts";
 import { policyTargets } from "./policy.ts";
+import { registryTargets } from "./registry.ts";
 import { repositoryTarget } from "./repository.ts";
 import { splitStreamPartsTarget, splitStreamTarget } from "./splitstream.ts";
 import { tarTarget } from "./tar.ts";
@@ -19,5 +20,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   zstdTarget,
   metaTarget,
   ...policyTargets,
+  ...registryTargets,
   repositoryTarget,
 ];

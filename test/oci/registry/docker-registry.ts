@@ -1,11 +1,12 @@
 /** Debian's docker-registry on a port of its own, and skopeo to fill it. */
 import { execFile, spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { makeAuthority } from "./authority.ts";
 
 const run = promisify(execFile);
 
@@ -38,9 +39,10 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
     REGISTRY_LOG_LEVEL: "error",
   };
   if (options.tls === true) {
-    await makeCertificates(directory);
-    environment.REGISTRY_HTTP_TLS_CERTIFICATE = join(directory, "server.pem");
-    environment.REGISTRY_HTTP_TLS_KEY = join(directory, "server.key");
+    const authority = await makeAuthority(directory);
+    const server = await authority.issue(directory, "server", "IP:127.0.0.1,DNS:localhost");
+    environment.REGISTRY_HTTP_TLS_CERTIFICATE = server.certificate;
+    environment.REGISTRY_HTTP_TLS_KEY = server.key;
   }
   if (options.login !== undefined) {
     const { userName, password } = options.login;
@@ -91,23 +93,4 @@ async function waitForPort(host: string, hasEnded: () => boolean): Promise<void>
     await sleep(100);
   }
   throw new Error(`docker-registry does not answer at ${host}: is the Debian package docker-registry installed?`);
-}
-
-async function makeCertificates(directory: string): Promise<void> {
-  const certificates = join(directory, CERTIFICATE_DIRECTORY);
-  await mkdir(certificates);
-  const at = (name: string) => join(directory, name);
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  await run("openssl", [
-    ...["req", "-x509", ...newKey, "-keyout", at("ca.key"), "-out", join(certificates, "ca.crt")],
-    ...["-subj", "/CN=sealroot test authority", "-days", "3650", "-addext", "basicConstraints=critical,CA:TRUE"],
-  ]);
-  await run("openssl", [
-    ...["req", ...newKey, "-keyout", at("server.key"), "-out", at("server.csr"), "-subj", "/CN=registry"],
-  ]);
-  await writeFile(at("server.cnf"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
-  await run("openssl", [
-    ...["x509", "-req", "-in", at("server.csr"), "-CA", join(certificates, "ca.crt"), "-CAkey", at("ca.key")],
-    ...["-CAcreateserial", "-out", at("server.pem"), "-days", "3650", "-extfile", at("server.cnf")],
-  ]);
 }

@@ -1,0 +1,283 @@
+/** The ground below: proxies, TLS, redirects, warnings, pages. */
+import assert from "node:assert/strict";
+import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { createServer as createProxy } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, connect } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { TLSSocket } from "node:tls";
+import type { WorkEvent } from "../../../src/events/index.ts";
+import {
+  listReferrers,
+  listTags,
+  openForWriting,
+  parseReference,
+  type RegistryClient,
+  type RegistryOptions,
+} from "../../../src/oci/index.ts";
+import { scratchDirectory } from "../vectors.ts";
+import { type Authority, makeAuthority } from "./authority.ts";
+import { emptyHost } from "./empty-host.ts";
+import { startServer } from "./misbehaving-registry.ts";
+
+let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
+let authority: Authority;
+before(async () => {
+  scratch = await scratchDirectory();
+  authority = await makeAuthority(scratch.path);
+});
+after(() => scratch.remove());
+
+async function clientFor(host: string, options: RegistryOptions = {}): Promise<RegistryClient> {
+  const reference = parseReference(`docker://${host}/image:t`);
+  assert.ok(reference.transport === "docker");
+  return openForWriting(reference, { paths: await emptyHost(scratch.path), limits: { retries: 0 }, ...options });
+}
+
+const read = (client: RegistryClient, path: string | URL = "manifests/t") =>
+  client.request("GET", path, { action: "Cannot read" });
+
+/** Reads something once. */
+async function reach(host: string, options: RegistryOptions = {}): Promise<void> {
+  const client = await clientFor(host, options);
+  await read(client).finally(() => client.close());
+}
+
+interface TlsOptions {
+  readonly name?: string;
+  readonly answer?: (client: string | undefined) => {
+    readonly status?: number;
+    readonly headers?: Record<string, string>;
+  };
+}
+
+/** A server with HTTPS that looks at the client's certificate. */
+async function startTlsServer({ name = "IP:127.0.0.1", answer = () => ({}) }: TlsOptions = {}) {
+  const { certificate, key } = await authority.issue(scratch.path, `server-${++made}`, name);
+  const options = { cert: await readFile(certificate), key: await readFile(key), requestCert: true };
+  const server = createTlsServer({ ...options, rejectUnauthorized: false }, (request, response) => {
+    const { subject } = (request.socket as TLSSocket).getPeerCertificate();
+    const { status = 200, headers = {} } = answer(subject?.CN === undefined ? undefined : String(subject.CN));
+    response.writeHead(status, headers).end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const stop = async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { host: `127.0.0.1:${port}`, port, stop };
+}
+let made = 0;
+
+test("plain HTTP goes through a proxy as the variables say, and never to this machine itself", async () => {
+  const seen: string[] = [];
+  const proxy = await startServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    response.end("{}");
+  });
+  const direct = await startServer((_, response) => {
+    response.end("{}");
+  });
+  const environment = { http_proxy: `http://${proxy.host}`, NO_PROXY: "no.invalid,.skipped.invalid" };
+  const client = await clientFor(direct.host, { paths: await emptyHost(scratch.path, environment) });
+  try {
+    await read(client);
+    assert.deepEqual(seen, []);
+    await read(client, new URL("http://other.invalid:81/v2/x"));
+    assert.deepEqual(seen, ["GET http://other.invalid:81/v2/x"]);
+    for (const host of ["no.invalid:81", "a.skipped.invalid:81"]) {
+      await assert.rejects(read(client, new URL(`http://${host}/v2/x`)), { code: "no-network" });
+    }
+    assert.equal(seen.length, 1);
+  } finally {
+    await client.close();
+    await proxy.stop();
+    await direct.stop();
+  }
+});
+
+test("HTTPS goes through a proxy as a tunnel; one that does not open it is an error of the network", async () => {
+  const registry = await startTlsServer({ name: "DNS:registry.invalid" });
+  const asked: string[] = [];
+  const proxy = createProxy();
+  proxy.on("connect", (request, socket) => {
+    asked.push(request.url ?? "");
+    if (request.url !== "registry.invalid:443") return void socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+    const tunnel = connect(registry.port, "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      tunnel.pipe(socket).pipe(tunnel);
+    });
+    for (const end of [tunnel, socket]) end.on("error", () => end.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const { port } = proxy.address() as AddressInfo;
+  const paths = await emptyHost(scratch.path, { HTTPS_PROXY: `http://127.0.0.1:${port}` });
+  const { certificateDirectory } = authority;
+  try {
+    await reach("registry.invalid", { paths, certificateDirectory });
+    await assert.rejects(reach("closed.invalid", { paths, certificateDirectory }), {
+      code: "no-network",
+      message: /^Cannot reach https:\/\/closed\.invalid: Failed to establish tunnel/,
+    });
+    assert.deepEqual(asked, ["registry.invalid:443", "closed.invalid:443"]);
+  } finally {
+    proxy.closeAllConnections();
+    proxy.close();
+    await registry.stop();
+  }
+});
+
+test("certs.d: the authority and the client's certificate of a host; the first directory that exists counts", async () => {
+  const clients: (string | undefined)[] = [];
+  const server = await startTlsServer({
+    answer: (client) => {
+      clients.push(client);
+      return {};
+    },
+  });
+  try {
+    const paths = await emptyHost(scratch.path);
+    const system = join(paths.etcDirectory, "containers/certs.d", server.host);
+    const user = join(paths.homeDirectory, ".config/containers/certs.d", server.host);
+    await mkdir(system, { recursive: true });
+    await copyFile(join(authority.certificateDirectory, "ca.crt"), join(system, "ca.crt"));
+    const { key } = await authority.issue(system, "client", "DNS:client");
+    await reach(server.host, { paths });
+    assert.deepEqual(clients, ["client"]);
+    await mkdir(user, { recursive: true });
+    await assert.rejects(reach(server.host, { paths }), { code: "no-access" });
+    await rm(user, { recursive: true });
+    await rm(key);
+    await assert.rejects(reach(server.host, { paths }), {
+      code: "conflict",
+      message: `Cannot use ${join(system, "client.cert")}: client.key is missing beside it`,
+    });
+    const absent = join(scratch.path, "no-certs");
+    await assert.rejects(reach(server.host, { paths, certificateDirectory: absent }), { code: "not-found" });
+  } finally {
+    await server.stop();
+  }
+});
+
+test("a certificate for another name is refused, also where plain HTTP would be accepted", async () => {
+  const server = await startTlsServer({ name: "DNS:other.example" });
+  try {
+    await assert.rejects(reach(server.host, { certificateDirectory: authority.certificateDirectory }), {
+      code: "no-access",
+      message: /certificate is not accepted/,
+    });
+    await reach(server.host, { tlsVerify: false });
+  } finally {
+    await server.stop();
+  }
+});
+
+test("a redirect from HTTPS to HTTP is refused unless the registry is insecure", async () => {
+  const plain = await startServer((_, response) => {
+    response.end("{}");
+  });
+  const server = await startTlsServer({
+    answer: () => ({ status: 302, headers: { location: `http://${plain.host}/x` } }),
+  });
+  try {
+    await assert.rejects(reach(server.host, { certificateDirectory: authority.certificateDirectory }), {
+      code: "no-access",
+      message: `Cannot follow a redirect from https://${server.host}: it leads to http://${plain.host}`,
+    });
+    await reach(server.host, { tlsVerify: false });
+  } finally {
+    await server.stop();
+    await plain.stop();
+  }
+});
+
+test("warnings of a registry are told, each once", async () => {
+  const server = await startServer((_, response) => {
+    response.setHeader("warning", ['299 - "this registry \\"closes\\" soon"', '199 - "not for users"']);
+    response.end("{}");
+  });
+  const events: WorkEvent[] = [];
+  const client = await clientFor(server.host, { events: (event) => events.push(event) });
+  try {
+    await read(client);
+    await read(client);
+    assert.deepEqual(events, [
+      { type: "message", level: "warning", text: `${server.host} says: this registry "closes" soon` },
+    ]);
+  } finally {
+    await client.close();
+    await server.stop();
+  }
+});
+
+test("a request says who asks, and that bodies are wanted as they are", async () => {
+  const seen: (string | undefined)[][] = [];
+  const server = await startServer((request, response) => {
+    seen.push([request.headers["user-agent"], request.headers["accept-encoding"]]);
+    response.end("{}");
+  });
+  try {
+    await reach(server.host);
+    const { version } = JSON.parse(await readFile(new URL("../../../package.json", import.meta.url), "utf8"));
+    assert.deepEqual(seen, [[`sealroot/${version}`, "identity"]]);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("tags come in pages, relative links or not, short pages or not; a circle is an error", async () => {
+  const pages = new Map<string, { tags: string[] | null; next?: string }>();
+  const server = await startServer((request, response) => {
+    const page = pages.get(request.url ?? "");
+    if (page === undefined) return void response.writeHead(404).end('{"errors":[{"code":"NAME_UNKNOWN"}]}');
+    if (page.next !== undefined) response.setHeader("link", `<${page.next}>; rel="next"`);
+    response.end(JSON.stringify({ name: "image", tags: page.tags }));
+  });
+  const client = await clientFor(server.host);
+  try {
+    await assert.rejects(listTags(client), { code: "not-found", message: /status 404: NAME_UNKNOWN$/ });
+    pages.set("/v2/image/tags/list", { tags: ["c", "a"], next: "/v2/image/tags/list?last=a" });
+    pages.set("/v2/image/tags/list?last=a", { tags: null, next: `http://${server.host}/v2/image/tags/list?last=b` });
+    pages.set("/v2/image/tags/list?last=b", { tags: ["b", "c"] });
+    assert.deepEqual(await listTags(client), ["a", "b", "c"]);
+    pages.set("/v2/image/tags/list?last=b", { tags: ["d"], next: "list?last=a" });
+    await assert.rejects(listTags(client), { code: "corrupt", message: /the link to its next page is wrong/ });
+    pages.set("/v2/image/tags/list?last=b", { tags: [7 as unknown as string] });
+    await assert.rejects(listTags(client), { code: "corrupt", message: /tags\.0: / });
+  } finally {
+    await client.close();
+    await server.stop();
+  }
+});
+
+test("referrers come from the interface, or from the tag where there is none; both are filtered by type", async () => {
+  const digest = `sha256:${"a".repeat(64)}`;
+  const entries = ["x/one", "x/two"].map((artifactType) => {
+    const bytes = Buffer.from(artifactType);
+    return { mediaType: "m", digest: `sha256:${bytes.toString("hex").padStart(64, "0")}`, size: 1, artifactType };
+  });
+  const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: entries };
+  const seen: (string | undefined)[] = [];
+  let served = `/v2/image/referrers/${digest}`;
+  const server = await startServer((request, response) => {
+    seen.push(request.url);
+    if (request.url?.split("?")[0] !== served) return void response.writeHead(404).end();
+    response.setHeader("content-type", index.mediaType);
+    response.end(JSON.stringify(index));
+  });
+  const client = await clientFor(server.host);
+  try {
+    assert.deepEqual(await listReferrers(client, digest), entries);
+    assert.deepEqual(await listReferrers(client, digest, "x/two"), entries.slice(1));
+    assert.equal(seen.at(-1), `/v2/image/referrers/${digest}?artifactType=x%2Ftwo`);
+    served = `/v2/image/manifests/sha256-${"a".repeat(64)}`;
+    assert.deepEqual(await listReferrers(client, digest, "x/one"), entries.slice(0, 1));
+    served = "";
+    assert.deepEqual(await listReferrers(client, digest), []);
+  } finally {
+    await client.close();
+    await server.stop();
+  }
+});

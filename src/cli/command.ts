@@ -47,6 +47,8 @@ export interface Invocation {
   arguments(name: string): readonly string[];
   /** True when the option without value was given; `name` is the long form without dashes. */
   flag(name: string): boolean;
+  /** True when `--no-NAME` was given, for what is so unless it is taken away. */
+  negated(name: string): boolean;
   option(name: string): string | undefined;
   /** All values of a repeating option, in order. */
   list(name: string): readonly string[];

@@ -25,8 +25,7 @@ export function directoryTreeFor(
       reporter,
       ...(repository === undefined ? {} : { repository }),
       bootable: invocation.flag("bootable"),
-      // commander turns --no-X into "X", which is true unless it is given.
-      transform: invocation.flag("propagate-usr-to-root"),
+      transform: !invocation.negated("propagate-usr-to-root"),
       keepUserXattrs: keepsUserXattrs(invocation),
       linkFiles: invocation.flag("link-files"),
     }),

@@ -126,6 +126,10 @@ class ParsedInvocation implements Invocation {
     return this.#value(name) === true;
   }
 
+  negated(name: string): boolean {
+    return this.#value(name) === false;
+  }
+
   option(name: string): string | undefined {
     const value = this.#value(name);
     return typeof value === "string" ? value : undefined;

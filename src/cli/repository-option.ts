@@ -26,6 +26,12 @@ export const REPOSITORY_OPTIONS: readonly OptionSpecification[] = [
   { flags: "--no-upgrade", summary: "refuse a repository of the old format instead of upgrading it" },
 ];
 
+/** For verbs that can do without a repository. */
+export const OPTIONAL_REPOSITORY_OPTIONS: readonly OptionSpecification[] = [
+  ...REPOSITORY_OPTIONS,
+  { flags: "--no-repo", summary: "do not look for a repository" },
+];
+
 /** The path that the options select. @throws SealrootError `usage` for more than one of them */
 export function repositoryPath(invocation: Invocation): string {
   const path = invocation.option("repo");
@@ -47,13 +53,13 @@ export function openSelectedRepository(invocation: Invocation): Promise<Reposito
     ...(erofsVersion === undefined ? {} : { erofsVersion }),
     requireVerity: invocation.flag("require-verity"),
     insecure: invocation.flag("insecure"),
-    // commander turns --no-upgrade into "upgrade", which is true unless it is given.
-    upgrade: invocation.flag("upgrade"),
+    upgrade: !invocation.negated("upgrade"),
   });
 }
 
 /** The selected repository if there is one, for verbs that can do without. */
 export async function openOptionalRepository(invocation: Invocation): Promise<Repository | undefined> {
+  if (invocation.negated("repo")) return undefined;
   const chosen = ["user", "system"].some((name) => invocation.flag(name)) || invocation.option("repo") !== undefined;
   if (!chosen && !existsSync(join(repositoryPath(invocation), "meta.json"))) return undefined;
   return openSelectedRepository(invocation);

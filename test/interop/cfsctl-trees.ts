@@ -130,7 +130,7 @@ function readableByCfsctl(tree: DirectoryNode, version: (typeof VERSIONS)[number
     }
     if (version === 2) node.metadata.mtimeNanoseconds = 0;
     const isWhiteout = node.kind === "character-device" && node.rdev === 0;
-    if (parent === copy && isWhiteout && /^[0-9a-f]{2}$/.test(name)) copy.entries.delete(name);
+    if (parent === copy && isWhiteout && /^[0-9a-f]{2}$/i.test(name)) copy.entries.delete(name);
   }
   return copy;
 }

@@ -2,7 +2,9 @@
  * Random trees under composefs' own mkcomposefs and ours: the images must be the same bytes. Not part of `./just test`, since
  * the tool is not everywhere.
  *
- *     node test/interop/mkcomposefs.ts /usr/bin/mkcomposefs [trees] [seed]
+ *     node test/interop/mkcomposefs.ts /usr/bin/mkcomposefs [trees] [seed] [forms]
+ *
+ * A link of that name to cfsctl is its applet; that one never raises the version by itself, so its forms are v0,v1.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,14 +15,15 @@ import { type ErofsForm, writeErofs } from "../../src/erofs/index.ts";
 import { formatDump, parseDump } from "../../src/tree/index.ts";
 import { randomTree } from "../tree/random-tree.ts";
 
-const FORMS: [form: ErofsForm, words: string[]][] = [
+const ALL_FORMS: [form: ErofsForm, words: string[]][] = [
   ["c-default", []],
   ["v0", ["--min-version=0", "--max-version=0"]],
   ["v1", ["--min-version=1"]],
 ];
 
-const [tool, trees = "100", seed = "1"] = process.argv.slice(2);
-if (tool === undefined) throw new Error("Usage: node test/interop/mkcomposefs.ts MKCOMPOSEFS [TREES] [SEED]");
+const [tool, trees = "100", seed = "1", forms] = process.argv.slice(2);
+if (tool === undefined) throw new Error("Usage: node test/interop/mkcomposefs.ts MKCOMPOSEFS [TREES] [SEED] [FORMS]");
+const FORMS = ALL_FORMS.filter(([form]) => forms === undefined || forms.split(",").includes(form));
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-interop-"));
 const dumpPath = join(scratch, "tree.dump");
 const imagePath = join(scratch, "tree.erofs");

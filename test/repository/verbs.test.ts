@@ -42,6 +42,8 @@ test("an image goes from a directory into the repository and its id is the same 
   const id = created.out.trim().replace("sha512:", "");
   assert.match(id, /^[0-9a-f]{128}$/);
   assert.equal((await run("repo", "compute-id", "--repo", repo, "--bootable", root)).out, `${id}\n`);
+  const withoutRepository = ["--no-repo", "--hash", "sha512", "--erofs-version", "1"];
+  assert.equal((await run("repo", "compute-id", ...withoutRepository, "--bootable", root)).out, `${id}\n`);
   const karg = async (...words: string[]) => (await run("repo", "compute-karg", ...words, root)).out;
   assert.equal(await karg("--repo", repo), `composefs.digest=v1-sha512-12:${id}\n`);
   assert.match(

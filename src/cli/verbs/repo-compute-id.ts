@@ -3,13 +3,18 @@ import { imageOfTree } from "../../repository/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
-import { erofsVersionOption, hashOption, openOptionalRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import {
+  erofsVersionOption,
+  hashOption,
+  OPTIONAL_REPOSITORY_OPTIONS,
+  openOptionalRepository,
+} from "../repository-option.ts";
 
 export const repoComputeId: Command = {
   description: `Prints the id of the image that create-image would make of a directory. Nothing is written. Hash and version
 are those of the options, else of the repository if there is one, else sha512 and 1.`,
   arguments: [{ name: "PATH", summary: "the root directory" }],
-  options: [...DIRECTORY_OPTIONS, ...REPOSITORY_OPTIONS],
+  options: [...DIRECTORY_OPTIONS, ...OPTIONAL_REPOSITORY_OPTIONS],
   examples: ["sealroot repo compute-id --hash sha512 --bootable rootfs"],
   async run(invocation) {
     using repository = await openOptionalRepository(invocation);

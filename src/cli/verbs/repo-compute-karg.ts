@@ -5,20 +5,27 @@ import { directoryTree, imageOfTree } from "../../repository/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS } from "../directory-option.ts";
-import { erofsVersionOption, hashOption, openOptionalRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import {
+  erofsVersionOption,
+  hashOption,
+  OPTIONAL_REPOSITORY_OPTIONS,
+  openOptionalRepository,
+} from "../repository-option.ts";
 
 export const repoComputeKarg: Command = {
   description: `Prints the kernel argument that boots a directory as the root: what compute-id --bootable computes, in the form that
 states format and hash (composefs.digest=…), of version 2 in the plain form (composefs=…). Nothing is written.`,
   arguments: [{ name: "PATH", summary: "the root directory" }],
-  options: [...DIRECTORY_OPTIONS.filter(({ flags }) => flags === "--no-propagate-usr-to-root"), ...REPOSITORY_OPTIONS],
+  options: [
+    ...DIRECTORY_OPTIONS.filter(({ flags }) => flags === "--no-propagate-usr-to-root"),
+    ...OPTIONAL_REPOSITORY_OPTIONS,
+  ],
   examples: ["sealroot repo compute-karg --hash sha512 rootfs"],
   async run(invocation) {
     using repository = await openOptionalRepository(invocation);
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;
-    // commander turns --no-X into "X", which is true unless it is given.
-    const transform = invocation.flag("propagate-usr-to-root");
+    const transform = !invocation.negated("propagate-usr-to-root");
     const root = await runStep(invocation.events, "hash files", (reporter) =>
       directoryTree(invocation.argument("PATH"), { algorithm, reporter, bootable: true, transform }),
     );

@@ -2,13 +2,13 @@
 import { formatDump } from "../../tree/index.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
-import { hashOption, openOptionalRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import { hashOption, OPTIONAL_REPOSITORY_OPTIONS, openOptionalRepository } from "../repository-option.ts";
 
 export const repoCreateDumpfile: Command = {
   description:
     "Prints the tree that create-image would make of a directory, as composefs dump text. Nothing is written.",
   arguments: [{ name: "PATH", summary: "the root directory" }],
-  options: [...DIRECTORY_OPTIONS, ...REPOSITORY_OPTIONS],
+  options: [...DIRECTORY_OPTIONS, ...OPTIONAL_REPOSITORY_OPTIONS],
   examples: ["sealroot repo create-dumpfile rootfs | sealroot repo mkcomposefs --from-file - image.erofs"],
   async run(invocation) {
     using repository = await openOptionalRepository(invocation);

@@ -25,9 +25,8 @@ then belong to the caller, and set-user-id and set-group-id bits are left out to
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);
     const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
-    // commander turns --no-X into "X", which is true unless it is given.
-    const sameOwner = invocation.flag("same-owner");
-    const xattrs = invocation.flag("xattrs");
+    const sameOwner = !invocation.negated("same-owner");
+    const xattrs = !invocation.negated("xattrs");
     const parts = await runStep(invocation.events, "extract files", (reporter) =>
       extractTree(repository, root, invocation.argument("DIR"), { sameOwner, xattrs, reporter }),
     );

@@ -20,9 +20,8 @@ export const repoImages: Command = {
       invocation.output.json({ images });
       return;
     }
-    // commander turns --no-trunc into "trunc", which is true unless it is given.
     const shorten = (digest: string) =>
-      invocation.flag("trunc") ? digest.slice(0, digest.indexOf(":") + 1 + SHORT_DIGEST_LENGTH) : digest;
+      invocation.negated("trunc") ? digest : digest.slice(0, digest.indexOf(":") + 1 + SHORT_DIGEST_LENGTH);
     const rows = images.map(({ name, digest }) => [name, shorten(digest)]);
     for (const line of textTable([["NAME", "DIGEST"], ...rows])) invocation.output.line(line);
   },

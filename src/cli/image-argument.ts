@@ -21,7 +21,9 @@ export async function imageArgument(invocation: Invocation, repository: Reposito
   const found = registeredImage(repository, name);
   if (found !== undefined) return found;
   // Only OCI names need that room.
-  const { findImage, imageKey } = await import("../oci/index.ts");
+  const { encodeTag, findImage, imageKey, TAG_DIRECTORY } = await import("../oci/index.ts");
+  const isTag = repository.streams.referenceTarget(`${TAG_DIRECTORY}/${encodeTag(name)}`) !== undefined;
+  if (!isTag && !name.startsWith("@")) throw notAnImage(name);
   const image = await findImage(repository, name);
   const bootable = invocation.flag("bootable");
   const id = image.images.get(imageKey({ version: repository.formats.default, bootable, keepUserXattrs: false }));
@@ -39,4 +41,11 @@ function registeredImage(repository: Repository, name: string): LinkEntry | unde
     if (error instanceof SealrootError && (error.code === "not-found" || error.code === "usage")) return undefined;
     throw error;
   }
+}
+
+function notAnImage(name: string): SealrootError {
+  const message = `Cannot find image "${name}": it is no image's id, no reference and no OCI image's tag`;
+  return new SealrootError("not-found", message, {
+    hint: "sealroot repo images and sealroot image list show what there is",
+  });
 }

@@ -116,7 +116,10 @@ test("repo cat-file writes a file's bytes and follows links inside the image", a
     [["my", "/etc"], "Cannot read /etc in the image: it is a directory, not a regular file"],
     [["my", "/etc/nope"], "Cannot read /etc/nope in the image: there is no such file"],
     [["my", "/etc/loop"], 'Cannot resolve "/etc/loop": more than 40 symbolic links'],
-    [["absent", "/x"], 'Cannot find image "absent": OCI reference not found\n  the images there are: (none)'],
+    [
+      ["absent", "/x"],
+      "Cannot find image \"absent\": it is no image's id, no reference and no OCI image's tag\n  sealroot repo images and sealroot image list show what there is",
+    ],
   ] as const) {
     assert.deepEqual(await cat(...words), { exitCode: 1, out: "", err: `sealroot: ${reason}\n` });
   }

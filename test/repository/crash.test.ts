@@ -3,9 +3,10 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } fr
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SealrootError } from "../../src/errors/index.ts";
+import { layerStreamName } from "../../src/oci/index.ts";
 import { startTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 import { checkRepository, collectGarbage, findingText, openRepository } from "../../src/repository/index.ts";
-import { unpackLayouts } from "./faults/layouts.ts";
+import { makeManyLayers, unpackLayouts } from "./faults/layouts.ts";
 import { SCENARIOS, type Scenario } from "./faults/scenarios.ts";
 
 const fault = (name: string) => new URL(`./faults/${name}`, import.meta.url).pathname;
@@ -20,6 +21,7 @@ before(async () => {
   scratch = temporaryDirectory();
   mkdirSync(join(scratch.path, "layouts"));
   await unpackLayouts(join(scratch.path, "layouts"));
+  await makeManyLayers(join(scratch.path, "layouts"));
 });
 after(() => scratch.remove());
 
@@ -124,6 +126,28 @@ for (const scenario of SCENARIOS) {
     context.diagnostic(`${calls.length} points, ${kills} killed and recovered from`);
   });
 }
+
+test("what a killed pull had fetched and verified is not fetched again", async () => {
+  const scenario = SCENARIOS.find(({ name }) => name === "pull of several layers at once");
+  assert.ok(scenario);
+  const directory = join(scratch.path, "resumed");
+  mkdirSync(directory);
+  const image = await makeManyLayers(directory);
+  cpSync(join(scratch.path, "layouts", "layout-2"), join(directory, "layout-2"), { recursive: true });
+  await scenario.prepare(directory);
+  let named: number[] = [];
+  // Killed further and further on, until some layers have their names and others do not.
+  for (let killAt = 20; named.length === 0; killAt += 5) {
+    await runChild(scenario, directory, killAt);
+    using repository = await openRepository(join(directory, "repo"));
+    const isNamed = (diffId: string) => repository.streams.find(layerStreamName(diffId)) !== undefined;
+    named = image.diffIds.flatMap((diffId, index) => (isNamed(diffId) ? [index] : []));
+  }
+  assert.ok(named.length < image.diffIds.length, "killed too late");
+  for (const layer of named) rmSync(image.blobPath(layer));
+  await scenario.act(directory);
+  assert.deepEqual(await damage(directory), []);
+});
 
 /** For power cuts: before a stream or image is named, its objects are durable; at the end the names are as well. */
 function assertOrder(calls: readonly string[]): void {

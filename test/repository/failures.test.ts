@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { pullImage } from "../../src/oci/index.ts";
 import { runTool, startTool, temporaryDirectory } from "../../src/platform/index.ts";
 import { checkRepository, directoryTree, initRepository, openRepository } from "../../src/repository/index.ts";
 import { run } from "../cli/run-verb.ts";
+import { layeredImage, randomFiles } from "../oci/layered-image.ts";
 
 const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;
 const ROOT = process.getuid?.() === 0;
@@ -48,6 +50,33 @@ test("a full disk is an error with a code, and nothing of the object is left", {
     assert.deepEqual((await checkRepository(repository)).errors, []);
   });
 });
+
+test(
+  "a disk that fills up during a pull is one error; nothing half done has a name, and there is no tag",
+  { skip },
+  async () => {
+    using directory = temporaryDirectory();
+    const layers = [0, 1, 2, 3, 4].map((index) => randomFiles(`f${index}`, index === 0 ? [1000] : [900_000, 600_000]));
+    const image = await layeredImage(join(directory.path, "layout"), layers);
+    await withTmpfs(4 << 20, async (path) => {
+      using repository = (await initRepository(join(path, "repo"), INSECURE)).repository;
+      await assert.rejects(pullImage(repository, image.reference, { name: "x" }), {
+        code: "no-space",
+        message: "Cannot write an object: ENOSPC: no space left on device, write",
+      });
+      assert.deepEqual(repository.streams.references(), []);
+      const named = repository.streams.entries().map(({ entry }) => entry);
+      assert.ok(
+        named.every((entry) => entry.startsWith("oci-layer-")) && named.length < layers.length,
+        named.join(" "),
+      );
+      assert.deepEqual((await checkRepository(repository)).errors, []);
+      await runTool("mount", ["-o", "remount,size=32m", path]);
+      await pullImage(repository, image.reference, { name: "x" });
+      assert.deepEqual((await checkRepository(repository)).errors, []);
+    });
+  },
+);
 
 test("a read-only file system can be read from, and writing says what it is", { skip }, async () => {
   await withTmpfs(4 << 20, async (path) => {

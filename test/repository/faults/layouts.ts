@@ -1,7 +1,8 @@
-/** Two small images of the vectors as `layout-1` and `layout-2`. */
+/** Two small images of the vectors as `layout-1` and `layout-2`, and one of many layers. */
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { runTool } from "../../../src/platform/index.ts";
+import { type LayeredImage, layeredImage, randomFiles } from "../../oci/layered-image.ts";
 
 const VECTORS = new URL("../../vectors/repo/", import.meta.url).pathname;
 const CASES = ["10-boot-selinux", "02-whiteouts"];
@@ -13,4 +14,11 @@ export async function unpackLayouts(directory: string): Promise<void> {
     cpSync(join(directory, "layout"), join(directory, `layout-${index + 1}`), { recursive: true });
     rmSync(join(directory, "layout"), { recursive: true });
   }
+}
+
+/** An image of six layers as `layout-3`: small bodies, and one that goes to the workers in pieces. */
+export function makeManyLayers(directory: string): Promise<LayeredImage> {
+  const sizesBytes = [[100, 5000], [300_000], [70], [600_000, 10], [200, 200], [40_000]];
+  const layers = sizesBytes.map((sizes, index) => randomFiles(`layer-${index}`, sizes));
+  return layeredImage(join(directory, "layout-3"), layers);
 }

@@ -14,7 +14,7 @@ import {
 
 /**
  * `prepare` brings a directory to where `act` begins; `act` is what gets killed, and is run again afterwards. The
- * directory has the vectors' layouts as `layout-1` and `layout-2`, and the repository becomes `repo`.
+ * directory has the vectors' layouts as `layout-1` and `layout-2` and one of many layers as `layout-3`, and the repository becomes `repo`.
  */
 export interface Scenario {
   readonly name: string;
@@ -94,6 +94,11 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "pull",
     prepare: initializeAndPull,
     act: (directory) => pull(directory, "layout-1", "new"),
+  },
+  {
+    name: "pull of several layers at once",
+    prepare: initializeAndPull,
+    act: (directory) => pull(directory, "layout-3", "many"),
   },
   {
     name: "pull over a tag on a file system without unnamed files",

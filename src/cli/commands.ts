@@ -92,6 +92,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/image-inspect.ts")).imageInspect,
   },
   {
+    path: ["image", "history"],
+    summary: "Show how an image was made",
+    load: async () => (await import("./verbs/image-history.ts")).imageHistoryCommand,
+  },
+  {
     path: ["image", "compute-id"],
     summary: "Compute the id of an image's root file system",
     load: async () => (await import("./verbs/image-compute-id.ts")).imageComputeId,
@@ -105,6 +110,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["image", "untag"],
     summary: "Take a name of an image away",
     load: async () => (await import("./verbs/image-tag.ts")).imageUntag,
+  },
+  {
+    path: ["image", "remove"],
+    summary: "Remove an image from a repository",
+    load: async () => (await import("./verbs/image-remove.ts")).imageRemove,
   },
   {
     path: ["repo", "init"],

@@ -18,6 +18,7 @@ export {
   readIndex,
   readManifest,
 } from "./documents.ts";
+export { type HistoryEntry, imageHistory } from "./image-history.ts";
 export type { ImageSource } from "./image-source.ts";
 export { imageTree, makeBootable, type TreeVariant } from "./image-tree.ts";
 export {
@@ -79,6 +80,7 @@ export {
   type RegistryOptions,
   referrersTag,
 } from "./registry/index.ts";
+export { type RemovedImage, removeImage } from "./remove-image.ts";
 export { restoreImage } from "./restore.ts";
 export { type OpenedImage, type OpenImageOptions, openImage } from "./source.ts";
 export { layerIdsOf, readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";

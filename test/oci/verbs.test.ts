@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { main } from "../../src/cli/main.ts";
+import { imageHistory } from "../../src/oci/index.ts";
 import { readVectors, scratchDirectory, unpack } from "./vectors.ts";
 
 let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
@@ -110,16 +111,10 @@ test("what cannot be pulled is one clear line and exit code 1, or 2 for a wrong 
       "give the directory that skopeo, podman or buildah wrote with oci:DIRECTORY",
     ],
     [
-      "docker://quay.io/a/b",
-      1,
-      'Cannot open image "docker://quay.io/a/b": transport docker: is not supported',
-      "copy it into a layout first: skopeo copy docker://quay.io/a/b oci:DIRECTORY:TAG",
-    ],
-    [
       "quay.io/a/b",
       2,
       'Cannot open image "quay.io/a/b": it does not begin with a transport',
-      "write oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]",
+      "write docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG] …",
     ],
   ];
   for (const [reference, exit, message, hint] of cases) {
@@ -155,4 +150,84 @@ test("a pull reports on the descriptor of --progress-fd in bootc's shape, and is
   );
   const refused = await run("image", "pull", "--repo", other, `oci:${layout}:t`, "x", "--progress-fd", "1");
   assert.equal(refused.exit, 2);
+});
+
+test("image list has bootc's --type and --format", async () => {
+  const { repo } = await pulled("05-sizes");
+  const list = (...words: string[]) => run("image", "list", "--repo", repo, ...words);
+  for (const type of ["all", "host"]) {
+    const { out } = await list("--type", type, "--format", "json");
+    assert.deepEqual(JSON.parse(out), [{ image_type: "host", image: "case:t" }]);
+  }
+  assert.equal((await list("--format", "table")).out, (await list()).out);
+  const logical = await list("--type", "logical");
+  assert.deepEqual([logical.exit, logical.out], [1, ""]);
+  assert.equal((await list("--type", "ours")).exit, 2);
+});
+
+test("image remove takes names away, says which are left, and keeps its hands off deployments", async () => {
+  const { vector, repo } = await pulled("08-names");
+  const digest = vector.expected.oci.manifest;
+  const image = (...words: string[]) => run("image", ...words, "--repo", repo);
+  await image("tag", digest, "second");
+  const deployed = `localhost/bootc-${digest}`;
+  await image("tag", digest, deployed);
+  assert.deepEqual(await image("remove", "second"), {
+    exit: 0,
+    out: "Removed tag second\n",
+    remarks: [`${digest}: it still has the tags: case:t, ${deployed}`],
+  });
+  for (const name of [deployed, `@${digest}`]) {
+    const refused = await image("remove", name);
+    const message = `sealroot: Cannot remove image "${deployed}": this is the tag of a deployment`;
+    assert.deepEqual([refused.exit, refused.remarks[0]], [1, message]);
+  }
+  const removed = await image("remove", "--force", "--json", `@${digest}`);
+  assert.deepEqual(JSON.parse(removed.out), { manifest_digest: digest, removed: ["case:t", deployed], kept: [] });
+  assert.equal((await image("remove", "case:t")).exit, 1);
+  assert.equal(
+    (await image("remove", `@${digest}`)).remarks[0],
+    `sealroot: Cannot remove image "@${digest}": it has no tag`,
+  );
+});
+
+test("image history shows the steps, the last one first, each with its layer", async () => {
+  const { vector, repo } = await pulled("02-whiteouts");
+  const report = JSON.parse((await run("image", "history", "--repo", repo, "--json", "case:t")).out);
+  assert.deepEqual(
+    report.history.map(({ diff_id }: { diff_id: string }) => diff_id),
+    vector.expected.oci.diff_ids.toReversed(),
+  );
+  const table = (await run("image", "history", "--repo", repo, "case:t")).out.trimEnd().split("\n");
+  assert.match(table[0] ?? "", /^CREATED +SIZE {2}CREATED BY$/);
+  assert.equal(table.length, 1 + vector.expected.oci.diff_ids.length);
+  const { repo: other } = await pulled("11-artifact");
+  assert.equal((await run("image", "history", "--repo", other, "case:t")).exit, 1);
+});
+
+test("imageHistory() gives layers to the steps that made one, and to none when the numbers do not agree", () => {
+  const layers = [10, 20].map((size) => ({ mediaType: "x", digest: "d", size }));
+  const of = (history?: Record<string, unknown>[]) => {
+    const rootfs = { type: "layers" as const, diff_ids: ["a", "b"] };
+    const config = { architecture: "amd64", os: "linux", rootfs, ...(history === undefined ? {} : { history }) };
+    const manifest = { schemaVersion: 2 as const, config: { mediaType: "x", digest: "c", size: 1 }, layers };
+    return imageHistory({ config, manifest, manifestDigest: "m" }).map(({ createdBy, layer }) => [
+      createdBy,
+      layer?.diffId,
+    ]);
+  };
+  const empty = { created_by: "ENV", empty_layer: true };
+  assert.deepEqual(of([{ created_by: "ADD" }, empty, { created_by: "RUN" }]), [
+    ["ADD", "a"],
+    ["ENV", undefined],
+    ["RUN", "b"],
+  ]);
+  assert.deepEqual(of([{ created_by: "ADD" }, empty]), [
+    ["ADD", undefined],
+    ["ENV", undefined],
+  ]);
+  assert.deepEqual(of(), [
+    [undefined, "a"],
+    [undefined, "b"],
+  ]);
 });

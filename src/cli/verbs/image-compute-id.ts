@@ -9,9 +9,12 @@ export const imageComputeId: Command = {
   arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest or configuration" }],
   options: [{ flags: "--bootable", summary: "of the variant that is booted" }, XATTRS_OPTION, ...REPOSITORY_OPTIONS],
   examples: ["sealroot image compute-id --repo R --bootable debian"],
+  reportsJson: true,
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);
     const variant = { bootable: invocation.flag("bootable"), keepUserXattrs: keepsUserXattrs(invocation) };
-    invocation.output.line(await computeImageId(repository, invocation.argument("NAME"), variant));
+    const id = await computeImageId(repository, invocation.argument("NAME"), variant);
+    if (invocation.json) invocation.output.json({ image_id: id });
+    else invocation.output.line(id);
   },
 };

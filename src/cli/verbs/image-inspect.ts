@@ -6,7 +6,7 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 
 export const imageInspect: Command = {
   description: `Shows an image's manifest and configuration, and the ids of its EROFS images. With --manifest or --config the
-document is printed as it is, byte for byte, and a newline.`,
+document is printed as it is, byte for byte, and a newline; without, the result is JSON in any case.`,
   arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest" }],
   options: [
     { flags: "--manifest", summary: "only the manifest" },
@@ -14,6 +14,7 @@ document is printed as it is, byte for byte, and a newline.`,
     ...REPOSITORY_OPTIONS,
   ],
   examples: ["sealroot image inspect --repo R debian", "sealroot image inspect --repo R --config debian"],
+  reportsJson: true,
   async run(invocation) {
     const [manifestOnly, configOnly] = [invocation.flag("manifest"), invocation.flag("config")];
     if (manifestOnly && configOnly) {

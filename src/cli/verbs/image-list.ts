@@ -1,4 +1,5 @@
 /** `sealroot image list`. */
+import { SealrootError } from "../../errors/index.ts";
 import { type ListedImage, listImages, referrersOf } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
@@ -9,15 +10,25 @@ import { textTable } from "../table.ts";
 const SHORT_DIGEST_LENGTH = 12;
 
 export const imageList: Command = {
-  description: "Lists the tagged OCI images of a repository.",
-  options: REPOSITORY_OPTIONS,
+  description: `Lists the tagged OCI images of a repository. --json reports what cfsctl does; --format json is bootc's list, which
+has a name and a type only.`,
+  options: [
+    { flags: "--type <TYPE>", summary: "which images (default: all)", choices: ["all", "host", "logical"] },
+    { flags: "--format <FORMAT>", summary: "the form of the list (default: table)", choices: ["table", "json"] },
+    ...REPOSITORY_OPTIONS,
+  ],
   examples: ["sealroot image list --repo R", "sealroot image list --repo R --json"],
   reportsJson: true,
   async run(invocation) {
+    refuseLogical(invocation.option("type"));
     using repository = await openSelectedRepository(invocation);
     const images = (await listImages(repository)).map((listed) => report(repository, listed));
     if (invocation.json) {
       invocation.output.json({ images });
+      return;
+    }
+    if (invocation.option("format") === "json") {
+      invocation.output.json(images.map(({ name }) => ({ image_type: "host", image: name })));
       return;
     }
     const rows = images.map((image) => [
@@ -31,6 +42,14 @@ export const imageList: Command = {
     for (const line of textTable([header, ...rows], [3, 4])) invocation.output.line(line);
   },
 };
+
+/** bootc's logically bound images are containers of podman's, not in a composefs repository. */
+function refuseLogical(type: string | undefined): void {
+  if (type !== "logical") return;
+  throw new SealrootError("unsupported", "Cannot list logically bound images: podman keeps them", {
+    hint: "run: podman --root /usr/lib/bootc/storage images",
+  });
+}
 
 /** One entry as `cfsctl oci images --json` has it (spec/repository.md 10). */
 function report(repository: Repository, { name, image }: ListedImage) {

@@ -10,11 +10,13 @@ export const imageTag: Command = {
   ],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot image tag --repo R sha256:8daf… debian:stable"],
+  reportsJson: true,
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);
     const [digest, name] = [invocation.argument("DIGEST"), invocation.argument("NAME")];
     await tagImage(repository, digest, name);
-    invocation.output.line(`Tagged ${digest} as ${name}`);
+    if (invocation.json) invocation.output.json({ name, manifest_digest: digest });
+    else invocation.output.line(`Tagged ${digest} as ${name}`);
   },
 };
 
@@ -23,10 +25,12 @@ export const imageUntag: Command = {
   arguments: [{ name: "NAME", summary: "the tag" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot image untag --repo R debian:stable"],
+  reportsJson: true,
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);
     const name = invocation.argument("NAME");
     untagImage(repository, name);
-    invocation.output.line(`Removed tag ${name}`);
+    if (invocation.json) invocation.output.json({ removed: name });
+    else invocation.output.line(`Removed tag ${name}`);
   },
 };

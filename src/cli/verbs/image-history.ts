@@ -1,0 +1,43 @@
+/** `sealroot image history NAME`. */
+import { findImage, type HistoryEntry, imageHistory } from "../../oci/index.ts";
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+import { formatBytes, textTable } from "../table.ts";
+
+/** Longer commands are cut, so that a step stays on its line; --json has them whole. */
+const COMMAND_LENGTH_MAX = 60;
+const NOTHING = "-";
+
+export const imageHistoryCommand: Command = {
+  description: `Shows the steps in which an image was made, the last one first, with the size of each step's layer as it is
+fetched.`,
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest" }],
+  options: REPOSITORY_OPTIONS,
+  examples: ["sealroot image history --repo R debian"],
+  reportsJson: true,
+  async run(invocation) {
+    using repository = await openSelectedRepository(invocation);
+    const history = imageHistory(await findImage(repository, invocation.argument("NAME"))).toReversed();
+    if (invocation.json) invocation.output.json({ history: history.map(report) });
+    else {
+      const rows = [["CREATED", "SIZE", "CREATED BY"], ...history.map(row)];
+      for (const line of textTable(rows, [1])) invocation.output.line(line);
+    }
+  },
+};
+
+function row({ created, createdBy, comment, layer }: HistoryEntry): string[] {
+  const command = (createdBy ?? comment ?? NOTHING).replace(/\s+/g, " ");
+  const shown = command.length > COMMAND_LENGTH_MAX ? `${command.slice(0, COMMAND_LENGTH_MAX - 1)}…` : command;
+  return [created ?? NOTHING, layer === undefined ? NOTHING : formatBytes(layer.blobBytes), shown];
+}
+
+function report({ created, createdBy, comment, layer }: HistoryEntry) {
+  return {
+    created: created ?? null,
+    created_by: createdBy ?? null,
+    comment: comment ?? null,
+    diff_id: layer?.diffId ?? null,
+    size: layer?.blobBytes ?? null,
+  };
+}

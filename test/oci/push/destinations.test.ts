@@ -166,6 +166,23 @@ test("copyAllImages() copies an index with all its images, as they are", async (
   });
 });
 
+test("an image with Docker's manifest gets one of OCI's, or stays as it is with all there is", async () => {
+  tool("skopeo", "copy", "-q", "--format", "v2s2", `oci:${at("source")}:v1`, `dir:${at("docker")}`);
+  const docker = parseReference(`dir:${at("docker")}`);
+  const dockerDigest = skopeoDigest(`dir:${at("docker")}`);
+  const written = await copyImage(docker, parseReference(`oci:${at("of-docker")}:v1`));
+  assert.equal(written.sourceDigest, dockerDigest);
+  assert.equal(skopeoDigest(`oci:${at("of-docker")}:v1`), written.descriptor.digest);
+  tool("skopeo", "copy", "-q", "--preserve-digests", `oci:${at("of-docker")}:v1`, `dir:${at("of-docker-judged")}`);
+  await assert.rejects(copyImage(docker, parseReference(`dir:${at("kept")}`), { preserveDigests: true }), {
+    code: "conflict",
+    message: `Cannot write image ${dockerDigest}: its manifest has to be another one, with another digest`,
+  });
+  const kept = await copyAllImages(docker, parseReference(`dir:${at("kept")}`));
+  assert.equal(kept.digest, dockerDigest);
+  assert.deepEqual(await filesIn(at("kept")), await filesIn(at("docker")));
+});
+
 test("a blob that is not what it should be leaves nothing behind, whatever the destination", async () => {
   const broken = await makeImage(at("broken"), { contents: ["first", "second"] });
   const last = broken.manifest.layers.at(-1);

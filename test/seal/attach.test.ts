@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { openImage, parseReference } from "../../src/oci/index.ts";
+import { buildUki, signPe } from "../../src/pe/index.ts";
+import { attachUki, readSealedUki } from "../../src/seal/index.ts";
+import { baseFiles, ukiLayer, writeImage } from "../install/sealed-image.ts";
+import { tool } from "../oci/push/images.ts";
+import { opensslKey, systemdFile, TestDirectory } from "../pe/boot-files.ts";
+import { signerOf } from "../pe/keys.ts";
+import { syntheticKernel } from "../pe/synthetic-pe.ts";
+
+const keys = new TestDirectory();
+const scratch = await mkdtemp(join(tmpdir(), "sealroot-attach-"));
+after(async () => {
+  keys[Symbol.dispose]();
+  await rm(scratch, { recursive: true });
+});
+
+test("attachUki() puts the signed UKI into the image, wherever that shall be", async () => {
+  const uki = buildUki({
+    stub: systemdFile("linuxx64.efi.stub"),
+    osRelease: Buffer.from("ID=test\n"),
+    commandLine: "composefs=00ff rw",
+    kernelRelease: "6.12.107-test",
+    kernel: syntheticKernel(),
+    initramfs: Buffer.alloc(1001, 0x70),
+  });
+  const source = parseReference(await writeImage(scratch, [baseFiles(), ukiLayer(uki)]));
+  const unsigned = await openImage(source);
+  const extracted = await readSealedUki(unsigned);
+  assert.deepEqual(Buffer.from(extracted), Buffer.from(uki));
+  const signed = await signPe(extracted, signerOf(opensslKey(keys, "db")));
+  for (const text of [
+    `oci:${scratch}/signed:v1`,
+    `oci-archive:${scratch}/signed.tar:v1`,
+    `dir:${scratch}/signed-dir`,
+  ]) {
+    const written = await attachUki(source, signed, parseReference(text));
+    const image = await openImage(parseReference(text));
+    assert.equal(image.descriptor.digest, written.manifest.digest);
+    assert.deepEqual(image.manifest.layers[0], unsigned.manifest.layers[0]);
+    assert.deepEqual(Buffer.from(await readSealedUki(image)), Buffer.from(signed));
+    await image.close();
+    const raw = tool("skopeo", "inspect", "--raw", text);
+    assert.equal(`sha256:${createHash("sha256").update(raw).digest("hex")}`, written.manifest.digest);
+  }
+  await unsigned.close();
+});

@@ -130,6 +130,16 @@ export class TestLog {
     return { payload, timestamp };
   }
 
+  /** The proof that an entry is the only one of the log, under a signed head (transparency-dev, "checkpoint"). */
+  inclusionProof(body: Buffer): Record<string, unknown> {
+    const root = createHash("sha256").update(Buffer.of(0)).update(body).digest();
+    const note = `rekor.example.com - 1\n1\n${root.toString("base64")}\n`;
+    const signature = Buffer.concat([this.id.subarray(0, 4), sign("sha256", Buffer.from(note), this.keys.privateKey)]);
+    const envelope = `${note}\n\u2014 rekor.example.com ${signature.toString("base64")}\n`;
+    const rootHash = root.toString("base64");
+    return { logIndex: "0", rootHash, treeSize: "1", hashes: [], checkpoint: { envelope } };
+  }
+
   /** cosign's annotation for a signature of the tag scheme. @param signer PEM */
   rekorBundle(payload: Uint8Array, signature: string, signer: string, time = SIGNING_TIME): string {
     const body = hashedRekord(payload, signature, signer);

@@ -203,6 +203,19 @@ function trustedRoot(change: object = {}): string {
   });
 }
 
+/** The same signature as a bundle of version 0.3, which needs a proof of inclusion. */
+function asVersion03(bundle: Awaited<ReturnType<typeof certificateBundle>>) {
+  const { x509CertificateChain, tlogEntries } = bundle.verificationMaterial;
+  const entries = tlogEntries.map((entry: { readonly canonicalizedBody: string }) => {
+    return { ...entry, inclusionProof: log.inclusionProof(Buffer.from(entry.canonicalizedBody, "base64")) };
+  });
+  return {
+    ...bundle,
+    mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
+    verificationMaterial: { certificate: x509CertificateChain.certificates[0], tlogEntries: entries },
+  };
+}
+
 /** A bundle of version 0.1, signed with a certificate and entered in the log. */
 async function certificateBundle(options: LeafOptions, statement = statementOf(DIGEST), time = SIGNING_TIME) {
   const leaf = await issueLeaf(intermediate, options);
@@ -251,6 +264,19 @@ test("bundles with certificates: verified against a trusted root, offline", asyn
   };
   const good = await certificateBundle(signer);
   assert.equal(await judge(good), "accepted");
+  const modern = asVersion03(good);
+  assert.equal(await judge(modern), "accepted");
+  const [entry] = modern.verificationMaterial.tlogEntries;
+  assert.ok(entry);
+  const otherProof = { ...entry, inclusionProof: log.inclusionProof(Buffer.from("other")) };
+  const { inclusionProof: _, ...noProof } = entry;
+  for (const changed of [otherProof, noProof]) {
+    const material = { ...modern.verificationMaterial, tlogEntries: [changed] };
+    assert.match(
+      await judge({ ...modern, verificationMaterial: material }),
+      /^untrusted: the bundle is not accepted: /,
+    );
+  }
   const byEmail = { ...requirement, subject: EMAIL };
   assert.equal(await judge(await certificateBundle({ email: EMAIL, oidcIssuer: ISSUER }), byEmail), "accepted");
   // The names are no patterns.

@@ -1,5 +1,6 @@
 /** Everything that is fuzzed. PE images and CMS have their own tests, test/pe/hostile.test.ts and test/cms. */
 import type { FuzzTarget } from "../target.ts";
+import { tarSplitTarget, tocTarget } from "./chunked.ts";
 import { gzipTarget, zstdTarget } from "./compression.ts";
 import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
@@ -18,6 +19,8 @@ export const TARGETS: readonly FuzzTarget[] = [
   tarTarget,
   gzipTarget,
   zstdTarget,
+  tocTarget,
+  tarSplitTarget,
   metaTarget,
   ...policyTargets,
   ...registryTargets,

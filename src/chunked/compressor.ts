@@ -80,7 +80,8 @@ export class ChunkedCompressor {
 
   /**
    * The blob in pieces. To be called once.
-   * @param tar the uncompressed stream in pieces of any size; the blob does not depend on them
+   * @param tar the uncompressed stream in pieces of any size, each valid until the next is asked for; the blob does not
+   *   depend on them
    * @throws SealrootError `corrupt` or `unsupported` when it is no tar; what `tar` throws passes through
    */
   async *compress(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -101,9 +102,13 @@ export class ChunkedCompressor {
 
   #inline(bytes: Uint8Array): void {
     this.#recorder.raw(bytes);
-    this.#headers.push(new Uint8Array(bytes));
-    this.#headersBytes += bytes.length;
-    if (this.#headersBytes >= HEADERS_MAX_BYTES) this.#endHeaders();
+    for (let at = 0; at < bytes.length; ) {
+      const part = new Uint8Array(bytes.subarray(at, at + HEADERS_MAX_BYTES - this.#headersBytes));
+      this.#headers.push(part);
+      this.#headersBytes += part.length;
+      at += part.length;
+      if (this.#headersBytes === HEADERS_MAX_BYTES) this.#endHeaders();
+    }
   }
 
   #endHeaders(): void {

@@ -52,7 +52,7 @@ export class TocRecorder {
   raw(bytes: Uint8Array): void {
     if (this.#refusal !== undefined) return;
     for (let at = 0; at < bytes.length; ) {
-      const part = bytes.slice(at, at + LINE_PAYLOAD_BYTES - this.#rawBytes);
+      const part = new Uint8Array(bytes.subarray(at, at + LINE_PAYLOAD_BYTES - this.#rawBytes));
       this.#raw.push(part);
       this.#rawBytes += part.length;
       at += part.length;

@@ -19,6 +19,9 @@ export class ZstdEncoder {
   readonly #engine;
   readonly #ended: Promise<void>;
   readonly #output: Uint8Array[] = [];
+  /** Writes under way, and whom to tell when there is none. */
+  #writing = 0;
+  #idle: () => void = () => {};
 
   /** @param level 1..22; 3 is the library's default */
   constructor(level: number) {
@@ -33,7 +36,11 @@ export class ZstdEncoder {
 
   /** Takes over `bytes`, which must not change afterwards. */
   write(bytes: Uint8Array): void {
-    this.#engine.write(bytes);
+    this.#writing += 1;
+    this.#engine.write(bytes, () => {
+      this.#writing -= 1;
+      if (this.#writing === 0) this.#idle();
+    });
   }
 
   /** Resolves when little is waiting to be compressed; await it between writes to bound the memory. */
@@ -41,8 +48,12 @@ export class ZstdEncoder {
     if (this.#engine.writableNeedDrain) await once(this.#engine, "drain");
   }
 
-  /** Ends the frame and returns it. */
+  /**
+   * Ends the frame and returns it. Equal writes give equal frames: a last write that is still waiting would be told to
+   * be the last and compressed otherwise than one that has been begun.
+   */
   async finish(): Promise<Uint8Array> {
+    if (this.#writing > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#engine.end();
     await this.#ended;
     return Buffer.concat(this.#output);

@@ -11,9 +11,18 @@ import { collect, type FixtureLayer, fixtureLayers, inPieces, parts, rebuild, un
 
 const COMMON = { mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 1_700_000_000n };
 
+/** In pieces that all lie in the same memory. */
+async function* inOneBuffer(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.alloc(pieceBytes);
+  for await (const piece of inPieces(bytes, pieceBytes)) {
+    buffer.set(piece);
+    yield buffer.subarray(0, piece.length);
+  }
+}
+
 async function compressed(tar: Uint8Array, pieceBytes = 1 << 20, level?: number) {
   const compressor = new ChunkedCompressor(level === undefined ? {} : { level });
-  const blob = await collect(compressor.compress(inPieces(tar, pieceBytes)));
+  const blob = await collect(compressor.compress(inOneBuffer(tar, pieceBytes)));
   return { blob, annotations: compressor.annotations, refusal: compressor.refusal };
 }
 

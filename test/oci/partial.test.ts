@@ -16,6 +16,7 @@ import {
   streamContent,
 } from "../../src/repository/index.ts";
 import { type TarMember, writeTar } from "../../src/tar/index.ts";
+import { verityDigest } from "../../src/verity/index.ts";
 import { collect, parts } from "../chunked/layers.ts";
 import { RangedBlobs, type RangedOptions } from "./ranged-blobs.ts";
 import { scratchDirectory, unpack } from "./vectors.ts";
@@ -364,6 +365,27 @@ async function repositoryWithUpdate() {
   const update = await imageOf([...before, file("usr/new", noise("new", 5000))]);
   return { repository, update, lists: join(repository.path, "sealroot/files") };
 }
+
+test("a list of files is as docs/images.md says", async () => {
+  const image = await imageOf([file("usr/large", noise("l", 5000)), file("usr/small", Buffer.from("small"))]);
+  using repository = await newRepository();
+  await pull(repository, image.layout);
+  const [name = ""] = readdirSync(join(repository.path, "sealroot/files"));
+  assert.ok(
+    repository.streams.entries().some(({ entry, objectId }) => entry.startsWith("oci-layer-") && objectId === name),
+  );
+  const list = readFileSync(join(repository.path, "sealroot/files", name));
+  const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
+  const records = [noise("l", 5000), Buffer.from("small")].map((body) => {
+    const record = Buffer.alloc(104);
+    record.set(sha256(body), 0);
+    record.writeUInt32LE(body.length, 32);
+    record.set(body.length <= 64 ? body : Buffer.from(verityDigest(body, "sha256"), "hex"), 40);
+    return record;
+  });
+  const content = Buffer.concat([Buffer.from("sealroot-files-1"), ...records.sort(Buffer.compare)]);
+  assert.deepEqual(list, Buffer.concat([content, sha256(content)]));
+});
 
 test("lists of files are made again when they are gone or damaged, and serve as before", async () => {
   for (const spoil of [

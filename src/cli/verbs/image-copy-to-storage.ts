@@ -5,10 +5,12 @@ import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 export const imageCopyToStorage: Command = {
-  description: `Hands an image of a repository to podman. It gets the configuration it has, and so its image id; layers go
-uncompressed, as podman keeps them. Needs skopeo.
+  description: `Hands an image of a repository to podman. It gets the configuration it has,
+and so its image id; layers go uncompressed, as podman keeps them. Needs
+skopeo.
 
-The target may name a store: [DRIVER@ROOT+RUN]NAME, as in containers-storage: references.`,
+The target may name a store: [DRIVER@ROOT+RUN]NAME, as in containers-storage:
+references.`,
   arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", optional: true }],
   options: [
     { flags: "--source <NAME>", summary: "the same as the argument, as bootc has it" },

@@ -8,12 +8,15 @@ import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registr
 import { DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-image.ts";
 
 export const imageCopy: Command = {
-  description: `Copies an image from one place to another, without a repository. Blobs and manifest stay as they are, byte for byte,
-so that digests and signatures hold; every blob is checked against its digest on the way. Only --compression changes
-that, and an image with Docker's kind of manifest gets one of OCI's, unless --all copies it. --signatures takes along what
-lies beside the image; registries and layouts have room for it.
+  description: `Copies an image from one place to another, without a repository. Blobs and
+manifest stay as they are, byte for byte, so that digests and signatures hold;
+every blob is checked against its digest on the way. Only --compression
+changes that, and an image with Docker's kind of manifest gets one of OCI's,
+unless --all copies it. --signatures takes along what lies beside the image;
+registries and layouts have room for it.
 
-DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
+DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
+oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
     { name: "SOURCE", summary: "the image to copy" },
     { name: "DESTINATION", summary: "where it goes" },
@@ -29,7 +32,7 @@ DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:
   ],
   examples: [
     "sealroot image copy oci:debian dir:debian-files",
-    "sealroot image copy --all oci:many oci-archive:many.tar",
+    "sealroot image copy --all --signatures docker://quay.io/example/os:1 docker://registry.example/os:1",
   ],
   reportsJson: true,
   async run(invocation) {

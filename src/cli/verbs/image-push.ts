@@ -7,18 +7,24 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 import { DIGEST_FILE_OPTION, reportWritten } from "../written-image.ts";
 
 export const imagePush: Command = {
-  description: `Writes an image of a repository somewhere else. The layers' tar streams are put together again bit for bit and
-checked against the diff ids; configuration and image id stay. A repository does not keep the compressed layers: those
-that the destination does not have are compressed again, always to the same bytes, and where these are not the ones that
-were pulled, the manifest gets another digest.
+  description: `Writes an image of a repository somewhere else. The layers' tar streams are
+put together again bit for bit and checked against the diff ids; configuration
+and image id stay. A repository does not keep the compressed layers: those
+that the destination does not have are compressed again, always to the same
+bytes, and where these are not the ones that were pulled, the manifest gets
+another digest.
 
-DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
+DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
+oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
     { name: "NAME", summary: "a tag, or @ and the digest of a manifest" },
     { name: "DESTINATION", summary: "where it goes" },
   ],
   options: [...COMPRESSION_OPTIONS, DIGEST_FILE_OPTION, ...REGISTRY_OPTIONS, ...REPOSITORY_OPTIONS],
-  examples: ["sealroot image push --repo R debian oci-archive:debian.tar:latest"],
+  examples: [
+    "sealroot image push --repo R debian oci-archive:debian.tar:latest",
+    "sealroot image push --repo R --compression zstd:chunked debian docker://quay.io/example/debian:13",
+  ],
   reportsJson: true,
   async run(invocation) {
     const target = parseReference(invocation.argument("DESTINATION"));

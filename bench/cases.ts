@@ -10,6 +10,8 @@ export interface BenchCase {
   readonly counterpart?: Attempt & { readonly name: string };
   /** True when both must print the same last word, so that equal work is compared. */
   readonly sameResult?: boolean;
+  /** The wall time to reach, as a share of the counterpart's. */
+  readonly goal?: number;
 }
 
 export interface Attempt {
@@ -23,14 +25,20 @@ export interface Attempt {
 /** What the cases work on. */
 export interface BenchInputs {
   readonly disk: SealedDisk;
-  /** The image's layer, unpacked. */
-  readonly tree: string;
-  /** The tree as a composefs dump file; undefined where no tool writes one. */
-  readonly dump: string | undefined;
+  /** The image's layer, unpacked; and a tree of many small files. */
+  readonly trees: readonly TreeInput[];
   /** A UKI without signature. */
   readonly unsignedUki: string;
   /** For what the runs write. */
   readonly scratch: string;
+}
+
+/** A directory that is scanned, stored and checked. */
+export interface TreeInput {
+  readonly label: string;
+  readonly path: string;
+  /** The tree as a composefs dump file; undefined where no tool writes one. */
+  readonly dump: string | undefined;
 }
 
 const CHECKOUT = join(import.meta.dirname, "..");
@@ -47,63 +55,102 @@ function sealroot(...words: string[]): Command {
 
 export function benchCases(inputs: BenchInputs): BenchCase[] {
   return [
-    ...repositoryCases(inputs),
-    ...(inputs.dump === undefined ? [] : [erofsCase(inputs.dump, inputs.scratch)]),
+    ...pullCases(inputs),
+    ...inputs.trees.flatMap((tree) => treeCases(tree, inputs.scratch)),
     signingCase(inputs),
     ...systemCases(inputs),
     startCase(),
   ];
 }
 
-/** Repositories without fs-verity: the file systems benchmarks run on seldom have it, and both sides write alike. */
-function repositoryCases({ disk, tree, scratch }: BenchInputs): BenchCase[] {
-  const ours = join(scratch, "repository-ours");
-  const theirs = join(scratch, "repository-theirs");
-  const initOurs = sealroot("repo", "init", "--insecure", ours);
-  const cfsctl = counterpart("cfsctl");
-  const theirCommand = (...args: string[]): Command => ({
-    program: cfsctl ?? "",
-    args: ["--repo", theirs, "--hash", "sha512", ...args],
-  });
-  const initTheirs = theirCommand("init", "--insecure");
-  const against = (attempt: Attempt) => (cfsctl === undefined ? {} : { counterpart: { name: "cfsctl", ...attempt } });
+/** The same repository of both tools, and commands on it. */
+class RepositoryPair {
+  readonly ours: string;
+  readonly theirs: string;
+  readonly #cfsctl = counterpart("cfsctl");
+
+  constructor(scratch: string, label: string) {
+    this.ours = join(scratch, `repository-ours-${label}`);
+    this.theirs = join(scratch, `repository-theirs-${label}`);
+  }
+
+  /** Without fs-verity: the file systems benchmarks run on seldom have it, and both sides write alike. */
+  writing(ours: Command, ...theirs: string[]): Pick<BenchCase, "ours" | "counterpart"> {
+    const initOurs = sealroot("repo", "init", "--insecure", this.ours);
+    const initTheirs = this.#theirCommand("init", "--insecure");
+    return {
+      ours: { fresh: [this.ours], setup: [initOurs], command: ours },
+      ...this.#against({ fresh: [this.theirs], setup: [initTheirs], command: this.#theirCommand(...theirs) }),
+    };
+  }
+
+  reading(ours: Command, ...theirs: string[]): Pick<BenchCase, "ours" | "counterpart"> {
+    return { ours: { command: ours }, ...this.#against({ command: this.#theirCommand(...theirs) }) };
+  }
+
+  #against(attempt: Attempt): Pick<BenchCase, "counterpart"> {
+    return this.#cfsctl === undefined ? {} : { counterpart: { name: "cfsctl", ...attempt } };
+  }
+
+  #theirCommand(...args: string[]): Command {
+    return { program: this.#cfsctl ?? "", args: ["--repo", this.theirs, "--hash", "sha512", ...args] };
+  }
+}
+
+function pullCases({ disk, scratch }: BenchInputs): BenchCase[] {
+  const pair = new RepositoryPair(scratch, "pulled");
   const source = disk.image.reference;
+  const pull = sealroot("image", "pull", "--repo", pair.ours, source, "bench");
   return [
     {
       name: "pull an OCI layout (gzip layer) into a new repository",
-      ours: { fresh: [ours], setup: [initOurs], command: sealroot("image", "pull", "--repo", ours, source, "bench") },
-      ...against({ fresh: [theirs], setup: [initTheirs], command: theirCommand("oci", "pull", source, "bench") }),
+      ...pair.writing(pull, "oci", "pull", source, "bench"),
+      goal: 1.25,
     },
     {
       name: "check that repository (fsck)",
-      ours: { command: sealroot("repo", "fsck", "--repo", ours) },
-      ...against({ command: theirCommand("fsck") }),
-    },
-    {
-      name: "compute the boot digest of a directory",
-      ours: { command: sealroot("container", "compute-composefs-digest", tree) },
-      ...against({ command: theirCommand("compute-id", "--bootable", tree) }),
-      sameResult: true,
-    },
-    {
-      name: "import a directory into a new repository, image included",
-      ours: { fresh: [ours], setup: [initOurs], command: sealroot("repo", "create-image", "--repo", ours, tree) },
-      ...against({ fresh: [theirs], setup: [initTheirs], command: theirCommand("create-image", tree) }),
-      sameResult: true,
+      ...pair.reading(sealroot("repo", "fsck", "--repo", pair.ours), "fsck"),
+      goal: 0.7,
     },
   ];
 }
 
-function erofsCase(dump: string, scratch: string): BenchCase {
+/** What a directory goes through. */
+function treeCases({ label, path, dump }: TreeInput, scratch: string): BenchCase[] {
+  const pair = new RepositoryPair(scratch, label);
+  return [
+    {
+      name: `${label}: compute the boot digest of the directory`,
+      ...pair.reading(sealroot("container", "compute-composefs-digest", path), "compute-id", "--bootable", path),
+      sameResult: true,
+      goal: 0.5,
+    },
+    {
+      name: `${label}: import the directory into a new repository, image included`,
+      ...pair.writing(sealroot("repo", "create-image", "--repo", pair.ours, path), "create-image", path),
+      sameResult: true,
+      goal: 0.6,
+    },
+    {
+      name: `${label}: check that repository (fsck)`,
+      ...pair.reading(sealroot("repo", "fsck", "--repo", pair.ours), "fsck"),
+      goal: 0.7,
+    },
+    ...(dump === undefined ? [] : [erofsCase(label, dump, scratch)]),
+  ];
+}
+
+function erofsCase(label: string, dump: string, scratch: string): BenchCase {
   const mkcomposefs = counterpart("mkcomposefs");
   const args = (output: string) => ["--from-file", dump, "--print-digest", join(scratch, output)];
   return {
-    name: "write an EROFS image from a dump file",
+    name: `${label}: write an EROFS image from a dump file`,
     ours: { command: sealroot("repo", "mkcomposefs", ...args("ours.erofs")) },
     ...(mkcomposefs && {
       counterpart: { name: "mkcomposefs", command: { program: mkcomposefs, args: args("theirs.erofs") } },
     }),
     sameResult: true,
+    goal: 1,
   };
 }
 

@@ -6,8 +6,11 @@ import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
 import { PARTITION_TYPE, readDiskPartitions, readEspFile } from "../src/disk/index.ts";
 import { detachSignatures } from "../src/pe/index.ts";
 import { type BenchInputs, counterpart } from "./cases.ts";
+import { makeSyntheticTree } from "./synthetic-tree.ts";
 
-/** Unpacks the layer, writes its dump file, and takes the signature off the installed UKI. */
+export const SYNTHETIC_ENTRIES = 300_000;
+
+/** Unpacks the layer, makes the synthetic tree, writes the dump files of both, and takes the signature off the installed UKI. */
 export async function prepareInputs(
   disk: SealedDisk,
   scratch: string,
@@ -19,10 +22,16 @@ export async function prepareInputs(
     encoding: "utf8",
     maxBuffer: 64 * 1024 * 1024,
   });
+  const synthetic = join(scratch, "synthetic");
+  makeSyntheticTree(synthetic, SYNTHETIC_ENTRIES);
   const unsignedUki = join(scratch, "unsigned.efi");
   writeFileSync(unsignedUki, detachSignatures(await installedUki(disk)));
   const entryCount = names.split("\n").length - 1;
-  return { disk, tree, dump: writeDump(tree, scratch), unsignedUki, scratch, entryCount };
+  const trees = [
+    { label: "Debian", path: tree, dump: writeDump(tree) },
+    { label: "synthetic", path: synthetic, dump: writeDump(synthetic) },
+  ];
+  return { disk, trees, unsignedUki, scratch, entryCount };
 }
 
 function layerPath(layout: string): string {
@@ -33,10 +42,10 @@ function layerPath(layout: string): string {
 }
 
 /** The dump file of the tree, where there is a tool that writes one. */
-function writeDump(tree: string, scratch: string): string | undefined {
+function writeDump(tree: string): string | undefined {
   const cfsctl = counterpart("cfsctl");
   if (cfsctl === undefined) return undefined;
-  const dump = join(scratch, "tree.dump");
+  const dump = `${tree}.dump`;
   const output = openSync(dump, "w");
   try {
     execFileSync(cfsctl, ["--hash", "sha256", "create-dumpfile", tree], { stdio: ["ignore", output, "inherit"] });

@@ -7,7 +7,12 @@ export interface Row {
   readonly name: string;
   readonly ours: Cost;
   readonly counterpart?: { readonly name: string; readonly cost: Cost } | undefined;
+  /** As in BenchCase. */
+  readonly goal?: number | undefined;
 }
+
+/** Of every process that is measured. */
+const MEMORY_GOAL_BYTES = 400_000_000;
 
 export interface ReportFacts {
   /** YYYY-MM-DD. */
@@ -28,23 +33,37 @@ export function reportText(facts: ReportFacts, rows: readonly Row[]): string {
     `Medians of ${facts.runs} runs, ours and the counterpart's in turn. Wall and CPU (user + system) in seconds, peak memory`,
     "of the largest process.",
     "",
-    "| work | ours: wall | CPU | memory | counterpart | wall | CPU | memory | wall ratio |",
-    "|---|--:|--:|--:|---|--:|--:|--:|--:|",
+    "| work | ours: wall | CPU | memory | counterpart | wall | CPU | memory | wall ratio | goal |",
+    "|---|--:|--:|--:|---|--:|--:|--:|--:|---|",
     ...rows.map(rowText),
+    "",
+    goalsText(rows),
     "",
   ].join("\n");
 }
 
-function rowText({ name, ours, counterpart }: Row): string {
-  const theirs =
-    counterpart === undefined
-      ? ["–", "", "", "", ""]
-      : [
-          counterpart.name,
-          ...costCells(counterpart.cost),
-          (ours.wallSeconds / counterpart.cost.wallSeconds).toFixed(2),
-        ];
-  return `| ${[name, ...costCells(ours), ...theirs].join(" | ")} |`;
+function rowText(row: Row): string {
+  const { name, ours, counterpart, goal } = row;
+  const theirs = counterpart === undefined ? ["–", "", "", ""] : [counterpart.name, ...costCells(counterpart.cost)];
+  const ratio = wallRatio(row);
+  const verdict =
+    goal === undefined || ratio === undefined ? "" : `${goal.toFixed(2)} ${ratio <= goal ? "met" : "missed"}`;
+  return `| ${[name, ...costCells(ours), ...theirs, ratio?.toFixed(2) ?? "", verdict].join(" | ")} |`;
+}
+
+function wallRatio({ ours, counterpart }: Row): number | undefined {
+  return counterpart === undefined ? undefined : ours.wallSeconds / counterpart.cost.wallSeconds;
+}
+
+function goalsText(rows: readonly Row[]): string {
+  const withGoal = rows.filter((row) => row.goal !== undefined && wallRatio(row) !== undefined);
+  const met = withGoal.filter((row) => (wallRatio(row) ?? 0) <= (row.goal ?? 0));
+  const large = rows.filter(({ ours }) => ours.peakMemoryKib * 1024 > MEMORY_GOAL_BYTES).map(({ name }) => name);
+  return [
+    `Goals of time: ${met.length} of ${withGoal.length} met.`,
+    `Over ${formatBytes(MEMORY_GOAL_BYTES)} of memory: ${large.length === 0 ? "none" : large.join("; ")}.`,
+    "bootc is not compared: it is published as source without a package that holds its program.",
+  ].join(" ");
 }
 
 function costCells(cost: Cost): string[] {

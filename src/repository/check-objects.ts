@@ -15,12 +15,16 @@ export interface CheckObjectsRequest {
   readonly objectIds: readonly string[];
 }
 
-/** What is wrong with an object; undefined: nothing. */
-export type ObjectFault = { readonly kind: FindingKind; readonly detail?: string } | undefined;
+/** What is wrong with an object. */
+export interface ObjectFault {
+  readonly kind: FindingKind;
+  readonly detail?: string;
+}
 
 export interface CheckObjectsResponse {
   readonly kind: "checked";
-  readonly faults: readonly ObjectFault[];
+  /** Of those objects that have one, by their place in the request. */
+  readonly faults: ReadonlyMap<number, ObjectFault>;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -31,10 +35,15 @@ let buffer: Buffer | undefined;
  * since the kernel measures the stored descriptor only and notices damaged data when they are read.
  */
 export function checkObjects({ settings, objectIds }: CheckObjectsRequest): CheckObjectsResponse {
-  return { kind: "checked", faults: objectIds.map((objectId) => checkObject(settings, objectId)) };
+  const faults = new Map<number, ObjectFault>();
+  for (const [index, objectId] of objectIds.entries()) {
+    const fault = checkObject(settings, objectId);
+    if (fault !== undefined) faults.set(index, fault);
+  }
+  return { kind: "checked", faults };
 }
 
-function checkObject(settings: ObjectSettings, objectId: string): ObjectFault {
+function checkObject(settings: ObjectSettings, objectId: string): ObjectFault | undefined {
   let fd: number;
   try {
     fd = openRegularFile(objectFilePath(settings, objectId));
@@ -51,7 +60,7 @@ function checkObject(settings: ObjectSettings, objectId: string): ObjectFault {
   }
 }
 
-function measuredFault(settings: ObjectSettings, fd: number, objectId: string): ObjectFault {
+function measuredFault(settings: ObjectSettings, fd: number, objectId: string): ObjectFault | undefined {
   if (settings.protection === "offline") {
     const { digest } = readOfflineDescriptor(fd);
     return digest === objectId ? undefined : { kind: "object-digest-mismatch", detail: `measured ${digest}` };
@@ -65,7 +74,7 @@ function measuredFault(settings: ObjectSettings, fd: number, objectId: string): 
   return { kind: "object-digest-mismatch", detail: `measured ${digest}` };
 }
 
-function contentFault(settings: ObjectSettings, fd: number, objectId: string): ObjectFault {
+function contentFault(settings: ObjectSettings, fd: number, objectId: string): ObjectFault | undefined {
   buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
   const sizeBytes = settings.protection === "offline" ? readOfflineDescriptor(fd).sizeBytes : fstatSync(fd).size;
   const hasher = new VerityHasher(settings.algorithm);

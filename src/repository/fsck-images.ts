@@ -6,12 +6,23 @@ import type { Finding } from "./fsck-report.ts";
 import type { LinkEntry } from "./link-store.ts";
 import type { Repository } from "./repository.ts";
 
-/** Checks the images that the entries lead to. */
-export function checkImages(repository: Repository, entries: readonly LinkEntry[]): Finding[] {
-  return entries.flatMap((entry) => checkImage(repository, entry));
+/**
+ * Checks the images that the entries lead to.
+ * @param hasObject whether an object of that id is in the repository
+ */
+export function checkImages(
+  repository: Repository,
+  entries: readonly LinkEntry[],
+  hasObject: (objectId: string) => boolean,
+): Finding[] {
+  return entries.flatMap((entry) => checkImage(repository, entry, hasObject));
 }
 
-function checkImage(repository: Repository, { entry, objectId }: LinkEntry): Finding[] {
+function checkImage(
+  repository: Repository,
+  { entry, objectId }: LinkEntry,
+  hasObject: (objectId: string) => boolean,
+): Finding[] {
   const path = `images/${entry}`;
   const name: Finding[] =
     entry === objectId ? [] : [{ kind: "image-name-mismatch", path, detail: `it leads to object ${objectId}` }];
@@ -22,7 +33,7 @@ function checkImage(repository: Repository, { entry, objectId }: LinkEntry): Fin
     return [...name, { kind: "image-open-failed", path, detail: reasonOf(error) }];
   }
   try {
-    const missing = listErofsObjects(bytes).filter((id) => !repository.objects.has(id));
+    const missing = listErofsObjects(bytes).filter((id) => !hasObject(id));
     return [...name, ...missing.map((id): Finding => ({ kind: "image-missing-object", path, detail: id }))];
   } catch (error) {
     return [...name, { kind: "image-invalid", path, detail: reasonOf(error) }];

@@ -1,5 +1,6 @@
 /** Checking streams: header, what they refer to, and what they stand for. */
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
 import { readSplitStream } from "../splitstream/index.ts";
@@ -8,9 +9,14 @@ import type { LinkEntry } from "./link-store.ts";
 import type { Repository } from "./repository.ts";
 import { streamContent } from "./stream-content.ts";
 
+/** So many bytes are hashed in one go, about 2 ms, before the workers that hash objects get their next ones. */
+const TURN_BYTES = 2 << 20;
+
 export interface StreamCheckOptions {
   /** Also reassemble streams whose content id states a digest, and compare. */
   readonly contents: boolean;
+  /** Whether an object of that id is in the repository. */
+  readonly hasObject: (objectId: string) => boolean;
   readonly reporter: StepReporter;
 }
 
@@ -18,11 +24,11 @@ export interface StreamCheckOptions {
 export async function checkStreams(
   repository: Repository,
   entries: readonly LinkEntry[],
-  { contents, reporter }: StreamCheckOptions,
+  { contents, hasObject, reporter }: StreamCheckOptions,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [index, entry] of entries.entries()) {
-    const references = checkStreamReferences(repository, entry);
+    const references = checkStreamReferences(repository, entry, hasObject);
     findings.push(...references);
     if (contents && references.length === 0) findings.push(...(await checkStreamContent(repository, entry)));
     reporter.progress(index + 1, entries.length, "items");
@@ -30,7 +36,11 @@ export async function checkStreams(
   return findings;
 }
 
-function checkStreamReferences(repository: Repository, { entry, objectId }: LinkEntry): Finding[] {
+function checkStreamReferences(
+  repository: Repository,
+  { entry, objectId }: LinkEntry,
+  hasObject: (objectId: string) => boolean,
+): Finding[] {
   const path = `streams/${entry}`;
   let bytes: Uint8Array;
   try {
@@ -40,8 +50,8 @@ function checkStreamReferences(repository: Repository, { entry, objectId }: Link
   }
   try {
     const stream = readSplitStream(bytes, { algorithm: repository.algorithm });
-    const objects = stream.objectRefs.filter((id) => !repository.objects.has(id));
-    const named = [...stream.namedRefs].filter(([, id]) => !repository.objects.has(id));
+    const objects = stream.objectRefs.filter((id) => !hasObject(id));
+    const named = [...stream.namedRefs].filter(([, id]) => !hasObject(id));
     return [
       ...objects.map((id): Finding => ({ kind: "missing-object-ref", path, detail: id })),
       ...named.map(([name, id]): Finding => ({ kind: "missing-named-ref", path, detail: `ref ${name}: ${id}` })),
@@ -58,7 +68,14 @@ async function checkStreamContent(repository: Repository, { entry, objectId }: L
   if (stated === undefined) return [];
   const hash = createHash("sha256");
   try {
-    for await (const piece of streamContent(repository, objectId)) hash.update(piece);
+    let sinceTurnBytes = 0;
+    for await (const piece of streamContent(repository, objectId)) {
+      hash.update(piece);
+      sinceTurnBytes += piece.length;
+      if (sinceTurnBytes < TURN_BYTES) continue;
+      sinceTurnBytes = 0;
+      await setImmediate();
+    }
   } catch (error) {
     if (!(error instanceof SealrootError) && !hasErrno(error, "EIO")) throw error;
     return [{ kind: "stream-read-failed", path, detail: reasonOf(error) }];

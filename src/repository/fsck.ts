@@ -1,5 +1,4 @@
 /** Checking a whole repository (spec/repository.md 7). */
-import { lstatSync } from "node:fs";
 import { relative } from "node:path";
 import { reasonOf } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter, silent } from "../events/index.ts";
@@ -20,26 +19,29 @@ export interface FsckOptions {
   readonly events?: EventSink;
 }
 
-/** A batch of objects is sent at this many bytes or objects. */
-const BATCH_BYTES = 8 << 20;
-const BATCH_OBJECTS = 256;
+/** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
+const BATCH_OBJECTS = 64;
 
 /** Checks everything and changes nothing. Objects are hashed in parallel. */
 export async function checkRepository(repository: Repository, options: FsckOptions = {}): Promise<FsckReport> {
   const events = options.events ?? silent;
   const metadata = await runStep(events, "check meta.json", () => checkMeta(repository));
   const streamLinks = checkLinks(repository.path, "streams", repository.algorithm);
+  const listing = listObjects(repository);
+  const hasObject = (objectId: string) => listing.objectIds.has(objectId);
   // Workers hash the objects while this thread reassembles the streams.
   const [objects, streamFindings] = await Promise.all([
     options.metadataOnly === true || options.withoutObjects === true
       ? { checked: 0, findings: [] }
-      : runStep(events, "check objects", (reporter) => checkAllObjects(repository, reporter)),
+      : runStep(events, "check objects", (reporter) => checkAllObjects(repository, listing, reporter)),
     runStep(events, "check streams", (reporter) =>
-      checkStreams(repository, streamLinks.entries, { contents: options.metadataOnly !== true, reporter }),
+      checkStreams(repository, streamLinks.entries, { contents: options.metadataOnly !== true, hasObject, reporter }),
     ),
   ]);
   const imageLinks = checkLinks(repository.path, "images", repository.algorithm);
-  const imageFindings = await runStep(events, "check images", () => checkImages(repository, imageLinks.entries));
+  const imageFindings = await runStep(events, "check images", () =>
+    checkImages(repository, imageLinks.entries, hasObject),
+  );
   const streams = [...streamLinks.findings, ...streamFindings].sort(byPath);
   const images = [...imageLinks.findings, ...imageFindings].sort(byPath);
   const errors = [...metadata, ...objects.findings, ...streams, ...images];
@@ -85,47 +87,54 @@ function checkMeta(repository: Repository): Finding[] {
   }
 }
 
+interface ObjectListing {
+  /** A look here costs a fiftieth of one at the file system, and images name every object. */
+  readonly objectIds: ReadonlySet<string>;
+  readonly findings: readonly Finding[];
+}
+
+function listObjects(repository: Repository): ObjectListing {
+  const objectIds = new Set<string>();
+  const findings: Finding[] = [];
+  for (const { objectId, path, kind } of repository.objects.entries()) {
+    if (objectId !== undefined && kind === "file") objectIds.add(objectId);
+    else findings.push({ kind: "object-invalid-name", path: relative(repository.path, path) });
+  }
+  return { objectIds, findings };
+}
+
 async function checkAllObjects(
   repository: Repository,
+  listing: ObjectListing,
   reporter: StepReporter,
 ): Promise<{ checked: number; findings: Finding[] }> {
-  const findings: Finding[] = [];
+  const findings = [...listing.findings];
   const underWay = new Set<Promise<void>>();
-  let checked = 0;
   let done = 0;
-  let batch: string[] = [];
-  let batchBytes = 0;
-  const send = () => {
-    const objectIds = batch;
-    batch = [];
-    batchBytes = 0;
+  const send = (objectIds: readonly string[]) => {
     const request = { kind: "check-objects", settings: repository.objects.settings, objectIds } as const;
     const answer: Promise<void> = repository.workers.run(request).then((response) => {
       underWay.delete(answer);
       done += objectIds.length;
-      reporter.progress(done, undefined, "items");
+      reporter.progress(done, listing.objectIds.size, "items");
       if (response.kind !== "checked") return;
-      for (const [index, fault] of response.faults.entries()) {
-        const path = relative(repository.path, repository.objects.path(objectIds[index] ?? ""));
-        if (fault !== undefined) findings.push({ ...fault, path });
+      for (const [index, fault] of response.faults) {
+        findings.push({ ...fault, path: relative(repository.path, repository.objects.path(objectIds[index] ?? "")) });
       }
     });
     underWay.add(answer);
   };
-  for (const { objectId, path, kind } of repository.objects.entries()) {
-    checked++;
-    if (objectId === undefined || kind !== "file") {
-      findings.push({ kind: "object-invalid-name", path: relative(repository.path, path) });
-      continue;
-    }
+  let batch: string[] = [];
+  for (const objectId of listing.objectIds) {
     batch.push(objectId);
-    batchBytes += lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    if (batchBytes >= BATCH_BYTES || batch.length >= BATCH_OBJECTS) send();
+    if (batch.length < BATCH_OBJECTS) continue;
+    send(batch);
+    batch = [];
     if (underWay.size >= 4 * repository.workers.size) await Promise.race(underWay);
   }
-  if (batch.length > 0) send();
+  if (batch.length > 0) send(batch);
   await Promise.all(underWay);
-  return { checked, findings: findings.sort(byPath) };
+  return { checked: listing.objectIds.size + listing.findings.length, findings: findings.sort(byPath) };
 }
 
 function byPath(a: Finding, b: Finding): number {

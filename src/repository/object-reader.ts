@@ -5,7 +5,8 @@ import { checkOpenedObject } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 import { openRegularFile } from "./regular-file.ts";
 
-const CHUNK_BYTES = 1 << 20;
+/** Length of the pieces that objects are read in. */
+export const OBJECT_CHUNK_BYTES = 1 << 20;
 /** Largest object that is read whole: split streams and images; the latter have the same limit. */
 export const WHOLE_OBJECT_MAX_BYTES = 2 ** 30;
 
@@ -19,8 +20,11 @@ export interface OpenObject extends Disposable {
   bytes(): Buffer;
   /** The bytes `start..end` (half-open, inside the object). */
   range(start: number, end: number): Buffer;
-  /** The bytes in pieces of up to 1 MiB, each valid until the next is asked for. */
-  chunks(): Generator<Buffer>;
+  /**
+   * The bytes in pieces, each valid until the next is asked for.
+   * @param buffer for reading, the largest piece; absent: of up to 1 MiB, made for this object
+   */
+  chunks(buffer?: Buffer): Generator<Buffer>;
   close(): void;
 }
 
@@ -80,8 +84,7 @@ class ObjectFile implements OpenObject {
     return target;
   }
 
-  *chunks(): Generator<Buffer> {
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, this.sizeBytes));
+  *chunks(buffer = Buffer.allocUnsafe(Math.min(OBJECT_CHUNK_BYTES, this.sizeBytes))): Generator<Buffer> {
     for (let at = 0; at < this.sizeBytes; at += buffer.length) {
       const chunk = buffer.subarray(0, Math.min(buffer.length, this.sizeBytes - at));
       this.#fill(chunk, at);

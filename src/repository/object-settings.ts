@@ -1,5 +1,4 @@
 /** What whoever writes or reads objects must know about the repository. Plain data: it is sent to worker threads. */
-import { join } from "node:path";
 import { DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
 
 /**
@@ -20,7 +19,8 @@ export interface ObjectSettings {
 
 /** Path of the object's file. */
 export function objectFilePath(settings: ObjectSettings, objectId: string): string {
-  return join(settings.directory, objectId.slice(0, 2), objectId.slice(2));
+  // join() would normalize the whole path again, 2 us for each of the calls a stored object takes.
+  return `${settings.directory}/${objectId.slice(0, 2)}/${objectId.slice(2)}`;
 }
 
 /** Length of an object's file name below its two-digit directory. */

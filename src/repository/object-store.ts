@@ -115,7 +115,7 @@ export class ObjectStore {
           file.name.length === objectFileNameLength(this.settings.algorithm) && /^[0-9a-f]+$/.test(file.name);
         yield {
           objectId: wellNamed ? `${directory.name}${file.name}` : undefined,
-          path: join(path, file.name),
+          path: `${path}/${file.name}`,
           kind: file.isFile() ? "file" : "other",
         };
       }

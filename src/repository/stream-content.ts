@@ -1,6 +1,7 @@
 /** The bytes that a stream stands for. */
 import { corrupt } from "../errors/index.ts";
 import { readSplitStream, streamParts } from "../splitstream/index.ts";
+import { OBJECT_CHUNK_BYTES } from "./object-reader.ts";
 import type { Repository } from "./repository.ts";
 
 /**
@@ -12,6 +13,8 @@ import type { Repository } from "./repository.ts";
  */
 export async function* streamContent(repository: Repository, streamId: string): AsyncGenerator<Uint8Array> {
   const stream = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
+  // One for all objects: fresh memory for each would cost as much as reading it.
+  const buffer = Buffer.allocUnsafe(OBJECT_CHUNK_BYTES);
   let sizeBytes = 0;
   const count = (bytes: number) => {
     sizeBytes += bytes;
@@ -26,7 +29,7 @@ export async function* streamContent(repository: Repository, streamId: string): 
     }
     using object = repository.objects.open(part.objectId);
     count(object.sizeBytes);
-    yield* object.chunks();
+    yield* object.chunks(buffer);
   }
   if (sizeBytes !== stream.sizeBytes) throw otherLength(streamId, String(sizeBytes), stream.sizeBytes);
 }

@@ -1,8 +1,6 @@
 /** sigstore bundles: the JSON file of a signature and what is needed to verify it (spec/chunked-and-policy.md 2.2). */
-
 import { SealrootError } from "../../errors/index.ts";
-import type { Descriptor } from "../documents.ts";
-import { readManifest } from "../documents.ts";
+import { type Descriptor, readManifest } from "../documents.ts";
 import { Fields } from "./fields.ts";
 import type { SignatureStore } from "./signature-store.ts";
 import { parseStrictJson } from "./strict-json.ts";
@@ -93,7 +91,7 @@ function readEnvelope(fields: Fields): BundleContent {
   fields.exactly(["payload", "payloadType", "signatures"]);
   const signatures = fields.list("signatures");
   if (signatures.length !== 1) throw fields.refused("signatures", "holds more than one");
-  const signature = Fields.of(signatures[0], WHAT, fields.placeOf("signatures[0]"));
+  const signature = Fields.of(signatures[0], WHAT, `${fields.placeOf("signatures")}[0]`);
   signature.only(["sig", "keyid"]);
   return {
     kind: "dsse",

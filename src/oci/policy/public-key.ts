@@ -53,18 +53,28 @@ export function readPublicKey(pem: Uint8Array, origin: string): VerificationKey 
   return { key, spki: key.export({ format: "der", type: "spki" }), origin };
 }
 
-/** @throws SealrootError `unsupported` for a kind of key that no signature here is made with */
-export function assertUsable(key: KeyObject, origin: string): void {
+function assertUsable(key: KeyObject, origin: string): void {
+  if (isUsable(key)) return;
   const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  const type = key.asymmetricKeyType;
-  if (type === "ed25519") return;
-  if (type === "ec" && CURVES.includes(namedCurve)) return;
-  if (type === "rsa" && modulusLength >= RSA_MIN_BITS) return;
-  const kind = type === "rsa" ? `RSA of ${modulusLength} bits` : `${type ?? ""} ${namedCurve}`.trim();
+  const type = key.asymmetricKeyType ?? "";
+  const kind = type === "rsa" ? `RSA of ${modulusLength} bits` : `${type} ${namedCurve}`.trim();
   throw new SealrootError("unsupported", `Cannot use the public key of ${origin}: ${kind} is not accepted`, {
     path: origin,
     hint: "use ECDSA P-256, Ed25519, or RSA of at least 2048 bits",
   });
+}
+
+/** True for a kind of key that signatures are made with here. */
+export function isUsable({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): boolean {
+  const { namedCurve = "", modulusLength = 0 } = asymmetricKeyDetails;
+  switch (asymmetricKeyType) {
+    case "ed25519":
+      return true;
+    case "ec":
+      return CURVES.includes(namedCurve);
+    default:
+      return asymmetricKeyType === "rsa" && modulusLength >= RSA_MIN_BITS;
+  }
 }
 
 /**

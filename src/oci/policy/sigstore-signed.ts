@@ -6,7 +6,7 @@ import { decodeBase64 } from "./fields.ts";
 import { acceptsIdentity } from "./identity.ts";
 import { loadMaterial, readCertificates, readPem } from "./material.ts";
 import { readPayload } from "./payload.ts";
-import { assertUsable, loadPublicKeys, type VerificationKey, verifySignature } from "./public-key.ts";
+import { isUsable, loadPublicKeys, type VerificationKey, verifySignature } from "./public-key.ts";
 import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
 import { verifyRekorSet } from "./rekor.ts";
 import type { FulcioRoot, Material, PkiRoot, SigstoreSigned } from "./requirements.ts";
@@ -151,7 +151,7 @@ function requireEmail({ emails }: Signer, email: string): void {
 }
 
 function requireSignatureOf({ key }: Signer, { payload }: CosignSignature, raw: Uint8Array): void {
-  assertUsable(key, "the certificate");
+  if (!isUsable(key)) throw rejected("the certificate is for a key of a kind that is not accepted");
   if (!verifySignature(key, payload, raw)) throw rejected("cryptographic signature verification failed");
 }
 

@@ -34,7 +34,7 @@ export function isDigestOf(digest: string, { bytes }: SignedDocument): boolean {
   return createHash(algorithm).update(bytes).digest("hex") === hex;
 }
 
-/** @throws SealrootError `untrusted` when it is about other bytes */
+/** @throws SealrootError `untrusted` when a bundle is about other bytes */
 export function requireSameBytes(sha256: Uint8Array, { bytes, digest }: SignedDocument): void {
   if (!createHash("sha256").update(bytes).digest().equals(sha256)) {
     throw rejected(`the bundle is for sha256:${Buffer.from(sha256).toString("hex")}, not for ${digest}`);

@@ -310,6 +310,8 @@ test("bundles: only cosign's statement about this image, in an envelope with one
     (bundle) => `${bundle}x`,
   ];
   for (const change of changes) assert.match(await judge(Buffer.from(change(text))), /^untrusted: /, change(text));
+  const unknown = Buffer.from(text.replace('{"sig":', '{"x":1,"sig":'));
+  assert.match(await judge(unknown), /: dsseEnvelope\.signatures\[0\]\.x is not known here; known are sig, keyid$/);
   const certificate = bundleOf(keys.privateKey, good, { certificate: { rawBytes: "AAAA" } });
   assert.match(await judge(certificate), /signed with a certificate, not with a key$/);
 });

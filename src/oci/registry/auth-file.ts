@@ -100,7 +100,8 @@ function credentialsOf(entry: AuthEntry | undefined, key: string, path: string):
     throw new SealrootError("corrupt", `Cannot read credentials: ${path}: auth of "${key}" is not base64`, { path });
   }
   // Some writers pad the password with NUL bytes.
-  const text = Buffer.from(entry.auth, "base64").toString("utf8").replace(/\0+$/, "");
+  const bytes = Buffer.from(entry.auth, "base64");
+  const text = bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1).toString("utf8");
   const colon = text.indexOf(":");
   if (colon === -1) return undefined;
   return { type: "password", userName: text.slice(0, colon), password: text.slice(colon + 1) };

@@ -100,8 +100,8 @@ function refuseVersion1(document: unknown, path: string): void {
 
 function ruleOf(entry: v.InferOutput<typeof registrySchema>, path: string): RegistryRule {
   const wrong = (reason: string) => new SealrootError("corrupt", `Cannot read ${path}: ${reason}`, { path });
-  const place = entry.location?.replace(/\/+$/, "") || undefined;
-  const prefix = (entry.prefix || place)?.replace(/\/+$/, "");
+  const place = withoutEndSlashes(entry.location ?? "") || undefined;
+  const prefix = withoutEndSlashes(entry.prefix ?? "") || place;
   if (prefix === undefined) throw wrong("a [[registry]] has neither prefix nor location");
   const isWildcard = prefix.startsWith("*.");
   if (place === undefined && !isWildcard) throw wrong(`registry "${prefix}": location is missing`);
@@ -115,7 +115,14 @@ function ruleOf(entry: v.InferOutput<typeof registrySchema>, path: string): Regi
       throw wrong(`registry "${prefix}": pull-from-mirror and mirror-by-digest-only exclude each other`);
     }
     const pulls = own ?? (digestOnly === true ? "digest-only" : "all");
-    return { location: mirror.location.replace(/\/+$/, ""), isInsecure: mirror.insecure, pulls };
+    return { location: withoutEndSlashes(mirror.location), isInsecure: mirror.insecure, pulls };
   });
   return { prefix, location: place, isInsecure: entry.insecure, isBlocked: entry.blocked, mirrors };
+}
+
+/** Not by an expression: its time would grow with the square of the slashes. */
+function withoutEndSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === "/") end--;
+  return text.slice(0, end);
 }

@@ -89,6 +89,7 @@ const registriesTarget: FuzzTarget = {
     Buffer.from(
       'credential-helpers = ["a"]\n[[registry]]\nprefix = "*.a"\nblocked = true\nmirror-by-digest-only = true\n',
     ),
+    Buffer.from(`[[registry]]\nprefix = "${"/".repeat(5000)}a"\nlocation = "b"\n`),
     ...savedCorpus("registries-conf"),
   ],
   run(input) {

@@ -143,6 +143,12 @@ test("what contradicts itself, has a scheme or is of version 1 is refused with t
   }
 });
 
+test("many slashes take no more time than other letters", () => {
+  const slashes = "/".repeat(200_000);
+  const { rules } = parseRegistries(`[[registry]]\nprefix = "a${slashes}b${slashes}"\nlocation = "c${slashes}"`, "t");
+  assert.deepEqual([rules[0]?.prefix.length, rules[0]?.location], [200_002, "c"]);
+});
+
 test("files: the user's main file hides the system's; drop-ins replace whole rules, in the order of their names", async () => {
   const paths = await emptyHost(scratch.path);
   const { rules, credentialHelpers } = await readRegistriesConfiguration(paths);

@@ -8,7 +8,7 @@ import { type Endpoint, endpointName, interfaceHost } from "./endpoint.ts";
 import { HttpClient } from "./http-client.ts";
 import type { HttpMethod, HttpRequest } from "./http-request.ts";
 import type { HttpResponse } from "./http-response.ts";
-import { isNotTls } from "./network-error.ts";
+import { isNotTls, networkCode } from "./network-error.ts";
 import type { Credentials, RegistryLimits, RegistryOptions } from "./options.ts";
 
 export interface RegistryRequest {
@@ -170,16 +170,20 @@ export class RegistryClient {
       const url = new URL(path, this.#base(scheme));
       return this.#http.send({ method, url, headers: this.#ownHeaders(url, headers ?? {}), ...rest });
     };
-    if (this.#scheme !== undefined) return send(this.#scheme);
+    this.#scheme ??= await this.#findScheme();
+    return send(this.#scheme);
+  }
+
+  /** One try, as what is no TLS will not become it. Without a port, HTTP has another one than HTTPS. */
+  async #findScheme(): Promise<Scheme> {
+    const url = this.#base("https");
     try {
-      const response = await send("https");
-      this.#scheme = "https";
-      return response;
+      (await this.#http.send({ method: "HEAD", url: new URL("/v2/", url), repeatable: false })).discard();
+      return "https";
     } catch (error) {
-      if (!isNotTls(error)) throw error;
-      const response = await send("http");
-      this.#scheme = "http";
-      return response;
+      const isClosed = networkCode(error) === "ECONNREFUSED" && url.port === "";
+      if (isNotTls(error) || isClosed) return "http";
+      throw error;
     }
   }
 

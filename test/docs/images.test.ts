@@ -17,7 +17,16 @@ test("docs/images.md: the policies accept and refuse as shown", () => {
     assert.ok(policy !== undefined && others.length === 0);
     writeFileSync(join(directory.path, name), policy);
   }
-  const session = fencedBlocks(document, "console signatures").join("");
+  assertSession(fencedBlocks(document, "console signatures").join(""), directory.path);
+});
+
+test("docs/images.md: pulling goes as shown", () => {
+  using directory = temporaryDirectory();
+  assertSession(fencedBlocks(readDocument("images.md"), "console pulling").join(""), directory.path);
+});
+
+/** Runs the commands of a session and compares all they print. */
+function assertSession(session: string, directory: string): void {
   const commands = [...session.matchAll(/^\$ (.+)$/gm)].map((match) => match[1] ?? "");
   assert.ok(commands.length >= 5);
   const script = ["umask 022", ...commands.flatMap((command) => [`cat <<'END'\n$ ${command}\nEND`, command])];
@@ -26,9 +35,9 @@ test("docs/images.md: the policies accept and refuse as shown", () => {
     PATH: [join(CHECKOUT, "bin"), process.env.PATH].join(delimiter),
     ...{ SEALROOT: CHECKOUT, LC_ALL: "C" },
   };
-  const { stdout } = spawnSync("sh", ["-c", script.join("\n")], { cwd: directory.path, env, encoding: "utf8" });
+  const { stdout } = spawnSync("sh", ["-c", script.join("\n")], { cwd: directory, env, encoding: "utf8" });
   assert.equal(stdout, session);
-});
+}
 
 test("docs/images.md: the requirements for bundles are read as they stand", () => {
   const requirements = fencedBlocks(readDocument("images.md"), "json").filter((block) =>

@@ -2,6 +2,7 @@
 import type { FuzzTarget } from "../target.ts";
 import { tarSplitTarget, tocTarget } from "./chunked.ts";
 import { gzipTarget, zstdTarget } from "./compression.ts";
+import { dockerArchiveTarget } from "./docker-archive.ts";
 import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
 import { metaTarget } from "./meta.ts";
@@ -24,5 +25,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   metaTarget,
   ...policyTargets,
   ...registryTargets,
+  dockerArchiveTarget,
   repositoryTarget,
 ];

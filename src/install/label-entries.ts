@@ -19,7 +19,7 @@ export function labelEntries(entries: readonly DiskEntry[], policy: SelinuxPolic
     const path = policyPath(entry.path, policy, policyPaths);
     if (entry.kind === "hard-link" || entry.metadata.xattrs.has(LABEL_XATTR)) continue;
     const label = policy.labelOf(path, entry.kind);
-    if (label !== undefined) entry.metadata.xattrs.set(LABEL_XATTR, label);
+    if (label !== undefined) entry.metadata.xattrs = new Map(entry.metadata.xattrs).set(LABEL_XATTR, label);
   }
 }
 

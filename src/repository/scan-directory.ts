@@ -11,6 +11,7 @@ import {
   kindOfMode,
   type LeafNode,
   type Metadata,
+  NO_XATTRS,
   newDirectory,
 } from "../tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../verity/index.ts";
@@ -104,7 +105,9 @@ class DirectoryScan {
       await this.#queue.room();
     }
     const { newObjects, sharedObjects } = await this.#queue.finish();
-    const readContent: ContentReader = (content, at) => readAgain(rootPath, content, at, this.#options.algorithm);
+    const { algorithm } = this.#options;
+    // Without `this`, which holds the table of all inodes.
+    const readContent: ContentReader = (content, at) => readAgain(rootPath, content, at, algorithm);
     return { root, inodes: this.#inodes, newObjects, sharedObjects, readContent };
   }
 
@@ -179,7 +182,8 @@ function resolveRoot(path: string): string {
 
 function metadataOf(path: Buffer): { readonly stat: BigIntStats; readonly metadata: Metadata } {
   const stat = lstatSync(path, { bigint: true });
-  return { stat, metadata: metadataOfStat(stat, readXattrs(path)) };
+  const xattrs = readXattrs(path);
+  return { stat, metadata: metadataOfStat(stat, xattrs.size === 0 ? NO_XATTRS : xattrs) };
 }
 
 function fileContent(content: FileScanContent, sizeBytes: number): FileContent {

@@ -1,6 +1,5 @@
 /** What stat(2) says about scanned files, on its way between threads: eight numbers a file in one array. */
 import type { BigIntStats } from "node:fs";
-import type { ByteString } from "../bytes/index.ts";
 import { type Metadata, PERMISSION_MASK } from "../tree/index.ts";
 
 const NUMBERS = 8;
@@ -23,8 +22,7 @@ export interface FileFacts {
   readonly metadata: Metadata;
 }
 
-/** @param xattrs become the metadata's own */
-export function scanFactsAt(facts: BigInt64Array, index: number, xattrs: Map<ByteString, Uint8Array>): FileFacts {
+export function scanFactsAt(facts: BigInt64Array, index: number, xattrs: Metadata["xattrs"]): FileFacts {
   const at = NUMBERS * index;
   const number = (offset: number) => Number(facts[at + offset]);
   return {
@@ -42,8 +40,7 @@ export function scanFactsAt(facts: BigInt64Array, index: number, xattrs: Map<Byt
   };
 }
 
-/** @param xattrs become the metadata's own */
-export function metadataOfStat(stat: BigIntStats, xattrs: Map<ByteString, Uint8Array>): Metadata {
+export function metadataOfStat(stat: BigIntStats, xattrs: Metadata["xattrs"]): Metadata {
   const { seconds, nanoseconds } = timeOf(stat);
   return {
     mode: Number(stat.mode) & PERMISSION_MASK,

@@ -2,7 +2,7 @@
 import { lstatSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { ByteString } from "../bytes/index.ts";
-import { INLINE_CONTENT_MAX_BYTES } from "../tree/index.ts";
+import { INLINE_CONTENT_MAX_BYTES, NO_XATTRS } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { handleObjectRequest, type ObjectResponse } from "./object-jobs.ts";
 import type { ObjectSettings } from "./object-settings.ts";
@@ -122,7 +122,7 @@ export class FileReadQueue {
     this.#newObjects += response.newObjects;
     this.#sharedObjects += response.sharedObjects;
     for (const [index, content] of response.contents.entries()) {
-      const xattrs = response.xattrs.get(index) ?? new Map<ByteString, Uint8Array>();
+      const xattrs = response.xattrs.get(index) ?? NO_XATTRS;
       receivers[index]?.(scanFactsAt(response.facts, index, xattrs), content);
     }
   }

@@ -1,6 +1,6 @@
 /** New nodes. */
 import type { ByteString } from "../bytes/index.ts";
-import type { DirectoryNode, Metadata } from "./node.ts";
+import { type DirectoryNode, type Metadata, NO_XATTRS } from "./node.ts";
 
 /**
  * Metadata from those fields that are not zero. The default is what a layer merge starts its root with: everything
@@ -13,7 +13,7 @@ export function newMetadata(fields: Partial<Metadata> = {}): Metadata {
     gid: fields.gid ?? 0,
     mtimeSeconds: fields.mtimeSeconds ?? 0n,
     mtimeNanoseconds: fields.mtimeNanoseconds ?? 0,
-    xattrs: fields.xattrs ?? new Map(),
+    xattrs: fields.xattrs ?? NO_XATTRS,
   };
 }
 
@@ -22,7 +22,14 @@ export function newDirectory(metadata: Metadata = newMetadata()): DirectoryNode 
   return { kind: "directory", metadata, entries: new Map() };
 }
 
-/** A copy that shares no mutable part (xattr values are never changed in place and stay shared). */
+/** A copy that shares no mutable part (xattrs and their values are never changed in place and stay shared). */
 export function copyMetadata(metadata: Metadata): Metadata {
-  return { ...metadata, xattrs: new Map<ByteString, Uint8Array>(metadata.xattrs) };
+  return { ...metadata };
+}
+
+/** Takes away all xattrs but those whose name is to stay. */
+export function keepXattrs(metadata: Metadata, stays: (name: ByteString) => boolean): void {
+  if (metadata.xattrs.size === 0) return;
+  const kept = [...metadata.xattrs].filter(([name]) => stays(name));
+  metadata.xattrs = kept.length === 0 ? NO_XATTRS : new Map(kept);
 }

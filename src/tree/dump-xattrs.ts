@@ -2,6 +2,7 @@
 import { type ByteString, byteString, bytesOf } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { unescapeField } from "./dump-escape.ts";
+import { NO_XATTRS } from "./node.ts";
 import { NAME_MAX_BYTES } from "./path.ts";
 
 const VALUE_MAX_BYTES = 65535;
@@ -36,7 +37,8 @@ export class XattrInterner {
 }
 
 /** The xattrs of a line. Of two with one name the later wins. */
-export function parseXattrs(texts: readonly string[], interner: XattrInterner): Map<ByteString, Uint8Array> {
+export function parseXattrs(texts: readonly string[], interner: XattrInterner): ReadonlyMap<ByteString, Uint8Array> {
+  if (texts.length === 0) return NO_XATTRS;
   const xattrs = new Map<ByteString, Uint8Array>();
   let spaceBytes = 12;
   for (const text of texts) {

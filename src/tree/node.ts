@@ -15,9 +15,12 @@ export interface Metadata {
   mtimeSeconds: bigint;
   /** 0..999_999_999 */
   mtimeNanoseconds: number;
-  /** Full names to values; iteration order has no meaning. */
-  xattrs: Map<ByteString, Uint8Array>;
+  /** Full names to values; iteration order has no meaning. Replaced as a whole, since most inodes share one: {@link NO_XATTRS}. */
+  xattrs: ReadonlyMap<ByteString, Uint8Array>;
 }
+
+/** What most inodes have. A map of its own for each of them would be a third of a tree's memory. */
+export const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 
 export interface DirectoryNode {
   readonly kind: "directory";

@@ -1,5 +1,6 @@
 /** What mkcomposefs can leave out of a directory it scans (its manual page; spec/erofs.md 6, "C scan"). */
 import type { ByteString } from "../bytes/index.ts";
+import { keepXattrs } from "./create.ts";
 import type { DirectoryNode, Metadata } from "./node.ts";
 import { allDirectories } from "./walk.ts";
 
@@ -27,9 +28,7 @@ export function filterScan(root: DirectoryNode, filter: ScanFilter): void {
 function filterMetadata(metadata: Metadata, filter: ScanFilter): void {
   const isKept = (name: ByteString) =>
     filter.xattrs === "all" || (filter.xattrs === "user" && name.startsWith("user."));
-  for (const name of metadata.xattrs.keys()) {
-    if (!isKept(name)) metadata.xattrs.delete(name);
-  }
+  keepXattrs(metadata, isKept);
   if (!filter.atEpoch) return;
   metadata.mtimeSeconds = 0n;
   metadata.mtimeNanoseconds = 0;

@@ -71,8 +71,11 @@ class Labeller {
 }
 
 function setLabel(metadata: Metadata, label: Uint8Array | undefined): void {
-  if (label === undefined) metadata.xattrs.delete(LABEL_XATTR);
-  else metadata.xattrs.set(LABEL_XATTR, label);
+  if (label === undefined && !metadata.xattrs.has(LABEL_XATTR)) return;
+  const xattrs = new Map(metadata.xattrs);
+  if (label === undefined) xattrs.delete(LABEL_XATTR);
+  else xattrs.set(LABEL_XATTR, label);
+  metadata.xattrs = xattrs;
 }
 
 function sameLabel(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

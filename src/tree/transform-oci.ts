@@ -1,7 +1,7 @@
 /** What is done to a merged tree before it becomes an image (spec/oci.md 4, transform_for_oci). */
 import type { ByteString } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import { copyMetadata } from "./create.ts";
+import { copyMetadata, keepXattrs } from "./create.ts";
 import type { DirectoryNode, Metadata } from "./node.ts";
 import { subdirectory } from "./path.ts";
 import { allDirectories } from "./walk.ts";
@@ -52,7 +52,5 @@ export function requiredDirectory(root: DirectoryNode, name: ByteString): Direct
 }
 
 function filterXattrs(metadata: Metadata, keepUser: boolean): void {
-  for (const name of metadata.xattrs.keys()) {
-    if (name !== "security.capability" && !(keepUser && name.startsWith("user."))) metadata.xattrs.delete(name);
-  }
+  keepXattrs(metadata, (name) => name === "security.capability" || (keepUser && name.startsWith("user.")));
 }

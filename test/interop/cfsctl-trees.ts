@@ -125,9 +125,9 @@ function compareReading(repository: Repository, tree: DirectoryNode, scratch: st
 function readableByCfsctl(tree: DirectoryNode, version: (typeof VERSIONS)[number]): DirectoryNode {
   const copy = cloneTree(tree);
   for (const { node, parent, name } of walkTree(copy)) {
-    for (const xattr of node.metadata.xattrs.keys()) {
-      if (xattr.startsWith("trusted.overlay.")) node.metadata.xattrs.delete(xattr);
-    }
+    node.metadata.xattrs = new Map(
+      [...node.metadata.xattrs].filter(([xattr]) => !xattr.startsWith("trusted.overlay.")),
+    );
     if (version === 2) node.metadata.mtimeNanoseconds = 0;
     const isWhiteout = node.kind === "character-device" && node.rdev === 0;
     if (parent === copy && isWhiteout && /^[0-9a-f]{2}$/i.test(name)) copy.entries.delete(name);

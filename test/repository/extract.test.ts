@@ -208,7 +208,9 @@ test("an attribute that the file system does not take is named, and can be left 
   using scratch = temporaryDirectory();
   using repository = await newRepository(join(scratch.path, "repo"));
   const root = directory({ link: symlink("x") });
-  root.entries.get(bytes("link"))?.metadata.xattrs.set(bytes("user.a"), Buffer.from("v"));
+  const link = root.entries.get(bytes("link"));
+  assert.ok(link !== undefined);
+  link.metadata.xattrs = new Map([[bytes("user.a"), Buffer.from("v")]]);
   const target = join(scratch.path, "out");
   await assert.rejects(extractTree(repository, root, target, { sameOwner: false, xattrs: true }), {
     code: "no-access",

@@ -91,7 +91,7 @@ test("transformForBoot() empties /boot and /sysroot and keeps their nanoseconds"
 
 test("transformForBoot() takes labels away when the image has no policy", () => {
   const root = bootable();
-  root.metadata.xattrs.set(bytes("security.selinux"), Buffer.from("x"));
+  root.metadata.xattrs = new Map([[bytes("security.selinux"), Buffer.from("x")]]);
   transformForBoot(root, undefined);
   assert.equal(root.metadata.xattrs.size, 0);
 });

@@ -1,8 +1,8 @@
 /** Taking over a file that exists: sharing its blocks or its inode instead of copying it (spec/repository.md 3.2). */
-import { fstatSync, mkdirSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { hasErrno } from "../errors/index.ts";
-import { linkOpenFile, measureVerity } from "../platform/index.ts";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { cloneBlocks, linkOpenFile, measureVerity, openUnnamedFile } from "../platform/index.ts";
 import { ObjectDraft, type StoredObject } from "./object-draft.ts";
 import { verityNeeded, verityOn } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
@@ -31,6 +31,30 @@ export function cloneFile(settings: ObjectSettings, fd: number, buffer: Buffer):
   } finally {
     draft.abort();
   }
+}
+
+/**
+ * A file without a name beside the objects that shares the blocks of an open file.
+ *
+ * @returns its descriptor, which the caller closes; undefined where the file systems cannot do that, and when the file
+ *   is not `sizeBytes` long
+ */
+export function cloneUnnamed(settings: ObjectSettings, fd: number, sizeBytes: number): number | undefined {
+  const { directory } = settings;
+  const pair = `${fstatSync(fd).dev}:${directory}`;
+  if (withoutClones.has(pair)) return undefined;
+  let cloneFd: number | undefined;
+  try {
+    mkdirSync(directory, { recursive: true });
+    cloneFd = openUnnamedFile(directory, 0o600);
+    if (cloneFd === undefined || !cloneBlocks(fd, cloneFd)) withoutClones.add(pair);
+    else if (fstatSync(cloneFd).size === sizeBytes) return cloneFd;
+  } catch (error) {
+    if (cloneFd !== undefined) closeSync(cloneFd);
+    throw asSealrootError(error, "Cannot create an object", { path: directory });
+  }
+  if (cloneFd !== undefined) closeSync(cloneFd);
+  return undefined;
 }
 
 /** Why a file stays its own: another file system, someone writing to it, no right to change it, too many links. */

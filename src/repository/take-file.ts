@@ -1,9 +1,7 @@
 /** Open files on their way into objects: blocks shared, or a second name, or a copy (spec/repository.md 3.2). */
-import { closeSync, fstatSync, mkdirSync, readSync } from "node:fs";
-import { asSealrootError } from "../errors/index.ts";
-import { cloneBlocks, openUnnamedFile } from "../platform/index.ts";
+import { readSync } from "node:fs";
 import { VerityHasher } from "../verity/index.ts";
-import { CLONE_MIN_BYTES, cloneFile, linkFile } from "./import-file.ts";
+import { CLONE_MIN_BYTES, cloneFile, cloneUnnamed, linkFile } from "./import-file.ts";
 import { ObjectDraft, type StoredObject } from "./object-draft.ts";
 import type { ImportStatistics } from "./object-importer.ts";
 import type { ObjectRequest, StoredResponse } from "./object-jobs.ts";
@@ -61,9 +59,6 @@ function readAll(fd: number, chunk: Buffer, take: (piece: Buffer) => void): void
   }
 }
 
-/** File systems, by device, from which nothing can be cloned into a directory of objects: asked once. */
-const withoutClones = new Set<string>();
-
 /** Makes objects of open files, in parallel. */
 export class FileImporter {
   readonly #settings: ObjectSettings;
@@ -86,21 +81,7 @@ export class FileImporter {
    *   worth it, and when the file is not `sizeBytes` long
    */
   clone(fd: number, sizeBytes: number): number | undefined {
-    if (sizeBytes < CLONE_MIN_BYTES) return undefined;
-    const { directory } = this.#settings;
-    const pair = `${fstatSync(fd).dev}:${directory}`;
-    if (withoutClones.has(pair)) return undefined;
-    let cloneFd: number | undefined;
-    try {
-      mkdirSync(directory, { recursive: true });
-      cloneFd = openUnnamedFile(directory, 0o600);
-      if (cloneFd === undefined || !cloneBlocks(fd, cloneFd)) withoutClones.add(pair);
-      else if (fstatSync(cloneFd).size === sizeBytes) return cloneFd;
-    } catch (error) {
-      throw asSealrootError(error, "Cannot create an object", { path: directory });
-    }
-    if (cloneFd !== undefined) closeSync(cloneFd);
-    return undefined;
+    return sizeBytes < CLONE_MIN_BYTES ? undefined : cloneUnnamed(this.#settings, fd, sizeBytes);
   }
 
   /**

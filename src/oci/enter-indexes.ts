@@ -15,34 +15,43 @@ export interface Candidate {
 /** Indexes in indexes; nobody has reason to go deeper. */
 const DEPTH_MAX = 4;
 
+/** Entries that are followed in all; each costs a request. */
+const ENTRIES_MAX = 128;
+
 /** Set to "true" on the zstd-compressed one of two images that are else the same (containers/image). */
 const ZSTD_ANNOTATION = "io.github.containers.compression.zstd";
 
 /**
  * The manifests among which to choose; of each index the one for `platform` if it can be told.
- * @throws SealrootError `unsupported` for indexes nested too deep; as the source's readManifest
+ * @throws SealrootError `unsupported` for indexes nested too deep or with too many images that can be meant; as the source's readManifest
  */
 export async function enterIndexes(source: ImageSource, platform: Platform): Promise<Candidate[]> {
   const found: Candidate[] = [];
-  for (const descriptor of source.index.manifests) found.push(...(await enter(source, platform, descriptor, [])));
+  const search = { source, platform, entriesLeft: ENTRIES_MAX };
+  for (const descriptor of source.index.manifests) found.push(...(await enter(search, descriptor, [])));
   return found;
 }
 
-async function enter(
-  source: ImageSource,
-  platform: Platform,
-  descriptor: Descriptor,
-  indexes: readonly Descriptor[],
-): Promise<Candidate[]> {
+interface Search {
+  readonly source: ImageSource;
+  readonly platform: Platform;
+  entriesLeft: number;
+}
+
+async function enter(search: Search, descriptor: Descriptor, indexes: readonly Descriptor[]): Promise<Candidate[]> {
   if (!isIndex(descriptor)) return [{ descriptor, indexes }];
   if (indexes.length === DEPTH_MAX) {
     const what = `Cannot open image index ${descriptor.digest}: it is nested more than ${DEPTH_MAX} deep`;
     throw new SealrootError("unsupported", what);
   }
-  const { manifests } = readIndex(await source.readManifest(descriptor), descriptor.digest);
+  const { manifests } = readIndex(await search.source.readManifest(descriptor), descriptor.digest);
   const found: Candidate[] = [];
-  for (const entry of suitable(manifests, platform)) {
-    found.push(...(await enter(source, platform, entry, [...indexes, descriptor])));
+  for (const entry of suitable(manifests, search.platform)) {
+    if (search.entriesLeft-- === 0) {
+      const what = `Cannot open image index ${descriptor.digest}: more than ${ENTRIES_MAX} of its images may be meant`;
+      throw new SealrootError("unsupported", what, { hint: "name one by its digest" });
+    }
+    found.push(...(await enter(search, entry, [...indexes, descriptor])));
   }
   return found;
 }

@@ -184,6 +184,9 @@ test("image indexes are entered, a few levels deep; blobs of other platforms may
   assert.deepEqual([image.indexes.length, image.indexes[0]?.digest], [4, nested.digest]);
   await setIndex(layout, [await putIndex(layout, [nested])]);
   await assert.rejects(opened(layout), { code: "unsupported", message: /it is nested more than 4 deep$/ });
+  const many = Array.from({ length: 129 }, (_, size) => ({ ...amd, size }));
+  await setIndex(layout, [await putIndex(layout, many)]);
+  await assert.rejects(opened(layout), { code: "unsupported", message: /more than 128 of its images may be meant$/ });
 });
 
 test("of an index the best variant is taken, zstd before gzip, entries without a platform last", async () => {

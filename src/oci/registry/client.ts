@@ -5,7 +5,7 @@ import { isLoopback } from "./agents.ts";
 import { type Refusal, refusalOf } from "./answer-error.ts";
 import { Authorizer } from "./authorizer.ts";
 import { type Endpoint, endpointName, interfaceHost } from "./endpoint.ts";
-import { HttpClient } from "./http-client.ts";
+import { HttpClient, refuseDowngrade } from "./http-client.ts";
 import type { HttpMethod, HttpRequest } from "./http-request.ts";
 import type { HttpResponse } from "./http-response.ts";
 import { isNotTls, networkCode } from "./network-error.ts";
@@ -41,20 +41,22 @@ export class RegistryClient {
   readonly endpoint: Endpoint;
   readonly #http: HttpClient;
   readonly #authorizer: Authorizer;
+  readonly #isInsecure: boolean;
   /** Undefined until it is known. */
   #scheme: Scheme | undefined;
+  #wasAsked = false;
 
   constructor(options: RegistryClientOptions) {
     const { endpoint, tlsVerify } = options;
     this.endpoint = endpoint;
     const host = interfaceHost(endpoint.host);
-    const isInsecure = tlsVerify === undefined ? endpoint.isInsecure : !tlsVerify;
-    const mayBePlain = isInsecure || (tlsVerify === undefined && isLoopback(host));
+    this.#isInsecure = tlsVerify === undefined ? endpoint.isInsecure : !tlsVerify;
+    const mayBePlain = this.#isInsecure || (tlsVerify === undefined && isLoopback(host));
     this.#scheme = mayBePlain ? undefined : "https";
     this.#http = new HttpClient({
       ...options,
       // That one host is insecure by configuration says nothing about those it redirects to.
-      isInsecure: (other) => tlsVerify === false || (isInsecure && other === host),
+      isInsecure: (other) => tlsVerify === false || (this.#isInsecure && isSameHost(other, host)),
     });
     this.#authorizer = new Authorizer(this.#http, {
       findCredentials: () => options.findCredentials(),
@@ -101,9 +103,7 @@ export class RegistryClient {
     request: RegistryRequest,
   ): Promise<HttpResponse | Refusal> {
     // A body shall not be sent only to learn that a token is needed, nor over a connection that must be tried.
-    if (request.body !== undefined && (this.#scheme === undefined || !this.#authorizer.isChallenged)) {
-      await this.#ping();
-    }
+    if (request.body !== undefined && !this.#wasAsked && !this.#authorizer.isChallenged) await this.#ping();
     let scopes = request.scopes ?? [this.scope("pull")];
     for (;;) {
       const authorization = await this.#authorizer.authorize(scopes);
@@ -150,6 +150,7 @@ export class RegistryClient {
   /** Asks whether there is a registry, which is when it names its challenge (specification, "Determining support"). */
   async #ping(): Promise<void> {
     const response = await this.#send("GET", "/v2/", {});
+    this.#wasAsked = true;
     if (response.status === 401) {
       this.#authorizer.learn(response, { header: undefined, isBlind: true, scopes: [], isFresh: true });
     }
@@ -166,12 +167,9 @@ export class RegistryClient {
       ...(body === undefined ? {} : { body }),
       ...(repeatable === undefined ? {} : { repeatable }),
     };
-    const send = (scheme: Scheme) => {
-      const url = new URL(path, this.#base(scheme));
-      return this.#http.send({ method, url, headers: this.#ownHeaders(url, headers ?? {}), ...rest });
-    };
     this.#scheme ??= await this.#findScheme();
-    return send(this.#scheme);
+    const url = new URL(path, this.#base(this.#scheme));
+    return this.#http.send({ method, url, headers: this.#ownHeaders(url, this.#scheme, headers ?? {}), ...rest });
   }
 
   /** One try, as what is no TLS will not become it. Without a port, HTTP has another one than HTTPS. */
@@ -187,10 +185,19 @@ export class RegistryClient {
     }
   }
 
-  /** A registry may name another host as the place of an upload or a page: credentials are not for that one. */
-  #ownHeaders(url: URL, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-    if (url.host === interfaceHost(this.endpoint.host)) return headers;
+  /** A registry may name another place for an upload or a page: credentials are not for that one. */
+  #ownHeaders(url: URL, scheme: Scheme, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const { origin } = this.#base(scheme);
+    if (url.origin === origin) return headers;
+    refuseDowngrade(origin, url, this.#isInsecure);
     const { authorization: _, ...others } = headers;
     return others;
   }
+}
+
+/** Compares hosts without the port that a scheme has anyway. */
+function isSameHost(one: string, other: string): boolean {
+  return ["https:", "http:"].some(
+    (scheme) => new URL(`${scheme}//${one}`).host === new URL(`${scheme}//${other}`).host,
+  );
 }

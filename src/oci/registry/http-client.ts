@@ -100,21 +100,11 @@ export class HttpClient {
       const target = redirectTarget(current, response);
       if (target === undefined) return response;
       response.discard();
-      this.#refuseDowngrade(current.url, target);
+      refuseDowngrade(current.url.origin, target, this.#isInsecure(current.url.host));
       current = redirected(current, target);
     }
     const what = `Cannot fetch ${request.url.href}: more than ${REDIRECTS_MAX} redirects`;
     throw new SealrootError("failed", what, { path: request.url.host });
-  }
-
-  #refuseDowngrade(source: URL, target: URL): void {
-    if (target.protocol === "https:" || (target.protocol === "http:" && source.protocol === "http:")) return;
-    if (target.protocol === "http:" && this.#isInsecure(source.host)) return;
-    const what = `Cannot follow a redirect from ${source.protocol}//${source.host}: it leads to ${target.protocol}//${target.host}`;
-    throw new SealrootError("no-access", what, {
-      path: source.host,
-      hint: "the registry is set up wrongly; --tls-verify=false accepts it",
-    });
   }
 
   /** `299 - "text"` (RFC 7234 section 5.5; OCI distribution specification, "Warnings"). */
@@ -132,6 +122,19 @@ export class HttpClient {
     const seconds = (delayMs / 1000).toFixed(1);
     this.events({ type: "message", level: "info", text: `${url.host}: ${reason}; trying again in ${seconds} s` });
   }
+}
+
+/**
+ * What is encrypted stays so, wherever a registry leads.
+ * @throws SealrootError `no-access`
+ */
+export function refuseDowngrade(origin: string, target: URL, isInsecure: boolean): void {
+  const mayBePlain = isInsecure || origin.startsWith("http:");
+  if (target.protocol === "https:" || (target.protocol === "http:" && mayBePlain)) return;
+  throw new SealrootError("no-access", `Cannot go on from ${origin}: it leads to ${target.protocol}//${target.host}`, {
+    path: origin,
+    hint: "the registry is set up wrongly; --tls-verify=false accepts it",
+  });
 }
 
 function redirectTarget(request: HttpRequest, response: HttpResponse): URL | undefined {

@@ -62,8 +62,12 @@ function reasonText(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return reasonText(error.errors[0]);
   // OpenSSL's errors carry the library's file and line; Node adds advice about options that are not ours.
   const text = error instanceof Error ? error.message : String(error);
-  return text
-    .replace(/^.*:SSL routines:[^:]*:([^:]*):.*$/s, "$1")
-    .replace(/; if the root CA is installed locally.*$/, "")
-    .trim();
+  return (
+    text
+      .replace(/^.*:SSL routines:[^:]*:([^:]*):.*$/s, "$1")
+      .replace(/; if the root CA is installed locally.*$/, "")
+      // A proxy's address may hold its password.
+      .replace(/\/\/[^@/\s]*@/g, "//")
+      .trim()
+  );
 }

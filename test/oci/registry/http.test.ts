@@ -113,13 +113,13 @@ test("HTTPS goes through a proxy as a tunnel; one that does not open it is an er
   });
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
   const { port } = proxy.address() as AddressInfo;
-  const paths = await emptyHost(scratch.path, { HTTPS_PROXY: `http://127.0.0.1:${port}` });
+  const paths = await emptyHost(scratch.path, { HTTPS_PROXY: `http://user:secret@127.0.0.1:${port}` });
   const { certificateDirectory } = authority;
   try {
     await reach("registry.invalid", { paths, certificateDirectory });
     await assert.rejects(reach("closed.invalid", { paths, certificateDirectory }), {
       code: "no-network",
-      message: /^Cannot reach https:\/\/closed\.invalid: Failed to establish tunnel/,
+      message: /^Cannot reach https:\/\/closed\.invalid: Failed to establish tunnel(?!.*secret)/,
     });
     assert.deepEqual(asked, ["registry.invalid:443", "closed.invalid:443"]);
   } finally {
@@ -184,8 +184,13 @@ test("a redirect from HTTPS to HTTP is refused unless the registry is insecure",
   try {
     await assert.rejects(reach(server.host, { certificateDirectory: authority.certificateDirectory }), {
       code: "no-access",
-      message: `Cannot follow a redirect from https://${server.host}: it leads to http://${plain.host}`,
+      message: `Cannot go on from https://${server.host}: it leads to http://${plain.host}`,
     });
+    const client = await clientFor(server.host, { certificateDirectory: authority.certificateDirectory });
+    // As a Location or Link may say; the host is the same, the scheme is not.
+    await assert
+      .rejects(read(client, new URL(`http://${server.host}/v2/x`)), { code: "no-access" })
+      .finally(() => client.close());
     await reach(server.host, { tlsVerify: false });
   } finally {
     await server.stop();

@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
 import type { Command } from "./measure.ts";
+import type { PullLayouts } from "./pull-layouts.ts";
+import type { BenchRegistry } from "./registry.ts";
 
 export interface BenchCase {
   readonly name: string;
@@ -27,6 +29,10 @@ export interface BenchInputs {
   readonly disk: SealedDisk;
   /** The image's layer, unpacked; and a tree of many small files. */
   readonly trees: readonly TreeInput[];
+  /** The image in other shapes. */
+  readonly layouts: PullLayouts;
+  /** With the image of ten layers. */
+  readonly registry: BenchRegistry;
   /** A UKI without signature. */
   readonly unsignedUki: string;
   /** For what the runs write. */
@@ -63,6 +69,8 @@ export function benchCases(inputs: BenchInputs): BenchCase[] {
   ];
 }
 
+type BenchEnvironment = Readonly<Record<string, string>>;
+
 /** The same repository of both tools, and commands on it. */
 class RepositoryPair {
   readonly ours: string;
@@ -75,12 +83,16 @@ class RepositoryPair {
   }
 
   /** Without fs-verity: the file systems benchmarks run on seldom have it, and both sides write alike. */
-  writing(ours: Command, ...theirs: string[]): Pick<BenchCase, "ours" | "counterpart"> {
+  writing(ours: Command, env: BenchEnvironment, ...theirs: string[]): Pick<BenchCase, "ours" | "counterpart"> {
     const initOurs = sealroot("repo", "init", "--insecure", this.ours);
     const initTheirs = this.#theirCommand("init", "--insecure");
     return {
       ours: { fresh: [this.ours], setup: [initOurs], command: ours },
-      ...this.#against({ fresh: [this.theirs], setup: [initTheirs], command: this.#theirCommand(...theirs) }),
+      ...this.#against({
+        fresh: [this.theirs],
+        setup: [initTheirs],
+        command: { ...this.#theirCommand(...theirs), env },
+      }),
     };
   }
 
@@ -97,21 +109,27 @@ class RepositoryPair {
   }
 }
 
-function pullCases({ disk, scratch }: BenchInputs): BenchCase[] {
+/** The image in its shapes, then once more unchanged. */
+function pullCases({ disk, layouts, registry, scratch }: BenchInputs): BenchCase[] {
   const pair = new RepositoryPair(scratch, "pulled");
-  const source = disk.image.reference;
-  const pull = sealroot("image", "pull", "--repo", pair.ours, source, "bench");
+  const pullOf = (source: string) => sealroot("image", "pull", "--repo", pair.ours, source, "bench");
+  const pull = (shape: string, source: string, theirEnv: BenchEnvironment = {}): BenchCase => ({
+    name: `pull ${shape} into a new repository`,
+    ...pair.writing(pullOf(source), theirEnv, "oci", "pull", source, "bench"),
+    goal: 0.6,
+  });
+  const gzip = disk.image.reference;
   return [
-    {
-      name: "pull an OCI layout (gzip layer) into a new repository",
-      ...pair.writing(pull, "oci", "pull", source, "bench"),
-      goal: 1.25,
-    },
+    pull("from a registry (ten gzip layers)", registry.reference, registry.skopeoEnv),
+    pull("an OCI layout (ten gzip layers)", layouts.tenLayers),
+    pull("an OCI layout (zstd layer)", layouts.zstd),
+    pull("an OCI layout (gzip layer)", gzip),
     {
       name: "check that repository (fsck)",
       ...pair.reading(sealroot("repo", "fsck", "--repo", pair.ours), "fsck"),
       goal: 0.7,
     },
+    { name: "pull that image again, unchanged", ...pair.reading(pullOf(gzip), "oci", "pull", gzip, "bench") },
   ];
 }
 
@@ -127,7 +145,7 @@ function treeCases({ label, path, dump }: TreeInput, scratch: string): BenchCase
     },
     {
       name: `${label}: import the directory into a new repository, image included`,
-      ...pair.writing(sealroot("repo", "create-image", "--repo", pair.ours, path), "create-image", path),
+      ...pair.writing(sealroot("repo", "create-image", "--repo", pair.ours, path), {}, "create-image", path),
       sameResult: true,
       goal: 0.6,
     },

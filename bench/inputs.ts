@@ -6,11 +6,16 @@ import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
 import { PARTITION_TYPE, readDiskPartitions, readEspFile } from "../src/disk/index.ts";
 import { detachSignatures } from "../src/pe/index.ts";
 import { type BenchInputs, counterpart } from "./cases.ts";
+import { makePullLayouts } from "./pull-layouts.ts";
+import { startBenchRegistry } from "./registry.ts";
 import { makeSyntheticTree } from "./synthetic-tree.ts";
 
 export const SYNTHETIC_ENTRIES = 300_000;
 
-/** Unpacks the layer, makes the synthetic tree, writes the dump files of both, and takes the signature off the installed UKI. */
+/**
+ * Unpacks the layer, makes the synthetic tree, writes the dump files of both, takes the signature off the installed UKI,
+ * makes the image's other shapes and serves one of them. The caller stops the registry.
+ */
 export async function prepareInputs(
   disk: SealedDisk,
   scratch: string,
@@ -31,7 +36,9 @@ export async function prepareInputs(
     { label: "Debian", path: tree, dump: writeDump(tree) },
     { label: "synthetic", path: synthetic, dump: writeDump(synthetic) },
   ];
-  return { disk, trees, unsignedUki, scratch, entryCount };
+  const layouts = await makePullLayouts(disk.image.reference, disk.image.uncompressedBytes, scratch);
+  const registry = await startBenchRegistry(layouts.tenLayers, scratch);
+  return { disk, trees, layouts, registry, unsignedUki, scratch, entryCount };
 }
 
 function layerPath(layout: string): string {

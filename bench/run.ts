@@ -13,6 +13,7 @@ import { formatBytes } from "../src/cli/table.ts";
 import { type Attempt, type BenchCase, benchCases } from "./cases.ts";
 import { prepareInputs, SYNTHETIC_ENTRIES } from "./inputs.ts";
 import { type Measured, measure, median } from "./measure.ts";
+import type { BenchRegistry } from "./registry.ts";
 import { type Row, reportText } from "./report.ts";
 
 const RESULTS = join(import.meta.dirname, "RESULTS.md");
@@ -36,8 +37,10 @@ view.close();
 
 mkdirSync(values.scratch, { recursive: true });
 const scratch = mkdtempSync(join(values.scratch, "bench-"));
+let registry: BenchRegistry | undefined;
 try {
   const inputs = await prepareInputs(disk, scratch);
+  registry = inputs.registry;
   const rows = benchCases(inputs)
     .filter(({ name }) => name.includes(values.only))
     .map(measureCase);
@@ -56,6 +59,7 @@ try {
     writeFileSync(RESULTS, `${TITLE}\n${text}${earlier}`);
   }
 } finally {
+  await registry?.stop();
   rmSync(scratch, { recursive: true, force: true });
 }
 

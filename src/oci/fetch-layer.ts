@@ -47,6 +47,8 @@ export interface StoredLayer {
 export interface FetchedLayer extends StoredLayer {
   /** Bytes of the blob that were asked for. */
   readonly fetchedBytes: number;
+  /** Bytes of the blob's files that were not. */
+  readonly savedBytes: number;
 }
 
 /**
@@ -62,7 +64,7 @@ export async function fetchLayer(
   onBytes: (doneBytes: number) => void,
 ): Promise<FetchedLayer> {
   const partial = await pullPartially(context, layer, onBytes);
-  return partial ?? { ...(await fetchWhole(context, layer, onBytes)), fetchedBytes: layer.blob.size };
+  return partial ?? { ...(await fetchWhole(context, layer, onBytes)), fetchedBytes: layer.blob.size, savedBytes: 0 };
 }
 
 function fetchWhole(context: FetchContext, layer: Layer, onBytes: (doneBytes: number) => void): Promise<StoredLayer> {

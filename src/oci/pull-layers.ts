@@ -25,7 +25,7 @@ export interface LayerStatistics {
   storedBytes: number;
   /** Bytes kept in the streams themselves. */
   inlinedBytes: number;
-  /** Of the layers that were not there: bytes of their blobs that were needed, and that were not. */
+  /** Bytes of the blobs that were needed, and of files in them that were not, as the repository had them. */
   fetchedBytes: number;
   savedBytes: number;
 }
@@ -102,7 +102,7 @@ async function fetchMissing(
     if (fetched.entries !== undefined) pulled.entries.set(fetched.streamId, fetched.entries);
     statistics.inlinedBytes += fetched.inlinedBytes;
     statistics.fetchedBytes += fetched.fetchedBytes;
-    statistics.savedBytes += Math.max(0, layer.blob.size - fetched.fetchedBytes);
+    statistics.savedBytes += fetched.savedBytes;
     progress.finished(layer);
   };
   // The largest first, as with the reference: begun last, it would run alone.

@@ -77,7 +77,7 @@ function lines(repository: Repository, pulled: PulledImage): string[] {
     `objects  ${counts}; ${sizes}`,
     ...(savedBytes === 0
       ? []
-      : [`fetched  ${formatBinaryBytes(fetchedBytes)}; ${formatBinaryBytes(savedBytes)} saved, as files were there`]),
+      : [`fetched  ${formatBinaryBytes(fetchedBytes)}; ${formatBinaryBytes(savedBytes)} of files were there`]),
     ...(bootImage === undefined ? [] : [`Boot image: ${bootImage}`]),
   ];
 }

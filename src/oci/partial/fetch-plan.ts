@@ -23,19 +23,36 @@ export function wantedContents(toc: Toc): Map<string, number> {
   return wanted;
 }
 
+export interface FetchPlan {
+  /** The ranges to ask for. */
+  readonly ranges: readonly ByteRange[];
+  readonly rangesBytes: number;
+  /** Bytes of files, in the blob, that need not be asked for. */
+  readonly savedBytes: number;
+}
+
 /**
- * The ranges to ask for.
+ * What to ask for.
  * @throws PullWhole when files share bytes of the blob
  */
-export function planFetch(toc: Toc, local: ReadonlyMap<string, LocalContent>): ByteRange[] {
+export function planFetch(toc: Toc, local: ReadonlyMap<string, LocalContent>): FetchPlan {
   const pieces: TocChunk[] = [];
+  let filesBytes = 0;
   for (const { content } of toc.entries) {
-    if (content === undefined || local.has(sha256Hex(content.digest))) continue;
+    if (content === undefined) continue;
+    filesBytes += bytesOf(content.chunks);
+    if (local.has(sha256Hex(content.digest))) continue;
     for (const chunk of content.chunks) if (!chunk.isHole) pieces.push(chunk);
   }
   pieces.sort((a, b) => a.start - b.start);
   for (const [index, piece] of pieces.entries()) {
     if (piece.start < (pieces[index - 1]?.end ?? 0)) throw new PullWhole("its files share parts of the blob");
   }
-  return planRanges(pieces);
+  const ranges = planRanges(pieces);
+  const rangesBytes = bytesOf(ranges);
+  return { ranges, rangesBytes, savedBytes: Math.max(0, filesBytes - rangesBytes) };
+}
+
+function bytesOf(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }

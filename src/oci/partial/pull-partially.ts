@@ -52,15 +52,14 @@ async function pullParts(
   const { blob } = layer;
   const table = await fetchTable(readRanges, blob, positions, unpackedLimitBytes(blob, layerLimitBytes));
   const local = await contents.find(wantedContents(table.toc));
-  const ranges = planFetch(table.toc, local);
+  const { ranges, rangesBytes, savedBytes } = planFetch(table.toc, local);
   const reader = new RangeReader(ranges, ranges.length === 0 ? undefined : readRanges(blob, ranges));
   try {
     const { stream, splitter } = await rebuildLayer(context, layer, { table, local, reader }, onBytes);
     const streamId = repository.objects.ensure(await stream.finish());
     const { entries, inlineBytes: inlinedBytes } = splitter;
     if (entries !== undefined) contents.record(streamId, entries, digestsByPath(table.toc));
-    const rangesBytes = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-    return { streamId, inlinedBytes, entries, fetchedBytes: table.fetchedBytes + rangesBytes };
+    return { streamId, inlinedBytes, entries, fetchedBytes: table.fetchedBytes + rangesBytes, savedBytes };
   } finally {
     await reader.close();
   }

@@ -60,7 +60,7 @@ export function parseInvocation(entry: CommandEntry, command: Command, words: re
 
 function commanderFor(entry: CommandEntry, command: Command): Commander {
   const parser = new Commander(`sealroot ${entry.path.join(" ")}`);
-  parser.description(command.description ? `${entry.summary}.\n\n${command.description}` : `${entry.summary}.`);
+  parser.description([`${entry.summary}.`, ...paragraphsOf(command.description ?? "")].join("\n\n"));
   for (const argument of command.arguments ?? []) {
     const name = argument.repeat ? `${argument.name}...` : argument.name;
     parser.argument(argument.optional ? `[${name}]` : `<${name}>`, argument.summary);
@@ -82,6 +82,14 @@ function commanderFor(entry: CommandEntry, command: Command): Commander {
   parser.helpOption("-h, --help", "show this help");
   parser.addHelpText("after", `\nExample:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
   return parser;
+}
+
+/** Paragraphs without the line ends of the source: commander wraps them at the terminal's width. */
+function paragraphsOf(description: string): string[] {
+  return description
+    .split(/\n{2,}/)
+    .filter((paragraph) => paragraph !== "")
+    .map((paragraph) => paragraph.replace(/\n(?! )/g, " "));
 }
 
 class ParsedInvocation implements Invocation {

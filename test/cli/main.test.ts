@@ -57,6 +57,21 @@ test("an unknown option exits 2", async () => {
   assert.match(err, /unknown option '--nonsense'/);
 });
 
+test("help wraps its text at the terminal's width, whatever the lines of the source", async () => {
+  for (const entry of COMMANDS) {
+    const { out } = await run(...entry.path, "--help");
+    const [text = ""] = out.split("\nExample:\n");
+    const lines = text.split("\n").slice(1);
+    assert.deepEqual(
+      lines.filter((line) => line.length > 80),
+      [],
+      entry.path.join(" "),
+    );
+  }
+  const { out } = await run("image", "pull", "--help");
+  assert.match(out, /^name\. Nor does an image that the policy does not accept\.$/m);
+});
+
 test("completion lists verbs, verbs of a group, and options of a verb", async () => {
   assert.equal((await run("__complete", "--", "comple")).out, "completion\n");
   assert.match((await run("__complete", "--", "completion", "--")).out, /^--help$/m);

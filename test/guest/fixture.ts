@@ -47,8 +47,14 @@ export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
   });
 }
 
-/** Boots a guest with the checkout's present sources on `/checkout` and an empty `/scratch`. Ready in about 5 s. */
-export async function startGuest(options: Partial<VirtualMachineOptions> = {}): Promise<VirtualMachine> {
+/**
+ * Boots a guest with the checkout's present sources on `/checkout` and an empty `/scratch`. Ready in about 5 s.
+ * @param furtherDisk a disk image, read-only; the guest has it as `/dev/vdc` and does not mount it
+ */
+export async function startGuest(
+  options: Partial<VirtualMachineOptions> = {},
+  furtherDisk?: string,
+): Promise<VirtualMachine> {
   const base = await guestBase(AGENT_SCRIPT);
   // QEMU has the files open when the guest is ready: they can go then.
   using work = temporaryDirectory({ prefix: "sealroot-guest-" });
@@ -58,6 +64,7 @@ export async function startGuest(options: Partial<VirtualMachineOptions> = {}): 
       { path: base.diskPath, mode: "read-only", bus: "nvme" },
       { path: sources, mode: "read-only" },
       { path: scratch },
+      ...(furtherDisk === undefined ? [] : [{ path: furtherDisk, mode: "read-only" } as const]),
     ],
     directBoot: {
       kernelPath: base.kernelPath,

@@ -1,65 +1,14 @@
 /** The rows of the fault table: what a registry does wrong, and what a pull makes of it. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type RegistryLimits, readManifest } from "../../../src/oci/index.ts";
-import type { Compression } from "../../../src/zstd/index.ts";
-import { file, type LayeredImage, layeredImage, randomFiles } from "../layered-image.ts";
-import { type Behaviour, cut, type Exchange, type MisbehavingRegistry, sha256 } from "./misbehaving-registry.ts";
+import { file, layeredImage, randomFiles } from "../layered-image.ts";
+import { blobLine, countOf, type Fault, onManifest, onTarget, RETRIES, truncatedImage, wrongBytes } from "./fault.ts";
+import { cut, sha256 } from "./misbehaving-registry.ts";
 
-/** What a row is about, when it runs. */
-export interface FaultScene {
-  readonly registry: MisbehavingRegistry & { readonly elsewhere: MisbehavingRegistry };
-  readonly image: LayeredImage;
-  /** The digest of the layer on which the faults fall; the other layers are served rightly. */
-  readonly target: string;
-}
-
-type FaultBehaviour = (scene: FaultScene) => Behaviour;
-
-export interface Fault {
-  readonly name: string;
-  /** Undefined: the pull succeeds all the same. */
-  readonly refusal?: { readonly code: string; readonly message: RegExp };
-  /** What the registry does; undefined: nothing wrong, the image is. */
-  readonly behaviour?: FaultBehaviour;
-  /** What another host with the same image does. */
-  readonly elsewhere?: Behaviour;
-  /** Makes another image than the usual one, of three layers. */
-  readonly image?: (directory: string) => Promise<LayeredImage>;
-  readonly limits?: Partial<RegistryLimits>;
-  readonly layerLimitBytes?: number;
-  /** Looked at when the pull has ended. */
-  readonly check?: (scene: FaultScene) => void;
-}
-
-/** How often a request is repeated in these tests. */
-export const RETRIES = 3;
-
-/** Does it to the layer on which the faults fall, and what is right to everything else. */
-function onTarget(behaviour: Behaviour): FaultBehaviour {
-  return ({ target }) =>
-    (exchange) =>
-      exchange.reference === target ? behaviour(exchange) : exchange.answer();
-}
-
-/** Does it to the manifest. */
-function onManifest(behaviour: Behaviour): FaultBehaviour {
-  return () => (exchange) => (exchange.kind === "manifest" ? behaviour(exchange) : exchange.answer());
-}
-
-const wrongBytes = ({ response, bytes = Buffer.alloc(0) }: Exchange, change: (copy: Buffer) => Buffer) => {
-  const changed = change(Buffer.from(bytes));
-  response.writeHead(200, { "content-length": changed.length }).end(changed);
-};
-
-const flipped = (copy: Buffer) => {
+function flipped(copy: Buffer<ArrayBuffer>): Buffer {
   copy[copy.length - 10] = (copy[copy.length - 10] ?? 0) ^ 1;
   return copy;
-};
-
-const countOf = (log: readonly string[], line: string) => log.filter((other) => other === line).length;
-const blobLine = (digest: string) => `GET /v2/image/blobs/${digest}`;
+}
 
 function cutAt(share: number): Fault {
   return {
@@ -272,19 +221,3 @@ export const FAULTS: readonly Fault[] = [
     refusal: { code: "unsupported", message: /^Cannot pull layer .* unpack to more than 8388608$/ },
   },
 ];
-
-/** An image whose one layer has lost its second half before it was given a digest. */
-async function truncatedImage(directory: string, compression: Compression): Promise<LayeredImage> {
-  const image = await layeredImage(directory, [randomFiles("a", [100_000])], { compression });
-  const { layout } = image;
-  const [entry] = (await layout.readIndex()).manifests;
-  assert.ok(entry);
-  const manifest = readManifest(await layout.blobs.readWhole(entry), entry.digest);
-  const whole = readFileSync(image.blobPath(0));
-  const layers = manifest.layers.map(async (layer) => ({
-    ...layer,
-    ...(await layout.blobs.put(whole.subarray(0, whole.length >> 1))),
-  }));
-  await layout.putManifest({ ...manifest, layers: await Promise.all(layers) }, { tag: "t" });
-  return image;
-}

@@ -9,7 +9,8 @@ import { initRepository, type Repository, streamContent } from "../../../src/rep
 import { type LayeredImage, layeredImage, randomFiles } from "../layered-image.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { emptyHost, type HostPaths } from "./empty-host.ts";
-import { FAULTS, type Fault, type FaultScene, RETRIES } from "./fault-table.ts";
+import { type Fault, type FaultScene, RETRIES } from "./fault.ts";
+import { FAULTS } from "./fault-table.ts";
 import { GOOD, startMisbehavingRegistry } from "./misbehaving-registry.ts";
 
 /** Long enough for a busy machine wherever a row is not about time. */

@@ -1,4 +1,4 @@
-/** The ground below: proxies, TLS, redirects, warnings, pages. */
+/** The ground below: proxies, TLS, redirects, warnings. */
 import assert from "node:assert/strict";
 import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { createServer as createPlain } from "node:http";
@@ -8,14 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import type { WorkEvent } from "../../../src/events/index.ts";
-import {
-  listReferrers,
-  listTags,
-  openForWriting,
-  parseReference,
-  type RegistryClient,
-  type RegistryOptions,
-} from "../../../src/oci/index.ts";
+import { openForWriting, parseReference, type RegistryClient, type RegistryOptions } from "../../../src/oci/index.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { type Authority, makeAuthority } from "./authority.ts";
 import { emptyHost } from "./empty-host.ts";
@@ -228,61 +221,6 @@ test("a request says who asks, and that bodies are wanted as they are", async ()
     const { version } = JSON.parse(await readFile(new URL("../../../package.json", import.meta.url), "utf8"));
     assert.deepEqual(seen, [[`sealroot/${version}`, "identity"]]);
   } finally {
-    await server.stop();
-  }
-});
-
-test("tags come in pages, relative links or not, short pages or not; a circle is an error", async () => {
-  const pages = new Map<string, { tags: string[] | null; next?: string }>();
-  const server = await startServer((request, response) => {
-    const page = pages.get(request.url ?? "");
-    if (page === undefined) return void response.writeHead(404).end('{"errors":[{"code":"NAME_UNKNOWN"}]}');
-    if (page.next !== undefined) response.setHeader("link", `<${page.next}>; rel="next"`);
-    response.end(JSON.stringify({ name: "image", tags: page.tags }));
-  });
-  const client = await clientFor(server.host);
-  try {
-    await assert.rejects(listTags(client), { code: "not-found", message: /status 404: NAME_UNKNOWN$/ });
-    pages.set("/v2/image/tags/list", { tags: ["c", "a"], next: "/v2/image/tags/list?last=a" });
-    pages.set("/v2/image/tags/list?last=a", { tags: null, next: `http://${server.host}/v2/image/tags/list?last=b` });
-    pages.set("/v2/image/tags/list?last=b", { tags: ["b", "c"] });
-    assert.deepEqual(await listTags(client), ["a", "b", "c"]);
-    pages.set("/v2/image/tags/list?last=b", { tags: ["d"], next: "list?last=a" });
-    await assert.rejects(listTags(client), { code: "corrupt", message: /the link to its next page is wrong/ });
-    pages.set("/v2/image/tags/list?last=b", { tags: [7 as unknown as string] });
-    await assert.rejects(listTags(client), { code: "corrupt", message: /tags\.0: / });
-  } finally {
-    await client.close();
-    await server.stop();
-  }
-});
-
-test("referrers come from the interface, or from the tag where there is none; both are filtered by type", async () => {
-  const digest = `sha256:${"a".repeat(64)}`;
-  const entries = ["x/one", "x/two"].map((artifactType) => {
-    const bytes = Buffer.from(artifactType);
-    return { mediaType: "m", digest: `sha256:${bytes.toString("hex").padStart(64, "0")}`, size: 1, artifactType };
-  });
-  const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: entries };
-  const seen: (string | undefined)[] = [];
-  let served = `/v2/image/referrers/${digest}`;
-  const server = await startServer((request, response) => {
-    seen.push(request.url);
-    if (request.url?.split("?")[0] !== served) return void response.writeHead(404).end();
-    response.setHeader("content-type", index.mediaType);
-    response.end(JSON.stringify(index));
-  });
-  const client = await clientFor(server.host);
-  try {
-    assert.deepEqual(await listReferrers(client, digest), entries);
-    assert.deepEqual(await listReferrers(client, digest, "x/two"), entries.slice(1));
-    assert.equal(seen.at(-1), `/v2/image/referrers/${digest}?artifactType=x%2Ftwo`);
-    served = `/v2/image/manifests/sha256-${"a".repeat(64)}`;
-    assert.deepEqual(await listReferrers(client, digest, "x/one"), entries.slice(0, 1));
-    served = "";
-    assert.deepEqual(await listReferrers(client, digest), []);
-  } finally {
-    await client.close();
     await server.stop();
   }
 });

@@ -12,8 +12,8 @@ import type { StoredConfig } from "./stored-image.ts";
 import { layerStreamName } from "./stream-names.ts";
 
 /**
- * Layers under way at a time. Of a registry, each has a connection, and three fill most lines; on this machine two
- * keep two cores busy already (inflating is a thread of its own), and each more costs some 10 MB.
+ * Layers under way at a time. Of a registry, each has a connection, and three fill most lines. A layer keeps a core busy
+ * with inflating alone, so that more would gain little from a layout; each costs some 10 MB.
  */
 const LAYERS_AT_ONCE = 3;
 

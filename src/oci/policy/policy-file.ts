@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { asSealrootError, hasErrno } from "../../errors/index.ts";
+import { asSealrootError } from "../../errors/index.ts";
+import { isAbsent } from "../absent-file.ts";
 import { Fields } from "./fields.ts";
 import { type Requirement, readRequirement } from "./requirements.ts";
 import { type JsonValue, parseStrictJson } from "./strict-json.ts";
@@ -74,7 +75,7 @@ export async function findPolicy(paths: readonly string[] = policySearchPath()):
     try {
       return parsePolicy(await readFile(path), path);
     } catch (error) {
-      if (paths.length > 1 && (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR"))) continue;
+      if (paths.length > 1 && isAbsent(error, path)) continue;
       throw asSealrootError(error, "Cannot read policy", { path });
     }
   }

@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { asSealrootError, corrupt, hasErrno, reasonOf } from "../../errors/index.ts";
+import { isAbsent } from "../absent-file.ts";
 import type { RegistryReference } from "../reference.ts";
 import { nameOfReference } from "./image-name.ts";
 import { scopesOf, wildcardScopes } from "./scopes.ts";
@@ -35,7 +36,7 @@ export function registriesDirectory(environment: NodeJS.ProcessEnv = process.env
  */
 export async function readRegistriesD(directory = registriesDirectory()): Promise<RegistriesD> {
   const names = await readdir(directory).catch((error: unknown) => {
-    if (hasErrno(error, "ENOENT")) return [];
+    if (isAbsent(error, directory)) return [];
     throw asSealrootError(error, "Cannot read the places of signatures", { path: directory });
   });
   const sections = new Map<string, SignatureStorage>();

@@ -1,7 +1,8 @@
 /** Files with credentials: auth.json and config.json (containers-auth.json(5); spec/chunked-and-policy.md 3.6). */
 import { readFile } from "node:fs/promises";
 import * as v from "valibot";
-import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { isAbsent } from "../absent-file.ts";
 import type { Credentials } from "./options.ts";
 
 const entrySchema = v.looseObject({ auth: v.optional(v.string()), identitytoken: v.optional(v.string()) });
@@ -31,7 +32,7 @@ export async function readAuthFile(path: string, isLegacy: boolean): Promise<Aut
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+    if (isAbsent(error, path)) return undefined;
     throw asSealrootError(error, "Cannot read credentials", { path });
   }
   const document = parseJson(text, path);

@@ -2,7 +2,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { getCACertificates } from "node:tls";
-import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { isAbsent } from "../absent-file.ts";
 import { type HostPaths, userConfigurationDirectory } from "./host-paths.ts";
 
 export interface HostCertificates {
@@ -44,8 +45,7 @@ async function namesIn(directory: string, required: boolean): Promise<readonly s
   try {
     return (await readdir(directory)).sort();
   } catch (error) {
-    const isAbsent = hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR");
-    if (isAbsent && !required) return undefined;
+    if (!required && isAbsent(error, directory)) return undefined;
     throw asSealrootError(error, "Cannot read certificates", { path: directory });
   }
 }

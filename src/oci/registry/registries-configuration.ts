@@ -1,7 +1,8 @@
 /** The registries configuration of a machine: main file and drop-ins, merged (spec/chunked-and-policy.md 3.5). */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { isAbsent } from "../absent-file.ts";
 import { DEFAULT_HELPERS } from "./credentials.ts";
 import { type HostPaths, userConfigurationDirectory } from "./host-paths.ts";
 import { parseRegistries, type RegistriesDocument, type RegistryRule } from "./registries-document.ts";
@@ -74,7 +75,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return [];
+    if (isAbsent(error, folder)) return [];
     throw asSealrootError(error, "Cannot read registries configuration", { path: folder });
   }
 }
@@ -84,7 +85,7 @@ async function readOptional(path: string): Promise<RegistriesDocument | undefine
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+    if (isAbsent(error, path)) return undefined;
     throw asSealrootError(error, "Cannot read registries configuration", { path });
   }
   return parseRegistries(text, path);

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
-import { asSealrootError, corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
+import { asSealrootError, corrupt, SealrootError } from "../../errors/index.ts";
+import { isAbsent } from "../absent-file.ts";
 
 /** What decides about the directories besides the reference. */
 export interface StoreEnvironment {
@@ -123,7 +124,7 @@ function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined;
+    if (isAbsent(error, path)) return undefined;
     throw asSealrootError(error, `Cannot read ${path}`, { path });
   }
 }

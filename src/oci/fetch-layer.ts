@@ -45,7 +45,7 @@ export interface StoredLayer {
 }
 
 export interface FetchedLayer extends StoredLayer {
-  /** Bytes of the blob that were asked for. */
+  /** Bytes of the blob that were asked for; none of a layer that is kept unpacked. */
   readonly fetchedBytes: number;
   /** Bytes of the blob's files that were not. */
   readonly savedBytes: number;
@@ -64,14 +64,17 @@ export async function fetchLayer(
   onBytes: (doneBytes: number) => void,
 ): Promise<FetchedLayer> {
   const partial = await pullPartially(context, layer, onBytes);
-  return partial ?? { ...(await fetchWhole(context, layer, onBytes)), fetchedBytes: layer.blob.size, savedBytes: 0 };
+  if (partial !== undefined) return partial;
+  const { compression } = layer;
+  if (compression !== undefined && context.unpacked !== undefined) {
+    const files = context.unpacked.find(layer.diffId);
+    return { ...(await storeUnpackedLayer(context, layer, files, onBytes)), fetchedBytes: 0, savedBytes: 0 };
+  }
+  return { ...(await fetchWhole(context, layer, onBytes)), fetchedBytes: layer.blob.size, savedBytes: 0 };
 }
 
 function fetchWhole(context: FetchContext, layer: Layer, onBytes: (doneBytes: number) => void): Promise<StoredLayer> {
   const { compression } = layer;
-  if (compression !== undefined && context.unpacked !== undefined) {
-    return storeUnpackedLayer(context, layer, context.unpacked.find(layer.diffId), onBytes);
-  }
   const blob = counted(untilAborted(context.blobs.read(layer.blob), context.signal), onBytes);
   return compression === undefined ? storeBlob(context, blob) : splitLayer(context, layer, compression, blob);
 }

@@ -91,5 +91,6 @@ test("where neither blocks nor inodes can be shared, files are copied, even when
     });
     assert.deepEqual(ids, expected);
     assert.deepEqual([statistics.newObjects, statistics.presentObjects, errors], [4, 1, []]);
+    assert.equal(statistics.fetchedBytes, 0);
   }
 });

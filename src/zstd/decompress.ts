@@ -47,9 +47,13 @@ export async function* decompress(
   }
 }
 
-/** Frees the memory that a piece is the last view of: an engine fills one buffer with several pieces, in order. */
+/**
+ * Frees the memory that a piece is the last view of: an engine fills one buffer with several pieces, in order. Short
+ * pieces that wait together come as one, copied into Node's pool, which cannot be freed and is not an engine's.
+ */
 function free({ buffer, byteOffset, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && byteOffset + byteLength === buffer.byteLength) buffer.transfer(0);
+  const isOfEngine = buffer instanceof ArrayBuffer && buffer.byteLength === OUTPUT_PIECE_BYTES;
+  if (isOfEngine && byteOffset + byteLength === OUTPUT_PIECE_BYTES) buffer.transfer(0);
 }
 
 function decoder(source: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {

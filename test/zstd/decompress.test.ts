@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { SealrootError } from "../../src/errors/index.ts";
@@ -202,4 +203,16 @@ test("transient pieces have the same bytes, and are gone when all of their memor
     assert.ok(copies.length > 1);
     if ((copies[0]?.length ?? 0) === 256 << 10) assert.equal(last.length, 0);
   }
+});
+
+test("transient pieces of many small frames, several of which wait for a slow consumer, are left to Node's pool", async () => {
+  const frame = zstdCompressSync(Buffer.alloc(512, 7));
+  const frames = Buffer.concat(Array.from({ length: 12_000 }, () => frame));
+  let sizeBytes = 0;
+  for await (const piece of decompress(pieces(frames, [frames.length]), "zstd", { transient: true })) {
+    assert.ok(piece.every((byte) => byte === 7));
+    sizeBytes += piece.length;
+    await setTimeout(1);
+  }
+  assert.equal(sizeBytes, 12_000 * 512);
 });

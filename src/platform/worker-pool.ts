@@ -74,6 +74,21 @@ export class WorkerPool<Request, Response> {
     });
   }
 
+  /**
+   * Answers one request that waits for a worker in this thread: for a caller that would only wait, too.
+   * @returns false when no request waits
+   */
+  answerWaiting(handle: (request: Request) => Response): boolean {
+    const next = this.#waiting.shift();
+    if (next === undefined) return false;
+    try {
+      next.resolve(handle(next.request));
+    } catch (error) {
+      next.reject(error);
+    }
+    return true;
+  }
+
   /** Binds to the worker with the fewest other channels and requests. */
   channel(): WorkerChannel<Request, Response> {
     const member = this.#leastLoaded();

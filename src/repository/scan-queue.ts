@@ -82,11 +82,15 @@ export class FileReadQueue {
     return { newObjects: this.#newObjects, sharedObjects: this.#sharedObjects };
   }
 
+  /** Waits, and helps as long as a batch waits, too. */
   async #underWayAtMost(batches: number): Promise<void> {
     while (this.#underWay > batches) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      if (this.#workers.answerWaiting(handleObjectRequest)) await setImmediate();
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
     }
     if (this.#failure !== undefined) throw this.#failure.error;
   }

@@ -34,6 +34,32 @@ test("requests are spread over workers and a channel stays with one", async () =
   await pool.close();
 });
 
+test("requests that wait for a worker can be answered by the caller, and are rejected when the pool ends", async () => {
+  const pool = new WorkerPool<EchoRequest, number>(ECHO, { size: 1 });
+  const answers = [1, 2, 3, 4].map(() => pool.run("thread"));
+  assert.equal(
+    pool.answerWaiting(() => -1),
+    true,
+  );
+  assert.equal(await answers[2], -1);
+  const last = assert.rejects(answers[3] ?? Promise.resolve(0), { message: "spoiled here" });
+  assert.equal(
+    pool.answerWaiting(() => {
+      throw new Error("spoiled here");
+    }),
+    true,
+  );
+  await last;
+  assert.equal(
+    pool.answerWaiting(() => -1),
+    false,
+  );
+  assert.equal((await Promise.all(answers.slice(0, 2))).length, 2);
+  const left = [1, 2, 3].map(() => assert.rejects(pool.run("thread")));
+  await pool.close();
+  await Promise.all(left);
+});
+
 test("array buffers move to the worker", async () => {
   const pool = new WorkerPool<EchoRequest, number>(ECHO, { size: 1 });
   const bytes = new Uint8Array(1000);

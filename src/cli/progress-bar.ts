@@ -1,8 +1,8 @@
 /** Progress on a terminal: the lines at the bottom are drawn again and again, and what is settled stays above them. */
 import type { EventSink, Subtask } from "../events/index.ts";
-import type { ProgressTarget, ProgressView } from "./progress.ts";
 import { type ProgressEvent, ProgressState, type RunningStep } from "./progress-state.ts";
 import { amountText, percentOf, settledLine, speedText } from "./progress-text.ts";
+import type { ProgressTarget, ProgressView } from "./progress-view.ts";
 import { formatDuration } from "./table.ts";
 
 /** Redraws at most this often; a terminal needs no more. */

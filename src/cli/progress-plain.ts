@@ -1,8 +1,8 @@
 /** Progress in a log: a line for what is settled, a sign of life now and then, no cursor movement. */
 import type { EventSink } from "../events/index.ts";
-import type { ProgressTarget, ProgressView } from "./progress.ts";
 import { ProgressState } from "./progress-state.ts";
 import { amountText, settledLine, speedText } from "./progress-text.ts";
+import type { ProgressTarget, ProgressView } from "./progress-view.ts";
 
 /** A log gets a sign of life this often while one step runs. */
 const SIGN_INTERVAL_MS = 10_000;

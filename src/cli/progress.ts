@@ -2,22 +2,10 @@
 import type { EventSink } from "../events/index.ts";
 import { barView } from "./progress-bar.ts";
 import { plainView } from "./progress-plain.ts";
+import type { ProgressTarget, ProgressView } from "./progress-view.ts";
 
 export const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
-
-/** A view with an end: `close` removes what must not stay on the screen. */
-export interface ProgressView {
-  readonly sink: EventSink;
-  close(): void;
-}
-
-/** Where a view writes; standard error in the real process. */
-export interface ProgressTarget {
-  write(text: string): unknown;
-  readonly isTTY?: boolean | undefined;
-  readonly columns?: number | undefined;
-}
 
 /** The view for `mode`; `auto` is the bar on a terminal and plain lines elsewhere. */
 export function progressView(mode: ProgressMode, target: ProgressTarget): ProgressView {

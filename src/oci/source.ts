@@ -2,7 +2,7 @@
 import type { BlobReader } from "./blobs.ts";
 import { chooseImage, type ReadImage } from "./choose-image.ts";
 import type { Platform } from "./documents.ts";
-import { openSource } from "./image-source.ts";
+import { openSource } from "./open-source.ts";
 import { runningPlatform } from "./platform.ts";
 import { enforcePolicy, MACHINE_POLICY, type PolicyChoice } from "./policy/index.ts";
 import { policySubject } from "./policy-subject.ts";

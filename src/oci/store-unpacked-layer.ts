@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import type { FileImporter } from "../repository/index.ts";
 import { SplitStreamWriter } from "../splitstream/index.ts";
 import { DigestCheck } from "./digest.ts";
-import type { FetchContext, StoredLayer } from "./fetch-layer.ts";
+import type { FetchContext, StoredLayer } from "./fetched-layer.ts";
 import { LayerSplitter } from "./layer-import.ts";
 import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
 import type { Layer } from "./layer-plan.ts";

@@ -1,6 +1,6 @@
 /** Pulling of a layer only what the repository does not have (spec/chunked-and-policy.md 1). */
 import { type ChunkedPositions, readChunkedAnnotations, type Toc } from "../../chunked/index.ts";
-import type { FetchContext, FetchedLayer } from "../fetch-layer.ts";
+import type { FetchContext, FetchedLayer } from "../fetched-layer.ts";
 import { unpackedLimitBytes } from "../layer-limit.ts";
 import type { Layer } from "../layer-plan.ts";
 import { untilAborted } from "../run-bounded.ts";

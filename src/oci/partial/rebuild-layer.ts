@@ -3,7 +3,7 @@ import type { ByteString } from "../../bytes/index.ts";
 import type { TocContent } from "../../chunked/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
 import { DigestCheck } from "../digest.ts";
-import type { FetchContext } from "../fetch-layer.ts";
+import type { FetchContext } from "../fetched-layer.ts";
 import { LayerSplitter } from "../layer-import.ts";
 import { unpackedLimitBytes, unpacksTooFar } from "../layer-limit.ts";
 import type { Layer } from "../layer-plan.ts";

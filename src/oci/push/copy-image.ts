@@ -1,7 +1,7 @@
 /** From any place to any other, without a repository: what is signed by its digest stays signed. */
 import { runStep, silent } from "../../events/index.ts";
 import type { Platform } from "../documents.ts";
-import { openSource } from "../image-source.ts";
+import { openSource } from "../open-source.ts";
 import { runningPlatform } from "../platform.ts";
 import { MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
 import type { ImageReference } from "../reference.ts";

@@ -11,7 +11,7 @@ export interface CutChunk {
 const WINDOW_BYTES = 64;
 const CHAR_OFFSET = 31;
 /** A cut behind every byte at which the sum's low bits are all ones: one in 64 KiB. */
-export const RANDOM_CUT_BITS = 16;
+const RANDOM_CUT_BITS = 16;
 const CUT_MASK = 2 ** RANDOM_CUT_BITS - 1;
 /** Shorter runs of zeros are data. */
 const HOLE_MIN_BYTES = 1024;

@@ -17,7 +17,7 @@ export {
 export { checkAgainstTarSplit } from "./check-tar-split.ts";
 export { ChunkedCompressor, type ChunkedOptions } from "./compressor.ts";
 export { Crc64 } from "./crc64.ts";
-export { type CutChunk, FileCutter, RANDOM_CUT_BITS } from "./file-cutter.ts";
+export { type CutChunk, FileCutter } from "./file-cutter.ts";
 export { planRanges, RANGE_COUNT_MAX, RANGE_GAP_MAX_BYTES, type Range } from "./plan.ts";
 export { readTarSplit, type TarSplitEntry, TarSplitWriter } from "./tar-split.ts";
 export type { Toc, TocChunk, TocContent, TocEntry } from "./toc.ts";

@@ -339,6 +339,41 @@ test("frames that decode to another file are refused by the file's digest", asyn
   });
 });
 
+test("a table or tar-split data beyond the limits: pulled whole, and neither is fetched", async () => {
+  const members = system(10);
+  const { annotations: good } = await imageOf(members);
+  const tooLong = (key: string, uncompressedBytes: number) => {
+    const fields = (good[key] ?? "").split(":");
+    return { [key]: fields.with(2, String(uncompressedBytes)).join(":") };
+  };
+  for (const annotations of [
+    tooLong("io.github.containers.zstd-chunked.manifest-position", (150 << 20) + 1),
+    tooLong("io.github.containers.zstd-chunked.tarsplit-position", 2 ** 31 + 1),
+  ]) {
+    const image = await imageOf(members, { annotations });
+    using repository = await newRepository();
+    const pulled = await pull(repository, image.layout);
+    assert.deepEqual(pulled.blobs.requests, []);
+    assert.match(pulled.messages.join(), /is pulled whole: its table of contents is too long$/);
+  }
+});
+
+test("a table that is not as long as its annotation says is refused", async () => {
+  const members = system(10);
+  const { annotations: good } = await imageOf(members);
+  for (const key of ["manifest-position", "tarsplit-position"].map(
+    (name) => `io.github.containers.zstd-chunked.${name}`,
+  )) {
+    for (const change of [-1, 1]) {
+      const fields = (good[key] ?? "").split(":");
+      const annotations = { [key]: fields.with(2, String(Number(fields[2]) + change)).join(":") };
+      const image = await imageOf(members, { annotations });
+      using repository = await newRepository();
+      await assert.rejects(pull(repository, image.layout), { code: "corrupt" });
+    }
+  }
+});
+
 test("annotations that are no positions, or name two tables, are refused", async () => {
   for (const annotations of [
     { "io.github.containers.zstd-chunked.manifest-position": "1:2:3" },

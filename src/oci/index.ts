@@ -1,11 +1,16 @@
 /**
- * oci: container images. References, layouts, documents, and the way of an image into a composefs repository.
+ * oci: container images: references, places they come from and go to, and their way into a composefs repository.
  *
- * A store: may read and write files, and import repository/ and the format rooms. Prints nothing.
+ *   sources/   one shape for every place that has images       layout/    OCI layouts and archives of them
+ *   registry/  the client for registries                       storage/   podman's store
+ *   policy/    signatures, and what may be used at all         pull/      into a repository
+ *   partial/   of a layer only what is missing                 stored/    images in a repository
+ *   push/      out of a repository, and from place to place
+ *
+ * A store: may read and write files and talk to registries, and import repository/ and the format rooms. Prints nothing.
  * @module
  */
 export { type BlobInfo, type BlobName, BlobStore } from "./blobs.ts";
-export type { ReadImage } from "./choose-image.ts";
 export { digestOf, isDigest } from "./digest.ts";
 export {
   type Descriptor,
@@ -18,26 +23,14 @@ export {
   readIndex,
   readManifest,
 } from "./documents.ts";
-export { type HistoryEntry, imageHistory } from "./image-history.ts";
-export type { ImageSource } from "./image-source.ts";
-export { imageTree, makeBootable, type TreeVariant } from "./image-tree.ts";
-export {
-  computeImageId,
-  findConfig,
-  findImage,
-  type ListedImage,
-  listImages,
-  referrersOf,
-  tagImage,
-  untagImage,
-} from "./images.ts";
-export { putLayer, type WrittenLayer } from "./layer-writer.ts";
-export { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
+export { putLayer, type WrittenLayer } from "./layout/layer-writer.ts";
+export { OciLayout, REF_NAME_ANNOTATION } from "./layout/layout.ts";
 export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";
 export { formatPlatform, parsePlatform, runningPlatform } from "./platform.ts";
 export { ACCEPT_ANYTHING, type PolicyChoice } from "./policy/index.ts";
-export { type PulledImage, type PullOptions, pullImage } from "./pull.ts";
-export type { LayerStatistics } from "./pull-layers.ts";
+export { type PulledImage, type PullOptions, pullImage } from "./pull/pull.ts";
+export type { LayerStatistics } from "./pull/pull-layers.ts";
+export { restoreImage } from "./pull/restore.ts";
 export {
   type CopyOptions,
   copyAllImages,
@@ -52,7 +45,6 @@ export {
   refuseReadOnly,
   type WrittenContent,
 } from "./push/index.ts";
-export { mergeLayers } from "./rebuild-tree.ts";
 export {
   formatReference,
   formatRegistryName,
@@ -80,10 +72,30 @@ export {
   type RegistryOptions,
   referrersTag,
 } from "./registry/index.ts";
-export { type RemovedImage, removeImage } from "./remove-image.ts";
-export { restoreImage } from "./restore.ts";
-export { type OpenedImage, type OpenImageOptions, openImage } from "./source.ts";
-export { layerIdsOf, readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
+export type { ReadImage } from "./sources/choose-image.ts";
+export type { ImageSource } from "./sources/image-source.ts";
+export { type OpenedImage, type OpenImageOptions, openImage } from "./sources/open-image.ts";
+export { type HistoryEntry, imageHistory } from "./stored/image-history.ts";
+export { imageTree, makeBootable, type TreeVariant } from "./stored/image-tree.ts";
+export {
+  computeImageId,
+  findConfig,
+  findImage,
+  type ListedImage,
+  listImages,
+  referrersOf,
+  tagImage,
+  untagImage,
+} from "./stored/images.ts";
+export { mergeLayers } from "./stored/rebuild-tree.ts";
+export { type RemovedImage, removeImage } from "./stored/remove-image.ts";
+export {
+  layerIdsOf,
+  readStoredConfig,
+  readStoredImage,
+  type StoredConfig,
+  type StoredImage,
+} from "./stored/stored-image.ts";
 export {
   configStreamName,
   type ImageVariant,
@@ -91,5 +103,5 @@ export {
   layerStreamName,
   manifestStreamName,
   TAG_DIRECTORY,
-} from "./stream-names.ts";
-export { decodeTag, encodeTag } from "./tag-names.ts";
+} from "./stored/stream-names.ts";
+export { decodeTag, encodeTag } from "./stored/tag-names.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ociManifestOfDocker } from "../../src/oci/docker-manifest.ts";
 import { documentBytes } from "../../src/oci/index.ts";
+import { ociManifestOfDocker } from "../../src/oci/sources/docker-manifest.ts";
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 const layer = (kind: string, digit: string) => ({

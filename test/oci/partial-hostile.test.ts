@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import { SealrootError } from "../../src/errors/index.ts";
 import { digestOf, layerStreamName, OciLayout, openImage, parseReference } from "../../src/oci/index.ts";
-import { recordImage } from "../../src/oci/record-image.ts";
+import { recordImage } from "../../src/oci/pull/record-image.ts";
 import { initRepository, type Repository, streamContent } from "../../src/repository/index.ts";
 import { type FixtureLayer, fixtureLayers, parts, unzstd } from "../chunked/layers.ts";
 import { Random } from "../fuzz/random.ts";

@@ -7,7 +7,7 @@ import { byteStringOfText } from "../../src/bytes/index.ts";
 import { ChunkedCompressor, readToc } from "../../src/chunked/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { layerStreamName, MEDIA_TYPE, OciLayout, openImage, parseReference } from "../../src/oci/index.ts";
-import { recordImage } from "../../src/oci/record-image.ts";
+import { recordImage } from "../../src/oci/pull/record-image.ts";
 import {
   checkRepository,
   collectGarbage,

@@ -4,8 +4,8 @@ import type { Repository } from "../../repository/index.ts";
 import { readChunks, readSplitStream } from "../../splitstream/index.ts";
 import { type TarBody, type TarEntry, TarParser } from "../../tar/index.ts";
 import { INLINE_CONTENT_MAX_BYTES } from "../../tree/index.ts";
-import type { ArchivedEntry } from "../layer-import.ts";
-import { CONTENT_TYPE } from "../stream-names.ts";
+import type { ArchivedEntry } from "../pull/layer-import.ts";
+import { CONTENT_TYPE } from "../stored/stream-names.ts";
 import type { LocalContent } from "./file-list.ts";
 
 /** What an entry has as content; undefined for what is no file, is empty, or lies in the stream although it is larger. */

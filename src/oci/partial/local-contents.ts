@@ -3,8 +3,8 @@ import { SealrootError } from "../../errors/index.ts";
 import type { StepReporter } from "../../events/index.ts";
 import type { DerivedFiles, Repository } from "../../repository/index.ts";
 import { DIGEST_BYTES } from "../../verity/index.ts";
-import type { ArchivedEntry } from "../layer-import.ts";
-import { LAYER_STREAM_PREFIX } from "../stream-names.ts";
+import type { ArchivedEntry } from "../pull/layer-import.ts";
+import { LAYER_STREAM_PREFIX } from "../stored/stream-names.ts";
 import { encodeFileList, FILE_LIST_MAX_BYTES, findInFileList, isFileList, type LocalContent } from "./file-list.ts";
 import { hashContents, knownContents } from "./layer-files.ts";
 

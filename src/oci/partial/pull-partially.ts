@@ -1,8 +1,8 @@
 /** Pulling of a layer only what the repository does not have (spec/chunked-and-policy.md 1). */
 import { type ChunkedPositions, readChunkedAnnotations, type Toc } from "../../chunked/index.ts";
-import type { FetchContext, FetchedLayer } from "../fetched-layer.ts";
-import { unpackedLimitBytes } from "../layer-limit.ts";
-import type { Layer } from "../layer-plan.ts";
+import type { FetchContext, FetchedLayer } from "../pull/fetched-layer.ts";
+import { unpackedLimitBytes } from "../pull/layer-limit.ts";
+import type { Layer } from "../pull/layer-plan.ts";
 import { untilAborted } from "../run-bounded.ts";
 import { planFetch, sha256Hex, wantedContents } from "./fetch-plan.ts";
 import { fetchTable, type ReadRanges } from "./fetch-table.ts";

@@ -1,7 +1,7 @@
 /** Signatures that lie in a layout beside the image, as `cosign save` and copies of whole repositories leave them. */
 import type { BlobReader } from "../blobs.ts";
 import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
-import { REF_NAME_ANNOTATION } from "../layout.ts";
+import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { SignatureStore, StoredManifest } from "./signature-store.ts";
 

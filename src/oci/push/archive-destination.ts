@@ -10,7 +10,7 @@ import { END_OF_ARCHIVE, encodeTarHeader, type TarMemberHeader, tarPadding } fro
 import { type BlobName, measuredParts } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
 import { type Descriptor, documentBytes } from "../documents.ts";
-import { REF_NAME_ANNOTATION } from "../layout.ts";
+import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { PathReference } from "../reference.ts";
 import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";

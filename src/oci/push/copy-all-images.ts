@@ -2,11 +2,11 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, silent } from "../../events/index.ts";
 import { type Descriptor, readDockerManifest, readIndex, readManifest } from "../documents.ts";
-import type { ImageSource } from "../image-source.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
-import { openSource } from "../open-source.ts";
 import { enforcePolicy, MACHINE_POLICY, type PolicyChoice, type SignedDocument } from "../policy/index.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
+import type { ImageSource } from "../sources/image-source.ts";
+import { openSource } from "../sources/open-source.ts";
 import type { CopyOptions } from "./copy-image.ts";
 import { copySignatures, sharedPlace } from "./copy-signatures.ts";
 import type { ImageDestination } from "./destination.ts";

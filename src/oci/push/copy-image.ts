@@ -1,11 +1,11 @@
 /** From any place to any other, without a repository: what is signed by its digest stays signed. */
 import { runStep, silent } from "../../events/index.ts";
 import type { Platform } from "../documents.ts";
-import { openSource } from "../open-source.ts";
 import { runningPlatform } from "../platform.ts";
 import { MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
 import type { ImageReference } from "../reference.ts";
-import { openImage } from "../source.ts";
+import { openImage } from "../sources/open-image.ts";
+import { openSource } from "../sources/open-source.ts";
 import { copySignatures, type SharedPlace, sharedPlace } from "./copy-signatures.ts";
 import { type PushOptions, toDestination } from "./push-image.ts";
 import { sourceContent } from "./source-content.ts";

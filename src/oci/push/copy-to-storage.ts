@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { type EventSink, runStep } from "../../events/index.ts";
 import { requireTool, runTool, temporaryDirectory } from "../../platform/index.ts";
 import type { Repository } from "../../repository/index.ts";
-import { findImage } from "../images.ts";
 import { formatReference, type PathReference } from "../reference.ts";
+import { findImage } from "../stored/images.ts";
 import { pushImage } from "./push-image.ts";
 import { largeFileParent } from "./spool.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { hasErrno } from "../../errors/index.ts";
 import type { BlobName } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
-import { OciLayout } from "../layout.ts";
+import { OciLayout } from "../layout/layout.ts";
 import type { PathReference } from "../reference.ts";
 import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";
 

@@ -1,8 +1,8 @@
 /** From a repository to anywhere. */
 import { silent } from "../../events/index.ts";
 import type { Repository } from "../../repository/index.ts";
-import { findImage } from "../images.ts";
 import { type ImageReference, parseReference } from "../reference.ts";
+import { findImage } from "../stored/images.ts";
 import type { ImageDestination } from "./destination.ts";
 import { type OpenDestinationOptions, openDestination } from "./open-destination.ts";
 import { storedContent } from "./stored-content.ts";

@@ -1,11 +1,11 @@
 /** An image at a source, to be written elsewhere: its blobs as they are, or what is kept of them. */
 import { type BlobReader, BlobStore } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
-import type { ImageSource } from "../image-source.ts";
-import { decompressLayer } from "../layer-compression.ts";
 import { layerCompression } from "../media-types.ts";
-import type { OpenedImage } from "../source.ts";
-import { type UnpackedLayer, unpackedTar } from "../unpacked-layers.ts";
+import { decompressLayer } from "../pull/layer-compression.ts";
+import type { ImageSource } from "../sources/image-source.ts";
+import type { OpenedImage } from "../sources/open-image.ts";
+import { type UnpackedLayer, unpackedTar } from "../sources/unpacked-layers.ts";
 import { checkedDiffId } from "./checked-diff-id.ts";
 import type { ImageContent, LayerContent } from "./image-content.ts";
 

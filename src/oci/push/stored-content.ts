@@ -4,7 +4,7 @@ import { type Repository, streamContent } from "../../repository/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
 import type { Descriptor, ImageConfig, Platform } from "../documents.ts";
 import { layerCompression, MEDIA_TYPE } from "../media-types.ts";
-import type { StoredImage } from "../stored-image.ts";
+import type { StoredImage } from "../stored/stored-image.ts";
 import { checkedDiffId } from "./checked-diff-id.ts";
 import type { ImageContent, LayerContent } from "./image-content.ts";
 

@@ -1,8 +1,8 @@
 /** Reading manifests and indexes of a repository (OCI distribution specification, "Pulling manifests"). */
 import { SealrootError } from "../../errors/index.ts";
 import { DigestCheck, digestOf, isDigest } from "../digest.ts";
-import { manifestMediaType } from "../manifest-kind.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
+import { manifestMediaType } from "../sources/manifest-kind.ts";
 import type { RegistryClient } from "./client.ts";
 import type { HttpResponse } from "./http-response.ts";
 

@@ -1,7 +1,8 @@
 /** An image in a registry as a source of images (`docker://`). */
-import type { ImageSource } from "../image-source.ts";
+
 import type { SignatureStore } from "../policy/index.ts";
 import type { RegistryReference } from "../reference.ts";
+import type { ImageSource } from "../sources/image-source.ts";
 import type { RegistryClient } from "./client.ts";
 import { findManifest, getManifest } from "./manifests.ts";
 import { findImageInRegistry } from "./open-registry.ts";

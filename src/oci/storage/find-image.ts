@@ -1,8 +1,8 @@
 /** The image of a store that a reference means: by name, by id, by the beginning of an id, by digest. */
 import { SealrootError } from "../../errors/index.ts";
 import { isDigest } from "../digest.ts";
-import { fullImageName, repositoryOfName } from "../image-names.ts";
 import { formatReference, type StorageReference } from "../reference.ts";
+import { fullImageName, repositoryOfName } from "../stored/image-names.ts";
 import type { Store } from "./store.ts";
 import type { StoreImage } from "./store-documents.ts";
 

@@ -3,7 +3,7 @@ import { closeSync, createReadStream } from "node:fs";
 import { readTarSplit, type TarSplitEntry } from "../../chunked/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { decompress } from "../../zstd/index.ts";
-import type { LayerBody, LayerPart } from "../unpacked-layers.ts";
+import type { LayerBody, LayerPart } from "../sources/unpacked-layers.ts";
 import { damagedLayer, LayerBodies } from "./layer-bodies.ts";
 import type { FoundLayer } from "./store.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { byteStringOfText } from "../../../src/bytes/index.ts";
 import { digestOf, documentBytes } from "../../../src/oci/index.ts";
-import { openSource } from "../../../src/oci/open-source.ts";
+import { openSource } from "../../../src/oci/sources/open-source.ts";
 import { temporaryDirectory } from "../../../src/platform/index.ts";
 import { type TarMember, writeTar } from "../../../src/tar/index.ts";
 import { mutateBytes } from "../mutate.ts";

@@ -1,0 +1,55 @@
+/** Layouts and archives of layouts as sources of images. */
+import { SealrootError } from "../../errors/index.ts";
+import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
+import { layoutSignatures } from "../policy/index.ts";
+import { formatReference, type PathReference } from "../reference.ts";
+import type { ImageSource } from "../sources/image-source.ts";
+import { OciArchive } from "./archive.ts";
+import { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
+
+/** @throws SealrootError `not-found` when there is no layout, or none of its images has the tag */
+export async function openLayoutSource(reference: PathReference): Promise<ImageSource> {
+  const layout = await OciLayout.open(reference.path);
+  const index = await layout.readIndex();
+  return {
+    index: withTag(index, reference),
+    blobs: layout.blobs,
+    signatures: layoutSignatures(index, layout.blobs),
+    readManifest: (descriptor) => layout.blobs.readWhole(descriptor),
+    close: async () => {},
+  };
+}
+
+/** As {@link openLayoutSource}, for a tar file with a layout in it. */
+export async function openArchiveSource(reference: PathReference): Promise<ImageSource> {
+  const archive = await OciArchive.open(reference.path);
+  try {
+    const index = readIndex(await archive.readDocument("index.json"), `${reference.path}/index.json`);
+    return {
+      index: withTag(index, reference),
+      blobs: archive,
+      signatures: layoutSignatures(index, archive),
+      readManifest: (descriptor) => archive.readWhole(descriptor),
+      close: () => archive.close(),
+    };
+  } catch (error) {
+    await archive.close();
+    throw error;
+  }
+}
+
+function tagsOf(index: ImageIndex): string[] {
+  return index.manifests.flatMap((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? []);
+}
+
+function withTag(index: ImageIndex, reference: PathReference): ImageIndex {
+  const tag = reference.tag;
+  const isWanted = (entry: Descriptor) => tag === undefined || entry.annotations?.[REF_NAME_ANNOTATION] === tag;
+  const manifests = index.manifests.filter(isWanted);
+  if (manifests.length > 0) return { ...index, manifests };
+  const problem = tag === undefined ? "it is empty" : `it has no image with the tag "${tag}"`;
+  throw new SealrootError("not-found", `Cannot open image ${formatReference(reference)}: ${problem}`, {
+    path: reference.path,
+    hint: `the tags there are: ${tagsOf(index).join(", ") || "(none)"}`,
+  });
+}

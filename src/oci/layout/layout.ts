@@ -1,0 +1,166 @@
+/** An OCI image layout directory (OCI image specification, image-layout.md). */
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { type BlobInfo, BlobStore } from "../blobs.ts";
+import {
+  type Descriptor,
+  documentBytes,
+  type ImageConfig,
+  type ImageIndex,
+  type ImageManifest,
+  type Platform,
+  readIndex,
+} from "../documents.ts";
+import { MEDIA_TYPE } from "../media-types.ts";
+
+/** Carries the tag of a manifest in index.json (OCI image specification, annotations.md). */
+export const REF_NAME_ANNOTATION = "org.opencontainers.image.ref.name";
+
+const LAYOUT_FILE = "oci-layout";
+const INDEX_FILE = "index.json";
+const LAYOUT_CONTENT = { imageLayoutVersion: "1.0.0" };
+
+export class OciLayout {
+  readonly directory: string;
+  readonly blobs: BlobStore;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.blobs = new BlobStore(directory);
+  }
+
+  /**
+   * Opens an existing layout.
+   * @throws SealrootError `not-found` when there is none, `unsupported` for another layout version
+   */
+  static async open(directory: string): Promise<OciLayout> {
+    const path = join(directory, LAYOUT_FILE);
+    let content: { imageLayoutVersion?: unknown } | null;
+    try {
+      content = JSON.parse(await readFile(path, "utf8"));
+    } catch (error) {
+      if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) {
+        throw new SealrootError("not-found", `Cannot open OCI layout: ${directory} has no file ${LAYOUT_FILE}`, {
+          path: directory,
+          hint: "give the directory that skopeo, podman or buildah wrote with oci:DIRECTORY",
+        });
+      }
+      throw asSealrootError(error, "Cannot open OCI layout", { path });
+    }
+    const version = content?.imageLayoutVersion;
+    if (version !== LAYOUT_CONTENT.imageLayoutVersion) {
+      throw new SealrootError(
+        "unsupported",
+        `Cannot open OCI layout: version ${JSON.stringify(version)} is not 1.0.0`,
+        {
+          path,
+        },
+      );
+    }
+    return new OciLayout(directory);
+  }
+
+  /**
+   * Opens the layout in `directory`, making it where the directory is missing or empty.
+   * @throws SealrootError `exists` when the directory holds something else
+   */
+  static async create(directory: string): Promise<OciLayout> {
+    await mkdir(join(directory), { recursive: true });
+    const names = await readdir(directory);
+    if (names.includes(LAYOUT_FILE)) return OciLayout.open(directory);
+    if (names.length > 0) {
+      throw new SealrootError("exists", `Cannot create OCI layout: ${directory} is not empty and no layout`, {
+        path: directory,
+        hint: "name a new directory, or an existing OCI layout to add to",
+      });
+    }
+    const layout = new OciLayout(directory);
+    await mkdir(join(directory, "blobs", "sha256"), { recursive: true });
+    await layout.#writeFile(INDEX_FILE, { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] });
+    // Last, because its presence says that the rest is there.
+    await layout.#writeFile(LAYOUT_FILE, LAYOUT_CONTENT);
+    return layout;
+  }
+
+  async readIndex(): Promise<ImageIndex> {
+    const path = join(this.directory, INDEX_FILE);
+    const bytes = await readFile(path).catch((error: unknown) => {
+      throw asSealrootError(error, "Cannot read image index", { path });
+    });
+    return readIndex(bytes, path);
+  }
+
+  /** Stores a configuration and describes it. */
+  async putConfig(config: ImageConfig): Promise<Descriptor> {
+    return describe(MEDIA_TYPE.config, await this.blobs.put(documentBytes(config)));
+  }
+
+  /**
+   * Stores a manifest and enters it in index.json, which is replaced in one step.
+   * @param options.tag the name the image gets here; another image of that name loses it
+   * @throws SealrootError `not-found` when the configuration or a layer is not in the layout yet
+   */
+  async putManifest(
+    manifest: ImageManifest,
+    options: { readonly tag?: string; readonly platform?: Platform } = {},
+  ): Promise<Descriptor> {
+    for (const part of [manifest.config, ...manifest.layers]) await this.#requireBlob(part);
+    const stored = describe(MEDIA_TYPE.manifest, await this.blobs.put(documentBytes(manifest)));
+    const descriptor: Descriptor = options.platform === undefined ? stored : { ...stored, platform: options.platform };
+    await this.enter(descriptor, options.tag);
+    return descriptor;
+  }
+
+  /** Takes over one image from another layout: blobs, manifest as it is, entry in index.json. */
+  async copyImage(other: OciLayout, descriptor: Descriptor, manifest: ImageManifest, tag?: string): Promise<void> {
+    for (const part of [manifest.config, ...manifest.layers, descriptor]) {
+      await this.blobs.copyFrom(other.blobs, part);
+    }
+    await this.enter(descriptor, tag);
+  }
+
+  async #requireBlob(blob: Descriptor): Promise<void> {
+    const path = this.blobs.pathOf(blob.digest);
+    const file = await open(path).catch((error: unknown) => {
+      throw asSealrootError(error, `Cannot store manifest: blob ${blob.digest} is not in the layout`, { path });
+    });
+    await file.close();
+  }
+
+  /** Enters a manifest or index, whose blob is there, in index.json, which is replaced in one step. */
+  async enter(descriptor: Descriptor, tag: string | undefined): Promise<void> {
+    const index = await this.readIndex();
+    const kept = index.manifests.filter((entry) => {
+      const name = entry.annotations?.[REF_NAME_ANNOTATION];
+      return name === undefined ? entry.digest !== descriptor.digest : name !== tag;
+    });
+    const { annotations = {}, ...bare } = descriptor;
+    const { [REF_NAME_ANNOTATION]: _, ...others } = annotations;
+    const named = tag === undefined ? others : { ...others, [REF_NAME_ANNOTATION]: tag };
+    const entry = Object.keys(named).length === 0 ? bare : { ...bare, annotations: named };
+    await this.#writeFile(INDEX_FILE, { ...index, manifests: [...kept, entry] });
+  }
+
+  async #writeFile(name: string, content: object): Promise<void> {
+    const temporary = join(this.directory, `.tmp-${name}-${randomBytes(9).toString("hex")}`);
+    try {
+      const file = await open(temporary, "wx", 0o644);
+      try {
+        await file.writeFile(documentBytes(content));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, join(this.directory, name));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw asSealrootError(error, `Cannot write ${name}`, { path: this.directory });
+    }
+  }
+}
+
+function describe(mediaType: string, blob: BlobInfo): Descriptor {
+  return { mediaType, digest: blob.digest, size: blob.size };
+}

@@ -1,0 +1,99 @@
+/** One layer on its way into the repository, checked while it streams. It gets its name elsewhere. */
+import { SplitStreamWriter } from "../../splitstream/index.ts";
+import type { Compression } from "../../zstd/index.ts";
+import { DigestCheck } from "../digest.ts";
+import { pullPartially } from "../partial/pull-partially.ts";
+import { untilAborted } from "../run-bounded.ts";
+import { CONTENT_TYPE } from "../stored/stream-names.ts";
+import type { FetchContext, FetchedLayer, StoredLayer } from "./fetched-layer.ts";
+import { decompressLayer } from "./layer-compression.ts";
+import { LayerSplitter } from "./layer-import.ts";
+import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
+import type { Layer } from "./layer-plan.ts";
+import { storeUnpackedLayer } from "./store-unpacked-layer.ts";
+
+/**
+ * Fetches a layer into objects and a stream: of a zstd:chunked layer only what is missing, where that can be.
+ *
+ * @param onBytes called with the bytes of the blob so far
+ * @throws SealrootError `corrupt` when the blob or its content does not have the digest it should have, or is no tar;
+ *   `unsupported` when it unpacks too far; the signal's reason
+ */
+export async function fetchLayer(
+  context: FetchContext,
+  layer: Layer,
+  onBytes: (doneBytes: number) => void,
+): Promise<FetchedLayer> {
+  const partial = await pullPartially(context, layer, onBytes);
+  if (partial !== undefined) return partial;
+  const { compression } = layer;
+  if (compression !== undefined && context.unpacked !== undefined) {
+    const files = context.unpacked.find(layer.diffId);
+    return { ...(await storeUnpackedLayer(context, layer, files, onBytes)), fetchedBytes: 0, savedBytes: 0 };
+  }
+  return { ...(await fetchWhole(context, layer, onBytes)), fetchedBytes: layer.blob.size, savedBytes: 0 };
+}
+
+function fetchWhole(context: FetchContext, layer: Layer, onBytes: (doneBytes: number) => void): Promise<StoredLayer> {
+  const { compression } = layer;
+  const blob = counted(untilAborted(context.blobs.read(layer.blob), context.signal), onBytes);
+  return compression === undefined ? storeBlob(context, blob) : splitLayer(context, layer, compression, blob);
+}
+
+async function* counted(blob: AsyncIterable<Uint8Array>, onBytes: (doneBytes: number) => void) {
+  let doneBytes = 0;
+  for await (const part of blob) {
+    yield part;
+    doneBytes += part.length;
+    onBytes(doneBytes);
+  }
+}
+
+async function splitLayer(
+  { repository, importer, layerLimitBytes }: FetchContext,
+  layer: Layer,
+  compression: Compression,
+  blob: AsyncIterable<Uint8Array>,
+): Promise<StoredLayer> {
+  const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
+  const splitter = new LayerSplitter(stream, importer);
+  const check = new DigestCheck(layer.diffId);
+  const limitBytes = unpackedLimitBytes(layer.blob, layerLimitBytes);
+  try {
+    for await (const piece of decompressLayer(blob, compression)) {
+      check.update(piece);
+      if (check.bytes > limitBytes) throw unpacksTooFar(layer.blob, limitBytes);
+      splitter.push(piece);
+      await splitter.room();
+    }
+    check.finish(`layer ${layer.blob.digest} (uncompressed)`);
+    await splitter.finish();
+  } catch (error) {
+    splitter.abort();
+    throw error;
+  }
+  const streamId = repository.objects.ensure(await stream.finish());
+  return { streamId, inlinedBytes: splitter.inlineBytes, entries: splitter.entries };
+}
+
+/** An artifact's blob: one object, and a stream that is nothing but it (spec/oci.md 1). */
+async function storeBlob(
+  { repository, importer }: FetchContext,
+  blob: AsyncIterable<Uint8Array>,
+): Promise<StoredLayer> {
+  const object = importer.open();
+  let sizeBytes = 0;
+  try {
+    for await (const part of blob) {
+      object.write(part);
+      sizeBytes += part.length;
+      await importer.room();
+    }
+  } catch (error) {
+    object.abort();
+    throw error;
+  }
+  const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.blob);
+  stream.external(await object.finish(), sizeBytes);
+  return { streamId: repository.objects.ensure(await stream.finish()), inlinedBytes: 0, entries: undefined };
+}

@@ -1,0 +1,89 @@
+/** Pulling an image into a repository (spec/oci.md 2). */
+import { SealrootError } from "../../errors/index.ts";
+import { type EventSink, runStep, silent } from "../../events/index.ts";
+import type { Repository } from "../../repository/index.ts";
+import { MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
+import { parseReference } from "../reference.ts";
+import { type OpenImageOptions, openImage } from "../sources/open-image.ts";
+import { readStoredConfig } from "../stored/stored-image.ts";
+import { manifestStreamName, TAG_DIRECTORY } from "../stored/stream-names.ts";
+import { encodeTag } from "../stored/tag-names.ts";
+import { type RecordedImage, recordImage } from "./record-image.ts";
+
+export interface PullOptions extends Pick<OpenImageOptions, "platform" | "registry"> {
+  /** The tag it gets in the repository; the reference itself when absent, as with the reference tool. */
+  readonly name?: string;
+  /** Also make the variant that is booted. */
+  readonly bootable?: boolean;
+  /** Keep `user.*` attributes in the boot variant. */
+  readonly keepUserXattrs?: boolean;
+  /** Bytes that a layer may unpack to; 100 times its blob, or 1 GiB if that is more, when absent. */
+  readonly layerLimitBytes?: number;
+  /**
+   * Of podman's store, on the repository's file system: files whose blocks cannot be shared become objects by a second
+   * name. They get fs-verity in the store too, and can never be written again.
+   */
+  readonly linkFiles?: boolean;
+  /** What decides whether the image may be pulled; the machine's policy when absent. */
+  readonly policy?: PolicyChoice;
+  readonly events?: EventSink;
+}
+
+export interface PulledImage extends RecordedImage {
+  readonly manifestDigest: string;
+  readonly configDigest: string;
+  readonly name: string;
+}
+
+/**
+ * Brings an image into the repository and tags it.
+ *
+ * Every blob's digest and every diff id is checked while it streams, and the names come last: first the layers, each
+ * when it has proved right, then in one go images, configuration and manifest, then the tag. What an interrupted pull
+ * leaves behind is found by the next one or collected by gc. Of an image that is there already, its manifest is read and
+ * the tag set.
+ *
+ * @param reference such as `oci:DIRECTORY:TAG`
+ * @throws SealrootError as openImage and recordImage
+ */
+export async function pullImage(
+  repository: Repository,
+  reference: string,
+  options: PullOptions = {},
+): Promise<PulledImage> {
+  const name = options.name ?? reference;
+  const tag = encodeTag(name);
+  const events = options.events ?? silent;
+  const { policy = MACHINE_POLICY } = options;
+  repository.assertWritable();
+  const configAtHand = (digest: string) => storedConfigBytes(repository, digest);
+  const image = await runStep(events, "read image", () =>
+    openImage(parseReference(reference), { ...options, policy, configAtHand }),
+  );
+  try {
+    const bootVariants = options.bootable === true ? [{ keepUserXattrs: options.keepUserXattrs ?? false }] : [];
+    const { layerLimitBytes, linkFiles } = options;
+    const recorded = await recordImage(repository, image, {
+      bootVariants,
+      restore: false,
+      layerLimitBytes,
+      linkFiles,
+      events,
+    });
+    const { digest: manifestDigest } = image.descriptor;
+    repository.streams.setReference(`${TAG_DIRECTORY}/${tag}`, manifestStreamName(manifestDigest));
+    return { ...recorded, manifestDigest, configDigest: image.manifest.config.digest, name };
+  } finally {
+    await image.close();
+  }
+}
+
+/** A configuration as the repository has it, checked; undefined when it has none that can be read. */
+async function storedConfigBytes(repository: Repository, digest: string): Promise<Uint8Array | undefined> {
+  try {
+    return (await readStoredConfig(repository, digest, false))?.bytes;
+  } catch (error) {
+    if (error instanceof SealrootError) return undefined;
+    throw error;
+  }
+}

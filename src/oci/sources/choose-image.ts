@@ -1,0 +1,124 @@
+/** Choosing one image of those a source has, and reading its documents (spec/oci.md 2). */
+import { SealrootError } from "../../errors/index.ts";
+import { digestOf } from "../digest.ts";
+import {
+  type Descriptor,
+  type ImageConfig,
+  type ImageManifest,
+  type Platform,
+  readConfig,
+  readManifest,
+} from "../documents.ts";
+import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
+import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
+import { formatPlatform, platformRank } from "../platform.ts";
+import { formatReference, type ImageReference } from "../reference.ts";
+import { ociManifestOfDocker } from "./docker-manifest.ts";
+import { type Candidate, enterIndexes } from "./enter-indexes.ts";
+import type { ImageSource } from "./image-source.ts";
+
+/** Manifest and configuration of an image, checked against their digests and each other. */
+export interface ReadImage {
+  readonly descriptor: Descriptor;
+  readonly manifest: ImageManifest;
+  /** The verbatim documents. */
+  readonly manifestBytes: Uint8Array;
+  readonly configBytes: Uint8Array;
+  /** Undefined for an artifact, whose configuration is of its own kind. */
+  readonly config: ImageConfig | undefined;
+  /** What the source has: another document than the manifest when that was made of Docker's. Signatures speak of it. */
+  readonly original: { readonly descriptor: Descriptor; readonly manifestBytes: Uint8Array };
+  /** The indexes through which the image was found, the outermost first. */
+  readonly indexes: readonly Descriptor[];
+}
+
+/**
+ * The image for `platform`; a single one whatever its platform.
+ * @throws SealrootError as openImage
+ */
+export async function chooseImage(
+  source: ImageSource,
+  reference: ImageReference,
+  platform: Platform,
+  configAtHand: ConfigAtHand = async () => undefined,
+): Promise<ReadImage> {
+  const images: ReadImage[] = [];
+  for (const candidate of await enterIndexes(source, platform)) {
+    images.push(await readImage(candidate, source, configAtHand));
+  }
+  const containers = images.filter((image) => image.config !== undefined);
+  const candidates = uniqueImages(containers.length > 0 ? containers : images);
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return only;
+  const matching = bestFor(platform, candidates);
+  const [match] = matching;
+  if (match !== undefined && matching.length === 1) return match;
+  const wanted = formatPlatform(platform);
+  const found = candidates.map(({ config }) => (config === undefined ? "(none)" : formatPlatform(config))).join(", ");
+  if (matching.length === 0) {
+    const what = `Cannot open image ${formatReference(reference)}: none of its images is for ${wanted}`;
+    throw new SealrootError("not-found", what, { expected: wanted, actual: found });
+  }
+  throw new SealrootError("usage", `Cannot open image ${formatReference(reference)}: it is one of ${matching.length}`, {
+    path: "path" in reference ? reference.path : formatReference(reference),
+    hint: `name one by its tag: ${tagsOf(source).join(", ") || "(none has a tag)"}`,
+  });
+}
+
+function tagsOf(source: ImageSource): string[] {
+  return source.index.manifests.flatMap((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? []);
+}
+
+/** The manifest and its descriptor; one of Docker's becomes OCI's here, and has another digest from then on. */
+function asOciManifest({ descriptor, manifestBytes }: ReadImage["original"]): ReadImage["original"] {
+  if (descriptor.mediaType === MEDIA_TYPE.manifest) return { descriptor, manifestBytes };
+  const converted = ociManifestOfDocker(manifestBytes, descriptor.digest);
+  const named = { mediaType: MEDIA_TYPE.manifest, digest: digestOf(converted), size: converted.length };
+  return { descriptor: { ...descriptor, ...named }, manifestBytes: converted };
+}
+
+async function readOriginal(descriptor: Descriptor, source: ImageSource): Promise<ReadImage["original"]> {
+  const { digest, mediaType } = descriptor;
+  if (mediaType === MEDIA_TYPE.manifest || mediaType === DOCKER_MEDIA_TYPE.manifest) {
+    return { descriptor, manifestBytes: await source.readManifest(descriptor) };
+  }
+  const what = `Cannot open image ${digest}: media type "${mediaType}" is not an OCI manifest`;
+  throw new SealrootError("unsupported", what, { hint: "copy it with skopeo copy --format oci" });
+}
+
+type ConfigAtHand = (digest: string) => Promise<Uint8Array | undefined>;
+
+async function readImage(
+  { descriptor: stored, indexes }: Candidate,
+  source: ImageSource,
+  configAtHand: ConfigAtHand,
+): Promise<ReadImage> {
+  const original = await readOriginal(stored, source);
+  const { descriptor, manifestBytes } = asOciManifest(original);
+  const manifest = readManifest(manifestBytes, descriptor.digest);
+  const configBytes = (await configAtHand(manifest.config.digest)) ?? (await source.blobs.readWhole(manifest.config));
+  const isImage = manifest.config.mediaType === MEDIA_TYPE.config;
+  const config = isImage ? readConfig(configBytes, manifest.config.digest) : undefined;
+  if (config !== undefined && config.rootfs.diff_ids.length !== manifest.layers.length) {
+    const counts = `${manifest.layers.length} layers, ${config.rootfs.diff_ids.length} diff ids`;
+    throw new SealrootError(
+      "corrupt",
+      `Cannot open image ${descriptor.digest}: manifest and configuration disagree: ${counts}`,
+    );
+  }
+  return { descriptor, manifest, manifestBytes, configBytes, config, original, indexes };
+}
+
+function uniqueImages(images: readonly ReadImage[]): ReadImage[] {
+  return [...new Map(images.map((image) => [image.descriptor.digest, image])).values()];
+}
+
+/** Those that suit the platform best; several when a source has several for it. */
+function bestFor(platform: Platform, images: readonly ReadImage[]): ReadImage[] {
+  const ranked = images.map((image) => {
+    const own = image.descriptor.platform ?? image.config;
+    return { image, rank: (own && platformRank(platform, own)) ?? Number.POSITIVE_INFINITY };
+  });
+  const best = Math.min(...ranked.map(({ rank }) => rank));
+  return Number.isFinite(best) ? ranked.filter(({ rank }) => rank === best).map(({ image }) => image) : [];
+}

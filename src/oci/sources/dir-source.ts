@@ -1,0 +1,85 @@
+/** An image in a plain directory, as skopeo writes it (`dir:`): manifest.json, and blobs by their hexadecimal digits. */
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { type BlobName, type BlobReader, checkedBlobFile, wholeBlob } from "../blobs.ts";
+import { digestOf, splitDigest } from "../digest.ts";
+import { type Descriptor, DOCUMENT_MAX_BYTES } from "../documents.ts";
+import { formatReference, type PathReference } from "../reference.ts";
+import type { ImageSource } from "./image-source.ts";
+import { manifestMediaType } from "./manifest-kind.ts";
+
+/** What the file `version` holds (containers-transports(5), "dir"). */
+const VERSION = /^Directory Transport Version: 1\.\d+\n?$/;
+
+/**
+ * Opens the image in the directory. Its manifest may be an index, OCI's or Docker's; the manifests it names lie beside it
+ * as `<hex>.manifest.json`.
+ *
+ * @throws SealrootError `not-found`, `corrupt`, `unsupported` for a later version of the form
+ */
+export async function openDirSource(reference: PathReference): Promise<ImageSource> {
+  const { path } = reference;
+  await checkVersion(reference);
+  const blobs = new DirBlobs(path);
+  const manifestBytes = await readDocument(join(path, "manifest.json"), reference);
+  const manifest: Descriptor = {
+    mediaType: manifestMediaType(manifestBytes, join(path, "manifest.json")),
+    digest: digestOf(manifestBytes),
+    size: manifestBytes.length,
+  };
+  return {
+    index: { schemaVersion: 2, manifests: [manifest] },
+    blobs,
+    readManifest: async (descriptor) =>
+      descriptor.digest === manifest.digest ? manifestBytes : wholeBlob(blobs.manifests, descriptor),
+    close: async () => {},
+  };
+}
+
+/** Directories of hand have no such file, and skopeo does not ask for it. */
+async function checkVersion(reference: PathReference): Promise<void> {
+  const path = join(reference.path, "version");
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return;
+    throw asSealrootError(error, `Cannot open image ${formatReference(reference)}`, { path });
+  }
+  if (VERSION.test(text)) return;
+  const what = `Cannot open image ${formatReference(reference)}: its form is "${text.slice(0, 80).trimEnd()}"`;
+  throw new SealrootError("unsupported", what, { path, expected: "Directory Transport Version: 1" });
+}
+
+async function readDocument(path: string, reference: PathReference): Promise<Uint8Array> {
+  const action = `Cannot open image ${formatReference(reference)}`;
+  try {
+    const { size } = await stat(path);
+    if (size <= DOCUMENT_MAX_BYTES) return await readFile(path);
+  } catch (error) {
+    throw asSealrootError(error, action, { path });
+  }
+  throw new SealrootError("unsupported", `${action}: manifest.json exceeds ${DOCUMENT_MAX_BYTES} bytes`, { path });
+}
+
+class DirBlobs implements BlobReader {
+  /** The same directory's inner manifests. */
+  readonly manifests: BlobReader;
+  readonly #directory: string;
+  readonly #suffix: string;
+
+  constructor(directory: string, suffix = "") {
+    this.#directory = directory;
+    this.#suffix = suffix;
+    this.manifests = suffix === "" ? new DirBlobs(directory, ".manifest.json") : this;
+  }
+
+  read(blob: BlobName): AsyncGenerator<Uint8Array> {
+    return checkedBlobFile(join(this.#directory, `${splitDigest(blob.digest).hex}${this.#suffix}`), blob);
+  }
+
+  readWhole(blob: BlobName): Promise<Uint8Array> {
+    return wholeBlob(this, blob);
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Images in a tar file as `docker save` and `podman save` write it (`docker-archive:`), read in place. There is no OCI
+ * manifest in it: one is made, the same one for the same archive (moby, image/spec/spec.md, "Combined Image JSON").
+ */
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import * as v from "valibot";
+import { SealrootError } from "../../errors/index.ts";
+import { type BlobName, type BlobReader, checkedBlob, wholeBlob } from "../blobs.ts";
+import { digestOf, isDigest } from "../digest.ts";
+import { type Descriptor, documentBytes, type ImageManifest, readConfig, readJson } from "../documents.ts";
+import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
+import { LAYER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
+import { compressionOf } from "../pull/layer-compression.ts";
+import { formatReference, type PathReference } from "../reference.ts";
+import { fullImageName } from "../stored/image-names.ts";
+import type { ImageSource } from "./image-source.ts";
+import { TarFile, type TarFileMember } from "./tar-file.ts";
+
+const archiveSchema = v.array(
+  v.looseObject({ Config: v.string(), RepoTags: v.optional(v.array(v.string())), Layers: v.array(v.string()) }),
+);
+
+type ArchivedImage = v.InferOutput<typeof archiveSchema>[number];
+
+/** `@N`: the image at that place of manifest.json (containers-transports(5), "docker-archive"). */
+const SOURCE_INDEX = /^@(\d{1,6})$/;
+
+/**
+ * Opens the images that the reference can mean. A layer that is not compressed is known by its diff id; of others the
+ * digest is computed, for which they are read once.
+ *
+ * @throws SealrootError `not-found` when no image has the name, naming those there are; `corrupt`
+ */
+export async function openDockerArchiveSource(reference: PathReference): Promise<ImageSource> {
+  await refuseCompressed(reference);
+  const file = await TarFile.open(reference.path, "Docker archive");
+  try {
+    const blobs = new ArchivedBlobs(file);
+    const manifests = new Map<string, Uint8Array>();
+    const entries: Descriptor[] = [];
+    for (const image of await wantedImages(file, reference)) {
+      const manifest = documentBytes(await makeManifest(image, blobs));
+      const descriptor = { mediaType: MEDIA_TYPE.manifest, digest: digestOf(manifest), size: manifest.length };
+      manifests.set(descriptor.digest, manifest);
+      const names = image.RepoTags ?? [];
+      entries.push(...names.map((name) => ({ ...descriptor, annotations: { [REF_NAME_ANNOTATION]: name } })));
+      if (names.length === 0) entries.push(descriptor);
+    }
+    return {
+      index: { schemaVersion: 2, manifests: entries },
+      blobs,
+      readManifest: async ({ digest }) => manifests.get(digest) ?? Promise.reject(noBlob(file.path, digest)),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function refuseCompressed({ path }: PathReference): Promise<void> {
+  const head = Buffer.alloc(4);
+  // A file that cannot be opened is reported by what opens it next.
+  const file = await open(path).catch(() => undefined);
+  await file?.read(head, 0, head.length, 0).finally(() => file.close());
+  const compression = compressionOf(head);
+  if (compression === "none") return;
+  const what = `Cannot open Docker archive ${path}: it is compressed (${compression}), and members are read in place`;
+  throw new SealrootError("unsupported", what, { path, hint: `decompress it first: ${compression} -d` });
+}
+
+async function wantedImages(file: TarFile, reference: PathReference): Promise<readonly ArchivedImage[]> {
+  const path = `${file.path}/manifest.json`;
+  const images = readJson(archiveSchema, await file.readDocument("manifest.json"), "Docker archive", path);
+  const { tag } = reference;
+  const place = SOURCE_INDEX.exec(tag ?? "")?.[1];
+  const isWanted = ({ RepoTags }: ArchivedImage) =>
+    tag === undefined || RepoTags?.some((name) => fullImageName(name) === fullImageName(tag)) === true;
+  const wanted = place === undefined ? images.filter(isWanted) : images.slice(Number(place), Number(place) + 1);
+  if (wanted.length > 0) return wanted;
+  const names = images.flatMap(({ RepoTags }) => RepoTags ?? []).join(", ") || "(none)";
+  const problem = tag === undefined ? "it is empty" : `it has no image "${tag}"`;
+  throw new SealrootError("not-found", `Cannot open image ${formatReference(reference)}: ${problem}`, {
+    path: file.path,
+    hint: `the names there are: ${names}`,
+  });
+}
+
+async function makeManifest(image: ArchivedImage, blobs: ArchivedBlobs): Promise<ImageManifest> {
+  const config = await blobs.addDocument(image.Config);
+  const diffIds = readConfig(config.bytes, image.Config).rootfs.diff_ids;
+  const layers: Descriptor[] = [];
+  for (const [index, name] of image.Layers.entries()) layers.push(await blobs.addLayer(name, diffIds[index]));
+  return {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.manifest,
+    config: { mediaType: MEDIA_TYPE.config, digest: config.digest, size: config.bytes.length },
+    layers,
+  };
+}
+
+/** Members of the archive under the digests of their bytes. */
+class ArchivedBlobs implements BlobReader {
+  readonly #file: TarFile;
+  readonly #members = new Map<string, TarFileMember>();
+
+  constructor(file: TarFile) {
+    this.#file = file;
+  }
+
+  async addDocument(name: string): Promise<{ readonly digest: string; readonly bytes: Uint8Array }> {
+    const bytes = await this.#file.readDocument(name);
+    const digest = digestOf(bytes);
+    this.#members.set(digest, this.#member(name));
+    return { digest, bytes };
+  }
+
+  async addLayer(name: string, diffId: string | undefined): Promise<Descriptor> {
+    const member = this.#member(name);
+    const compression = await this.#compressionOf(member);
+    const known = compression === "none" ? diffId : digestInName(member.name);
+    const digest = known ?? (await this.#digestOf(member));
+    this.#members.set(digest, member);
+    return { mediaType: LAYER_MEDIA_TYPE[compression], digest, size: member.sizeBytes };
+  }
+
+  async *read(blob: BlobName): AsyncGenerator<Uint8Array> {
+    const member = this.#members.get(blob.digest);
+    if (member === undefined) throw noBlob(this.#file.path, blob.digest);
+    yield* checkedBlob(this.#file.read(member), blob, member.sizeBytes, `${this.#file.path}/${member.name}`);
+  }
+
+  readWhole(blob: BlobName): Promise<Uint8Array> {
+    return wholeBlob(this, blob);
+  }
+
+  #member(name: string): TarFileMember {
+    const member = this.#file.find(name);
+    if (member !== undefined) return member;
+    const what = `Cannot open Docker archive ${this.#file.path}: manifest.json names ${name}, which is not there`;
+    throw new SealrootError("corrupt", what, { path: this.#file.path });
+  }
+
+  async #compressionOf(member: TarFileMember) {
+    for await (const part of this.#file.read({ ...member, sizeBytes: Math.min(member.sizeBytes, 4) })) {
+      return compressionOf(part);
+    }
+    return "none";
+  }
+
+  async #digestOf(member: TarFileMember): Promise<string> {
+    const hash = createHash("sha256");
+    for await (const part of this.#file.read(member)) hash.update(part);
+    return `sha256:${hash.digest("hex")}`;
+  }
+}
+
+/** Docker since 25 saves a layout and lets manifest.json name its blobs: what is read is checked against the name. */
+function digestInName(name: string): string | undefined {
+  const [blobs, algorithm, hex, ...more] = name.split("/");
+  const digest = `${algorithm}:${hex}`;
+  return blobs === "blobs" && more.length === 0 && isDigest(digest) ? digest : undefined;
+}
+
+function noBlob(path: string, digest: string): SealrootError {
+  return new SealrootError("not-found", `Cannot read blob: ${path} has no ${digest}`, { path });
+}

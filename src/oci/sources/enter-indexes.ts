@@ -1,0 +1,77 @@
+/** From what a reference names to manifests: image indexes are entered (spec/chunked-and-policy.md 4.3). */
+import { SealrootError } from "../../errors/index.ts";
+import { type Descriptor, type Platform, readIndex } from "../documents.ts";
+import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
+import { platformRank } from "../platform.ts";
+import type { ImageSource } from "./image-source.ts";
+
+/** A manifest that the reference can mean. */
+export interface Candidate {
+  readonly descriptor: Descriptor;
+  /** The indexes on the way to it, the outermost first. */
+  readonly indexes: readonly Descriptor[];
+}
+
+/** Indexes in indexes; nobody has reason to go deeper. */
+const DEPTH_MAX = 4;
+
+/** Entries that are followed in all; each costs a request. */
+const ENTRIES_MAX = 128;
+
+/** Set to "true" on the zstd-compressed one of two images that are else the same (containers/image). */
+const ZSTD_ANNOTATION = "io.github.containers.compression.zstd";
+
+/**
+ * The manifests among which to choose; of each index the one for `platform` if it can be told.
+ * @throws SealrootError `unsupported` for indexes nested too deep or with too many images that can be meant; as the source's readManifest
+ */
+export async function enterIndexes(source: ImageSource, platform: Platform): Promise<Candidate[]> {
+  const found: Candidate[] = [];
+  const search = { source, platform, entriesLeft: ENTRIES_MAX };
+  for (const descriptor of source.index.manifests) found.push(...(await enter(search, descriptor, [])));
+  return found;
+}
+
+interface Search {
+  readonly source: ImageSource;
+  readonly platform: Platform;
+  entriesLeft: number;
+}
+
+async function enter(search: Search, descriptor: Descriptor, indexes: readonly Descriptor[]): Promise<Candidate[]> {
+  if (!isIndex(descriptor)) return [{ descriptor, indexes }];
+  if (indexes.length === DEPTH_MAX) {
+    const what = `Cannot open image index ${descriptor.digest}: it is nested more than ${DEPTH_MAX} deep`;
+    throw new SealrootError("unsupported", what);
+  }
+  const { manifests } = readIndex(await search.source.readManifest(descriptor), descriptor.digest);
+  const found: Candidate[] = [];
+  for (const entry of suitable(manifests, search.platform)) {
+    if (search.entriesLeft-- === 0) {
+      const what = `Cannot open image index ${descriptor.digest}: more than ${ENTRIES_MAX} of its images may be meant`;
+      throw new SealrootError("unsupported", what, { hint: "name one by its digest" });
+    }
+    found.push(...(await enter(search, entry, [...indexes, descriptor])));
+  }
+  return found;
+}
+
+function isIndex({ mediaType }: Descriptor): boolean {
+  return mediaType === MEDIA_TYPE.index || mediaType === DOCKER_MEDIA_TYPE.list;
+}
+
+/**
+ * The best entry for the platform; without one those that name no platform; without those all of them. Entries for other
+ * platforms stay unread: a layout may hold the blobs of one platform only.
+ */
+function suitable(entries: readonly Descriptor[], platform: Platform): readonly Descriptor[] {
+  const ranked = entries.flatMap((entry) => {
+    const rank = entry.platform === undefined ? undefined : platformRank(platform, entry.platform);
+    return rank === undefined ? [] : [{ entry, rank, isZstd: entry.annotations?.[ZSTD_ANNOTATION] === "true" }];
+  });
+  // Sorting is stable: among equals the first in the list comes first.
+  const [best] = ranked.sort((a, b) => a.rank - b.rank || Number(b.isZstd) - Number(a.isZstd));
+  if (best !== undefined) return [best.entry];
+  const unnamed = entries.filter((entry) => entry.platform === undefined);
+  return unnamed.length > 0 ? unnamed : entries;
+}

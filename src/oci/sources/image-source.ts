@@ -1,0 +1,25 @@
+/** Where images come from: one shape for layouts, archives, registries and stores. */
+import type { BlobReader } from "../blobs.ts";
+import type { Descriptor, ImageIndex } from "../documents.ts";
+import type { SignatureStore } from "../policy/index.ts";
+import type { RegistryClient } from "../registry/index.ts";
+import type { UnpackedLayers } from "./unpacked-layers.ts";
+
+/** What a reference names, before one image is chosen. */
+export interface ImageSource {
+  /** One entry for each image or index that the reference can mean; tags are in the annotations of the entries. */
+  readonly index: ImageIndex;
+  readonly blobs: BlobReader;
+  /** Where layers are kept unpacked instead of as blobs. */
+  readonly unpacked?: UnpackedLayers;
+  /**
+   * The bytes of a manifest or an inner index, checked against the descriptor's digest. Registries keep them apart from
+   * blobs.
+   */
+  readManifest(descriptor: Descriptor): Promise<Uint8Array>;
+  /** Where signatures of the image are, when the place has room for them. */
+  readonly signatures?: SignatureStore;
+  /** Of a registry: the client that reads it, until {@link close}. */
+  readonly registryClient?: RegistryClient;
+  close(): Promise<void>;
+}

@@ -1,0 +1,26 @@
+/** Opening the place that a reference names, whatever its transport. */
+
+import type { ImageReference } from "../reference.ts";
+import type { RegistryOptions } from "../registry/index.ts";
+import type { ImageSource } from "./image-source.ts";
+
+/**
+ * Opens what a reference names. The caller closes it.
+ * @throws SealrootError `not-found`, `corrupt`, `unsupported`; `no-access`, `no-network` and `timeout` of a registry
+ */
+export async function openSource(reference: ImageReference, options: RegistryOptions = {}): Promise<ImageSource> {
+  switch (reference.transport) {
+    case "docker":
+      return (await import("../registry/registry-source.ts")).openRegistrySource(reference, options);
+    case "oci":
+      return (await import("../layout/layout-source.ts")).openLayoutSource(reference);
+    case "oci-archive":
+      return (await import("../layout/layout-source.ts")).openArchiveSource(reference);
+    case "dir":
+      return (await import("./dir-source.ts")).openDirSource(reference);
+    case "docker-archive":
+      return (await import("./docker-archive-source.ts")).openDockerArchiveSource(reference);
+    case "containers-storage":
+      return (await import("../storage/storage-source.ts")).openStorageSource(reference);
+  }
+}

@@ -1,0 +1,25 @@
+/** An image at its source, as a policy looks at it. */
+
+import type { Descriptor } from "../documents.ts";
+import type { PolicySubject } from "../policy/index.ts";
+import type { ImageReference } from "../reference.ts";
+import type { ReadImage } from "./choose-image.ts";
+import type { ImageSource } from "./image-source.ts";
+
+/**
+ * What is signed is what the source has: the manifest before it is converted, and the indexes it was reached through.
+ * @param reference as the user named the image, before mirrors
+ */
+export function policySubject(reference: ImageReference, source: ImageSource, image: ReadImage): PolicySubject {
+  const { descriptor, manifestBytes } = image.original;
+  const readIndex = async (index: Descriptor) => ({
+    digest: index.digest,
+    bytes: await source.readManifest(index),
+  });
+  return {
+    reference,
+    manifest: { digest: descriptor.digest, bytes: manifestBytes },
+    indexes: () => Promise.all(image.indexes.map(readIndex)),
+    signatures: source.signatures,
+  };
+}

@@ -1,0 +1,55 @@
+/** The trees of an OCI image: layers merged, transformed, made bootable (spec/oci.md 4 and 6). */
+import { SealrootError } from "../../errors/index.ts";
+import type { Repository } from "../../repository/index.ts";
+import {
+  type DirectoryNode,
+  type FileContent,
+  readSelinuxPolicy,
+  transformForBoot,
+  transformForOci,
+} from "../../tree/index.ts";
+import type { ArchivedEntry } from "../pull/layer-import.ts";
+import { mergeLayers } from "./rebuild-tree.ts";
+import { layerIdsOf, type StoredConfig } from "./stored-image.ts";
+
+/** Which tree of an image is meant. */
+export interface TreeVariant {
+  /** With `/boot` and `/sysroot` emptied and labelled by the image's policy. */
+  readonly bootable: boolean;
+  readonly keepUserXattrs: boolean;
+}
+
+/**
+ * The tree of an image as it goes into an EROFS image: layers merged and transformed.
+ *
+ * @param fetched as in {@link mergeLayers}
+ * @throws SealrootError `unsupported` for an artifact or a tree that lacks what it needs, `corrupt` for bad layers
+ */
+export async function imageTree(
+  repository: Repository,
+  stored: Pick<StoredConfig, "digest" | "config" | "layers">,
+  variant: TreeVariant,
+  fetched?: Map<string, readonly ArchivedEntry[]>,
+): Promise<DirectoryNode> {
+  if (stored.config === undefined) {
+    throw new SealrootError(
+      "unsupported",
+      `Cannot make a file system of ${stored.digest}: it is an artifact, not an image`,
+    );
+  }
+  const root = await mergeLayers(repository, layerIdsOf(stored), fetched);
+  transformForOci(root, { keepUserXattrs: variant.keepUserXattrs });
+  if (variant.bootable) makeBootable(repository, root);
+  return root;
+}
+
+/** Changes a tree that went through {@link transformForOci} into its boot variant. */
+export function makeBootable(repository: Repository, root: DirectoryNode): void {
+  const read = (content: FileContent) => readContent(repository, content);
+  transformForBoot(root, readSelinuxPolicy(root, read));
+}
+
+function readContent(repository: Repository, content: FileContent): Uint8Array {
+  if (content.type === "inline") return content.bytes;
+  return content.objectId === undefined ? new Uint8Array(0) : repository.objects.read(content.objectId);
+}

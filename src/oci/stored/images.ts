@@ -1,0 +1,99 @@
+/** The images of a repository by name: list, find, tag (spec/oci.md 1; spec/repository.md 10). */
+import { SealrootError } from "../../errors/index.ts";
+import { imageOfTree, type Repository } from "../../repository/index.ts";
+import { verityDigest } from "../../verity/index.ts";
+import { isDigest } from "../digest.ts";
+import { imageTree, type TreeVariant } from "./image-tree.ts";
+import { readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
+import { MANIFEST_STREAM_PREFIX, manifestStreamName, REFERRERS_DIRECTORY, TAG_DIRECTORY } from "./stream-names.ts";
+import { decodeTag, encodeTag } from "./tag-names.ts";
+
+export interface ListedImage {
+  readonly name: string;
+  readonly image: StoredImage;
+}
+
+/**
+ * All tagged images, by the bytes of their file names.
+ * @throws SealrootError `corrupt` when a tag leads to something that cannot be read
+ */
+export async function listImages(repository: Repository): Promise<ListedImage[]> {
+  const images: ListedImage[] = [];
+  for (const { name, entry } of repository.streams.references(TAG_DIRECTORY)) {
+    const tag = decodeTag(name.slice(TAG_DIRECTORY.length + 1));
+    images.push({ name: tag, image: await requireImage(repository, manifestDigestOf(entry), tag) });
+  }
+  return images;
+}
+
+/**
+ * Finds an image by its tag, or by its manifest's digest with an `@` in front.
+ * @throws SealrootError `not-found`, or as readStoredImage
+ */
+export async function findImage(repository: Repository, name: string): Promise<StoredImage> {
+  if (name.startsWith("@")) return requireImage(repository, name.slice(1), name);
+  const entry = repository.streams.referenceTarget(`${TAG_DIRECTORY}/${encodeTag(name)}`);
+  if (entry === undefined) {
+    const tags = repository.streams.references(TAG_DIRECTORY).map((reference) => decodeTag(reference.name.slice(4)));
+    throw new SealrootError("not-found", `Cannot find image "${name}": OCI reference not found`, {
+      path: repository.path,
+      hint: `the images there are: ${tags.join(", ") || "(none)"}`,
+    });
+  }
+  return requireImage(repository, manifestDigestOf(entry), name);
+}
+
+/** Gives an image that is in the repository another name. */
+export async function tagImage(repository: Repository, manifestDigest: string, name: string): Promise<void> {
+  await requireImage(repository, manifestDigest, manifestDigest);
+  repository.streams.setReference(`${TAG_DIRECTORY}/${encodeTag(name)}`, manifestStreamName(manifestDigest));
+}
+
+/**
+ * Takes a name away; the image stays until gc finds that nobody names it.
+ * @throws SealrootError `not-found`
+ */
+export function untagImage(repository: Repository, name: string): void {
+  if (repository.streams.removeReference(`${TAG_DIRECTORY}/${encodeTag(name)}`)) return;
+  throw new SealrootError("not-found", `Cannot remove the tag "${name}": OCI reference not found`, {
+    path: repository.path,
+  });
+}
+
+/**
+ * Computes the id of an image's EROFS image from its layers, whatever is recorded; writes nothing.
+ * @param name a tag, or `@` and a configuration's or manifest's digest
+ */
+export async function computeImageId(repository: Repository, name: string, variant: TreeVariant): Promise<string> {
+  const root = await imageTree(repository, await findConfig(repository, name), variant);
+  const { algorithm, formats } = repository;
+  return verityDigest(imageOfTree(root, algorithm, formats.default), algorithm);
+}
+
+/** The configuration of an image; behind an `@` its own digest counts too, as with the reference tool. */
+export async function findConfig(repository: Repository, name: string): Promise<StoredConfig> {
+  const digest = name.startsWith("@") ? name.slice(1) : "";
+  const config = isDigest(digest) ? await readStoredConfig(repository, digest) : undefined;
+  return config ?? findImage(repository, name);
+}
+
+/**
+ * Digests of the artifacts that refer to an image, such as signatures (spec/oci.md 1, "Referrers").
+ * @param manifestDigest of the image
+ */
+export function referrersOf(repository: Repository, manifestDigest: string): string[] {
+  const prefix = `${REFERRERS_DIRECTORY}/${manifestDigest}`;
+  return repository.streams.references(prefix).map(({ name }) => name.slice(prefix.length + 1));
+}
+
+function manifestDigestOf(entry: string): string {
+  return entry.startsWith(MANIFEST_STREAM_PREFIX) ? entry.slice(MANIFEST_STREAM_PREFIX.length) : entry;
+}
+
+async function requireImage(repository: Repository, manifestDigest: string, name: string): Promise<StoredImage> {
+  const image = isDigest(manifestDigest) ? await readStoredImage(repository, manifestDigest) : undefined;
+  if (image !== undefined) return image;
+  throw new SealrootError("not-found", `Cannot find image "${name}": there is no manifest ${manifestDigest}`, {
+    path: repository.path,
+  });
+}

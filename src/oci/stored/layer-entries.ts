@@ -1,0 +1,84 @@
+/** Tar entries as entries of a layer (spec/oci.md 3, "Entry → inode"). */
+import { corrupt, SealrootError } from "../../errors/index.ts";
+import type { TarBody, TarEntry } from "../../tar/index.ts";
+import type { FileContent, LayerEntry, LeafNode, Metadata } from "../../tree/index.ts";
+
+/** Base names that begin so are instructions, whatever type the entry has (OCI image specification, layer.md). */
+const WHITEOUT_PREFIX = ".wh.";
+const NO_CONTENT: FileContent = { type: "inline", bytes: new Uint8Array(0) };
+
+/**
+ * Turns a tar entry into a layer entry; the entry's xattr map passes into its ownership.
+ *
+ * @param body where the body of a regular file is; `streamed` bodies have no place in a tree
+ * @throws SealrootError `unsupported` for an unknown type, `corrupt` for a link without target or a device without number
+ */
+export function layerEntry(entry: TarEntry, body: TarBody): LayerEntry {
+  const { path } = entry;
+  const metadata: Metadata = {
+    mode: entry.mode & 0o7777,
+    uid: entry.uid,
+    gid: entry.gid,
+    mtimeSeconds: entry.mtimeSeconds,
+    mtimeNanoseconds: entry.mtimeNanoseconds,
+    xattrs: entry.xattrs,
+  };
+  if (isWhiteout(path)) return { type: "inode", path, node: { kind: "file", metadata, content: NO_CONTENT } };
+  switch (entry.kind) {
+    case "hardlink":
+      return { type: "hardlink", path, target: linkTarget(entry) };
+    case "directory":
+      return { type: "inode", path, node: { kind: "directory", metadata, entries: new Map() } };
+    case "file":
+      return { type: "inode", path, node: { kind: "file", metadata, content: fileContent(entry, body) } };
+    default:
+      return { type: "inode", path, node: leafNode(entry, metadata) };
+  }
+}
+
+function isWhiteout(path: string): boolean {
+  const trimmed = path.replace(/\/+$/, "");
+  return trimmed.slice(trimmed.lastIndexOf("/") + 1).startsWith(WHITEOUT_PREFIX);
+}
+
+function leafNode(entry: TarEntry, metadata: Metadata): LeafNode {
+  switch (entry.kind) {
+    case "symlink":
+      return { kind: "symlink", metadata, target: linkTarget(entry) };
+    case "character-device":
+    case "block-device":
+      return { kind: entry.kind, metadata, rdev: deviceNumber(entry) };
+    case "fifo":
+      return { kind: "fifo", metadata };
+    default:
+      throw new SealrootError("unsupported", `Cannot read layer: entry type "${entry.typeFlag}" is not supported`, {
+        path: entry.path,
+        offset: entry.headerOffset,
+      });
+  }
+}
+
+function fileContent(entry: TarEntry, body: TarBody): FileContent {
+  if (body.type === "inline") return { type: "inline", bytes: body.bytes };
+  if (body.type === "external") return { type: "external", sizeBytes: entry.sizeBytes, objectId: body.reference };
+  throw corrupt(`Cannot read layer: a file body of ${entry.sizeBytes} bytes is not an object`, { path: entry.path });
+}
+
+function linkTarget(entry: TarEntry) {
+  const { linkPath, path, headerOffset } = entry;
+  if (linkPath === undefined) throw corrupt("Cannot read layer: link without a target", { path, offset: headerOffset });
+  if (!linkPath.includes("\0")) return linkPath;
+  throw corrupt("Cannot read layer: link target with a NUL", { path, offset: headerOffset });
+}
+
+/**
+ * The kernel's 32-bit encoding of a device number, new_encode_dev() of linux/kdev_t.h; parts that do not fit fall off,
+ * as with the reference.
+ */
+function deviceNumber(entry: TarEntry): number {
+  if (entry.device === undefined) {
+    throw corrupt("Cannot read layer: device without a number", { path: entry.path, offset: entry.headerOffset });
+  }
+  const { major, minor } = entry.device;
+  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}

@@ -1,0 +1,61 @@
+/** Names and content types of an image's streams in the repository, and keys of its EROFS images (spec/oci.md 1). */
+import type { ErofsVersion } from "../../repository/index.ts";
+import type { Descriptor } from "../documents.ts";
+
+/** Content types, eight ASCII characters each (spec/repository.md 4, "Content types"). */
+export const CONTENT_TYPE = {
+  layer: "ocilayer",
+  config: "ociconfg",
+  manifest: "ocimanif",
+  blob: "oci_blob",
+} as const;
+
+/** Blobs of artifacts have the prefix of layers too. */
+export const LAYER_STREAM_PREFIX = "oci-layer-";
+
+export function layerStreamName(diffId: string): string {
+  return `${LAYER_STREAM_PREFIX}${diffId}`;
+}
+
+export function configStreamName(digest: string): string {
+  return `oci-config-${digest}`;
+}
+
+export const MANIFEST_STREAM_PREFIX = "oci-manifest-";
+
+export function manifestStreamName(digest: string): string {
+  return `${MANIFEST_STREAM_PREFIX}${digest}`;
+}
+
+/** The directory of tags below `streams/refs`. */
+export const TAG_DIRECTORY = "oci";
+
+/** The directory of artifacts that refer to an image; there is one directory for each image. */
+export const REFERRERS_DIRECTORY = "oci-referrers";
+
+/** How a manifest stream names its configuration's stream. */
+export function configReferenceName(config: Pick<Descriptor, "digest">): string {
+  return `config:${config.digest}`;
+}
+
+/** Which EROFS image of an OCI image is meant. */
+export interface ImageVariant {
+  readonly version: ErofsVersion;
+  readonly bootable: boolean;
+  readonly keepUserXattrs: boolean;
+}
+
+const KEY_PREFIX = "composefs.image";
+
+/** The name under which a configuration's stream refers to an EROFS image. Versions 0 and 1 share one. */
+export function imageKey({ version, bootable, keepUserXattrs }: ImageVariant): string {
+  const boot = bootable ? ".boot" : "";
+  const format = version === 2 ? "" : ".v1";
+  const xattrs = keepUserXattrs ? ".xattrs=keep-user-xattrs" : "";
+  return `${KEY_PREFIX}${boot}${format}${xattrs}`;
+}
+
+/** True for names that mean images; all others in a configuration's stream mean layers. */
+export function isImageKey(name: string): boolean {
+  return name === KEY_PREFIX || name.startsWith(`${KEY_PREFIX}.`);
+}

@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { parsePolicy } from "../../src/oci/policy/index.ts";
 import { temporaryDirectory } from "../../src/platform/index.ts";
+import { startDockerRegistry } from "../oci/registry/docker-registry.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 
 const CHECKOUT = join(import.meta.dirname, "../..");
@@ -23,6 +24,18 @@ test("docs/images.md: the policies accept and refuse as shown", () => {
 test("docs/images.md: pulling goes as shown", () => {
   using directory = temporaryDirectory();
   assertSession(fencedBlocks(readDocument("images.md"), "console pulling").join(""), directory.path);
+});
+
+test("docs/images.md: copying goes as shown, with a registry", async () => {
+  const registry = await startDockerRegistry();
+  try {
+    const session = fencedBlocks(readDocument("images.md"), "console copying").join("");
+    assert.ok(session.includes("localhost:5000"));
+    using directory = temporaryDirectory();
+    assertSession(session.replaceAll("localhost:5000", registry.host), directory.path);
+  } finally {
+    await registry.stop();
+  }
 });
 
 /** Runs the commands of a session and compares all they print. */

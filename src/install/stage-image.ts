@@ -9,11 +9,10 @@ import {
   makeBootable,
   mergeLayers,
   type OpenedImage,
-  type OpenImageOptions,
   openImage,
   type PolicyChoice,
   parseReference,
-  pullImage,
+  pullOpenedImage,
   type RegistryOptions,
   readStoredImage,
 } from "../oci/index.ts";
@@ -59,49 +58,38 @@ const HOST_TAG_PREFIX = "localhost/bootc-";
 /**
  * Pulls the image with its bootable variant; bytes are hashed on the way, once.
  *
- * @throws SealrootError as `pullImage`; `unsupported` for an artifact
+ * @throws SealrootError as openImage and pullOpenedImage; `unsupported` for an artifact
  */
 export async function stageImage(options: StageOptions): Promise<StagedImage> {
-  const repositoryPath = join(options.directory, "repository");
-  const { manifestDigest, architecture } = await inspectSource(options);
-  const { repository } = await initRepository(repositoryPath, { algorithm: "sha512", protection: "offline" });
-  using _ = repository;
-  const name = `${HOST_TAG_PREFIX}${manifestDigest}`;
-  const pulled = await pullImage(repository, options.source, {
-    ...openOptions(options),
-    name,
-    bootable: true,
-    events: options.events,
-  });
-  if (pulled.manifestDigest !== manifestDigest) {
-    throw new SealrootError("conflict", `Cannot install ${options.source}: the image was replaced while it was read`, {
-      expected: manifestDigest,
-      actual: pulled.manifestDigest,
-    });
-  }
-  const deploymentId = pulled.bootImageIds.get(repository.formats.default);
-  if (deploymentId === undefined) throw corrupt(`Cannot install ${options.source}: no bootable image was made of it`);
-  const trees = await runStep(options.events, "read the image's files", () => readTrees(repository, manifestDigest));
-  return { manifestDigest, architecture, deploymentId, repositoryPath, ...trees, ...objectAccess(repository, trees) };
-}
-
-async function inspectSource(options: StageOptions): Promise<{ manifestDigest: string; architecture: string }> {
-  const image: OpenedImage = await openImage(parseReference(options.source), openOptions(options));
+  const { source, registry, policy } = options;
+  const image = await openImage(parseReference(source), { registry, ...(policy === undefined ? {} : { policy }) });
   try {
-    if (image.config === undefined) {
-      throw new SealrootError("unsupported", `Cannot install ${options.source}: it is an artifact, not an image`, {
-        path: options.source,
-      });
-    }
-    options.checkSize(image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0));
-    return { manifestDigest: image.descriptor.digest, architecture: image.config.architecture };
+    return await stageOpenedImage(image, options);
   } finally {
     await image.close();
   }
 }
 
-function openOptions({ policy, registry }: StageOptions): OpenImageOptions {
-  return { registry, ...(policy === undefined ? {} : { policy }) };
+async function stageOpenedImage(image: OpenedImage, options: StageOptions): Promise<StagedImage> {
+  if (image.config === undefined) {
+    throw new SealrootError("unsupported", `Cannot install ${options.source}: it is an artifact, not an image`, {
+      path: options.source,
+    });
+  }
+  options.checkSize(image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0));
+  const { architecture } = image.config;
+  const repositoryPath = join(options.directory, "repository");
+  const { repository } = await initRepository(repositoryPath, { algorithm: "sha512", protection: "offline" });
+  using _ = repository;
+  const { digest: manifestDigest } = image.descriptor;
+  const pulled = await pullOpenedImage(repository, image, `${HOST_TAG_PREFIX}${manifestDigest}`, {
+    bootable: true,
+    events: options.events,
+  });
+  const deploymentId = pulled.bootImageIds.get(repository.formats.default);
+  if (deploymentId === undefined) throw corrupt(`Cannot install ${options.source}: no bootable image was made of it`);
+  const trees = await runStep(options.events, "read the image's files", () => readTrees(repository, manifestDigest));
+  return { manifestDigest, architecture, deploymentId, repositoryPath, ...trees, ...objectAccess(repository, trees) };
 }
 
 interface ImageTrees {

@@ -28,7 +28,7 @@ export { OciLayout, REF_NAME_ANNOTATION } from "./layout/layout.ts";
 export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";
 export { formatPlatform, parsePlatform, runningPlatform } from "./platform.ts";
 export { ACCEPT_ANYTHING, type PolicyChoice } from "./policy/index.ts";
-export { type PulledImage, type PullOptions, pullImage } from "./pull/pull.ts";
+export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
 export type { LayerStatistics } from "./pull/pull-layers.ts";
 export { restoreImage } from "./pull/restore.ts";
 export {
@@ -39,6 +39,7 @@ export {
   DEFAULT_STORAGE_NAME,
   LAYER_PACKINGS,
   type LayerPacking,
+  layersAtHand,
   openDestination,
   type PushOptions,
   pushImage,

@@ -1,5 +1,6 @@
 /** Seals an OCI image: from a reference to a reference, in named steps. */
 import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
@@ -10,13 +11,14 @@ import {
   type ImageConfig,
   type ImageReference,
   layerIdsOf,
+  layersAtHand,
   mergeLayers,
   OciLayout,
   type OpenedImage,
-  type OpenImageOptions,
   openImage,
   type PolicyChoice,
   pullImage,
+  pullOpenedImage,
   type RegistryOptions,
   readStoredConfig,
 } from "../oci/index.ts";
@@ -90,24 +92,24 @@ export async function sealImage(options: SealOptions): Promise<SealReport> {
 }
 
 async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promise<Omit<SealReport, "reference">> {
-  const source = await openImage(options.source, openOptions(options));
+  const { policy, registry, events } = options;
+  const opened = await openImage(options.source, { registry, ...(policy === undefined ? {} : { policy }) });
   try {
-    const { config } = source;
+    const { config } = opened;
     if (config === undefined) throw notAnImage(options.source);
     using scratch = temporaryDirectory({
       ...(options.temporaryParent && { parent: options.temporaryParent }),
       prefix: "sealroot-seal-",
     });
-    const { repository } = await initRepository(scratch.path, { algorithm: SEAL_ALGORITHM, protection: "insecure" });
+    const path = join(scratch.path, "repository");
+    const { repository } = await initRepository(path, { algorithm: SEAL_ALGORITHM, protection: "insecure" });
     using _ = repository;
-    return await sealInto(repository, { ...source, config }, output, options);
+    // They are read twice: for the digest and into the output.
+    const source = await layersAtHand({ ...opened, config }, join(scratch.path, "layers"), events);
+    return await sealInto(repository, source, output, options);
   } finally {
-    await source.close();
+    await opened.close();
   }
-}
-
-function openOptions({ policy, registry }: SealOptions): OpenImageOptions {
-  return { registry, ...(policy === undefined ? {} : { policy }) };
 }
 
 async function sealInto(
@@ -118,17 +120,7 @@ async function sealInto(
 ): Promise<Omit<SealReport, "reference">> {
   const { events } = options;
   const created = options.created ?? timeOf(source.config);
-  const sourceText = formatReference(options.source);
-  const { configDigest, manifestDigest } = await pullImage(repository, sourceText, {
-    ...openOptions(options),
-    events,
-  });
-  if (manifestDigest !== source.descriptor.digest) {
-    throw new SealrootError("conflict", `Cannot seal ${sourceText}: the image was replaced while it was read`, {
-      expected: source.descriptor.digest,
-      actual: manifestDigest,
-    });
-  }
+  const { configDigest } = await pullOpenedImage(repository, source, formatReference(options.source), { events });
   const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
   const files = new TreeFiles(root, (id) => repository.objects.read(id));
   const architecture = architectureOf(source.config.architecture);

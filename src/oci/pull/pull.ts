@@ -4,15 +4,14 @@ import { type EventSink, runStep, silent } from "../../events/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
 import { parseReference } from "../reference.ts";
-import { type OpenImageOptions, openImage } from "../sources/open-image.ts";
+import { type OpenedImage, type OpenImageOptions, openImage } from "../sources/open-image.ts";
 import { readStoredConfig } from "../stored/stored-image.ts";
 import { manifestStreamName, TAG_DIRECTORY } from "../stored/stream-names.ts";
 import { encodeTag } from "../stored/tag-names.ts";
 import { type RecordedImage, recordImage } from "./record-image.ts";
 
-export interface PullOptions extends Pick<OpenImageOptions, "platform" | "registry"> {
-  /** The tag it gets in the repository; the reference itself when absent, as with the reference tool. */
-  readonly name?: string;
+/** How an image is stored in a repository. */
+export interface StoreOptions {
   /** Also make the variant that is booted. */
   readonly bootable?: boolean;
   /** Keep `user.*` attributes in the boot variant. */
@@ -24,9 +23,14 @@ export interface PullOptions extends Pick<OpenImageOptions, "platform" | "regist
    * name. They get fs-verity in the store too, and can never be written again.
    */
   readonly linkFiles?: boolean;
+  readonly events?: EventSink;
+}
+
+export interface PullOptions extends StoreOptions, Pick<OpenImageOptions, "platform" | "registry"> {
+  /** The tag it gets in the repository; the reference itself when absent, as with the reference tool. */
+  readonly name?: string;
   /** What decides whether the image may be pulled; the machine's policy when absent. */
   readonly policy?: PolicyChoice;
-  readonly events?: EventSink;
 }
 
 export interface PulledImage extends RecordedImage {
@@ -36,12 +40,8 @@ export interface PulledImage extends RecordedImage {
 }
 
 /**
- * Brings an image into the repository and tags it.
- *
- * Every blob's digest and every diff id is checked while it streams, and the names come last: first the layers, each
- * when it has proved right, then in one go images, configuration and manifest, then the tag. What an interrupted pull
- * leaves behind is found by the next one or collected by gc. Of an image that is there already, its manifest is read and
- * the tag set.
+ * Brings an image into the repository and tags it. Of an image that is there already, its manifest is read and the tag
+ * set.
  *
  * @param reference such as `oci:DIRECTORY:TAG`
  * @throws SealrootError as openImage and recordImage
@@ -51,31 +51,50 @@ export async function pullImage(
   reference: string,
   options: PullOptions = {},
 ): Promise<PulledImage> {
-  const name = options.name ?? reference;
-  const tag = encodeTag(name);
-  const events = options.events ?? silent;
-  const { policy = MACHINE_POLICY } = options;
+  const { name = reference, policy = MACHINE_POLICY, events = silent } = options;
+  // What cannot succeed fails before anything is fetched.
+  encodeTag(name);
   repository.assertWritable();
   const configAtHand = (digest: string) => storedConfigBytes(repository, digest);
   const image = await runStep(events, "read image", () =>
     openImage(parseReference(reference), { ...options, policy, configAtHand }),
   );
   try {
-    const bootVariants = options.bootable === true ? [{ keepUserXattrs: options.keepUserXattrs ?? false }] : [];
-    const { layerLimitBytes, linkFiles } = options;
-    const recorded = await recordImage(repository, image, {
-      bootVariants,
-      restore: false,
-      layerLimitBytes,
-      linkFiles,
-      events,
-    });
-    const { digest: manifestDigest } = image.descriptor;
-    repository.streams.setReference(`${TAG_DIRECTORY}/${tag}`, manifestStreamName(manifestDigest));
-    return { ...recorded, manifestDigest, configDigest: image.manifest.config.digest, name };
+    return await pullOpenedImage(repository, image, name, options);
   } finally {
     await image.close();
   }
+}
+
+/**
+ * Brings an image into the repository that was opened before, and accepted then; the caller closes it.
+ *
+ * Every blob's digest and every diff id is checked while it streams, and the names come last: first the layers, each
+ * when it has proved right, then in one go images, configuration and manifest, then the tag. What an interrupted pull
+ * leaves behind is found by the next one or collected by gc.
+ *
+ * @param name the tag it gets
+ * @throws SealrootError as recordImage
+ */
+export async function pullOpenedImage(
+  repository: Repository,
+  image: OpenedImage,
+  name: string,
+  options: StoreOptions = {},
+): Promise<PulledImage> {
+  const tag = encodeTag(name);
+  const { bootable = false, keepUserXattrs = false, layerLimitBytes, linkFiles, events = silent } = options;
+  const bootVariants = bootable ? [{ keepUserXattrs }] : [];
+  const recorded = await recordImage(repository, image, {
+    bootVariants,
+    restore: false,
+    layerLimitBytes,
+    linkFiles,
+    events,
+  });
+  const { digest: manifestDigest } = image.descriptor;
+  repository.streams.setReference(`${TAG_DIRECTORY}/${tag}`, manifestStreamName(manifestDigest));
+  return { ...recorded, manifestDigest, configDigest: image.manifest.config.digest, name };
 }
 
 /** A configuration as the repository has it, checked; undefined when it has none that can be read. */

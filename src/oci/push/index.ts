@@ -7,6 +7,7 @@ export {
   copyToStorage,
   DEFAULT_STORAGE_NAME,
 } from "./copy-to-storage.ts";
+export { layersAtHand } from "./layers-at-hand.ts";
 export { openDestination, refuseReadOnly } from "./open-destination.ts";
 export { LAYER_PACKINGS, type LayerPacking } from "./pack-layer.ts";
 export { type PushOptions, pushImage } from "./push-image.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrno } from "../../errors/index.ts";
-import type { BlobName } from "../blobs.ts";
+import type { BlobName, BlobStore } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
 import { OciLayout } from "../layout/layout.ts";
 import type { PathReference } from "../reference.ts";
@@ -31,6 +31,10 @@ export class LayoutDestination implements ImageDestination {
   static async open(reference: PathReference): Promise<LayoutDestination> {
     const before = await stateOf(reference.path);
     return new LayoutDestination(await OciLayout.create(reference.path), reference.tag, before);
+  }
+
+  get blobs(): BlobStore {
+    return this.#layout.blobs;
   }
 
   async hasBlob(blob: BlobName): Promise<boolean> {

@@ -1,0 +1,65 @@
+/** An image that can be sealed, small: this machine's programs, and boot components that nothing would start. */
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type ImageConfig, MEDIA_TYPE, OciLayout, putLayer } from "../../src/oci/index.ts";
+import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
+import { madeImage, RELEASE } from "./initramfs/made-image.ts";
+
+const EFI_PROGRAMS = "usr/lib/systemd/boot/efi";
+
+/** Writes it into a layout below `directory`. @returns its reference */
+export async function sealableImage(directory: string): Promise<string> {
+  const image = await madeImage();
+  try {
+    for (const name of ["boot", "etc", "sysroot", "var"]) mkdirSync(join(image.root, name));
+    const files: Record<string, string | Uint8Array> = {
+      [`usr/lib/modules/${RELEASE}/vmlinuz`]: kernelImage(RELEASE),
+      [`${EFI_PROGRAMS}/systemd-bootx64.efi`]: loaderImage("257.13-1"),
+      [`${EFI_PROGRAMS}/linuxx64.efi.stub`]: peImage({ ".text": "stub", ".sbat": "sbat,1,SBAT Version\n" }),
+      "usr/lib/os-release": 'ID=testos\nPRETTY_NAME="Test OS"\nVERSION_ID=1.0\n',
+      "etc/hostname": "testos\n",
+    };
+    for (const [path, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(image.root, path)), { recursive: true });
+      writeFileSync(join(image.root, path), content);
+    }
+    return await writeLayout(image.root, join(directory, "sealable"));
+  } finally {
+    image.remove();
+  }
+}
+
+async function writeLayout(root: string, path: string): Promise<string> {
+  const layout = await OciLayout.create(path);
+  const words = ["--create", "--sort=name", "--owner=0", "--group=0", "--mtime=@1600000000", "--directory", root, "."];
+  const tar = spawn("tar", words, { stdio: ["ignore", "pipe", "inherit"] });
+  const layer = await putLayer(layout, tar.stdout, { compression: "gzip" });
+  const config: ImageConfig = {
+    architecture: "amd64",
+    os: "linux",
+    created: "2020-09-13T12:26:40Z",
+    config: { Labels: { kept: "yes" } },
+    rootfs: { type: "layers", diff_ids: [layer.diffId] },
+    history: [{ created_by: "made up" }],
+  };
+  await layout.putManifest(
+    {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPE.manifest,
+      config: await layout.putConfig(config),
+      layers: [layer.descriptor],
+    },
+    { tag: "plain", platform: { architecture: "amd64", os: "linux" } },
+  );
+  return `oci:${path}:plain`;
+}
+
+/** A kernel as far as its release is read (Linux, Documentation/arch/x86/boot.rst: `header`, `kernel_version`). */
+function kernelImage(release: string): Uint8Array {
+  const kernel = Buffer.from(peImage({ ".text": "x".repeat(4096) }));
+  kernel.write("HdrS", 0x202, "latin1");
+  kernel.writeUInt16LE(0x40, 0x20e);
+  kernel.write(`${release} (made up) #1\0`, 0x200 + 0x40, "latin1");
+  return kernel;
+}

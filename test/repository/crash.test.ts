@@ -2,10 +2,18 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { listErofsObjects } from "../../src/erofs/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { layerStreamName } from "../../src/oci/index.ts";
 import { startTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
-import { checkRepository, collectGarbage, findingText, openRepository } from "../../src/repository/index.ts";
+import {
+  checkRepository,
+  collectGarbage,
+  findingText,
+  openRepository,
+  type Repository,
+} from "../../src/repository/index.ts";
+import { readSplitStream } from "../../src/splitstream/index.ts";
 import { makeManyLayers, unpackLayouts } from "./faults/layouts.ts";
 import { SCENARIOS, type Scenario } from "./faults/scenarios.ts";
 
@@ -111,7 +119,7 @@ for (const scenario of SCENARIOS) {
     const whole = join(scratch.path, `${scenario.name}-whole`);
     cpSync(base, whole, { recursive: true, verbatimSymlinks: true });
     const { calls } = await runChild(scenario, whole);
-    assertOrder(calls);
+    await assertOrder(calls, whole);
     await collectAndCheck(whole);
     const expected = listing(whole);
     const step = ALL ? 1 : Math.ceil(calls.length / SAMPLES);
@@ -149,15 +157,45 @@ test("what a killed pull had fetched and verified is not fetched again", async (
   assert.deepEqual(await damage(directory), []);
 });
 
-/** For power cuts: before a stream or image is named, its objects are durable; at the end the names are as well. */
-function assertOrder(calls: readonly string[]): void {
-  let unsynced: string | undefined;
+/** For power cuts: before a stream or image is named, all it needs is durable; at the end the names are as well. */
+async function assertOrder(calls: readonly string[], directory: string): Promise<void> {
+  using repository = await openRepository(join(directory, "repo"), { upgrade: false });
+  const unsynced = new Set<string>();
+  /** Object ids by the links that lead to them, temporary ones included. */
+  const targets = new Map<string, string>();
   for (const call of calls) {
-    if (call.startsWith("syncfs")) unsynced = undefined;
-    else if (/^(linkat|renameat2|rename) .*\/objects\//.test(call)) unsynced = call;
-    else if (/^symlink .*\/(streams|images)\/(?!refs\/)/.test(call)) assert.equal(unsynced, undefined, call);
+    // Paths are absolute and may contain spaces; only what a link leads to is relative.
+    const [, name = "", paths = ""] = /^(\S+) ?(.*)$/.exec(call) ?? [];
+    const [from = "", to = from] = paths.split(/ (?=\/)/);
+    if (name === "syncfs") unsynced.clear();
+    if (name === "symlink") targets.set(to, objectIdOf(from));
+    if (name === "rename" && targets.has(from)) targets.set(to, targets.get(from) ?? "");
+    if (/^(linkat|renameat2|rename)$/.test(name) && to.includes("/objects/")) unsynced.add(objectIdOf(to));
+    const named = /\/(streams|images)\/(?!refs\/)/.exec(to)?.[1];
+    if (named === undefined || (name !== "symlink" && name !== "rename")) continue;
+    // Other layers may be under way at the same time: what they have not synced is theirs.
+    const needed = neededBy(repository, targets.get(to) ?? "", named === "images");
+    assert.deepEqual(
+      needed.filter((objectId) => unsynced.has(objectId)),
+      [],
+      call,
+    );
   }
   const lastChange = calls.findLastIndex((call) => /^(linkat|rename|symlink|unlink|rmdir)/.test(call));
   const lastSync = calls.findLastIndex((call) => /^(syncfs|fsync)/.test(call));
   assert.ok(lastSync > lastChange, `nothing makes this durable: ${calls[lastChange]}`);
+}
+
+/** `…/objects/ab/cdef…` is the object `abcdef…`. */
+function objectIdOf(path: string): string {
+  return path.split("/").slice(-2).join("");
+}
+
+/** An object and those without which it is of no use; none when it has been collected since. */
+function neededBy(repository: Repository, objectId: string, isImage: boolean): string[] {
+  if (!repository.objects.has(objectId)) return [];
+  const bytes = repository.objects.read(objectId);
+  if (isImage) return [objectId, ...listErofsObjects(bytes)];
+  const { objectRefs, namedRefs } = readSplitStream(bytes, { algorithm: repository.algorithm });
+  return [objectId, ...objectRefs, ...namedRefs.values()];
 }

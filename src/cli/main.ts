@@ -64,8 +64,11 @@ function withoutVerb(words: readonly string[], output: Output): number {
     output.bytes(Buffer.from(groupHelp(group.prefix, group.entries)));
     return asked ? 0 : 2;
   }
-  output.remark(`sealroot: There is no verb "${words.slice(0, 2).join(" ")}"`);
-  output.remark("  Run: sealroot --help");
+  const [first = ""] = words;
+  const inGroup = findGroup([first]) === undefined ? "" : ` ${first}`;
+  if (first.startsWith("-")) output.remark(`sealroot: There is no option "${first}"`);
+  else output.remark(`sealroot: There is no verb "${words.slice(0, 2).join(" ")}"`);
+  output.remark(`  Run: sealroot${inGroup} --help`);
   return 2;
 }
 

@@ -70,7 +70,7 @@ export function parseReference(text: string): ImageReference {
   if (transport === "containers-storage") return parseStorageReference(rest, text);
   const pathTransport = PATH_TRANSPORTS.find((name) => name === transport);
   if (pathTransport !== undefined) return parsePathReference(pathTransport, rest, text);
-  throw refused(text, "it does not begin with a transport", "write docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG] …");
+  throw refused(text, "it does not begin with a transport", hintFromText(text));
 }
 
 /** The reference as text again. */
@@ -112,20 +112,16 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$/;
 
 function parseRegistryReference(rest: string, text: string): RegistryReference {
-  if (!rest.startsWith("//")) throw refused(text, "two slashes are missing", `write docker:${`//${rest}`}`);
+  if (!rest.startsWith("//")) throw refused(text, "two slashes are missing", `write docker://${withHost(rest)}`);
   const [named = "", digest, ...more] = rest.slice(2).split("@");
   if (more.length > 0 || (digest !== undefined && !isDigest(digest))) {
     throw refused(text, "what follows @ is no digest", "write @sha256: and 64 lower-case hexadecimal digits");
   }
   const slash = named.indexOf("/");
   const host = named.slice(0, Math.max(slash, 0));
-  if (!/[.:]/.test(host) && host !== "localhost") {
-    const full = slash === -1 ? `library/${named}` : named;
-    throw refused(
-      text,
-      "the registry's host is missing; short names are not looked up",
-      `write docker://docker.io/${full}`,
-    );
+  if (!isHost(host)) {
+    const hint = named === "" ? "write docker://HOST/NAME[:TAG]" : `write docker://${withHost(rest.slice(2))}`;
+    throw refused(text, "the registry's host is missing; short names are not looked up", hint);
   }
   const colon = named.indexOf(":", slash);
   const repository = named.slice(slash + 1, colon === -1 ? undefined : colon);
@@ -148,6 +144,26 @@ function parseStorageReference(rest: string, text: string): StorageReference {
   const image = match?.[2] ?? "";
   if (image === "") throw refused(text, "the image's name is missing", "write containers-storage:NAME or :ID");
   return { transport: "containers-storage", store: match?.[1], image };
+}
+
+/** What is a host rather than the first part of a short name, as docker tells them apart. */
+function isHost(first: string): boolean {
+  return /[.:]/.test(first) || first === "localhost";
+}
+
+/** The name as it would most often be meant: short names are looked up at docker.io, one without slash in `library/`. */
+function withHost(name: string): string {
+  const [first = "", ...rest] = name.split("/");
+  if (rest.length === 0) return `docker.io/library/${name}`;
+  return isHost(first) ? name : `docker.io/${name}`;
+}
+
+/** How to write what was given without a transport. */
+function hintFromText(text: string): string {
+  if (/^\.{0,2}\//.test(text)) return `write oci:${text}, or oci-archive:, docker-archive: or dir: before the path`;
+  const name = text.replace(/^https?:\/\//, "");
+  if (name === "") return "write docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG] …";
+  return `write docker://${withHost(name)}, or oci:DIRECTORY[:TAG] for a layout`;
 }
 
 function refused(text: string, reason: string, hint: string): SealrootError {

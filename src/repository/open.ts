@@ -75,7 +75,9 @@ function openDirectory(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
-    throw asSealrootError(error, `Cannot open repository ${path}`, { path });
+    if (!hasErrno(error, "ENOENT")) throw asSealrootError(error, `Cannot open repository ${path}`, { path });
+    const hint = `sealroot repo init ${path} makes one; --repo names another`;
+    throw new SealrootError("not-found", `Cannot open repository ${path}: there is no such directory`, { path, hint });
   }
 }
 

@@ -43,6 +43,16 @@ test("an unknown verb exits 2 and points to the help", async () => {
   });
 });
 
+test("an unknown verb of a group points to the group's help; an unknown option is called one", async () => {
+  const unknown = await run("image", "pul", "oci:x");
+  assert.deepEqual(unknown, {
+    code: 2,
+    out: "",
+    err: 'sealroot: There is no verb "image pul"\n  Run: sealroot image --help\n',
+  });
+  assert.equal((await run("--hlp")).err, 'sealroot: There is no option "--hlp"\n  Run: sealroot --help\n');
+});
+
 test("a missing argument exits 2 and points to the verb's help", async () => {
   assert.deepEqual(await run("completion"), {
     code: 2,

@@ -135,6 +135,16 @@ test("references: what cannot be meant is refused, with the way out", () => {
   assert.deepEqual(hintFor("docker://debian"), ["usage", "write docker://docker.io/library/debian"]);
   assert.deepEqual(hintFor("docker://fedora/bootc:42"), ["usage", "write docker://docker.io/fedora/bootc:42"]);
   assert.deepEqual(hintFor("docker:quay.io/a"), ["usage", "write docker://quay.io/a"]);
+  assert.deepEqual(hintFor("docker:debian"), ["usage", "write docker://docker.io/library/debian"]);
+  assert.deepEqual(hintFor("docker://"), ["usage", "write docker://HOST/NAME[:TAG]"]);
+  for (const [text, hint] of [
+    ["debian:13", "docker://docker.io/library/debian:13, or oci:DIRECTORY[:TAG] for a layout"],
+    ["quay.io/a:1", "docker://quay.io/a:1, or oci:DIRECTORY[:TAG] for a layout"],
+    ["https://quay.io/a", "docker://quay.io/a, or oci:DIRECTORY[:TAG] for a layout"],
+    ["./debian", "oci:./debian, or oci-archive:, docker-archive: or dir: before the path"],
+  ] as const) {
+    assert.deepEqual(hintFor(text), ["usage", `write ${hint}`]);
+  }
   assert.deepEqual(hintFor("registry:quay.io/a"), ["unsupported", "write docker://quay.io/a"]);
   const wrong = ["docker://quay.io/A", "docker://quay.io/a:", "docker://quay.io/a@sha256:1", "docker://a..b:x/y"];
   for (const text of [...wrong, "quay.io/a", "oci:", "dir:", "containers-storage:", ""]) {

@@ -86,10 +86,13 @@ test("tags come and go", async () => {
     ["other/name"],
   );
   const again = await run("image", "untag", "--repo", repo, "case:t");
-  assert.deepEqual(
-    [again.exit, again.remarks[0]],
-    [1, 'sealroot: Cannot remove the tag "case:t": OCI reference not found'],
-  );
+  const remarks = [
+    'sealroot: Cannot remove the tag "case:t": OCI reference not found',
+    "  the images there are: other/name",
+  ];
+  assert.deepEqual([again.exit, again.remarks], [1, remarks]);
+  const byTag = await run("image", "tag", "--repo", repo, "--json", "other/name", "third");
+  assert.deepEqual(JSON.parse(byTag.out), { name: "third", manifest_digest: vector.expected.oci.manifest });
   const dangling = await run("image", "tag", "--repo", repo, `sha256:${"0".repeat(64)}`, "nothing");
   assert.equal(dangling.exit, 1);
 });
@@ -114,7 +117,7 @@ test("what cannot be pulled is one clear line and exit code 1, or 2 for a wrong 
       "quay.io/a/b",
       2,
       'Cannot open image "quay.io/a/b": it does not begin with a transport',
-      "write docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG] …",
+      "write docker://quay.io/a/b, or oci:DIRECTORY[:TAG] for a layout",
     ],
   ];
   for (const [reference, exit, message, hint] of cases) {

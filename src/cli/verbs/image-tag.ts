@@ -1,19 +1,20 @@
-/** `sealroot image tag DIGEST NAME` and `sealroot image untag NAME`. */
-import { tagImage, untagImage } from "../../oci/index.ts";
+/** `sealroot image tag IMAGE NAME` and `sealroot image untag NAME`. */
+import { findImage, isDigest, tagImage, untagImage } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 export const imageTag: Command = {
   arguments: [
-    { name: "DIGEST", summary: "digest of the image's manifest, sha256:…" },
+    { name: "IMAGE", summary: "a tag, or the digest of the image's manifest, sha256:…" },
     { name: "NAME", summary: "the tag it gets" },
   ],
   options: REPOSITORY_OPTIONS,
-  examples: ["sealroot image tag --repo R sha256:8daf… debian:stable"],
+  examples: ["sealroot image tag --repo R docker://quay.io/example/os:13 stable"],
   reportsJson: true,
   async run(invocation) {
     using repository = await openSelectedRepository(invocation);
-    const [digest, name] = [invocation.argument("DIGEST"), invocation.argument("NAME")];
+    const [image, name] = [invocation.argument("IMAGE"), invocation.argument("NAME")];
+    const digest = isDigest(image) ? image : (await findImage(repository, image)).manifestDigest;
     await tagImage(repository, digest, name);
     if (invocation.json) invocation.output.json({ name, manifest_digest: digest });
     else invocation.output.line(`Tagged ${digest} as ${name}`);

@@ -72,6 +72,12 @@ function headOf(sent: ClientRequest, url: URL, limits: RegistryLimits): Promise<
       timer = late("connect to", limits.connectTimeoutMs, "no-network");
       socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => clearTimeout(timer));
     });
+    // Node tells when a connection was idle. While the body is still being made it may be; while it waits to be taken, not.
+    sent.setTimeout(limits.stallTimeoutMs, () => {
+      if (sent.writableLength === 0) return;
+      const state = `it took nothing for ${limits.stallTimeoutMs} ms`;
+      sent.destroy(new SealrootError("timeout", `Cannot send to ${url.host}: ${state}`, { path: url.host }));
+    });
     sent.on("finish", () => {
       clearTimeout(timer);
       timer = late("wait for", limits.headTimeoutMs, "timeout");

@@ -30,7 +30,10 @@ export interface RegistryLimits {
   readonly connectTimeoutMs: number;
   /** From the sent request to the head of the answer. */
   readonly headTimeoutMs: number;
-  /** In every span of this length a body must bring at least {@link stallBytes}. */
+  /**
+   * In every span of this length a body must bring at least {@link stallBytes}; of one that is sent, something must be
+   * taken.
+   */
   readonly stallTimeoutMs: number;
   readonly stallBytes: number;
   /** How often a failed request is sent again, and how often in a row a cut blob may bring nothing. */

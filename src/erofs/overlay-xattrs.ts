@@ -3,7 +3,7 @@
  * step 2; struct ovl_metacopy of linux fs/overlayfs). Nearly all of them belong to one file, so they are counted first
  * and made anew whenever they are needed: kept as pairs they would be the larger part of the writer's memory.
  */
-import type { ByteString } from "../bytes/index.ts";
+import { type ByteString, isLowerHex } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { type DumpDialect, type FileContent, objectIdOfPath, objectPath } from "../tree/index.ts";
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
@@ -16,7 +16,6 @@ const METACOPY = METACOPY_XATTR as ByteString;
 const REDIRECT = REDIRECT_XATTR as ByteString;
 /** Version, length, flags, algorithm: what stands before the digest. */
 const METACOPY_HEADER_BYTES = 4;
-const HEX = /^[0-9a-f]+$/;
 
 export type ExternalContent = Extract<FileContent, { type: "external" }>;
 
@@ -40,7 +39,7 @@ export class OverlayXattrs {
   /** Counts one file; all of them go before {@link addShared}. */
   count(content: ExternalContent): void {
     const { objectId } = content;
-    if (objectId !== undefined && (objectId.length !== 2 * DIGEST_BYTES[this.#algorithm] || !HEX.test(objectId))) {
+    if (objectId !== undefined && (objectId.length !== 2 * DIGEST_BYTES[this.#algorithm] || !isLowerHex(objectId))) {
       throw corrupt(`Cannot write EROFS image: object ${objectId} is not named by a ${this.#algorithm} digest`);
     }
     increase(this.#metacopyUses, objectId ?? "", 1);

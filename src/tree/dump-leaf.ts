@@ -1,9 +1,9 @@
 /** Inodes that are not directories, from the fields of their dump line (spec/erofs.md 4). */
-import { type ByteString, byteString, bytesOf } from "../bytes/index.ts";
+import { type ByteString, bytesOf } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
-import { type DumpFields, FILE_SIZE_MAX_BYTES, parseDecimal } from "./dump-fields.ts";
+import type { DumpLine } from "./dump-line.ts";
 import type { FileContent, LeafNode, Metadata, TreeNode } from "./node.ts";
-import { objectIdOfPath, objectPath } from "./object-path.ts";
+import { objectIdOfPath } from "./object-path.ts";
 
 /** The reference tool whose limits hold: `c` for mkcomposefs, `rs` for composefs-rs (spec/erofs.md 4 and 11). */
 export type DumpDialect = "c" | "rs";
@@ -17,24 +17,22 @@ export const SYMLINK_TARGET_MAX_BYTES: Readonly<Record<DumpDialect, number>> = {
  * The inode of a line that is neither a directory's nor a hard link's.
  * @throws SealrootError `corrupt` with the reason alone
  */
-export function leafOfFields(
-  fields: DumpFields,
+export function leafOfLine(
+  line: DumpLine,
   kind: Exclude<TreeNode["kind"], "directory">,
   metadata: Metadata,
   dialect: DumpDialect,
 ): { leaf: LeafNode; linkCount: number } {
-  const linkCount = parseDecimal(fields.linkCountText, "link count");
-  const rdev = parseDecimal(fields.rdevText, "rdev");
-  const sizeBytes = parseDecimal(fields.sizeText, "size", FILE_SIZE_MAX_BYTES);
+  const { linkCount, rdev, sizeBytes } = line;
   if (kind === "character-device" || kind === "block-device") {
-    refuseContent(fields);
+    refuseContent(line);
     const leaf: LeafNode = { kind, metadata, rdev };
     return { leaf: withStatedSize(leaf, sizeBytes), linkCount };
   }
   if (rdev !== 0) throw corrupt("a device number on an inode that is no device");
-  if (kind === "file") return { leaf: { kind, metadata, content: fileContent(fields, sizeBytes, dialect) }, linkCount };
-  if (kind === "symlink") return { leaf: { kind, metadata, target: symlinkTarget(fields, dialect) }, linkCount };
-  refuseContent(fields);
+  if (kind === "file") return { leaf: { kind, metadata, content: fileContent(line, sizeBytes, dialect) }, linkCount };
+  if (kind === "symlink") return { leaf: { kind, metadata, target: symlinkTarget(line, dialect) }, linkCount };
+  refuseContent(line);
   return { leaf: withStatedSize({ kind, metadata }, sizeBytes), linkCount };
 }
 
@@ -43,34 +41,34 @@ function withStatedSize(leaf: LeafNode, sizeBytes: number): LeafNode {
   return leaf;
 }
 
-function refuseContent(fields: DumpFields): void {
-  if (fields.payload === undefined && fields.content === undefined && fields.digest === undefined) return;
+function refuseContent(line: DumpLine): void {
+  if (line.payload === undefined && line.content === undefined && line.digest === undefined) return;
   throw corrupt("payload, content or digest on a device, fifo or socket");
 }
 
-function symlinkTarget(fields: DumpFields, dialect: DumpDialect): ByteString {
-  const target = fields.payload;
+function symlinkTarget(line: DumpLine, dialect: DumpDialect): ByteString {
+  const target = line.payload;
   if (target === undefined || target === "") throw corrupt("a symbolic link without a target");
   if (target.length > SYMLINK_TARGET_MAX_BYTES[dialect]) throw corrupt(`a link target of ${target.length} bytes`);
   if (target.includes("\0")) throw corrupt("a NUL in the link target");
-  if (fields.content !== undefined || fields.digest !== undefined) throw corrupt("content or digest on a link");
-  return byteString(bytesOf(target)); // its own string: a slice would keep the whole line in memory
+  if (line.content !== undefined || line.digest !== undefined) throw corrupt("content or digest on a link");
+  return target;
 }
 
 /** Content goes before payload in C, payload before content in composefs-rs. An empty file needs neither. */
-function fileContent(fields: DumpFields, sizeBytes: number, dialect: DumpDialect): FileContent {
-  const { payload, content, digest } = fields;
-  if (digest !== undefined && payload === undefined) throw corrupt("a digest without the object's path");
+function fileContent(line: DumpLine, sizeBytes: number, dialect: DumpDialect): FileContent {
+  const { content, digest, isDigestPath } = line;
+  const payload = isDigestPath ? undefined : line.payload;
+  const hasPayload = isDigestPath || payload !== undefined;
+  if (digest !== undefined && !hasPayload) throw corrupt("a digest without the object's path");
   if (content !== undefined) checkInlineContent(content, sizeBytes, dialect);
-  const isInline = sizeBytes === 0 || (content !== undefined && (dialect === "c" || payload === undefined));
+  const isInline = sizeBytes === 0 || (content !== undefined && (dialect === "c" || !hasPayload));
   if (isInline) return { type: "inline", bytes: bytesOf(content ?? ("" as ByteString)) };
-  const objectId = digest === undefined ? undefined : byteString(bytesOf(digest as ByteString));
-  if (payload === undefined) return { type: "external", sizeBytes, objectId: undefined };
-  if (objectId !== undefined && payload === objectPath(objectId)) return { type: "external", sizeBytes, objectId };
-  if (dialect === "rs" && objectId === undefined && objectIdOfPath(payload) === undefined) {
+  if (payload === undefined) return { type: "external", sizeBytes, objectId: digest };
+  if (dialect === "rs" && digest === undefined && objectIdOfPath(payload) === undefined) {
     throw corrupt(`backing path ${JSON.stringify(payload.slice(0, 160))} is not xx/REST in hex`);
   }
-  return { type: "external", sizeBytes, objectId, backingPath: byteString(bytesOf(payload)) };
+  return { type: "external", sizeBytes, objectId: digest, backingPath: payload };
 }
 
 function checkInlineContent(content: ByteString, sizeBytes: number, dialect: DumpDialect): void {

@@ -11,6 +11,7 @@ import {
   compareByteStrings,
   displayText,
   fromHex,
+  isLowerHex,
   toHex,
   xxh32,
 } from "../../src/bytes/index.ts";
@@ -88,4 +89,10 @@ test("alignUp() rounds up to any positive multiple", () => {
     [alignUp(0, 8), alignUp(1, 8), alignUp(8, 8), alignUp(2 ** 40 + 1, 4096)],
     [0, 8, 8, 2 ** 40 + 4096],
   );
+});
+
+test("isLowerHex() takes the sixteen digits and none of their neighbours", () => {
+  assert.equal(isLowerHex("0123456789abcdef"), true);
+  for (const other of ["/", ":", "A", "F", "`", "g", " ", "\u0130"])
+    assert.equal(isLowerHex(`0${other}`), false, other);
 });

@@ -174,3 +174,41 @@ test("parseDump() keeps an object's path only where it is not the digest's", () 
   ]);
   assert.equal(contents[2]?.type, "inline");
 });
+
+test("parseDump() reads numbers of every spelling, and refuses what only looks like them", () => {
+  const fieldsOf = (size: string, mode: string, mtime: string) => {
+    const node = parseText(`${ROOT}/a ${size} ${mode} 1 0 0 0 ${mtime} - - -\n`).entries.get(bytes("a"));
+    assert.ok(node?.kind === "file" && node.content.type === "external");
+    const { mtimeSeconds, mtimeNanoseconds } = node.metadata;
+    return [node.content.sizeBytes, node.metadata.mode, mtimeSeconds, mtimeNanoseconds];
+  };
+  assert.deepEqual(fieldsOf("9", "100644", "1.5"), [9, 0o644, 1n, 5]);
+  assert.deepEqual(fieldsOf("+0000000000000000009", "104755", "0.0"), [9, 0o4755, 0n, 0]);
+  const largest = "9007199254740992";
+  assert.deepEqual(fieldsOf(largest, "100000", "9223372036854775807.999999999"), [
+    2 ** 53,
+    0,
+    2n ** 63n - 1n,
+    999_999_999,
+  ]);
+  const refused = [
+    ["9", "100648", "1.5", 'mode "100648" is not octal'],
+    ["9", "0100644", "1.5", 'mode "0100644" is not octal'],
+    ["9", "@", "1.5", 'mode "" is not octal'],
+    ["9", "100644", "1.", 'mtime "1." is not SECONDS.NANOSECONDS'],
+    ["9", "100644", "1.2.3", 'mtime "1.2.3" is not SECONDS.NANOSECONDS'],
+    ["9", "100644", "9223372036854775808.0", "mtime 9223372036854775808.0 does not fit 64 bits"],
+    ["", "100644", "1.5", 'size "" is not a decimal number'],
+  ] as const;
+  for (const [size, mode, mtime, reason] of refused) {
+    assert.throws(() => fieldsOf(size, mode, mtime), { message: `Cannot parse dump file: line 2: ${reason}` });
+  }
+});
+
+test("parseDump() refuses a path of too many components, even below a directory that it knows", () => {
+  const lines = [ROOT];
+  for (let depth = 1; depth <= 2049; depth++) lines.push(`${"/d".repeat(depth)} 0 40755 2 0 0 0 1.0 - - -\n`);
+  assert.throws(() => parseText(lines.join("")), {
+    message: "Cannot parse dump file: line 2050: more than 2048 path components",
+  });
+});

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import type { ImageReference } from "../reference.ts";
-import { HttpClient } from "../registry/index.ts";
+import { HttpClient, wholeBody } from "../registry/index.ts";
 import { nameOfReference } from "./image-name.ts";
 import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
 
@@ -70,22 +70,17 @@ async function fetchSignature(location: string, client: HttpClient): Promise<Uin
 /** Credentials are not sent: the place is no part of the registry. */
 async function download(url: string, client: HttpClient): Promise<Uint8Array | undefined> {
   const response = await client.send({ method: "GET", url: new URL(url) });
+  // The configured address may hold a password.
+  const shown = url.replace(/\/\/[^@/]*@/, "//");
   if (response.status !== 200) {
     response.discard();
     if (response.status === 404) return undefined;
     const code = response.status === 401 || response.status === 403 ? "no-access" : "failed";
-    throw new SealrootError(code, `Cannot fetch signature ${url}: the server answers ${response.status}`, {
-      path: url,
+    throw new SealrootError(code, `Cannot fetch signature ${shown}: the server answers ${response.status}`, {
+      path: shown,
     });
   }
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const part of response.body()) {
-    sizeBytes += part.length;
-    if (sizeBytes > SIGNATURE_MAX_BYTES) throw tooLarge(url);
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
+  return wholeBody(response, SIGNATURE_MAX_BYTES, () => tooLarge(shown));
 }
 
 function openPgpOf(bytes: Uint8Array): Uint8Array | undefined {

@@ -10,6 +10,10 @@ export class BlobCursor {
   #parts: AsyncIterator<Uint8Array> | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
+  /** Counts ranges: only the last one may read. */
+  #turn = 0;
+  /** True while a range has not come to its end. */
+  #isReading = false;
 
   constructor(content: BlobContent, name: BlobName) {
     this.#content = content;
@@ -25,17 +29,33 @@ export class BlobCursor {
    * The bytes from `start` up to, not including, `end`. The content's own check at its end is waited for before the last
    * of them are handed out, so that a blob that is not what it should be is never sent whole.
    *
-   * @throws SealrootError `corrupt` when the content is shorter; what the content throws
+   * @throws SealrootError `corrupt` when the content is shorter; `failed` when another range has been asked for in the
+   *   meantime, as a registry may refuse a request whose body is still on its way; what the content throws
    */
   async *range(start: number, end: number): AsyncGenerator<Uint8Array> {
-    if (start !== this.#position || this.#parts === undefined) await this.#seek(start);
-    while (this.#position < end) {
-      const part = (await this.#next()).subarray(0, end - this.#position);
-      this.#rest = this.#rest.subarray(part.length);
-      this.#position += part.length;
-      if (this.#position === this.#name.size) await this.#expectEnd();
-      yield part;
+    const turn = ++this.#turn;
+    if (this.#isReading) await this.close();
+    this.#isReading = true;
+    try {
+      if (start !== this.#position || this.#parts === undefined) await this.#seek(start);
+      while (this.#position < end) {
+        const piece = await this.#next();
+        this.#requireTurn(turn);
+        const part = piece.subarray(0, end - this.#position);
+        this.#rest = this.#rest.subarray(part.length);
+        this.#position += part.length;
+        if (this.#position === this.#name.size) await this.#expectEnd();
+        yield part;
+        this.#requireTurn(turn);
+      }
+    } finally {
+      if (turn === this.#turn) this.#isReading = false;
     }
+  }
+
+  #requireTurn(turn: number): void {
+    if (turn === this.#turn) return;
+    throw new SealrootError("failed", `Cannot send blob ${this.#name.digest}: it is being sent anew`);
   }
 
   /** Lets go of the content. */

@@ -49,6 +49,8 @@ class Upload {
   #session: UploadSession | undefined;
   /** Bytes that the registry is known to have. */
   #offset = 0;
+  /** The most it ever had, of any upload: only more than that is progress. */
+  #farthest = 0;
   #chunkBytes = Number.POSITIVE_INFINITY;
   /** Tries in a row that brought nothing. */
   #failures = 0;
@@ -79,8 +81,7 @@ class Upload {
     const sent = await this.#patch(session, end);
     if (sent.type === "taken") {
       this.#session = sent.session;
-      this.#offset = end;
-      this.#failures = 0;
+      this.#reach(end);
       return;
     }
     this.#wasCut = true;
@@ -128,9 +129,15 @@ class Upload {
       this.#offset = 0;
       return;
     }
-    if (known.offset > this.#offset) this.#failures = 0;
     this.#session = known.session;
-    this.#offset = known.offset;
+    this.#reach(known.offset);
+  }
+
+  #reach(offset: number): void {
+    this.#offset = offset;
+    if (offset <= this.#farthest) return;
+    this.#farthest = offset;
+    this.#failures = 0;
   }
 
   /** Names the upload by its digest. False when it must be sent again. */

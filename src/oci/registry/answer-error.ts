@@ -1,10 +1,12 @@
 /** What a registry says when it refuses (OCI distribution specification, "Error codes"). */
 import { type ErrorCode, SealrootError } from "../../errors/index.ts";
 import type { HttpResponse } from "./http-response.ts";
+import { parseJson } from "./lenient-json.ts";
 
 /** Most of an error's body that is read; the rest is not wanted. */
 const ERROR_BODY_MAX_BYTES = 1 << 20;
-/** Most of a text that is not the specified JSON that is shown. */
+/** Most of what a registry says that is shown, and of a text that is not the specified JSON. */
+const SAID_MAX_CHARACTERS = 1000;
 const PLAIN_MAX_CHARACTERS = 200;
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -43,7 +45,7 @@ export async function refusalOf(response: HttpResponse, action: string): Promise
   const { status } = response;
   const text = await boundedText(response);
   const problems = problemsIn(text);
-  const said = problems.length > 0 ? problems.map(sentence).join("; ") : plainText(response, text);
+  const said = problems.length > 0 ? saidText(problems.map(sentence).join("; ")) : plainText(response, text);
   const hint = HINT_OF_STATUS[status];
   const error = new SealrootError(
     CODE_OF_STATUS[status] ?? "failed",
@@ -70,18 +72,21 @@ async function boundedText(response: HttpResponse): Promise<string> {
 }
 
 function problemsIn(text: string): RegistryProblem[] {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return [];
-  }
+  const body = parseJson(text);
   const errors: unknown = typeof body === "object" && body !== null && "errors" in body ? body.errors : undefined;
   if (!Array.isArray(errors)) return [];
   return errors.map((entry: unknown) => {
     const { code, message } = (typeof entry === "object" && entry !== null ? entry : {}) as Record<string, unknown>;
     return { code: typeof code === "string" ? code : "", message: typeof message === "string" ? message : "" };
   });
+}
+
+/** What a stranger says, on one line: a terminal must not take any of it for a command. */
+export function saidText(text: string, maxCharacters = SAID_MAX_CHARACTERS): string {
+  return text
+    .replace(/\p{Cc}+/gu, " ")
+    .trim()
+    .slice(0, maxCharacters);
 }
 
 function sentence({ code, message }: RegistryProblem): string {
@@ -91,5 +96,5 @@ function sentence({ code, message }: RegistryProblem): string {
 /** Proxies answer with HTML pages, which tell a user nothing. */
 function plainText(response: HttpResponse, text: string): string {
   if (/html/i.test(response.headers["content-type"] ?? "") || /^\s*</.test(text)) return "";
-  return text.trim().slice(0, PLAIN_MAX_CHARACTERS);
+  return saidText(text, PLAIN_MAX_CHARACTERS);
 }

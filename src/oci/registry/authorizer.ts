@@ -6,6 +6,9 @@ import type { HttpResponse } from "./http-response.ts";
 import type { Credentials } from "./options.ts";
 import { basicAuthorization, fetchToken, isExpired, type Token } from "./token.ts";
 
+/** A registry that asks for one scope after the other is not followed further. */
+const SCOPES_MAX = 8;
+
 /** One try of a request: what it was sent with. */
 export interface Authorization {
   /** Undefined: none was sent. */
@@ -71,7 +74,8 @@ export class Authorizer {
     }
     if (this.#challenge?.scheme === "basic") return undefined;
     const missing = challenge?.parameters.get("scope");
-    const isMissing = missing !== undefined && missing !== "" && !sent.scopes.includes(missing);
+    const isMissing =
+      missing !== undefined && missing !== "" && !sent.scopes.includes(missing) && sent.scopes.length < SCOPES_MAX;
     if (isMissing && challenge?.parameters.get("error") === "insufficient_scope") return [...sent.scopes, missing];
     if (sent.isFresh) return undefined;
     this.#tokens.clear();

@@ -1,5 +1,4 @@
 /** Requests to one repository of one registry (OCI distribution specification 1.1), with everything that precedes them. */
-import { SealrootError } from "../../errors/index.ts";
 import type { EventSink } from "../../events/index.ts";
 import { isLoopback } from "./agents.ts";
 import { type Refusal, refusalOf } from "./answer-error.ts";
@@ -116,13 +115,6 @@ export class RegistryClient {
       response.discard();
       scopes = next;
     }
-  }
-
-  /** The URL of a path below the repository, or of a URL relative to it. @throws SealrootError before any request */
-  resolve(location: string): URL {
-    const url = URL.parse(location, this.#base(this.#scheme ?? "https").href);
-    if (url !== null) return url;
-    throw new SealrootError("corrupt", `Cannot follow ${this.endpoint.host}: "${location}" is no address`);
   }
 
   /** Waits before a repetition. @throws SealrootError `failed` as soon as the client is closed */

@@ -2,6 +2,8 @@
 import * as v from "valibot";
 import { SealrootError } from "../../errors/index.ts";
 import { runTool } from "../../platform/index.ts";
+import { saidText } from "./answer-error.ts";
+import { parseJson } from "./lenient-json.ts";
 import type { Credentials } from "./options.ts";
 
 /** A helper may ask the user to unlock a key ring. */
@@ -33,7 +35,7 @@ export async function askCredentialHelper(name: string, host: string): Promise<C
   const text = stdout.toString("utf8");
   if (exitCode === 1) {
     if (NOT_FOUND.test(text) || NOT_FOUND.test(stderr)) return undefined;
-    const said = (text.trim() || stderr.trim()).slice(0, 200);
+    const said = saidText(text.trim() || stderr, 200);
     throw new SealrootError("failed", `Cannot get credentials for ${host}: ${program}: ${said}`, { path: program });
   }
   const answer = v.safeParse(answerSchema, parseJson(text));
@@ -45,12 +47,4 @@ export async function askCredentialHelper(name: string, host: string): Promise<C
   const { Username: userName, Secret: secret } = answer.output;
   if (userName === TOKEN_USER) return { type: "identity-token", token: secret };
   return { type: "password", userName, password: secret };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

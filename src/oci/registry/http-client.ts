@@ -2,6 +2,7 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, silent } from "../../events/index.ts";
 import { Agents } from "./agents.ts";
+import { saidText } from "./answer-error.ts";
 import { type HostPaths, hostPaths } from "./host-paths.ts";
 import { type HttpRequest, sendOnce } from "./http-request.ts";
 import type { HttpResponse } from "./http-response.ts";
@@ -103,7 +104,7 @@ export class HttpClient {
       refuseDowngrade(current.url.origin, target, this.#isInsecure(current.url.host));
       current = redirected(current, target);
     }
-    const what = `Cannot fetch ${request.url.href}: more than ${REDIRECTS_MAX} redirects`;
+    const what = `Cannot fetch ${request.url.origin}${request.url.pathname}: more than ${REDIRECTS_MAX} redirects`;
     throw new SealrootError("failed", what, { path: request.url.host });
   }
 
@@ -114,7 +115,7 @@ export class HttpClient {
       const said = /^299\s+\S+\s+"((?:[^"\\]|\\.)*)"/.exec(text)?.[1]?.replace(/\\(.)/g, "$1");
       if (said === undefined || this.#warnings.has(said)) continue;
       this.#warnings.add(said);
-      this.events({ type: "message", level: "warning", text: `${response.url.host} says: ${said}` });
+      this.events({ type: "message", level: "warning", text: `${response.url.host} says: ${saidText(said)}` });
     }
   }
 

@@ -18,6 +18,26 @@ export interface HttpResponse {
   discard(): void;
 }
 
+/**
+ * A whole body, for documents.
+ * @param tooLarge makes the error for one of more than `maxBytes`, which is not read on
+ * @throws SealrootError as {@link HttpResponse.body}
+ */
+export async function wholeBody(
+  response: HttpResponse,
+  maxBytes: number,
+  tooLarge: () => SealrootError,
+): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const part of response.body()) {
+    sizeBytes += part.length;
+    if (sizeBytes > maxBytes) throw tooLarge();
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
 /** Bodies up to this size are read to their end when discarded, so that their connection can serve again. */
 const DRAINED_BYTES_MAX = 64 * 1024;
 

@@ -5,7 +5,7 @@
  */
 export { RegistryClient, type RegistryRequest } from "./client.ts";
 export { HttpClient } from "./http-client.ts";
-export type { HttpResponse } from "./http-response.ts";
+export { type HttpResponse, wholeBody } from "./http-response.ts";
 export { type FetchedManifest, findManifest, getManifest, headManifest } from "./manifests.ts";
 export { type FoundImage, findImageInRegistry, openForWriting } from "./open-registry.ts";
 export type { Credentials, RegistryLimits, RegistryOptions } from "./options.ts";

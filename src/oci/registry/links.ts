@@ -2,12 +2,14 @@
 import * as v from "valibot";
 import { SealrootError } from "../../errors/index.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
-import type { HttpResponse } from "./http-response.ts";
+import { wholeBody } from "./http-response.ts";
+import { parseJson } from "./lenient-json.ts";
 
 /** More pages than any list has whose registry is sane. */
 const PAGES_MAX = 10_000;
-/** Largest page that is read. */
+/** Largest page that is read, and most bytes of all pages: some hundred thousand tags or referrers. */
 const PAGE_MAX_BYTES = 16 << 20;
+const LIST_MAX_BYTES = 64 << 20;
 
 /** The target of `Link: <target>; rel="next"`. */
 export function nextLink(header: string | readonly string[] | undefined): string | undefined {
@@ -34,11 +36,16 @@ export async function* pagesOf<S extends v.GenericSchema>(
   request: RegistryRequest,
 ): AsyncGenerator<v.InferOutput<S>> {
   const seen = new Set<string>();
+  let listBytes = 0;
   let next: string | URL = path;
   while (seen.size < PAGES_MAX) {
     const response = await client.request("GET", next, request);
     seen.add(response.url.href);
-    yield await readPage(response, schema, request.action);
+    const page = await wholeBody(response, Math.min(PAGE_MAX_BYTES, LIST_MAX_BYTES - listBytes), () =>
+      tooLong(request.action),
+    );
+    listBytes += page.length;
+    yield readPage(page, schema, request.action);
     const link = nextLink(response.headers.link);
     if (link === undefined) return;
     const url = URL.parse(link, response.url.href);
@@ -50,30 +57,14 @@ export async function* pagesOf<S extends v.GenericSchema>(
   throw new SealrootError("unsupported", `${request.action}: it has more than ${PAGES_MAX} pages`);
 }
 
-async function readPage<S extends v.GenericSchema>(
-  response: HttpResponse,
-  schema: S,
-  action: string,
-): Promise<v.InferOutput<S>> {
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const part of response.body()) {
-    parts.push(part);
-    sizeBytes += part.length;
-    if (sizeBytes > PAGE_MAX_BYTES) {
-      throw new SealrootError("unsupported", `${action}: a page has more than ${PAGE_MAX_BYTES} bytes`);
-    }
-  }
-  const result = v.safeParse(schema, parseJson(Buffer.concat(parts)));
+function tooLong(action: string): SealrootError {
+  const limits = `a page has more than ${PAGE_MAX_BYTES} bytes, or all pages more than ${LIST_MAX_BYTES}`;
+  return new SealrootError("unsupported", `${action}: ${limits}`);
+}
+
+function readPage<S extends v.GenericSchema>(page: Buffer, schema: S, action: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, parseJson(page.toString("utf8")));
   if (result.success) return result.output;
   const issue = result.issues[0];
   throw new SealrootError("corrupt", `${action}: ${v.getDotPath(issue) ?? "the answer"}: ${issue.message}`);
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }

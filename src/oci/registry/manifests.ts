@@ -4,7 +4,7 @@ import { DigestCheck, digestOf, isDigest } from "../digest.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import { manifestMediaType } from "../sources/manifest-kind.ts";
 import type { RegistryClient } from "./client.ts";
-import type { HttpResponse } from "./http-response.ts";
+import { type HttpResponse, wholeBody } from "./http-response.ts";
 
 /** Registries take no larger manifests (OCI distribution specification, "Pushing manifests"). */
 export const MANIFEST_MAX_BYTES = 4 << 20;
@@ -50,7 +50,7 @@ export async function getManifest(client: RegistryClient, reference: string): Pr
     headers: { accept: ACCEPTED },
     action: `Cannot read manifest ${name}`,
   });
-  const bytes = await boundedBody(response, name);
+  const bytes = await wholeBody(response, MANIFEST_MAX_BYTES, () => manifestTooLarge(name));
   const digest = checkedDigest(bytes, reference, name, response.headers["docker-content-digest"]);
   return { bytes, digest, mediaType: mediaTypeOf(bytes, response, name) };
 }
@@ -87,18 +87,9 @@ function manifestName(client: RegistryClient, reference: string): string {
   return `${client.name}${isDigest(reference) ? "@" : ":"}${reference}`;
 }
 
-async function boundedBody(response: HttpResponse, name: string): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const part of response.body()) {
-    parts.push(part);
-    sizeBytes += part.length;
-    if (sizeBytes > MANIFEST_MAX_BYTES) {
-      const what = `Cannot read manifest ${name}: it has more than ${MANIFEST_MAX_BYTES} bytes`;
-      throw new SealrootError("unsupported", what, { path: name });
-    }
-  }
-  return Buffer.concat(parts);
+function manifestTooLarge(name: string): SealrootError {
+  const what = `Cannot read manifest ${name}: it has more than ${MANIFEST_MAX_BYTES} bytes`;
+  return new SealrootError("unsupported", what, { path: name });
 }
 
 /** The digest asked for binds; the header is advice, and may be of another algorithm (spec/chunked-and-policy.md 4.2). */

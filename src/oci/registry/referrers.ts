@@ -40,7 +40,7 @@ async function referrersByInterface(
   const found: Descriptor[] = [];
   try {
     for await (const page of pagesOf(client, `referrers/${digest}${query}`, indexSchema, request)) {
-      found.push(...page.manifests);
+      for (const entry of page.manifests) found.push(entry);
     }
     return found;
   } catch (error) {

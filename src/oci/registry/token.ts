@@ -4,7 +4,8 @@ import { SealrootError } from "../../errors/index.ts";
 import { refusalOf } from "./answer-error.ts";
 import type { Challenge } from "./challenge.ts";
 import type { ClientRequest, HttpClient } from "./http-client.ts";
-import type { HttpResponse } from "./http-response.ts";
+import { type HttpResponse, wholeBody } from "./http-response.ts";
+import { parseJson } from "./lenient-json.ts";
 import type { Credentials } from "./options.ts";
 
 export interface Token {
@@ -93,29 +94,15 @@ function identityRequest(
 }
 
 async function readToken(response: HttpResponse): Promise<Token> {
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const part of response.body()) {
-    parts.push(part);
-    sizeBytes += part.length;
-    if (sizeBytes > TOKEN_BODY_MAX_BYTES) break;
-  }
-  const answer = v.safeParse(answerSchema, parseJson(Buffer.concat(parts)));
-  const text = answer.success ? (answer.output.token ?? answer.output.access_token) : undefined;
-  // It becomes part of a header: nothing but visible ASCII may be in it.
-  if (!answer.success || text === undefined || !/^[\x21-\x7e]+$/.test(text)) {
-    throw new SealrootError("corrupt", `Cannot get a token: ${response.url.host} answered with something else`, {
+  const noToken = () =>
+    new SealrootError("corrupt", `Cannot get a token: ${response.url.host} answered with something else`, {
       path: response.url.host,
     });
-  }
+  const body = await wholeBody(response, TOKEN_BODY_MAX_BYTES, noToken);
+  const answer = v.safeParse(answerSchema, parseJson(body.toString("utf8")));
+  const text = answer.success ? (answer.output.token ?? answer.output.access_token) : undefined;
+  // It becomes part of a header: nothing but visible ASCII may be in it.
+  if (!answer.success || text === undefined || !/^[\x21-\x7e]+$/.test(text)) throw noToken();
   const lifeSeconds = Math.max(answer.output.expires_in ?? 0, LIFE_MIN_SECONDS);
   return { text, expiresMs: performance.now() + lifeSeconds * 1000 };
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { openDestination, parseReference, type RegistryOptions } from "../../../src/oci/index.ts";
+import { BlobCursor } from "../../../src/oci/push/blob-cursor.ts";
 import { emptyHost } from "../registry/empty-host.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { noise } from "./images.ts";
@@ -103,6 +104,36 @@ test("what is too much at once goes in parts, none smaller than the registry wan
   assert.deepEqual(small, [...begun, ...parts(8 << 20), "PUT uploads/2"]);
   const larger = await send({ bodyMaxBytes: 10 << 20, chunkMinBytes: 9 << 20 });
   assert.deepEqual(larger, [...begun, ...parts(9 << 20), "PUT uploads/2"]);
+});
+
+test("a refusal that comes while the body is on its way does not mix two bodies", async () => {
+  const requests = await send({ bodyMaxBytes: 10 << 20, refusesEarly: true });
+  assert.deepEqual(requests.slice(0, 2), [OPEN, PATCH_ALL]);
+  assert.equal(requests.at(-1), "PUT uploads/2");
+  const cursor = new BlobCursor({ name: NAME, open: blob }, NAME);
+  const refused = cursor.range(0, SIZE);
+  await refused.next();
+  const parts: Uint8Array[] = [];
+  for await (const part of cursor.range(0, SIZE)) {
+    parts.push(part);
+    if (parts.length === 2) await assert.rejects(refused.next(), { code: "failed", message: /is being sent anew$/ });
+  }
+  assert.ok(Buffer.concat(parts).equals(BYTES));
+  await cursor.close();
+});
+
+test("a registry that forgets every upload at its end gets the blob as often as the limit says, no more", async () => {
+  for (const putStatus of [404, 500]) {
+    let patches = 0;
+    const cut = putStatus === 500 ? { cutAfterBytes: [1 << 20] } : {};
+    await assert.rejects(
+      send({ putStatus, ...cut }, (server) => {
+        patches = asked(server).filter((text) => text.startsWith("PATCH")).length;
+      }),
+      { message: /answered with status (?:404|500)/ },
+    );
+    assert.ok(patches <= 4, `${patches} requests with the blob`);
+  }
 });
 
 test("a registry that is busy for a moment is tried again; one that stays so is not", async () => {

@@ -16,6 +16,10 @@ export interface UploadFaults {
   /** Larger requests get 413, as from a proxy. */
   readonly bodyMaxBytes?: number;
   readonly chunkMinBytes?: number;
+  /** Such a refusal is sent at once, and what still comes is read on. */
+  readonly refusesEarly?: boolean;
+  /** Every PUT is answered so, and its upload forgotten. */
+  readonly putStatus?: number;
   /** The blob is taken, and the connection breaks before the first answer to PUT. */
   readonly losesFirstPut?: boolean;
   /** Opens an upload when asked to mount. */
@@ -144,7 +148,7 @@ class State {
     const isTooLarge = Number(request.headers["content-length"]) > (this.#faults.bodyMaxBytes ?? Infinity);
     if (isTooLarge || status !== 202) {
       request.resume();
-      await once(request, "end");
+      if (this.#faults.refusesEarly !== true) await once(request, "end");
       response.writeHead(isTooLarge ? 413 : status).end();
       return;
     }
@@ -177,6 +181,12 @@ class State {
   }
 
   #put(repository: string, id: string, upload: Upload, digest: string, response: ServerResponse): void {
+    const { putStatus } = this.#faults;
+    if (putStatus !== undefined) {
+      this.uploads.delete(id);
+      response.writeHead(putStatus).end();
+      return;
+    }
     const actual = `sha256:${createHash("sha256").update(upload.bytes).digest("hex")}`;
     if (actual !== digest) {
       response.writeHead(400).end(JSON.stringify({ errors: [{ code: "DIGEST_INVALID", message: "other digest" }] }));

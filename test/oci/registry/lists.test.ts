@@ -78,3 +78,35 @@ test("referrers come from the interface, or from the tag where there is none; bo
     await server.stop();
   }
 });
+
+test("a list without end is given up after 64 MiB, however short its pages are", async () => {
+  const tags = JSON.stringify({ tags: Array.from({ length: 1000 }, (_, index) => `${index}`.padEnd(8000, "x")) });
+  let pages = 0;
+  const server = await startServer((_, response) => {
+    response.setHeader("link", `</v2/image/tags/list?page=${++pages}>; rel="next"`);
+    response.end(tags);
+  });
+  const client = await clientFor(server.host);
+  try {
+    await assert.rejects(listTags(client), { code: "unsupported", message: /or all pages more than 67108864$/ });
+    assert.equal(pages, Math.floor((64 << 20) / tags.length) + 1);
+  } finally {
+    await client.close();
+    await server.stop();
+  }
+});
+
+test("more referrers than fit into the arguments of a call are a list like any other", async () => {
+  const digest = `sha256:${"b".repeat(64)}`;
+  const manifests = Array.from({ length: 130_000 }, () => ({ mediaType: "m", digest, size: 1 }));
+  const server = await startServer((_, response) => {
+    response.end(JSON.stringify({ schemaVersion: 2, manifests }));
+  });
+  const client = await clientFor(server.host);
+  try {
+    assert.equal((await listReferrers(client, digest)).length, manifests.length);
+  } finally {
+    await client.close();
+    await server.stop();
+  }
+});

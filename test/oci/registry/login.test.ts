@@ -220,3 +220,26 @@ test("credentials stay with the registry: another host named by it gets none", a
     await other.stop();
   }
 });
+
+test("a registry that wants one scope more each time is given up", async () => {
+  let asked = 0;
+  answer = (_, response, url) => {
+    if (url.pathname === "/token") response.end(ISSUED);
+    else challenge(response, `,error="insufficient_scope",scope="repository:some/image:right-${asked++}"`);
+  };
+  await withClient(async (client) => {
+    await assert.rejects(get(client), { code: "no-access", message: /status 401/ });
+  });
+  assert.equal(tokenRequests.length, 8);
+});
+
+test("what a registry says reaches a terminal on one line, and without its commands", async () => {
+  const message = `no\u001b]0;title\u0007\r\n${"x".repeat(2000)}`;
+  answer = (_, response) => {
+    response.writeHead(403);
+    response.end(JSON.stringify({ errors: [{ code: "DENIED", message }] }));
+  };
+  await withClient(async (client) => {
+    await assert.rejects(get(client), { message: /^Cannot read: \S+ answered with status 403: no ]0;title x{988}$/ });
+  });
+});

@@ -1,10 +1,11 @@
 /** The blobs of an OCI layout: files named by the digest of their content (OCI image specification, image-layout.md). */
 import { createHash, randomBytes } from "node:crypto";
-import { constants, createReadStream } from "node:fs";
+import { constants, createReadStream, existsSync } from "node:fs";
 import { copyFile, type FileHandle, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
-import { DigestCheck, splitDigest } from "./digest.ts";
+import { syncDirectory } from "../platform/index.ts";
+import { DIGEST_ALGORITHMS, DigestCheck, splitDigest } from "./digest.ts";
 import { type Descriptor, DOCUMENT_MAX_BYTES } from "./documents.ts";
 
 /** Size of the pieces in which blobs are read. */
@@ -162,18 +163,36 @@ export class BlobStore implements BlobReader {
 
   /**
    * Takes over a blob of another layout: by hard link where that works, else as a copy (sharing extents where the file
-   * system can). The digest is checked, as a name is given here.
+   * system can). The digest is checked, as a name is given here; what has the name already is replaced.
    */
   async copyFrom(other: BlobStore, blob: BlobName): Promise<void> {
-    const target = this.pathOf(blob.digest);
+    const [source, target, temporary] = [other.pathOf(blob.digest), this.pathOf(blob.digest), this.#temporaryPath()];
     for await (const _ of other.read(blob));
-    await mkdir(dirname(target), { recursive: true });
     try {
-      await link(other.pathOf(blob.digest), target);
+      await mkdir(dirname(target), { recursive: true });
+      await link(source, temporary).catch(() => copyDurably(source, temporary));
+      await rename(temporary, target);
     } catch (error) {
-      if (hasErrno(error, "EEXIST")) return;
-      await copyIntoPlace(other.pathOf(blob.digest), this.#temporaryPath(), target);
+      throw asSealrootError(error, "Cannot copy blob", { path: target });
+    } finally {
+      // Still there when both names were one file already (rename(2)).
+      await rm(temporary, { force: true });
     }
+  }
+
+  /** Makes the names of all blobs durable: to be done before anything refers to them. */
+  sync(): void {
+    const directory = join(this.directory, "blobs");
+    for (const algorithm of DIGEST_ALGORITHMS) {
+      const path = join(directory, algorithm);
+      if (existsSync(path)) syncDirectory(path);
+    }
+    syncDirectory(directory);
+  }
+
+  /** True when there is a file of that name and length. */
+  async has(blob: BlobName): Promise<boolean> {
+    return isFileOfSize(this.pathOf(blob.digest), blob.size);
   }
 
   async #intoPlace(write: (file: FileHandle) => Promise<BlobInfo>): Promise<BlobInfo> {
@@ -200,13 +219,23 @@ export class BlobStore implements BlobReader {
   }
 }
 
-async function copyIntoPlace(source: string, temporary: string, target: string): Promise<void> {
+/** True when there is a file of that length. @throws SealrootError when it cannot be told */
+export async function isFileOfSize(path: string, sizeBytes: number): Promise<boolean> {
   try {
-    await copyFile(source, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-    await rename(temporary, target);
+    return (await stat(path)).size === sizeBytes;
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw asSealrootError(error, "Cannot copy blob", { path: target });
+    if (hasErrno(error, "ENOENT")) return false;
+    throw asSealrootError(error, "Cannot look for blob", { path });
+  }
+}
+
+async function copyDurably(source: string, target: string): Promise<void> {
+  await copyFile(source, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  const file = await open(target, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -2,6 +2,9 @@
 import { createHash, type Hash } from "node:crypto";
 import { SealrootError } from "../errors/index.ts";
 
+/** The registered algorithms (OCI image specification, descriptor.md, "Registered Algorithms"). */
+export const DIGEST_ALGORITHMS = ["sha256", "sha512"] as const;
+
 const HEX_DIGITS_OF: Readonly<Record<string, number>> = { sha256: 64, sha512: 128 };
 
 /** True for a registered algorithm with as many lower-case hex digits as it has. */
@@ -10,7 +13,7 @@ export function isDigest(text: string): boolean {
   return rest.length === 0 && HEX_DIGITS_OF[algorithm] === hex.length && /^[0-9a-f]+$/.test(hex);
 }
 
-/** The algorithm and the hex digits. Throws `corrupt` for anything else. */
+/** The algorithm and the hex digits. @throws SealrootError `corrupt` for anything else */
 export function splitDigest(digest: string): { readonly algorithm: "sha256" | "sha512"; readonly hex: string } {
   const [algorithm = "", hex = ""] = digest.split(":");
   if (!isDigest(digest) || (algorithm !== "sha256" && algorithm !== "sha512")) {
@@ -25,6 +28,19 @@ export function splitDigest(digest: string): { readonly algorithm: "sha256" | "s
 /** The sha256 digest of `bytes` in its textual form. */
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/** The digest of `bytes` in the algorithm of another digest, to be compared with it. @throws as splitDigest */
+export function digestLike(digest: string, bytes: Uint8Array): string {
+  const { algorithm } = splitDigest(digest);
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+}
+
+/** Compares bytes at hand with their digest. @throws SealrootError as DigestCheck.finish */
+export function checkDigest(bytes: Uint8Array, expected: string, what: string): void {
+  const check = new DigestCheck(expected);
+  check.update(bytes);
+  check.finish(what);
 }
 
 /** Hashes a stream on its way and compares at the end. */

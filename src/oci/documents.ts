@@ -17,6 +17,9 @@ const platformSchema = v.looseObject({
   variant: v.optional(v.string()),
 });
 
+/** A document that is a manifest to one reader and an index to another is refused (CVE-2021-41190). */
+const foreign = v.optional(v.never("makes it ambiguous: it belongs to the other kind of document"));
+
 const descriptorSchema = v.looseObject({
   mediaType: v.pipe(v.string(), v.nonEmpty()),
   digest,
@@ -32,6 +35,7 @@ const manifestSchema = v.looseObject({
   artifactType: v.optional(v.string()),
   config: descriptorSchema,
   layers: v.array(descriptorSchema),
+  manifests: foreign,
   subject: v.optional(descriptorSchema),
   annotations: v.optional(texts),
 });
@@ -41,6 +45,7 @@ const dockerManifestSchema = v.looseObject({
   mediaType: v.optional(v.literal(DOCKER_MEDIA_TYPE.manifest)),
   config: descriptorSchema,
   layers: v.array(descriptorSchema),
+  manifests: foreign,
 });
 
 /** As {@link readIndex} reads it. A manifest list of Docker's has the fields of an index. */
@@ -48,6 +53,8 @@ export const indexSchema = v.looseObject({
   schemaVersion: v.literal(2),
   mediaType: v.optional(v.picklist([MEDIA_TYPE.index, DOCKER_MEDIA_TYPE.list])),
   manifests: v.array(descriptorSchema),
+  config: foreign,
+  layers: foreign,
   annotations: v.optional(texts),
 });
 

@@ -71,7 +71,6 @@ export {
   RegistryClient,
   type RegistryLimits,
   type RegistryOptions,
-  referrersTag,
 } from "./registry/index.ts";
 export type { ReadImage } from "./sources/choose-image.ts";
 export type { ImageSource } from "./sources/image-source.ts";

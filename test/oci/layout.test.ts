@@ -162,3 +162,14 @@ test("a directory with other content is not made a layout, and one without conte
   await assert.rejects(OciLayout.create(scratch), { code: "exists" });
   await assert.rejects(OciLayout.open(scratch), { code: "not-found" });
 });
+
+test("a blob that is taken over replaces what has its name already, and stays when it is the same file", async () => {
+  const [one, other] = [await OciLayout.create(join(scratch, "one")), await OciLayout.create(join(scratch, "other"))];
+  const blob = await one.blobs.put(Buffer.from("right"));
+  await writeFile(other.blobs.pathOf(blob.digest), "wr");
+  for (let times = 0; times < 2; times++) {
+    await other.blobs.copyFrom(one.blobs, blob);
+    assert.equal((await other.blobs.readWhole(blob)).toString(), "right");
+    assert.deepEqual(await readdir(join(scratch, "other", "blobs")), ["sha256"]);
+  }
+});

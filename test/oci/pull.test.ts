@@ -4,18 +4,24 @@ import { lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { byteStringOfText } from "../../src/bytes/index.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
 import {
   computeImageId,
+  documentBytes,
   findImage,
   imageTree,
   layerStreamName,
   listImages,
+  MEDIA_TYPE,
+  OciLayout,
   pullImage,
+  putLayer,
   untagImage,
 } from "../../src/oci/index.ts";
 import { type ErofsVersion, initRepository, openRepository, type Repository } from "../../src/repository/index.ts";
 import { readChunks, readSplitStream } from "../../src/splitstream/index.ts";
+import { writeTar } from "../../src/tar/index.ts";
 import { formatDump } from "../../src/tree/index.ts";
 import type { VerityAlgorithm } from "../../src/verity/index.ts";
 import { type ExpectedRun, type ListedFile, readVectors, scratchDirectory, unpack, type Vector } from "./vectors.ts";
@@ -264,4 +270,33 @@ test("images of a repository from before meta.json are read (vector 40), and giv
   assert.equal(await computeImageId(repository, listed.name, PLAIN), id);
   await pullImage(repository, `oci:${await layoutOf(vector)}:t`, { name: listed.name });
   assert.equal((await findImage(repository, listed.name)).images.get("composefs.image.v1"), id);
+});
+
+test("an image whose documents have sha512 digests is pulled, read again, and pulled once more", async () => {
+  const layout = await OciLayout.create(join(scratch.path, "sha512-layout"));
+  const put = async (mediaType: string, bytes: Uint8Array) => {
+    const hex = createHash("sha512").update(bytes).digest("hex");
+    await layout.blobs.put(bytes, { digest: `sha512:${hex}`, size: bytes.length });
+    return { mediaType, digest: `sha512:${hex}`, size: bytes.length };
+  };
+  const usr = {
+    kind: "directory",
+    path: byteStringOfText("usr"),
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: 1n,
+  } as const;
+  const layer = await putLayer(layout, writeTar([{ header: usr }]), { compression: "none" });
+  const rootfs = { type: "layers", diff_ids: [layer.diffId] };
+  const config = await put(MEDIA_TYPE.config, documentBytes({ os: "linux", architecture: "amd64", rootfs }));
+  const manifest = { schemaVersion: 2, mediaType: MEDIA_TYPE.manifest, config, layers: [layer.descriptor] };
+  const described = await put(MEDIA_TYPE.manifest, documentBytes(manifest));
+  await layout.enter(described, "x");
+  using repository = await newRepository("sha512-documents", "sha512-v1");
+  for (let times = 0; times < 2; times++) {
+    const pulled = await pullImage(repository, `oci:${layout.directory}:x`, { name: "x" });
+    assert.deepEqual([pulled.manifestDigest, pulled.configDigest], [described.digest, config.digest]);
+    assert.equal((await findImage(repository, "x")).manifestDigest, described.digest);
+  }
 });

@@ -353,3 +353,13 @@ test("an empty layout is said to be empty", async () => {
   await mkdir(join(scratch.path, "plain"));
   await assert.rejects(openImage(parseReference(`oci:${scratch.path}/plain`)), { code: "not-found" });
 });
+
+test("a document that is a manifest to one reader and an index to another is neither", async () => {
+  const layout = await newLayout("ambiguous");
+  const plain = await addImage(layout, "plain");
+  const other = await addImage(layout, "other", AMD64, { manifests: [plain] } as unknown as Partial<ImageManifest>);
+  await assert.rejects(opened(layout, "other"), { code: "corrupt", message: /: manifests: makes it ambiguous/ });
+  const index = documentBytes({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [plain], layers: [] });
+  await setIndex(layout, [{ mediaType: MEDIA_TYPE.index, ...(await layout.blobs.put(index)) }, other]);
+  await assert.rejects(opened(layout), { code: "corrupt", message: /: layers: makes it ambiguous/ });
+});

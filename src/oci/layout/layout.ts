@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { syncDirectory } from "../../platform/index.ts";
 import { type BlobInfo, BlobStore } from "../blobs.ts";
 import {
   type Descriptor,
@@ -129,7 +130,7 @@ export class OciLayout {
     await file.close();
   }
 
-  /** Enters a manifest or index, whose blob is there, in index.json, which is replaced in one step. */
+  /** Enters a manifest or index, whose blob is there, in index.json, which is replaced in one step, durably. */
   async enter(descriptor: Descriptor, tag: string | undefined): Promise<void> {
     const index = await this.readIndex();
     const kept = index.manifests.filter((entry) => {
@@ -140,6 +141,7 @@ export class OciLayout {
     const { [REF_NAME_ANNOTATION]: _, ...others } = annotations;
     const named = tag === undefined ? others : { ...others, [REF_NAME_ANNOTATION]: tag };
     const entry = Object.keys(named).length === 0 ? bare : { ...bare, annotations: named };
+    this.blobs.sync();
     await this.#writeFile(INDEX_FILE, { ...index, manifests: [...kept, entry] });
   }
 
@@ -154,6 +156,7 @@ export class OciLayout {
         await file.close();
       }
       await rename(temporary, join(this.directory, name));
+      syncDirectory(this.directory);
     } catch (error) {
       await rm(temporary, { force: true });
       throw asSealrootError(error, `Cannot write ${name}`, { path: this.directory });

@@ -12,7 +12,7 @@ import {
 import { corrupt } from "../../errors/index.ts";
 import { decompress, unzstdWhole } from "../../zstd/index.ts";
 import type { BlobName, BlobReader } from "../blobs.ts";
-import { DigestCheck } from "../digest.ts";
+import { checkDigest } from "../digest.ts";
 import { asPullWhole, PullWhole } from "./pull-whole.ts";
 
 /** What is known of a layer before any of its files is fetched. */
@@ -44,12 +44,12 @@ export async function fetchTable(
   refuseLong(tocPart, TOC_MAX_BYTES);
   refuseLong(tarSplitPart, 2 * unpackedLimitBytes);
   const fetched = await fetchParts(readRanges, blob, tocPart, tarSplitPart);
-  check(fetched.toc, tocDigest, `table of contents of layer ${blob.digest}`);
+  checkDigest(fetched.toc, tocDigest, `table of contents of layer ${blob.digest}`);
   const toc = readToc(unpackToc(fetched.toc, tocPart.uncompressedBytes), blob.size);
   if (toc.tarSplitDigest === undefined) {
     throw new PullWhole("its table of contents does not vouch for the tar-split data");
   }
-  check(fetched.tarSplit, toc.tarSplitDigest, `tar-split data of layer ${blob.digest}`);
+  checkDigest(fetched.tarSplit, toc.tarSplitDigest, `tar-split data of layer ${blob.digest}`);
   const tarSplit = () => readTarSplit(unpackTarSplit(fetched.tarSplit, tarSplitPart.uncompressedBytes));
   await checkAgainstTarSplit(toc, tarSplit());
   return { toc, tarSplit, fetchedBytes: fetched.toc.length + fetched.tarSplit.length };
@@ -87,12 +87,6 @@ async function fetchParts(
   }
   const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = parts;
   return tocFirst ? { toc: first, tarSplit: second } : { toc: second, tarSplit: first };
-}
-
-function check(bytes: Uint8Array, digest: string, what: string): void {
-  const digestCheck = new DigestCheck(digest);
-  digestCheck.update(bytes);
-  digestCheck.finish(what);
 }
 
 /** The annotation's length is a limit and a check. */

@@ -1,6 +1,6 @@
 /** cosign signatures under the tag of an image's digest (spec/chunked-and-policy.md 2.1). */
-
 import { SealrootError } from "../../errors/index.ts";
+import { cosignTag } from "../digest-tags.ts";
 import { type Descriptor, readManifest } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { SignatureStore } from "./signature-store.ts";
@@ -31,17 +31,12 @@ export interface CosignSignature {
   readonly rekorBundle: string | undefined;
 }
 
-/** The tag under which cosign puts the signatures of a manifest. */
-export function signatureTag(manifestDigest: string): string {
-  return `${manifestDigest.replace(":", "-")}.sig`;
-}
-
 /**
  * The signatures of one manifest; none when the tag does not exist. Attachments of other kinds are passed over.
  * @throws SealrootError `corrupt`, `unsupported`, or as the registry says
  */
 export async function readCosignSignatures(store: SignatureStore, manifestDigest: string): Promise<CosignSignature[]> {
-  const tag = signatureTag(manifestDigest);
+  const tag = cosignTag(manifestDigest, "sig");
   const stored = await store.fetchTagged(tag);
   if (stored === undefined) return [];
   if (stored.mediaType !== MEDIA_TYPE.manifest) {

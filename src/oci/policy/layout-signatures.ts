@@ -1,5 +1,6 @@
 /** Signatures that lie in a layout beside the image, as `cosign save` and copies of whole repositories leave them. */
 import type { BlobReader } from "../blobs.ts";
+import { referrersTag } from "../digest-tags.ts";
 import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
 import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
@@ -24,7 +25,7 @@ export function layoutSignatures(index: ImageIndex, blobs: Pick<BlobReader, "rea
     fetchManifest,
     blobs,
     listReferrers: async (digest) => {
-      const tag = digest.replace(":", "-");
+      const tag = referrersTag(digest);
       const fallback = await fetchTagged(tag);
       return fallback?.mediaType === MEDIA_TYPE.index ? readIndex(fallback.bytes, tag).manifests : [];
     },

@@ -1,7 +1,7 @@
 /** What a policy judges: one image, under the name the user gave it. */
 import { createHash } from "node:crypto";
 import { SealrootError } from "../../errors/index.ts";
-import { splitDigest } from "../digest.ts";
+import { digestLike } from "../digest.ts";
 import type { ImageReference } from "../reference.ts";
 import { type ImageName, nameOfReference } from "./image-name.ts";
 import type { SignatureStore } from "./signature-store.ts";
@@ -30,8 +30,7 @@ export function imageName({ reference }: PolicySubject): ImageName | undefined {
 
 /** Whether a digest, of any algorithm that is known here, is that of the document. */
 export function isDigestOf(digest: string, { bytes }: SignedDocument): boolean {
-  const { algorithm, hex } = splitDigest(digest);
-  return createHash(algorithm).update(bytes).digest("hex") === hex;
+  return digestLike(digest, bytes) === digest;
 }
 
 /** @throws SealrootError `untrusted` when a bundle is about other bytes */

@@ -16,6 +16,8 @@ import { writeImage } from "./write-image.ts";
 
 /** An index in an index in an index is nobody's image. */
 const INDEX_MAX_DEPTH = 4;
+/** Manifests and indexes below one reference; each costs several requests. */
+const ENTRIES_MAX = 1024;
 
 /**
  * Copies what a reference names with everything below it: an index with the images of all platforms, or one image.
@@ -71,11 +73,18 @@ async function copyEntry(
   if (indexes.length > INDEX_MAX_DEPTH) {
     throw new SealrootError("unsupported", `Cannot copy image index ${entry.digest}: it lies too deep in others`);
   }
+  // An index may list one twice.
+  if (route.digests.includes(entry.digest)) return;
   const bytes = await source.readManifest(entry);
   const document = { digest: entry.digest, bytes };
   route.digests.push(entry.digest);
   if (entry.mediaType === MEDIA_TYPE.index || entry.mediaType === DOCKER_MEDIA_TYPE.list) {
-    for (const inner of readIndex(bytes, entry.digest).manifests) {
+    const { manifests } = readIndex(bytes, entry.digest);
+    const distinct = new Set([...route.digests, ...manifests.map(({ digest }) => digest)]);
+    if (distinct.size > ENTRIES_MAX) {
+      throw new SealrootError("unsupported", `Cannot copy all images: there are more than ${ENTRIES_MAX}`);
+    }
+    for (const inner of manifests) {
       await copyEntry(route, inner, "part", [...indexes, document]);
     }
     await destination.putManifest(entry, bytes, role);

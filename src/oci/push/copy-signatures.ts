@@ -2,19 +2,17 @@
 import { SealrootError } from "../../errors/index.ts";
 import { silent } from "../../events/index.ts";
 import { digestOf } from "../digest.ts";
+import { COSIGN_TAG_SUFFIXES, cosignTag, referrersTag } from "../digest-tags.ts";
 import { type Descriptor, documentBytes, readManifest } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { SignatureStore } from "../policy/index.ts";
 import { formatReference, type ImageReference, type PathReference, type RegistryReference } from "../reference.ts";
-import { type RegistryOptions, referrersTag } from "../registry/index.ts";
+import type { RegistryOptions } from "../registry/index.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import type { ImageDestination } from "./destination.ts";
 import { toDestination } from "./push-image.ts";
 import { verbatimContent } from "./source-content.ts";
 import { writeImage } from "./write-image.ts";
-
-/** Ends of the tags under which cosign keeps signatures, attestations and bills of materials (spec/chunked-and-policy.md 2). */
-const COSIGN_SUFFIXES = ["sig", "att", "sbom"] as const;
 
 /** Places with room for more than one image. */
 export type SharedPlace = RegistryReference | (PathReference & { readonly transport: "oci" });
@@ -68,8 +66,8 @@ async function taggedSignatures(
   target: SharedPlace,
   options: CopySignaturesOptions,
 ): Promise<void> {
-  for (const suffix of COSIGN_SUFFIXES) {
-    const tag = `${digest.replace(":", "-")}.${suffix}`;
+  for (const suffix of COSIGN_TAG_SUFFIXES) {
+    const tag = cosignTag(digest, suffix);
     const found = await signatures.fetchTagged(tag);
     if (found?.mediaType !== MEDIA_TYPE.manifest) continue;
     const { mediaType, bytes } = found;

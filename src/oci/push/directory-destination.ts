@@ -1,11 +1,11 @@
 /** A directory of loose blobs (`dir:`), as skopeo writes it: `version`, `manifest.json`, blobs by the hex of their digest. */
 import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
-import { mkdir, open, rename, stat } from "node:fs/promises";
+import { mkdir, open, rename } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { onProcessExit, renameExchange, syncDirectory } from "../../platform/index.ts";
-import { type BlobName, measuredParts } from "../blobs.ts";
+import { type BlobName, isFileOfSize, measuredParts } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
 import type { PathReference } from "../reference.ts";
@@ -39,17 +39,17 @@ export class DirectoryDestination implements ImageDestination {
       throw asSealrootError(error, "Cannot write image directory", { path });
     }
     const destination = new DirectoryDestination(path, temporary);
-    await destination.#write(VERSION_FILE, Buffer.from(VERSION_CONTENT));
-    return destination;
-  }
-
-  async hasBlob(blob: BlobName): Promise<boolean> {
     try {
-      return (await stat(this.#pathOf(blob.digest))).size === blob.size;
+      await destination.#write(VERSION_FILE, Buffer.from(VERSION_CONTENT));
+      return destination;
     } catch (error) {
-      if (hasErrno(error, "ENOENT")) return false;
+      await destination.abort();
       throw error;
     }
+  }
+
+  hasBlob(blob: BlobName): Promise<boolean> {
+    return isFileOfSize(this.#pathOf(blob.digest), blob.size);
   }
 
   async putBlob({ name, open }: BlobContent): Promise<StoredBlob> {

@@ -1,8 +1,8 @@
 /** An OCI layout directory to write to. */
 import { existsSync } from "node:fs";
-import { readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { hasErrno } from "../../errors/index.ts";
+import { readdir, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { syncDirectory } from "../../platform/index.ts";
 import type { BlobName, BlobStore } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
 import { OciLayout } from "../layout/layout.ts";
@@ -37,13 +37,8 @@ export class LayoutDestination implements ImageDestination {
     return this.#layout.blobs;
   }
 
-  async hasBlob(blob: BlobName): Promise<boolean> {
-    try {
-      return (await stat(this.#layout.blobs.pathOf(blob.digest))).size === blob.size;
-    } catch (error) {
-      if (hasErrno(error, "ENOENT")) return false;
-      throw error;
-    }
+  hasBlob(blob: BlobName): Promise<boolean> {
+    return this.#layout.blobs.has(blob);
   }
 
   async putBlob(content: BlobContent): Promise<StoredBlob> {
@@ -61,7 +56,10 @@ export class LayoutDestination implements ImageDestination {
     if (role === "named") await this.#layout.enter(descriptor, this.#tag);
   }
 
-  async finish(): Promise<void> {}
+  /** The layout is as it should be since the last manifest; what is left is its own name. */
+  async finish(): Promise<void> {
+    if (this.#before === "absent") syncDirectory(dirname(resolve(this.#layout.directory)));
+  }
 
   /** Blobs that are whole stay in a layout that was there before: another writer may count on them by now. */
   async abort(): Promise<void> {

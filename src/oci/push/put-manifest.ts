@@ -1,9 +1,10 @@
 /** Sending manifests to a registry (OCI distribution specification, "Pushing manifests"). */
 import { SealrootError } from "../../errors/index.ts";
 import { digestOf } from "../digest.ts";
+import { referrersTag } from "../digest-tags.ts";
 import { type Descriptor, documentBytes, type ImageIndex, readIndex, readManifest } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
-import { findManifest, type HttpResponse, headManifest, type RegistryClient, referrersTag } from "../registry/index.ts";
+import { findManifest, type HttpResponse, headManifest, type RegistryClient } from "../registry/index.ts";
 import { uploadScopes } from "./upload-session.ts";
 
 const CREATED = 201;

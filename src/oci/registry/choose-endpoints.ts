@@ -60,7 +60,7 @@ function moved(
   if (location === undefined) return ownEndpoint(reference, isInsecure);
   const name = `${location}${restAfter(reference, prefix, location) ?? ""}`;
   const slash = name.indexOf("/");
-  if (slash > 0 && slash < name.length - 1) {
+  if (slash > 0 && slash < name.length - 1 && URL.canParse(`https://${name}`)) {
     return { host: name.slice(0, slash), repository: name.slice(slash + 1), isInsecure };
   }
   const what = `Cannot open image ${formatReference(reference)}: registries.conf turns it into "${name}"`;

@@ -9,7 +9,7 @@ export { type HttpResponse, wholeBody } from "./http-response.ts";
 export { type FetchedManifest, findManifest, getManifest, headManifest } from "./manifests.ts";
 export { type FoundImage, findImageInRegistry, openForWriting } from "./open-registry.ts";
 export type { Credentials, RegistryLimits, RegistryOptions } from "./options.ts";
-export { listReferrers, referrersTag } from "./referrers.ts";
+export { listReferrers } from "./referrers.ts";
 export { headBlob, RegistryBlobs } from "./registry-blobs.ts";
 export { retryDelayMs } from "./retry.ts";
 export { listTags } from "./tags.ts";

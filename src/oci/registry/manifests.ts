@@ -1,6 +1,6 @@
 /** Reading manifests and indexes of a repository (OCI distribution specification, "Pulling manifests"). */
 import { SealrootError } from "../../errors/index.ts";
-import { DigestCheck, digestOf, isDigest } from "../digest.ts";
+import { checkDigest, digestOf, isDigest } from "../digest.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import { manifestMediaType } from "../sources/manifest-kind.ts";
 import type { RegistryClient } from "./client.ts";
@@ -100,9 +100,7 @@ function checkedDigest(bytes: Uint8Array, reference: string, name: string, heade
     throw new SealrootError("corrupt", what, { path: name, expected: header, actual: digest });
   }
   if (!isDigest(reference)) return digest;
-  const check = new DigestCheck(reference);
-  check.update(bytes);
-  check.finish(`manifest ${name}`);
+  checkDigest(bytes, reference, `manifest ${name}`);
   return reference;
 }
 

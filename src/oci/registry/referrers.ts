@@ -1,17 +1,11 @@
 /** What refers to an image: signatures, attestations (OCI distribution specification, "Listing referrers"). */
 import { SealrootError } from "../../errors/index.ts";
-import { splitDigest } from "../digest.ts";
+import { referrersTag } from "../digest-tags.ts";
 import { type Descriptor, indexSchema, readIndex } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { RegistryClient } from "./client.ts";
 import { pagesOf } from "./links.ts";
 import { findManifest } from "./manifests.ts";
-
-/** The tag under which clients keep the list where the registry has no interface for it ("Referrers Tag Schema"). */
-export function referrersTag(digest: string): string {
-  const { algorithm, hex } = splitDigest(digest);
-  return `${algorithm.slice(0, 32)}-${hex.slice(0, 64)}`;
-}
 
 /**
  * The manifests whose subject is `digest`.

@@ -44,7 +44,7 @@ export async function openDockerArchiveSource(reference: PathReference): Promise
       const descriptor = { mediaType: MEDIA_TYPE.manifest, digest: digestOf(manifest), size: manifest.length };
       manifests.set(descriptor.digest, manifest);
       const names = image.RepoTags ?? [];
-      entries.push(...names.map((name) => ({ ...descriptor, annotations: { [REF_NAME_ANNOTATION]: name } })));
+      for (const name of names) entries.push({ ...descriptor, annotations: { [REF_NAME_ANNOTATION]: name } });
       if (names.length === 0) entries.push(descriptor);
     }
     return {
@@ -61,9 +61,12 @@ export async function openDockerArchiveSource(reference: PathReference): Promise
 
 async function refuseCompressed({ path }: PathReference): Promise<void> {
   const head = Buffer.alloc(4);
-  // A file that cannot be opened is reported by what opens it next.
+  // A file that cannot be opened, or is none, is reported by what opens it next.
   const file = await open(path).catch(() => undefined);
-  await file?.read(head, 0, head.length, 0).finally(() => file.close());
+  await file
+    ?.read(head, 0, head.length, 0)
+    .catch(() => undefined)
+    .finally(() => file.close());
   const compression = compressionOf(head);
   if (compression === "none") return;
   const what = `Cannot open Docker archive ${path}: it is compressed (${compression}), and members are read in place`;

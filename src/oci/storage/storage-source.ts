@@ -40,7 +40,11 @@ export async function openStorageSource(
     index: { schemaVersion: 2, manifests: [manifest] },
     blobs: new StoredBlobs(found, layers),
     unpacked: layers,
-    readManifest: async () => manifestBytes,
+    readManifest: async ({ digest }) => {
+      if (digest === manifest.digest) return manifestBytes;
+      const what = `Cannot open image ${formatReference(reference)}: the store has no manifest ${digest} for it`;
+      throw new SealrootError("not-found", what, { path: found.store.root });
+    },
     close: async () => {},
   };
 }

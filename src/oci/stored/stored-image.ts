@@ -2,7 +2,7 @@
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { readChunks, readSplitStream, SplitStreamWriter } from "../../splitstream/index.ts";
-import { digestOf } from "../digest.ts";
+import { digestLike } from "../digest.ts";
 import { DOCUMENT_MAX_BYTES, type ImageConfig, type ImageManifest, readConfig, readManifest } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import { CONTENT_TYPE, configReferenceName, configStreamName, isImageKey, manifestStreamName } from "./stream-names.ts";
@@ -57,7 +57,7 @@ async function readDocument(
   });
   const [bytes] = parts;
   if (bytes === undefined) throw corrupt(`Cannot read stream ${streamId}: it has no document`);
-  const actual = digestOf(bytes);
+  const actual = digestLike(digest, bytes);
   if (actual !== digest) {
     throw corrupt(`Cannot read stream ${streamId}: its document has the digest ${actual}, expected ${digest}`, {
       expected: digest,

@@ -6,6 +6,8 @@ import { after, before, test } from "node:test";
 import {
   copyAllImages,
   copyImage,
+  digestOf,
+  documentBytes,
   type ImageReference,
   MEDIA_TYPE,
   OciLayout,
@@ -235,4 +237,25 @@ test("what is only read is not written", async () => {
     code: "unsupported",
     message: "Cannot write image docker-archive:x.tar: transport docker-archive: is only read",
   });
+});
+
+test("copyAllImages() copies what an index lists twice once, and not more than 1024 manifests", async () => {
+  const layout = await OciLayout.create(at("wide"));
+  const putIndex = async (manifests: readonly object[], name: string) => {
+    const bytes = documentBytes({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests, annotations: { name } });
+    const blob = { mediaType: MEDIA_TYPE.index, digest: digestOf(bytes), size: bytes.length };
+    await writeFile(layout.blobs.pathOf(blob.digest), bytes);
+    return blob;
+  };
+  const empty = await putIndex([], "empty");
+  await layout.enter(await putIndex(Array(2000).fill(empty), "same"), "same");
+  const same = await copyAllImages(parseReference(`oci:${at("wide")}:same`), parseReference(`dir:${at("same")}`));
+  assert.equal(skopeoDigest(`dir:${at("same")}`), same.digest);
+  const digestOfNumber = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}`;
+  const others = Array.from({ length: 1024 }, (_, number) => ({ ...empty, digest: digestOfNumber(number) }));
+  await layout.enter(await putIndex(others, "others"), "others");
+  await assert.rejects(
+    copyAllImages(parseReference(`oci:${at("wide")}:others`), parseReference(`dir:${at("wide-copy")}`)),
+    { code: "unsupported", message: "Cannot copy all images: there are more than 1024" },
+  );
 });

@@ -202,3 +202,16 @@ test("layers that are incomplete, missing, their own ancestors, or of another im
     rmSync(join(store, "overlay", stores.BASE), { recursive: true }),
   );
 });
+
+test("a manifest that the store does not have gets no name, whatever an index in its place says", async () => {
+  const digest = `sha256:${"5".repeat(64)}`;
+  const entry = { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size: 5 };
+  const refusal = { code: "not-found", message: new RegExp(`: the store has no manifest ${digest} for it$`) };
+  await assertRefused(refusal, (store) => {
+    const index = JSON.stringify({ schemaVersion: 2, manifests: [entry] });
+    writeFileSync(join(store, "overlay-images", stores.IMAGE_ID, "manifest"), index);
+    stores.editList(store, "images", (images) => {
+      for (const image of images) delete image["big-data-digests"];
+    });
+  });
+});

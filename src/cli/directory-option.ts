@@ -1,6 +1,6 @@
 /** The arguments that verbs turning a directory into a tree have in common (spec/repository.md 10). */
 import { runStep } from "../events/index.ts";
-import { directoryTree, type Repository } from "../repository/index.ts";
+import type { Repository } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
@@ -19,8 +19,9 @@ export function directoryTreeFor(
   algorithm: VerityAlgorithm,
   repository?: Repository,
 ): Promise<DirectoryNode> {
-  return runStep(invocation.events, "hash files", (reporter) =>
-    directoryTree(path, {
+  return runStep(invocation.events, "hash files", async (reporter) => {
+    const { directoryTree } = await import("../repository/index.ts");
+    return directoryTree(path, {
       algorithm,
       reporter,
       ...(repository === undefined ? {} : { repository }),
@@ -28,6 +29,6 @@ export function directoryTreeFor(
       transform: !invocation.negated("propagate-usr-to-root"),
       keepUserXattrs: keepsUserXattrs(invocation),
       linkFiles: invocation.flag("link-files"),
-    }),
-  );
+    });
+  });
 }

@@ -1,6 +1,6 @@
 /** Which policy decides about an image: the same options for every verb that reads one. */
 import { SealrootError } from "../errors/index.ts";
-import { ACCEPT_ANYTHING, type PolicyChoice } from "../oci/index.ts";
+import type { PolicyChoice } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
 export const POLICY_OPTIONS: readonly OptionSpecification[] = [
@@ -25,6 +25,6 @@ export function policyChoice(invocation: Invocation): PolicyChoice {
     const other = path === undefined ? "--enforce-container-sigpolicy" : "--policy";
     throw new SealrootError("usage", `Cannot choose a policy: ${other} and --insecure-policy exclude each other`);
   }
-  if (insecure) return ACCEPT_ANYTHING;
+  if (insecure) return "accept-anything";
   return { ...(path === undefined ? {} : { path }), enforced };
 }

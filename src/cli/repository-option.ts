@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
-import { type ErofsVersion, openRepository, type Repository } from "../repository/index.ts";
+import type { ErofsVersion, Repository } from "../repository/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
@@ -45,7 +45,8 @@ export function repositoryPath(invocation: Invocation): string {
 }
 
 /** Opens the selected repository as the options say. The caller closes it; `using` does. */
-export function openSelectedRepository(invocation: Invocation): Promise<Repository> {
+export async function openSelectedRepository(invocation: Invocation): Promise<Repository> {
+  const { openRepository } = await import("../repository/index.ts");
   const algorithm = hashOption(invocation);
   const erofsVersion = erofsVersionOption(invocation);
   return openRepository(repositoryPath(invocation), {

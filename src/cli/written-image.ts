@@ -1,7 +1,7 @@
 /** What verbs report of an image they have written. */
 import { writeFile } from "node:fs/promises";
 import { asSealrootError } from "../errors/index.ts";
-import { formatReference, type ImageReference, type WrittenContent } from "../oci/index.ts";
+import type { ImageReference, WrittenContent } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 import { formatBytes } from "./table.ts";
 
@@ -22,8 +22,10 @@ export async function reportWritten(
     const text = `the manifest is another one now: signatures of ${written.sourceDigest} do not hold for ${digest}`;
     invocation.events({ type: "message", level: "warning", text });
   }
-  if (invocation.json) invocation.output.json(report(target, written));
-  else for (const line of lines(target, written)) invocation.output.line(line);
+  const { formatReference } = await import("../oci/index.ts");
+  const reference = formatReference(target);
+  if (invocation.json) invocation.output.json(report(reference, written));
+  else for (const line of lines(reference, written)) invocation.output.line(line);
 }
 
 /** @throws SealrootError when the file cannot be written */
@@ -35,19 +37,19 @@ export async function writeDigestFile(invocation: Invocation, digest: string): P
   });
 }
 
-function lines(target: ImageReference, { descriptor, layers }: WrittenContent): string[] {
+function lines(reference: string, { descriptor, layers }: WrittenContent): string[] {
   const sent = layers.filter(({ sentBytes }) => sentBytes > 0);
   const sentBytes = sent.reduce((sum, layer) => sum + layer.sentBytes, 0);
   return [
     `manifest ${descriptor.digest}`,
-    `written  ${formatReference(target)}`,
+    `written  ${reference}`,
     `layers   ${sent.length} written (${formatBytes(sentBytes)}) + ${layers.length - sent.length} already present`,
   ];
 }
 
-function report(target: ImageReference, { descriptor, sourceDigest, layers }: WrittenContent) {
+function report(reference: string, { descriptor, sourceDigest, layers }: WrittenContent) {
   return {
-    reference: formatReference(target),
+    reference,
     manifest_digest: descriptor.digest,
     source_manifest_digest: sourceDigest,
     layers: layers.map((layer) => ({

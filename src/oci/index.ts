@@ -36,7 +36,6 @@ export {
   copyAllImages,
   copyImage,
   copyToStorage,
-  DEFAULT_STORAGE_NAME,
   LAYER_PACKINGS,
   type LayerPacking,
   layersAtHand,

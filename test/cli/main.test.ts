@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { main } from "../../src/cli/main.ts";
@@ -80,6 +82,17 @@ test("help wraps its text at the terminal's width, whatever the lines of the sou
   }
   const { out } = await run("image", "pull", "--help");
   assert.match(out, /^name\. Nor does an image that the policy does not accept\.$/m);
+});
+
+test("the help of a verb loads no store and no system: they come when it runs", () => {
+  const directory = join(import.meta.dirname, "../../src/cli/verbs");
+  const heavy =
+    /^import (?!type )[^;]*"\.\.\/\.\.\/(?:repository|oci|deployment|disk|keys|seal|install|vm)\/index\.ts";/gm;
+  const found = readdirSync(directory).flatMap((name) => {
+    const imports = readFileSync(join(directory, name), "utf8").match(heavy) ?? [];
+    return imports.map((line) => `${name}: ${line}`);
+  });
+  assert.deepEqual(found, []);
 });
 
 test("completion lists verbs, verbs of a group, and options of a verb", async () => {

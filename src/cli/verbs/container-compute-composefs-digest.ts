@@ -3,9 +3,6 @@ import { createWriteStream, realpathSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
-import { directoryTree, imageOfTree } from "../../repository/index.ts";
-import { dumpLines } from "../../tree/index.ts";
-import { verityDigest } from "../../verity/index.ts";
 import type { Command } from "../command.ts";
 
 export const containerComputeComposefsDigest: Command = {
@@ -15,6 +12,9 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
   options: [{ flags: "--write-dumpfile-to <FILE>", summary: "also write the tree as composefs dump text" }],
   examples: ["sealroot container compute-composefs-digest rootfs"],
   async run(invocation) {
+    const { directoryTree, imageOfTree } = await import("../../repository/index.ts");
+    const { dumpLines } = await import("../../tree/index.ts");
+    const { verityDigest } = await import("../../verity/index.ts");
     const path = invocation.optionalArgument("DIR") ?? "/target";
     if (isRoot(path))
       throw new SealrootError("usage", "Cannot compute the digest of /: it is the running system, not an image");

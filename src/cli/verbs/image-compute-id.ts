@@ -1,5 +1,4 @@
 /** `sealroot image compute-id NAME`. */
-import { computeImageId } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
@@ -11,6 +10,7 @@ export const imageComputeId: Command = {
   examples: ["sealroot image compute-id --repo R --bootable debian"],
   reportsJson: true,
   async run(invocation) {
+    const { computeImageId } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const variant = { bootable: invocation.flag("bootable"), keepUserXattrs: keepsUserXattrs(invocation) };
     const id = await computeImageId(repository, invocation.argument("NAME"), variant);

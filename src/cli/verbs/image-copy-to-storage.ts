@@ -1,8 +1,10 @@
 /** `sealroot image copy-to-storage [NAME]`. */
 import { SealrootError } from "../../errors/index.ts";
-import { copyToStorage, DEFAULT_STORAGE_NAME } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+/** What bootc calls it there (spec/host-lifecycle.md 10). */
+const DEFAULT_STORAGE_NAME = "localhost/bootc";
 
 export const imageCopyToStorage: Command = {
   description: `Hands an image of a repository to podman. It gets the configuration it has,
@@ -29,6 +31,7 @@ references.`,
         hint: "sealroot image list shows the names",
       });
     }
+    const { copyToStorage } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const copied = await copyToStorage(repository, name, {
       target: invocation.option("target") ?? DEFAULT_STORAGE_NAME,

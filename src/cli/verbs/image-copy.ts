@@ -1,6 +1,6 @@
 /** `sealroot image copy SOURCE DESTINATION`. */
 import { SealrootError } from "../../errors/index.ts";
-import { copyAllImages, copyImage, type ImageReference, parsePlatform, parseReference } from "../../oci/index.ts";
+import type { ImageReference } from "../../oci/index.ts";
 import type { Command, Invocation } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
@@ -36,6 +36,7 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   ],
   reportsJson: true,
   async run(invocation) {
+    const { copyImage, parsePlatform, parseReference } = await import("../../oci/index.ts");
     const source = parseReference(invocation.argument("SOURCE"));
     const target = parseReference(invocation.argument("DESTINATION"));
     refuseSharedLogin(invocation, [source, target]);
@@ -63,6 +64,7 @@ async function copyAll(invocation: Invocation, source: ImageReference, target: I
       hint: `leave out --all or --${other}`,
     });
   }
+  const { copyAllImages } = await import("../../oci/index.ts");
   const { digest } = await copyAllImages(source, target, {
     signatures: invocation.flag("signatures"),
     policy: policyChoice(invocation),

@@ -1,5 +1,5 @@
 /** `sealroot image history NAME`. */
-import { findImage, type HistoryEntry, imageHistory } from "../../oci/index.ts";
+import type { HistoryEntry } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { formatBytes, textTable } from "../table.ts";
@@ -16,6 +16,7 @@ fetched.`,
   examples: ["sealroot image history --repo R debian"],
   reportsJson: true,
   async run(invocation) {
+    const { findImage, imageHistory } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const history = imageHistory(await findImage(repository, invocation.argument("NAME"))).toReversed();
     if (invocation.json) invocation.output.json({ history: history.map(report) });

@@ -1,7 +1,6 @@
 /** `sealroot image list`. */
 import { SealrootError } from "../../errors/index.ts";
-import { type ListedImage, listImages, referrersOf } from "../../oci/index.ts";
-import type { Repository } from "../../repository/index.ts";
+import type { ListedImage } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { textTable } from "../table.ts";
@@ -21,8 +20,11 @@ has a name and a type only.`,
   reportsJson: true,
   async run(invocation) {
     refuseLogical(invocation.option("type"));
+    const { listImages, referrersOf } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
-    const images = (await listImages(repository)).map((listed) => report(repository, listed));
+    const images = (await listImages(repository)).map((listed) =>
+      report(listed, referrersOf(repository, listed.image.manifestDigest).length),
+    );
     if (invocation.json) {
       invocation.output.json({ images });
       return;
@@ -52,7 +54,7 @@ function refuseLogical(type: string | undefined): void {
 }
 
 /** One entry as `cfsctl oci images --json` has it (spec/repository.md 10). */
-function report(repository: Repository, { name, image }: ListedImage) {
+function report({ name, image }: ListedImage, referrerCount: number) {
   return {
     name,
     manifest_digest: image.manifestDigest,
@@ -61,6 +63,6 @@ function report(repository: Repository, { name, image }: ListedImage) {
     os: image.config?.os ?? "",
     created: image.config?.created ?? null,
     layer_count: image.manifest.layers.length,
-    referrer_count: referrersOf(repository, image.manifestDigest).length,
+    referrer_count: referrerCount,
   };
 }

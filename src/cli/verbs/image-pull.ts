@@ -1,5 +1,5 @@
 /** `sealroot image pull REFERENCE [NAME]`. */
-import { type PulledImage, parsePlatform, pullImage } from "../../oci/index.ts";
+import type { PulledImage } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
@@ -43,6 +43,7 @@ say. Without NAME the image is tagged with the reference.`,
   ],
   reportsJson: true,
   async run(invocation) {
+    const { parsePlatform, pullImage } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const name = invocation.optionalArgument("NAME");
     const platform = invocation.option("platform");

@@ -1,5 +1,4 @@
 /** `sealroot image push NAME DESTINATION`. */
-import { parseReference, pushImage } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
@@ -27,6 +26,7 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   ],
   reportsJson: true,
   async run(invocation) {
+    const { parseReference, pushImage } = await import("../../oci/index.ts");
     const target = parseReference(invocation.argument("DESTINATION"));
     using repository = await openSelectedRepository(invocation);
     const written = await pushImage(repository, invocation.argument("NAME"), target, {

@@ -1,5 +1,4 @@
 /** `sealroot image remove NAME`. */
-import { removeImage } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -11,6 +10,7 @@ that nothing needs them: other images may share them.`,
   examples: ["sealroot image remove --repo R debian:stable", "sealroot image remove --repo R @sha256:8daf…"],
   reportsJson: true,
   async run(invocation) {
+    const { removeImage } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const force = invocation.flag("force");
     const { manifestDigest, removed, kept } = await removeImage(repository, invocation.argument("NAME"), { force });

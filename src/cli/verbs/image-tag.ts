@@ -1,5 +1,4 @@
 /** `sealroot image tag IMAGE NAME` and `sealroot image untag NAME`. */
-import { findImage, isDigest, tagImage, untagImage } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -12,6 +11,7 @@ export const imageTag: Command = {
   examples: ["sealroot image tag --repo R docker://quay.io/example/os:13 stable"],
   reportsJson: true,
   async run(invocation) {
+    const { findImage, isDigest, tagImage } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const [image, name] = [invocation.argument("IMAGE"), invocation.argument("NAME")];
     const digest = isDigest(image) ? image : (await findImage(repository, image)).manifestDigest;
@@ -28,6 +28,7 @@ export const imageUntag: Command = {
   examples: ["sealroot image untag --repo R debian:stable"],
   reportsJson: true,
   async run(invocation) {
+    const { untagImage } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const name = invocation.argument("NAME");
     untagImage(repository, name);

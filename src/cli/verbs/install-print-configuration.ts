@@ -1,5 +1,4 @@
 /** `sealroot install print-configuration`. */
-import { configurationJson, loadInstallConfiguration } from "../../install/index.ts";
 import type { Command } from "../command.ts";
 
 /** Node's names of the architectures, and Rust's, which the files use. */
@@ -14,6 +13,7 @@ export const installPrintConfiguration: Command = {
   ],
   examples: ["sealroot install print-configuration", "sealroot install print-configuration --all"],
   async run(invocation) {
+    const { configurationJson, loadInstallConfiguration } = await import("../../install/index.ts");
     const architecture = RUST_ARCHITECTURE[process.arch] ?? process.arch;
     const { configuration, warnings } = await loadInstallConfiguration(invocation.option("root") ?? "/", architecture);
     for (const warning of warnings) invocation.output.remark(`warning: ${warning}`);

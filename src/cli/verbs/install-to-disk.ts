@@ -1,11 +1,6 @@
 /** `sealroot install to-disk DISK`. */
 import { SealrootError } from "../../errors/index.ts";
-import {
-  type InstalledDisk,
-  type InstallToDiskOptions,
-  installToDisk,
-  refuseForeignOptions,
-} from "../../install/index.ts";
+import type { InstalledDisk, InstallToDiskOptions } from "../../install/index.ts";
 import { buildTime } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
 import { ENFORCE_POLICY_OPTION, POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
@@ -54,6 +49,7 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
   ],
   reportsJson: true,
   async run(invocation) {
+    const { installToDisk, refuseForeignOptions } = await import("../../install/index.ts");
     refuseForeignOptions({
       kernelArguments: invocation.list("karg"),
       filesystem: invocation.option("filesystem") ?? "ext4",

@@ -1,6 +1,5 @@
 /** `sealroot keys generate DIR`. */
 import { SealrootError } from "../../errors/index.ts";
-import { generateKeys } from "../../keys/index.ts";
 import { buildTime } from "../build-time.ts";
 import type { Command } from "../command.ts";
 import { textTable } from "../table.ts";
@@ -22,6 +21,7 @@ images that your machines start, whoever has PK.key can change which keys they t
   examples: ["sealroot keys generate keys", 'sealroot keys generate keys --common-name "Example Corp" --rsa-bits 4096'],
   reportsJson: true,
   async run(invocation) {
+    const { generateKeys } = await import("../../keys/index.ts");
     const bits = invocation.option("rsa-bits");
     const rsaBits = RSA_BITS.find((size) => String(size) === bits);
     const commonName = invocation.option("common-name");

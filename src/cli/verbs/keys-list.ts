@@ -1,5 +1,5 @@
 /** `sealroot keys list DIR`. */
-import { type KeyReport, listKeys } from "../../keys/index.ts";
+import type { KeyReport } from "../../keys/index.ts";
 import type { Command } from "../command.ts";
 import { textTable } from "../table.ts";
 
@@ -12,6 +12,7 @@ Exit code 1 when a private key does not belong to its certificate.`,
   examples: ["sealroot keys list keys", "sealroot keys list --json keys"],
   reportsJson: true,
   async run(invocation) {
+    const { listKeys } = await import("../../keys/index.ts");
     const keys = listKeys(invocation.argument("DIR"));
     if (invocation.json) {
       invocation.output.json(keys);

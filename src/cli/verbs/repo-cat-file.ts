@@ -1,8 +1,7 @@
 /** `sealroot repo cat-file IMAGE PATH`. */
 import { byteStringOfText } from "../../bytes/index.ts";
 import { SealrootError } from "../../errors/index.ts";
-import { readStoredTree, verifiedChunks } from "../../repository/index.ts";
-import { type DirectoryNode, type FileContent, resolvePath } from "../../tree/index.ts";
+import type { DirectoryNode, FileContent } from "../../tree/index.ts";
 import type { Command } from "../command.ts";
 import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
@@ -15,9 +14,10 @@ not what the image says.`,
   options: [...IMAGE_OPTIONS, ...REPOSITORY_OPTIONS],
   examples: ["sealroot repo cat-file --repo R my-system /usr/lib/os-release"],
   async run(invocation) {
+    const { readStoredTree, verifiedChunks } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
-    const content = fileContent(root, invocation.argument("PATH"));
+    const content = await fileContent(root, invocation.argument("PATH"));
     if (content.type === "inline") {
       await invocation.output.bytes(content.bytes);
       return;
@@ -29,7 +29,8 @@ not what the image says.`,
   },
 };
 
-function fileContent(root: DirectoryNode, path: string): FileContent {
+async function fileContent(root: DirectoryNode, path: string): Promise<FileContent> {
+  const { resolvePath } = await import("../../tree/index.ts");
   const node = resolvePath(root, byteStringOfText(path))?.node;
   if (node === undefined) throw cannotRead(path, "not-found", "there is no such file");
   if (node.kind !== "file") throw cannotRead(path, "unsupported", `it is a ${node.kind}, not a regular file`);

@@ -1,5 +1,4 @@
 /** `sealroot repo cat NAME`. */
-import { streamContent } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -9,6 +8,7 @@ export const repoCat: Command = {
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot repo cat --repo R oci-layer-sha256:4bf5… > layer.tar", "sealroot repo cat refs/oci/debian"],
   async run(invocation) {
+    const { streamContent } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const { objectId } = repository.streams.resolve(invocation.argument("NAME"));
     for await (const piece of streamContent(repository, objectId)) await invocation.output.bytes(piece);

@@ -1,6 +1,4 @@
 /** `sealroot repo compute-id PATH`. */
-import { imageOfTree } from "../../repository/index.ts";
-import { verityDigest } from "../../verity/index.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
 import {
@@ -17,6 +15,8 @@ are those of the options, else of the repository if there is one, else sha512 an
   options: [...DIRECTORY_OPTIONS, ...OPTIONAL_REPOSITORY_OPTIONS],
   examples: ["sealroot repo compute-id --hash sha512 --bootable rootfs"],
   async run(invocation) {
+    const { imageOfTree } = await import("../../repository/index.ts");
+    const { verityDigest } = await import("../../verity/index.ts");
     using repository = await openOptionalRepository(invocation);
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;

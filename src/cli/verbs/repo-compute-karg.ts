@@ -1,8 +1,5 @@
 /** `sealroot repo compute-karg PATH`: the output of cfsctl. */
-import { formatDigestArgument } from "../../bls/index.ts";
 import { runStep } from "../../events/index.ts";
-import { directoryTree, imageOfTree } from "../../repository/index.ts";
-import { verityDigest } from "../../verity/index.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS } from "../directory-option.ts";
 import {
@@ -22,6 +19,9 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
   ],
   examples: ["sealroot repo compute-karg --hash sha512 rootfs"],
   async run(invocation) {
+    const { formatDigestArgument } = await import("../../bls/index.ts");
+    const { directoryTree, imageOfTree } = await import("../../repository/index.ts");
+    const { verityDigest } = await import("../../verity/index.ts");
     using repository = await openOptionalRepository(invocation);
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;

@@ -1,5 +1,4 @@
 /** `sealroot repo create-dumpfile PATH`. */
-import { formatDump } from "../../tree/index.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
 import { hashOption, OPTIONAL_REPOSITORY_OPTIONS, openOptionalRepository } from "../repository-option.ts";
@@ -11,6 +10,7 @@ export const repoCreateDumpfile: Command = {
   options: [...DIRECTORY_OPTIONS, ...OPTIONAL_REPOSITORY_OPTIONS],
   examples: ["sealroot repo create-dumpfile rootfs | sealroot repo mkcomposefs --from-file - image.erofs"],
   async run(invocation) {
+    const { formatDump } = await import("../../tree/index.ts");
     using repository = await openOptionalRepository(invocation);
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const root = await directoryTreeFor(invocation, invocation.argument("PATH"), algorithm);

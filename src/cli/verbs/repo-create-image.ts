@@ -1,6 +1,5 @@
 /** `sealroot repo create-image PATH [NAME]`. */
 import { runStep } from "../../events/index.ts";
-import { storeTreeImages } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
@@ -19,6 +18,7 @@ system can, objects share the files' blocks.`,
   ],
   examples: ["sealroot repo create-image --repo R rootfs my-system"],
   async run(invocation) {
+    const { storeTreeImages } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     repository.assertWritable();
     const root = await directoryTreeFor(invocation, invocation.argument("PATH"), repository.algorithm, repository);

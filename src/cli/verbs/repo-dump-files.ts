@@ -1,7 +1,6 @@
 /** `sealroot repo dump-files IMAGE FILE…`: the output of cfsctl. */
 import { type ByteString, byteStringOfText, bytesOf } from "../../bytes/index.ts";
 import { SealrootError } from "../../errors/index.ts";
-import { readStoredTree } from "../../repository/index.ts";
 import {
   type DirectoryNode,
   dumpPartLines,
@@ -36,6 +35,7 @@ object. Symbolic links are not followed. When one FILE is missing nothing is pri
     "sealroot repo dump-files --repo R --backing-path-only my-system /usr/bin/bash",
   ],
   async run(invocation) {
+    const { readStoredTree } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
     const selected = invocation.arguments("FILE").map((path) => select(root, path));

@@ -1,6 +1,5 @@
 /** `sealroot repo extract IMAGE DIR`. */
 import { runStep } from "../../events/index.ts";
-import { extractTree, privilegedPartsText, readStoredTree } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
@@ -23,6 +22,7 @@ then belong to the caller, and set-user-id and set-group-id bits are left out to
     "sealroot repo extract --no-same-owner --bootable os rootfs",
   ],
   async run(invocation) {
+    const { extractTree, privilegedPartsText, readStoredTree } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
     const sameOwner = !invocation.negated("same-owner");

@@ -1,5 +1,4 @@
 /** `sealroot repo gc`. */
-import { collectGarbage, gcLines } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -14,6 +13,7 @@ until nobody else uses the repository.`,
   examples: ["sealroot repo gc --repo R --dry-run"],
   reportsJson: true,
   async run(invocation) {
+    const { collectGarbage, gcLines } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const dryRun = invocation.flag("dry-run");
     const report = await collectGarbage(repository, {

@@ -1,5 +1,4 @@
 /** `sealroot repo image-objects NAME`. */
-import { listErofsObjects } from "../../erofs/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -9,6 +8,7 @@ export const repoImageObjects: Command = {
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot repo image-objects --repo R my-system"],
   async run(invocation) {
+    const { listErofsObjects } = await import("../../erofs/index.ts");
     using repository = await openSelectedRepository(invocation);
     const { images, objects, algorithm } = repository;
     const { objectId } = images.resolve(invocation.argument("NAME"));

@@ -1,7 +1,5 @@
 /** `sealroot repo import-image REF`. */
-import { IMAGE_MAX_BYTES } from "../../erofs/index.ts";
 import { SealrootError } from "../../errors/index.ts";
-import { storeForeignImage } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -12,20 +10,24 @@ image of any version, without a flaw, and its objects must be in the repository.
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot repo import-image --repo R my-system < image.erofs"],
   async run(invocation) {
+    const [{ IMAGE_MAX_BYTES }, { storeForeignImage }] = await Promise.all([
+      import("../../erofs/index.ts"),
+      import("../../repository/index.ts"),
+    ]);
     using repository = await openSelectedRepository(invocation);
-    const image = storeForeignImage(repository, await standardInput(), invocation.argument("REF"));
+    const image = storeForeignImage(repository, await standardInput(IMAGE_MAX_BYTES), invocation.argument("REF"));
     invocation.output.line(`${repository.algorithm}:${image.objectId}`);
   },
 };
 
-async function standardInput(): Promise<Uint8Array> {
+async function standardInput(maxBytes: number): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   let sizeBytes = 0;
   for await (const part of process.stdin) {
     const bytes = Buffer.from(part);
     sizeBytes += bytes.length;
-    if (sizeBytes > IMAGE_MAX_BYTES) {
-      throw new SealrootError("unsupported", `Cannot import the image: it has more than ${IMAGE_MAX_BYTES} bytes`);
+    if (sizeBytes > maxBytes) {
+      throw new SealrootError("unsupported", `Cannot import the image: it has more than ${maxBytes} bytes`);
     }
     parts.push(bytes);
   }

@@ -1,6 +1,5 @@
 /** `sealroot repo init [PATH]`. */
 import { SealrootError } from "../../errors/index.ts";
-import { initRepository, parseAlgorithm } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { erofsVersionOption, REPOSITORY_PATH_OPTIONS, repositoryPath } from "../repository-option.ts";
 
@@ -19,6 +18,7 @@ vouch for contents, and only fsck compares them.`,
   ],
   examples: ["sealroot repo init /srv/composefs", "sealroot repo init --insecure --repo build/repo"],
   async run(invocation) {
+    const { initRepository, parseAlgorithm } = await import("../../repository/index.ts");
     const given = invocation.optionalArgument("PATH");
     const selected =
       ["user", "system"].some((flag) => invocation.flag(flag)) || invocation.option("repo") !== undefined;

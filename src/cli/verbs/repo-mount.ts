@@ -1,6 +1,6 @@
 /** `sealroot repo mount IMAGE DIR`. */
 import { SealrootError } from "../../errors/index.ts";
-import { type MountImageOptions, mountImage } from "../../repository/index.ts";
+import type { MountImageOptions } from "../../repository/index.ts";
 import type { Command, Invocation } from "../command.ts";
 import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
@@ -25,6 +25,7 @@ With --upperdir and --workdir, two directories of one file system, an overlay on
     "sealroot repo mount my-system /mnt --upperdir up --workdir work --read-write",
   ],
   async run(invocation) {
+    const { mountImage } = await import("../../repository/index.ts");
     const options = mountOptions(invocation);
     using repository = await openSelectedRepository(invocation);
     mountImage(repository, await imageArgument(invocation, repository), invocation.argument("DIR"), options);

@@ -1,8 +1,6 @@
 /** `sealroot seal attach` */
 import { readFile, writeFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import { openImage, parseReference } from "../../oci/index.ts";
-import { attachUki, readSealedUki } from "../../seal/index.ts";
 import type { Command } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
@@ -30,6 +28,8 @@ export const sealAttach: Command = {
     "sealroot seal attach oci:debian-unsigned uki-signed.efi -o oci:debian-sealed",
   ],
   async run(invocation) {
+    const { openImage, parseReference } = await import("../../oci/index.ts");
+    const { attachUki, readSealedUki } = await import("../../seal/index.ts");
     const source = parseReference(invocation.argument("IMAGE"));
     const opening = { registry: registryOptions(invocation), policy: policyChoice(invocation) };
     const extract = invocation.option("extract");

@@ -1,9 +1,7 @@
 /** `sealroot seal` */
 import { readFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import { commandSigner, loadCertificates, loadEnrolment, loadSigner } from "../../keys/index.ts";
-import { parseReference } from "../../oci/index.ts";
-import { type SealReport, sealImage } from "../../seal/index.ts";
+import type { SealReport } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
@@ -41,6 +39,10 @@ export const seal: Command = {
   reportsJson: true,
   examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
   async run(invocation) {
+    const [{ parseReference }, { sealImage }] = await Promise.all([
+      import("../../oci/index.ts"),
+      import("../../seal/index.ts"),
+    ]);
     const signing = await signingOptions(invocation);
     const source = parseReference(invocation.argument("IMAGE"));
     const output = parseReference(invocation.option("output") ?? "");
@@ -74,17 +76,18 @@ async function signingOptions(invocation: Invocation) {
   }
   const signedLoader = loader === undefined ? undefined : await readLoader(loader);
   if (keys === undefined) return { signer: undefined, enrolment: undefined, signedLoader };
+  const { commandSigner, loadCertificates, loadEnrolment, loadSigner } = await import("../../keys/index.ts");
   const command = invocation.option("signer");
+  const certificate = () => firstCertificate(keys, loadCertificates(keys).certificates.db);
   return {
-    signer: command === undefined ? loadSigner(keys) : commandSigner(command, signingCertificate(keys)),
+    signer: command === undefined ? loadSigner(keys) : commandSigner(command, certificate()),
     enrolment: await loadEnrolment(keys, buildTime()),
     signedLoader,
   };
 }
 
 /** The certificate under which the outside signer signs: the directory's db. */
-function signingCertificate(keys: string): Uint8Array {
-  const [certificate] = loadCertificates(keys).certificates.db;
+function firstCertificate(keys: string, [certificate]: readonly Uint8Array[]): Uint8Array {
   if (certificate === undefined) throw new SealrootError("not-found", `Cannot sign: ${keys} has no db certificate`);
   return certificate;
 }

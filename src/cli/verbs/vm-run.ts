@@ -2,8 +2,7 @@
 import { existsSync } from "node:fs";
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
-import { loadCertificates } from "../../keys/index.ts";
-import { checkBootDisk, runOnTerminal, startVirtualMachine, type VirtualMachineOptions } from "../../vm/index.ts";
+import type { VirtualMachineOptions } from "../../vm/index.ts";
 import type { Command, Invocation } from "../command.ts";
 import { parseSize } from "../size.ts";
 
@@ -34,7 +33,8 @@ The disk file stays as it is unless --persist is given.`,
     "sealroot vm run disk.img --secure-boot-keys keys --execute 'findmnt /'",
   ],
   async run(invocation) {
-    const options = machineOptions(invocation);
+    const { checkBootDisk, runOnTerminal } = await import("../../vm/index.ts");
+    const options = await machineOptions(invocation);
     await checkBootDisk(invocation.argument("DISK"));
     const command = invocation.option("execute");
     if (command !== undefined) return executeInGuest(options, command, invocation);
@@ -43,7 +43,7 @@ The disk file stays as it is unless --persist is given.`,
   },
 };
 
-function machineOptions(invocation: Invocation): VirtualMachineOptions {
+async function machineOptions(invocation: Invocation): Promise<VirtualMachineOptions> {
   const path = invocation.argument("DISK");
   if (!existsSync(path)) {
     throw new SealrootError("not-found", `Cannot boot ${path}: there is no such file`, { path });
@@ -55,7 +55,7 @@ function machineOptions(invocation: Invocation): VirtualMachineOptions {
     drives: [{ path, mode: invocation.flag("persist") ? "persist" : "throw-away" }],
     network: invocation.flag("network"),
     tpm: invocation.flag("tpm"),
-    ...(keys === undefined ? {} : { secureBoot: loadCertificates(keys) }),
+    ...(keys === undefined ? {} : { secureBoot: (await import("../../keys/index.ts")).loadCertificates(keys) }),
     ...(memory === undefined ? {} : { memoryMiB: Math.ceil(parseSize(memory, "--memory") / BYTES_PER_MIB) }),
     ...(cpus === undefined ? {} : { cpus: parseCount(cpus, "--cpus", 999) }),
   };
@@ -74,6 +74,7 @@ async function executeInGuest(
   invocation: Invocation,
 ): Promise<number> {
   const timeoutSeconds = parseCount(invocation.option("timeout") ?? "600", "--timeout", 86_400);
+  const { startVirtualMachine } = await import("../../vm/index.ts");
   const machine = await startVirtualMachine(options);
   try {
     await runStep(invocation.events, "boot the disk", () => machine.waitForReady());

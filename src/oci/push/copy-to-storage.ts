@@ -8,9 +8,6 @@ import { findImage } from "../stored/images.ts";
 import { pushImage } from "./push-image.ts";
 import { largeFileParent } from "./spool.ts";
 
-/** What bootc calls it there (spec/host-lifecycle.md 10). */
-export const DEFAULT_STORAGE_NAME = "localhost/bootc";
-
 export interface CopyToStorageOptions {
   /** The name in the store; with a store of one's own in front, as in references: `[DRIVER@ROOT+RUN]NAME`. */
   readonly target: string;

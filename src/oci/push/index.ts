@@ -5,7 +5,6 @@ export {
   type CopiedToStorage,
   type CopyToStorageOptions,
   copyToStorage,
-  DEFAULT_STORAGE_NAME,
 } from "./copy-to-storage.ts";
 export { layersAtHand } from "./layers-at-hand.ts";
 export { openDestination, refuseReadOnly } from "./open-destination.ts";

@@ -2,7 +2,7 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type Descriptor, readManifest } from "../documents.ts";
 import { Fields } from "./fields.ts";
-import type { SignatureStore } from "./signature-store.ts";
+import { readSignatureBlobs, type SignatureStore } from "./signature-store.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import { rejected } from "./subject.ts";
 
@@ -10,9 +10,10 @@ const ARTIFACT_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /** The new spelling, and the old one of versions 0.1 to 0.3 (protobuf-specs, sigstore_bundle.proto). */
 const MEDIA_TYPE_PATTERN = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.3\+json|\+json;version=0\.[123])$/;
 
-/** Attestations with inventories are large; a signature is a few kilobytes. */
+/** Attestations with inventories are larger and passed over; a signature is a few kilobytes. */
 const BUNDLE_MAX_BYTES = 4 << 20;
-const BUNDLES_MAX = 256;
+/** Each costs a request. */
+const REFERRERS_MAX = 256;
 
 const IN_TOTO_TYPE = "application/vnd.in-toto+json";
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
@@ -41,7 +42,7 @@ export interface Bundle {
 }
 
 /** True for the type of a blob that is a bundle. */
-export function isBundleType(mediaType: string | undefined): boolean {
+function isBundleType(mediaType: string | undefined): boolean {
   return mediaType !== undefined && MEDIA_TYPE_PATTERN.test(mediaType);
 }
 
@@ -53,20 +54,24 @@ export function isBundleType(mediaType: string | undefined): boolean {
 export async function fetchBundles(store: SignatureStore, manifestDigest: string): Promise<Uint8Array[]> {
   const referrers = await store.listReferrers(manifestDigest, ARTIFACT_TYPE);
   const wanted = referrers.filter(({ artifactType }) => isBundleType(artifactType));
-  if (wanted.length > BUNDLES_MAX) {
-    throw new SealrootError("unsupported", `Cannot read the bundles of ${manifestDigest}: more than ${BUNDLES_MAX}`);
+  const what = `the bundles of ${manifestDigest}`;
+  if (wanted.length > REFERRERS_MAX) {
+    throw new SealrootError("unsupported", `Cannot read ${what}: more than ${REFERRERS_MAX} manifests refer to it`);
   }
-  const found = await Promise.all(wanted.map((descriptor) => fetchBundle(store, descriptor, manifestDigest)));
-  return found.flat();
+  const blobs: Descriptor[] = [];
+  // One after the other: a manifest may have megabytes, and few images have more than one.
+  for (const referrer of wanted) {
+    for (const blob of await bundlesIn(store, referrer, manifestDigest)) blobs.push(blob);
+  }
+  return readSignatureBlobs(store, blobs, what);
 }
 
 /** Only layers of a manifest whose subject is the image: a fallback tag can list anything. */
-async function fetchBundle(store: SignatureStore, referrer: Descriptor, subject: string): Promise<Uint8Array[]> {
+async function bundlesIn(store: SignatureStore, referrer: Descriptor, subject: string): Promise<Descriptor[]> {
   const { bytes } = await store.fetchManifest(referrer);
   const manifest = readManifest(bytes, referrer.digest);
   if (manifest.subject?.digest !== subject) return [];
-  const layers = manifest.layers.filter(({ mediaType, size }) => isBundleType(mediaType) && size <= BUNDLE_MAX_BYTES);
-  return Promise.all(layers.map((layer) => store.blobs.readWhole(layer)));
+  return manifest.layers.filter(({ mediaType, size }) => isBundleType(mediaType) && size <= BUNDLE_MAX_BYTES);
 }
 
 const WHAT = "sigstore bundle";

@@ -1,9 +1,9 @@
 /** cosign signatures under the tag of an image's digest (spec/chunked-and-policy.md 2.1). */
 import { SealrootError } from "../../errors/index.ts";
 import { cosignTag } from "../digest-tags.ts";
-import { type Descriptor, readManifest } from "../documents.ts";
+import { readManifest } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
-import type { SignatureStore } from "./signature-store.ts";
+import { readSignatureBlobs, type SignatureStore } from "./signature-store.ts";
 
 const SIGNATURE_MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json";
 
@@ -13,11 +13,6 @@ const ANNOTATION = {
   chain: "dev.sigstore.cosign/chain",
   bundle: "dev.sigstore.cosign/bundle",
 } as const;
-
-/** Payloads are some hundred bytes; the reference stops at 4 MiB. */
-const PAYLOAD_MAX_BYTES = 4 << 20;
-/** Every signature costs a request. */
-const SIGNATURES_MAX = 256;
 
 /** One signature as found: nothing of it is verified but the digest of the payload. */
 export interface CosignSignature {
@@ -47,18 +42,11 @@ export async function readCosignSignatures(store: SignatureStore, manifestDigest
   }
   const { layers } = readManifest(stored.bytes, tag);
   const signed = layers.filter((layer) => layer.mediaType === SIGNATURE_MEDIA_TYPE);
-  if (signed.length > SIGNATURES_MAX) {
-    throw new SealrootError("unsupported", `Cannot read signatures ${tag}: there are more than ${SIGNATURES_MAX}`);
-  }
-  return Promise.all(signed.map((layer) => readSignature(store, layer)));
+  const payloads = await readSignatureBlobs(store, signed, `signatures ${tag}`);
+  return payloads.map((payload, index) => signatureOf(payload, signed[index]?.annotations ?? {}));
 }
 
-async function readSignature(store: SignatureStore, layer: Descriptor): Promise<CosignSignature> {
-  if (layer.size > PAYLOAD_MAX_BYTES) {
-    throw new SealrootError("unsupported", `Cannot read signature ${layer.digest}: ${layer.size} bytes are too many`);
-  }
-  const payload = await store.blobs.readWhole(layer);
-  const { annotations = {} } = layer;
+function signatureOf(payload: Uint8Array, annotations: Readonly<Record<string, string>>): CosignSignature {
   return {
     payload,
     signature: annotations[ANNOTATION.signature] ?? "",

@@ -9,6 +9,7 @@ import { SealrootError } from "../../../src/errors/index.ts";
 import { digestOf } from "../../../src/oci/index.ts";
 import { assertAccepted } from "../../../src/oci/policy/evaluate.ts";
 import type { PolicySubject } from "../../../src/oci/policy/index.ts";
+import { readSignatureBlobs } from "../../../src/oci/policy/signature-store.ts";
 import { scratchDirectory } from "../vectors.ts";
 import {
   bundleOf,
@@ -337,5 +338,19 @@ test("bundles: older spellings, and a signature over the manifest itself", async
       await judge({ ...bundle, messageSignature: { messageDigest: other, signature } }),
       /^untrusted: the bundle is for sha256:0000/,
     );
+  }
+});
+
+test("more signatures than any image has are refused before one of them is read", async () => {
+  const blob = (size: number) => ({ mediaType: "m", digest: DIGEST, size });
+  const store = {
+    ...fixture.store,
+    blobs: { readWhole: () => Promise.reject(new Error("nothing is read")) },
+  };
+  for (const blobs of [Array(257).fill(blob(1)), Array(17).fill(blob(4 << 20))]) {
+    assert.throws(() => readSignatureBlobs(store, blobs, "signatures"), {
+      code: "unsupported",
+      message: "Cannot read signatures: there are more than 256, or they have more than 67108864 bytes",
+    });
   }
 });

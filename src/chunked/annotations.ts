@@ -16,7 +16,7 @@ export const CHUNKED_ANNOTATION = {
 } as const;
 
 /** The annotation of an eStargz layer: digest of its uncompressed table (spec 1.10). */
-export const ESTARGZ_TOC_ANNOTATION = "containerd.io/snapshot/stargz/toc.digest";
+const ESTARGZ_TOC_ANNOTATION = "containerd.io/snapshot/stargz/toc.digest";
 
 /** Whoever compresses a layer anew must drop these from its descriptor (spec 1.9). */
 export const COMPRESSION_ANNOTATIONS: readonly string[] = [

@@ -10,16 +10,15 @@ export {
   CHUNKED_ANNOTATION,
   type ChunkedPositions,
   COMPRESSION_ANNOTATIONS,
-  ESTARGZ_TOC_ANNOTATION,
   readChunkedAnnotations,
   type StoredPart,
 } from "./annotations.ts";
 export { checkAgainstTarSplit } from "./check-tar-split.ts";
 export { ChunkedCompressor, type ChunkedOptions } from "./compressor.ts";
 export { Crc64 } from "./crc64.ts";
-export { type CutChunk, FileCutter } from "./file-cutter.ts";
-export { planRanges, RANGE_COUNT_MAX, RANGE_GAP_MAX_BYTES, type Range } from "./plan.ts";
+export { FileCutter } from "./file-cutter.ts";
+export { planRanges, type Range } from "./plan.ts";
 export { readTarSplit, type TarSplitEntry, TarSplitWriter } from "./tar-split.ts";
-export type { Toc, TocChunk, TocContent, TocEntry } from "./toc.ts";
+export type { Toc, TocChunk, TocContent } from "./toc.ts";
 export { readToc, TOC_MAX_BYTES } from "./toc-reader.ts";
 export { formatToc } from "./toc-writer.ts";

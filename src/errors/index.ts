@@ -130,7 +130,7 @@ export function asSealrootError(error: unknown, action: string, data: ErrorData 
   return new SealrootError(CODE_OF_ERRNO[errno] ?? "failed", `${action}: ${reason}`, data, error);
 }
 
-/** True when `error` is a Node system error with this errno name, such as "ENOENT". */
-export function hasErrno(error: unknown, errno: string): boolean {
-  return error instanceof Error && "code" in error && error.code === errno;
+/** True when `error` is a Node system error with one of these errno names, such as "ENOENT". */
+export function hasErrno(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && names.some((name) => error.code === name);
 }

@@ -181,7 +181,7 @@ export function readFirst(directory: string, names: readonly string[]): Found<Ui
       if (value.length <= FILE_BYTES_MAX) return { path, value };
       throw corrupt(`Cannot read ${path}: ${value.length} bytes are too many for a key or certificate`, { path });
     } catch (error) {
-      if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) continue;
+      if (hasErrno(error, "ENOENT", "ENOTDIR")) continue;
       throw asSealrootError(error, `Cannot read ${path}`, { path });
     }
   }

@@ -141,7 +141,7 @@ function writeDirectory(directory: string, files: readonly NewFile[]): void {
     renameSync(temporary.path, target);
     syncDirectory(dirname(target));
   } catch (error) {
-    if (hasErrno(error, "ENOTEMPTY") || hasErrno(error, "EEXIST")) throw notVacant(directory);
+    if (hasErrno(error, "ENOTEMPTY", "EEXIST")) throw notVacant(directory);
     throw asSealrootError(error, `Cannot generate keys in ${directory}`, { path: directory });
   }
 }

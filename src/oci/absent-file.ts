@@ -9,7 +9,7 @@ import { hasErrno } from "../errors/index.ts";
  * configuration is not ours (the reference does the same). A file that can be seen but not read is an error.
  */
 export function isAbsent(error: unknown, path: string): boolean {
-  if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return true;
+  if (hasErrno(error, "ENOENT", "ENOTDIR")) return true;
   return hasErrno(error, "EACCES") && !isVisible(path);
 }
 

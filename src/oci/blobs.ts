@@ -82,6 +82,11 @@ export async function* checkedBlobFile(path: string, blob: BlobName): AsyncGener
   yield* checkedBlob(createReadStream(path, { highWaterMark: READ_BYTES }), blob, size, path);
 }
 
+/** Bytes at hand as the parts of a blob. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
 /** Parts of a blob that pass, and what they were. */
 export interface MeasuredParts {
   readonly parts: AsyncIterable<Uint8Array>;

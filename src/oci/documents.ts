@@ -1,7 +1,7 @@
 /** The JSON documents of an image and their strict reading (OCI image specification: descriptor, manifest, index, config). */
 import * as v from "valibot";
 import { SealrootError } from "../errors/index.ts";
-import { isDigest } from "./digest.ts";
+import { digestOf, isDigest } from "./digest.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "./media-types.ts";
 
 /** Largest manifest, index or config that is read; registries commonly stop at 4 MiB. */
@@ -129,6 +129,11 @@ export function readIndex(bytes: Uint8Array, path: string): ImageIndex {
 /** Reads an image configuration; as {@link readManifest}. */
 export function readConfig(bytes: Uint8Array, path: string): ImageConfig {
   return readJson(configSchema, bytes, "image configuration", path);
+}
+
+/** The descriptor of a document at hand. */
+export function describeDocument(mediaType: string, bytes: Uint8Array): Descriptor {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length };
 }
 
 /** The bytes under which a document made here is stored and hashed: compact JSON in the order of its keys. */

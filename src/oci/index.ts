@@ -10,7 +10,7 @@
  * A store: may read and write files and talk to registries, and import repository/ and the format rooms. Prints nothing.
  * @module
  */
-export { type BlobInfo, type BlobName, BlobStore } from "./blobs.ts";
+export { type BlobName, BlobStore } from "./blobs.ts";
 export { digestOf, isDigest } from "./digest.ts";
 export {
   type Descriptor,
@@ -24,9 +24,9 @@ export {
   readManifest,
 } from "./documents.ts";
 export { putLayer, type WrittenLayer } from "./layout/layer-writer.ts";
-export { OciLayout, REF_NAME_ANNOTATION } from "./layout/layout.ts";
-export { LAYER_MEDIA_TYPE, layerCompression, MEDIA_TYPE } from "./media-types.ts";
-export { formatPlatform, parsePlatform, runningPlatform } from "./platform.ts";
+export { OciLayout } from "./layout/layout.ts";
+export { layerCompression, MEDIA_TYPE } from "./media-types.ts";
+export { parsePlatform } from "./platform.ts";
 export { ACCEPT_ANYTHING, type PolicyChoice } from "./policy/index.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
 export type { LayerStatistics } from "./pull/pull-layers.ts";
@@ -47,21 +47,15 @@ export {
 } from "./push/index.ts";
 export {
   formatReference,
-  formatRegistryName,
   type ImageReference,
   type PathReference,
   parseReference,
   type RegistryReference,
-  type StorageReference,
 } from "./reference.ts";
 export {
   type Credentials,
-  type FetchedManifest,
-  type FoundImage,
   findImageInRegistry,
   findManifest,
-  getManifest,
-  headBlob,
   headManifest,
   listReferrers,
   listTags,
@@ -71,14 +65,11 @@ export {
   type RegistryLimits,
   type RegistryOptions,
 } from "./registry/index.ts";
-export type { ReadImage } from "./sources/choose-image.ts";
-export type { ImageSource } from "./sources/image-source.ts";
 export { type OpenedImage, type OpenImageOptions, openImage } from "./sources/open-image.ts";
 export { type HistoryEntry, imageHistory } from "./stored/image-history.ts";
 export { imageTree, makeBootable, type TreeVariant } from "./stored/image-tree.ts";
 export {
   computeImageId,
-  findConfig,
   findImage,
   type ListedImage,
   listImages,
@@ -96,11 +87,8 @@ export {
   type StoredImage,
 } from "./stored/stored-image.ts";
 export {
-  configStreamName,
-  type ImageVariant,
   imageKey,
   layerStreamName,
-  manifestStreamName,
   TAG_DIRECTORY,
 } from "./stored/stream-names.ts";
 export { decodeTag, encodeTag } from "./stored/tag-names.ts";

@@ -56,7 +56,7 @@ export function measureVerity(fd: number): VerityState {
 
 /** True for the errors with which a file system or kernel says that it knows no fs-verity. */
 export function isVerityUnsupported(error: unknown): boolean {
-  return hasErrno(error, "ENOTTY") || hasErrno(error, "EOPNOTSUPP") || hasErrno(error, "ENOTSUP");
+  return hasErrno(error, "ENOTTY", "EOPNOTSUPP") || hasErrno(error, "ENOTSUP");
 }
 
 /** FS_VERITY_METADATA_TYPE_* of linux/fsverity.h. */

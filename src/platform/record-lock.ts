@@ -37,7 +37,7 @@ export function tryRecordLock(fd: number, mode: LockMode): boolean {
     callLibc("fcntl", undefined, fd, F_OFD_SETLK, "void *", lock);
     return true;
   } catch (error) {
-    if (hasErrno(error, "EAGAIN") || hasErrno(error, "EACCES")) return false;
+    if (hasErrno(error, "EAGAIN", "EACCES")) return false;
     throw error;
   }
 }

@@ -18,7 +18,7 @@ export function openUnnamedFile(directory: FilePath, mode: number): number | und
     return openSync(directory, O_TMPFILE | constants.O_RDWR, mode);
   } catch (error) {
     // EISDIR: kernels and file systems that do not know the flag see an attempt to write a directory.
-    if (hasErrno(error, "EOPNOTSUPP") || hasErrno(error, "ENOTSUP") || hasErrno(error, "EISDIR")) return undefined;
+    if (hasErrno(error, "EOPNOTSUPP", "ENOTSUP") || hasErrno(error, "EISDIR")) return undefined;
     throw error;
   }
 }

@@ -40,7 +40,8 @@ interface Member<Response> {
  * Runs requests in worker threads whose module calls `serveRequests`.
  *
  * Each request goes to the worker with the fewest under way, and waits while all have two: the one that is answered and
- * the next. A worker answers its requests in order. Whoever feeds the pool bounds its memory by awaiting answers. Idle workers do not keep the process alive.
+ * the next. A worker answers its requests in order. Whoever feeds the pool bounds its memory by awaiting answers. Idle
+ * workers do not keep the process alive.
  */
 export class WorkerPool<Request, Response> {
   readonly #module: URL;

@@ -158,7 +158,7 @@ export class LinkStore {
     try {
       return readlinkSync(this.#path(relative));
     } catch (error) {
-      if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+      if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
       if (hasErrno(error, "EINVAL")) {
         throw new SealrootError("corrupt", `Cannot read ${this.kind}/${relative}: it is not a symbolic link`, {
           path: this.#path(relative),
@@ -206,7 +206,7 @@ function entriesByBytes(directory: Buffer): Dirent<Buffer>[] {
     const entries = readdirSync(directory, { withFileTypes: true, encoding: "buffer" });
     return entries.sort((a, b) => Buffer.compare(a.name, b.name));
   } catch (error) {
-    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return [];
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
     throw asSealrootError(error, "Cannot read a directory of the repository", { path: directory.toString() });
   }
 }

@@ -140,7 +140,7 @@ function mountError(error: unknown, action: string): SealrootError {
       hint: "Mounting needs root; sealroot repo extract and sealroot repo cat-file do without",
     });
   }
-  if (hasErrno(error, "ENODEV") || hasErrno(error, "ENOTBLK")) {
+  if (hasErrno(error, "ENODEV", "ENOTBLK")) {
     const reason = hasErrno(error, "ENODEV")
       ? "this kernel has no EROFS or no overlayfs"
       : "this kernel cannot mount EROFS from a file of the repository's file system";

@@ -13,7 +13,7 @@ export function openRegularFile(path: string): number {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (hasErrno(error, "ELOOP") || hasErrno(error, "ENXIO")) throw notRegular(path);
+    if (hasErrno(error, "ELOOP", "ENXIO")) throw notRegular(path);
     throw error;
   }
   if (fstatSync(fd).isFile()) return fd;

@@ -88,7 +88,7 @@ function ifReadable<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof SealrootError || hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+    if (error instanceof SealrootError || hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;
   }
 }

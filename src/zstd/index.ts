@@ -5,7 +5,7 @@
  * Pure: byte streams in, byte streams out. May import errors and node:zlib.
  * @module
  */
-export { type Compression, compress, PIECE_BYTES } from "./compress.ts";
+export { type Compression, compress } from "./compress.ts";
 export { type DecompressOptions, decompress } from "./decompress.ts";
 export { unzstdWhole, ZstdEncoder, zstdFrame, zstdFrameAsync } from "./encoder.ts";
 export { ZstdFrameWalker } from "./frames.ts";

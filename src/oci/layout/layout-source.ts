@@ -5,7 +5,8 @@ import { layoutSignatures } from "../policy/index.ts";
 import { formatReference, type PathReference } from "../reference.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import { OciArchive } from "./archive.ts";
-import { OciLayout, REF_NAME_ANNOTATION } from "./layout.ts";
+import { OciLayout } from "./layout.ts";
+import { REF_NAME_ANNOTATION, tagsIn } from "./ref-name.ts";
 
 /** @throws SealrootError `not-found` when there is no layout, or none of its images has the tag */
 export async function openLayoutSource(reference: PathReference): Promise<ImageSource> {
@@ -38,10 +39,6 @@ export async function openArchiveSource(reference: PathReference): Promise<Image
   }
 }
 
-function tagsOf(index: ImageIndex): string[] {
-  return index.manifests.flatMap((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? []);
-}
-
 function withTag(index: ImageIndex, reference: PathReference): ImageIndex {
   const tag = reference.tag;
   const isWanted = (entry: Descriptor) => tag === undefined || entry.annotations?.[REF_NAME_ANNOTATION] === tag;
@@ -50,6 +47,6 @@ function withTag(index: ImageIndex, reference: PathReference): ImageIndex {
   const problem = tag === undefined ? "it is empty" : `it has no image with the tag "${tag}"`;
   throw new SealrootError("not-found", `Cannot open image ${formatReference(reference)}: ${problem}`, {
     path: reference.path,
-    hint: `the tags there are: ${tagsOf(index).join(", ") || "(none)"}`,
+    hint: `the tags there are: ${tagsIn(index).join(", ") || "(none)"}`,
   });
 }

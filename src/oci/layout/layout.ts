@@ -1,12 +1,14 @@
 /** An OCI image layout directory (OCI image specification, image-layout.md). */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { syncDirectory } from "../../platform/index.ts";
 import { type BlobInfo, BlobStore } from "../blobs.ts";
+import { readBoundedFile } from "../bounded-file.ts";
 import {
   type Descriptor,
+  DOCUMENT_MAX_BYTES,
   documentBytes,
   type ImageConfig,
   type ImageIndex,
@@ -15,11 +17,10 @@ import {
   readIndex,
 } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
-
-/** Carries the tag of a manifest in index.json (OCI image specification, annotations.md). */
-export const REF_NAME_ANNOTATION = "org.opencontainers.image.ref.name";
+import { entryNamed, REF_NAME_ANNOTATION } from "./ref-name.ts";
 
 const LAYOUT_FILE = "oci-layout";
+const LAYOUT_FILE_MAX_BYTES = 64 << 10;
 const INDEX_FILE = "index.json";
 const LAYOUT_CONTENT = { imageLayoutVersion: "1.0.0" };
 
@@ -40,9 +41,9 @@ export class OciLayout {
     const path = join(directory, LAYOUT_FILE);
     let content: { imageLayoutVersion?: unknown } | null;
     try {
-      content = JSON.parse(await readFile(path, "utf8"));
+      content = JSON.parse((await readBoundedFile(path, LAYOUT_FILE_MAX_BYTES)).toString("utf8"));
     } catch (error) {
-      if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) {
+      if (hasErrno(error, "ENOENT", "ENOTDIR")) {
         throw new SealrootError("not-found", `Cannot open OCI layout: ${directory} has no file ${LAYOUT_FILE}`, {
           path: directory,
           hint: "give the directory that skopeo, podman or buildah wrote with oci:DIRECTORY",
@@ -87,7 +88,7 @@ export class OciLayout {
 
   async readIndex(): Promise<ImageIndex> {
     const path = join(this.directory, INDEX_FILE);
-    const bytes = await readFile(path).catch((error: unknown) => {
+    const bytes = await readBoundedFile(path, DOCUMENT_MAX_BYTES).catch((error: unknown) => {
       throw asSealrootError(error, "Cannot read image index", { path });
     });
     return readIndex(bytes, path);
@@ -137,12 +138,8 @@ export class OciLayout {
       const name = entry.annotations?.[REF_NAME_ANNOTATION];
       return name === undefined ? entry.digest !== descriptor.digest : name !== tag;
     });
-    const { annotations = {}, ...bare } = descriptor;
-    const { [REF_NAME_ANNOTATION]: _, ...others } = annotations;
-    const named = tag === undefined ? others : { ...others, [REF_NAME_ANNOTATION]: tag };
-    const entry = Object.keys(named).length === 0 ? bare : { ...bare, annotations: named };
     this.blobs.sync();
-    await this.#writeFile(INDEX_FILE, { ...index, manifests: [...kept, entry] });
+    await this.#writeFile(INDEX_FILE, { ...index, manifests: [...kept, entryNamed(descriptor, tag)] });
   }
 
   async #writeFile(name: string, content: object): Promise<void> {

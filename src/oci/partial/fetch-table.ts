@@ -11,7 +11,7 @@ import {
 } from "../../chunked/index.ts";
 import { corrupt } from "../../errors/index.ts";
 import { decompress, unzstdWhole } from "../../zstd/index.ts";
-import type { BlobName, BlobReader } from "../blobs.ts";
+import { type BlobName, type BlobReader, once } from "../blobs.ts";
 import { checkDigest } from "../digest.ts";
 import { asPullWhole, PullWhole } from "./pull-whole.ts";
 
@@ -105,8 +105,4 @@ async function* unpackTarSplit(compressed: Uint8Array, uncompressedBytes: number
   }
   if (sizeBytes === uncompressedBytes) return;
   throw corrupt(`Cannot read tar-split data: they are not the ${uncompressedBytes} bytes of their annotation`);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

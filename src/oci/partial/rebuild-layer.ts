@@ -2,10 +2,9 @@
 import type { ByteString } from "../../bytes/index.ts";
 import type { TocContent } from "../../chunked/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
-import { DigestCheck } from "../digest.ts";
 import type { FetchContext } from "../pull/fetched-layer.ts";
 import { LayerSplitter } from "../pull/layer-import.ts";
-import { unpackedLimitBytes, unpacksTooFar } from "../pull/layer-limit.ts";
+import { LayerCheck } from "../pull/layer-limit.ts";
 import type { Layer } from "../pull/layer-plan.ts";
 import { CONTENT_TYPE } from "../stored/stream-names.ts";
 import { sha256Hex } from "./fetch-plan.ts";
@@ -78,19 +77,17 @@ class RebuiltTar {
   readonly #context: FetchContext;
   readonly #layer: Layer;
   readonly #splitter: LayerSplitter;
-  readonly #check: DigestCheck;
-  readonly #limitBytes: number;
+  readonly #check: LayerCheck;
 
   constructor(context: FetchContext, layer: Layer, splitter: LayerSplitter) {
     this.#context = context;
     this.#layer = layer;
     this.#splitter = splitter;
-    this.#check = new DigestCheck(layer.diffId);
-    this.#limitBytes = unpackedLimitBytes(layer.blob, context.layerLimitBytes);
+    this.#check = new LayerCheck(layer, context.layerLimitBytes);
   }
 
   async bytes(bytes: Uint8Array): Promise<void> {
-    this.#hash(bytes);
+    this.#check.update(bytes);
     this.#splitter.push(bytes);
     await this.#splitter.room();
   }
@@ -103,7 +100,7 @@ class RebuiltTar {
   async localFile(local: LocalContent, digest: string): Promise<void> {
     for await (const piece of localBody(this.#context.repository, local, digest)) {
       if (local.type === "bytes") await this.bytes(piece);
-      else this.#hash(piece);
+      else this.#check.update(piece);
     }
     if (local.type === "object") this.#splitter.pushStored(local.objectId);
   }
@@ -111,10 +108,5 @@ class RebuiltTar {
   async finish(): Promise<void> {
     this.#check.finish(`layer ${this.#layer.blob.digest} (rebuilt from its table of contents)`);
     await this.#splitter.finish();
-  }
-
-  #hash(bytes: Uint8Array): void {
-    this.#check.update(bytes);
-    if (this.#check.bytes > this.#limitBytes) throw unpacksTooFar(this.#layer.blob, this.#limitBytes);
   }
 }

@@ -4,7 +4,7 @@ import type { X509Certificate as ParsedCertificate } from "@peculiar/x509";
 import { rejected } from "./subject.ts";
 
 /** Extended key usage of certificates that sign programs and images (RFC 5280 4.2.1.12). */
-const CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
+export const CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
 /** Where Fulcio puts the issuer of the account: as bare text, and as an UTF8String (Fulcio, oid-info.md). */
 const FULCIO_ISSUER_V1 = "1.3.6.1.4.1.57264.1.1";
 const FULCIO_ISSUER_V2 = "1.3.6.1.4.1.57264.1.8";

@@ -1,6 +1,7 @@
 /** Names of images in signatures and policies: docker references, expanded as podman and skopeo expand them. */
 import { isDigest } from "../digest.ts";
 import type { RegistryReference } from "../reference.ts";
+import { expandRepository } from "../stored/image-names.ts";
 
 /** `host[:port]/path[:tag][@digest]`, with nothing left out. */
 export interface ImageName {
@@ -22,8 +23,7 @@ const NAME_MAX_CHARACTERS = 1024;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
 /**
- * Reads a name as docker does: a first part without a dot, a colon or upper case that is not `localhost` is no host, and the
- * host is then docker.io, where a single part is under `library/`.
+ * Reads a name as docker does (see expandRepository).
  * @returns undefined for what is no name
  */
 export function parseImageName(text: string): ImageName | undefined {
@@ -60,14 +60,4 @@ export function formatImageName({ repository, tag, digest }: ImageName): string 
 /** True for what `remapIdentity` takes as a prefix. */
 export function isNamePrefix(text: string): boolean {
   return PREFIX.test(text);
-}
-
-function expandRepository(text: string): string {
-  const slash = text.indexOf("/");
-  const first = slash === -1 ? "" : text.slice(0, slash);
-  const isHost = /[.:A-Z]/.test(first) || first === "localhost";
-  if (!isHost) return `docker.io/${slash === -1 ? "library/" : ""}${text}`;
-  const host = first === "index.docker.io" ? "docker.io" : first;
-  const path = text.slice(slash + 1);
-  return host === "docker.io" && !path.includes("/") ? `docker.io/library/${path}` : `${host}/${path}`;
 }

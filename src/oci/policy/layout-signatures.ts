@@ -2,7 +2,7 @@
 import type { BlobReader } from "../blobs.ts";
 import { referrersTag } from "../digest-tags.ts";
 import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
-import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
+import { REF_NAME_ANNOTATION } from "../layout/ref-name.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { SignatureStore, StoredManifest } from "./signature-store.ts";
 

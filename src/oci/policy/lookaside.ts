@@ -1,9 +1,9 @@
 /** OpenPGP signatures kept beside a registry, numbered from 1 (spec/chunked-and-policy.md 2.3). */
-import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { readBoundedFile } from "../bounded-file.ts";
 import type { ImageReference } from "../reference.ts";
 import { HttpClient, wholeBody } from "../registry/index.ts";
 import { nameOfReference } from "./image-name.ts";
@@ -59,10 +59,9 @@ async function fetchSignature(location: string, client: HttpClient): Promise<Uin
   if (/^https?:/.test(location)) return download(location, client);
   const path = location.startsWith("file:") ? fileURLToPath(location) : location;
   try {
-    if ((await stat(path)).size > SIGNATURE_MAX_BYTES) throw tooLarge(path);
-    return await readFile(path);
+    return await readBoundedFile(path, SIGNATURE_MAX_BYTES);
   } catch (error) {
-    if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
     throw asSealrootError(error, "Cannot read signature", { path });
   }
 }

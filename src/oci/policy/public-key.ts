@@ -29,7 +29,7 @@ export async function loadPublicKeys(material: Material): Promise<VerificationKe
  * Reads `-----BEGIN PUBLIC KEY-----`.
  * @throws SealrootError `corrupt` for anything but one public key, `unsupported` for a kind that cannot sign here
  */
-export function readPublicKey(pem: Uint8Array, origin: string): VerificationKey {
+function readPublicKey(pem: Uint8Array, origin: string): VerificationKey {
   const blocks = readPem(pem);
   const [block] = blocks;
   // Node would also take a certificate or a private key here; neither is what the policy means.

@@ -24,7 +24,7 @@ export interface RegistriesD {
 }
 
 /** The user's directory if there is one, else the machine's. */
-export function registriesDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+function registriesDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   const configured = environment.XDG_CONFIG_HOME ?? "";
   const own = join(configured === "" ? join(homedir(), ".config") : configured, "containers/registries.d");
   return existsSync(own) ? own : "/etc/containers/registries.d";

@@ -8,6 +8,7 @@ import { TrustedRoot } from "@sigstore/protobuf-specs";
 import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify";
 import { reasonOf, SealrootError } from "../../errors/index.ts";
 import type { Bundle } from "./bundle.ts";
+import { CODE_SIGNING } from "./certificates.ts";
 import type { LoadedMaterial } from "./material.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import { rejected, requireSameBytes, type SignedDocument } from "./subject.ts";
@@ -23,9 +24,6 @@ export interface BundleVerifier {
   /** @throws SealrootError `untrusted` */
   verify(bundle: Bundle, document: SignedDocument, identity: CertificateIdentity): void;
 }
-
-/** Extended key usage of certificates that sign programs and images (RFC 5280 4.2.1.12). */
-const CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
 
 /**
  * A verifier over a trusted root. Certificates must lead to its authorities at a time that a log or a timestamp authority of

@@ -1,14 +1,13 @@
 /** One layer on its way into the repository, checked while it streams. It gets its name elsewhere. */
 import { SplitStreamWriter } from "../../splitstream/index.ts";
 import type { Compression } from "../../zstd/index.ts";
-import { DigestCheck } from "../digest.ts";
 import { pullPartially } from "../partial/pull-partially.ts";
 import { untilAborted } from "../run-bounded.ts";
 import { CONTENT_TYPE } from "../stored/stream-names.ts";
 import type { FetchContext, FetchedLayer, StoredLayer } from "./fetched-layer.ts";
 import { decompressLayer } from "./layer-compression.ts";
 import { LayerSplitter } from "./layer-import.ts";
-import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
+import { LayerCheck } from "./layer-limit.ts";
 import type { Layer } from "./layer-plan.ts";
 import { storeUnpackedLayer } from "./store-unpacked-layer.ts";
 
@@ -57,12 +56,10 @@ async function splitLayer(
 ): Promise<StoredLayer> {
   const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
   const splitter = new LayerSplitter(stream, importer);
-  const check = new DigestCheck(layer.diffId);
-  const limitBytes = unpackedLimitBytes(layer.blob, layerLimitBytes);
+  const check = new LayerCheck(layer, layerLimitBytes);
   try {
     for await (const piece of decompressLayer(blob, compression)) {
       check.update(piece);
-      if (check.bytes > limitBytes) throw unpacksTooFar(layer.blob, limitBytes);
       splitter.push(piece);
       await splitter.room();
     }

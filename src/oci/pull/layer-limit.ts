@@ -1,6 +1,8 @@
 /** The guard against bombs: blobs that unpack to so much more than they are that they fill the disk. */
 import { SealrootError } from "../../errors/index.ts";
 import type { BlobName } from "../blobs.ts";
+import { DigestCheck } from "../digest.ts";
+import type { Layer } from "./layer-plan.ts";
 
 /** However small the blob, its layer may unpack to this much. */
 const UNPACKED_FLOOR_BYTES = 2 ** 30;
@@ -18,8 +20,37 @@ export function unpackedLimitBytes(blob: BlobName, limitBytes: number | undefine
   return limitBytes ?? Math.max(UNPACKED_FLOOR_BYTES, blob.size * EXPANSION_MAX);
 }
 
-/** The refusal of a layer that goes on behind its limit. */
-export function unpacksTooFar(blob: BlobName, limitBytes: number): SealrootError {
+/** Watches a layer's tar stream on its way: whether it is the one the diff id names, and does not go on too far. */
+export class LayerCheck {
+  readonly #blob: BlobName;
+  readonly #check: DigestCheck;
+  readonly #limitBytes: number;
+
+  /** @param limitBytes as in {@link unpackedLimitBytes} */
+  constructor({ blob, diffId }: Pick<Layer, "blob" | "diffId">, limitBytes: number | undefined) {
+    this.#blob = blob;
+    this.#check = new DigestCheck(diffId);
+    this.#limitBytes = unpackedLimitBytes(blob, limitBytes);
+  }
+
+  /** Bytes seen so far. */
+  get bytes(): number {
+    return this.#check.bytes;
+  }
+
+  /** @throws SealrootError `unsupported` behind the limit */
+  update(piece: Uint8Array): void {
+    this.#check.update(piece);
+    if (this.#check.bytes > this.#limitBytes) throw unpacksTooFar(this.#blob, this.#limitBytes);
+  }
+
+  /** @param what names the stream in the error @throws SealrootError `corrupt` when it is another one */
+  finish(what: string): void {
+    this.#check.finish(what);
+  }
+}
+
+function unpacksTooFar(blob: BlobName, limitBytes: number): SealrootError {
   const what = `Cannot pull layer ${blob.digest}: its ${blob.size} bytes unpack to more than ${limitBytes}`;
   return new SealrootError("unsupported", what, {
     expected: `at most ${limitBytes} bytes`,

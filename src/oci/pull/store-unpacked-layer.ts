@@ -2,13 +2,12 @@
 import { closeSync } from "node:fs";
 import type { FileImporter } from "../../repository/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
-import { DigestCheck } from "../digest.ts";
 import { untilAborted } from "../run-bounded.ts";
 import { bodyBytes, type LayerBody, type UnpackedLayer } from "../sources/unpacked-layers.ts";
 import { CONTENT_TYPE } from "../stored/stream-names.ts";
 import type { FetchContext, StoredLayer } from "./fetched-layer.ts";
 import { LayerSplitter } from "./layer-import.ts";
-import { unpackedLimitBytes, unpacksTooFar } from "./layer-limit.ts";
+import { LayerCheck } from "./layer-limit.ts";
 import type { Layer } from "./layer-plan.ts";
 
 /**
@@ -43,21 +42,19 @@ export async function storeUnpackedLayer(
 class UnpackedLayerWriter {
   readonly #context: FetchContext;
   readonly #layer: Layer;
-  readonly #limitBytes: number;
   readonly #stream: SplitStreamWriter;
   readonly #splitter: LayerSplitter;
   readonly #files: FileImporter;
-  readonly #check: DigestCheck;
+  readonly #check: LayerCheck;
 
   constructor(context: FetchContext, layer: Layer) {
     const { repository, importer, layerLimitBytes } = context;
     this.#context = context;
     this.#layer = layer;
-    this.#limitBytes = unpackedLimitBytes(layer.blob, layerLimitBytes);
     this.#stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
     this.#splitter = new LayerSplitter(this.#stream, importer);
     this.#files = repository.objects.fileImporter(importer.statistics);
-    this.#check = new DigestCheck(layer.diffId);
+    this.#check = new LayerCheck(layer, layerLimitBytes);
   }
 
   get doneBytes(): number {
@@ -65,7 +62,7 @@ class UnpackedLayerWriter {
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#hash(bytes);
+    this.#check.update(bytes);
     this.#splitter.push(bytes);
   }
 
@@ -106,7 +103,7 @@ class UnpackedLayerWriter {
     const close = () => closeSync(cloneFd);
     objectId.then(close, close);
     // No waiting in between: the clone is closed when the object is there.
-    for (const piece of bodyBytes(body, cloneFd)) this.#hash(piece);
+    for (const piece of bodyBytes(body, cloneFd)) this.#check.update(piece);
     this.#splitter.pushObject(objectId, body.sizeBytes);
   }
 
@@ -114,12 +111,7 @@ class UnpackedLayerWriter {
   async #linkedBody(body: LayerBody): Promise<void> {
     const objectId = this.#files.add(body.fd, body.sizeBytes, { linkFile: true });
     using object = this.#context.repository.objects.open(await objectId);
-    for (const piece of bodyBytes(body, object.fd)) this.#hash(piece);
+    for (const piece of bodyBytes(body, object.fd)) this.#check.update(piece);
     this.#splitter.pushObject(objectId, body.sizeBytes);
-  }
-
-  #hash(bytes: Uint8Array): void {
-    this.#check.update(bytes);
-    if (this.#check.bytes > this.#limitBytes) throw unpacksTooFar(this.#layer.blob, this.#limitBytes);
   }
 }

@@ -7,10 +7,10 @@ import { byteStringOfText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { onProcessExit, syncDirectory } from "../../platform/index.ts";
 import { END_OF_ARCHIVE, encodeTarHeader, type TarMemberHeader, tarPadding } from "../../tar/index.ts";
-import { type BlobName, measuredParts } from "../blobs.ts";
+import { type BlobName, measuredParts, once } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
 import { type Descriptor, documentBytes } from "../documents.ts";
-import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
+import { entryNamed } from "../layout/ref-name.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { PathReference } from "../reference.ts";
 import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";
@@ -73,20 +73,12 @@ export class ArchiveDestination implements ImageDestination {
   }
 
   async putManifest(descriptor: Descriptor, bytes: Uint8Array, role: "named" | "part"): Promise<void> {
-    await this.putBlob({
-      name: descriptor,
-      open: async function* () {
-        yield bytes;
-      },
-    });
+    await this.putBlob({ name: descriptor, open: () => once(bytes) });
     if (role === "named") this.#named = descriptor;
   }
 
   async finish(): Promise<void> {
-    const { annotations = {}, ...bare } = this.#named ?? never();
-    const { [REF_NAME_ANNOTATION]: _, ...others } = annotations;
-    const named = this.#tag === undefined ? others : { ...others, [REF_NAME_ANNOTATION]: this.#tag };
-    const entry = Object.keys(named).length === 0 ? bare : { ...bare, annotations: named };
+    const entry = entryNamed(this.#named ?? never(), this.#tag);
     await this.#document("index.json", { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [entry] });
     await this.#document("oci-layout", { imageLayoutVersion: "1.0.0" });
     await this.#append(END_OF_ARCHIVE);

@@ -4,7 +4,7 @@ import type { BlobName } from "../blobs.ts";
 import { type HttpResponse, type RegistryClient, retryDelayMs } from "../registry/index.ts";
 import { BlobCursor } from "./blob-cursor.ts";
 import type { BlobContent } from "./destination.ts";
-import { beginUpload, endUpload, offsetOf, type UploadSession, uploadScopes } from "./upload-session.ts";
+import { beginUpload, endUpload, hasBlob, offsetOf, type UploadSession, uploadScopes } from "./upload-session.ts";
 
 /** Sent at once where the whole blob is too much for a proxy on the way. */
 const CHUNK_BYTES = 8 << 20;
@@ -154,7 +154,7 @@ class Upload {
       return true;
     }
     // The answer to an earlier try may have been lost.
-    if (answer.status === NOT_FOUND && (await this.#isThere())) return true;
+    if (answer.status === NOT_FOUND && (await hasBlob(this.#client, this.#name.digest))) return true;
     const isOther = answer.problems.some(({ code }) => code === "DIGEST_INVALID");
     const error = isOther ? this.#otherBytes(answer.error) : answer.error;
     // Some registries append whatever comes behind a cut: then the bytes are wrong although ours are right.
@@ -164,16 +164,6 @@ class Upload {
     this.#session = undefined;
     this.#offset = 0;
     return false;
-  }
-
-  async #isThere(): Promise<boolean> {
-    const answer = await this.#client.request("HEAD", `blobs/${this.#name.digest}`, {
-      scopes: uploadScopes(this.#client),
-      expect: [200, NOT_FOUND],
-      action: this.#action,
-    });
-    answer.discard();
-    return answer.status === 200;
   }
 
   #checkAnnounced(answer: HttpResponse): void {

@@ -1,9 +1,8 @@
 /** What belongs to an image and lies beside it: cosign's tags, and manifests that name it as their subject. */
 import { SealrootError } from "../../errors/index.ts";
 import { silent } from "../../events/index.ts";
-import { digestOf } from "../digest.ts";
 import { COSIGN_TAG_SUFFIXES, cosignTag, referrersTag } from "../digest-tags.ts";
-import { type Descriptor, documentBytes, readManifest } from "../documents.ts";
+import { type Descriptor, describeDocument, documentBytes, readManifest } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { SignatureStore } from "../policy/index.ts";
 import { formatReference, type ImageReference, type PathReference, type RegistryReference } from "../reference.ts";
@@ -72,7 +71,7 @@ async function taggedSignatures(
     if (found?.mediaType !== MEDIA_TYPE.manifest) continue;
     const { mediaType, bytes } = found;
     await toDestination(besides(target, { tag }), options, (destination) =>
-      writeOne(source, describe(mediaType, bytes), bytes, destination, "named"),
+      writeOne(source, describeDocument(mediaType, bytes), bytes, destination, "named"),
     );
   }
 }
@@ -107,7 +106,7 @@ async function listedReferrers(
       const { bytes } = await signatures.fetchManifest(referrer);
       await writeOne(source, referrer, bytes, destination, "part");
     }
-    await destination.putManifest(describe(MEDIA_TYPE.index, list), list, "named");
+    await destination.putManifest(describeDocument(MEDIA_TYPE.index, list), list, "named");
   });
 }
 
@@ -126,8 +125,4 @@ async function writeOne(
 ): Promise<void> {
   const content = await verbatimContent(source, descriptor, readManifest(bytes, descriptor.digest), bytes);
   await writeImage(content, destination, role, { preserveDigests: true, events: silent });
-}
-
-function describe(mediaType: string, bytes: Uint8Array): Descriptor {
-  return { mediaType, digest: digestOf(bytes), size: bytes.length };
 }

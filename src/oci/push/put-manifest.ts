@@ -1,8 +1,14 @@
 /** Sending manifests to a registry (OCI distribution specification, "Pushing manifests"). */
 import { SealrootError } from "../../errors/index.ts";
-import { digestOf } from "../digest.ts";
 import { referrersTag } from "../digest-tags.ts";
-import { type Descriptor, documentBytes, type ImageIndex, readIndex, readManifest } from "../documents.ts";
+import {
+  type Descriptor,
+  describeDocument,
+  documentBytes,
+  type ImageIndex,
+  readIndex,
+  readManifest,
+} from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import { findManifest, type HttpResponse, headManifest, type RegistryClient } from "../registry/index.ts";
 import { uploadScopes } from "./upload-session.ts";
@@ -83,5 +89,5 @@ async function enterReferrer(client: RegistryClient, subject: string, referrer: 
     : { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] };
   if (list.manifests.some(({ digest }) => digest === referrer.digest)) return;
   const bytes = documentBytes({ ...list, manifests: [...list.manifests, referrer] });
-  await put(client, tag, { mediaType: MEDIA_TYPE.index, digest: digestOf(bytes), size: bytes.length }, bytes);
+  await put(client, tag, describeDocument(MEDIA_TYPE.index, bytes), bytes);
 }

@@ -9,7 +9,7 @@ import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts
 import { mountBlob } from "./mount-blob.ts";
 import { putManifest } from "./put-manifest.ts";
 import { BlobSpool } from "./spool.ts";
-import { uploadScopes } from "./upload-session.ts";
+import { hasBlob } from "./upload-session.ts";
 
 export interface RegistryDestinationOptions {
   /** Where the blobs come from: a registry can take them over from another repository of its own. */
@@ -42,13 +42,7 @@ export class RegistryDestination implements ImageDestination {
   }
 
   async hasBlob(blob: BlobName): Promise<boolean> {
-    const answer = await this.#client.request("HEAD", `blobs/${blob.digest}`, {
-      scopes: uploadScopes(this.#client),
-      expect: [200, 404],
-      action: `Cannot look for blob ${blob.digest} in ${this.#client.name}`,
-    });
-    answer.discard();
-    if (answer.status === 200) return true;
+    if (await hasBlob(this.#client, blob.digest)) return true;
     return this.#mountFrom !== undefined && mountBlob(this.#client, blob, this.#mountFrom);
   }
 

@@ -43,6 +43,17 @@ export function uploadScopes(client: RegistryClient): readonly string[] {
   return [client.scope("pull,push")];
 }
 
+/** True when the repository has the blob. @throws SealrootError as RegistryClient.request */
+export async function hasBlob(client: RegistryClient, digest: string): Promise<boolean> {
+  const answer = await client.request("HEAD", `blobs/${digest}`, {
+    scopes: uploadScopes(client),
+    expect: [200, 404],
+    action: `Cannot look for blob ${digest} in ${client.name}`,
+  });
+  answer.discard();
+  return answer.status === 200;
+}
+
 /** @throws SealrootError as RegistryClient.request */
 export async function beginUpload(client: RegistryClient, action: string): Promise<UploadSession> {
   const answer = await client.request("POST", "blobs/uploads/", {

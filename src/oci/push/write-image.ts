@@ -1,8 +1,8 @@
 /** Writing one image to a destination: blobs, configuration, manifest (spec/chunked-and-policy.md 4.4). */
 import { SealrootError } from "../../errors/index.ts";
 import type { EventSink } from "../../events/index.ts";
-import { digestOf } from "../digest.ts";
-import { type Descriptor, documentBytes } from "../documents.ts";
+import { once } from "../blobs.ts";
+import { type Descriptor, describeDocument, documentBytes } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { ImageDestination } from "./destination.ts";
 import type { ImageContent } from "./image-content.ts";
@@ -64,13 +64,9 @@ function manifestWith(
   }
   const bytes = documentBytes({ ...manifest, layers: layers.map((layer) => layer.descriptor) });
   return {
-    descriptor: { ...descriptor, mediaType: MEDIA_TYPE.manifest, digest: digestOf(bytes), size: bytes.length },
+    descriptor: { ...descriptor, ...describeDocument(MEDIA_TYPE.manifest, bytes) },
     bytes,
   };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 function digestWouldChange(content: ImageContent, written: Descriptor): SealrootError {

@@ -1,5 +1,4 @@
 /** Where an image really lies: the place a reference names, or a mirror of it. */
-import { formatRegistryName, type RegistryReference } from "../reference.ts";
 
 export interface Endpoint {
   /** Host, and port where one is given, as names are written: `docker.io` is not yet the host of its interface. */
@@ -12,12 +11,6 @@ export interface Endpoint {
 /** `HOST/REPOSITORY`. */
 export function endpointName({ host, repository }: Endpoint): string {
   return `${host}/${repository}`;
-}
-
-/** The reference as it is asked for at an endpoint, for messages. */
-export function nameAt(endpoint: Endpoint, { tag, digest }: Pick<RegistryReference, "tag" | "digest">): string {
-  const { host, repository } = endpoint;
-  return formatRegistryName({ transport: "docker", host, repository, tag, digest });
 }
 
 /** The host that serves an endpoint's interface: Docker Hub's has another name (spec/chunked-and-policy.md 4.1). */

@@ -3,13 +3,13 @@
  * reading what a repository has. The other files of oci/ enter here.
  * @module
  */
-export { RegistryClient, type RegistryRequest } from "./client.ts";
+export { RegistryClient } from "./client.ts";
 export { HttpClient } from "./http-client.ts";
 export { type HttpResponse, wholeBody } from "./http-response.ts";
 export { type FetchedManifest, findManifest, getManifest, headManifest } from "./manifests.ts";
 export { type FoundImage, findImageInRegistry, openForWriting } from "./open-registry.ts";
 export type { Credentials, RegistryLimits, RegistryOptions } from "./options.ts";
 export { listReferrers } from "./referrers.ts";
-export { headBlob, RegistryBlobs } from "./registry-blobs.ts";
+export { RegistryBlobs } from "./registry-blobs.ts";
 export { retryDelayMs } from "./retry.ts";
 export { listTags } from "./tags.ts";

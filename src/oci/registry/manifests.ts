@@ -7,7 +7,7 @@ import type { RegistryClient } from "./client.ts";
 import { type HttpResponse, wholeBody } from "./http-response.ts";
 
 /** Registries take no larger manifests (OCI distribution specification, "Pushing manifests"). */
-export const MANIFEST_MAX_BYTES = 4 << 20;
+const MANIFEST_MAX_BYTES = 4 << 20;
 
 /**
  * Every type that is understood, as some registries answer 404 to a client that does not name the type they have; the

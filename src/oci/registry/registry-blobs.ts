@@ -26,27 +26,6 @@ const TOO_MANY_RANGES = [400, 414, 431];
 const PROGRESS_BYTES = 1 << 20;
 const PROGRESS_SHARE = 1 / 20;
 
-/** What a registry says about a blob without sending it. */
-export interface BlobHead {
-  /** Undefined when it does not say. */
-  readonly sizeBytes: number | undefined;
-}
-
-/**
- * Asks whether the repository has a blob; undefined when it has not.
- * @throws SealrootError as RegistryClient.request
- */
-export async function headBlob(client: RegistryClient, digest: string): Promise<BlobHead | undefined> {
-  const response = await client.request("HEAD", `blobs/${digest}`, {
-    expect: [200, 404],
-    action: `Cannot look for blob ${client.name}@${digest}`,
-  });
-  response.discard();
-  if (response.status === 404) return undefined;
-  const length = response.headers["content-length"];
-  return { sizeBytes: length === undefined ? undefined : Number(length) };
-}
-
 export class RegistryBlobs implements BlobReader {
   readonly #client: RegistryClient;
 

@@ -1,15 +1,15 @@
 /** Choosing one image of those a source has, and reading its documents (spec/oci.md 2). */
 import { SealrootError } from "../../errors/index.ts";
-import { digestOf } from "../digest.ts";
 import {
   type Descriptor,
+  describeDocument,
   type ImageConfig,
   type ImageManifest,
   type Platform,
   readConfig,
   readManifest,
 } from "../documents.ts";
-import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
+import { tagsIn } from "../layout/ref-name.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import { formatPlatform, platformRank } from "../platform.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
@@ -61,20 +61,16 @@ export async function chooseImage(
   }
   throw new SealrootError("usage", `Cannot open image ${formatReference(reference)}: it is one of ${matching.length}`, {
     path: "path" in reference ? reference.path : formatReference(reference),
-    hint: `name one by its tag: ${tagsOf(source).join(", ") || "(none has a tag)"}`,
+    hint: `name one by its tag: ${tagsIn(source.index).join(", ") || "(none has a tag)"}`,
   });
-}
-
-function tagsOf(source: ImageSource): string[] {
-  return source.index.manifests.flatMap((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? []);
 }
 
 /** The manifest and its descriptor; one of Docker's becomes OCI's here, and has another digest from then on. */
 function asOciManifest({ descriptor, manifestBytes }: ReadImage["original"]): ReadImage["original"] {
   if (descriptor.mediaType === MEDIA_TYPE.manifest) return { descriptor, manifestBytes };
   const converted = ociManifestOfDocker(manifestBytes, descriptor.digest);
-  const named = { mediaType: MEDIA_TYPE.manifest, digest: digestOf(converted), size: converted.length };
-  return { descriptor: { ...descriptor, ...named }, manifestBytes: converted };
+  const described = describeDocument(MEDIA_TYPE.manifest, converted);
+  return { descriptor: { ...descriptor, ...described }, manifestBytes: converted };
 }
 
 async function readOriginal(descriptor: Descriptor, source: ImageSource): Promise<ReadImage["original"]> {

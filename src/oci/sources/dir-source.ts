@@ -1,15 +1,16 @@
 /** An image in a plain directory, as skopeo writes it (`dir:`): manifest.json, and blobs by their hexadecimal digits. */
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { type BlobName, type BlobReader, checkedBlobFile, wholeBlob } from "../blobs.ts";
-import { digestOf, splitDigest } from "../digest.ts";
-import { type Descriptor, DOCUMENT_MAX_BYTES } from "../documents.ts";
+import { readBoundedFile } from "../bounded-file.ts";
+import { splitDigest } from "../digest.ts";
+import { DOCUMENT_MAX_BYTES, describeDocument } from "../documents.ts";
 import { formatReference, type PathReference } from "../reference.ts";
 import type { ImageSource } from "./image-source.ts";
 import { manifestMediaType } from "./manifest-kind.ts";
 
 /** What the file `version` holds (containers-transports(5), "dir"). */
+const VERSION_MAX_BYTES = 4096;
 const VERSION = /^Directory Transport Version: 1\.\d+\n?$/;
 
 /**
@@ -23,11 +24,7 @@ export async function openDirSource(reference: PathReference): Promise<ImageSour
   await checkVersion(reference);
   const blobs = new DirBlobs(path);
   const manifestBytes = await readDocument(join(path, "manifest.json"), reference);
-  const manifest: Descriptor = {
-    mediaType: manifestMediaType(manifestBytes, join(path, "manifest.json")),
-    digest: digestOf(manifestBytes),
-    size: manifestBytes.length,
-  };
+  const manifest = describeDocument(manifestMediaType(manifestBytes, join(path, "manifest.json")), manifestBytes);
   return {
     index: { schemaVersion: 2, manifests: [manifest] },
     blobs,
@@ -42,7 +39,7 @@ async function checkVersion(reference: PathReference): Promise<void> {
   const path = join(reference.path, "version");
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = (await readBoundedFile(path, VERSION_MAX_BYTES)).toString("utf8");
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return;
     throw asSealrootError(error, `Cannot open image ${formatReference(reference)}`, { path });
@@ -53,14 +50,9 @@ async function checkVersion(reference: PathReference): Promise<void> {
 }
 
 async function readDocument(path: string, reference: PathReference): Promise<Uint8Array> {
-  const action = `Cannot open image ${formatReference(reference)}`;
-  try {
-    const { size } = await stat(path);
-    if (size <= DOCUMENT_MAX_BYTES) return await readFile(path);
-  } catch (error) {
-    throw asSealrootError(error, action, { path });
-  }
-  throw new SealrootError("unsupported", `${action}: manifest.json exceeds ${DOCUMENT_MAX_BYTES} bytes`, { path });
+  return readBoundedFile(path, DOCUMENT_MAX_BYTES).catch((error: unknown) => {
+    throw asSealrootError(error, `Cannot open image ${formatReference(reference)}`, { path });
+  });
 }
 
 class DirBlobs implements BlobReader {

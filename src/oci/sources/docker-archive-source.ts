@@ -8,8 +8,15 @@ import * as v from "valibot";
 import { SealrootError } from "../../errors/index.ts";
 import { type BlobName, type BlobReader, checkedBlob, wholeBlob } from "../blobs.ts";
 import { digestOf, isDigest } from "../digest.ts";
-import { type Descriptor, documentBytes, type ImageManifest, readConfig, readJson } from "../documents.ts";
-import { REF_NAME_ANNOTATION } from "../layout/layout.ts";
+import {
+  type Descriptor,
+  describeDocument,
+  documentBytes,
+  type ImageManifest,
+  readConfig,
+  readJson,
+} from "../documents.ts";
+import { REF_NAME_ANNOTATION } from "../layout/ref-name.ts";
 import { LAYER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import { compressionOf } from "../pull/layer-compression.ts";
 import { formatReference, type PathReference } from "../reference.ts";
@@ -41,7 +48,7 @@ export async function openDockerArchiveSource(reference: PathReference): Promise
     const entries: Descriptor[] = [];
     for (const image of await wantedImages(file, reference)) {
       const manifest = documentBytes(await makeManifest(image, blobs));
-      const descriptor = { mediaType: MEDIA_TYPE.manifest, digest: digestOf(manifest), size: manifest.length };
+      const descriptor = describeDocument(MEDIA_TYPE.manifest, manifest);
       manifests.set(descriptor.digest, manifest);
       const names = image.RepoTags ?? [];
       for (const name of names) entries.push({ ...descriptor, annotations: { [REF_NAME_ANNOTATION]: name } });

@@ -84,7 +84,7 @@ export class LayerBodies implements Disposable {
     try {
       return openBeneath(directoryFd, Buffer.from(inside));
     } catch (error) {
-      if (hasErrno(error, "ENOENT") || hasErrno(error, "ENOTDIR")) return undefined;
+      if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
       const reasons = { ELOOP: "is reached over a symbolic link", EXDEV: "lies outside of the layer" };
       for (const [errno, reason] of Object.entries(reasons))
         if (hasErrno(error, errno)) throw this.#refuse(name, reason);

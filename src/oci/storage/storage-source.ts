@@ -2,7 +2,7 @@
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import { type BlobName, type BlobReader, checkedBlob, wholeBlob } from "../blobs.ts";
 import { digestOf } from "../digest.ts";
-import { DOCUMENT_MAX_BYTES } from "../documents.ts";
+import { DOCUMENT_MAX_BYTES, describeDocument } from "../documents.ts";
 import { formatReference, type StorageReference } from "../reference.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import { manifestMediaType } from "../sources/manifest-kind.ts";
@@ -31,11 +31,7 @@ export async function openStorageSource(
   const chain = await layerChain(stores, found.image.layer);
   const manifestBytes = await readManifestBytes(found);
   const layers = new StoredLayers(found.image.id, chain);
-  const manifest = {
-    mediaType: manifestMediaType(manifestBytes, formatReference(reference)),
-    digest: digestOf(manifestBytes),
-    size: manifestBytes.length,
-  };
+  const manifest = describeDocument(manifestMediaType(manifestBytes, formatReference(reference)), manifestBytes);
   return {
     index: { schemaVersion: 2, manifests: [manifest] },
     blobs: new StoredBlobs(found, layers),

@@ -1,9 +1,9 @@
 /** A containers store on disk: its lists under their locks, and the files they name. Nothing is ever written to it. */
 import { closeSync, existsSync, openSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
 import { waitForRecordLock } from "../../platform/index.ts";
+import { readBoundedFile } from "../bounded-file.ts";
 import {
   bigDataFileName,
   readStoreImages,
@@ -55,7 +55,7 @@ export class Store {
   async bigData(part: StorePart, id: string, key: string, maxBytes: number): Promise<Uint8Array | undefined> {
     const path = join(this.root, `overlay-${part}`, id, bigDataFileName(key));
     try {
-      return await readBounded(path, maxBytes);
+      return await readBoundedFile(path, maxBytes);
     } catch (error) {
       if (hasErrno(error, "ENOENT")) return undefined;
       throw asSealrootError(error, `Cannot read container storage ${this.root}`, { path });
@@ -112,19 +112,13 @@ export class Store {
   async #readList(part: StorePart): Promise<[Uint8Array, string]> {
     const path = join(this.root, `overlay-${part}`, `${part}.json`);
     try {
-      return [await readBounded(path, STORE_LIST_MAX_BYTES), path];
+      return [await readBoundedFile(path, STORE_LIST_MAX_BYTES), path];
     } catch (error) {
       // A store that has never had any.
       if (hasErrno(error, "ENOENT")) return [Buffer.from("[]"), path];
       throw asSealrootError(error, `Cannot read container storage ${this.root}`, { path });
     }
   }
-}
-
-async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
-  const { size } = await stat(path);
-  if (size <= maxBytes) return readFile(path);
-  throw new SealrootError("unsupported", `Cannot read ${path}: it exceeds ${maxBytes} bytes`, { path });
 }
 
 /**

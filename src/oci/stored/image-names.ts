@@ -1,4 +1,4 @@
-/** Names of images as Docker and podman keep them in archives and stores. */
+/** Names of images in full, as Docker and podman keep them in archives, stores and signatures. */
 
 /**
  * The name in full: `debian` is `docker.io/library/debian:latest` (distribution/reference, "normalized named"). A digest
@@ -6,14 +6,23 @@
  */
 export function fullImageName(name: string): string {
   const [named = "", digest] = name.split("@", 2);
-  const slash = named.indexOf("/");
-  const first = named.slice(0, Math.max(slash, 0));
-  const hasHost = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
-  const rest = hasHost ? named.slice(slash + 1) : named;
-  const host = hasHost && first !== "index.docker.io" ? first : "docker.io";
-  const path = host === "docker.io" && !rest.includes("/") ? `library/${rest}` : rest;
-  if (digest !== undefined) return `${host}/${path}@${digest}`;
-  return `${host}/${path}${path.includes(":") ? "" : ":latest"}`;
+  const full = expandRepository(named);
+  if (digest !== undefined) return `${full}@${digest}`;
+  return full.includes(":", full.indexOf("/")) ? full : `${full}:latest`;
+}
+
+/**
+ * The repository in full, with whatever follows it: a first part without a dot, a colon or upper case that is not
+ * `localhost` is no host, and the host is then docker.io, where a single part is under `library/`.
+ */
+export function expandRepository(text: string): string {
+  const slash = text.indexOf("/");
+  const first = slash === -1 ? "" : text.slice(0, slash);
+  const isHost = /[.:A-Z]/.test(first) || first === "localhost";
+  if (!isHost) return `docker.io/${slash === -1 ? "library/" : ""}${text}`;
+  const host = first === "index.docker.io" ? "docker.io" : first;
+  const path = text.slice(slash + 1);
+  return host === "docker.io" && !path.includes("/") ? `docker.io/library/${path}` : `${host}/${path}`;
 }
 
 /** The name without tag and digest: `docker.io/library/debian`. */

@@ -6,31 +6,51 @@ import type { StepReporter } from "../events/index.ts";
 import { readSplitStream } from "../splitstream/index.ts";
 import type { Finding } from "./fsck-report.ts";
 import type { LinkEntry } from "./link-store.ts";
+import type { ObjectVerifier } from "./object-verifier.ts";
 import type { Repository } from "./repository.ts";
 import { streamContent } from "./stream-content.ts";
 
-/** So many bytes are hashed in one go, about 2 ms, before the workers that hash objects get their next ones. */
+/** So many bytes are hashed in one go, about 2 ms, before the answers of the worker that hashes objects are taken. */
 const TURN_BYTES = 2 << 20;
 
-export interface StreamCheckOptions {
-  /** Also reassemble streams whose content id states a digest, and compare. */
-  readonly contents: boolean;
-  /** Whether an object of that id is in the repository. */
-  readonly hasObject: (objectId: string) => boolean;
-  readonly reporter: StepReporter;
+export interface CheckedStreams {
+  readonly findings: readonly Finding[];
+  /** Streams that state the digest of their content and whose objects are all there. */
+  readonly readable: readonly LinkEntry[];
 }
 
-/** Checks the streams that the entries lead to. */
-export async function checkStreams(
+/**
+ * Checks headers and references of the streams that the entries lead to.
+ * @param hasObject whether an object of that id is in the repository
+ */
+export function checkStreams(
   repository: Repository,
   entries: readonly LinkEntry[],
-  { contents, hasObject, reporter }: StreamCheckOptions,
+  hasObject: (objectId: string) => boolean,
+): CheckedStreams {
+  const findings: Finding[] = [];
+  const readable: LinkEntry[] = [];
+  for (const entry of entries) {
+    const found = checkStreamReferences(repository, entry, hasObject);
+    findings.push(...found);
+    if (found.length === 0 && statedDigest(entry) !== undefined) readable.push(entry);
+  }
+  return { findings, readable };
+}
+
+/**
+ * Reassembles streams whose content id states a digest, and compares.
+ * @param verifier takes part in what is read of objects
+ */
+export async function checkStreamContents(
+  repository: Repository,
+  entries: readonly LinkEntry[],
+  verifier: ObjectVerifier | undefined,
+  reporter: StepReporter,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [index, entry] of entries.entries()) {
-    const references = checkStreamReferences(repository, entry, hasObject);
-    findings.push(...references);
-    if (contents && references.length === 0) findings.push(...(await checkStreamContent(repository, entry)));
+    findings.push(...(await checkStreamContent(repository, entry, verifier)));
     reporter.progress(index + 1, entries.length, "items");
   }
   return findings;
@@ -62,14 +82,20 @@ function checkStreamReferences(
 }
 
 /** A content id that ends in `sha256:<hex>` states the digest of what the stream stands for (spec/oci.md 1). */
-async function checkStreamContent(repository: Repository, { entry, objectId }: LinkEntry): Promise<Finding[]> {
-  const path = `streams/${entry}`;
-  const stated = /-sha256:([0-9a-f]{64})$/.exec(entry)?.[1];
-  if (stated === undefined) return [];
+function statedDigest({ entry }: LinkEntry): string | undefined {
+  return /-sha256:([0-9a-f]{64})$/.exec(entry)?.[1];
+}
+
+async function checkStreamContent(
+  repository: Repository,
+  link: LinkEntry,
+  verifier: ObjectVerifier | undefined,
+): Promise<Finding[]> {
+  const path = `streams/${link.entry}`;
   const hash = createHash("sha256");
   try {
     let sinceTurnBytes = 0;
-    for await (const piece of streamContent(repository, objectId)) {
+    for await (const piece of streamContent(repository, link.objectId, verifier)) {
       hash.update(piece);
       sinceTurnBytes += piece.length;
       if (sinceTurnBytes < TURN_BYTES) continue;
@@ -81,5 +107,7 @@ async function checkStreamContent(repository: Repository, { entry, objectId }: L
     return [{ kind: "stream-read-failed", path, detail: reasonOf(error) }];
   }
   const actual = hash.digest("hex");
-  return actual === stated ? [] : [{ kind: "stream-content-mismatch", path, detail: `content is sha256:${actual}` }];
+  return actual === statedDigest(link)
+    ? []
+    : [{ kind: "stream-content-mismatch", path, detail: `content is sha256:${actual}` }];
 }

@@ -1,12 +1,12 @@
 /** Checking a whole repository (spec/repository.md 7). */
-import { relative } from "node:path";
 import { reasonOf } from "../errors/index.ts";
-import { type EventSink, runStep, type StepReporter, silent } from "../events/index.ts";
+import { type EventSink, runStep, silent } from "../events/index.ts";
+import { checkContents } from "./fsck-contents.ts";
 import { checkImages } from "./fsck-images.ts";
 import { findLeftovers } from "./fsck-leftovers.ts";
 import { type CheckedLinks, checkLinks } from "./fsck-links.ts";
+import { listObjects } from "./fsck-objects.ts";
 import type { Finding, FsckReport } from "./fsck-report.ts";
-import { checkStreams } from "./fsck-streams.ts";
 import { META_FILE } from "./names.ts";
 import { readMeta } from "./open.ts";
 import type { Repository } from "./repository.ts";
@@ -19,9 +19,6 @@ export interface FsckOptions {
   readonly events?: EventSink;
 }
 
-/** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
-const BATCH_OBJECTS = 64;
-
 /** Checks everything and changes nothing. Objects are hashed in parallel. */
 export async function checkRepository(repository: Repository, options: FsckOptions = {}): Promise<FsckReport> {
   const events = options.events ?? silent;
@@ -29,26 +26,20 @@ export async function checkRepository(repository: Repository, options: FsckOptio
   const streamLinks = checkLinks(repository.path, "streams", repository.algorithm);
   const listing = listObjects(repository);
   const hasObject = (objectId: string) => listing.objectIds.has(objectId);
-  // Workers hash the objects while this thread reassembles the streams.
-  const [objects, streamFindings] = await Promise.all([
-    options.metadataOnly === true || options.withoutObjects === true
-      ? { checked: 0, findings: [] }
-      : runStep(events, "check objects", (reporter) => checkAllObjects(repository, listing, reporter)),
-    runStep(events, "check streams", (reporter) =>
-      checkStreams(repository, streamLinks.entries, { contents: options.metadataOnly !== true, hasObject, reporter }),
-    ),
-  ]);
+  const contents = await checkContents(repository, streamLinks.entries, listing.objectIds, options);
   const imageLinks = checkLinks(repository.path, "images", repository.algorithm);
   const imageFindings = await runStep(events, "check images", () =>
     checkImages(repository, imageLinks.entries, hasObject),
   );
-  const streams = [...streamLinks.findings, ...streamFindings].sort(byPath);
+  const withObjects = options.metadataOnly !== true && options.withoutObjects !== true;
+  const objects = withObjects ? [...listing.findings, ...contents.objects].sort(byPath) : [];
+  const streams = [...streamLinks.findings, ...contents.streams].sort(byPath);
   const images = [...imageLinks.findings, ...imageFindings].sort(byPath);
-  const errors = [...metadata, ...objects.findings, ...streams, ...images];
+  const errors = [...metadata, ...objects, ...streams, ...images];
   return {
     metadata: metadata.length === 0 ? "ok" : "error",
-    objectsChecked: objects.checked,
-    objectsCorrupted: objects.findings.length,
+    objectsChecked: withObjects ? listing.objectIds.size + listing.findings.length : 0,
+    objectsCorrupted: objects.length,
     ...countLinks("streams", streamLinks, streams),
     ...countLinks("images", imageLinks, images),
     brokenLinks: errors.filter(({ kind }) => kind === "broken-symlink").length,
@@ -85,56 +76,6 @@ function checkMeta(repository: Repository): Finding[] {
   } catch (error) {
     return [{ kind: "metadata-parse-failed", path: META_FILE, detail: reasonOf(error) }];
   }
-}
-
-interface ObjectListing {
-  /** A look here costs a fiftieth of one at the file system, and images name every object. */
-  readonly objectIds: ReadonlySet<string>;
-  readonly findings: readonly Finding[];
-}
-
-function listObjects(repository: Repository): ObjectListing {
-  const objectIds = new Set<string>();
-  const findings: Finding[] = [];
-  for (const { objectId, path, kind } of repository.objects.entries()) {
-    if (objectId !== undefined && kind === "file") objectIds.add(objectId);
-    else findings.push({ kind: "object-invalid-name", path: relative(repository.path, path) });
-  }
-  return { objectIds, findings };
-}
-
-async function checkAllObjects(
-  repository: Repository,
-  listing: ObjectListing,
-  reporter: StepReporter,
-): Promise<{ checked: number; findings: Finding[] }> {
-  const findings = [...listing.findings];
-  const underWay = new Set<Promise<void>>();
-  let done = 0;
-  const send = (objectIds: readonly string[]) => {
-    const request = { kind: "check-objects", settings: repository.objects.settings, objectIds } as const;
-    const answer: Promise<void> = repository.workers.run(request).then((response) => {
-      underWay.delete(answer);
-      done += objectIds.length;
-      reporter.progress(done, listing.objectIds.size, "items");
-      if (response.kind !== "checked") return;
-      for (const [index, fault] of response.faults) {
-        findings.push({ ...fault, path: relative(repository.path, repository.objects.path(objectIds[index] ?? "")) });
-      }
-    });
-    underWay.add(answer);
-  };
-  let batch: string[] = [];
-  for (const objectId of listing.objectIds) {
-    batch.push(objectId);
-    if (batch.length < BATCH_OBJECTS) continue;
-    send(batch);
-    batch = [];
-    if (underWay.size >= 4 * repository.workers.size) await Promise.race(underWay);
-  }
-  if (batch.length > 0) send(batch);
-  await Promise.all(underWay);
-  return { checked: listing.objectIds.size + listing.findings.length, findings: findings.sort(byPath) };
 }
 
 function byPath(a: Finding, b: Finding): number {

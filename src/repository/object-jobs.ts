@@ -8,6 +8,7 @@ import { ObjectDraft, storeObject } from "./object-draft.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import { type ScanFilesRequest, type ScanFilesResponse, scanFiles } from "./scan-files.ts";
 import { type TakeFileRequest, takeFile } from "./take-file.ts";
+import { type VerifyPiecesRequest, type VerifyPiecesResponse, verifyPieces } from "./verify-pieces.ts";
 
 /** Many small objects at once: their bytes one after the other, and their lengths. */
 export interface StoreBatchRequest {
@@ -34,7 +35,8 @@ export type ObjectRequest =
   | ScanFilesRequest
   | CheckObjectsRequest
   | DigestContentsRequest
-  | TakeFileRequest;
+  | TakeFileRequest
+  | VerifyPiecesRequest;
 
 export interface StoredResponse {
   readonly kind: "stored";
@@ -47,6 +49,7 @@ export type ObjectResponse =
   | ScanFilesResponse
   | CheckObjectsResponse
   | DigestContentsResponse
+  | VerifyPiecesResponse
   | { readonly kind: "done" };
 
 const drafts = new Map<number, ObjectDraft>();
@@ -66,6 +69,8 @@ export function handleObjectRequest(request: ObjectRequest): ObjectResponse {
       return digestContents(request);
     case "take-file":
       return takeFile(request);
+    case "verify-pieces":
+      return verifyPieces(request);
   }
 }
 

@@ -20,6 +20,8 @@ export interface OpenObject extends Disposable {
   bytes(): Buffer;
   /** The bytes `start..end` (half-open, inside the object). */
   range(start: number, end: number): Buffer;
+  /** Fills `target` with the bytes from `start` on, all of which are inside the object. */
+  readInto(target: Uint8Array, start: number): void;
   /**
    * The bytes in pieces, each valid until the next is asked for.
    * @param buffer for reading, the largest piece; absent: of up to 1 MiB, made for this object
@@ -80,28 +82,11 @@ class ObjectFile implements OpenObject {
 
   range(start: number, end: number): Buffer {
     const target = Buffer.allocUnsafe(end - start);
-    this.#fill(target, start);
+    this.readInto(target, start);
     return target;
   }
 
-  *chunks(buffer = Buffer.allocUnsafe(Math.min(OBJECT_CHUNK_BYTES, this.sizeBytes))): Generator<Buffer> {
-    for (let at = 0; at < this.sizeBytes; at += buffer.length) {
-      const chunk = buffer.subarray(0, Math.min(buffer.length, this.sizeBytes - at));
-      this.#fill(chunk, at);
-      yield chunk;
-    }
-  }
-
-  close(): void {
-    if (this.#open) closeSync(this.fd);
-    this.#open = false;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  #fill(target: Buffer, start: number): void {
+  readInto(target: Uint8Array, start: number): void {
     for (let at = 0; at < target.length; ) {
       let length: number;
       try {
@@ -117,5 +102,22 @@ class ObjectFile implements OpenObject {
       }
       at += length;
     }
+  }
+
+  *chunks(buffer = Buffer.allocUnsafe(Math.min(OBJECT_CHUNK_BYTES, this.sizeBytes))): Generator<Buffer> {
+    for (let at = 0; at < this.sizeBytes; at += buffer.length) {
+      const chunk = buffer.subarray(0, Math.min(buffer.length, this.sizeBytes - at));
+      this.readInto(chunk, at);
+      yield chunk;
+    }
+  }
+
+  close(): void {
+    if (this.#open) closeSync(this.fd);
+    this.#open = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }

@@ -1,17 +1,28 @@
 /** The bytes that a stream stands for. */
 import { corrupt } from "../errors/index.ts";
 import { readSplitStream, streamParts } from "../splitstream/index.ts";
-import { OBJECT_CHUNK_BYTES } from "./object-reader.ts";
+import { OBJECT_CHUNK_BYTES, type OpenObject } from "./object-reader.ts";
 import type { Repository } from "./repository.ts";
+
+/** Something that has more to do with the bytes of an object than to hand them on. */
+export interface ObjectChunksReader {
+  /** As {@link OpenObject.chunks}. */
+  chunksOf(object: OpenObject): AsyncIterable<Uint8Array>;
+}
 
 /**
  * Reassembles a stream: inline bytes and the contents of its objects, in order. Each piece is valid until the next is
  * asked for. Memory is the stream as it is stored plus about 1 MiB.
  *
  * @param streamId object id of the split stream
+ * @param reader reads the objects; absent: nobody else needs their bytes
  * @throws SealrootError `corrupt` when it is damaged or not as long as its header says; `not-found` for a missing object
  */
-export async function* streamContent(repository: Repository, streamId: string): AsyncGenerator<Uint8Array> {
+export async function* streamContent(
+  repository: Repository,
+  streamId: string,
+  reader?: ObjectChunksReader,
+): AsyncGenerator<Uint8Array> {
   const stream = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
   // One for all objects: fresh memory for each would cost as much as reading it.
   const buffer = Buffer.allocUnsafe(OBJECT_CHUNK_BYTES);
@@ -29,7 +40,7 @@ export async function* streamContent(repository: Repository, streamId: string): 
     }
     using object = repository.objects.open(part.objectId);
     count(object.sizeBytes);
-    yield* object.chunks(buffer);
+    yield* reader === undefined ? object.chunks(buffer) : reader.chunksOf(object);
   }
   if (sizeBytes !== stream.sizeBytes) throw otherLength(streamId, String(sizeBytes), stream.sizeBytes);
 }

@@ -14,6 +14,21 @@ import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
 
 const ROOT = "sealroot";
 
+/** What writeFileAtomically() calls a file of ours until it is complete. */
+const TEMPORARY_NAME = /^\.[0-9a-f]{64,128}\.[0-9a-f]{12}$/;
+
+/** Files that writers who were killed left behind, relative to the repository. No link is followed. */
+export function derivedTemporaries(repositoryPath: string): string[] {
+  const directoriesIn = (relative: string) =>
+    sortedEntries(join(repositoryPath, relative)).filter((entry) => entry.isDirectory());
+  if (!directoriesIn(".").some(({ name }) => name === ROOT)) return [];
+  return directoriesIn(ROOT).flatMap((kind) => {
+    const directory = join(ROOT, kind.name);
+    const files = sortedEntries(join(repositoryPath, directory)).filter((entry) => entry.isFile());
+    return files.flatMap(({ name }) => (TEMPORARY_NAME.test(name) ? [join(directory, name)] : []));
+  });
+}
+
 /** What derived files need of their repository. */
 export interface DerivedFilesContext {
   readonly path: string;

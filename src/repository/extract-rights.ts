@@ -11,6 +11,7 @@ export interface PrivilegedParts {
   readonly xattrs: number;
 }
 
+/** True for what only root can make with mknod(2). */
 export function isDevice(node: TreeNode): boolean {
   return node.kind === "character-device" || node.kind === "block-device";
 }
@@ -33,6 +34,7 @@ export function privilegedParts(
   return counts;
 }
 
+/** True for an attribute that the owner of a file may set (xattr(7)). */
 export function isUserXattr(name: string): boolean {
   return name.startsWith("user.");
 }

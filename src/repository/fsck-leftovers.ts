@@ -1,4 +1,5 @@
 /** Temporary names that processes left behind (spec/repository.md 1, 6). */
+import { derivedTemporaries } from "./derived-files.ts";
 import type { Finding } from "./fsck-report.ts";
 import { TEMPORARY_LINK_PREFIX } from "./link-store.ts";
 import { TEMPORARY_META_PREFIX } from "./meta-file.ts";
@@ -14,7 +15,8 @@ export function findLeftovers(repository: Repository): Finding[] {
   const inObjects = namesOfFiles(repository.objects.settings.directory).filter((name) =>
     name.startsWith(TEMPORARY_OBJECT_PREFIX),
   );
-  const paths = [...inRoot, ...inObjects.map((name) => `objects/${name}`)].sort();
+  const inOwn = derivedTemporaries(repository.path);
+  const paths = [...inRoot, ...inObjects.map((name) => `objects/${name}`), ...inOwn].sort();
   return paths.map((path) => ({ kind: "leftover", path }));
 }
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryDirectory } from "../../src/platform/index.ts";
-import { initRepository } from "../../src/repository/index.ts";
+import { checkRepository, collectGarbage, initRepository } from "../../src/repository/index.ts";
 
 const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;
 const ID = "ab".repeat(32);
@@ -68,4 +68,20 @@ test("contents are hashed in batches; objects that are not there are left out", 
     bodies.reduce((sum, { length }) => sum + length, 1),
   );
   assert.ok(done.length > 2);
+});
+
+test("what a killed writer left behind is collected, a link to elsewhere is not followed", async () => {
+  using directory = temporaryDirectory();
+  using repository = (await initRepository(join(directory.path, "r"), INSECURE)).repository;
+  repository.derivedFiles("kind").write(ID, Buffer.from("one"));
+  const leftover = `sealroot/kind/.${OTHER_ID}.0123456789ab`;
+  writeFileSync(join(repository.path, leftover), "half");
+  const elsewhere = join(directory.path, "elsewhere");
+  mkdirSync(elsewhere);
+  writeFileSync(join(elsewhere, `.${OTHER_ID}.0123456789ab`), "not ours");
+  symlinkSync(elsewhere, join(repository.path, "sealroot/link"));
+  assert.deepEqual((await checkRepository(repository)).leftovers, [{ kind: "leftover", path: leftover }]);
+  await collectGarbage(repository);
+  assert.deepEqual(readdirSync(join(repository.path, "sealroot/kind")), [ID]);
+  assert.equal(readdirSync(elsewhere).length, 1);
 });

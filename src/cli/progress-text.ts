@@ -1,4 +1,5 @@
 /** Events and steps in words, for terminals and logs. */
+import { oneLine } from "../errors/index.ts";
 import type { Subtask, WorkEvent } from "../events/index.ts";
 import type { RunningStep } from "./progress-state.ts";
 import { formatBytes, formatDuration } from "./table.ts";
@@ -9,10 +10,15 @@ export function settledLine(event: WorkEvent): string | undefined {
     case "step-finished":
       return `  ${event.step}  ${formatDuration(event.durationMs)}`;
     case "message":
-      return event.level === "warning" ? `warning: ${event.text}` : `  ${event.text}`;
+      return messageLine(event);
     default:
       return undefined;
   }
+}
+
+/** What a message says, on one line: parts of it may be a stranger's. */
+export function messageLine({ level, text }: WorkEvent & { readonly type: "message" }): string {
+  return level === "warning" ? `warning: ${oneLine(text)}` : `  ${oneLine(text)}`;
 }
 
 /** How far something is: `43 % of 293.0 MB`, or the bare quantity where the whole is unknown. */

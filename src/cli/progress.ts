@@ -2,6 +2,7 @@
 import type { EventSink } from "../events/index.ts";
 import { barView } from "./progress-bar.ts";
 import { plainView } from "./progress-plain.ts";
+import { messageLine } from "./progress-text.ts";
 import type { ProgressTarget, ProgressView } from "./progress-view.ts";
 
 export const PROGRESS_MODES = ["auto", "bar", "plain", "json", "none"] as const;
@@ -25,6 +26,6 @@ export function progressView(mode: ProgressMode, target: ProgressTarget): Progre
 
 function warningsOnly(target: ProgressTarget): EventSink {
   return (event) => {
-    if (event.type === "message" && event.level === "warning") target.write(`warning: ${event.text}\n`);
+    if (event.type === "message" && event.level === "warning") target.write(`${messageLine(event)}\n`);
   };
 }

@@ -1,4 +1,5 @@
 /** Text tables and quantities as people read them. */
+import { oneLine } from "../errors/index.ts";
 
 /**
  * Columns aligned with two spaces between; the last column is not padded. Numbers are given right-aligned by marking
@@ -9,12 +10,14 @@
  */
 export function textTable(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
   const widths: number[] = [];
-  for (const row of rows) {
+  // A cell may be a stranger's word.
+  const lines = rows.map((row) => row.map(oneLine));
+  for (const row of lines) {
     row.forEach((cell, column) => {
       widths[column] = Math.max(widths[column] ?? 0, cell.length);
     });
   }
-  return rows.map((row) =>
+  return lines.map((row) =>
     row
       .map((cell, column) => {
         const width = widths[column] ?? 0;

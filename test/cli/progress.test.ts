@@ -195,3 +195,20 @@ test("--progress-fd takes no standard stream", () => {
     assert.throws(() => parseProgressFd(bad), { code: "usage" }, bad);
   }
 });
+
+test("what strangers wrote stays on its line, in tables and in messages", async () => {
+  assert.deepEqual(
+    textTable([
+      ["NAME", "REFS"],
+      ["a\u001b[2J\nb", "1"],
+    ]),
+    ["NAME           REFS", "a\\u001b[2J\\nb  1"],
+  );
+  for (const mode of ["plain", "none"] as const) {
+    const log = target(false);
+    const view = progressView(mode, log);
+    view.sink({ type: "message", level: "warning", text: "registry says: \u001b]0;x\u0007\nok" });
+    view.close();
+    assert.deepEqual(log.written, ["warning: registry says: \\u001b]0;x\\u0007\\nok\n"]);
+  }
+});

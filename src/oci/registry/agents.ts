@@ -23,6 +23,7 @@ export function isLoopback(host: string): boolean {
   return name === "localhost" || name === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 
+/** The agents of one client, each made when its host is first asked. */
 export class Agents {
   readonly #options: AgentOptions;
   readonly #agents = new Map<string, Promise<HttpAgent | HttpsAgent>>();

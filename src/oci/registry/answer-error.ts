@@ -45,7 +45,8 @@ export async function refusalOf(response: HttpResponse, action: string): Promise
   const { status } = response;
   const text = await boundedText(response);
   const problems = problemsIn(text);
-  const said = problems.length > 0 ? saidText(problems.map(sentence).join("; ")) : plainText(response, text);
+  const said =
+    problems.length > 0 ? problems.map(sentence).join("; ").slice(0, SAID_MAX_CHARACTERS) : plainText(response, text);
   const hint = HINT_OF_STATUS[status];
   const error = new SealrootError(
     CODE_OF_STATUS[status] ?? "failed",
@@ -81,14 +82,6 @@ function problemsIn(text: string): RegistryProblem[] {
   });
 }
 
-/** What a stranger says, on one line: a terminal must not take any of it for a command. */
-export function saidText(text: string, maxCharacters = SAID_MAX_CHARACTERS): string {
-  return text
-    .replace(/\p{Cc}+/gu, " ")
-    .trim()
-    .slice(0, maxCharacters);
-}
-
 function sentence({ code, message }: RegistryProblem): string {
   return message === "" ? code : message;
 }
@@ -96,5 +89,5 @@ function sentence({ code, message }: RegistryProblem): string {
 /** Proxies answer with HTML pages, which tell a user nothing. */
 function plainText(response: HttpResponse, text: string): string {
   if (/html/i.test(response.headers["content-type"] ?? "") || /^\s*</.test(text)) return "";
-  return saidText(text, PLAIN_MAX_CHARACTERS);
+  return text.trim().slice(0, PLAIN_MAX_CHARACTERS);
 }

@@ -20,6 +20,7 @@ export interface Authorization {
   readonly isFresh: boolean;
 }
 
+/** What one client knows about logging in to one repository. */
 export class Authorizer {
   readonly #http: HttpClient;
   readonly #findCredentials: () => Promise<Credentials | undefined>;

@@ -3,6 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 
 const LINE_MAX_BYTES = 8192;
 
+/** Reads from an iterator of parts; what is not read stays with the iterator, to be ended by the caller. */
 export class ByteStream {
   readonly #parts: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);

@@ -2,7 +2,6 @@
 import * as v from "valibot";
 import { SealrootError } from "../../errors/index.ts";
 import { runTool } from "../../platform/index.ts";
-import { saidText } from "./answer-error.ts";
 import { parseJson } from "./lenient-json.ts";
 import type { Credentials } from "./options.ts";
 
@@ -35,7 +34,7 @@ export async function askCredentialHelper(name: string, host: string): Promise<C
   const text = stdout.toString("utf8");
   if (exitCode === 1) {
     if (NOT_FOUND.test(text) || NOT_FOUND.test(stderr)) return undefined;
-    const said = saidText(text.trim() || stderr, 200);
+    const said = (text.trim() || stderr.trim()).slice(0, 200);
     throw new SealrootError("failed", `Cannot get credentials for ${host}: ${program}: ${said}`, { path: program });
   }
   const answer = v.safeParse(answerSchema, parseJson(text));

@@ -2,7 +2,6 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, silent } from "../../events/index.ts";
 import { Agents } from "./agents.ts";
-import { saidText } from "./answer-error.ts";
 import { type HostPaths, hostPaths } from "./host-paths.ts";
 import { type HttpRequest, sendOnce } from "./http-request.ts";
 import type { HttpResponse } from "./http-response.ts";
@@ -22,6 +21,8 @@ export interface ClientRequest extends HttpRequest {
    * was done. By default those that RFC 9110 section 9.2.2 calls idempotent may be repeated.
    */
   readonly repeatable?: boolean;
+  /** True for a body that logs in: like the header Authorization it must not reach another host. */
+  readonly isLogin?: boolean;
 }
 
 export interface HttpClientOptions extends RegistryOptions {
@@ -29,6 +30,7 @@ export interface HttpClientOptions extends RegistryOptions {
   isInsecure(host: string): boolean;
 }
 
+/** Sends requests to any host; credentials are the caller's, and reach no host but the one they are sent to. */
 export class HttpClient {
   readonly limits: RegistryLimits;
   readonly events: EventSink;
@@ -102,6 +104,7 @@ export class HttpClient {
       if (target === undefined) return response;
       response.discard();
       refuseDowngrade(current.url.origin, target, this.#isInsecure(current.url.host));
+      if (request.isLogin === true && target.origin !== current.url.origin) throw loginLedAway(current.url, target);
       current = redirected(current, target);
     }
     const what = `Cannot fetch ${request.url.origin}${request.url.pathname}: more than ${REDIRECTS_MAX} redirects`;
@@ -115,7 +118,7 @@ export class HttpClient {
       const said = /^299\s+\S+\s+"((?:[^"\\]|\\.)*)"/.exec(text)?.[1]?.replace(/\\(.)/g, "$1");
       if (said === undefined || this.#warnings.has(said)) continue;
       this.#warnings.add(said);
-      this.events({ type: "message", level: "warning", text: `${response.url.host} says: ${saidText(said)}` });
+      this.events({ type: "message", level: "warning", text: `${response.url.host} says: ${said}` });
     }
   }
 
@@ -136,6 +139,11 @@ export function refuseDowngrade(origin: string, target: URL, isInsecure: boolean
     path: origin,
     hint: "the registry is set up wrongly; --tls-verify=false accepts it",
   });
+}
+
+function loginLedAway(from: URL, target: URL): SealrootError {
+  const what = `Cannot log in at ${from.origin}: it leads to ${target.origin}, which is not for the token`;
+  return new SealrootError("no-access", what, { path: from.host });
 }
 
 function redirectTarget(request: HttpRequest, response: HttpResponse): URL | undefined {

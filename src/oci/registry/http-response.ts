@@ -41,6 +41,7 @@ export async function wholeBody(
 /** Bodies up to this size are read to their end when discarded, so that their connection can serve again. */
 const DRAINED_BYTES_MAX = 64 * 1024;
 
+/** The answer whose head has come. */
 export function httpResponse(message: IncomingMessage, url: URL, limits: RegistryLimits): HttpResponse {
   return {
     status: message.statusCode ?? 0,

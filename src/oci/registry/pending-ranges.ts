@@ -9,6 +9,7 @@ interface Pending {
   readonly end: number;
 }
 
+/** The ranges of one blob that were asked for, and how much of each is still missing. */
 export class PendingRanges {
   #pending: Pending[];
 

@@ -26,6 +26,7 @@ const TOO_MANY_RANGES = [400, 414, 431];
 const PROGRESS_BYTES = 1 << 20;
 const PROGRESS_SHARE = 1 / 20;
 
+/** The blobs of one repository. */
 export class RegistryBlobs implements BlobReader {
   readonly #client: RegistryClient;
 

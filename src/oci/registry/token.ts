@@ -28,10 +28,12 @@ const answerSchema = v.looseObject({
   expires_in: v.optional(v.number()),
 });
 
+/** The value of the header Authorization (RFC 7617 section 2). */
 export function basicAuthorization(userName: string, password: string): string {
   return `Basic ${Buffer.from(`${userName}:${password}`, "utf8").toString("base64")}`;
 }
 
+/** True when the token shall not be used any more. */
 export function isExpired(token: Token): boolean {
   return performance.now() > token.expiresMs - SPARE_MS;
 }
@@ -90,7 +92,7 @@ function identityRequest(
   // Of a form there is one scope only, a list with spaces (RFC 6749 section 3.3).
   form.append("scope", scopes.join(" "));
   const headers = { "content-type": "application/x-www-form-urlencoded" };
-  return { method: "POST", url, headers, body: Buffer.from(form.toString()), repeatable: true };
+  return { method: "POST", url, headers, body: Buffer.from(form.toString()), repeatable: true, isLogin: true };
 }
 
 async function readToken(response: HttpResponse): Promise<Token> {

@@ -240,6 +240,29 @@ test("what a registry says reaches a terminal on one line, and without its comma
     response.end(JSON.stringify({ errors: [{ code: "DENIED", message }] }));
   };
   await withClient(async (client) => {
-    await assert.rejects(get(client), { message: /^Cannot read: \S+ answered with status 403: no ]0;title x{988}$/ });
+    await assert.rejects(get(client), {
+      message: /^Cannot read: \S+ answered with status 403: no\\u001b]0;title\\u0007\\r\\nx{986}$/,
+    });
   });
+});
+
+test("an identity token does not follow a redirect to another host", async () => {
+  let led = 0;
+  const other = await startServer((_, response) => {
+    led++;
+    response.end(ISSUED);
+  });
+  answer = (_, response, url) => {
+    if (url.pathname !== "/token") return challenge(response);
+    response.writeHead(307, { location: `http://${other.host}/token` }).end();
+  };
+  await withClient(
+    async (client) => {
+      const refusal = { code: "no-access", message: /: it leads to http:\/\/127\S+, which is not for the token$/ };
+      await assert.rejects(get(client), refusal);
+    },
+    { type: "identity-token", token: "secret" },
+  );
+  assert.equal(led, 0);
+  await other.stop();
 });

@@ -1,11 +1,9 @@
-/** The blobs of an OCI layout: files named by the digest of their content (OCI image specification, image-layout.md). */
-import { createHash, randomBytes } from "node:crypto";
-import { constants, createReadStream, existsSync } from "node:fs";
-import { copyFile, type FileHandle, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+/** Blobs: bytes named by the digest of their content, and reading them so that the name is right. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
-import { syncDirectory } from "../platform/index.ts";
-import { DIGEST_ALGORITHMS, DigestCheck, splitDigest } from "./digest.ts";
+import { DigestCheck } from "./digest.ts";
 import { type Descriptor, DOCUMENT_MAX_BYTES } from "./documents.ts";
 
 /** Size of the pieces in which blobs are read. */
@@ -129,101 +127,6 @@ export async function wholeBlob(reader: BlobReader, blob: BlobName): Promise<Uin
   return Buffer.concat(parts);
 }
 
-/** The blobs of a layout directory. */
-export class BlobStore implements BlobReader {
-  /** The layout's directory. */
-  readonly directory: string;
-
-  constructor(directory: string) {
-    this.directory = directory;
-  }
-
-  /** The file that holds the blob, present or not. */
-  pathOf(digest: string): string {
-    const { algorithm, hex } = splitDigest(digest);
-    return join(this.directory, "blobs", algorithm, hex);
-  }
-
-  read(blob: BlobName): AsyncGenerator<Uint8Array> {
-    return checkedBlobFile(this.pathOf(blob.digest), blob);
-  }
-
-  readWhole(blob: BlobName): Promise<Uint8Array> {
-    return wholeBlob(this, blob);
-  }
-
-  /**
-   * Writes a blob under its digest; nothing gets the final name before it is whole.
-   *
-   * @param expected what the blob must turn out to be; without it any bytes are taken, under their sha256 digest
-   * @throws SealrootError `corrupt` when the bytes are others than expected
-   */
-  async put(source: Uint8Array | AsyncIterable<Uint8Array>, expected?: BlobName): Promise<BlobInfo> {
-    return this.#intoPlace(async (file) => {
-      const measured = measuredParts(source instanceof Uint8Array ? [source] : source, expected);
-      for await (const part of measured.parts) await writeAll(file, part);
-      return measured.result();
-    });
-  }
-
-  /**
-   * Takes over a blob of another layout: by hard link where that works, else as a copy (sharing extents where the file
-   * system can). The digest is checked, as a name is given here; what has the name already is replaced.
-   */
-  async copyFrom(other: BlobStore, blob: BlobName): Promise<void> {
-    const [source, target, temporary] = [other.pathOf(blob.digest), this.pathOf(blob.digest), this.#temporaryPath()];
-    for await (const _ of other.read(blob));
-    try {
-      await mkdir(dirname(target), { recursive: true });
-      await link(source, temporary).catch(() => copyDurably(source, temporary));
-      await rename(temporary, target);
-    } catch (error) {
-      throw asSealrootError(error, "Cannot copy blob", { path: target });
-    } finally {
-      // Still there when both names were one file already (rename(2)).
-      await rm(temporary, { force: true });
-    }
-  }
-
-  /** Makes the names of all blobs durable: to be done before anything refers to them. */
-  sync(): void {
-    const directory = join(this.directory, "blobs");
-    for (const algorithm of DIGEST_ALGORITHMS) {
-      const path = join(directory, algorithm);
-      if (existsSync(path)) syncDirectory(path);
-    }
-    syncDirectory(directory);
-  }
-
-  /** True when there is a file of that name and length. */
-  async has(blob: BlobName): Promise<boolean> {
-    return isFileOfSize(this.pathOf(blob.digest), blob.size);
-  }
-
-  async #intoPlace(write: (file: FileHandle) => Promise<BlobInfo>): Promise<BlobInfo> {
-    const temporary = this.#temporaryPath();
-    await mkdir(dirname(temporary), { recursive: true });
-    const file = await open(temporary, "wx", 0o644);
-    try {
-      const info = await write(file);
-      await file.sync();
-      await file.close();
-      const path = this.pathOf(info.digest);
-      await mkdir(dirname(path), { recursive: true });
-      await rename(temporary, path);
-      return info;
-    } catch (error) {
-      await file.close().catch(() => {});
-      await rm(temporary, { force: true });
-      throw asSealrootError(error, "Cannot write blob", { path: this.directory });
-    }
-  }
-
-  #temporaryPath(): string {
-    return join(this.directory, "blobs", `.tmp-blob-${randomBytes(9).toString("hex")}`);
-  }
-}
-
 /** True when there is a file of that length. @throws SealrootError when it cannot be told */
 export async function isFileOfSize(path: string, sizeBytes: number): Promise<boolean> {
   try {
@@ -232,21 +135,6 @@ export async function isFileOfSize(path: string, sizeBytes: number): Promise<boo
     if (hasErrno(error, "ENOENT")) return false;
     throw asSealrootError(error, "Cannot look for blob", { path });
   }
-}
-
-async function copyDurably(source: string, target: string): Promise<void> {
-  await copyFile(source, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-  const file = await open(target, "r");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function writeAll(file: FileHandle, part: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < part.length) written += (await file.write(part, written)).bytesWritten;
 }
 
 /** The error for a blob of another length than its descriptor says. */

@@ -10,7 +10,7 @@
  * A store: may read and write files and talk to registries, and import repository/ and the format rooms. Prints nothing.
  * @module
  */
-export { type BlobName, BlobStore } from "./blobs.ts";
+export type { BlobName } from "./blobs.ts";
 export { digestOf, isDigest } from "./digest.ts";
 export {
   type Descriptor,
@@ -23,6 +23,7 @@ export {
   readIndex,
   readManifest,
 } from "./documents.ts";
+export { BlobStore } from "./layout/blob-store.ts";
 export { putLayer, type WrittenLayer } from "./layout/layer-writer.ts";
 export { OciLayout } from "./layout/layout.ts";
 export { layerCompression, MEDIA_TYPE } from "./media-types.ts";

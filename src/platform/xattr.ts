@@ -44,10 +44,12 @@ export function readOpenXattrs(fd: number): Map<ByteString, Uint8Array> {
   return readAll("flistxattr", "fgetxattr", fd, undefined);
 }
 
+/** Sets an attribute, new or not. */
 export function setXattr(path: FilePath, name: ByteString, value: Uint8Array): void {
   callLibc("lsetxattr", path, cString(path), cString(Buffer.from(name, "latin1")), value, value.length, 0);
 }
 
+/** Removes an attribute. @throws Error with code ENODATA when there is none */
 export function removeXattr(path: FilePath, name: ByteString): void {
   callLibc("lremovexattr", path, cString(path), cString(Buffer.from(name, "latin1")));
 }

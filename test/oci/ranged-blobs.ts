@@ -1,6 +1,7 @@
 /** A layout whose blobs are served in parts, as a registry does, and what was asked of it. */
 import { readFileSync } from "node:fs";
-import { type BlobName, type BlobReader, BlobStore, type ByteRange, type RangePiece } from "../../src/oci/blobs.ts";
+import type { BlobName, BlobReader, ByteRange, RangePiece } from "../../src/oci/blobs.ts";
+import { BlobStore } from "../../src/oci/layout/blob-store.ts";
 
 export interface RangedOptions {
   /** Pieces of this size, whatever the ranges. */

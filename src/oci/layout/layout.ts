@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { syncDirectory } from "../../platform/index.ts";
-import { type BlobInfo, BlobStore } from "../blobs.ts";
+import type { BlobInfo } from "../blobs.ts";
 import { readBoundedFile } from "../bounded-file.ts";
 import {
   type Descriptor,
@@ -17,6 +17,7 @@ import {
   readIndex,
 } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
+import { BlobStore } from "./blob-store.ts";
 import { entryNamed, REF_NAME_ANNOTATION } from "./ref-name.ts";
 
 const LAYOUT_FILE = "oci-layout";
@@ -24,6 +25,7 @@ const LAYOUT_FILE_MAX_BYTES = 64 << 10;
 const INDEX_FILE = "index.json";
 const LAYOUT_CONTENT = { imageLayoutVersion: "1.0.0" };
 
+/** A layout on disk: its blobs, and the index.json that names its images. */
 export class OciLayout {
   readonly directory: string;
   readonly blobs: BlobStore;

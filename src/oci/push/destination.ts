@@ -1,6 +1,7 @@
 /** Where images go: one shape for layouts, archives, directories and registries. */
-import type { BlobInfo, BlobName, BlobStore } from "../blobs.ts";
+import type { BlobInfo, BlobName } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
+import type { BlobStore } from "../layout/blob-store.ts";
 
 /** The bytes of a blob to be stored. */
 export interface BlobContent {

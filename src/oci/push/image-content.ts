@@ -1,6 +1,6 @@
 /** What is written of one image, wherever it comes from: its documents as they are, and its layers. */
-import type { BlobStore } from "../blobs.ts";
 import type { Descriptor, ImageManifest } from "../documents.ts";
+import type { BlobStore } from "../layout/blob-store.ts";
 import type { ReadImage } from "../sources/choose-image.ts";
 
 /** One layer: as a blob, as the tar in it, or both. */

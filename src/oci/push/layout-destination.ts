@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { syncDirectory } from "../../platform/index.ts";
-import type { BlobName, BlobStore } from "../blobs.ts";
+import type { BlobName } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
+import type { BlobStore } from "../layout/blob-store.ts";
 import { OciLayout } from "../layout/layout.ts";
 import type { PathReference } from "../reference.ts";
 import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";
@@ -15,6 +16,7 @@ const PARALLEL_BLOBS = 2;
 /** What the directory was before. */
 type Before = "absent" | "empty" | "layout";
 
+/** Writes into a layout, new or with other images in it. */
 export class LayoutDestination implements ImageDestination {
   readonly parallelBlobs = PARALLEL_BLOBS;
   readonly #layout: OciLayout;

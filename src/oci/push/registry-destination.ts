@@ -17,6 +17,7 @@ export interface RegistryDestinationOptions {
   readonly registry?: RegistryOptions | undefined;
 }
 
+/** Writes into one repository; what is there already is not sent. */
 export class RegistryDestination implements ImageDestination {
   /** As many as fill most lines. */
   readonly parallelBlobs = 3;

@@ -1,6 +1,7 @@
 /** An image at a source, to be written elsewhere: its blobs as they are, or what is kept of them. */
-import { type BlobReader, BlobStore } from "../blobs.ts";
+import type { BlobReader } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
+import { BlobStore } from "../layout/blob-store.ts";
 import { layerCompression } from "../media-types.ts";
 import { decompressLayer } from "../pull/layer-compression.ts";
 import type { ImageSource } from "../sources/image-source.ts";

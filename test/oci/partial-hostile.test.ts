@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import { SealrootError } from "../../src/errors/index.ts";
+import type { WorkEvent } from "../../src/events/index.ts";
 import { digestOf, layerStreamName, OciLayout, openImage, parseReference } from "../../src/oci/index.ts";
 import { recordImage } from "../../src/oci/pull/record-image.ts";
 import { initRepository, type Repository, streamContent } from "../../src/repository/index.ts";
@@ -119,4 +120,22 @@ test("whatever a table says, the layer is the right tar or is refused", { timeou
     }
   }
   assert.ok(outcomes.right > 2 && outcomes.refused > 15, JSON.stringify(outcomes));
+});
+
+test("a table of very many entries is left alone, and the layer pulled whole", async () => {
+  const [good] = fixtureLayers("zstd-chunked-hand", "hz-hand-good");
+  assert.ok(good);
+  const diffId = digestOf(await unzstd(good.blob));
+  const many = `{"version":1,"entries":[${"{},".repeat(500_000)}{}]}`;
+  const layout = await layoutOf(withTable(good, many), diffId, "many-entries");
+  using repository = (await initRepository(join(scratch.path, "many"), { algorithm: "sha256", protection: "insecure" }))
+    .repository;
+  const image = await openImage(parseReference(`oci:${layout.directory}:v`));
+  const told: string[] = [];
+  const events = (event: WorkEvent) => event.type === "message" && told.push(event.text);
+  const blobs = new RangedBlobs(layout.directory);
+  await recordImage(repository, { ...image, blobs }, { bootVariants: [], restore: false, events });
+  await image.close();
+  assert.equal(await contentOf(repository, diffId), diffId);
+  assert.match(told.join("\n"), /is pulled whole: its table of contents has too many entries$/);
 });

@@ -15,6 +15,10 @@ import { type BlobName, type BlobReader, once } from "../blobs.ts";
 import { checkDigest } from "../digest.ts";
 import { asPullWhole, PullWhole } from "./pull-whole.ts";
 
+/** Objects in the JSON of a table: each takes a kilobyte of memory. The fullest of real systems has some 300,000 files. */
+const TOC_OBJECTS_MAX = 500_000;
+const OPENING_BRACE = 0x7b;
+
 /** What is known of a layer before any of its files is fetched. */
 export interface FetchedTable {
   readonly toc: Toc;
@@ -92,8 +96,16 @@ async function fetchParts(
 /** The annotation's length is a limit and a check. */
 function unpackToc(compressed: Uint8Array, uncompressedBytes: number): Uint8Array {
   const json = unzstdWhole(compressed, uncompressedBytes);
+  refuseManyObjects(json);
   if (json.length === uncompressedBytes) return json;
   throw corrupt(`Cannot read table of contents: it has ${json.length} bytes, its annotation says ${uncompressedBytes}`);
+}
+
+function refuseManyObjects(json: Uint8Array): void {
+  let objects = 0;
+  for (let at = json.indexOf(OPENING_BRACE); at !== -1; at = json.indexOf(OPENING_BRACE, at + 1)) {
+    if (++objects > TOC_OBJECTS_MAX) throw new PullWhole("its table of contents has too many entries");
+  }
 }
 
 async function* unpackTarSplit(compressed: Uint8Array, uncompressedBytes: number): AsyncGenerator<Uint8Array> {

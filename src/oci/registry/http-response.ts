@@ -56,7 +56,8 @@ function discard(message: IncomingMessage): void {
   // What still happens to this connection is nobody's business.
   message.on("error", () => {});
   const length = Number(message.headers["content-length"] ?? Number.NaN);
-  if (length <= DRAINED_BYTES_MAX) message.resume();
+  // An answer to HEAD is complete, whatever length it tells of.
+  if (message.complete || length <= DRAINED_BYTES_MAX) message.resume();
   else message.destroy();
 }
 

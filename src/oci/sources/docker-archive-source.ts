@@ -114,6 +114,8 @@ async function makeManifest(image: ArchivedImage, blobs: ArchivedBlobs): Promise
 class ArchivedBlobs implements BlobReader {
   readonly #file: TarFile;
   readonly #members = new Map<string, TarFileMember>();
+  /** Of those that were computed: images may share a layer, or list one any number of times. */
+  readonly #digests = new Map<TarFileMember, string>();
 
   constructor(file: TarFile) {
     this.#file = file;
@@ -160,9 +162,13 @@ class ArchivedBlobs implements BlobReader {
   }
 
   async #digestOf(member: TarFileMember): Promise<string> {
+    const known = this.#digests.get(member);
+    if (known !== undefined) return known;
     const hash = createHash("sha256");
     for await (const part of this.#file.read(member)) hash.update(part);
-    return `sha256:${hash.digest("hex")}`;
+    const digest = `sha256:${hash.digest("hex")}`;
+    this.#digests.set(member, digest);
+    return digest;
   }
 }
 

@@ -253,3 +253,21 @@ test("a server that hangs up on TLS is asked by plain HTTP at once, without wait
     plain.closeAllConnections();
   }
 });
+
+test("an answer to HEAD leaves its connection for the next request, however long the blob", async () => {
+  const ports = new Set<number | undefined>();
+  const server = await startServer((request, response) => {
+    ports.add(request.socket.remotePort);
+    response.writeHead(200, { "content-length": String(1 << 30) }).end();
+  });
+  const client = await clientFor(server.host, { tlsVerify: false });
+  for (let times = 0; times < 3; times++) {
+    const answer = await client.request("HEAD", "blobs/x", { action: "Cannot look" });
+    answer.discard();
+    // The connection is free in the next turn.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await client.close();
+  await server.stop();
+  assert.ok(ports.size <= 2, `${ports.size} connections`);
+});

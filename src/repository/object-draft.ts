@@ -122,16 +122,33 @@ export class ObjectDraft {
 
   /** @returns false when another process was faster: its object is as good as ours */
   #giveName(path: string, replace: boolean): boolean {
-    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    if (replace) {
+      this.#replaceObject(path);
+      return true;
+    }
     try {
-      if (replace) this.#replaceObject(path);
-      else if (this.#temporaryPath === undefined) linkOpenFile(this.#fd, path);
-      else renameNoReplace(this.#temporaryPath, path);
+      this.#linkInto(path);
       return true;
     } catch (error) {
       if (hasErrno(error, "EEXIST")) return false;
       throw error;
     }
+  }
+
+  /** The directory is made when it turns out to be missing: there are only 256 of them. */
+  #linkInto(path: string): void {
+    try {
+      this.#link(path);
+    } catch (error) {
+      if (!hasErrno(error, "ENOENT")) throw error;
+      mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+      this.#link(path);
+    }
+  }
+
+  #link(path: string): void {
+    if (this.#temporaryPath === undefined) linkOpenFile(this.#fd, path);
+    else renameNoReplace(this.#temporaryPath, path);
   }
 
   /** For a damaged object only: link(2) cannot replace, so the good file passes through a temporary name. */

@@ -3,7 +3,7 @@ import type { WorkerChannel } from "../platform/index.ts";
 import { type DraftRequest, handleObjectRequest, type ObjectRequest, type ObjectResponse } from "./object-jobs.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
-import { SharedBuffers } from "./shared-buffers.ts";
+import { BufferFiller, type SharedBuffer, SharedBuffers } from "./shared-buffers.ts";
 
 export interface ImportStatistics {
   /** Objects that were written, and objects that were there already. */
@@ -41,6 +41,8 @@ export class ObjectImporter {
   readonly #workers: ObjectWorkers;
   readonly #buffers = new SharedBuffers(BATCH_BYTES);
   #batch: Batch | undefined;
+  /** Requests without an answer yet, and the memory they hold. */
+  #underWay = 0;
   #underWayBytes = 0;
   #inThreadBytes = 0;
   readonly #answers = new Set<Promise<unknown>>();
@@ -64,8 +66,7 @@ export class ObjectImporter {
     if ((this.#batch?.usedBytes ?? 0) + bytes.length > BATCH_BYTES) this.#sendBatch();
     if (this.#batch === undefined) {
       this.#batch = { buffer: this.#buffers.take(), usedBytes: 0, sizesBytes: [], waiting: [] };
-      // Whoever awaits the id must not wait for a batch to fill up.
-      setImmediate(() => this.#sendBatch());
+      setImmediate(() => this.#sendWhenFree());
     }
     const batch = this.#batch;
     batch.buffer.set(bytes, batch.usedBytes);
@@ -89,17 +90,14 @@ export class ObjectImporter {
       return answer;
     };
     send({ type: "begin", settings: this.#settings });
+    const parts = new BufferFiller(this.#buffers, (bytes, buffer) => send({ type: "write", bytes }, buffer));
     return {
       write: (chunk) => {
         sizeBytes += chunk.length;
-        for (let at = 0; at < chunk.length; at += BATCH_BYTES) {
-          const part = chunk.subarray(at, at + BATCH_BYTES);
-          const buffer = this.#buffers.take();
-          buffer.set(part);
-          send({ type: "write", bytes: buffer.subarray(0, part.length) }, buffer);
-        }
+        parts.add(chunk);
       },
       finish: () => {
+        parts.passOn();
         const stored = send({ type: "finish" }).then((answer) => {
           channel.release();
           if (failure.error !== undefined || answer.kind !== "stored") throw failure.error ?? new Error("object lost");
@@ -109,6 +107,7 @@ export class ObjectImporter {
         return handled(stored);
       },
       abort: () => {
+        parts.drop();
         send({ type: "abort" });
         channel.release();
       },
@@ -132,6 +131,14 @@ export class ObjectImporter {
     this.#sendBatch();
     await Promise.all(this.#answers);
     return this.statistics;
+  }
+
+  /**
+   * Whoever awaits an id must not wait for a batch to fill up: it goes as soon as a worker would have nothing to do. While
+   * all have, it fills further, as each message costs both sides 50 µs.
+   */
+  #sendWhenFree(): void {
+    if (this.#underWay < this.#workers.size) this.#sendBatch();
   }
 
   #sendBatch(): void {
@@ -172,11 +179,14 @@ export class ObjectImporter {
   /** @param buffer what the worker reads until it has answered */
   #remember(answer: Promise<unknown>, buffer: SharedBuffer | undefined): void {
     const underWayBytes = buffer?.length ?? 0;
+    this.#underWay += 1;
     this.#underWayBytes += underWayBytes;
     this.#answers.add(answer);
     const settle = () => {
+      this.#underWay -= 1;
       this.#underWayBytes -= underWayBytes;
       if (buffer !== undefined) this.#buffers.give(buffer);
+      this.#sendWhenFree();
     };
     // A failed answer stays in the set, so that finish() reports it.
     answer.then(() => {
@@ -192,8 +202,6 @@ export class ObjectImporter {
     } else this.statistics.presentObjects++;
   }
 }
-
-type SharedBuffer = Uint8Array<SharedArrayBuffer>;
 
 /** Small objects that go to a worker together. */
 interface Batch {

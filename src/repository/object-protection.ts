@@ -1,5 +1,5 @@
 /** fs-verity of object files: switched on when an object is made, asked for when one is found (spec/repository.md 3.1, 3.3). */
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
 import { toHex } from "../bytes/index.ts";
 import { corrupt, hasErrno, SealrootError } from "../errors/index.ts";
 import { enableVerity, isVerityUnsupported, measureVerity, type VerityState } from "../platform/index.ts";
@@ -72,9 +72,12 @@ export function stateOfExistingObject(
   objectId: string,
   sizeBytes: number,
 ): "absent" | "good" | "damaged" {
+  const path = objectFilePath(settings, objectId);
+  // Mostly it is not there: asked like this, no error is made, which would cost more than the call.
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return "absent";
   let fd: number;
   try {
-    fd = openRegularFile(objectFilePath(settings, objectId));
+    fd = openRegularFile(path);
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return "absent";
     throw error;

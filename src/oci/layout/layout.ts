@@ -22,6 +22,7 @@ import { entryNamed, REF_NAME_ANNOTATION } from "./ref-name.ts";
 
 const LAYOUT_FILE = "oci-layout";
 const LAYOUT_FILE_MAX_BYTES = 64 << 10;
+const TEMPORARY_PREFIX = ".tmp-";
 const INDEX_FILE = "index.json";
 const LAYOUT_CONTENT = { imageLayoutVersion: "1.0.0" };
 
@@ -67,14 +68,15 @@ export class OciLayout {
   }
 
   /**
-   * Opens the layout in `directory`, making it where the directory is missing or empty.
+   * Opens the layout in `directory`, making it where the directory is missing or empty, or where somebody was killed
+   * while making it.
    * @throws SealrootError `exists` when the directory holds something else
    */
   static async create(directory: string): Promise<OciLayout> {
     await mkdir(join(directory), { recursive: true });
     const names = await readdir(directory);
     if (names.includes(LAYOUT_FILE)) return OciLayout.open(directory);
-    if (names.length > 0) {
+    if (names.length > 0 && !(await isHalfMade(directory, names))) {
       throw new SealrootError("exists", `Cannot create OCI layout: ${directory} is not empty and no layout`, {
         path: directory,
         hint: "name a new directory, or an existing OCI layout to add to",
@@ -145,7 +147,7 @@ export class OciLayout {
   }
 
   async #writeFile(name: string, content: object): Promise<void> {
-    const temporary = join(this.directory, `.tmp-${name}-${randomBytes(9).toString("hex")}`);
+    const temporary = join(this.directory, `${TEMPORARY_PREFIX}${name}-${randomBytes(9).toString("hex")}`);
     try {
       const file = await open(temporary, "wx", 0o644);
       try {
@@ -161,6 +163,14 @@ export class OciLayout {
       throw asSealrootError(error, `Cannot write ${name}`, { path: this.directory });
     }
   }
+}
+
+/** True for what there is of a layout before its last file: no blob yet, and nothing that is not a layout's. */
+async function isHalfMade(directory: string, names: readonly string[]): Promise<boolean> {
+  const isOwn = (name: string) => name === "blobs" || name === INDEX_FILE || name.startsWith(TEMPORARY_PREFIX);
+  if (!names.includes("blobs") || !names.every(isOwn)) return false;
+  const inside = await readdir(join(directory, "blobs"), { recursive: true }).catch(() => ["not a directory"]);
+  return inside.every((name) => name === "sha256");
 }
 
 function describe(mediaType: string, blob: BlobInfo): Descriptor {

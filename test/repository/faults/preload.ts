@@ -92,6 +92,37 @@ function rmSync(path: fs.PathLike, options: fs.RmOptions = {}): void {
   fs.rmdirSync(path);
 }
 
+/** A handle's own changes, before they begin. */
+function countHandle(prototype: Record<string, Callable>): void {
+  for (const name of ["write", "writeFile", "sync", "truncate"]) {
+    const call = prototype[name];
+    if (call !== undefined) {
+      prototype[name] = function (this: unknown, ...args: never[]) {
+        count(name);
+        return call.apply(this, args);
+      };
+    }
+  }
+}
+
+const promises = { ...fs.promises };
+Object.assign(fs.promises, {
+  open: async (path: fs.PathLike, flags: string | number = "r", mode?: fs.Mode) => {
+    if (typeof flags === "string" ? /[wa]/.test(flags) : (flags & fs.constants.O_CREAT) !== 0) count(`open ${path}`);
+    return promises.open(path, flags, mode);
+  },
+  mkdir: counted("mkdir", promises.mkdir, 1),
+  rm: counted("rm", promises.rm, 1),
+  link: counted("link", promises.link, 2),
+  rename: counted("rename", promises.rename, 2),
+  unlink: counted("unlink", promises.unlink, 1),
+  writeFile: counted("writeFile", promises.writeFile, 1),
+  copyFile: counted("copyFile", promises.copyFile, 2),
+});
+const someHandle = await promises.open("/dev/null");
+countHandle(Object.getPrototypeOf(someHandle));
+await someHandle.close();
+
 Object.assign(fs, {
   openSync,
   writeSync,

@@ -5,6 +5,7 @@ import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
 import type { Command } from "./measure.ts";
 import type { PullLayouts } from "./pull-layouts.ts";
 import type { BenchRegistry } from "./registry.ts";
+import { type BenchUpdate, UPDATED_PACKAGE } from "./update.ts";
 
 export interface BenchCase {
   readonly name: string;
@@ -14,6 +15,10 @@ export interface BenchCase {
   readonly sameResult?: boolean;
   /** The wall time to reach, as a share of the counterpart's. */
   readonly goal?: number;
+  /** The wall time to reach. */
+  readonly goalSeconds?: number;
+  /** What our `--json` report says was fetched, and what there is to fetch. */
+  readonly fetch?: BenchUpdate;
 }
 
 export interface Attempt {
@@ -33,6 +38,7 @@ export interface BenchInputs {
   readonly layouts: PullLayouts;
   /** With the image of ten layers. */
   readonly registry: BenchRegistry;
+  readonly update: BenchUpdate;
   /** A UKI without signature. */
   readonly unsignedUki: string;
   /** For what the runs write. */
@@ -62,6 +68,7 @@ function sealroot(...words: string[]): Command {
 export function benchCases(inputs: BenchInputs): BenchCase[] {
   return [
     ...pullCases(inputs),
+    updateCase(inputs),
     ...inputs.trees.flatMap((tree) => treeCases(tree, inputs.scratch)),
     signingCase(inputs),
     ...systemCases(inputs),
@@ -121,6 +128,11 @@ function pullCases({ disk, layouts, registry, scratch }: BenchInputs): BenchCase
   const gzip = disk.image.reference;
   return [
     pull("from a registry (ten gzip layers)", registry.reference, registry.skopeoEnv),
+    {
+      name: "pull it again from the registry, unchanged",
+      ours: { command: pullOf(registry.reference) },
+      goalSeconds: 0.3,
+    },
     pull("an OCI layout (ten gzip layers)", layouts.tenLayers),
     pull("an OCI layout (zstd layer)", layouts.zstd),
     pull("an OCI layout (gzip layer)", gzip),
@@ -131,6 +143,21 @@ function pullCases({ disk, layouts, registry, scratch }: BenchInputs): BenchCase
     },
     { name: "pull that image again, unchanged", ...pair.reading(pullOf(gzip), "oci", "pull", gzip, "bench") },
   ];
+}
+
+/** Where the image before the update is there already. */
+function updateCase({ update, scratch }: BenchInputs): BenchCase {
+  const repository = join(scratch, "repository-updated");
+  const pull = (source: string) => sealroot("image", "pull", "--json", "--repo", repository, source, "bench");
+  return {
+    name: `pull an update of ${UPDATED_PACKAGE} from a registry (zstd:chunked)`,
+    ours: {
+      fresh: [repository],
+      setup: [sealroot("repo", "init", "--insecure", repository), pull(update.before)],
+      command: pull(update.after),
+    },
+    fetch: update,
+  };
 }
 
 /** What a directory goes through. */

@@ -9,6 +9,7 @@ import { type BenchInputs, counterpart } from "./cases.ts";
 import { makePullLayouts } from "./pull-layouts.ts";
 import { startBenchRegistry } from "./registry.ts";
 import { makeSyntheticTree } from "./synthetic-tree.ts";
+import { makeUpdate } from "./update.ts";
 
 export const SYNTHETIC_ENTRIES = 300_000;
 
@@ -38,7 +39,8 @@ export async function prepareInputs(
   ];
   const layouts = await makePullLayouts(disk.image.reference, disk.image.uncompressedBytes, scratch);
   const registry = await startBenchRegistry(layouts.tenLayers, scratch);
-  return { disk, trees, layouts, registry, unsignedUki, scratch, entryCount };
+  const update = await makeUpdate(layouts.zstd, tree, registry.host, scratch);
+  return { disk, trees, layouts, registry, update, unsignedUki, scratch, entryCount };
 }
 
 function layerPath(layout: string): string {

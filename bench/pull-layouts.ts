@@ -38,7 +38,8 @@ export async function makePullLayouts(
   };
 }
 
-async function rewrite(
+/** The image of one layer in a new layout, with layers that are written of its tar. @returns its reference */
+export async function rewrite(
   reference: string,
   directory: string,
   write: (layout: OciLayout, tar: AsyncIterable<Uint8Array>) => Promise<WrittenLayer[]>,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { startDockerRegistry } from "../test/oci/registry/docker-registry.ts";
 
 export interface BenchRegistry {
+  readonly host: string;
   /** The image in it, `docker://…`. */
   readonly reference: string;
   /** What tells skopeo, which cfsctl asks, that it speaks plain HTTP; to us, an address of this machine says so. */
@@ -22,5 +23,5 @@ export async function startBenchRegistry(source: string, scratch: string): Promi
   const reference = `docker://${registry.host}/bench:latest`;
   const words = ["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", source, reference];
   execFileSync("skopeo", words, { stdio: ["ignore", "ignore", "inherit"] });
-  return { reference, skopeoEnv: { HOME: join(scratch, "home") }, stop: () => registry.stop() };
+  return { host: registry.host, reference, skopeoEnv: { HOME: join(scratch, "home") }, stop: () => registry.stop() };
 }

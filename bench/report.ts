@@ -2,6 +2,7 @@
 import { cpus, release, totalmem } from "node:os";
 import { formatBytes } from "../src/cli/table.ts";
 import type { Cost } from "./measure.ts";
+import type { BenchUpdate } from "./update.ts";
 
 export interface Row {
   readonly name: string;
@@ -9,10 +10,15 @@ export interface Row {
   readonly counterpart?: { readonly name: string; readonly cost: Cost } | undefined;
   /** As in BenchCase. */
   readonly goal?: number | undefined;
+  readonly goalSeconds?: number | undefined;
+  readonly fetch?: (BenchUpdate & { readonly fetchedBytes: number }) | undefined;
 }
 
 /** Of every process that is measured. */
 const MEMORY_GOAL_BYTES = 400_000_000;
+
+/** Bytes fetched, as a multiple of those that are needed. */
+const FETCH_GOAL = 1.1;
 
 export interface ReportFacts {
   /** YYYY-MM-DD. */
@@ -37,6 +43,7 @@ export function reportText(facts: ReportFacts, rows: readonly Row[]): string {
     "|---|--:|--:|--:|---|--:|--:|--:|--:|---|",
     ...rows.map(rowText),
     "",
+    ...rows.flatMap((row) => (row.fetch === undefined ? [] : [fetchText(row.name, row.fetch), ""])),
     goalsText(rows),
     "",
   ].join("\n");
@@ -46,9 +53,25 @@ function rowText(row: Row): string {
   const { name, ours, counterpart, goal } = row;
   const theirs = counterpart === undefined ? ["–", "", "", ""] : [counterpart.name, ...costCells(counterpart.cost)];
   const ratio = wallRatio(row);
-  const verdict =
-    goal === undefined || ratio === undefined ? "" : `${goal.toFixed(2)} ${ratio <= goal ? "met" : "missed"}`;
+  const verdict = verdictOf(ratio, goal) ?? verdictOf(ours.wallSeconds, row.goalSeconds, " s") ?? "";
   return `| ${[name, ...costCells(ours), ...theirs, ratio?.toFixed(2) ?? "", verdict].join(" | ")} |`;
+}
+
+function verdictOf(actual: number | undefined, goal: number | undefined, unit = ""): string | undefined {
+  if (goal === undefined || actual === undefined) return undefined;
+  return `${goal.toFixed(2)}${unit} ${actual <= goal ? "met" : "missed"}`;
+}
+
+/** The tar-split data belong to the table: without them no layer is put together again, but they are not files. */
+function fetchText(name: string, update: NonNullable<Row["fetch"]>): string {
+  const { fetchedBytes, changedBytes, tableBytes, tarSplitBytes } = update;
+  const ratio = fetchedBytes / (changedBytes + tableBytes + tarSplitBytes);
+  const withoutTarSplit = fetchedBytes / (changedBytes + tableBytes);
+  return [
+    `To ${name}, ${formatBytes(fetchedBytes)} were fetched, for ${formatBytes(changedBytes)} of changed files,`,
+    `${formatBytes(tableBytes)} of table of contents and ${formatBytes(tarSplitBytes)} of tar-split data, all compressed:`,
+    `${ratio.toFixed(2)} times (goal ${verdictOf(ratio, FETCH_GOAL)}); ${withoutTarSplit.toFixed(2)} times all but the tar-split data.`,
+  ].join("\n");
 }
 
 function wallRatio({ ours, counterpart }: Row): number | undefined {

@@ -65,7 +65,7 @@ try {
 
 /** Both sides in turn, so that a slow spell of the machine meets both. */
 function measureCase(benchCase: BenchCase): Row {
-  const { name, ours, counterpart, goal } = benchCase;
+  const { name, ours, counterpart, goal, goalSeconds } = benchCase;
   const ourRuns: Measured[] = [];
   const theirRuns: Measured[] = [];
   for (let run = 0; run < runs; run++) {
@@ -74,7 +74,8 @@ function measureCase(benchCase: BenchCase): Row {
   }
   const our = median(ourRuns);
   process.stderr.write(`  ${name}  ${our.cost.wallSeconds} s\n`);
-  if (counterpart === undefined) return { name, ours: our.cost };
+  const fetch = benchCase.fetch && { ...benchCase.fetch, fetchedBytes: fetchedBytes(our.stdout) };
+  if (counterpart === undefined) return { name, ours: our.cost, goalSeconds, fetch };
   const their = median(theirRuns);
   if (benchCase.sameResult === true && lastWord(our.stdout) !== lastWord(their.stdout)) {
     throw new Error(`${name}: ${lastWord(our.stdout)} is not ${lastWord(their.stdout)} of ${counterpart.name}`);
@@ -86,6 +87,12 @@ function attempt({ fresh = [], setup = [], command }: Attempt): Measured {
   for (const path of fresh) rmSync(path, { recursive: true, force: true });
   for (const preparation of setup) measure(preparation);
   return measure(command);
+}
+
+/** Of the `--json` report of a pull. */
+function fetchedBytes(stdout: string): number {
+  const { layers }: { layers: { fetched_bytes: number } } = JSON.parse(stdout);
+  return layers.fetched_bytes;
 }
 
 /** Digests are printed last, by some tools behind a label or an algorithm's name. */

@@ -20,7 +20,8 @@ const SEAL_PACKAGES = [
 
 /** Judges and material of the tests: signatures, images, registries, a TPM, EFI programs, shared blocks. */
 const TEST_PACKAGES = [
-  ...["apache2-utils", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo", "swtpm"],
+  ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
+  ...["swtpm", "umoci"],
   ...["systemd-boot-efi", "xfsprogs"],
 ];
 

@@ -98,13 +98,19 @@ export class DumpLine {
     const text = this.#text;
     const ends: number[] = [];
     let hasNul = false;
+    // What is longer is refused: its fields need not be remembered.
+    const limit = Math.min(text.length, this.#start + LINE_MAX_BYTES + 1);
     let at = this.#start;
-    for (; at < text.length; at++) {
+    for (; at < limit; at++) {
       const byte = text[at] as number;
       if (byte > SPACE) continue;
       if (byte === NEWLINE) break;
       if (byte === SPACE) ends.push(at);
       else if (byte === NUL) hasNul = true;
+    }
+    if (at > this.#start + LINE_MAX_BYTES) {
+      const newline = text.indexOf(NEWLINE, at);
+      at = newline === -1 ? text.length : newline;
     }
     ends.push(at);
     this.#end = at;

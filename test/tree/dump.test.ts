@@ -212,3 +212,12 @@ test("parseDump() refuses a path of too many components, even below a directory 
     message: "Cannot parse dump file: line 2050: more than 2048 path components",
   });
 });
+
+test("a line of very many fields is refused by its length, and its fields are not remembered", () => {
+  const text = Buffer.alloc(300 << 20, " ");
+  const before = process.memoryUsage().heapUsed;
+  assert.throws(() => parseDump(text), { code: "corrupt", message: /line 1: 314572800 bytes, over 4194304$/ });
+  text[text.length - 2] = 0x0a;
+  assert.throws(() => parseDump(text), { code: "corrupt", message: /line 1: 314572798 bytes, over 4194304$/ });
+  assert.ok(process.memoryUsage().heapUsed - before < 200 << 20);
+});

@@ -72,6 +72,13 @@ export class DerivedFiles {
     }
   }
 
+  /** Removes the file if there is one. */
+  remove(objectId: string): void {
+    this.#context.assertWritable();
+    requireOwnDirectory(this.#context.path, this.#directory);
+    rmSync(this.#path(objectId), { force: true });
+  }
+
   /** Removes the files of all objects but these. Another process that wrote one just now makes it again. */
   keepOnly(objectIds: ReadonlySet<string>): void {
     this.#context.assertWritable();

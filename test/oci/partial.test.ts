@@ -511,3 +511,26 @@ test("a link in the place of the lists' directory is refused", async () => {
   await assert.rejects(pull(repository, image.layout), { code: "corrupt", message: /is not a directory of its own$/ });
   assert.deepEqual(readdirSync(elsewhere), []);
 });
+
+test("a list that is wrong about a file costs one pull, and is made again", async () => {
+  const [one, other] = [file("usr/one", noise("1", 5000)), file("usr/other", noise("2", 5000))];
+  using repository = await newRepository();
+  await pull(repository, (await imageOf([one, other])).layout);
+  const lists = join(repository.path, "sealroot/files");
+  const [name = ""] = readdirSync(lists);
+  const good = readFileSync(join(lists, name));
+  const wrong = Buffer.from(good);
+  // Each record's last 64 bytes lead to the object.
+  good.copy(wrong, 16 + 40, 16 + 104 + 40, 16 + 2 * 104);
+  good.copy(wrong, 16 + 104 + 40, 16 + 40, 16 + 104);
+  createHash("sha256")
+    .update(wrong.subarray(0, -32))
+    .digest()
+    .copy(wrong, wrong.length - 32);
+  writeFileSync(join(lists, name), wrong);
+  const first = await pull(repository, (await imageOf([one, other, file("usr/a", noise("a", 9000))])).layout);
+  assert.match(first.messages.join(), /is pulled whole: a file that the repository has is not what it was$/);
+  const second = await pull(repository, (await imageOf([one, other, file("usr/b", noise("b", 9000))])).layout);
+  assert.deepEqual([second.messages, second.blobs.wholeReads], [[], []]);
+  assert.deepEqual(readFileSync(join(lists, name)), good);
+});

@@ -7,7 +7,7 @@ import type { Repository } from "../../repository/index.ts";
 import { decompress, unzstdWhole } from "../../zstd/index.ts";
 import { sha256Hex } from "./fetch-plan.ts";
 import type { LocalContent } from "./file-list.ts";
-import { PullWhole } from "./pull-whole.ts";
+import { StaleContent } from "./pull-whole.ts";
 import type { RangeReader } from "./range-reader.ts";
 
 /** Chunks up to these sizes, compressed and not, are decoded at one go; an engine for each would take longer. */
@@ -18,7 +18,7 @@ const ZEROS = new Uint8Array(1 << 20);
  * The content of a file as the repository has it; each piece is valid until the next is asked for. At the end it has
  * proved to be what the table says.
  *
- * @throws PullWhole when the object is not what the list of local contents made it
+ * @throws StaleContent when the object is not what the list of local contents made it
  */
 export async function* localBody(
   repository: Repository,
@@ -41,10 +41,10 @@ export async function* localBody(
     }
   } catch (error) {
     if (!(error instanceof SealrootError)) throw error;
-    throw new PullWhole("a file that the repository has cannot be read", error);
+    throw new StaleContent(sha256Hex(digest), "a file that the repository has cannot be read", error);
   }
   if (hash.digest("hex") !== sha256Hex(digest)) {
-    throw new PullWhole("a file that the repository has is not what it was");
+    throw new StaleContent(sha256Hex(digest), "a file that the repository has is not what it was");
   }
 }
 

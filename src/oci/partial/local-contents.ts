@@ -23,6 +23,8 @@ export class LocalContents {
   /** One layer is hashed at a time, with all workers. */
   #hashing: Promise<void> = Promise.resolve();
   #isPruned = false;
+  /** Which layer's list a content was found in, by its sha256. */
+  readonly #origins = new Map<string, string>();
 
   /** @param reporter told when contents are being hashed */
   constructor(repository: Repository, reporter: StepReporter) {
@@ -47,6 +49,7 @@ export class LocalContents {
         if (found.has(digest) || content.sizeBytes !== wanted.get(digest)) continue;
         if (content.type === "object" && !this.#repository.objects.has(content.objectId)) continue;
         found.set(digest, content);
+        this.#origins.set(digest, layerId);
       }
     }
     return found;
@@ -58,6 +61,12 @@ export class LocalContents {
    */
   record(layerId: string, entries: Iterable<ArchivedEntry>, digestOf: (path: string) => string | undefined): void {
     this.#lists.write(layerId, encodeFileList(knownContents(entries, digestOf)));
+  }
+
+  /** Has the list made again, at the next pull, that was wrong about a content. @param digest sha256 in hex */
+  distrust(digest: string): void {
+    const layerId = this.#origins.get(digest);
+    if (layerId !== undefined) this.#lists.remove(layerId);
   }
 
   #layerIds(): ReadonlySet<string> {

@@ -6,7 +6,7 @@ import type { Layer } from "../pull/layer-plan.ts";
 import { untilAborted } from "../run-bounded.ts";
 import { planFetch, sha256Hex, wantedContents } from "./fetch-plan.ts";
 import { fetchTable, type ReadRanges } from "./fetch-table.ts";
-import { PullWhole } from "./pull-whole.ts";
+import { PullWhole, StaleContent } from "./pull-whole.ts";
 import { RangeReader } from "./range-reader.ts";
 import { rebuildLayer } from "./rebuild-layer.ts";
 
@@ -36,6 +36,7 @@ export async function pullPartially(
     return await pullParts(context, layer, positions, readRanges, onBytes);
   } catch (error) {
     if (!(error instanceof PullWhole)) throw error;
+    if (error instanceof StaleContent) context.contents.distrust(error.digest);
     context.onPullWhole(layer, error.message);
     return undefined;
   }

@@ -10,6 +10,18 @@ export class PullWhole extends Error {
   }
 }
 
+/** A content of the repository is not what a list says. */
+export class StaleContent extends PullWhole {
+  /** The sha256, in hex, that the list has for it. */
+  readonly digest: string;
+
+  constructor(digest: string, reason: string, cause?: unknown) {
+    super(reason, cause);
+    this.name = "StaleContent";
+    this.digest = digest;
+  }
+}
+
 /** What a source throws that turns out to serve this blob only whole. */
 export function asPullWhole(error: unknown): unknown {
   if (!(error instanceof SealrootError) || error.code !== "unsupported") return error;

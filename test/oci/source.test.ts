@@ -363,3 +363,14 @@ test("a document that is a manifest to one reader and an index to another is nei
   await setIndex(layout, [{ mediaType: MEDIA_TYPE.index, ...(await layout.blobs.put(index)) }, other]);
   await assert.rejects(opened(layout), { code: "corrupt", message: /: layers: makes it ambiguous/ });
 });
+
+test("images that may be meant are not read without end", async () => {
+  const layout = await newLayout("large-documents");
+  const { descriptor, diffId } = await putLayer(layout, emptyTar(), { compression: "gzip" });
+  for (let number = 0; number < 5; number++) {
+    const author = `${number}`.padEnd(8_000_000, "x");
+    const config = await layout.putConfig({ ...AMD64, rootfs: { type: "layers", diff_ids: [diffId] }, author });
+    await layout.putManifest({ schemaVersion: 2, config, layers: [descriptor] });
+  }
+  await assert.rejects(opened(layout), { code: "unsupported", message: /of its images exceed 33554432 bytes$/ });
+});

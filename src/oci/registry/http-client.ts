@@ -153,7 +153,8 @@ function redirectTarget(request: HttpRequest, response: HttpResponse): URL | und
   if (!followed.has(response.status) || location === undefined) return undefined;
   const target = URL.parse(location, request.url.href);
   if (target !== null) return target;
-  const what = `Cannot follow a redirect from ${request.url.host}: "${location}" is no URL`;
+  // What it leads to may be as good as a password, so it is not shown.
+  const what = `Cannot follow a redirect from ${request.url.host}: its Location is no URL`;
   throw new SealrootError("failed", what, { path: request.url.host });
 }
 

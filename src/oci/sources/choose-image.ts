@@ -32,6 +32,9 @@ export interface ReadImage {
   readonly indexes: readonly Descriptor[];
 }
 
+/** Of all images that may be meant: each has its manifest and configuration in memory until one is chosen. */
+const DOCUMENTS_MAX_BYTES = 32 << 20;
+
 /**
  * The image for `platform`; a single one whatever its platform.
  * @throws SealrootError as openImage
@@ -43,8 +46,12 @@ export async function chooseImage(
   configAtHand: ConfigAtHand = async () => undefined,
 ): Promise<ReadImage> {
   const images: ReadImage[] = [];
+  let documentsBytes = 0;
   for (const candidate of await enterIndexes(source, platform)) {
-    images.push(await readImage(candidate, source, configAtHand));
+    const image = await readImage(candidate, source, configAtHand);
+    images.push(image);
+    documentsBytes += image.manifestBytes.length + image.configBytes.length;
+    if (documentsBytes > DOCUMENTS_MAX_BYTES) throw tooManyImages(reference);
   }
   const containers = images.filter((image) => image.config !== undefined);
   const candidates = uniqueImages(containers.length > 0 ? containers : images);
@@ -62,6 +69,13 @@ export async function chooseImage(
   throw new SealrootError("usage", `Cannot open image ${formatReference(reference)}: it is one of ${matching.length}`, {
     path: "path" in reference ? reference.path : formatReference(reference),
     hint: `name one by its tag: ${tagsIn(source.index).join(", ") || "(none has a tag)"}`,
+  });
+}
+
+function tooManyImages(reference: ImageReference): SealrootError {
+  const limit = `the documents of its images exceed ${DOCUMENTS_MAX_BYTES} bytes`;
+  return new SealrootError("unsupported", `Cannot open image ${formatReference(reference)}: ${limit}`, {
+    hint: "name one by its tag or digest",
   });
 }
 

@@ -13,6 +13,9 @@ import { toDestination } from "./push-image.ts";
 import { verbatimContent } from "./source-content.ts";
 import { writeImage } from "./write-image.ts";
 
+/** What refers to one manifest and is copied; each costs several requests. */
+const REFERRERS_MAX = 1024;
+
 /** Places with room for more than one image. */
 export type SharedPlace = RegistryReference | (PathReference & { readonly transport: "oci" });
 
@@ -53,6 +56,9 @@ export async function copySignatures(
     // The type is not asked for: all of them are wanted.
     const referrers = await signatures.listReferrers(digest, "");
     if (referrers.length === 0) continue;
+    if (referrers.length > REFERRERS_MAX) {
+      throw new SealrootError("unsupported", `Cannot copy what refers to ${digest}: it is more than ${REFERRERS_MAX}`);
+    }
     if (target.transport === "oci") await listedReferrers(source, signatures, digest, referrers, target);
     else await subjectReferrers(source, signatures, referrers, target, options);
   }

@@ -31,6 +31,7 @@ export async function mountBlob(client: RegistryClient, blob: BlobName, from: st
   if ("error" in answer) return false;
   answer.discard();
   if (answer.status === CREATED) return true;
-  await endUpload(client, UploadSession.opened(answer, action));
+  // One that cannot be ended because the registry does not say where it is, it ends itself.
+  if (answer.headers.location !== undefined) await endUpload(client, UploadSession.opened(answer, action));
   return false;
 }

@@ -15,6 +15,8 @@ import {
   openImage,
   parseReference,
 } from "../../../src/oci/index.ts";
+import { copySignatures, sharedPlace } from "../../../src/oci/push/copy-signatures.ts";
+import { openSource } from "../../../src/oci/sources/open-source.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { filesIn, type MadeImage, makeImage, noise, tool } from "./images.ts";
 
@@ -258,4 +260,17 @@ test("copyAllImages() copies what an index lists twice once, and not more than 1
     copyAllImages(parseReference(`oci:${at("wide")}:others`), parseReference(`dir:${at("wide-copy")}`)),
     { code: "unsupported", message: "Cannot copy all images: there are more than 1024" },
   );
+});
+
+test("copySignatures() gives up what refers to an image more than a thousand times", async () => {
+  const digest = `sha256:${"7".repeat(64)}`;
+  const referrers = Array.from({ length: 1025 }, () => ({ mediaType: "m", digest, size: 1 }));
+  const opened = await openSource(source);
+  assert.ok(opened.signatures);
+  const signatures = { ...opened.signatures, fetchTagged: async () => undefined, listReferrers: async () => referrers };
+  const target = sharedPlace(parseReference(`oci:${at("referrers")}:v1`));
+  await assert.rejects(copySignatures({ ...opened, signatures }, [digest], target, {}), {
+    code: "unsupported",
+    message: `Cannot copy what refers to ${digest}: it is more than 1024`,
+  });
 });

@@ -206,3 +206,15 @@ test("a registry that cannot take a blob over is left without an open upload", a
     await server.stop();
   }
 });
+
+test("a registry that answers a mount with an upload that is nowhere gets the blob in one of its own", async () => {
+  const server = await startUploadServer({ cannotMount: true, hidesUpload: true });
+  const at = (name: string) => parseReference(`docker://${server.host}/${name}`);
+  server.blobs.set(`other/place ${NAME.digest}`, BYTES);
+  const destination = await openDestination(at("a/b"), { registry, mountFrom: at("other/place") });
+  assert.equal(await destination.hasBlob(NAME), false);
+  await destination.putBlob({ name: NAME, open: blob });
+  await destination.finish();
+  assert.ok(server.blobs.has(`a/b ${NAME.digest}`));
+  await server.stop();
+});

@@ -24,6 +24,8 @@ export interface UploadFaults {
   readonly losesFirstPut?: boolean;
   /** Opens an upload when asked to mount. */
   readonly cannotMount?: boolean;
+  /** Says nothing of where that upload is. */
+  readonly hidesUpload?: boolean;
   /** Announces this digest for every blob. */
   readonly announces?: string;
 }
@@ -105,6 +107,7 @@ class State {
       response.writeHead(201).end();
       return;
     }
+    if (this.#faults.hidesUpload === true && url.searchParams.has("mount")) return void response.writeHead(202).end();
     const id = String(++this.#opened);
     this.uploads.set(id, { bytes: Buffer.alloc(0), step: 0 });
     const { chunkMinBytes } = this.#faults;

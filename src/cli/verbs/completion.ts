@@ -44,7 +44,7 @@ export const complete: Command = {
   },
 };
 
-/** What may stand in the place of the last of `words`: names of verbs, or options of the verb before it. */
+/** What may stand in the place of the last of `words`: names of verbs, options of the verb before it, or their values. */
 async function candidates(words: readonly string[]): Promise<string[]> {
   const before = words.slice(0, -1);
   const unfinished = words.at(-1) ?? "";
@@ -53,13 +53,24 @@ async function candidates(words: readonly string[]): Promise<string[]> {
     .filter((entry) => before.every((word, index) => entry.path[index] === word))
     .flatMap((entry) => entry.path[before.length] ?? []);
   const names = [...new Set(next)].filter((name) => name.startsWith(unfinished));
-  if (!unfinished.startsWith("-")) return names;
+  const option = before.at(-1) ?? "";
+  if (!unfinished.startsWith("-") && !option.startsWith("--")) return names;
   const entry = visible
     .filter((one) => one.path.every((word, index) => before[index] === word))
     .sort((a, b) => b.path.length - a.path.length)[0];
   if (!entry) return [];
   const command = await entry.load();
-  const flags = (command.options ?? []).flatMap((option) => /--[a-z0-9-]+/.exec(option.flags)?.[0] ?? []);
-  const common = ["--help", "--quiet", "--progress", ...(command.reportsJson ? ["--json"] : [])];
+  const options = (command.options ?? []).filter(({ hidden }) => hidden !== true);
+  if (!unfinished.startsWith("-")) {
+    const choices = options.find(({ flags }) => longFlag(flags) === option)?.choices ?? [];
+    return choices.filter((choice) => choice.startsWith(unfinished));
+  }
+  const flags = options.flatMap((one) => longFlag(one.flags) ?? []);
+  const common = ["--help", "--quiet", "--progress", "--progress-fd", ...(command.reportsJson ? ["--json"] : [])];
   return [...flags, ...common].filter((flag) => flag.startsWith(unfinished)).sort();
+}
+
+/** `--name` of a specification such as `-o, --output <IMAGE>`. */
+function longFlag(flags: string): string | undefined {
+  return /--[a-z0-9-]+/.exec(flags)?.[0];
 }

@@ -7,6 +7,7 @@ import type { ImageReference } from "../reference.ts";
 import { openImage } from "../sources/open-image.ts";
 import { openSource } from "../sources/open-source.ts";
 import { copySignatures, type SharedPlace, sharedPlace } from "./copy-signatures.ts";
+import { refuseReadOnly } from "./open-destination.ts";
 import { type PushOptions, toDestination } from "./push-image.ts";
 import { sourceContent } from "./source-content.ts";
 import { type WrittenContent, writeImage } from "./write-image.ts";
@@ -32,6 +33,7 @@ export async function copyImage(
 ): Promise<WrittenContent> {
   const events = options.events ?? silent;
   const { platform = runningPlatform(), policy = MACHINE_POLICY, registry } = options;
+  refuseReadOnly(target);
   const beside = options.signatures === true ? sharedPlace(target) : undefined;
   const preserveDigests = beside !== undefined || options.preserveDigests;
   const image = await runStep(events, "read image", () => openImage(source, { platform, policy, registry }));

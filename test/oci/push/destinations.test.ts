@@ -239,6 +239,9 @@ test("what is only read is not written", async () => {
     code: "unsupported",
     message: "Cannot write image docker-archive:x.tar: transport docker-archive: is only read",
   });
+  // Before the source is opened: reading it may take long.
+  const nowhere = parseReference(`oci:${join(scratch.path, "nowhere")}:t`);
+  await assert.rejects(copyImage(nowhere, parseReference("docker-archive:x.tar")), { code: "unsupported" });
 });
 
 test("copyAllImages() copies what an index lists twice once, and not more than 1024 manifests", async () => {

@@ -201,7 +201,7 @@ test("transient pieces have the same bytes, and are gone when all of their memor
     }
     assert.deepEqual(Buffer.concat(copies), content);
     assert.ok(copies.length > 1);
-    if ((copies[0]?.length ?? 0) === 256 << 10) assert.equal(last.length, 0);
+    if ((copies[0]?.length ?? 0) === 512 << 10) assert.equal(last.length, 0);
   }
 });
 

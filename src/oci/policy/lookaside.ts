@@ -9,7 +9,8 @@ import { HttpClient, wholeBody } from "../registry/index.ts";
 import { nameOfReference } from "./image-name.ts";
 import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
 
-const SIGNATURE_MAX_BYTES = 4 << 20;
+/** A signature has a kilobyte or two; all of an image are in memory at the same time. */
+const SIGNATURE_MAX_BYTES = 1 << 20;
 const SIGNATURES_MAX = 128;
 /** How often a failed request is sent again. */
 const RETRIES = 1;
@@ -19,7 +20,7 @@ const FORMAT_SIMPLE_SIGNING = "simple-signing";
 
 /**
  * The OpenPGP signatures of one manifest of an image; those of other kinds are left out.
- * @throws SealrootError `corrupt`, or as the file system or server says
+ * @throws SealrootError `unsupported` for more, or longer ones, than any image has; as the file system or server says
  */
 export async function readSimpleSignatures(reference: ImageReference, manifestDigest: string): Promise<Uint8Array[]> {
   const base = await baseOf(reference, manifestDigest);
@@ -90,7 +91,11 @@ function openPgpOf(bytes: Uint8Array): Uint8Array | undefined {
 }
 
 function tooLarge(path: string): SealrootError {
-  return new SealrootError("corrupt", `Cannot read signature ${path}: it is larger than ${SIGNATURE_MAX_BYTES} bytes`, {
-    path,
-  });
+  return new SealrootError(
+    "unsupported",
+    `Cannot read signature ${path}: it is larger than ${SIGNATURE_MAX_BYTES} bytes`,
+    {
+      path,
+    },
+  );
 }

@@ -7,5 +7,5 @@
  */
 
 export { IMAGE_MAX_BYTES } from "./read-superblock.ts";
-export { type ErofsImage, listErofsObjects, readErofs } from "./reader.ts";
+export { type ErofsImage, erofsObjects, listErofsObjects, readErofs } from "./reader.ts";
 export { type ErofsForm, type ErofsOptions, writeErofs } from "./writer.ts";

@@ -24,7 +24,7 @@ const METACOPY_HEADER_BYTES = 4;
 const CHUNK_FORMAT_MASK = 0xffff;
 
 /** The metadata of an inode with these attributes of the user's. */
-export function metadataOf(inode: RawInode, xattrs: Map<ByteString, Uint8Array>): Metadata {
+export function metadataOf(inode: RawInode, xattrs: ReadonlyMap<ByteString, Uint8Array>): Metadata {
   const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = inode;
   return { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs };
 }

@@ -1,5 +1,6 @@
 /** From stored attributes back to those of the tree: the way back of spec/erofs.md 3.4 (3.7). */
 import { type ByteString, byteString } from "../bytes/index.ts";
+import { NO_XATTRS } from "../tree/index.ts";
 import {
   ESCAPED_OVERLAY_PREFIX,
   METACOPY_XATTR,
@@ -51,7 +52,7 @@ function withoutOneEach(xattrs: readonly RawXattr[], names: readonly string[], v
  * The user's attributes under their own names: those of overlayfs go, escaped ones lose the escape.
  * @param offset of the inode, for the error when two remain under one name
  */
-export function userXattrs(xattrs: readonly RawXattr[], offset: number): Map<ByteString, Uint8Array> {
+export function userXattrs(xattrs: readonly RawXattr[], offset: number): ReadonlyMap<ByteString, Uint8Array> {
   const found = new Map<ByteString, Uint8Array>();
   for (const { name, value } of xattrs) {
     const ownName = unescapeName(name);
@@ -59,7 +60,7 @@ export function userXattrs(xattrs: readonly RawXattr[], offset: number): Map<Byt
     if (found.has(ownName)) throw imageError(offset, `two attributes named ${ownName}`);
     found.set(ownName, value);
   }
-  return found;
+  return found.size === 0 ? NO_XATTRS : found;
 }
 
 function unescapeName(name: ByteString): ByteString | undefined {

@@ -33,6 +33,11 @@ export function readErofs(bytes: Uint8Array): ErofsImage {
 
 /** The digests of all objects that an image names, each once, in ascending order. */
 export function listErofsObjects(bytes: Uint8Array): string[] {
+  return [...erofsObjects(bytes)].sort();
+}
+
+/** The same in no order, for those who look them up. */
+export function erofsObjects(bytes: Uint8Array): Set<string> {
   const objects = new Set<string>();
   const stack: TreeNode[] = [readErofs(bytes).root];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
@@ -41,7 +46,7 @@ export function listErofsObjects(bytes: Uint8Array): string[] {
       objects.add(node.content.objectId);
     }
   }
-  return [...objects].sort();
+  return objects;
 }
 
 /** A directory whose entries are still to be read. */

@@ -1,6 +1,6 @@
 /** Checking EROFS images and that every object they name is there. */
 
-import { listErofsObjects } from "../erofs/index.ts";
+import { erofsObjects } from "../erofs/index.ts";
 import { reasonOf } from "../errors/index.ts";
 import type { Finding } from "./fsck-report.ts";
 import type { LinkEntry } from "./link-store.ts";
@@ -33,7 +33,7 @@ function checkImage(
     return [...name, { kind: "image-open-failed", path, detail: reasonOf(error) }];
   }
   try {
-    const missing = listErofsObjects(bytes).filter((id) => !hasObject(id));
+    const missing = [...erofsObjects(bytes)].filter((id) => !hasObject(id)).sort();
     return [...name, ...missing.map((id): Finding => ({ kind: "image-missing-object", path, detail: id }))];
   } catch (error) {
     return [...name, { kind: "image-invalid", path, detail: reasonOf(error) }];

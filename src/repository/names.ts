@@ -1,4 +1,5 @@
 /** Names inside a repository: objects, content ids, references; which are safe and how links spell them. */
+import { isLowerHex } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
 
@@ -12,7 +13,7 @@ const NAME_MAX_BYTES = 255;
 
 /** True for a lower-case hex digest of the algorithm's length. */
 export function isObjectId(text: string, algorithm: VerityAlgorithm): boolean {
-  return text.length === 2 * DIGEST_BYTES[algorithm] && /^[0-9a-f]+$/.test(text);
+  return text.length === 2 * DIGEST_BYTES[algorithm] && isLowerHex(text);
 }
 
 /** @throws SealrootError `usage` unless `text` is an object id of the algorithm */

@@ -1,6 +1,7 @@
 /** The objects of a repository. */
 import { type Dirent, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { isLowerHex } from "../bytes/index.ts";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { contentDigests, type SizedObject } from "./content-digests.ts";
 import { requireObjectId } from "./names.ts";
@@ -111,8 +112,7 @@ export class ObjectStore {
       if (!/^[0-9a-f]{2}$/.test(directory.name) || !directory.isDirectory()) continue;
       const path = join(this.settings.directory, directory.name);
       for (const file of sortedEntries(path)) {
-        const wellNamed =
-          file.name.length === objectFileNameLength(this.settings.algorithm) && /^[0-9a-f]+$/.test(file.name);
+        const wellNamed = file.name.length === objectFileNameLength(this.settings.algorithm) && isLowerHex(file.name);
         yield {
           objectId: wellNamed ? `${directory.name}${file.name}` : undefined,
           path: `${path}/${file.name}`,

@@ -23,6 +23,7 @@ system can, objects share the files' blocks.`,
     repository.assertWritable();
     const root = await directoryTreeFor(invocation, invocation.argument("PATH"), repository.algorithm, repository);
     const name = invocation.optionalArgument("NAME");
+    await repository.restWorkers(); // their memory is better used for a large tree and its image
     const id = await runStep(invocation.events, "write image", () => storeTreeImages(repository, root, name));
     invocation.output.line(`${repository.algorithm}:${id}`);
   },

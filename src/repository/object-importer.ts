@@ -135,7 +135,7 @@ export class ObjectImporter {
 
   /**
    * Whoever awaits an id must not wait for a batch to fill up: it goes as soon as a worker would have nothing to do. While
-   * all have, it fills further, as each message costs both sides 50 µs.
+   * all have, it fills further, as each message wakes a thread on either side.
    */
   #sendWhenFree(): void {
     if (this.#underWay < this.#workers.size) this.#sendBatch();

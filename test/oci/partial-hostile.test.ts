@@ -7,9 +7,10 @@ import { SealrootError } from "../../src/errors/index.ts";
 import type { WorkEvent } from "../../src/events/index.ts";
 import { digestOf, layerStreamName, OciLayout, openImage, parseReference } from "../../src/oci/index.ts";
 import { recordImage } from "../../src/oci/pull/record-image.ts";
-import { initRepository, type Repository, streamContent } from "../../src/repository/index.ts";
+import { type Repository, streamContent } from "../../src/repository/index.ts";
 import { type FixtureLayer, fixtureLayers, parts, unzstd } from "../chunked/layers.ts";
 import { Random } from "../fuzz/random.ts";
+import { addedStreams, filledRepository } from "./filled-repository.ts";
 import { RangedBlobs } from "./ranged-blobs.ts";
 import { scratchDirectory } from "./vectors.ts";
 
@@ -102,9 +103,7 @@ test("whatever a table says, the layer is the right tar or is refused", { timeou
     const json: { entries: Json[] } = JSON.parse(table);
     for (let changes = 1 + random.below(3); changes > 0; changes--) changeTable(json.entries, random);
     const layout = await layoutOf(withTable(good, JSON.stringify(json)), diffId, `layout-${index}`);
-    using repository = (
-      await initRepository(join(scratch.path, `repository-${index}`), { algorithm: "sha256", protection: "insecure" })
-    ).repository;
+    using repository = await filledRepository(join(scratch.path, `repository-${index}`));
     const image = await openImage(parseReference(`oci:${layout.directory}:v`));
     const blobs = new RangedBlobs(layout.directory, { pieceBytes: 1 + random.below(9000) });
     try {
@@ -113,7 +112,7 @@ test("whatever a table says, the layer is the right tar or is refused", { timeou
       outcomes.right += 1;
     } catch (error) {
       assert.ok(error instanceof SealrootError && error.code === "corrupt", `execution ${index}: ${error}`);
-      assert.deepEqual(repository.streams.entries(), []);
+      assert.deepEqual(addedStreams(repository), []);
       outcomes.refused += 1;
     } finally {
       await image.close();
@@ -128,8 +127,7 @@ test("a table of very many entries is left alone, and the layer pulled whole", a
   const diffId = digestOf(await unzstd(good.blob));
   const many = `{"version":1,"entries":[${"{},".repeat(500_000)}{}]}`;
   const layout = await layoutOf(withTable(good, many), diffId, "many-entries");
-  using repository = (await initRepository(join(scratch.path, "many"), { algorithm: "sha256", protection: "insecure" }))
-    .repository;
+  using repository = await filledRepository(join(scratch.path, "many"));
   const image = await openImage(parseReference(`oci:${layout.directory}:v`));
   const told: string[] = [];
   const events = (event: WorkEvent) => event.type === "message" && told.push(event.text);

@@ -18,6 +18,7 @@ import {
 import { type TarMember, writeTar } from "../../src/tar/index.ts";
 import { verityDigest } from "../../src/verity/index.ts";
 import { collect, parts } from "../chunked/layers.ts";
+import { addedStreams, addLayer, filledRepository } from "./filled-repository.ts";
 import { RangedBlobs, type RangedOptions } from "./ranged-blobs.ts";
 import { scratchDirectory, unpack } from "./vectors.ts";
 
@@ -40,8 +41,7 @@ before(async () => {
 after(() => scratch.remove());
 
 async function newRepository(protection: "insecure" | "offline" = "insecure"): Promise<Repository> {
-  const path = join(scratch.path, `repository-${++made}`);
-  return (await initRepository(path, { algorithm: "sha256", protection })).repository;
+  return filledRepository(join(scratch.path, `repository-${++made}`), protection);
 }
 
 /** Pulls an image from a source that serves parts. */
@@ -124,7 +124,7 @@ for (const [name, message] of REFUSED) {
   test(`${name}: refused, not pulled whole instead; nothing has a name`, async () => {
     using repository = await newRepository();
     await assert.rejects(pull(repository, fixture(name)), { code: "corrupt", message });
-    assert.deepEqual([...repository.streams.entries(), ...repository.images.entries()], []);
+    assert.deepEqual([...addedStreams(repository), ...repository.images.entries()], []);
   });
 }
 
@@ -449,13 +449,24 @@ test("lists of files are made again when they are gone or damaged, and serve as 
   }
 });
 
+test("into a repository without layers nothing is pulled in parts: there is nothing to spare", async () => {
+  const path = join(scratch.path, "empty");
+  using repository = (await initRepository(path, { algorithm: "sha256", protection: "insecure" })).repository;
+  const pulled = await pull(repository, fixture("zstd-chunked-2layer"));
+  assert.deepEqual([pulled.blobs.requests, pulled.blobs.wholeReads.length, pulled.messages], [[], 2, []]);
+  assert.deepEqual((await checkRepository(repository)).errors, []);
+  const tail = await pull(repository, fixture("zstd-chunked-tail"));
+  assert.deepEqual([tail.blobs.requests.length > 0, tail.blobs.wholeReads], [true, []]);
+});
+
 test("a list is removed with its layer; gc and fsck know nothing of it", async () => {
   const { repository, update, lists } = await repositoryWithUpdate();
   assert.equal(readdirSync(lists).length, 1);
   await collectGarbage(repository);
-  assert.equal(repository.streams.entries().length, 0);
+  assert.deepEqual(addedStreams(repository), []);
   assert.equal(readdirSync(lists).length, 1);
   assert.deepEqual((await checkRepository(repository)).errors, []);
+  await addLayer(repository);
   // Nothing of the old image is left: everything is fetched.
   const pulled = await pull(repository, update.layout);
   assert.ok(pulled.statistics.savedBytes < update.blob.length / 10);

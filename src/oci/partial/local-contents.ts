@@ -23,6 +23,8 @@ export class LocalContents {
   /** One layer is hashed at a time, with all workers. */
   #hashing: Promise<void> = Promise.resolve();
   #isPruned = false;
+  /** False when the repository had no layer when the pull began: then nothing can be spared. */
+  readonly hasLayers: boolean;
   /** Which layer's list a content was found in, by its sha256. */
   readonly #origins = new Map<string, string>();
 
@@ -31,6 +33,7 @@ export class LocalContents {
     this.#repository = repository;
     this.#reporter = reporter;
     this.#lists = repository.derivedFiles("files");
+    this.hasLayers = repository.streams.entries().some(({ entry }) => entry.startsWith(LAYER_STREAM_PREFIX));
   }
 
   /**

@@ -15,8 +15,8 @@ import { rebuildLayer } from "./rebuild-layer.ts";
  * checked as that of any layer. The blob's own digest is not: nobody has seen all of it.
  *
  * @param onBytes called with the offset in the blob up to which the layer is there
- * @returns undefined where the layer must be pulled whole: it has no table, the source serves no parts, or the table
- *   cannot prove it (spec 1.8)
+ * @returns undefined where the layer is pulled whole: it has no table, the source serves no parts, the table cannot prove
+ *   it (spec 1.8), or the repository has no layers yet, so that nothing could be spared
  * @throws SealrootError `corrupt` when table, tar-split data, a file or the tar are not what they should be: such a
  *   layer is not tried in another way
  */
@@ -29,6 +29,8 @@ export async function pullPartially(
   const rangesOf = blobs.readRanges?.bind(blobs);
   // A repository being staged becomes a disk image, in which lists of files have no place.
   if (layer.compression !== "zstd" || rangesOf === undefined || repository.protection === "offline") return undefined;
+  // File by file takes twice the time.
+  if (!context.contents.hasLayers) return undefined;
   const positions = readChunkedAnnotations(layer.blob.annotations, layer.blob.size);
   if (positions === undefined) return undefined;
   const readRanges: ReadRanges = (blob, ranges) => untilAborted(rangesOf(blob, ranges), signal);

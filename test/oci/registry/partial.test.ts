@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { main } from "../../../src/cli/main.ts";
 import { ACCEPT_ANYTHING, copyImage, type ImageReference, parseReference, pullImage } from "../../../src/oci/index.ts";
-import { initRepository, type Repository } from "../../../src/repository/index.ts";
+import type { Repository } from "../../../src/repository/index.ts";
+import { filledRepository } from "../filled-repository.ts";
 import { file, type LayeredImage, layeredImage } from "../layered-image.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { type DockerRegistry, skopeoCopy, startDockerRegistry } from "./docker-registry.ts";
@@ -38,8 +39,7 @@ const reference = (text: string): ImageReference => parseReference(text);
 
 let made = 0;
 async function newRepository(): Promise<Repository> {
-  const path = join(scratch.path, `repository-${++made}`);
-  return (await initRepository(path, { algorithm: "sha256", protection: "insecure" })).repository;
+  return filledRepository(join(scratch.path, `repository-${++made}`));
 }
 
 test("a changed file of a layer that we pushed as zstd:chunked is all that is fetched besides the table", async () => {

@@ -39,7 +39,7 @@ export async function prepareInputs(
   ];
   const layouts = await makePullLayouts(disk.image.reference, disk.image.uncompressedBytes, scratch);
   const registry = await startBenchRegistry(layouts.tenLayers, scratch);
-  const update = await makeUpdate(layouts.zstd, tree, registry.host, scratch);
+  const update = await makeUpdate(disk.image.reference, tree, registry.host, scratch);
   return { disk, trees, layouts, registry, update, unsignedUki, scratch, entryCount };
 }
 

@@ -26,7 +26,7 @@ export interface BenchUpdate {
 
 /**
  * Writes both images, and counts.
- * @param reference the image, as one layer
+ * @param reference the image, as one gzip layer
  * @param tree the layer unpacked, where dpkg's list of the package is
  * @param host of the registry that gets them
  */

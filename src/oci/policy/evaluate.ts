@@ -47,7 +47,7 @@ async function evaluate(requirement: Requirement, subject: PolicySubject, now: D
       throw rejected("Running image is rejected by policy");
     case "signedBaseLayer":
       // As with the reference, which reads this requirement and has never evaluated it.
-      throw rejected("signedBaseLayer not implemented yet");
+      throw rejected("signedBaseLayer is never met");
     case "sigstoreSigned":
       return requireSigstoreSigned(requirement, subject, now);
     case "sigstoreBundle":

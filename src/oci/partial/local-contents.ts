@@ -33,7 +33,7 @@ export class LocalContents {
     this.#repository = repository;
     this.#reporter = reporter;
     this.#lists = repository.derivedFiles("files");
-    this.hasLayers = repository.streams.entries().some(({ entry }) => entry.startsWith(LAYER_STREAM_PREFIX));
+    this.hasLayers = layerIdsOf(repository).size > 0;
   }
 
   /**
@@ -73,9 +73,7 @@ export class LocalContents {
   }
 
   #layerIds(): ReadonlySet<string> {
-    const links = this.#repository.streams.entries();
-    const layers = links.filter(({ entry }) => entry.startsWith(LAYER_STREAM_PREFIX));
-    const layerIds = new Set(layers.map(({ objectId }) => objectId));
+    const layerIds = layerIdsOf(this.#repository);
     if (!this.#isPruned) this.#lists.keepOnly(layerIds);
     this.#isPruned = true;
     return layerIds;
@@ -114,6 +112,12 @@ export class LocalContents {
     }
     if (hashedBytes > 0) report("finished", hashedBytes, hashedBytes);
   }
+}
+
+/** Object ids of the streams that have the name of a layer. */
+function layerIdsOf(repository: Repository): ReadonlySet<string> {
+  const layers = repository.streams.entries().filter(({ entry }) => entry.startsWith(LAYER_STREAM_PREFIX));
+  return new Set(layers.map(({ objectId }) => objectId));
 }
 
 const SHORT_ID_LENGTH = 12;

@@ -37,7 +37,6 @@ export {
   copyAllImages,
   copyImage,
   copyToStorage,
-  LAYER_PACKINGS,
   type LayerPacking,
   layersAtHand,
   openDestination,

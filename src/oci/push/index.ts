@@ -8,6 +8,6 @@ export {
 } from "./copy-to-storage.ts";
 export { layersAtHand } from "./layers-at-hand.ts";
 export { openDestination, refuseReadOnly } from "./open-destination.ts";
-export { LAYER_PACKINGS, type LayerPacking } from "./pack-layer.ts";
+export type { LayerPacking } from "./pack-layer.ts";
 export { type PushOptions, pushImage } from "./push-image.ts";
 export type { WrittenContent } from "./write-image.ts";

@@ -1,13 +1,11 @@
 /** A tar stream becomes a layer blob. Equal streams give equal blobs: fixed levels, no time, no name. */
 import { CHUNKED_ANNOTATION, ChunkedCompressor, COMPRESSION_ANNOTATIONS } from "../../chunked/index.ts";
-import { compress } from "../../zstd/index.ts";
+import { type Compression, compress } from "../../zstd/index.ts";
 import type { Descriptor } from "../documents.ts";
 import { LAYER_MEDIA_TYPE, layerCompression } from "../media-types.ts";
 
 /** How a layer is written. */
-export type LayerPacking = (typeof LAYER_PACKINGS)[number];
-
-export const LAYER_PACKINGS = ["gzip", "zstd", "zstd:chunked", "none"] as const;
+export type LayerPacking = Compression | "zstd:chunked";
 
 /** The libraries' own defaults, said here so that they stay. */
 const LEVEL = { none: undefined, gzip: 6, zstd: 3 } as const;

@@ -1,13 +1,12 @@
 /** Layers that podman keeps as composefs does: each content once, under its digest (spec/chunked-and-policy.md 5, format 1). */
 import * as v from "valibot";
 import { type ByteString, byteStringOfText } from "../../bytes/index.ts";
+import { TOC_MAX_BYTES } from "../../chunked/index.ts";
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import { readJson } from "../documents.ts";
 import type { Store } from "./store.ts";
 import type { StoreLayer } from "./store-documents.ts";
 
-/** Largest table of contents that c/storage takes (section 1.2). */
-const TOC_MAX_BYTES = 150 << 20;
 const LAYER_DATA_MAX_BYTES = 64 << 10;
 
 const LAYER_DATA_KEY = "zstd-chunked-layer-data";

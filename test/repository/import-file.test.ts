@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, statfsSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { findTool, runTool, temporaryDirectory } from "../../src/platform/index.ts";
 import { checkRepository, initRepository, scanDirectory } from "../../src/repository/index.ts";
-
-/** The smallest that mkfs.xfs makes; the file is sparse. */
-const XFS_BYTES = 320 << 20;
+import { withXfs } from "./xfs.ts";
 
 const hasXfs = process.getuid?.() === 0 && findTool("mkfs.xfs") !== undefined;
 const skip = hasXfs ? false : "a file system with shared blocks needs root and mkfs.xfs (xfsprogs)";
@@ -25,14 +23,7 @@ function makeFiles(root: string): Buffer {
 
 test("files become objects by sharing their blocks, and stay independent of them", { skip }, async () => {
   using directory = temporaryDirectory();
-  const image = join(directory.path, "image");
-  const mounted = join(directory.path, "mounted");
-  writeFileSync(image, "");
-  truncateSync(image, XFS_BYTES);
-  mkdirSync(mounted);
-  await runTool("mkfs.xfs", ["-q", image]);
-  await runTool("mount", ["-o", "loop", image, mounted]);
-  try {
+  await withXfs(directory.path, async (mounted) => {
     const root = join(mounted, "root");
     const large = makeFiles(root);
     using repository = (await initRepository(join(mounted, "repo"), { algorithm: "sha256", protection: "insecure" }))
@@ -48,9 +39,7 @@ test("files become objects by sharing their blocks, and stay independent of them
     assert.deepEqual((await checkRepository(repository)).errors, []);
     const plain = await scanDirectory(root, { algorithm: "sha256", repository });
     assert.deepEqual([plain.newObjects, plain.sharedObjects], [1, 1]);
-  } finally {
-    await runTool("umount", [mounted]);
-  }
+  });
 });
 
 test("without shared blocks and without fs-verity files are copied, even when links are asked for", async () => {

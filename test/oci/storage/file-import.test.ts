@@ -1,12 +1,13 @@
 /** Files of a store become objects without being copied, where the file system can share blocks. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
+import { statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type PullOptions, pullImage } from "../../../src/oci/index.ts";
 import { runTool } from "../../../src/platform/index.ts";
 import { checkRepository, initRepository, openRepository } from "../../../src/repository/index.ts";
+import { withXfs } from "../../repository/xfs.ts";
 import { pulledIds, skopeoCopy } from "../containers.ts";
 import { file, layeredImage } from "../layered-image.ts";
 import { scratchDirectory } from "../vectors.ts";
@@ -28,24 +29,15 @@ after(() => {
 });
 
 const LARGE_BYTES = 24 << 20;
-/** The smallest that mkfs.xfs makes; the file is sparse. */
-const XFS_BYTES = 320 << 20;
-
-/** Runs with a fresh XFS mounted, and whatever the tools mounted below it taken away again. */
-async function withXfs(work: (mounted: string) => Promise<void>): Promise<void> {
-  const image = join(scratch.path, "xfs");
-  const mounted = join(scratch.path, "mounted");
-  writeFileSync(image, "");
-  truncateSync(image, XFS_BYTES);
-  mkdirSync(mounted);
-  await runTool("mkfs.xfs", ["-q", image]);
-  await runTool("mount", ["-o", "loop", image, mounted]);
-  try {
-    await work(mounted);
-  } finally {
-    stores.unmountBelow(mounted);
-    await runTool("umount", [mounted]);
-  }
+/** Runs on a fresh XFS; whatever the tools mounted below it is taken away again. */
+function onXfs(work: (mounted: string) => Promise<void>): Promise<void> {
+  return withXfs(scratch.path, async (mounted) => {
+    try {
+      await work(mounted);
+    } finally {
+      stores.unmountBelow(mounted);
+    }
+  });
 }
 
 async function pulled(path: string, reference: string, options: PullOptions = {}) {
@@ -56,7 +48,7 @@ async function pulled(path: string, reference: string, options: PullOptions = {}
 }
 
 test("objects share the blocks of the store's files, and stay independent of them", async () => {
-  await withXfs(async (mounted) => {
+  await onXfs(async (mounted) => {
     const store = join(mounted, "store");
     const reference = stores.referenceTo(store, "example.com/x:v");
     skopeoCopy(layout, reference);

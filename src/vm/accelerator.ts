@@ -11,23 +11,30 @@ const TRIAL_TIMEOUT_MS = 5000;
 /** I/O port on which SeaBIOS prints its messages (SeaBIOS documentation, "Debugging": `isa-debugcon,iobase=0x402`). */
 const SEABIOS_DEBUG_PORT = "0x402";
 
-let choice: Promise<Accelerator> | undefined;
+/** One for each setting of System Management Mode, which Secure Boot's firmware needs and a directly booted kernel does not. */
+const choices = new Map<"on" | "off", Promise<Accelerator>>();
 
 /**
- * The accelerator that works here. The trial runs once a process; further calls get its result.
+ * The accelerator that works here for machines with or without System Management Mode. Each trial runs once a process;
+ * further calls get its result.
  *
  * `/dev/kvm` only says that the kernel has KVM: where the machine is itself a guest, setting up the virtual processor
- * can still fail ("failed to set MSR"). So a machine is started, and KVM counts when its firmware has printed something.
+ * can still fail ("failed to set MSR"), or System Management Mode be missing. So a machine is started, and KVM counts
+ * when its firmware has printed something.
  * @throws SealrootError `missing-tool` when QEMU is not installed
  */
-export function chooseAccelerator(): Promise<Accelerator> {
-  choice ??= existsSync("/dev/kvm") ? tryKvm() : Promise.resolve("tcg");
+export function chooseAccelerator(smm: "on" | "off"): Promise<Accelerator> {
+  const known = choices.get(smm);
+  if (known !== undefined) return known;
+  const choice = existsSync("/dev/kvm") ? tryKvm(smm) : Promise.resolve("tcg" as const);
+  choices.set(smm, choice);
   return choice;
 }
 
-async function tryKvm(): Promise<Accelerator> {
+async function tryKvm(smm: "on" | "off"): Promise<Accelerator> {
   const machine = await startTool("qemu-system-x86_64", [
-    ...["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "64", "-nodefaults", "-display", "none"],
+    ...["-machine", `q35,smm=${smm}`, "-accel", "kvm", "-cpu", "host"],
+    ...["-m", "64", "-nodefaults", "-display", "none"],
     ...["-chardev", "stdio,id=log", "-device", `isa-debugcon,iobase=${SEABIOS_DEBUG_PORT},chardev=log`],
   ]);
   try {

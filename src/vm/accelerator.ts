@@ -11,30 +11,25 @@ const TRIAL_TIMEOUT_MS = 5000;
 /** I/O port on which SeaBIOS prints its messages (SeaBIOS documentation, "Debugging": `isa-debugcon,iobase=0x402`). */
 const SEABIOS_DEBUG_PORT = "0x402";
 
-/** One for each setting of System Management Mode, which Secure Boot's firmware needs and a directly booted kernel does not. */
-const choices = new Map<"on" | "off", Promise<Accelerator>>();
+let choice: Promise<Accelerator> | undefined;
 
 /**
- * The accelerator that works here for machines with or without System Management Mode. Each trial runs once a process;
- * further calls get its result.
+ * The accelerator that works here. The trial runs once a process; further calls get its result.
  *
  * `/dev/kvm` only says that the kernel has KVM: where the machine is itself a guest, setting up the virtual processor
- * can still fail ("failed to set MSR"), or System Management Mode be missing. So a machine is started, and KVM counts
- * when its firmware has printed something.
+ * can still fail ("failed to set MSR"). So a machine is started, and KVM counts when its firmware has printed something.
+ * The trial has System Management Mode even where the machine to come has not: one hypervisor without it ran SeaBIOS and
+ * then stopped in the kernel's decompressor ("emulation failure"), so its absence is the sign of a KVM that is not whole.
  * @throws SealrootError `missing-tool` when QEMU is not installed
  */
-export function chooseAccelerator(smm: "on" | "off"): Promise<Accelerator> {
-  const known = choices.get(smm);
-  if (known !== undefined) return known;
-  const choice = existsSync("/dev/kvm") ? tryKvm(smm) : Promise.resolve("tcg" as const);
-  choices.set(smm, choice);
+export function chooseAccelerator(): Promise<Accelerator> {
+  choice ??= existsSync("/dev/kvm") ? tryKvm() : Promise.resolve("tcg");
   return choice;
 }
 
-async function tryKvm(smm: "on" | "off"): Promise<Accelerator> {
+async function tryKvm(): Promise<Accelerator> {
   const machine = await startTool("qemu-system-x86_64", [
-    ...["-machine", `q35,smm=${smm}`, "-accel", "kvm", "-cpu", "host"],
-    ...["-m", "64", "-nodefaults", "-display", "none"],
+    ...["-machine", "q35,smm=on", "-accel", "kvm", "-cpu", "host", "-m", "64", "-nodefaults", "-display", "none"],
     ...["-chardev", "stdio,id=log", "-device", `isa-debugcon,iobase=${SEABIOS_DEBUG_PORT},chardev=log`],
   ]);
   try {

@@ -19,7 +19,7 @@ export async function assembleMachine(
 ): Promise<Machine> {
   const tpm = options.tpm === true ? await startTpm(directory) : undefined;
   return {
-    accelerator: await chooseAccelerator(options.directBoot === undefined ? "on" : "off"),
+    accelerator: await chooseAccelerator(),
     memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
     cpus: options.cpus ?? DEFAULT_CPUS,
     drives: options.drives,

@@ -18,7 +18,7 @@ const MACHINE: Machine = {
 
 test("a machine with firmware has the arguments proven in boot-chain.md C", () => {
   assert.deepEqual(machineArguments(MACHINE), [
-    ...["-machine", "q35,smm=on,vmport=off", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-smp", "2"],
+    ...["-machine", "q35,smm=on,vmport=off", "-accel", "tcg,thread=single", "-cpu", "max,-cx16", "-smp", "2"],
     ...["-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
     ...["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/fw/CODE.fd"],
     ...["-drive", "if=pflash,format=raw,unit=1,file=/fw/vars.fd"],

@@ -28,32 +28,70 @@ export function formatComposefsArgument(id: string, verityOptional = false): str
  * The self-describing form, as cfsctl prints it: versions 0 and 1 of EROFS images share `v1`; version 2 has the plain
  * form (spec/repository.md 8).
  */
-export function formatDigestArgument(id: string, algorithm: "sha256" | "sha512", version: 0 | 1 | 2): string {
-  return version === 2 ? formatComposefsArgument(id) : `${DIGEST_KEY}=v1-${algorithm}-12:${id}`;
+export function formatDigestArgument(
+  id: string,
+  algorithm: "sha256" | "sha512",
+  version: 0 | 1 | 2,
+  verityOptional = false,
+): string {
+  if (version === 2) return formatComposefsArgument(id, verityOptional);
+  return `${DIGEST_KEY}=${verityOptional ? "?" : ""}v1-${algorithm}-12:${id}`;
 }
 
 /**
- * The one composefs argument of a command line.
+ * The composefs arguments of a command line in its order: the images that may be the root, the wanted one first.
  *
- * More than one is refused, even if they are equal: the host of a virtual machine can append to a signed command line
- * (spec/boot-chain.md I.1), so neither "first wins" nor "last wins" is safe against every reader.
+ * At most one of each form, as bootc writes them: `composefs.digest=` names an image of version 1 and `composefs=` the
+ * one of version 2 for older readers (spec/upstream-1.17.md 2b). Anything beside these two is refused, even if it is
+ * equal: the host of a virtual machine can append to a signed command line (spec/boot-chain.md I.1), so neither "first
+ * wins" nor "last wins" is safe against every reader.
+ *
+ * @returns none, one or two
+ * @throws SealrootError `untrusted` for two of one form, `conflict` for two that differ in `?` or in their hash,
+ *   `corrupt` for a malformed one, `unsupported` for a digest in another format
+ */
+export function findComposefsArguments(line: CommandLine): ComposefsArgument[] {
+  const found = line.arguments.filter(({ key }) => key === PLAIN_KEY || key === DIGEST_KEY);
+  for (const key of [DIGEST_KEY, PLAIN_KEY]) {
+    const same = found.filter((argument) => argument.key === key);
+    if (same.length > 1) {
+      throw new SealrootError(
+        "untrusted",
+        `Cannot choose the root image: ${same.length} times ${key}= on the kernel command line, at most 1 expected`,
+        { actual: found.map(({ text }) => text).join(" ") },
+      );
+    }
+  }
+  const parsed = found.map((argument) => (argument.key === PLAIN_KEY ? parsePlain(argument) : parseDigest(argument)));
+  const [first, second] = parsed;
+  if (first === undefined || second === undefined) return parsed;
+  const difference =
+    first.verityOptional !== second.verityOptional
+      ? 'only one of the two composefs arguments has "?"'
+      : first.algorithm !== second.algorithm
+        ? "the two composefs arguments have different hashes"
+        : undefined;
+  if (difference === undefined) return parsed;
+  throw new SealrootError("conflict", `Cannot choose the root image: ${difference}`, {
+    actual: found.map(({ text }) => text).join(" "),
+  });
+}
+
+/**
+ * The composefs argument of a command line that may have only one.
  *
  * @returns undefined when there is none
- * @throws SealrootError `untrusted` for more than one, `corrupt` for a malformed one, `unsupported` for a digest in
- *   another format
+ * @throws SealrootError as {@link findComposefsArguments}, and `untrusted` for two
  */
 export function findComposefsArgument(line: CommandLine): ComposefsArgument | undefined {
-  const found = line.arguments.filter(({ key }) => key === PLAIN_KEY || key === DIGEST_KEY);
-  const [argument] = found;
-  if (argument === undefined) return undefined;
-  if (found.length > 1) {
+  const [argument, ...others] = findComposefsArguments(line);
+  if (others.length > 0) {
     throw new SealrootError(
       "untrusted",
-      `Cannot choose the root image: ${found.length} composefs arguments on the kernel command line, 1 expected`,
-      { actual: found.map(({ text }) => text).join(" ") },
+      `Cannot choose the root image: ${others.length + 1} composefs arguments on the kernel command line, 1 expected`,
     );
   }
-  return argument.key === PLAIN_KEY ? parsePlain(argument) : parseDigest(argument);
+  return argument;
 }
 
 function parsePlain(argument: KernelArgument): ComposefsArgument {

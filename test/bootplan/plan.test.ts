@@ -27,7 +27,7 @@ test("planBoot() refuses a command line without an image, with two, and with two
   assert.throws(() => planBoot("rw quiet", undefined), { code: "untrusted", message: /no composefs= on the kernel/ });
   assert.throws(() => planBoot(`${LINE} composefs=${ID}`, undefined), {
     code: "untrusted",
-    message: /2 composefs arguments/,
+    message: /2 times composefs= on the kernel command line/,
   });
   assert.throws(() => planBoot(`${LINE} root=/dev/vda root=/dev/vda`, undefined), { code: "conflict" });
 });

@@ -70,7 +70,10 @@ describe("the boot program stops the machine", () => {
         await disk.replace(objectPath(id), other, "with-verity");
         await disk.symlink(`/composefs/images/${id}`, `../objects/${id.slice(0, 2)}/${id.slice(2)}`);
       },
-      [line("Cannot choose the root image: 2 composefs arguments on the kernel command line, 1 expected"), STOPPED],
+      [
+        line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
+        STOPPED,
+      ],
       { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${id}`] },
     );
   });

@@ -140,7 +140,7 @@ function singleArgument(text: string): KernelArgument {
   return argument;
 }
 
-/** Arguments that the seal decides: they choose what is booted, so a `--karg` must not (design.md 4). */
+/** Arguments that the seal decides: they choose what is booted, so a `--karg` must not. */
 const SEALED_KEYS = ["composefs", "composefs.digest", "root", "init", "rdinit", "systemd.unit", "rd.systemd.unit"];
 
 /**

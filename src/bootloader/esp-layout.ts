@@ -37,7 +37,7 @@ export interface EspLayout {
 }
 
 const UKI_FOLDER = "EFI/Linux/bootc";
-/** From this version on systemd-boot knows the key `uki`; older ones drop such an entry silently (boot-chain.md I.1). */
+/** From this version on systemd-boot knows the key `uki`; older ones drop such an entry silently (spec/boot-chain.md I.1). */
 const UKI_KEY_SINCE = 258;
 /** What upstream writes, without newline (spec/host.md 1.4). */
 const MENU_TIMEOUT = "timeout 5";

@@ -1,4 +1,4 @@
-/** Which block device is the physical root (design.md 4 "Root discovery"; spec/boot-chain.md I.4). */
+/** Which block device is the physical root (spec/boot-chain.md I.4). */
 import type { CommandLine } from "../bls/command-line.ts";
 import { SealrootError } from "../errors/index.ts";
 

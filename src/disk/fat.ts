@@ -28,7 +28,7 @@ const KIB = 1024;
 const TIMEOUT_MS = 300_000;
 /** FAT counts from 1980 (Microsoft FAT specification, "Date and Time Formats"). */
 const FAT_EPOCH_SECONDS = 315_532_800;
-/** Up to this size, mkfs.vfat's default clusters leave fewer than FAT32 must have (boot-chain.md B). */
+/** Up to this size, mkfs.vfat's default clusters leave fewer than FAT32 must have (spec/boot-chain.md B). */
 const SMALL_ESP_BYTES = 512 * KIB * KIB;
 
 /**

@@ -72,7 +72,7 @@ function cutMessage(message: string): string {
 
 /**
  * A failure with a code and data. The message is one line: what could not be done, a colon, the state found; no final
- * period (style.md, habit 6). Control characters in it are escaped, and it is cut after 2000 characters; the hint too.
+ * period. Control characters in it are escaped, and it is cut after 2000 characters; the hint too.
  */
 export class SealrootError extends Error {
   readonly code: ErrorCode;

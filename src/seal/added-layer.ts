@@ -1,6 +1,6 @@
 /**
  * The one layer that seal adds. It lists every parent directory it touches with the metadata that directory has in the
- * input, so that the layers' view, a mounted view and an extraction have one digest (design.md 4).
+ * input, so that the layers' view, a mounted view and an extraction have one digest.
  */
 import { type ByteString, byteStringOfText } from "../bytes/index.ts";
 import type { TarMember } from "../tar/index.ts";

@@ -1,4 +1,4 @@
-/** The sealed command line: the image's digest first, then what the image and the user add (design.md 4). */
+/** The sealed command line: the image's digest first, then what the image and the user add. */
 import { parse, TomlError } from "smol-toml";
 import { CommandLine, checkUserArguments, formatComposefsArgument } from "../bls/index.ts";
 import { SealrootError } from "../errors/index.ts";

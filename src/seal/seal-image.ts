@@ -36,7 +36,7 @@ import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
 /**
  * What carries the boot program: a small initramfs of our own, or the image's own with an extension behind it, for
- * machines whose root needs more than a plain disk driver (design.md 4).
+ * machines whose root needs more than a plain disk driver.
  */
 export type InitramfsCarrier = "minimal" | "extend";
 

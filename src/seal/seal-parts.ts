@@ -1,4 +1,4 @@
-/** Everything that is put into a sealed image, in the order that makes its digest right (design.md 4). */
+/** Everything that is put into a sealed image, in the order that makes its digest right. */
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { EnrolmentFiles } from "../keys/index.ts";

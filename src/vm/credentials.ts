@@ -5,7 +5,7 @@ import { SealrootError } from "../errors/index.ts";
 export const AGENT_PORT = "sealroot.agent";
 
 /**
- * With 60 kB of strings in all, every one of them is lost without a word (boot-chain.md H, "Size"): stay far below.
+ * With 60 kB of strings in all, every one of them is lost without a word (spec/boot-chain.md H, "Size"): stay far below.
  */
 const STRINGS_LIMIT_BYTES = 32 * 1024;
 

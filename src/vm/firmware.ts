@@ -13,7 +13,7 @@ export interface FirmwareFiles {
 
 /**
  * Builds that enforce Secure Boot, with their blank variable stores, where distributions put them. The plain
- * `OVMF_CODE_4M.fd` is left out on purpose: Debian 13's boots tampered images (boot-chain.md C, "Which OVMF").
+ * `OVMF_CODE_4M.fd` is left out on purpose: Debian 13's boots tampered images (spec/boot-chain.md C, "Which OVMF").
  */
 const CANDIDATES = [
   { code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", variables: "/usr/share/OVMF/OVMF_VARS_4M.fd" },

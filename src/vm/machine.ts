@@ -1,4 +1,4 @@
-/** QEMU's command line for the x86-64 machine of boot-chain.md C: a pure function of what the machine consists of. */
+/** QEMU's command line for the x86-64 machine of spec/boot-chain.md C: a pure function of what the machine consists of. */
 import type { Accelerator } from "./accelerator.ts";
 import { AGENT_PORT, smbiosArguments } from "./credentials.ts";
 import type { FirmwareFiles } from "./firmware.ts";
@@ -60,7 +60,7 @@ export function machineArguments(machine: Machine): readonly string[] {
 
 /**
  * The `secboot` build of OVMF needs System Management Mode, and hangs without it. In emulation `cx16` is off: with two
- * processors QEMU 7.2's cmpxchg16b crashes the kernel's slab allocator (boot-chain.md C, "-cpu"). The processors take turns
+ * processors QEMU 7.2's cmpxchg16b crashes the kernel's slab allocator (spec/boot-chain.md C, "-cpu"). The processors take turns
  * on one thread: with a thread each, Node in the guest died of "Check failed: it->second.Size() > offset", on some hosts
  * in one run of ten and on others in every one.
  */

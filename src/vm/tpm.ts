@@ -1,4 +1,4 @@
-/** A software TPM 2.0 for one machine (swtpm(8)), boot-chain.md F. */
+/** A software TPM 2.0 for one machine (swtpm(8)), spec/boot-chain.md F. */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

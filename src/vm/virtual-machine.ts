@@ -11,7 +11,7 @@ import { Session } from "./session.ts";
 
 /**
  * A crash of the guest kernel. About one boot in 34 under multi-threaded emulation died so while the kernel patched
- * its own code, and the same command then went well (boot-chain.md H, "Robustness").
+ * its own code, and the same command then went well (spec/boot-chain.md H, "Robustness").
  */
 const KERNEL_OOPS =
   /\b(?:Oops|int3|general protection fault[^:]*|invalid opcode): \d+|BUG: unable to handle|kernel BUG at/;

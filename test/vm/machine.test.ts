@@ -16,7 +16,7 @@ const MACHINE: Machine = {
   console: "captured",
 };
 
-test("a machine with firmware has the arguments proven in boot-chain.md C", () => {
+test("a machine with firmware has the arguments proven in spec/boot-chain.md C", () => {
   assert.deepEqual(machineArguments(MACHINE), [
     ...["-machine", "q35,smm=on,vmport=off", "-accel", "tcg,thread=single", "-cpu", "max,-cx16", "-smp", "2"],
     ...["-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],

@@ -7,7 +7,7 @@ import { generateKeys, loadSigner } from "../../src/keys/index.ts";
 import { detachSignatures, findSection, parsePe, signPe } from "../../src/pe/index.ts";
 import { assertRefused, LOADER_PATH, type SealedExample, sealedExample } from "./sealed-example.ts";
 
-/** OVMF about the boot loader (boot-chain.md C, "Results"). */
+/** OVMF about the boot loader (spec/boot-chain.md C, "Results"). */
 const LOADER_REFUSED = [/failed to load Boot\d+ .*: Access Denied/];
 
 /**

@@ -8,7 +8,7 @@ import { SealrootError } from "../../errors/index.ts";
 const PROJECT = new URL("../../../", import.meta.url);
 const MAIN = "initramfs/setup-root.ts";
 
-/** What the boot program may be made of (design.md 3). */
+/** What the boot program may be made of. */
 const ALLOWED = /^(?:initramfs|src\/(?:bls|bootplan|bytes|errors))\/[a-z-]+\.ts$/;
 
 /** `from "./x.ts"`, `import "./x.ts"`: what is left of imports once types are gone. */

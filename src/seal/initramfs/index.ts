@@ -3,7 +3,7 @@
  *
  * System room (part of seal): takes programs, libraries and kernel modules from the image, adds the boot program of
  * `initramfs/` and two programs of machine code. Nothing is taken from the building host.
- * Source: design.md 4 "One boot program, three carriers", spec/boot-chain.md E and G.
+ * Source: spec/boot-chain.md E and G.
  * @module
  */
 export { buildInitramfsExtension, extendInitramfs } from "./extension.ts";

@@ -12,18 +12,32 @@ const LABEL_XATTR = "security.selinux" as ByteString;
 const EMPTIED = ["boot" as ByteString, "sysroot" as ByteString];
 
 /**
- * Changes a tree that went through {@link transformForOci}, in place: `/boot` and `/sysroot` are emptied and everything
- * is labelled by the image's own policy, or loses its label when there is none.
+ * What `/boot` and `/sysroot` take of the time of `/usr`: all of it, as composefs-rs does from 0.9.3 on, or only the
+ * seconds, beside nanoseconds of their own, as it did before (spec/upstream-1.17.md 2a). Images of version 2 hold no
+ * nanoseconds: there both rules give one image.
+ */
+export type BootTimes = "full" | "seconds";
+
+/** The present rule first. */
+export const BOOT_TIMES: readonly BootTimes[] = ["full", "seconds"];
+
+/**
+ * Changes a tree that went through {@link transformForOci}, in place: `/boot` and `/sysroot` are emptied and take the
+ * time of `/usr`, and everything is labelled by the image's own policy, or loses its label when there is none.
  *
  * @param policy what `readSelinuxPolicy` found in this tree
  * @throws SealrootError `unsupported` when `/boot`, `/sysroot` or `/usr` is missing
  */
-export function transformForBoot(root: DirectoryNode, policy: SelinuxPolicy | undefined): void {
-  const usr = requiredDirectory(root, "usr" as ByteString);
-  for (const directory of EMPTIED.map((name) => requiredDirectory(root, name))) {
-    directory.entries.clear();
-    // Only the seconds: composefs-rs leaves the nanoseconds as they were, and epoch 1 digests show it.
-    directory.metadata.mtimeSeconds = usr.metadata.mtimeSeconds;
+export function transformForBoot(
+  root: DirectoryNode,
+  policy: SelinuxPolicy | undefined,
+  times: BootTimes = "full",
+): void {
+  const { mtimeSeconds, mtimeNanoseconds } = requiredDirectory(root, "usr" as ByteString).metadata;
+  for (const { entries, metadata } of EMPTIED.map((name) => requiredDirectory(root, name))) {
+    entries.clear();
+    metadata.mtimeSeconds = mtimeSeconds;
+    if (times === "full") metadata.mtimeNanoseconds = mtimeNanoseconds;
   }
   new Labeller(policy).label(root, "/" as ByteString);
 }

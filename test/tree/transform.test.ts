@@ -56,7 +56,7 @@ function bootable(): DirectoryNode {
     ),
     run: directory({ lock: file() }, { mode: 0o700, mtimeNanoseconds: 1 }),
     boot: directory({ vmlinuz: file() }, { mtimeSeconds: 1n, mtimeNanoseconds: 7 }),
-    sysroot: directory(),
+    sysroot: directory({}, { mtimeNanoseconds: 8 }),
   });
 }
 
@@ -79,14 +79,28 @@ test("transformForOci() keeps user attributes on request", () => {
   assert.deepEqual([...root.metadata.xattrs.keys()], ["user.a"]);
 });
 
-test("transformForBoot() empties /boot and /sysroot and keeps their nanoseconds", () => {
-  const root = bootable();
-  transformForOci(root);
+test("transformForBoot() empties /boot and /sysroot and gives them the time of /usr", () => {
+  for (const [times, bootNanoseconds, sysrootNanoseconds] of [
+    ["full", 5, 5],
+    ["seconds", 7, 8],
+  ] as const) {
+    const root = bootable();
+    transformForOci(root);
+    transformForBoot(root, undefined, times);
+    const timeOf = (path: string) => {
+      const { mtimeSeconds, mtimeNanoseconds } = lookupPath(root, bytes(path))?.metadata ?? {};
+      return [mtimeSeconds, mtimeNanoseconds];
+    };
+    assert.deepEqual([timeOf("/boot"), timeOf("/sysroot")], [[9n, bootNanoseconds], [9n, sysrootNanoseconds]], times);
+    assert.deepEqual(names(root), ["d /boot", "d /run", "d /sysroot", "d /usr"]);
+  }
+});
+
+test("transformForBoot() copies the whole time by default", () => {
+  const [root, expected] = [bootable(), bootable()];
   transformForBoot(root, undefined);
-  const boot = lookupPath(root, bytes("/boot"));
-  assert.equal(boot?.metadata.mtimeSeconds, 9n);
-  assert.equal(boot?.metadata.mtimeNanoseconds, 7);
-  assert.deepEqual(names(root), ["d /boot", "d /run", "d /sysroot", "d /usr"]);
+  transformForBoot(expected, undefined, "full");
+  assert.deepEqual(formatDump(root), formatDump(expected));
 });
 
 test("transformForBoot() takes labels away when the image has no policy", () => {

@@ -39,7 +39,9 @@ export function formatDigestArgument(
 }
 
 /**
- * The composefs arguments of a command line in its order: the images that may be the root, the wanted one first.
+ * The composefs arguments of a command line: the images that may be the root, the wanted one first. That is the one of
+ * `composefs.digest=v1-…` wherever it stands, otherwise the first: the deployment, its state and its UKI are named after
+ * it (bootc 1.17, `primary_uki_candidate` in bootc_composefs/boot.rs).
  *
  * At most one of each form, as bootc writes them: `composefs.digest=` names an image of version 1 and `composefs=` the
  * one of version 2 for older readers (spec/upstream-1.17.md 2b). Anything beside these two is refused, even if it is
@@ -71,7 +73,7 @@ export function findComposefsArguments(line: CommandLine): ComposefsArgument[] {
       : first.algorithm !== second.algorithm
         ? "the two composefs arguments have different hashes"
         : undefined;
-  if (difference === undefined) return parsed;
+  if (difference === undefined) return second.formatVersion === 1 ? [second, first] : parsed;
   throw new SealrootError("conflict", `Cannot choose the root image: ${difference}`, {
     actual: found.map(({ text }) => text).join(" "),
   });

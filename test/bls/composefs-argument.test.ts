@@ -53,7 +53,7 @@ const DIGEST = `composefs.digest=v1-sha512-12:${SHA512}`;
 const findAll = (text: string) => findComposefsArguments(CommandLine.parse(text));
 const ids = (text: string) => findAll(text).map(({ id, formatVersion }) => [id, formatVersion]);
 
-test("findComposefsArguments() reads one of each form, in the order of the command line", () => {
+test("findComposefsArguments() reads one of each form, that of version 1 first wherever it stands", () => {
   assert.deepEqual(findAll("rw quiet"), []);
   assert.deepEqual(ids(`rw composefs=${OTHER}`), [[OTHER, undefined]]);
   assert.deepEqual(ids(`${DIGEST} rw`), [[SHA512, 1]]);
@@ -62,7 +62,11 @@ test("findComposefsArguments() reads one of each form, in the order of the comma
     [OTHER, undefined],
   ];
   assert.deepEqual(ids(`${DIGEST} composefs=${OTHER} rw`), both);
-  assert.deepEqual(ids(`composefs=${OTHER} rw "${DIGEST}"`), both.toReversed());
+  assert.deepEqual(ids(`composefs=${OTHER} rw "${DIGEST}"`), both);
+  assert.deepEqual(ids(`composefs=${OTHER} composefs.digest=v2-sha512-12:${SHA512}`), [
+    [OTHER, undefined],
+    [SHA512, 2],
+  ]);
   // A bare argument with the digest of a version 1 image, as bootc 1.16.4 to 1.16.13 wrote it.
   assert.deepEqual(ids(`${DIGEST} composefs=${SHA512}`), [
     [SHA512, 1],

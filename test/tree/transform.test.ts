@@ -91,7 +91,14 @@ test("transformForBoot() empties /boot and /sysroot and gives them the time of /
       const { mtimeSeconds, mtimeNanoseconds } = lookupPath(root, bytes(path))?.metadata ?? {};
       return [mtimeSeconds, mtimeNanoseconds];
     };
-    assert.deepEqual([timeOf("/boot"), timeOf("/sysroot")], [[9n, bootNanoseconds], [9n, sysrootNanoseconds]], times);
+    assert.deepEqual(
+      [timeOf("/boot"), timeOf("/sysroot")],
+      [
+        [9n, bootNanoseconds],
+        [9n, sysrootNanoseconds],
+      ],
+      times,
+    );
     assert.deepEqual(names(root), ["d /boot", "d /run", "d /sysroot", "d /usr"]);
   }
 });

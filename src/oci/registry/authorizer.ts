@@ -1,5 +1,6 @@
 /** Which Authorization header a request carries: learned from the registry's challenges (spec/chunked-and-policy.md 4.1). */
 import { SealrootError } from "../../errors/index.ts";
+import { isLoopback } from "./agents.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { HttpResponse } from "./http-response.ts";
@@ -31,7 +32,7 @@ export class Authorizer {
   /** By the sorted scopes; a promise, so that requests at the same time share one. */
   readonly #tokens = new Map<string, Promise<Token>>();
 
-  /** @param mayUsePlainHttp true when credentials may travel to a token service without TLS */
+  /** @param mayUsePlainHttp true when credentials may travel to any token service without TLS */
   constructor(
     http: HttpClient,
     options: { findCredentials(): Promise<Credentials | undefined>; readonly mayUsePlainHttp: boolean },
@@ -112,7 +113,8 @@ export class Authorizer {
   #refusePlainRealm(registry: URL, challenge: Challenge): void {
     const realm = URL.parse(challenge.parameters.get("realm") ?? "");
     if (challenge.scheme !== "bearer" || realm?.protocol !== "http:" || this.#mayUsePlainHttp) return;
-    if (registry.protocol === "http:") return;
+    // What does not leave this machine needs no encryption.
+    if (isLoopback(registry.host) && isLoopback(realm.host)) return;
     const what = `Cannot log in to ${registry.host}: it sends credentials to ${realm.origin}, which is not encrypted`;
     throw new SealrootError("no-access", what, { path: registry.host });
   }

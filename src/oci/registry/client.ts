@@ -1,4 +1,5 @@
 /** Requests to one repository of one registry (OCI distribution specification 1.1), with everything that precedes them. */
+import { SealrootError } from "../../errors/index.ts";
 import type { EventSink } from "../../events/index.ts";
 import { isLoopback } from "./agents.ts";
 import { type Refusal, refusalOf } from "./answer-error.ts";
@@ -59,7 +60,7 @@ export class RegistryClient {
     });
     this.#authorizer = new Authorizer(this.#http, {
       findCredentials: () => options.findCredentials(),
-      mayUsePlainHttp: mayBePlain,
+      mayUsePlainHttp: this.#isInsecure,
     });
   }
 
@@ -110,6 +111,7 @@ export class RegistryClient {
       const headers = { ...request.headers, ...(header === undefined ? {} : { authorization: header }) };
       const response = await this.#send(method, path, { ...request, headers });
       if ((request.expect ?? [200]).includes(response.status)) return response;
+      if (response.status === 401 && !this.#isOwn(response.url)) return this.#foreignLogin(response, request.action);
       const next = response.status === 401 ? await this.#learn(response, authorization) : undefined;
       if (next === undefined) return refusalOf(response, request.action);
       response.discard();
@@ -143,7 +145,7 @@ export class RegistryClient {
   async #ping(): Promise<void> {
     const response = await this.#send("GET", "/v2/", {});
     this.#wasAsked = true;
-    if (response.status === 401) {
+    if (response.status === 401 && this.#isOwn(response.url)) {
       this.#authorizer.learn(response, { header: undefined, isBlind: true, scopes: [], isFresh: true });
     }
     response.discard();
@@ -177,11 +179,25 @@ export class RegistryClient {
     }
   }
 
+  /** True for a place in the registry itself, which alone may say where to log in. */
+  #isOwn(url: URL): boolean {
+    return this.#scheme !== undefined && url.origin === this.#base(this.#scheme).origin;
+  }
+
+  /** What the registry leads to could name any place as the one where its password is to be given. */
+  #foreignLogin(response: HttpResponse, action: string): Refusal {
+    const { status, url } = response;
+    response.discard();
+    const own = interfaceHost(this.endpoint.host);
+    const what = `${action}: ${own} led to ${url.host}, which wants a login of its own`;
+    const hint = "only the registry itself may ask for a login; the place it leads to must serve everybody";
+    return { status, problems: [], error: new SealrootError("no-access", what, { path: url.host, hint }) };
+  }
+
   /** A registry may name another place for an upload or a page: credentials are not for that one. */
   #ownHeaders(url: URL, scheme: Scheme, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-    const { origin } = this.#base(scheme);
-    if (url.origin === origin) return headers;
-    refuseDowngrade(origin, url, this.#isInsecure);
+    if (this.#isOwn(url)) return headers;
+    refuseDowngrade(this.#base(scheme).origin, url, this.#isInsecure);
     const { authorization: _, ...others } = headers;
     return others;
   }

@@ -266,3 +266,17 @@ test("an identity token does not follow a redirect to another host", async () =>
   assert.equal(led, 0);
   await other.stop();
 });
+
+test("a registry on this machine does not send a password to another machine without encryption", async () => {
+  answer = (_, response) =>
+    response.writeHead(401, { "www-authenticate": 'Bearer realm="http://192.0.2.1/token"' }).end();
+  await withClient(
+    async (client) => {
+      await assert.rejects(get(client), {
+        code: "no-access",
+        message: `Cannot log in to ${server.host}: it sends credentials to http://192.0.2.1, which is not encrypted`,
+      });
+    },
+    { type: "password", userName: "me", password: "secret" },
+  );
+});

@@ -20,6 +20,9 @@ export interface LayerChanges {
   readonly removed: readonly string[];
 }
 
+/** They take the time of `/usr` in the boot variant, each version of composefs-rs in its way. */
+const BOOT_DIRECTORIES = ["/boot", "/sysroot"].map(byteStringOfText);
+
 /**
  * The members of the layer's tar, parents first, whiteouts before files, otherwise in byte order.
  *
@@ -31,11 +34,15 @@ export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, ti
   const members = new Map<ByteString, TarMember>();
   const addParents = (path: ByteString) => {
     for (const parent of parentsOf(path)) {
+      if (members.has(parent)) continue;
       const existing = lookupPath(root, parent);
       const metadata = existing?.kind === "directory" ? existing.metadata : { ...fresh, mode: 0o755 };
       members.set(parent, { header: memberHeader("directory", parent, metadata) });
     }
   };
+  for (const [path, metadata] of directoriesWithTimeOfUsr(root)) {
+    members.set(path, { header: memberHeader("directory", path, metadata) });
+  }
   for (const removed of changes.removed) {
     const path = byteStringOfText(removed);
     addParents(path);
@@ -51,6 +58,22 @@ export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, ti
   // sorts before letters.
   const key = (path: ByteString) => path.replaceAll("/", "\0");
   return [...members].sort(([a], [b]) => (key(a) < key(b) ? -1 : 1)).map(([, member]) => member);
+}
+
+/**
+ * `/boot` and `/sysroot` with the time of `/usr`: whether the boot variant takes all of it or only the seconds, it is one
+ * image then (spec/upstream-1.17.md 2a).
+ */
+function directoriesWithTimeOfUsr(root: DirectoryNode): Map<ByteString, Metadata> {
+  const usr = lookupPath(root, byteStringOfText("/usr"));
+  const found = new Map<ByteString, Metadata>();
+  for (const path of BOOT_DIRECTORIES) {
+    const directory = lookupPath(root, path);
+    if (usr === undefined || directory?.kind !== "directory") continue;
+    const { mtimeSeconds, mtimeNanoseconds } = usr.metadata;
+    found.set(path, { ...directory.metadata, mtimeSeconds, mtimeNanoseconds });
+  }
+  return found;
 }
 
 /** All directories above `path`, outermost first, without the root. */

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import { addedLayerMembers } from "../../src/seal/added-layer.ts";
-import { type DirectoryNode, newDirectory, newMetadata } from "../../src/tree/index.ts";
+import { applyMembers } from "../../src/seal/image-id.ts";
+import {
+  cloneTree,
+  type DirectoryNode,
+  formatDump,
+  newDirectory,
+  newMetadata,
+  transformForBoot,
+  transformForOci,
+} from "../../src/tree/index.ts";
 
 function directory(mtime: bigint, entries: Record<string, DirectoryNode> = {}): DirectoryNode {
   const node = newDirectory(newMetadata({ mode: 0o751, uid: 3, gid: 4, mtimeSeconds: mtime, mtimeNanoseconds: 5 }));
@@ -12,6 +21,7 @@ function directory(mtime: bigint, entries: Record<string, DirectoryNode> = {}): 
 
 test("the added layer lists parents with the input's metadata, then whiteouts, then files, each parent once", () => {
   const root = directory(1n, { usr: directory(2n, { lib: directory(3n) }), boot: directory(7n) });
+
   const members = addedLayerMembers(
     root,
     {
@@ -26,7 +36,7 @@ test("the added layer lists parents with the input's metadata, then whiteouts, t
   );
   const listed = members.map(({ header }) => [header.path, header.mode.toString(8), header.uid, header.mtimeSeconds]);
   assert.deepEqual(listed, [
-    ["boot", "751", 3, 7n],
+    ["boot", "751", 3, 2n],
     ["boot/EFI", "755", 0, 1000n],
     ["boot/EFI/u.efi", "644", 0, 1000n],
     ["usr", "751", 3, 2n],
@@ -37,4 +47,22 @@ test("the added layer lists parents with the input's metadata, then whiteouts, t
     ["usr/lib/a.b/x", "644", 0, 1000n],
   ]);
   assert.equal(members[3]?.header.mtimeNanoseconds, 5);
+});
+
+test("whatever times /usr, /boot and /sysroot had, the sealed tree is one by both rules for them", () => {
+  const withFraction = (nanoseconds: number, entries: Record<string, DirectoryNode> = {}) => {
+    const node = directory(BigInt(nanoseconds), entries);
+    node.metadata.mtimeNanoseconds = nanoseconds;
+    return node;
+  };
+  const root = directory(1n, { usr: withFraction(11), boot: withFraction(22), sysroot: withFraction(33) });
+  const trees = (["full", "seconds"] as const).map((times) => {
+    const sealed = cloneTree(root);
+    applyMembers(sealed, addedLayerMembers(root, { removed: [], added: [] }, 1000n));
+    transformForOci(sealed);
+    transformForBoot(sealed, undefined, times);
+    return Buffer.from(formatDump(sealed)).toString();
+  });
+  assert.match(trees[0] ?? "", /^\/boot 0 40751 2 3 4 0 11\.11 .*\n\/sysroot 0 40751 2 3 4 0 11\.11 /m);
+  assert.equal(trees[1], trees[0]);
 });

@@ -3,7 +3,9 @@
  * same, and the images made here must read there as the trees they were made of. Needs root, and files on a file system
  * that takes every time and attribute (tmpfs). Not part of `./just test`, since the tool is not everywhere.
  *
- *     TMPDIR=/dev/shm node test/interop/cfsctl-trees.ts CFSCTL [COMPOSEFS-INFO] [TREES] [SEED]
+ * cfsctl before 0.9.3 gives /boot and /sysroot only the seconds of /usr: RULE is then `seconds`.
+ *
+ *     TMPDIR=/dev/shm node test/interop/cfsctl-trees.ts CFSCTL [COMPOSEFS-INFO|-] [TREES] [SEED] [RULE]
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,12 +34,12 @@ import {
 } from "../../src/tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../../src/verity/index.ts";
 import { randomTree } from "../tree/random-tree.ts";
-import { makeReal, withSystemDirectories } from "./real-tree.ts";
+import { makeReal, systemTimes, withSystemDirectories } from "./real-tree.ts";
 import { runProgram, Tally } from "./tally.ts";
 
-const [cfsctl, composefsInfo, trees = "500", seed = "1"] = process.argv.slice(2);
-if (cfsctl === undefined)
-  throw new Error("Usage: node test/interop/cfsctl-trees.ts CFSCTL [COMPOSEFS-INFO] [TREES] [SEED]");
+const [cfsctl, composefsInfo = "-", trees = "500", seed = "1", rule = "full"] = process.argv.slice(2);
+if (cfsctl === undefined || (rule !== "full" && rule !== "seconds"))
+  throw new Error("Usage: node test/interop/cfsctl-trees.ts CFSCTL [COMPOSEFS-INFO|-] [TREES] [SEED] [full|seconds]");
 const tool = cfsctl;
 const VERSIONS = [0, 1, 2] as const;
 const ALGORITHMS = ["sha256", "sha512"] as const;
@@ -47,10 +49,11 @@ const VARIANTS: readonly (readonly [name: string, words: readonly string[], opti
     ["as it is", ["--no-propagate-usr-to-root"], { transform: false }],
     ["as of layers", [], {}],
     ["as of layers, user attributes kept", ["--xattrs", "keep-user-xattrs"], { keepUserXattrs: true }],
-    ["bootable", ["--bootable"], { bootable: true }],
+    ["bootable", ["--bootable"], { bootable: true, bootTimes: rule }],
   ];
 
 const tally = new Tally();
+let treesThatDiffer = 0;
 
 /** Compares scans of the directory in all variants, versions and hashes. */
 async function compareScans(path: string, where: string): Promise<void> {
@@ -68,6 +71,15 @@ async function compareScans(path: string, where: string): Promise<void> {
       for (const version of VERSIONS) compareId(path, { variant, words, algorithm, version, root }, where);
     }
   }
+}
+
+/** Shows that the trees put the rule for the times of /boot and /sysroot to the test. */
+async function countDifferentRules(path: string): Promise<void> {
+  const idOf = async (bootTimes: "full" | "seconds") => {
+    const root = await directoryTree(path, { algorithm: "sha256", bootable: true, bootTimes });
+    return verityDigest(imageOfTree(root, "sha256", 1), "sha256");
+  };
+  if ((await idOf("full")) !== (await idOf("seconds"))) treesThatDiffer++;
 }
 
 interface IdCase {
@@ -105,7 +117,7 @@ function compareReading(repository: Repository, tree: DirectoryNode, scratch: st
   }
   // The C reader keeps the marks of directories that hold whiteouts.
   const holdsWhiteouts = [...walkTree(tree)].some(({ node }) => node.kind === "character-device" && node.rdev === 0);
-  if (composefsInfo === undefined || holdsWhiteouts) return;
+  if (composefsInfo === "-" || holdsWhiteouts) return;
   const file = join(scratch, "image.erofs");
   writeFileSync(file, writeErofs(tree, { form: "v1", algorithm: repository.algorithm }));
   const theirs = runProgram(composefsInfo, ["dump", file]);
@@ -148,8 +160,9 @@ using scratch = temporaryDirectory({ prefix: "sealroot-interop-" });
 {
   using repository = (await initRepository(join(scratch.path, "repo"), { algorithm: "sha256", protection: "insecure" }))
     .repository;
-  for (const [index, random] of fc.sample(randomTree, { numRuns: Number(trees), seed: Number(seed) }).entries()) {
-    const tree = withSystemDirectories(makeReal(random, repository));
+  const samples = fc.sample(fc.tuple(randomTree, systemTimes), { numRuns: Number(trees), seed: Number(seed) });
+  for (const [index, [random, times]] of samples.entries()) {
+    const tree = withSystemDirectories(makeReal(random, repository), times);
     const where = `tree ${index} of seed ${seed}`;
     using directory = temporaryDirectory({ parent: scratch.path, prefix: "tree-" });
     const path = join(directory.path, "root");
@@ -158,8 +171,10 @@ using scratch = temporaryDirectory({ prefix: "sealroot-interop-" });
     const same = Buffer.from(formatDump(scanned)).equals(formatDump(tree));
     tally.count("a tree extracted and scanned again: our repo extract, create-dumpfile", same, () => where);
     await compareScans(path, where);
+    await countDifferentRules(path);
     compareReading(repository, tree, directory.path, where);
   }
 }
 for (const line of tally.lines()) console.log(line);
+console.log(`${treesThatDiffer} of ${trees} trees have another boot image by the other rule`);
 process.exitCode = tally.allGood ? 0 : 1;

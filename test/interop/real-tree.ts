@@ -1,4 +1,5 @@
 /** Random trees that a file system can hold, so that tools that scan directories can be given them. */
+import fc from "fast-check";
 import { type ByteString, byteStringOfText } from "../../src/bytes/index.ts";
 import type { Repository } from "../../src/repository/index.ts";
 import {
@@ -35,13 +36,27 @@ export function makeReal(root: DirectoryNode, repository: Repository): Directory
   return root;
 }
 
-/** Adds the directories that the transforms need, all of one time: how /boot and /sysroot get theirs differs by version. */
-export function withSystemDirectories(root: DirectoryNode): DirectoryNode {
-  for (const name of ["usr", "boot", "sysroot"]) {
-    root.entries.set(
-      byteStringOfText(name),
-      newDirectory(newMetadata({ mode: 0o755, mtimeSeconds: 1_234_567_890n, mtimeNanoseconds: 987_654_321 })),
-    );
+/** Times of the directories that the transforms need; mostly with another fraction of a second each. */
+export interface SystemTimes {
+  readonly usr: readonly [seconds: bigint, nanoseconds: number];
+  readonly boot: readonly [seconds: bigint, nanoseconds: number];
+  readonly sysroot: readonly [seconds: bigint, nanoseconds: number];
+}
+
+const time = fc.tuple(
+  fc.bigInt({ min: 0n, max: 2n ** 33n }),
+  fc.oneof({ weight: 1, arbitrary: fc.constant(0) }, { weight: 5, arbitrary: fc.nat(999_999_999) }),
+);
+
+export const systemTimes: fc.Arbitrary<SystemTimes> = fc.record({ usr: time, boot: time, sysroot: time });
+
+/** Adds the directories that the transforms need; `boot` and `sysroot` with something in them. */
+export function withSystemDirectories(root: DirectoryNode, times: SystemTimes): DirectoryNode {
+  for (const name of ["usr", "boot", "sysroot"] as const) {
+    const [mtimeSeconds, mtimeNanoseconds] = times[name];
+    const directory = newDirectory(newMetadata({ mode: 0o755, mtimeSeconds, mtimeNanoseconds }));
+    if (name !== "usr") directory.entries.set(byteStringOfText("gone"), newDirectory(newMetadata({ mode: 0o700 })));
+    root.entries.set(byteStringOfText(name), directory);
   }
   return root;
 }

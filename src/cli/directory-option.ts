@@ -3,6 +3,7 @@ import { runStep } from "../events/index.ts";
 import type { Repository } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
+import { BOOT_TIMES_OPTION, bootTimesOption } from "./boot-times-option.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "./xattrs-option.ts";
 
@@ -10,6 +11,7 @@ export const DIRECTORY_OPTIONS: readonly OptionSpecification[] = [
   { flags: "--bootable", summary: "as it is booted: /boot and /sysroot emptied, labelled by the image's own policy" },
   { flags: "--no-propagate-usr-to-root", summary: "the tree as it is, without the transform for OCI images" },
   XATTRS_OPTION,
+  BOOT_TIMES_OPTION,
 ];
 
 /** Scans the directory and transforms the tree as the options say. */
@@ -19,6 +21,7 @@ export function directoryTreeFor(
   algorithm: VerityAlgorithm,
   repository?: Repository,
 ): Promise<DirectoryNode> {
+  const bootTimes = bootTimesOption(invocation, invocation.flag("bootable"));
   return runStep(invocation.events, "hash files", async (reporter) => {
     const { directoryTree } = await import("../repository/index.ts");
     return directoryTree(path, {
@@ -26,6 +29,7 @@ export function directoryTreeFor(
       reporter,
       ...(repository === undefined ? {} : { repository }),
       bootable: invocation.flag("bootable"),
+      bootTimes,
       transform: !invocation.negated("propagate-usr-to-root"),
       keepUserXattrs: keepsUserXattrs(invocation),
       linkFiles: invocation.flag("link-files"),

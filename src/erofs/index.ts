@@ -6,6 +6,6 @@
  * @module
  */
 
-export { IMAGE_MAX_BYTES } from "./read-superblock.ts";
+export { IMAGE_MAX_BYTES, readErofsVersion, VERSION_BYTES } from "./read-superblock.ts";
 export { type ErofsImage, erofsObjects, listErofsObjects, readErofs } from "./reader.ts";
 export { type ErofsForm, type ErofsOptions, writeErofs } from "./writer.ts";

@@ -27,8 +27,7 @@ const COMPAT_KNOWN = FEATURE_COMPAT_SB_CHECKSUM | FEATURE_COMPAT_MTIME | FEATURE
 export interface ImageHeader {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** composefs_version: 0, 1 or 2. */
-  readonly version: 0 | 1 | 2;
+  readonly version: HeaderVersion;
   readonly epoch: Epoch;
   readonly rootNid: number;
   readonly inodeCount: number;
@@ -37,18 +36,36 @@ export interface ImageHeader {
   readonly sharedXattrsOffset: number;
 }
 
+/** composefs_version, an image's form in its header (spec/erofs.md 1.1). */
+export type HeaderVersion = 0 | 1 | 2;
+
+/** How many bytes from its beginning on tell an image's version. */
+export const VERSION_BYTES = 16;
+
+/**
+ * The version of an image, from its beginning.
+ *
+ * @param start at least {@link VERSION_BYTES} bytes
+ * @throws SealrootError `corrupt` when this is not the beginning of an image
+ */
+export function readErofsVersion(start: Uint8Array): HeaderVersion {
+  const cursor = new ByteCursor(start, "EROFS image");
+  expectField(0, "header magic", cursor.u32(), HEADER_MAGIC);
+  expectField(4, "header version", cursor.u32(), HEADER_VERSION);
+  cursor.skip(4); // flags
+  const version = cursor.u32();
+  if (version !== 0 && version !== 1 && version !== 2) throw imageError(12, `composefs version ${version} is unknown`);
+  return version;
+}
+
 /** Reads and checks the fixed part of an image. */
 export function readImageHeader(bytes: Uint8Array): ImageHeader {
   if (bytes.length < INODES_OFFSET) throw imageError(0, `${bytes.length} bytes are too few for an image`);
   if (bytes.length > IMAGE_MAX_BYTES) {
     throw corrupt(`Cannot read EROFS image: ${bytes.length} bytes are more than ${IMAGE_MAX_BYTES}`);
   }
+  const version = readErofsVersion(bytes);
   const cursor = new ByteCursor(bytes, "EROFS image");
-  expectField(0, "header magic", cursor.u32(), HEADER_MAGIC);
-  expectField(4, "header version", cursor.u32(), HEADER_VERSION);
-  cursor.skip(4);
-  const version = cursor.u32();
-  if (version !== 0 && version !== 1 && version !== 2) throw imageError(12, `composefs version ${version} is unknown`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { bytes, view, version, epoch: version === 2 ? 2 : 1, ...readSuperblock(cursor) };
 }

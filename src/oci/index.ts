@@ -31,6 +31,7 @@ export { parsePlatform } from "./platform.ts";
 export { ACCEPT_ANYTHING, type PolicyChoice } from "./policy/index.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
 export type { LayerStatistics } from "./pull/pull-layers.ts";
+export type { BootImageChooser, RecordedBootImage } from "./pull/record-image.ts";
 export { restoreImage } from "./pull/restore.ts";
 export {
   type CopyOptions,
@@ -66,6 +67,14 @@ export {
   type RegistryOptions,
 } from "./registry/index.ts";
 export { type OpenedImage, type OpenImageOptions, openImage } from "./sources/open-image.ts";
+export {
+  type BootImage,
+  type BootRule,
+  bootImageById,
+  bootImages,
+  DEFAULT_BOOT_RULE,
+  describeBootImage,
+} from "./stored/boot-images.ts";
 export { type HistoryEntry, imageHistory } from "./stored/image-history.ts";
 export { imageTree, makeBootable, type TreeVariant } from "./stored/image-tree.ts";
 export {

@@ -1,7 +1,13 @@
 /** From a directory to the tree and the EROFS image that composefs makes of it (spec/oci.md 5, spec/repository.md 10). */
 import { writeErofs } from "../erofs/index.ts";
 import type { StepReporter } from "../events/index.ts";
-import { type DirectoryNode, readSelinuxPolicy, transformForBoot, transformForOci } from "../tree/index.ts";
+import {
+  type BootTimes,
+  type DirectoryNode,
+  readSelinuxPolicy,
+  transformForBoot,
+  transformForOci,
+} from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import type { ErofsVersion } from "./meta.ts";
 import type { Repository } from "./repository.ts";
@@ -13,6 +19,8 @@ export interface DirectoryTreeOptions {
   readonly repository?: Repository;
   /** Also empty /boot and /sysroot and label everything by the image's own policy. */
   readonly bootable?: boolean;
+  /** Of the bootable variant; the present rule when absent. */
+  readonly bootTimes?: BootTimes;
   /** False: the tree as it is, without any transform. */
   readonly transform?: boolean;
   readonly keepUserXattrs?: boolean;
@@ -36,7 +44,7 @@ export async function directoryTree(path: string, options: DirectoryTreeOptions)
     ...(reporter === undefined ? {} : { reporter }),
   });
   if (options.transform !== false) transformForOci(root, { keepUserXattrs: options.keepUserXattrs ?? false });
-  if (options.bootable === true) transformForBoot(root, readSelinuxPolicy(root, readContent));
+  if (options.bootable === true) transformForBoot(root, readSelinuxPolicy(root, readContent), options.bootTimes);
   return root;
 }
 

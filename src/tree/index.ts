@@ -29,7 +29,7 @@ export {
 } from "./path.ts";
 export { filterScan, type ScanFilter } from "./scan-filter.ts";
 export { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
-export { BOOT_TIMES, type BootTimes, transformForBoot } from "./transform-boot.ts";
+export { type BootTimes, transformForBoot, transformForBootBothWays } from "./transform-boot.ts";
 export { type OciTransformOptions, transformForOci } from "./transform-oci.ts";
 export { TreeFiles } from "./tree-files.ts";
 export { allDirectories, directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";

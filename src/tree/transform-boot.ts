@@ -18,9 +18,6 @@ const EMPTIED = ["boot" as ByteString, "sysroot" as ByteString];
  */
 export type BootTimes = "full" | "seconds";
 
-/** The present rule first. */
-export const BOOT_TIMES: readonly BootTimes[] = ["full", "seconds"];
-
 /**
  * Changes a tree that went through {@link transformForOci}, in place: `/boot` and `/sysroot` are emptied and take the
  * time of `/usr`, and everything is labelled by the image's own policy, or loses its label when there is none.
@@ -40,6 +37,26 @@ export function transformForBoot(
     if (times === "full") metadata.mtimeNanoseconds = mtimeNanoseconds;
   }
   new Labeller(policy).label(root, "/" as ByteString);
+}
+
+/**
+ * Makes the boot variant by both rules for the times, one after the other in the same tree: when the generator has
+ * given a rule, the tree is as by this rule.
+ *
+ * @throws SealrootError as {@link transformForBoot}
+ */
+export function* transformForBootBothWays(
+  root: DirectoryNode,
+  policy: SelinuxPolicy | undefined,
+): Generator<BootTimes, void> {
+  const directories = EMPTIED.map((name) => requiredDirectory(root, name));
+  const ownNanoseconds = directories.map(({ metadata }) => metadata.mtimeNanoseconds);
+  transformForBoot(root, policy, "full");
+  yield "full";
+  for (const [index, { metadata }] of directories.entries()) {
+    metadata.mtimeNanoseconds = ownNanoseconds[index] ?? 0;
+  }
+  yield "seconds";
 }
 
 class Labeller {

@@ -3,27 +3,34 @@ import { createWriteStream, realpathSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
+import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
 import type { Command } from "../command.ts";
 
 export const containerComputeComposefsDigest: Command = {
-  description: `Prints the digest that a UKI of this root file system carries as composefs=: SHA-512, version 1, as it is booted.
+  description: `Prints the digest that a UKI of this root file system carries as composefs=: SHA-512, as it is booted.
 The directory is a mounted or extracted image; / itself is refused, since the running root differs from its image.`,
   arguments: [{ name: "DIR", summary: "the root file system (default: /target)", optional: true }],
-  options: [{ flags: "--write-dumpfile-to <FILE>", summary: "also write the tree as composefs dump text" }],
+  options: [
+    { flags: "--write-dumpfile-to <FILE>", summary: "also write the tree as composefs dump text" },
+    { flags: "--erofs-version <V>", summary: "of the image in this version (default: v1)", choices: ["v1", "v2"] },
+    BOOT_TIMES_OPTION,
+  ],
   examples: ["sealroot container compute-composefs-digest rootfs"],
   async run(invocation) {
     const { directoryTree, imageOfTree } = await import("../../repository/index.ts");
     const { dumpLines } = await import("../../tree/index.ts");
     const { verityDigest } = await import("../../verity/index.ts");
+    const bootTimes = bootTimesOption(invocation, true);
+    const version = invocation.option("erofs-version") === "v2" ? 2 : 1;
     const path = invocation.optionalArgument("DIR") ?? "/target";
     if (isRoot(path))
       throw new SealrootError("usage", "Cannot compute the digest of /: it is the running system, not an image");
     const root = await runStep(invocation.events, "hash files", (reporter) =>
-      directoryTree(path, { algorithm: "sha512", bootable: true, reporter }),
+      directoryTree(path, { algorithm: "sha512", bootable: true, bootTimes, reporter }),
     );
     const dumpFile = invocation.option("write-dumpfile-to");
     if (dumpFile !== undefined) await pipeline(dumpLines(root), createWriteStream(dumpFile));
-    invocation.output.line(verityDigest(imageOfTree(root, "sha512", 1), "sha512"));
+    invocation.output.line(verityDigest(imageOfTree(root, "sha512", version), "sha512"));
   },
 };
 

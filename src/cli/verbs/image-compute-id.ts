@@ -1,4 +1,5 @@
 /** `sealroot image compute-id NAME`. */
+import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
@@ -6,13 +7,20 @@ import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
 export const imageComputeId: Command = {
   description: `Computes the id of an image's EROFS image from its layers, whatever is recorded, and prints it. Nothing is written.`,
   arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest or configuration" }],
-  options: [{ flags: "--bootable", summary: "of the variant that is booted" }, XATTRS_OPTION, ...REPOSITORY_OPTIONS],
+  options: [
+    { flags: "--bootable", summary: "of the variant that is booted" },
+    XATTRS_OPTION,
+    BOOT_TIMES_OPTION,
+    ...REPOSITORY_OPTIONS,
+  ],
   examples: ["sealroot image compute-id --repo R --bootable debian"],
   reportsJson: true,
   async run(invocation) {
     const { computeImageId } = await import("../../oci/index.ts");
+    const bootable = invocation.flag("bootable");
+    const bootTimes = bootTimesOption(invocation, bootable);
     using repository = await openSelectedRepository(invocation);
-    const variant = { bootable: invocation.flag("bootable"), keepUserXattrs: keepsUserXattrs(invocation) };
+    const variant = { bootable, bootTimes, keepUserXattrs: keepsUserXattrs(invocation) };
     const id = await computeImageId(repository, invocation.argument("NAME"), variant);
     if (invocation.json) invocation.output.json({ image_id: id });
     else invocation.output.line(id);

@@ -1,7 +1,9 @@
 /** `sealroot image pull REFERENCE [NAME]`. */
-import type { PulledImage } from "../../oci/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import type { BootImage, PulledImage } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
-import type { Command } from "../command.ts";
+import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
+import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
@@ -23,6 +25,11 @@ say. Without NAME the image is tagged with the reference.`,
   options: [
     { flags: "--bootable", summary: "also make the variant that is booted: /boot emptied, SELinux labels set" },
     XATTRS_OPTION,
+    BOOT_TIMES_OPTION,
+    {
+      flags: "--expected-digest <HEX>",
+      summary: "make the boot image with this id, by whatever rule and in whatever version it was made",
+    },
     {
       flags: "--layer-limit <SIZE>",
       summary: "let a layer unpack to this much (default: 1 GiB, or 100 times its compressed size)",
@@ -43,15 +50,22 @@ say. Without NAME the image is tagged with the reference.`,
   ],
   reportsJson: true,
   async run(invocation) {
-    const { parsePlatform, pullImage } = await import("../../oci/index.ts");
+    const bootable = invocation.flag("bootable");
+    const bootTimes = bootTimesOption(invocation, bootable);
+    const expectedDigest = expectedDigestOption(invocation, bootable);
+    const { bootImageById, parsePlatform, pullImage } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const name = invocation.optionalArgument("NAME");
     const platform = invocation.option("platform");
     const layerLimit = invocation.option("layer-limit");
     const pulled = await pullImage(repository, invocation.argument("REFERENCE"), {
       ...(name === undefined ? {} : { name }),
-      bootable: invocation.flag("bootable"),
+      bootable,
+      bootTimes,
       keepUserXattrs: keepsUserXattrs(invocation),
+      ...(expectedDigest !== undefined && {
+        chooseBootImages: async (_, candidates) => [await bootImageById(expectedDigest, candidates)],
+      }),
       registry: registryOptions(invocation),
       ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
       linkFiles: invocation.flag("link-files"),
@@ -64,12 +78,25 @@ say. Without NAME the image is tagged with the reference.`,
   },
 };
 
+function expectedDigestOption(invocation: Invocation, isBootable: boolean): string | undefined {
+  const digest = invocation.option("expected-digest")?.toLowerCase();
+  if (digest === undefined) return undefined;
+  const refuse = (reason: string, hint: string) =>
+    new SealrootError("usage", `Cannot use --expected-digest: ${reason}`, { hint });
+  if (!isBootable) throw refuse("it is about the variant that is booted", "Add --bootable");
+  if (!/^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(digest)) {
+    throw refuse(`"${digest}" is not the id of an image`, "An id has 64 or 128 hex digits");
+  }
+  return digest;
+}
+
 /** The lines of `cfsctl oci pull` (spec/repository.md 10). */
 function lines(repository: Repository, pulled: PulledImage): string[] {
   const { newObjects, presentObjects, storedBytes, inlinedBytes, fetchedBytes, savedBytes } = pulled.statistics;
   const counts = `${newObjects} new + ${presentObjects} already present objects`;
   const sizes = `${formatBinaryBytes(storedBytes)} stored, ${formatBinaryBytes(inlinedBytes)} inlined`;
-  const bootImage = pulled.bootImageIds.get(repository.formats.default);
+  const [chosen] = pulled.chosenBootImages;
+  const bootImage = chosen?.id ?? pulled.bootImageIds.get(repository.formats.default);
   return [
     `manifest ${pulled.manifestDigest}`,
     `config   ${pulled.configDigest}`,
@@ -79,8 +106,15 @@ function lines(repository: Repository, pulled: PulledImage): string[] {
     ...(savedBytes === 0
       ? []
       : [`fetched  ${formatBinaryBytes(fetchedBytes)}; ${formatBinaryBytes(savedBytes)} of files were there`]),
-    ...(bootImage === undefined ? [] : [`Boot image: ${bootImage}`]),
+    ...(bootImage === undefined ? [] : [`Boot image: ${bootImage}${chosen === undefined ? "" : ruleText(chosen)}`]),
   ];
+}
+
+/** How cfsctl says it, and what it does not look for. */
+function ruleText({ keepUserXattrs, version, bootTimes }: Omit<BootImage, "id" | "bytes">): string {
+  const xattrs = keepUserXattrs ? "keep-user-xattrs" : "allowlist-only";
+  const times = bootTimes === "seconds" ? ", boot-times=seconds" : "";
+  return ` (xattr-mode=${xattrs}, format-version=V${version}${times})`;
 }
 
 /** A byte count as cfsctl prints it: `380 B`, `10.63 KiB`. */
@@ -103,7 +137,7 @@ function report(repository: Repository, pulled: PulledImage) {
     manifest_verity: pulled.manifestStreamId,
     name: pulled.name,
     image: pulled.imageIds.get(repository.formats.default) ?? null,
-    boot_image: pulled.bootImageIds.get(repository.formats.default) ?? null,
+    boot_image: pulled.chosenBootImages[0]?.id ?? pulled.bootImageIds.get(repository.formats.default) ?? null,
     objects: {
       new: newObjects,
       already_present: presentObjects,

@@ -1,5 +1,6 @@
 /** `sealroot repo compute-karg PATH`: the output of cfsctl. */
 import { runStep } from "../../events/index.ts";
+import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
 import type { Command } from "../command.ts";
 import { DIRECTORY_OPTIONS } from "../directory-option.ts";
 import {
@@ -15,6 +16,7 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
   arguments: [{ name: "PATH", summary: "the root directory" }],
   options: [
     ...DIRECTORY_OPTIONS.filter(({ flags }) => flags === "--no-propagate-usr-to-root"),
+    BOOT_TIMES_OPTION,
     ...OPTIONAL_REPOSITORY_OPTIONS,
   ],
   examples: ["sealroot repo compute-karg --hash sha512 rootfs"],
@@ -26,8 +28,9 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;
     const transform = !invocation.negated("propagate-usr-to-root");
+    const bootTimes = bootTimesOption(invocation, true);
     const root = await runStep(invocation.events, "hash files", (reporter) =>
-      directoryTree(invocation.argument("PATH"), { algorithm, reporter, bootable: true, transform }),
+      directoryTree(invocation.argument("PATH"), { algorithm, reporter, bootable: true, bootTimes, transform }),
     );
     const id = verityDigest(imageOfTree(root, algorithm, version), algorithm);
     invocation.output.line(formatDigestArgument(id, algorithm, version));

@@ -2,13 +2,14 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, silent } from "../../events/index.ts";
 import type { Repository } from "../../repository/index.ts";
+import type { BootTimes } from "../../tree/index.ts";
 import { MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
 import { parseReference } from "../reference.ts";
 import { type OpenedImage, type OpenImageOptions, openImage } from "../sources/open-image.ts";
 import { readStoredConfig } from "../stored/stored-image.ts";
 import { manifestStreamName, TAG_DIRECTORY } from "../stored/stream-names.ts";
 import { encodeTag } from "../stored/tag-names.ts";
-import { type RecordedImage, recordImage } from "./record-image.ts";
+import { type BootImageChooser, type RecordedImage, recordImage } from "./record-image.ts";
 
 /** How an image is stored in a repository. */
 export interface StoreOptions {
@@ -16,6 +17,10 @@ export interface StoreOptions {
   readonly bootable?: boolean;
   /** Keep `user.*` attributes in the boot variant. */
   readonly keepUserXattrs?: boolean;
+  /** What `/boot` and `/sysroot` have of the time of `/usr` in the boot variant; the present rule when absent. */
+  readonly bootTimes?: BootTimes;
+  /** Instead of the one boot variant, those it picks, whatever made them. */
+  readonly chooseBootImages?: BootImageChooser;
   /** Bytes that a layer may unpack to; 100 times its blob, or 1 GiB if that is more, when absent. */
   readonly layerLimitBytes?: number;
   /**
@@ -83,10 +88,11 @@ export async function pullOpenedImage(
   options: StoreOptions = {},
 ): Promise<PulledImage> {
   const tag = encodeTag(name);
-  const { bootable = false, keepUserXattrs = false, layerLimitBytes, linkFiles, events = silent } = options;
-  const bootVariants = bootable ? [{ keepUserXattrs }] : [];
+  const { bootable = false, keepUserXattrs = false, bootTimes = "full" } = options;
+  const { chooseBootImages, layerLimitBytes, linkFiles, events = silent } = options;
   const recorded = await recordImage(repository, image, {
-    bootVariants,
+    bootVariants: bootable ? [{ keepUserXattrs, bootTimes }] : [],
+    chooseBootImages,
     restore: false,
     layerLimitBytes,
     linkFiles,

@@ -3,25 +3,33 @@ import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import { type ErofsVersion, imageOfTree, type Repository } from "../../repository/index.ts";
 import type { DirectoryNode } from "../../tree/index.ts";
-import { verityDigest } from "../../verity/index.ts";
 import type { OpenedImage } from "../sources/open-image.ts";
-import { imageTree, makeBootable } from "../stored/image-tree.ts";
+import { type BootImage, type BootRule, bootImages } from "../stored/boot-images.ts";
+import { imageTree } from "../stored/image-tree.ts";
 import { readStoredConfig, type StoredConfig, storeConfig, storeManifest } from "../stored/stored-image.ts";
-import { configStreamName, imageKey, manifestStreamName } from "../stored/stream-names.ts";
+import { configStreamName, imageKey, isBootImageKey, manifestStreamName } from "../stored/stream-names.ts";
 import { type LayerStatistics, noStatistics, type PulledLayers, pullLayers } from "./pull-layers.ts";
 import { findUnchanged } from "./unchanged-image.ts";
 
-/** What a boot variant keeps of `user.*` attributes. */
-export interface BootVariant {
-  readonly keepUserXattrs: boolean;
-}
+/** A boot image that was stored. */
+export type RecordedBootImage = Omit<BootImage, "bytes">;
 
-/** The ordinary one last: it is made by changing the plain tree. */
-const BOOT_VARIANTS: readonly BootVariant[] = [{ keepUserXattrs: true }, { keepUserXattrs: false }];
+/**
+ * Picks the boot images that are recorded, out of all that can be made.
+ *
+ * @param root the image's tree with `/boot` as the layers have it; it changes when the first candidate is made
+ * @param candidates as {@link bootImages} gives them; they are made as they are asked for
+ */
+export type BootImageChooser = (
+  root: DirectoryNode,
+  candidates: AsyncIterable<BootImage>,
+) => Promise<readonly BootImage[]>;
 
 export interface RecordOptions {
   /** The boot variants to make. Those that an earlier pull made stay known. */
-  readonly bootVariants: readonly BootVariant[];
+  readonly bootVariants: readonly BootRule[];
+  /** Instead of variants, boot images by what they are. */
+  readonly chooseBootImages?: BootImageChooser | undefined;
   /** Trust nothing of the image that is there: complete its layers and make its boot variants again. */
   readonly restore: boolean;
   /** A layer may unpack to this much; by default to a multiple of its blob. */
@@ -36,7 +44,10 @@ export interface RecordedImage {
   readonly manifestStreamId: string;
   /** EROFS version to image id, for each version of the repository; empty for an artifact. */
   readonly imageIds: ReadonlyMap<ErofsVersion, string>;
+  /** Of the last of the boot variants. */
   readonly bootImageIds: ReadonlyMap<ErofsVersion, string>;
+  /** What was chosen instead of variants. */
+  readonly chosenBootImages: readonly RecordedBootImage[];
   readonly statistics: LayerStatistics;
 }
 
@@ -53,9 +64,10 @@ export async function recordImage(
 ): Promise<RecordedImage> {
   const { events, restore, layerLimitBytes, linkFiles } = options;
   const before = await knownConfig(repository, image, restore);
-  if (!restore) {
+  // Which images are chosen shows only when they have been made.
+  if (!restore && options.chooseBootImages === undefined) {
     const unchanged = await findUnchanged(repository, image, before, options.bootVariants);
-    if (unchanged !== undefined) return { ...unchanged, statistics: noStatistics() };
+    if (unchanged !== undefined) return { ...unchanged, chosenBootImages: [], statistics: noStatistics() };
   }
   const pulled = await pullLayers(repository, image, {
     known: before,
@@ -68,7 +80,13 @@ export async function recordImage(
   await repository.restWorkers();
   const made = await makeImages(repository, image, { ...options, ...pulled, before });
   const manifestStreamId = await runStep(events, "record image", () => recordDocuments(repository, image, made));
-  return { manifestStreamId, imageIds: made.plain, bootImageIds: made.boot, statistics: pulled.statistics };
+  return {
+    manifestStreamId,
+    imageIds: made.plain,
+    bootImageIds: made.boot,
+    chosenBootImages: options.chooseBootImages === undefined ? [] : made.allBoot,
+    statistics: pulled.statistics,
+  };
 }
 
 /** The configuration as an earlier pull left it; one that cannot be read counts as absent when it shall be restored. */
@@ -89,6 +107,8 @@ async function knownConfig(
 interface PreparedConfig extends Pick<StoredConfig, "digest" | "bytes" | "config" | "layers" | "images"> {
   readonly plain: ReadonlyMap<ErofsVersion, string>;
   readonly boot: ReadonlyMap<ErofsVersion, string>;
+  /** All boot images made now. */
+  readonly allBoot: readonly RecordedBootImage[];
 }
 
 interface MakeOptions extends RecordOptions {
@@ -100,27 +120,23 @@ interface MakeOptions extends RecordOptions {
 async function makeImages(repository: Repository, image: OpenedImage, options: MakeOptions): Promise<PreparedConfig> {
   const { before, layers, entries } = options;
   const config = { digest: image.manifest.config.digest, bytes: image.configBytes, config: image.config, layers };
-  if (image.config === undefined) return { ...config, images: new Map(), plain: new Map(), boot: new Map() };
+  if (image.config === undefined)
+    return { ...config, images: new Map(), plain: new Map(), boot: new Map(), allBoot: [] };
   return runStep(options.events, "make root file system image", async () => {
     // Boot images of an earlier pull stay known (spec/oci.md 2).
     const images = new Map(before?.images);
-    const make = (root: DirectoryNode, bootable: boolean, keepUserXattrs: boolean) => {
-      const made = storeImages(repository, root);
-      for (const [version, id] of made) images.set(imageKey({ version, bootable, keepUserXattrs }), id);
-      return made;
-    };
     const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false }, entries);
-    const plain = make(root, false, false);
-    let boot: ReadonlyMap<ErofsVersion, string> = new Map();
-    for (const { keepUserXattrs } of await variantsToMake(repository, config, options)) {
-      if (keepUserXattrs) {
-        boot = make(await imageTree(repository, config, { bootable: true, keepUserXattrs }), true, true);
-      } else {
-        makeBootable(repository, root);
-        boot = make(root, true, false);
-      }
+    const plain = storeImages(repository, root);
+    for (const [version, id] of plain) {
+      images.set(imageKey({ version, bootable: false, keepUserXattrs: false }), id);
     }
-    return { ...config, images: inFixedOrder(images), plain, boot };
+    const allBoot = await makeBootImages(repository, config, root, options);
+    for (const image of allBoot) images.set(imageKey({ ...image, bootable: true }), image.id);
+    const last = options.bootVariants.at(-1);
+    const boot = new Map(
+      allBoot.filter((image) => last && sameRule(image, last)).map(({ version, id }) => [version, id]),
+    );
+    return { ...config, images: inFixedOrder(images), plain, boot, allBoot };
   });
 }
 
@@ -130,38 +146,62 @@ function inFixedOrder(images: ReadonlyMap<string, string>): ReadonlyMap<string, 
   return new Map([...images].sort(([a], [b]) => isBoot(a) - isBoot(b) || (a < b ? -1 : 1)));
 }
 
-async function variantsToMake(
+/** Makes and stores the boot images that are asked for. */
+async function makeBootImages(
   repository: Repository,
   config: Pick<StoredConfig, "digest" | "config" | "layers">,
-  { before, bootVariants, restore }: MakeOptions,
-): Promise<readonly BootVariant[]> {
-  if (!restore) return bootVariants;
-  if (before === undefined) return listedVariants(repository, config);
-  return BOOT_VARIANTS.filter(({ keepUserXattrs }) => {
-    const keys = ([0, 1, 2] as const).map((version) => imageKey({ version, bootable: true, keepUserXattrs }));
-    return keys.some((key) => before.images.has(key));
-  });
+  root: DirectoryNode,
+  options: MakeOptions,
+): Promise<RecordedBootImage[]> {
+  const { bootVariants, chooseBootImages, restore, before } = options;
+  const store = ({ bytes, ...image }: BootImage) => ({ ...image, id: repository.objects.ensure(bytes) });
+  if (restore) {
+    const known = before === undefined ? undefined : bootImageIds(before);
+    return (await restoredBootImages(repository, config, root, known)).map(store);
+  }
+  if (chooseBootImages !== undefined) {
+    return (await chooseBootImages(root, bootImages(repository, config, root))).map(store);
+  }
+  const versions = [repository.formats.default, ...repository.formats.extra];
+  const isAsked = (candidate: BootRule & { readonly version: ErofsVersion }) =>
+    versions.includes(candidate.version) && bootVariants.some((variant) => sameRule(variant, candidate));
+  const made: RecordedBootImage[] = [];
+  for await (const image of bootImages(repository, config, root, isAsked)) made.push(store(image));
+  return made;
 }
 
-/** When no configuration says which there were: those on the list of images, found by making them. */
-async function listedVariants(
+function sameRule(a: BootRule, b: BootRule): boolean {
+  return a.keepUserXattrs === b.keepUserXattrs && a.bootTimes === b.bootTimes;
+}
+
+function bootImageIds({ images }: StoredConfig): Set<string> {
+  return new Set([...images].filter(([key]) => isBootImageKey(key)).map(([, id]) => id));
+}
+
+/**
+ * The boot images that an earlier pull made: those that its configuration named, by whatever rule; when that cannot be
+ * read, those on the list of images.
+ */
+async function restoredBootImages(
   repository: Repository,
   config: Pick<StoredConfig, "digest" | "config" | "layers">,
-): Promise<readonly BootVariant[]> {
-  const { algorithm, formats } = repository;
-  const listed = new Map<string, BootVariant>();
-  for (const variant of BOOT_VARIANTS) {
-    try {
-      const root = await imageTree(repository, config, { bootable: true, ...variant });
-      const imageId = verityDigest(imageOfTree(root, algorithm, formats.default), algorithm);
-      // Without such attributes both are one image: the ordinary variant, which comes last, is taken.
-      if (repository.images.find(imageId) !== undefined) listed.set(imageId, variant);
-    } catch (error) {
-      // An image that cannot be made bootable has no boot variant.
-      if (!(error instanceof SealrootError) || error.code !== "unsupported") throw error;
+  root: DirectoryNode,
+  known: ReadonlySet<string> | undefined,
+): Promise<BootImage[]> {
+  const found = new Map<string, BootImage>();
+  if (known?.size === 0) return [];
+  try {
+    for await (const image of bootImages(repository, config, root)) {
+      const isWanted = known?.has(image.id) ?? repository.images.find(image.id) !== undefined;
+      // By two rules it may be one image: the ordinary one, which comes first, is taken.
+      if (isWanted && !found.has(image.id)) found.set(image.id, image);
+      if (found.size === known?.size) break;
     }
+  } catch (error) {
+    // An image that cannot be made bootable has no boot variant.
+    if (!(error instanceof SealrootError) || error.code !== "unsupported") throw error;
   }
-  return [...listed.values()];
+  return [...found.values()];
 }
 
 /** Stores the tree's image in every version of the repository. */
@@ -182,7 +222,7 @@ async function recordDocuments(repository: Repository, image: OpenedImage, confi
     streamId,
     layers: config.layers,
   });
-  const imageIds = [...config.plain.values(), ...config.boot.values()];
+  const imageIds = [...config.plain.values(), ...config.allBoot.map(({ id }) => id)];
   repository.images.register(imageIds.map((objectId) => ({ entry: objectId, objectId })));
   repository.streams.register([
     { entry: configStreamName(config.digest), objectId: streamId },

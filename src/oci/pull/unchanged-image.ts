@@ -1,8 +1,11 @@
 /** Telling that a repository has all that a pull would bring. */
+import { readErofsVersion, VERSION_BYTES } from "../../erofs/index.ts";
+import { SealrootError } from "../../errors/index.ts";
 import type { ErofsVersion, Repository } from "../../repository/index.ts";
 import type { OpenedImage } from "../sources/open-image.ts";
+import type { BootRule } from "../stored/boot-images.ts";
 import { readStoredImage, type StoredConfig } from "../stored/stored-image.ts";
-import { configReferenceName, imageKey } from "../stored/stream-names.ts";
+import { configReferenceName, type ImageVariant, imageKey } from "../stored/stream-names.ts";
 import { planLayers } from "./layer-plan.ts";
 
 /** What is there. Ids by EROFS version, for each version of the repository; none for an artifact. */
@@ -29,7 +32,7 @@ export async function findUnchanged(
   repository: Repository,
   image: OpenedImage,
   known: StoredConfig | undefined,
-  bootVariants: readonly { readonly keepUserXattrs: boolean }[],
+  bootVariants: readonly BootRule[],
 ): Promise<UnchangedImage | undefined> {
   if (known === undefined) return undefined;
   const plan = planLayers(repository, image, { known, complete: false });
@@ -49,13 +52,26 @@ export async function findUnchanged(
 function findImages(
   repository: Repository,
   { images }: StoredConfig,
-  variant: { readonly bootable: boolean; readonly keepUserXattrs: boolean },
+  variant: Omit<ImageVariant, "version">,
 ): Map<ErofsVersion, string> | undefined {
   const found = new Map<ErofsVersion, string>();
   for (const version of [repository.formats.default, ...repository.formats.extra]) {
     const id = images.get(imageKey({ version, ...variant }));
-    if (id === undefined || repository.images.find(id) !== id || !repository.objects.has(id)) return undefined;
+    if (id === undefined || repository.images.find(id) !== id || storedVersion(repository, id) !== version) {
+      return undefined;
+    }
     found.set(version, id);
   }
   return found;
+}
+
+/** The version that an image's own header states: 0 and 1 share a key. Undefined when it cannot be read. */
+function storedVersion(repository: Repository, id: string): ErofsVersion | undefined {
+  try {
+    using object = repository.objects.open(id);
+    return readErofsVersion(object.range(0, Math.min(VERSION_BYTES, object.sizeBytes)));
+  } catch (error) {
+    if (error instanceof SealrootError) return undefined;
+    throw error;
+  }
 }

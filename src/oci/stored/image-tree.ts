@@ -1,7 +1,9 @@
 /** The trees of an OCI image: layers merged, transformed, made bootable (spec/oci.md 4 and 6). */
 import { SealrootError } from "../../errors/index.ts";
 import type { Repository } from "../../repository/index.ts";
+import type { SelinuxPolicy } from "../../selinux/index.ts";
 import {
+  type BootTimes,
   type DirectoryNode,
   type FileContent,
   readSelinuxPolicy,
@@ -17,6 +19,8 @@ export interface TreeVariant {
   /** With `/boot` and `/sysroot` emptied and labelled by the image's policy. */
   readonly bootable: boolean;
   readonly keepUserXattrs: boolean;
+  /** Of a bootable one; the present rule when absent. */
+  readonly bootTimes?: BootTimes;
 }
 
 /**
@@ -39,14 +43,18 @@ export async function imageTree(
   }
   const root = await mergeLayers(repository, layerIdsOf(stored), fetched);
   transformForOci(root, { keepUserXattrs: variant.keepUserXattrs });
-  if (variant.bootable) makeBootable(repository, root);
+  if (variant.bootable) makeBootable(repository, root, variant.bootTimes);
   return root;
 }
 
 /** Changes a tree that went through {@link transformForOci} into its boot variant. */
-export function makeBootable(repository: Repository, root: DirectoryNode): void {
-  const read = (content: FileContent) => readContent(repository, content);
-  transformForBoot(root, readSelinuxPolicy(root, read));
+export function makeBootable(repository: Repository, root: DirectoryNode, times?: BootTimes): void {
+  transformForBoot(root, storedPolicy(repository, root), times);
+}
+
+/** The SELinux policy of a tree whose contents are in the repository; undefined when it has none. */
+export function storedPolicy(repository: Repository, root: DirectoryNode): SelinuxPolicy | undefined {
+  return readSelinuxPolicy(root, (content) => readContent(repository, content));
 }
 
 function readContent(repository: Repository, content: FileContent): Uint8Array {

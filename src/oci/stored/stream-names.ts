@@ -1,5 +1,6 @@
 /** Names and content types of an image's streams in the repository, and keys of its EROFS images (spec/oci.md 1). */
 import type { ErofsVersion } from "../../repository/index.ts";
+import type { BootTimes } from "../../tree/index.ts";
 import type { Descriptor } from "../documents.ts";
 
 /** Content types, eight ASCII characters each (spec/repository.md 4, "Content types"). */
@@ -43,19 +44,33 @@ export interface ImageVariant {
   readonly version: ErofsVersion;
   readonly bootable: boolean;
   readonly keepUserXattrs: boolean;
+  /** Of a bootable one; the present rule when absent. */
+  readonly bootTimes?: BootTimes;
 }
 
 const KEY_PREFIX = "composefs.image";
 
-/** The name under which a configuration's stream refers to an EROFS image. Versions 0 and 1 share one. */
-export function imageKey({ version, bootable, keepUserXattrs }: ImageVariant): string {
+/**
+ * The name under which a configuration's stream refers to an EROFS image. Versions 0 and 1 share one.
+ *
+ * `.times=seconds` is ours: cfsctl takes every name that begins with `composefs.image.boot` for a boot image, keeps it,
+ * and reads version and attributes out of the other parts (composefs-oci 0.9.4, `parse_boot_ref_key`).
+ */
+export function imageKey({ version, bootable, keepUserXattrs, bootTimes }: ImageVariant): string {
   const boot = bootable ? ".boot" : "";
   const format = version === 2 ? "" : ".v1";
+  // Version 2 holds no nanoseconds: there it is one image.
+  const times = bootable && bootTimes === "seconds" && version !== 2 ? ".times=seconds" : "";
   const xattrs = keepUserXattrs ? ".xattrs=keep-user-xattrs" : "";
-  return `${KEY_PREFIX}${boot}${format}${xattrs}`;
+  return `${KEY_PREFIX}${boot}${format}${times}${xattrs}`;
 }
 
 /** True for names that mean images; all others in a configuration's stream mean layers. */
 export function isImageKey(name: string): boolean {
   return name === KEY_PREFIX || name.startsWith(`${KEY_PREFIX}.`);
+}
+
+/** True for those names of images that mean a variant that is booted. */
+export function isBootImageKey(name: string): boolean {
+  return name.startsWith(`${KEY_PREFIX}.boot`);
 }

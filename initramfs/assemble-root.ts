@@ -5,7 +5,7 @@ import { BOOT_PLACES, imagePath, type MountStep, planMounts } from "../src/bootp
 import { SealrootError } from "../src/errors/index.ts";
 import { findRootDevice } from "./find-root.ts";
 import { type BootSystem, readText } from "./system.ts";
-import { CONFIGURATION, runTool, toolCommand } from "./tools.ts";
+import { CONFIGURATION, PERMIT, runTool, toolCommand } from "./tools.ts";
 
 export interface AssembleRequest {
   /** Where the finished root is to be. */
@@ -20,7 +20,11 @@ export interface AssembleRequest {
  * @throws SealrootError, or Error from the machine
  */
 export function assembleRoot(system: BootSystem, request: AssembleRequest): void {
-  const plan = planBoot(readText(system, "/proc/cmdline") ?? "", readText(system, CONFIGURATION));
+  const plan = planBoot({
+    commandLine: readText(system, "/proc/cmdline") ?? "",
+    configuration: readText(system, CONFIGURATION),
+    permit: readText(system, PERMIT),
+  });
   system.makeDirectory(BOOT_PLACES.physicalRoot, 0o700);
   system.makeDirectory(BOOT_PLACES.imageRoot, 0o700);
   if (request.rootIsMounted) borrowPhysicalRoot(system, request.newRoot);

@@ -6,6 +6,7 @@ import { type BootSystem, decodeText } from "./system.ts";
 /** Everything of ours is below this directory. */
 export const BASE = "/usr/lib/sealroot";
 export const CONFIGURATION = `${BASE}/setup-root-conf.toml`;
+export const PERMIT = `${BASE}/permit`;
 
 /** `measure` and `insmod` are machine code of our own, the others come from the image. */
 export type ToolName = "mount" | "umount" | "blkid" | "measure" | "insmod";

@@ -38,6 +38,15 @@ export function formatDigestArgument(
   return `${DIGEST_KEY}=${verityOptional ? "?" : ""}v1-${algorithm}-12:${id}`;
 }
 
+/** The composefs arguments of a command line as they stand there, whatever is wrong with them. */
+export function composefsWords(line: CommandLine): string[] {
+  return line.arguments.filter(isComposefs).map(({ text }) => text);
+}
+
+function isComposefs({ key }: KernelArgument): boolean {
+  return key === PLAIN_KEY || key === DIGEST_KEY;
+}
+
 /**
  * The composefs arguments of a command line: the images that may be the root, the wanted one first. That is the one of
  * `composefs.digest=v1-…` wherever it stands, otherwise the first: the deployment, its state and its UKI are named after
@@ -53,14 +62,14 @@ export function formatDigestArgument(
  *   `corrupt` for a malformed one, `unsupported` for a digest in another format
  */
 export function findComposefsArguments(line: CommandLine): ComposefsArgument[] {
-  const found = line.arguments.filter(({ key }) => key === PLAIN_KEY || key === DIGEST_KEY);
+  const found = line.arguments.filter(isComposefs);
   for (const key of [DIGEST_KEY, PLAIN_KEY]) {
     const same = found.filter((argument) => argument.key === key);
     if (same.length > 1) {
       throw new SealrootError(
         "untrusted",
         `Cannot choose the root image: ${same.length} times ${key}= on the kernel command line, at most 1 expected`,
-        { actual: found.map(({ text }) => text).join(" ") },
+        { actual: composefsWords(line).join(" ") },
       );
     }
   }
@@ -75,7 +84,7 @@ export function findComposefsArguments(line: CommandLine): ComposefsArgument[] {
         : undefined;
   if (difference === undefined) return second.formatVersion === 1 ? [second, first] : parsed;
   throw new SealrootError("conflict", `Cannot choose the root image: ${difference}`, {
-    actual: found.map(({ text }) => text).join(" "),
+    actual: composefsWords(line).join(" "),
   });
 }
 

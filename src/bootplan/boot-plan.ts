@@ -1,8 +1,8 @@
 /** What the kernel command line and the image's configuration ask for (spec/host-boot.md 4 and 5). */
 import { CommandLine } from "../bls/command-line.ts";
-import { type ComposefsArgument, findComposefsArgument } from "../bls/composefs-argument.ts";
-import { SealrootError } from "../errors/index.ts";
+import type { ComposefsArgument } from "../bls/composefs-argument.ts";
 import { parseRootConfiguration, type StateMount } from "./configuration.ts";
+import { chooseImage } from "./permit.ts";
 import { parseRootArgument, type RootSource } from "./root-device.ts";
 
 /** Everything that is decided before the disk is looked at. */
@@ -17,23 +17,25 @@ export interface BootPlan {
   readonly var: StateMount;
 }
 
+/** The texts that decide a boot. */
+export interface BootInputs {
+  /** /proc/cmdline. */
+  readonly commandLine: string;
+  /** setup-root-conf.toml; undefined when the image has none. */
+  readonly configuration: string | undefined;
+  /** The permit; undefined when the initramfs has none. */
+  readonly permit: string | undefined;
+}
+
 /**
  * Plans a boot.
  *
- * @param commandLine the text of /proc/cmdline
- * @param configuration the text of setup-root-conf.toml, or undefined when the image has none
- * @throws SealrootError when the command line names no image, or more than one; when it names several roots; when the
- *   configuration is wrong
+ * @throws SealrootError when the command line names no image, more than its two forms, or one that is not permitted;
+ *   when it names several roots; when the configuration is wrong
  */
-export function planBoot(commandLine: string, configuration: string | undefined): BootPlan {
+export function planBoot({ commandLine, configuration, permit }: BootInputs): BootPlan {
   const line = CommandLine.parse(commandLine);
-  const image = findComposefsArgument(line);
-  if (image === undefined) {
-    throw new SealrootError("untrusted", "Cannot choose the root image: no composefs= on the kernel command line", {
-      expected: "composefs=DIGEST in the sealed command line",
-      actual: line.toString(),
-    });
-  }
+  const image = chooseImage(line, permit);
   const wanted = parseRootConfiguration(configuration);
   return {
     image,

@@ -29,7 +29,7 @@ import { architectureOf } from "./architecture.ts";
 import type { BootComponents } from "./boot-components.ts";
 import type { ImageFiles } from "./image-files.ts";
 import { SEAL_ALGORITHM } from "./image-id.ts";
-import { buildMinimalInitramfs, extendInitramfs } from "./initramfs/index.ts";
+import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initramfs/index.ts";
 import { type OutputLayout, outputName, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
@@ -136,7 +136,7 @@ async function sealInto(
         verityOptional: options.allowMissingVerity,
         userArguments: options.kernelArguments,
         timeSeconds: BigInt(created.getTime() / 1000),
-        buildInitramfs: (components) => makeInitramfs(options.initramfs, files, components),
+        buildInitramfs: (components, sealedRoot) => makeInitramfs(options.initramfs, files, components, sealedRoot),
       },
     ),
   );
@@ -191,16 +191,17 @@ async function makeInitramfs(
   carrier: InitramfsCarrier,
   files: ImageFiles,
   components: BootComponents,
+  sealedRoot: SealedRoot,
 ): Promise<Uint8Array> {
   const { kernelRelease, initramfsPath } = components;
-  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease });
+  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease, sealedRoot });
   if (initramfsPath === undefined) {
     throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
       path: `/usr/lib/modules/${kernelRelease}/initramfs.img`,
       hint: "Build one in the image with dracut or initramfs-tools, or leave out --initramfs",
     });
   }
-  return extendInitramfs(await files.read(initramfsPath), files, { kernelRelease });
+  return extendInitramfs(await files.read(initramfsPath), files, { kernelRelease, sealedRoot });
 }
 
 async function mergeStored(repository: Repository, configDigest: string): Promise<DirectoryNode> {

@@ -1,4 +1,6 @@
 /** Everything that is put into a sealed image, in the order that makes its digest right. */
+import { CommandLine } from "../bls/index.ts";
+import { formatPermit } from "../bootplan/index.ts";
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { EnrolmentFiles } from "../keys/index.ts";
@@ -11,6 +13,7 @@ import type { Architecture } from "./architecture.ts";
 import { type BootComponents, findBootComponents, UKI_FOLDER } from "./boot-components.ts";
 import type { ImageFiles } from "./image-files.ts";
 import { applyMembers, bootableImageId } from "./image-id.ts";
+import type { SealedRoot } from "./initramfs/index.ts";
 import { imageKernelArguments, KARGS_FOLDER, sealedCommandLine } from "./kernel-arguments.ts";
 
 /** Where systemd-boot's enrolment files stand in an image (spec/host-install.md 8.9). */
@@ -36,8 +39,8 @@ export interface SealSettings {
   readonly userArguments: readonly string[];
   /** mtime of everything new in the image, seconds since 1970. */
   readonly timeSeconds: bigint;
-  /** Makes the initramfs that goes into the UKI. */
-  buildInitramfs(components: BootComponents): Promise<Uint8Array>;
+  /** Makes the initramfs that goes into the UKI; it knows the root that it is sealed with. */
+  buildInitramfs(components: BootComponents, sealedRoot: SealedRoot): Promise<Uint8Array>;
 }
 
 export interface SealParts {
@@ -55,7 +58,8 @@ export interface SealParts {
 /**
  * Makes the added layer of a sealed image.
  *
- * First everything under /usr, then the digest, then the UKI into /boot, which the digest leaves out.
+ * First everything under /usr, then the digest, then the initramfs that permits this digest and no other, then the UKI
+ * into /boot, which the digest leaves out.
  *
  * @throws SealrootError as {@link findBootComponents}, and `conflict` for parts of another architecture
  */
@@ -68,8 +72,6 @@ export async function makeSealParts(image: UnpackedImage, settings: SealSettings
     ...enrolmentFiles(settings.enrolment),
   ];
   const removed = [components.kernelPath, ...(components.initramfsPath ? [components.initramfsPath] : [])];
-  const initramfs = await settings.buildInitramfs(components);
-
   const sealed = cloneTree(root);
   applyMembers(sealed, addedLayerMembers(root, { added, removed }, settings.timeSeconds));
   const imageId = bootableImageId(image.repository, sealed);
@@ -81,6 +83,7 @@ export async function makeSealParts(image: UnpackedImage, settings: SealSettings
     imageArguments: await readKernelArguments(files, settings.architecture),
     userArguments: settings.userArguments,
   });
+  const initramfs = await settings.buildInitramfs(components, { permit: formatPermit(CommandLine.parse(commandLine)) });
   const unsigned = buildUki({
     stub,
     osRelease: await files.read(components.osReleasePath),

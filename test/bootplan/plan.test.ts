@@ -11,9 +11,11 @@ import {
 
 const ID = "ab".repeat(64);
 const LINE = `composefs=${ID} rw quiet`;
+const plan = (commandLine: string, configuration?: string) =>
+  planBoot({ commandLine, configuration, permit: `composefs=${commandLine.includes("=?") ? "?" : ""}${ID}\n` });
 
 test("planBoot() without configuration binds /etc and /var and asks the loader's disk", () => {
-  assert.deepEqual(planBoot(LINE, undefined), {
+  assert.deepEqual(plan(LINE), {
     image: { id: ID, algorithm: "sha512", verityOptional: false, formatVersion: undefined },
     root: { type: "loader-disk" },
     rootOptions: undefined,
@@ -24,21 +26,21 @@ test("planBoot() without configuration binds /etc and /var and asks the loader's
 });
 
 test("planBoot() refuses a command line without an image, with two, and with two roots", () => {
-  assert.throws(() => planBoot("rw quiet", undefined), { code: "untrusted", message: /no composefs= on the kernel/ });
-  assert.throws(() => planBoot(`${LINE} composefs=${ID}`, undefined), {
+  assert.throws(() => plan("rw quiet"), { code: "untrusted", message: /no composefs= on the kernel/ });
+  assert.throws(() => plan(`${LINE} composefs=${ID}`), {
     code: "untrusted",
     message: /2 times composefs= on the kernel command line/,
   });
-  assert.throws(() => planBoot(`${LINE} root=/dev/vda root=/dev/vda`, undefined), { code: "conflict" });
+  assert.throws(() => plan(`${LINE} root=/dev/vda root=/dev/vda`), { code: "conflict" });
 });
 
 test("planBoot() leaves /var to systemd.volatile= unless the image decided", () => {
   for (const value of ["state", "overlay"]) {
-    assert.equal(planBoot(`${LINE} systemd.volatile=${value}`, undefined).var, "none");
-    assert.equal(planBoot(`${LINE} systemd.volatile=${value}`, "[var]\nmount = 'bind'\n").var, "bind");
-    assert.equal(planBoot(`${LINE} systemd.volatile=${value}`, "[etc]\nmount = 'bind'\n").var, "none");
+    assert.equal(plan(`${LINE} systemd.volatile=${value}`).var, "none");
+    assert.equal(plan(`${LINE} systemd.volatile=${value}`, "[var]\nmount = 'bind'\n").var, "bind");
+    assert.equal(plan(`${LINE} systemd.volatile=${value}`, "[etc]\nmount = 'bind'\n").var, "none");
   }
-  assert.equal(planBoot(`${LINE} systemd.volatile=yes`, undefined).var, "bind");
+  assert.equal(plan(`${LINE} systemd.volatile=yes`).var, "bind");
 });
 
 test("parseRootConfiguration() knows bootc's values, aliases and defaults, and refuses others", () => {
@@ -91,8 +93,9 @@ const bound = (name: string) => [`require ${STATE}/${name}`, `bind ${STATE}/${na
 const END = ["unmount /run/sealroot/image", `unmount ${P}`];
 
 function steps(configuration: string | undefined, verified = true): string[] {
-  const plan = planBoot(LINE, configuration);
-  return planMounts(plan, { imageSource: "/proc/7/fd/3", verified, newRoot: "/sysroot" }).map(line);
+  return planMounts(plan(LINE, configuration), { imageSource: "/proc/7/fd/3", verified, newRoot: "/sysroot" }).map(
+    line,
+  );
 }
 
 test("planMounts() by default: image, overlay that requires fs-verity, read-only disk, /etc and /var bound", () => {
@@ -133,8 +136,8 @@ test("planMounts() of overlays keeps /etc's changes in the state and /var's in m
 });
 
 test("planMounts() of a transient root puts the writable layer under everything that follows", () => {
-  const plan = steps("[root]\ntransient = true\n[etc]\nmount = 'none'\n[var]\nmount = 'none'");
-  assert.deepEqual(plan, [
+  const planned = steps("[root]\ntransient = true\n[etc]\nmount = 'none'\n[var]\nmount = 'none'");
+  assert.deepEqual(planned, [
     IMAGE,
     "mkdir /run/sealroot/sealed 755",
     overlay("verity=require,").replace(" /sysroot ", " /run/sealroot/sealed "),
@@ -152,8 +155,8 @@ test("planMounts() of a transient root puts the writable layer under everything 
 });
 
 test("planMounts() of a transient root lays /etc's overlay on the sealed root: three overlays would be too many", () => {
-  const plan = steps("[root]\ntransient = true\n[etc]\nmount = 'overlay'");
-  assert.ok(plan.some((step) => step.includes("/sysroot/etc rw,lowerdir=/run/sealroot/sealed/etc,upperdir=")));
+  const planned = steps("[root]\ntransient = true\n[etc]\nmount = 'overlay'");
+  assert.ok(planned.some((step) => step.includes("/sysroot/etc rw,lowerdir=/run/sealroot/sealed/etc,upperdir=")));
 });
 
 const digest = (algorithm: number, hex: string) => {
@@ -171,8 +174,8 @@ test("parseMeasurement() reads struct fsverity_digest, or the errno the program 
 });
 
 test("judgeMeasurement() accepts the very digest, and an image without fs-verity only for composefs=?", () => {
-  const strict = planBoot(`composefs=${ID}`, undefined).image;
-  const optional = planBoot(`composefs=?${ID}`, undefined).image;
+  const strict = plan(`composefs=${ID}`).image;
+  const optional = plan(`composefs=?${ID}`).image;
   const good = { type: "digest", algorithm: "sha512", hex: ID } as const;
   const other = { type: "digest", algorithm: "sha512", hex: "cd".repeat(64) } as const;
   assert.equal(judgeMeasurement(strict, good, "p"), true);

@@ -13,6 +13,7 @@ const MEASURED = Buffer.concat([Buffer.from([2, 0, 64, 0]), Buffer.from(ID, "hex
 function goodMachine(commandLine = `composefs=${ID} root=UUID=u-1 rw`): FakeMachine {
   const machine = fakeMachine({
     "/proc/cmdline": `${commandLine}\n`,
+    "/usr/lib/sealroot/permit": `composefs=${commandLine.includes("=?") ? "?" : ""}${ID}\n`,
     "/proc/sys/kernel/arch": "x86_64\n",
     "/proc/self/mountinfo": `22 1 0:5 / /dev rw - devtmpfs x rw\n30 1 254:2 / ${PHYSICAL} rw - ext4 /dev/vda2 rw\n`,
     "/sys/class/block/vda2/partition": "2\n",

@@ -27,13 +27,15 @@ describe("an image's own initramfs with our extension", () => {
   async function boot(
     generator: "dracut" | "initramfs-tools",
     commandLine: string,
+    permit: string,
     check: (guest: VirtualMachine) => Promise<void>,
   ): Promise<void> {
     const directory = await mkdtemp(join(tmpdir(), "sealroot-extended-"));
     try {
       const initrdPath = join(directory, "initramfs");
       const { kernelPath, kernelRelease, files } = stock;
-      await writeFile(initrdPath, await extendInitramfs(await stock.read(generator), files, { kernelRelease }));
+      const options = { kernelRelease, sealedRoot: { permit } };
+      await writeFile(initrdPath, await extendInitramfs(await stock.read(generator), files, options));
       const drives = [{ path: example.diskPath }];
       const guest = await startVirtualMachine({ drives, directBoot: { kernelPath, initrdPath, commandLine } });
       try {
@@ -48,7 +50,7 @@ describe("an image's own initramfs with our extension", () => {
 
   for (const generator of ["dracut", "initramfs-tools"] as const) {
     test(`of ${generator} boots the sealed root with fs-verity required`, async () => {
-      await boot(generator, `${example.commandLine} ${ROOT}`, async (guest) => {
+      await boot(generator, `${example.commandLine} ${ROOT}`, example.commandLine, async (guest) => {
         await guest.waitForReady();
         assert.equal(await guestText(guest, "findmnt -no SOURCE /"), `composefs:${example.deploymentId}`);
         assert.match(await guestText(guest, "findmnt -no OPTIONS /"), /^ro,.*verity=require/);
@@ -64,21 +66,21 @@ describe("an image's own initramfs with our extension", () => {
   }
 
   test("of dracut stops, without a shell, when the image is not there", async () => {
-    await boot("dracut", `composefs=${NO_IMAGE} rw console=ttyS0 ${ROOT}`, async (guest) => {
+    await boot("dracut", `composefs=${NO_IMAGE} rw console=ttyS0 ${ROOT}`, `composefs=${NO_IMAGE}`, async (guest) => {
       await guest.waitForConsole(/sealroot: Cannot open the root image: it is not in the repository/);
       await guest.waitForConsole(/sealroot: Stopped: /);
     });
   });
 
   test("of dracut stops when the command line names no image at all", async () => {
-    await boot("dracut", `rw console=ttyS0 ${ROOT}`, async (guest) => {
+    await boot("dracut", `rw console=ttyS0 ${ROOT}`, example.commandLine, async (guest) => {
       await guest.waitForConsole(/sealroot: Cannot choose the root image: no composefs= on the kernel command line/);
       await guest.waitForConsole(/sealroot: Stopped: /);
     });
   });
 
   test("of initramfs-tools stops, without a shell, when there is no root device", async () => {
-    await boot("initramfs-tools", `${example.commandLine} root=/dev/vdz`, async (guest) => {
+    await boot("initramfs-tools", `${example.commandLine} root=/dev/vdz`, example.commandLine, async (guest) => {
       await guest.waitForConsole(/sealroot: Cannot go on: the initramfs failed/, NO_ROOT_TIMEOUT_MS);
       await guest.waitForConsole(/sealroot: Stopped: /);
       assert.doesNotMatch(guest.consoleText, /\(initramfs\)|the root is composefs:/);

@@ -9,6 +9,12 @@ import type { ImagePrograms } from "./image-programs.ts";
 import { BASE, file, program } from "./layout.ts";
 import { machineCodePrograms } from "./machine-code.ts";
 
+/** What the initramfs knows about the one root that it makes. */
+export interface SealedRoot {
+  /** The text of its permit (bootplan/permit.ts). */
+  readonly permit: string;
+}
+
 /**
  * The entries under our own directory, without the image's libraries.
  *
@@ -18,6 +24,7 @@ export async function commonEntries(
   files: ImageFiles,
   image: ImagePrograms,
   modules: ImageModules,
+  sealedRoot: SealedRoot,
 ): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = [];
   for (const module of await readBootProgram()) {
@@ -31,6 +38,7 @@ export async function commonEntries(
   const own = machineCodePrograms(machine);
   entries.push(program(`${BASE}/bin/measure`, own.measure), program(`${BASE}/bin/insmod`, own.insmod));
   entries.push(...moduleEntries(modules));
+  entries.push(file(`${BASE}/permit`, Buffer.from(sealedRoot.permit)));
   if (files.resolve(ROOT_CONFIGURATION_PATH)?.node.kind === "file") {
     const configuration = await files.read(ROOT_CONFIGURATION_PATH);
     parseRootConfiguration(Buffer.from(configuration).toString("utf8"));

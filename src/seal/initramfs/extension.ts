@@ -3,12 +3,18 @@ import { constants, zstdCompressSync } from "node:zlib";
 import { type CpioEntry, joinInitramfs, summarizeInitramfs, walkInitramfs, writeCpio } from "../../cpio/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageFiles } from "../image-files.ts";
-import { commonEntries } from "./common-entries.ts";
+import { commonEntries, type SealedRoot } from "./common-entries.ts";
 import { glueEntries } from "./glue.ts";
 import { collectImageModules } from "./image-modules.ts";
 import { collectImagePrograms } from "./image-programs.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";
 import { unpackers } from "./unpack.ts";
+
+export interface ExtensionOptions {
+  /** The kernel that is booted; the base must be for it. */
+  readonly kernelRelease: string;
+  readonly sealedRoot: SealedRoot;
+}
 
 /** As for the minimal initramfs. */
 const COMPRESSION_LEVEL = 12;
@@ -18,14 +24,13 @@ const COMPRESSION_LEVEL = 12;
  * then our program takes over.
  *
  * @param base the initramfs as the image has it
- * @param kernelRelease the kernel that is booted; the base must be for it
  * @throws SealrootError `unsupported` for a kind that cannot be extended, `conflict` for another kernel's, `corrupt`
  *   for one that the kernel would not unpack to its end
  */
 export async function extendInitramfs(
   base: Uint8Array,
   files: ImageFiles,
-  options: { readonly kernelRelease: string },
+  options: ExtensionOptions,
 ): Promise<Uint8Array> {
   const { kind, kernelReleases } = summarizeInitramfs(walkInitramfs(base, unpackers));
   if (kind.kind === "unknown") {
@@ -40,7 +45,7 @@ export async function extendInitramfs(
       actual: kernelReleases.join(", "),
     });
   }
-  const extension = await buildInitramfsExtension(files, { kernelRelease: options.kernelRelease, kind: kind.kind });
+  const extension = await buildInitramfsExtension(files, { ...options, kind: kind.kind });
   const joined = joinInitramfs(base, extension);
   checkExtensionIsLast(joined, extension);
   return joined;
@@ -54,11 +59,11 @@ export async function extendInitramfs(
  */
 export async function buildInitramfsExtension(
   files: ImageFiles,
-  options: { readonly kernelRelease: string; readonly kind: "systemd" | "initramfs-tools" },
+  options: ExtensionOptions & { readonly kind: "systemd" | "initramfs-tools" },
 ): Promise<Uint8Array> {
   const image = await collectImagePrograms(files, ["qjs", "mount", "umount"]);
   const modules = await collectImageModules(files, options.kernelRelease, false);
-  const own: CpioEntry[] = await commonEntries(files, image, modules);
+  const own: CpioEntry[] = await commonEntries(files, image, modules, options.sealedRoot);
   for (const { requestedPath, bytes, role } of image.libraries) {
     const name = requestedPath.slice(requestedPath.lastIndexOf("/") + 1);
     own.push(role === "loader" ? program(`${BASE}/ld.so`, bytes) : file(`${BASE}/lib/${name}`, bytes));

@@ -6,7 +6,7 @@ import { byteStringOfText } from "../../bytes/index.ts";
 import { type CpioEntry, writeCpio } from "../../cpio/index.ts";
 import type { NeededFile } from "../../elf/index.ts";
 import type { ImageFiles } from "../image-files.ts";
-import { commonEntries } from "./common-entries.ts";
+import { commonEntries, type SealedRoot } from "./common-entries.ts";
 import { collectImageModules } from "./image-modules.ts";
 import { collectImagePrograms } from "./image-programs.ts";
 import { directory, file, link, program, withDirectories } from "./layout.ts";
@@ -14,6 +14,7 @@ import { directory, file, link, program, withDirectories } from "./layout.ts";
 export interface MinimalInitramfsOptions {
   /** The folder of /usr/lib/modules whose kernel is booted. */
   readonly kernelRelease: string;
+  readonly sealedRoot: SealedRoot;
   /** Smaller, and a little slower to boot; off when absent. */
   readonly compress?: boolean;
 }
@@ -40,7 +41,7 @@ export async function buildMinimalInitramfs(files: ImageFiles, options: MinimalI
   const modules = await collectImageModules(files, options.kernelRelease, true);
   const shell = image.programs.get("sh");
   const entries: CpioEntry[] = [
-    ...(await commonEntries(files, image, modules)),
+    ...(await commonEntries(files, image, modules, options.sealedRoot)),
     ...(shell === undefined ? [] : [program("usr/bin/sh", shell.bytes)]),
     program("init", await readFile(fileURLToPath(INIT))),
     ...EMPTY_DIRECTORIES.map((path) => directory(path)),

@@ -7,7 +7,7 @@ import { SealrootError } from "../../../src/errors/index.ts";
 import { extendInitramfs } from "../../../src/seal/initramfs/index.ts";
 import { unpackers } from "../../../src/seal/initramfs/unpack.ts";
 import { filesOfDirectory } from "./directory-files.ts";
-import { madeImage, RELEASE } from "./made-image.ts";
+import { madeImage, RELEASE, SEALED_ROOT } from "./made-image.ts";
 
 let image: Awaited<ReturnType<typeof madeImage>>;
 before(async () => {
@@ -35,7 +35,8 @@ const SYSTEMD = writeCpio([
 ]);
 const INITRAMFS_TOOLS = writeCpio([file("init"), file("scripts/functions"), file("conf/initramfs.conf")]);
 
-const extend = (base: Uint8Array) => extendInitramfs(base, filesOfDirectory(image.root), { kernelRelease: RELEASE });
+const extend = (base: Uint8Array) =>
+  extendInitramfs(base, filesOfDirectory(image.root), { kernelRelease: RELEASE, sealedRoot: SEALED_ROOT });
 
 async function extensionPaths(base: Uint8Array): Promise<string[]> {
   const joined = await extend(base);
@@ -55,7 +56,10 @@ test("extendInitramfs() puts the extension last behind every compression of the 
     gzipSync(SYSTEMD),
     Buffer.concat([early, zstdCompressSync(SYSTEMD)]),
   ];
-  for (const base of bases) assert.ok((await extensionPaths(base)).includes("usr/lib/sealroot/bin/qjs"));
+  for (const base of bases) {
+    const paths = await extensionPaths(base);
+    assert.ok(paths.includes("usr/lib/sealroot/bin/qjs") && paths.includes("usr/lib/sealroot/permit"));
+  }
 });
 
 test("extendInitramfs() of a systemd initrd requires our unit and leaves no way to a shell", async () => {

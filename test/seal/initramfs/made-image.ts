@@ -14,10 +14,13 @@ import { dirname, join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { collectLibraries } from "../../../src/elf/index.ts";
 import { runTool } from "../../../src/platform/index.ts";
+import type { SealedRoot } from "../../../src/seal/initramfs/index.ts";
 import { findHere } from "../../elf/find-here.ts";
 
 export const RELEASE = "6.12.1-test";
 export const MODULE_BYTES = Buffer.from("\x7fELF of a module");
+
+export const SEALED_ROOT: SealedRoot = { permit: `composefs=${"ab".repeat(64)}\n` };
 
 const MODULES_DEP = `kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.zst
 kernel/lib/libcrc32c.ko.zst:

@@ -4,7 +4,7 @@ import { type CpioEntry, readCpio, walkInitramfs, writeCpio } from "../../../src
 import { buildMinimalInitramfs } from "../../../src/seal/initramfs/index.ts";
 import { unpackers } from "../../../src/seal/initramfs/unpack.ts";
 import { filesOfDirectory } from "./directory-files.ts";
-import { MODULE_BYTES, madeImage, RELEASE } from "./made-image.ts";
+import { MODULE_BYTES, madeImage, RELEASE, SEALED_ROOT } from "./made-image.ts";
 
 let image: Awaited<ReturnType<typeof madeImage>>;
 before(async () => {
@@ -16,7 +16,11 @@ const BASE = "usr/lib/sealroot";
 const FOLDER = `${BASE}/modules/${RELEASE}`;
 
 const build = (replaced?: ReadonlyMap<string, string | undefined>, compress = false) =>
-  buildMinimalInitramfs(filesOfDirectory(image.root, replaced), { kernelRelease: RELEASE, compress });
+  buildMinimalInitramfs(filesOfDirectory(image.root, replaced), {
+    kernelRelease: RELEASE,
+    sealedRoot: SEALED_ROOT,
+    compress,
+  });
 
 function byPath(archive: Uint8Array): Map<string, CpioEntry> {
   return new Map(readCpio(archive).entries.map((entry) => [entry.path, entry]));
@@ -81,6 +85,12 @@ test("buildMinimalInitramfs() takes over the image's setup-root-conf.toml, and r
     message: /etc\.mount is "all"/,
   });
   assert.ok(!byPath(await build()).has(`${BASE}/setup-root-conf.toml`));
+});
+
+test("buildMinimalInitramfs() holds the permit as it was given", async () => {
+  const permit = byPath(await build()).get(`${BASE}/permit`);
+  assert.ok(permit?.kind === "file");
+  assert.equal(Buffer.from(permit.bytes).toString(), SEALED_ROOT.permit);
 });
 
 test("buildMinimalInitramfs() names a missing program and its packages", async () => {

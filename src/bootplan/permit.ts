@@ -1,0 +1,69 @@
+/**
+ * The permit: a file of the signed initramfs that says which images may be the root (spec/upstream-1.17.md 2b).
+ *
+ * It holds the composefs arguments of the sealed command line as they are. Whoever can append to the command line of a
+ * running firmware (the host of a virtual machine, an add-on) can thus choose among these images and no others.
+ */
+import { CommandLine } from "../bls/command-line.ts";
+import { type ComposefsArgument, composefsWords, findComposefsArguments } from "../bls/composefs-argument.ts";
+import { SealrootError } from "../errors/index.ts";
+
+/** The permit that belongs to a sealed command line: its composefs arguments, one a line. */
+export function formatPermit(line: CommandLine): string {
+  return composefsWords(line)
+    .map((word) => `${word}\n`)
+    .join("");
+}
+
+/**
+ * The image that a command line chooses, among those that are permitted.
+ *
+ * It is the first one named, whatever is missing on the disk: a second one is for readers that know only `composefs=`.
+ * To go on to it would let whoever can remove the first image choose between the two.
+ *
+ * @param permit the text of the permit; undefined when the initramfs has none, which no seal makes
+ * @returns with `verityOptional` only if the permit says so as well
+ * @throws SealrootError `untrusted` when the command line names no image, one that is not permitted, or drops fs-verity
+ *   where the permit requires it; as {@link findComposefsArguments} for arguments that contradict each other
+ */
+export function chooseImage(line: CommandLine, permit: string | undefined): ComposefsArgument {
+  const named = findComposefsArguments(line);
+  const [first] = named;
+  if (first === undefined) {
+    throw new SealrootError("untrusted", "Cannot choose the root image: no composefs= on the kernel command line", {
+      expected: "composefs=DIGEST in the sealed command line",
+      actual: line.toString(),
+    });
+  }
+  const permitted = findComposefsArguments(CommandLine.parse(permit ?? ""));
+  if (permitted.length === 0) {
+    throw new SealrootError(
+      "untrusted",
+      "Cannot choose the root image: the initramfs does not say which it may mount",
+      {
+        hint: "Seal the image again",
+      },
+    );
+  }
+  for (const image of named) {
+    if (permitted.some((one) => one.id === image.id && one.algorithm === image.algorithm)) continue;
+    throw new SealrootError(
+      "untrusted",
+      "Cannot choose the root image: the kernel command line names one that the sealed initramfs does not permit",
+      { expected: permitted.map(describe).join(" or "), actual: describe(image) },
+    );
+  }
+  const mayBeOptional = permitted.some((one) => one.id === first.id && one.verityOptional);
+  if (first.verityOptional && !mayBeOptional) {
+    throw new SealrootError(
+      "untrusted",
+      "Cannot choose the root image: the kernel command line drops fs-verity, the sealed initramfs requires it",
+      { expected: composefsWords(CommandLine.parse(permit ?? "")).join(" "), actual: composefsWords(line).join(" ") },
+    );
+  }
+  return first;
+}
+
+function describe({ algorithm, id }: ComposefsArgument): string {
+  return `${algorithm}:${id}`;
+}

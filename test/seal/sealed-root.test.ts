@@ -1,0 +1,45 @@
+/** What seal tells the initramfs about the root that it makes, read from the UKI of a sealed image. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type CpioEntry, readCpio } from "../../src/cpio/index.ts";
+import { openImage, parseReference } from "../../src/oci/index.ts";
+import { readUki } from "../../src/pe/index.ts";
+import { readSealedUki } from "../../src/seal/index.ts";
+import { run } from "../cli/run-verb.ts";
+import { sealableImage } from "./sealable-image.ts";
+
+const BASE = "usr/lib/sealroot";
+const scratch = mkdtempSync(join(tmpdir(), "sealroot-sealed-root-"));
+let plain: string;
+before(async () => {
+  plain = await sealableImage(scratch);
+});
+after(() => rmSync(scratch, { recursive: true }));
+
+/** The command line and the files of ours in the initramfs of the image, sealed. */
+async function seal(name: string, ...words: string[]) {
+  const reference = `oci:${join(scratch, name)}:sealed`;
+  const { exitCode, out, err } = await run("seal", plain, "-o", reference, "--unsigned", "--json", ...words);
+  assert.equal(exitCode, 0, err);
+  const image = await openImage(parseReference(reference));
+  const { commandLine = "", initramfs = new Uint8Array() } = readUki(await readSealedUki(image));
+  await image.close();
+  const entries = new Map<string, CpioEntry>(readCpio(initramfs).entries.map((entry) => [entry.path, entry]));
+  const file = (path: string): Buffer | undefined => {
+    const entry = entries.get(`${BASE}/${path}`);
+    return entry?.kind === "file" ? Buffer.from(entry.bytes) : undefined;
+  };
+  return { imageId: JSON.parse(out).imageId as string, commandLine, file };
+}
+
+test("the permit holds the sealed digest, and says whether fs-verity is required", async () => {
+  const strict = await seal("strict", "--karg", "quiet");
+  assert.equal(strict.commandLine, `composefs=${strict.imageId} rw quiet`);
+  assert.equal(strict.file("permit")?.toString(), `composefs=${strict.imageId}\n`);
+  const optional = await seal("optional", "--allow-missing-verity");
+  assert.equal(optional.imageId, strict.imageId);
+  assert.equal(optional.file("permit")?.toString(), `composefs=?${strict.imageId}\n`);
+});

@@ -116,9 +116,11 @@ export class TocRecorder {
   }
 }
 
-function reasonAgainst(entry: TarEntry): string | undefined {
+/** Why a table cannot speak of this entry; undefined when it can. */
+export function reasonAgainst(entry: TarEntry): string | undefined {
   if (entry.kind === "unknown") return `entry type "${entry.typeFlag}"`;
-  if (entry.kind !== "file") return entry.sizeBytes > 0 ? "an entry that is no file has a body" : undefined;
+  if (entry.sparse !== undefined) return "a sparse file";
   // Readers disagree on whether these are files.
-  return entry.path.endsWith("/") ? "a file's name ends with a slash" : undefined;
+  const isOldDirectory = entry.kind === "directory" && entry.typeFlag !== "5";
+  return isOldDirectory ? "a directory is written as a file whose name ends with a slash" : undefined;
 }

@@ -1,8 +1,9 @@
 /** One entry of a tar stream with its extension headers applied. */
 import type { ByteString } from "../bytes/index.ts";
-import { corrupt } from "../errors/index.ts";
+import type { Extensions } from "./extensions.ts";
 import type { TarHeader } from "./header.ts";
-import type { PaxOverrides } from "./pax.ts";
+import { type TarPlace, tarError } from "./place.ts";
+import type { SparseMap } from "./sparse.ts";
 
 export type TarEntryKind =
   | "file"
@@ -14,8 +15,15 @@ export type TarEntryKind =
   | "fifo"
   | "unknown";
 
+/** What the oldest writers have as type flag of files and directories. */
+const OLD_FLAG = "\0";
+/** A file of the old GNU form, with its regions behind the fields of the header. */
+export const OLD_SPARSE_FLAG = "S";
+
 const KIND_OF_FLAG: Readonly<Record<string, TarEntryKind>> = {
+  [OLD_FLAG]: "file",
   "0": "file",
+  [OLD_SPARSE_FLAG]: "file",
   "1": "hardlink",
   "2": "symlink",
   "3": "character-device",
@@ -25,6 +33,9 @@ const KIND_OF_FLAG: Readonly<Record<string, TarEntryKind>> = {
   // POSIX "high-performance file"; treated as a regular file by everyone.
   "7": "file",
 };
+
+/** A file, or what is written as one of a kind that nobody knows. Nothing else has a body, whatever its size field says. */
+const HAS_BODY: ReadonlySet<TarEntryKind> = new Set(["file", "unknown"]);
 
 /** What a tar stream says about one name. Paths and targets are the bytes of the stream, not cleaned up. */
 export interface TarEntry {
@@ -43,34 +54,42 @@ export interface TarEntry {
   readonly accessTimeNs: bigint | undefined;
   readonly changeTimeNs: bigint | undefined;
   readonly xattrs: Map<ByteString, Uint8Array>;
-  /** Length of the body that follows, for every kind. */
+  /** Length of a file's content, holes included; of an unknown kind, that of the body. */
   readonly sizeBytes: number;
+  /** Length of the body that follows in the stream; differs from `sizeBytes` for files with holes only. */
+  readonly storedBytes: number;
+  /** How the body becomes the content; undefined where it is the content. */
+  readonly sparse: SparseMap | undefined;
   readonly device: { readonly major: number; readonly minor: number } | undefined;
   /** Where the entry's own header block lies in the tar stream. */
   readonly headerOffset: number;
 }
 
-/** Extension headers collected in front of an entry. */
-export interface Extensions {
-  pax?: PaxOverrides;
-  /** Body of a GNU `L` header. */
-  longPath?: ByteString;
-  /** Body of a GNU `K` header. */
-  longLink?: ByteString;
-}
-
 /**
  * Applies the extension headers: PAX before GNU before the header's own field (spec/oci.md 3).
- * @throws SealrootError `corrupt` for an empty path
+ *
+ * Links, devices, fifos and directories have no body (POSIX.1-2017, pax, "typeflag"): Go's writer and SunOS's tar put
+ * sizes there, and GNU tar, bsdtar, Go and Python take the next header for what it is. A file whose name ends with a
+ * slash is a directory, as the oldest writers have no other way to say it.
+ *
+ * @throws SealrootError `corrupt` for an empty path, or an old directory with a body, which is a file to other readers
  */
-export function resolveEntry(header: TarHeader, extensions: Extensions, headerOffset: number): TarEntry {
+export function resolveEntry(header: TarHeader, extensions: Extensions, place: TarPlace): TarEntry {
   const { pax } = extensions;
   const path = pax?.path ?? extensions.longPath ?? header.path;
-  if (path === "") throw corrupt("Cannot read tar stream: entry has an empty path", { offset: headerOffset });
+  if (path === "") throw tarError(place, "entry has an empty path");
   const link = pax?.linkPath ?? extensions.longLink ?? header.linkName;
+  const kindOfFlag = KIND_OF_FLAG[header.typeFlag] ?? "unknown";
+  const kind = kindOfFlag === "file" && path.endsWith("/") ? "directory" : kindOfFlag;
+  const statedBytes = pax?.sizeBytes ?? header.sizeBytes;
+  if (kind === "directory" && kindOfFlag === "file" && header.typeFlag !== OLD_FLAG && statedBytes > 0) {
+    const reason = `a file of ${statedBytes} bytes whose name ends with a slash, which is a directory to other readers`;
+    throw tarError({ ...place, path }, reason);
+  }
+  const bodyBytes = HAS_BODY.has(kind) ? statedBytes : 0;
   return {
-    kind: KIND_OF_FLAG[header.typeFlag] ?? "unknown",
-    typeFlag: header.typeFlag,
+    kind,
+    typeFlag: header.typeFlag === OLD_FLAG ? "0" : header.typeFlag,
     path,
     linkPath: link === "" ? undefined : link,
     mode: header.mode,
@@ -81,8 +100,15 @@ export function resolveEntry(header: TarHeader, extensions: Extensions, headerOf
     accessTimeNs: pax?.accessTimeNs ?? header.accessTimeNs,
     changeTimeNs: pax?.changeTimeNs ?? header.changeTimeNs,
     xattrs: pax?.xattrs ?? new Map(),
-    sizeBytes: pax?.sizeBytes ?? header.sizeBytes,
+    sizeBytes: bodyBytes,
+    storedBytes: bodyBytes,
+    sparse: undefined,
     device: header.device,
-    headerOffset,
+    headerOffset: place.offset,
   };
+}
+
+/** The entry of a file with holes. @param storedBytes length of its data, without any list of regions */
+export function withSparse(entry: TarEntry, sparse: SparseMap, storedBytes: number): TarEntry {
+  return { ...entry, sizeBytes: sparse.sizeBytes, storedBytes, sparse };
 }

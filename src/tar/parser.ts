@@ -1,14 +1,10 @@
 /** The push parser of tar streams: keeps every byte, finds every entry (spec/oci.md 3). */
-import { byteString } from "../bytes/index.ts";
-import { corrupt, SealrootError } from "../errors/index.ts";
-import { type Extensions, resolveEntry, type TarEntry } from "./entry.ts";
+import type { ByteString } from "../bytes/index.ts";
+import { OLD_SPARSE_FLAG, resolveEntry, type TarEntry, withSparse } from "./entry.ts";
+import { ExtensionHeaders } from "./extensions.ts";
 import { BLOCK_BYTES, isZeroBlock, readHeader, type TarHeader } from "./header.ts";
-import { readPax, sparseUnsupported } from "./pax.ts";
-
-/** All extension headers of one entry together (spec/oci.md 3, limits). */
-export const EXTENSION_MAX_BYTES = 1 << 20;
-/** Extension headers of one entry. */
-export const EXTENSION_MAX_COUNT = 16;
+import { type TarPlace, tarError } from "./place.ts";
+import { checkedSparseMap, LeadingSparseList, OldSparseList, type SparseMap } from "./sparse.ts";
 
 /**
  * Body of a global header or of an entry that is no file. Nobody looks at it, but it must be kept, and whoever keeps it
@@ -16,7 +12,7 @@ export const EXTENSION_MAX_COUNT = 16;
  */
 export const SKIPPED_BODY_MAX_BYTES = 16 << 20;
 
-/** Where the body of an entry is. */
+/** Where the body of an entry is; of a file with holes, its data. */
 export type TarBody =
   /** Bytes that were also given to `inline`: a body of up to `inlineMaxBytes`, or none. The view may be kept. */
   | { readonly type: "inline"; readonly bytes: Uint8Array }
@@ -39,10 +35,22 @@ export interface TarVisitor {
 
 const NO_BYTES = new Uint8Array(0);
 
+/** A sparse file whose list of regions is being read. */
+type PendingSparse =
+  | { readonly form: "old"; readonly list: OldSparseList; readonly entry: TarEntry }
+  | {
+      readonly form: "leading";
+      readonly list: LeadingSparseList;
+      readonly entry: TarEntry;
+      readonly sizeBytes: number;
+    };
+
 type State =
   | "header"
   /** Gathering the body of an x, L or K header. */
   | "extension"
+  /** Gathering a block of a sparse file's regions. */
+  | "sparse-block"
   /** Gathering the small body of a regular file. */
   | "small-body"
   /** A regular file's larger body has not begun; it may come as bytes or from outside. */
@@ -51,6 +59,8 @@ type State =
   /** Bytes nobody looks at: bodies of other entries, padding. */
   | "skipped"
   | "end";
+
+const GATHERING: ReadonlySet<State> = new Set(["header", "extension", "sparse-block", "small-body"]);
 
 /**
  * Takes a tar stream in pieces of any size and reports every byte of it exactly once, as inline bytes or as a part
@@ -71,10 +81,14 @@ export class TarParser {
   /** Padding behind the current body. */
   #paddingBytes = 0;
   #entry: TarEntry | undefined;
+  /** For errors about what follows: the name of the last entry, and the size it states and does not have. */
+  #lastPath: ByteString | undefined;
+  #lastIgnoredBytes = 0;
+  /** What comes next belongs to that entry. */
+  #isInEntry = false;
   #extensionFlag = "";
-  #extensions: Extensions = {};
-  #extensionCount = 0;
-  #extensionBytes = 0;
+  #extensions = new ExtensionHeaders();
+  #sparse: PendingSparse | undefined;
   #zeroBlockSeen = false;
 
   /** @param inlineMaxBytes regular files up to this size are reported whole, with their bytes left inline */
@@ -95,9 +109,7 @@ export class TarParser {
 
   /** True between two entries, where nothing is half read. */
   get atEntryBoundary(): boolean {
-    return (
-      this.#state === "end" || (this.#state === "header" && this.#gatheredBytes === 0 && this.#extensionCount === 0)
-    );
+    return this.#state === "end" || (this.#state === "header" && this.#gatheredBytes === 0 && this.#extensions.isEmpty);
   }
 
   /**
@@ -136,10 +148,10 @@ export class TarParser {
     const entry = this.#entry;
     const due = this.#state === "large-body" || (this.#state === "small-body" && this.#gatheredBytes === 0);
     if (!due || entry === undefined) {
-      throw corrupt("Cannot read tar stream: an object stands where no file body is due", { offset: this.#offset });
+      throw tarError(this.#place(this.#offset), "an object stands where no file body is due");
     }
     this.#visitor.entry(entry, { type: "external", reference });
-    this.#offset += entry.sizeBytes;
+    this.#offset += entry.storedBytes;
     this.#beginPadding();
   }
 
@@ -149,7 +161,8 @@ export class TarParser {
    */
   finish(): void {
     if (this.atEntryBoundary) return;
-    throw corrupt("Cannot read tar stream: unexpected end inside an entry", { offset: this.#offset });
+    const path = this.#isInEntry && this.#state !== "header" ? this.#lastPath : undefined;
+    throw tarError({ ...this.#place(this.#offset), path }, "unexpected end inside an entry");
   }
 
   /** Accounts for `length` bytes and gathers them where the state needs them whole. */
@@ -157,7 +170,7 @@ export class TarParser {
     this.#offset += length;
     if (this.#state === "end") return;
     this.#wanted -= length;
-    const gathers = this.#state === "header" || this.#state === "extension" || this.#state === "small-body";
+    const gathers = GATHERING.has(this.#state);
     const wholeHeaderInPiece = this.#state === "header" && length === BLOCK_BYTES;
     if (!gathers || wholeHeaderInPiece) return;
     this.#gathered.set(piece.subarray(at, at + length), this.#gatheredBytes);
@@ -173,6 +186,9 @@ export class TarParser {
       case "extension":
         this.#extension();
         break;
+      case "sparse-block":
+        this.#sparseBlock();
+        break;
       case "small-body":
         this.#reportSmallBody();
         break;
@@ -184,80 +200,127 @@ export class TarParser {
     }
   }
 
+  /** A place where no entry has been read yet. */
+  #place(offset: number): TarPlace {
+    return { offset, after: this.#lastPath };
+  }
+
   #header(block: Uint8Array, start: number): void {
     const headerOffset = this.#offset - BLOCK_BYTES;
+    this.#isInEntry = false;
     if (isZeroBlock(block, start)) {
       this.#zeroBlock();
       return;
     }
     this.#zeroBlockSeen = false;
-    const header = readHeader(block, start, headerOffset);
-    this.#paddingBytes = (BLOCK_BYTES - (header.sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
-    if (header.typeFlag === "g") {
+    const header = this.#readHeader(block, start, headerOffset);
+    this.#paddingBytes = paddingOf(header.sizeBytes);
+    const { typeFlag } = header;
+    if (typeFlag === "g") {
       this.#visitor.globalHeader?.();
-      this.#skipBody(header.sizeBytes, headerOffset);
-    } else if (header.form !== "v7" && "xLK".includes(header.typeFlag)) this.#beginExtension(header, headerOffset);
-    else if (header.form !== "v7" && header.typeFlag === "S") throw sparseUnsupported(headerOffset);
-    else this.#beginEntry(header, headerOffset);
+      this.#skipBody(header.sizeBytes, this.#place(headerOffset));
+    } else if (typeFlag === "x" || typeFlag === "L" || typeFlag === "K") {
+      this.#extensions.begin(typeFlag, header.sizeBytes, this.#place(headerOffset));
+      this.#extensionFlag = typeFlag;
+      this.#gather("extension", header.sizeBytes);
+      if (header.sizeBytes === 0) this.#extension();
+    } else {
+      const old = typeFlag === OLD_SPARSE_FLAG ? block.subarray(start, start + BLOCK_BYTES) : undefined;
+      this.#beginEntry(header, old, headerOffset);
+    }
+  }
+
+  #readHeader(block: Uint8Array, start: number, headerOffset: number): TarHeader {
+    try {
+      return readHeader(block, start, { ...this.#place(headerOffset), path: this.#extensions.longPath });
+    } catch (error) {
+      if (this.#lastIgnoredBytes === 0) throw error;
+      const reason = `no header follows, and entries of its type have no body, though it states ${this.#lastIgnoredBytes} bytes`;
+      throw tarError({ offset: headerOffset, path: this.#lastPath }, reason);
+    }
   }
 
   /** Two zero blocks in a row end the archive; a single one is skipped (POSIX.1-2017, pax; spec/oci.md 3). */
   #zeroBlock(): void {
-    if (this.#extensionCount > 0) {
-      throw corrupt("Cannot read tar stream: extension headers without an entry behind them", { offset: this.#offset });
+    if (!this.#extensions.isEmpty) {
+      throw tarError(this.#place(this.#offset), "extension headers without an entry behind them");
     }
     if (this.#zeroBlockSeen) this.#state = "end";
     else this.#expectHeader();
     this.#zeroBlockSeen = true;
   }
 
-  #beginExtension(header: TarHeader, headerOffset: number): void {
-    const refuse = (reason: string) => corrupt(`Cannot read tar stream: ${reason}`, { offset: headerOffset });
-    const { pax, longPath, longLink } = this.#extensions;
-    const known = { x: pax, L: longPath, K: longLink }[header.typeFlag];
-    if (known !== undefined) throw refuse(`two "${header.typeFlag}" headers for one entry`);
-    this.#extensionCount += 1;
-    this.#extensionBytes += header.sizeBytes;
-    if (this.#extensionCount > EXTENSION_MAX_COUNT) throw refuse(`more than ${EXTENSION_MAX_COUNT} extension headers`);
-    if (this.#extensionBytes > EXTENSION_MAX_BYTES) {
-      throw refuse(`extension headers of one entry exceed ${EXTENSION_MAX_BYTES} bytes`);
-    }
-    this.#extensionFlag = header.typeFlag;
-    this.#gather("extension", header.sizeBytes);
-    if (header.sizeBytes === 0) this.#extension();
-  }
-
   #extension(): void {
     const body = this.#gathered.subarray(0, this.#gatheredBytes);
-    if (this.#extensionFlag === "x") {
-      this.#extensions.pax = readPax(body, this.#offset - body.length);
-    } else {
-      // One closing NUL belongs to the header, not to the name (spec/oci.md 3).
-      const text = byteString(body, 0, body.at(-1) === 0 ? body.length - 1 : body.length);
-      if (this.#extensionFlag === "L") this.#extensions.longPath = text;
-      else this.#extensions.longLink = text;
-    }
+    this.#extensions.end(this.#extensionFlag, body, this.#offset - body.length);
     this.#beginPadding();
   }
 
-  #beginEntry(header: TarHeader, headerOffset: number): void {
-    const entry = resolveEntry(header, this.#extensions, headerOffset);
+  /** @param oldSparse the header's block, when it is of the old form of sparse files */
+  #beginEntry(header: TarHeader, oldSparse: Uint8Array | undefined, headerOffset: number): void {
+    const extensions = this.#extensions.resolve(this.#place(headerOffset), header.path);
+    const entry = resolveEntry(header, extensions, this.#place(headerOffset));
+    const place = { offset: headerOffset, path: entry.path };
+    const { pax } = extensions;
+    this.#extensions = new ExtensionHeaders();
+    this.#lastPath = entry.path;
+    this.#isInEntry = true;
+    this.#lastIgnoredBytes = (pax?.sizeBytes ?? header.sizeBytes) - entry.storedBytes;
+    this.#paddingBytes = paddingOf(entry.storedBytes);
+    if (entry.kind !== "file") this.#beginBody(entry);
+    else if (oldSparse !== undefined) this.#beginOldSparse(entry, header, oldSparse, place);
+    else if (pax?.sparse === undefined) this.#beginBody(entry);
+    else if (pax.sparse.regions === undefined) {
+      const { sizeBytes } = pax.sparse;
+      this.#gatherSparse({ form: "leading", list: new LeadingSparseList(), entry, sizeBytes });
+    } else this.#beginSparseBody(entry, { ...pax.sparse, regions: pax.sparse.regions }, entry.storedBytes, place);
+  }
+
+  #beginOldSparse(entry: TarEntry, header: TarHeader, block: Uint8Array, place: TarPlace): void {
+    if (header.form !== "gnu") throw tarError(place, "a sparse file of an unknown form", {}, "unsupported");
+    const list = new OldSparseList(block, place);
+    if (list.isContinued) this.#gatherSparse({ form: "old", list, entry });
+    else this.#beginSparseBody(entry, list, entry.storedBytes, place);
+  }
+
+  #gatherSparse(sparse: PendingSparse): void {
+    this.#sparse = sparse;
+    this.#gather("sparse-block", BLOCK_BYTES);
+  }
+
+  #sparseBlock(): void {
+    const sparse = this.#sparse;
+    if (sparse === undefined) return;
+    const { list, entry } = sparse;
+    const place = { offset: this.#offset - BLOCK_BYTES, path: entry.path };
+    list.addBlock(this.#gathered, place);
+    if (sparse.form === "old" ? sparse.list.isContinued : !sparse.list.isComplete) this.#gatherSparse(sparse);
+    else if (sparse.form === "old") this.#beginSparseBody(entry, sparse.list, entry.storedBytes, place);
+    else {
+      const map = { sizeBytes: sparse.sizeBytes, regions: sparse.list.regions() };
+      this.#beginSparseBody(entry, map, entry.storedBytes - sparse.list.sizeBytes, place);
+    }
+  }
+
+  #beginSparseBody(entry: TarEntry, { sizeBytes, regions }: SparseMap, storedBytes: number, place: TarPlace): void {
+    this.#sparse = undefined;
+    const map = checkedSparseMap({ sizeBytes, regions }, storedBytes, place);
+    this.#beginBody(withSparse(entry, map, storedBytes));
+  }
+
+  #beginBody(entry: TarEntry): void {
     this.#entry = entry;
-    this.#extensions = {};
-    this.#extensionCount = 0;
-    this.#extensionBytes = 0;
-    this.#paddingBytes = (BLOCK_BYTES - (entry.sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
     if (entry.kind !== "file") {
       this.#visitor.entry(entry, { type: "inline", bytes: NO_BYTES });
-      this.#skipBody(entry.sizeBytes, headerOffset);
-    } else if (entry.sizeBytes === 0) {
+      this.#skipBody(entry.storedBytes, { offset: entry.headerOffset, path: entry.path });
+    } else if (entry.storedBytes === 0) {
       this.#visitor.entry(entry, { type: "inline", bytes: NO_BYTES });
       this.#expectHeader();
-    } else if (entry.sizeBytes <= this.#inlineMaxBytes) {
-      this.#gather("small-body", entry.sizeBytes);
+    } else if (entry.storedBytes <= this.#inlineMaxBytes) {
+      this.#gather("small-body", entry.storedBytes);
     } else {
       this.#state = "large-body";
-      this.#wanted = entry.sizeBytes;
+      this.#wanted = entry.storedBytes;
     }
   }
 
@@ -281,10 +344,10 @@ export class TarParser {
     this.#wanted = sizeBytes;
   }
 
-  #skipBody(sizeBytes: number, headerOffset: number): void {
+  #skipBody(sizeBytes: number, place: TarPlace): void {
     if (sizeBytes > SKIPPED_BODY_MAX_BYTES) {
       const limit = `${sizeBytes} bytes of body for what is no file, over ${SKIPPED_BODY_MAX_BYTES}`;
-      throw new SealrootError("unsupported", `Cannot read tar stream: ${limit}`, { offset: headerOffset });
+      throw tarError(place, limit, {}, "unsupported");
     }
     this.#skip(sizeBytes + this.#paddingBytes);
   }
@@ -305,4 +368,8 @@ export class TarParser {
     this.#gatheredBytes = 0;
     this.#wanted = BLOCK_BYTES;
   }
+}
+
+function paddingOf(sizeBytes: number): number {
+  return (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
 }

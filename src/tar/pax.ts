@@ -1,7 +1,9 @@
 /** PAX extended header records: "<length> <key>=<value>\n" (POSIX.1-2017, pax, "pax Extended Header"). */
 import { type ByteString, byteString, displayText } from "../bytes/index.ts";
-import { corrupt, SealrootError } from "../errors/index.ts";
+import type { SealrootError } from "../errors/index.ts";
 import { truncateTo32Bits } from "./header.ts";
+import { type PaxSparse, PaxSparseRecords } from "./pax-sparse.ts";
+import { type TarPlace, tarError } from "./place.ts";
 
 /** What the records of one extended header change in the entry behind it. */
 export interface PaxOverrides {
@@ -15,6 +17,8 @@ export interface PaxOverrides {
   /** Nanoseconds since the epoch; absent when malformed too, as no tree shows them. */
   accessTimeNs?: bigint | undefined;
   changeTimeNs?: bigint | undefined;
+  /** The file has holes. */
+  sparse?: PaxSparse | undefined;
   readonly xattrs: Map<ByteString, Uint8Array>;
 }
 
@@ -29,35 +33,31 @@ const EQUALS = 0x3d;
  *
  * Rules of spec/oci.md 3: keys are UTF-8, values are bytes, the last of equal keys wins (but the fraction of the
  * *first* mtime record counts), a record whose length does not parse silently ends the list, unknown keys are ignored.
+ * An empty value leaves the header's own field as it is (Go's archive/tar, mergePAX).
  *
- * @param streamOffset where the header lies in the tar stream, for errors
- * @throws SealrootError `corrupt` for a malformed record or number, `unsupported` for GNU sparse files
+ * @param place where the header lies in the tar stream, and which entry it is for
+ * @throws SealrootError `corrupt` for a malformed record or number, `unsupported` for an unknown form of sparse files
  */
-export function readPax(body: Uint8Array, streamOffset: number): PaxOverrides {
+export function readPax(body: Uint8Array, place: TarPlace): PaxOverrides {
   const overrides: PaxOverrides = { xattrs: new Map() };
-  let sparseName: ByteString | undefined;
-  for (const [key, value] of paxRecords(body, streamOffset)) {
+  const sparse = new PaxSparseRecords();
+  let here = place;
+  for (const [key, value] of paxRecords(body, place)) {
     if (key.startsWith(XATTR_PREFIX)) {
       overrides.xattrs.set(key.slice(XATTR_PREFIX.length) as ByteString, value);
       continue;
     }
-    if (key === "GNU.sparse.name") sparseName = byteString(value);
-    else if (key.startsWith("GNU.sparse.")) throw sparseUnsupported(streamOffset);
-    else applyRecord(overrides, key, value, streamOffset);
+    if (sparse.take(key, value, here)) continue;
+    if (value.length > 0) applyRecord(overrides, key, value, here);
+    // A long name is in the record only.
+    if (overrides.path !== undefined) here = { ...place, path: overrides.path };
   }
-  if (sparseName !== undefined) overrides.path = sparseName;
+  if (sparse.name !== undefined) overrides.path = sparse.name;
+  overrides.sparse = sparse.finish(sparse.name === undefined ? here : { ...place, path: sparse.name });
   return overrides;
 }
 
-/** Sparse files have no place in a layer that must be reproduced byte for byte (spec/oci.md 3, vector 25). */
-export function sparseUnsupported(streamOffset: number): SealrootError {
-  return new SealrootError("unsupported", "Cannot read tar stream: sparse tar entries are not supported", {
-    offset: streamOffset,
-    hint: "make the layer without --sparse",
-  });
-}
-
-function applyRecord(overrides: PaxOverrides, key: string, value: Uint8Array, streamOffset: number): void {
+function applyRecord(overrides: PaxOverrides, key: string, value: Uint8Array, place: TarPlace): void {
   switch (key) {
     case "path":
       overrides.path = byteString(value);
@@ -66,19 +66,19 @@ function applyRecord(overrides: PaxOverrides, key: string, value: Uint8Array, st
       overrides.linkPath = byteString(value);
       break;
     case "size": {
-      const size = paxNumber(key, value, streamOffset);
-      if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw badNumber(key, value, streamOffset);
+      const size = paxNumber(key, value, place);
+      if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw badNumber(key, value, place);
       overrides.sizeBytes = Number(size);
       break;
     }
     case "uid":
-      overrides.uid = truncateTo32Bits(paxNumber(key, value, streamOffset));
+      overrides.uid = truncateTo32Bits(paxNumber(key, value, place));
       break;
     case "gid":
-      overrides.gid = truncateTo32Bits(paxNumber(key, value, streamOffset));
+      overrides.gid = truncateTo32Bits(paxNumber(key, value, place));
       break;
     case "mtime":
-      applyMtime(overrides, value, streamOffset);
+      applyMtime(overrides, value, place);
       break;
     case "atime":
       overrides.accessTimeNs = paxTimeNs(value);
@@ -89,43 +89,56 @@ function applyRecord(overrides: PaxOverrides, key: string, value: Uint8Array, st
   }
 }
 
-/** Seconds are unsigned; of the fraction nine digits count, fewer are scaled, more are cut (spec/oci.md 3, vector 07). */
-function applyMtime(overrides: PaxOverrides, value: Uint8Array, streamOffset: number): void {
-  const dot = value.indexOf(0x2e);
-  overrides.mtimeSeconds = paxNumber("mtime", dot === -1 ? value : value.subarray(0, dot), streamOffset, value);
-  const fraction = dot === -1 ? "" : byteString(value, dot + 1);
-  if (!/^\d*$/.test(fraction)) throw badNumber("mtime", value, streamOffset);
-  overrides.mtimeNanoseconds ??= Number(fraction.slice(0, 9).padEnd(9, "0"));
+const TIME = /^(-?)(\d{1,40})(?:\.(\d*))?$/;
+const NS_PER_SECOND = 1_000_000_000n;
+const S64_LIMIT = 1n << 63n;
+
+/**
+ * Of the fraction nine digits count, fewer are scaled, more are cut (spec/oci.md 3, vector 07). Before 1970 the fraction
+ * counts backwards as the seconds do: -1.25 is 1.25 s before (Go's archive/tar, parsePAXTime; GNU tar, decode_timespec).
+ * The reference refuses those.
+ */
+function applyMtime(overrides: PaxOverrides, value: Uint8Array, place: TarPlace): void {
+  const [, sign, digits = "", fraction = ""] = TIME.exec(byteString(value)) ?? [];
+  const seconds = BigInt(digits);
+  const nanoseconds = Number(fraction.slice(0, 9).padEnd(9, "0"));
+  if (sign === undefined || seconds >= U64_LIMIT) throw badNumber("mtime", value, place);
+  if (sign === "") {
+    overrides.mtimeSeconds = seconds;
+    overrides.mtimeNanoseconds ??= nanoseconds;
+    return;
+  }
+  if (seconds >= S64_LIMIT) throw badNumber("mtime", value, place);
+  overrides.mtimeSeconds = nanoseconds === 0 ? -seconds : -seconds - 1n;
+  overrides.mtimeNanoseconds = nanoseconds === 0 ? 0 : Number(NS_PER_SECOND) - nanoseconds;
 }
 
 /** A decimal with a sign and a fraction, of which nine digits count (POSIX.1-2017, pax, "atime"). */
 function paxTimeNs(value: Uint8Array): bigint | undefined {
   const match = /^(-?)(\d{1,18})(?:\.(\d*))?$/.exec(byteString(value));
   if (match === null) return undefined;
-  const timeNs = BigInt(match[2] ?? "") * 1_000_000_000n + BigInt((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
+  const timeNs = BigInt(match[2] ?? "") * NS_PER_SECOND + BigInt((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
   return match[1] === "-" ? -timeNs : timeNs;
 }
 
-function paxNumber(key: string, digits: Uint8Array, streamOffset: number, shown = digits): bigint {
+function paxNumber(key: string, digits: Uint8Array, place: TarPlace): bigint {
   const text = byteString(digits);
-  if (!/^\d{1,40}$/.test(text)) throw badNumber(key, shown, streamOffset);
+  if (!/^\d{1,40}$/.test(text)) throw badNumber(key, digits, place);
   const number = BigInt(text);
-  if (number >= U64_LIMIT) throw badNumber(key, shown, streamOffset);
+  if (number >= U64_LIMIT) throw badNumber(key, digits, place);
   return number;
 }
 
-function badNumber(key: string, value: Uint8Array, streamOffset: number): SealrootError {
+function badNumber(key: string, value: Uint8Array, place: TarPlace): SealrootError {
   const shown = displayText(byteString(value)).slice(0, 64);
-  return corrupt(`Cannot read tar stream: invalid PAX ${key} value: ${JSON.stringify(shown)}`, {
-    offset: streamOffset,
-  });
+  return tarError(place, `invalid PAX ${key} value: ${JSON.stringify(shown)}`);
 }
 
 /** The records one by one: the key as bytes of valid UTF-8, the value as a copy. */
-function* paxRecords(body: Uint8Array, streamOffset: number): Generator<[ByteString, Uint8Array]> {
+function* paxRecords(body: Uint8Array, place: TarPlace): Generator<[ByteString, Uint8Array]> {
   const utf8 = new TextDecoder("utf-8", { fatal: true });
   const malformed = (reason: string, at: number) =>
-    corrupt(`Cannot read tar stream: PAX record ${reason}`, { offset: streamOffset + at });
+    tarError({ ...place, offset: place.offset + at }, `PAX record ${reason}`);
   let start = 0;
   while (start < body.length) {
     const space = body.indexOf(SPACE, start);

@@ -50,7 +50,8 @@ export function tarPadding(sizeBytes: number): Uint8Array {
 
 /**
  * The header blocks of one entry: one block, or a PAX header in front of it for long names, xattrs, fractions of a
- * second and large numbers. Times before 1970 are written in base-256, which every reader of spec/oci.md takes.
+ * second and large numbers. Times before 1970 are written in base-256, which every reader of spec/oci.md takes; those
+ * with a fraction also in a PAX record, which the reference does not take.
  *
  * @throws SealrootError `unsupported` for what no tar reader would understand
  */
@@ -81,9 +82,6 @@ function refuseUnwritable(header: TarMemberHeader): void {
   ) {
     throw refuse("link has no target");
   }
-  if (header.mtimeSeconds < 0n && (header.mtimeNanoseconds ?? 0) !== 0) {
-    throw refuse("a time before 1970 cannot have a fraction");
-  }
   const device = header.device;
   if (device !== undefined && !(fitsOctal(device.major, 8) && fitsOctal(device.minor, 8))) {
     throw refuse(`device number ${device.major}:${device.minor} is out of range`);
@@ -105,12 +103,20 @@ function paxRecordsOf(header: TarMemberHeader): Uint8Array[] {
   if (!fitsOctal(header.gid, 8)) addText("gid", String(header.gid));
   const nanoseconds = header.mtimeNanoseconds ?? 0;
   if (nanoseconds !== 0 || (header.mtimeSeconds > 0n && !fitsOctal(header.mtimeSeconds, 12))) {
-    const fraction = String(nanoseconds).padStart(9, "0").replace(/0+$/, "");
-    addText("mtime", fraction === "" ? String(header.mtimeSeconds) : `${header.mtimeSeconds}.${fraction}`);
+    addText("mtime", paxTime(header.mtimeSeconds, nanoseconds));
   }
   const xattrs = [...(header.xattrs ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [name, value] of xattrs) add(`SCHILY.xattr.${name}`, value);
   return records;
+}
+
+/** Before 1970, the fraction counts backwards as the seconds do. */
+function paxTime(seconds: bigint, nanoseconds: number): string {
+  const isBackwards = seconds < 0n && nanoseconds !== 0;
+  const whole = isBackwards ? -seconds - 1n : seconds;
+  const part = isBackwards ? 1_000_000_000 - nanoseconds : nanoseconds;
+  const fraction = String(part).padStart(9, "0").replace(/0+$/, "");
+  return `${isBackwards ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
 function headerBlock(header: TarMemberHeader): Uint8Array {

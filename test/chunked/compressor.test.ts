@@ -234,16 +234,22 @@ test("the level changes the blob and not the tar; the footer repeats the annotat
   assert.equal(footer.subarray(64).toString("latin1"), "GNUlInUx");
 });
 
-const GLOBAL = Buffer.from(encodeTarHeader({ ...COMMON, kind: "file", path: byteStringOfText("g"), sizeBytes: 0 }));
-GLOBAL[156] = "g".charCodeAt(0);
-GLOBAL.write("        ", 148, "latin1");
-GLOBAL.write(
-  `${GLOBAL.reduce((sum, byte) => sum + byte, 0)
-    .toString(8)
-    .padStart(6, "0")}\0 `,
-  148,
-  "latin1",
-);
+function headerOfType(typeFlag: string, sizeBytes: number): Buffer {
+  const header = Buffer.from(encodeTarHeader({ ...COMMON, kind: "file", path: byteStringOfText("g"), sizeBytes }));
+  header.write(typeFlag, 156, "latin1");
+  header.write("        ", 148, "latin1");
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return header;
+}
+const GLOBAL = headerOfType("g", 0);
+
+/** A file that is a hole: a PAX header, and no data. */
+const SPARSE = Buffer.concat([
+  headerOfType("x", 65),
+  Buffer.from("21 GNU.sparse.size=5\n22 GNU.sparse.map=0,0\n22 GNU.sparse.name=aa\n".padEnd(512, "\0")),
+  headerOfType("0", 0),
+]);
 
 const NO_TABLE: readonly [string, () => Promise<Buffer>][] = [
   [
@@ -251,7 +257,11 @@ const NO_TABLE: readonly [string, () => Promise<Buffer>][] = [
     () => collect(writeTar([file("a/b", Buffer.from("1")), file("a//b", Buffer.from("2"))])),
   ],
   ["a path has a .. in it", () => collect(writeTar([file("a/../b", Buffer.from("1"))]))],
-  ["a file's name ends with a slash", () => collect(writeTar([file("a/", Buffer.from("1"))]))],
+  [
+    "a directory is written as a file whose name ends with a slash",
+    () => collect(writeTar([file("a/", Buffer.alloc(0))])),
+  ],
+  ["a sparse file", async () => SPARSE],
   ["a global header", async () => Buffer.concat([GLOBAL, await collect(writeTar([file("a", Buffer.from("1"))]))])],
   [
     "names that are not UTF-8, or times far away",

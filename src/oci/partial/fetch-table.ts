@@ -9,7 +9,7 @@ import {
   TOC_MAX_BYTES,
   type Toc,
 } from "../../chunked/index.ts";
-import { corrupt } from "../../errors/index.ts";
+import { corrupt, SealrootError } from "../../errors/index.ts";
 import { decompress, unzstdWhole } from "../../zstd/index.ts";
 import { type BlobName, type BlobReader, once } from "../blobs.ts";
 import { checkDigest } from "../digest.ts";
@@ -35,7 +35,8 @@ export type ReadRanges = NonNullable<BlobReader["readRanges"]>;
  * against the table, and that they describe the same tar.
  *
  * @param unpackedLimitBytes more than the tar may have; tar-split data are at most about as long
- * @throws SealrootError `corrupt`; PullWhole where nothing vouches for the tar-split data, or they are too long
+ * @throws SealrootError `corrupt`; PullWhole where nothing vouches for the tar-split data, they are too long,
+ *   or have entries of which readers disagree
  */
 export async function fetchTable(
   readRanges: ReadRanges,
@@ -55,7 +56,12 @@ export async function fetchTable(
   }
   checkDigest(fetched.tarSplit, toc.tarSplitDigest, `tar-split data of layer ${blob.digest}`);
   const tarSplit = () => readTarSplit(unpackTarSplit(fetched.tarSplit, tarSplitPart.uncompressedBytes));
-  await checkAgainstTarSplit(toc, tarSplit());
+  try {
+    await checkAgainstTarSplit(toc, tarSplit());
+  } catch (error) {
+    if (error instanceof SealrootError && error.code === "unsupported") throw new PullWhole(error.message, error);
+    throw error;
+  }
   return { toc, tarSplit, fetchedBytes: fetched.toc.length + fetched.tarSplit.length };
 }
 

@@ -149,8 +149,8 @@ export class LayerSplitter {
     const object = this.#object;
     if (body.type === "external" && object !== undefined) {
       this.#object = undefined;
-      if (object.sizeBytes !== entry.sizeBytes) {
-        const sizes = `an object of ${object.sizeBytes} bytes for a body of ${entry.sizeBytes}`;
+      if (object.sizeBytes !== entry.storedBytes) {
+        const sizes = `an object of ${object.sizeBytes} bytes for a body of ${entry.storedBytes}`;
         throw corrupt(`Cannot read tar stream: ${sizes}`, { path: entry.path, offset: entry.headerOffset });
       }
       const part = { type: "object" as const, entry, objectId: undefined };
@@ -169,25 +169,25 @@ export class LayerSplitter {
     }
     const part = { type: "object" as const, entry, objectId: undefined };
     this.#waiting.push(part);
-    const sink = entry.sizeBytes > GATHERED_MAX_BYTES ? this.#importer.open() : undefined;
-    this.#body = { part, missingBytes: entry.sizeBytes, sink, isGathered: false };
+    const sink = entry.storedBytes > GATHERED_MAX_BYTES ? this.#importer.open() : undefined;
+    this.#body = { part, missingBytes: entry.storedBytes, sink, isGathered: false };
   }
 
   #bodyBytes(bytes: Uint8Array): void {
     const body = this.#body;
     if (body === undefined) return;
-    const isWhole = bytes.length === body.part.entry.sizeBytes;
+    const isWhole = bytes.length === body.part.entry.storedBytes;
     if (body.sink !== undefined) {
       body.sink.write(bytes);
     } else if (!isWhole) {
       body.isGathered = true;
       this.#gathered ??= Buffer.allocUnsafe(GATHERED_MAX_BYTES);
-      this.#gathered.set(bytes, body.part.entry.sizeBytes - body.missingBytes);
+      this.#gathered.set(bytes, body.part.entry.storedBytes - body.missingBytes);
     }
     body.missingBytes -= bytes.length;
     if (body.missingBytes > 0) return;
     this.#body = undefined;
-    const whole = body.isGathered ? this.#gathered?.subarray(0, body.part.entry.sizeBytes) : bytes;
+    const whole = body.isGathered ? this.#gathered?.subarray(0, body.part.entry.storedBytes) : bytes;
     this.#name(body.part, body.sink?.finish() ?? this.#importer.add(whole ?? bytes));
   }
 
@@ -233,7 +233,7 @@ export class LayerSplitter {
     else if (part.type === "entry") this.#keepEntry(part.entry, part.body);
     else {
       const { entry, objectId = "" } = part;
-      this.#stream.external(objectId, entry.sizeBytes);
+      this.#stream.external(objectId, entry.storedBytes);
       this.#keepEntry(entry, { type: "external", reference: objectId });
     }
   }

@@ -1,9 +1,9 @@
 /** A tar file whose members are read in place. */
 import { type FileHandle, open } from "node:fs/promises";
 import { posix } from "node:path";
-import { displayText } from "../../bytes/index.ts";
+import { type ByteString, displayText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import { BLOCK_BYTES, TarParser } from "../../tar/index.ts";
+import { BLOCK_BYTES, SPARSE_HINT, TarParser } from "../../tar/index.ts";
 import { DOCUMENT_MAX_BYTES } from "../documents.ts";
 
 /** Size of the pieces in which members are read. */
@@ -95,6 +95,11 @@ function normalised(name: string): string {
   return posix.normalize(name).replace(/^(\.?\/)+/, "");
 }
 
+function sparseMember(path: ByteString): SealrootError {
+  const what = `Cannot read member ${displayText(path)}: it is stored as a sparse file`;
+  return new SealrootError("unsupported", what, { path: displayText(path), hint: SPARSE_HINT });
+}
+
 /** Reads the headers only: bodies are put in from outside, so to speak, and stay unread. */
 async function listMembers(file: FileHandle): Promise<Map<string, Listed>> {
   const members = new Map<string, Listed>();
@@ -102,7 +107,8 @@ async function listMembers(file: FileHandle): Promise<Map<string, Listed>> {
     {
       inline: () => {},
       body: () => {},
-      entry: ({ kind, path, sizeBytes, linkPath }) => {
+      entry: ({ kind, path, sizeBytes, linkPath, sparse }) => {
+        if (sparse !== undefined) throw sparseMember(path);
         const name = normalised(displayText(path));
         const link = linkPath === undefined ? "" : displayText(linkPath);
         if (kind === "file") members.set(name, { name, start: parser.streamBytes, sizeBytes });

@@ -1,6 +1,6 @@
 /** Tar entries as entries of a layer (spec/oci.md 3, "Entry → inode"). */
 import { corrupt, SealrootError } from "../../errors/index.ts";
-import type { TarBody, TarEntry } from "../../tar/index.ts";
+import { SPARSE_HINT, type TarBody, type TarEntry } from "../../tar/index.ts";
 import type { FileContent, LayerEntry, LeafNode, Metadata } from "../../tree/index.ts";
 
 /** Base names that begin so are instructions, whatever type the entry has (OCI image specification, layer.md). */
@@ -59,6 +59,13 @@ function leafNode(entry: TarEntry, metadata: Metadata): LeafNode {
 }
 
 function fileContent(entry: TarEntry, body: TarBody): FileContent {
+  if (entry.sparse !== undefined) {
+    throw new SealrootError("unsupported", "Cannot read layer: sparse tar entries are not supported", {
+      path: entry.path,
+      offset: entry.headerOffset,
+      hint: SPARSE_HINT,
+    });
+  }
   if (body.type === "inline") return { type: "inline", bytes: body.bytes };
   if (body.type === "external") return { type: "external", sizeBytes: entry.sizeBytes, objectId: body.reference };
   throw corrupt(`Cannot read layer: a file body of ${entry.sizeBytes} bytes is not an object`, { path: entry.path });
@@ -71,14 +78,11 @@ function linkTarget(entry: TarEntry) {
   throw corrupt("Cannot read layer: link target with a NUL", { path, offset: headerOffset });
 }
 
-/**
- * The kernel's 32-bit encoding of a device number, new_encode_dev() of linux/kdev_t.h; parts that do not fit fall off,
- * as with the reference.
- */
+/** The kernel's 32-bit encoding of a device number, new_encode_dev() of linux/kdev_t.h; the tar room sees that it fits. */
 function deviceNumber(entry: TarEntry): number {
   if (entry.device === undefined) {
     throw corrupt("Cannot read layer: device without a number", { path: entry.path, offset: entry.headerOffset });
   }
   const { major, minor } = entry.device;
-  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }

@@ -1,6 +1,7 @@
 /** Image references as skopeo and podman write them: `TRANSPORT:REST` (containers-transports(5)). */
 import { SealrootError } from "../errors/index.ts";
 import { isDigest } from "./digest.ts";
+import { canonicalHost, isHost } from "./registry-host.ts";
 
 /** An image in a directory or file. */
 export interface PathReference {
@@ -108,8 +109,6 @@ function splitTag(transport: PathReference["transport"], rest: string): { path: 
 /** Repository names and tags (OCI distribution specification, "Pulling manifests"). */
 const REPOSITORY = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
-/** A host name or address with an optional port; IPv6 addresses stand in brackets. */
-const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$/;
 
 function parseRegistryReference(rest: string, text: string): RegistryReference {
   if (!rest.startsWith("//")) throw refused(text, "two slashes are missing", `write docker://${withHost(rest)}`);
@@ -126,7 +125,8 @@ function parseRegistryReference(rest: string, text: string): RegistryReference {
   const colon = named.indexOf(":", slash);
   const repository = named.slice(slash + 1, colon === -1 ? undefined : colon);
   const tag = colon === -1 ? undefined : named.slice(colon + 1);
-  if (!HOST.test(host)) throw refused(text, `"${host}" is not a host`, "write docker://HOST[:PORT]/NAME[:TAG]");
+  if (canonicalHost(host) === undefined)
+    throw refused(text, `"${host}" is not a host`, "write docker://HOST[:PORT]/NAME[:TAG]");
   if (!REPOSITORY.test(repository)) {
     throw refused(
       text,
@@ -144,11 +144,6 @@ function parseStorageReference(rest: string, text: string): StorageReference {
   const image = match?.[2] ?? "";
   if (image === "") throw refused(text, "the image's name is missing", "write containers-storage:NAME or :ID");
   return { transport: "containers-storage", store: match?.[1], image };
-}
-
-/** What is a host rather than the first part of a short name, as docker tells them apart. */
-function isHost(first: string): boolean {
-  return /[.:]/.test(first) || first === "localhost";
 }
 
 /** The name as it would most often be meant: short names are looked up at docker.io, one without slash in `library/`. */

@@ -38,6 +38,11 @@ export class OciArchive implements BlobReader {
     return wholeBlob(this, blob);
   }
 
+  /** As {@link TarFile.place}. */
+  place(): Promise<string> {
+    return this.#file.place();
+  }
+
   close(): Promise<void> {
     return this.#file.close();
   }

@@ -3,6 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
 import { layoutSignatures } from "../policy/index.ts";
 import { formatReference, type PathReference } from "../reference.ts";
+import { resolvedPath } from "../resolved-path.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import { OciArchive } from "./archive.ts";
 import { OciLayout } from "./layout.ts";
@@ -10,9 +11,11 @@ import { REF_NAME_ANNOTATION, tagsIn } from "./ref-name.ts";
 
 /** @throws SealrootError `not-found` when there is no layout, or none of its images has the tag */
 export async function openLayoutSource(reference: PathReference): Promise<ImageSource> {
-  const layout = await OciLayout.open(reference.path);
+  const path = await resolvedPath(reference.path);
+  const layout = await OciLayout.open(path);
   const index = await layout.readIndex();
   return {
+    place: { transport: "oci", path },
     index: withTag(index, reference),
     blobs: layout.blobs,
     signatures: layoutSignatures(index, layout.blobs),
@@ -27,6 +30,7 @@ export async function openArchiveSource(reference: PathReference): Promise<Image
   try {
     const index = readIndex(await archive.readDocument("index.json"), `${reference.path}/index.json`);
     return {
+      place: { transport: "oci-archive", path: await archive.place() },
       index: withTag(index, reference),
       blobs: archive,
       signatures: layoutSignatures(index, archive),

@@ -3,18 +3,29 @@ import { SealrootError } from "../../errors/index.ts";
 import { formatReference } from "../reference.ts";
 import type { Policy } from "./policy-file.ts";
 import type { Requirement } from "./requirements.ts";
-import { requirementsFor } from "./scopes.ts";
+import { type ApplicableRequirements, requirementsFor } from "./scopes.ts";
 import { requireSigstoreSigned } from "./sigstore-signed.ts";
 import { NO_SIGNATURE, type PolicySubject, rejected } from "./subject.ts";
 
 /**
- * Holds an image to a policy: every requirement of the one scope it falls under must be met.
+ * Holds an image to a policy: every requirement of the scope it falls under must be met.
  *
  * @throws SealrootError `untrusted`, naming image, requirement, scope and reason; `unsupported` for a requirement that cannot
  *   be judged here; and, in their own words, errors of reading keys and of the registry
  */
 export async function assertAccepted(policy: Policy, subject: PolicySubject, now = new Date()): Promise<void> {
-  const { requirements, scope } = requirementsFor(policy, subject.reference);
+  const digests = [subject.manifest.digest, ...subject.indexDigests];
+  for (const applicable of requirementsFor(policy, subject.place, digests)) {
+    await assertMet(applicable, policy.path, subject, now);
+  }
+}
+
+async function assertMet(
+  { requirements, scope }: ApplicableRequirements,
+  path: string,
+  subject: PolicySubject,
+  now: Date,
+): Promise<void> {
   for (const [index, requirement] of requirements.entries()) {
     try {
       await evaluate(requirement, subject, now);
@@ -22,7 +33,7 @@ export async function assertAccepted(policy: Policy, subject: PolicySubject, now
       if (!(error instanceof SealrootError) || (error.code !== "untrusted" && error.code !== "unsupported"))
         throw error;
       const image = formatReference(subject.reference);
-      const where = `requirement ${index + 1} (${requirement.type}) of ${scope} in ${policy.path}`;
+      const where = `requirement ${index + 1} (${requirement.type}) of ${scope} in ${path}`;
       throw new SealrootError(
         error.code,
         `Cannot accept image ${image}: ${where}: ${error.message}`,

@@ -1,9 +1,10 @@
 /** Names of images in signatures and policies: docker references, expanded as podman and skopeo expand them. */
 import { isDigest } from "../digest.ts";
 import type { RegistryReference } from "../reference.ts";
+import { canonicalName } from "../registry-host.ts";
 import { expandRepository } from "../stored/image-names.ts";
 
-/** `host[:port]/path[:tag][@digest]`, with nothing left out. */
+/** `host[:port]/path[:tag][@digest]`, with nothing left out and the host in its canonical form. */
 export interface ImageName {
   /** Host and path. */
   readonly repository: string;
@@ -33,8 +34,9 @@ export function parseImageName(text: string): ImageName | undefined {
   const digest = at === -1 ? undefined : text.slice(at + 1);
   const colon = named.indexOf(":", named.lastIndexOf("/"));
   const tag = colon === -1 ? undefined : named.slice(colon + 1);
-  const repository = expandRepository(colon === -1 ? named : named.slice(0, colon));
-  if (!REPOSITORY.test(repository)) return undefined;
+  const expanded = expandRepository(colon === -1 ? named : named.slice(0, colon));
+  if (!REPOSITORY.test(expanded)) return undefined;
+  const repository = canonicalName(expanded);
   if (tag !== undefined && !TAG.test(tag)) return undefined;
   if (digest !== undefined && !isDigest(digest)) return undefined;
   return { repository, tag, digest };
@@ -46,7 +48,7 @@ export function parseImageName(text: string): ImageName | undefined {
  */
 export function nameOfReference({ host, repository, tag, digest }: RegistryReference): ImageName {
   return {
-    repository: expandRepository(`${host}/${repository}`),
+    repository: expandRepository(canonicalName(`${host}/${repository}`)),
     tag: digest === undefined ? tag : undefined,
     digest,
   };

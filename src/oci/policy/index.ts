@@ -12,7 +12,9 @@ export {
   MACHINE_POLICY,
   type PolicyChoice,
 } from "./enforce.ts";
+export { nameOfReference } from "./image-name.ts";
 export { layoutSignatures } from "./layout-signatures.ts";
+export type { OpenedPlace } from "./opened-place.ts";
 export { type Policy, parsePolicy } from "./policy-file.ts";
 export type { SignatureStore, StoredManifest } from "./signature-store.ts";
 export type { PolicySubject, SignedDocument } from "./subject.ts";

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { readBoundedFile } from "../bounded-file.ts";
-import type { ImageReference } from "../reference.ts";
 import { HttpClient, wholeBody } from "../registry/index.ts";
-import { nameOfReference } from "./image-name.ts";
+import type { OpenedPlace } from "./opened-place.ts";
 import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
 
 /** A signature has a kilobyte or two; all of an image are in memory at the same time. */
@@ -22,8 +21,8 @@ const FORMAT_SIMPLE_SIGNING = "simple-signing";
  * The OpenPGP signatures of one manifest of an image; those of other kinds are left out.
  * @throws SealrootError `unsupported` for more, or longer ones, than any image has; as the file system or server says
  */
-export async function readSimpleSignatures(reference: ImageReference, manifestDigest: string): Promise<Uint8Array[]> {
-  const base = await baseOf(reference, manifestDigest);
+export async function readSimpleSignatures(place: OpenedPlace, manifestDigest: string): Promise<Uint8Array[]> {
+  const base = await baseOf(place, manifestDigest);
   if (base === undefined) return [];
   const client = new HttpClient({ limits: { retries: RETRIES }, isInsecure: () => false });
   try {
@@ -42,11 +41,11 @@ export async function readSimpleSignatures(reference: ImageReference, manifestDi
 }
 
 /** The URL or directory that holds `signature-1` and so on. */
-async function baseOf(reference: ImageReference, manifestDigest: string): Promise<string | undefined> {
-  if (reference.transport === "dir") return reference.path;
-  if (reference.transport !== "docker") return undefined;
-  const { lookaside = defaultLookaside() } = signatureStorageOf(await readRegistriesD(), reference);
-  const { repository } = nameOfReference(reference);
+async function baseOf(place: OpenedPlace, manifestDigest: string): Promise<string | undefined> {
+  if (place.transport === "dir") return place.path;
+  if (place.transport !== "docker") return undefined;
+  const { lookaside = defaultLookaside() } = signatureStorageOf(await readRegistriesD(), place.name);
+  const { repository } = place.name;
   const path = repository.slice(repository.indexOf("/") + 1);
   return `${lookaside.replace(/\/$/, "")}/${path}@${manifestDigest.replace(":", "=")}`;
 }

@@ -5,9 +5,9 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { asSealrootError, corrupt, hasErrno, reasonOf } from "../../errors/index.ts";
 import { isAbsent } from "../absent-file.ts";
-import type { RegistryReference } from "../reference.ts";
-import { nameOfReference } from "./image-name.ts";
-import { scopesOf, wildcardScopes } from "./scopes.ts";
+import { canonicalScope } from "./canonical-scope.ts";
+import type { ImageName } from "./image-name.ts";
+import { registryScopes } from "./scopes.ts";
 
 /** What is configured for a repository; undefined: nothing. */
 export interface SignatureStorage {
@@ -19,7 +19,7 @@ export interface SignatureStorage {
 /** The merged files of a directory. */
 export interface RegistriesD {
   readonly defaultSection: SignatureStorage | undefined;
-  /** By scope. */
+  /** By scope, in its canonical form. */
   readonly sections: ReadonlyMap<string, SignatureStorage>;
 }
 
@@ -50,8 +50,9 @@ export async function readRegistriesD(directory = registriesDirectory()): Promis
       defaultSection = readSection(own, "default-docker", path);
     }
     for (const [scope, section] of Object.entries(recordAt(document, "docker", path))) {
-      if (sections.has(scope)) throw corrupt(`Cannot read ${path}: docker "${scope}" stands twice`, { path });
-      sections.set(scope, readSection(section, `docker "${scope}"`, path));
+      const meaning = canonicalScope("docker", scope);
+      if (sections.has(meaning)) throw corrupt(`Cannot read ${path}: docker "${scope}" stands twice`, { path });
+      sections.set(meaning, readSection(section, `docker "${scope}"`, path));
     }
   }
   return { defaultSection, sections };
@@ -61,9 +62,8 @@ export async function readRegistriesD(directory = registriesDirectory()): Promis
  * What holds for an image. An option that a scope leaves out is looked for at less specific ones, as the reference's code
  * does, against its manual.
  */
-export function signatureStorageOf(configuration: RegistriesD, reference: RegistryReference): SignatureStorage {
-  const { repository } = nameOfReference(reference);
-  const scopes = [...new Set([...scopesOf(reference), ...wildcardScopes(repository)])];
+export function signatureStorageOf(configuration: RegistriesD, name: ImageName): SignatureStorage {
+  const scopes = registryScopes(name, []);
   const sections = [...scopes.map((scope) => configuration.sections.get(scope)), configuration.defaultSection];
   return {
     lookaside: sections.find((section) => section?.lookaside !== undefined)?.lookaside,

@@ -13,7 +13,7 @@ import { imageName, isDigestOf, type PolicySubject, rejected, requireSignature }
  */
 export async function requireSignedBy(requirement: SignedBy, subject: PolicySubject): Promise<void> {
   const keyring = openPgpKeyring(await loadMaterial(requirement.keys));
-  const fetch = (digest: string) => readSimpleSignatures(subject.reference, digest);
+  const fetch = (digest: string) => readSimpleSignatures(subject.place, digest);
   await requireSignature(subject, fetch, async (document, message) => {
     const statement = readPayload(await verifyOpenPgp(message, keyring), "atomic container signature");
     if (!isDigestOf(statement.manifestDigest, document)) {

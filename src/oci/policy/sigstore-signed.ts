@@ -53,9 +53,9 @@ export async function requireSigstoreSigned(
  * that asks for such signatures is reason enough, and only an explicit `false` keeps us from looking. Either way the image
  * needs one.
  */
-async function attachmentsOf({ reference, signatures }: PolicySubject): Promise<SignatureStore | undefined> {
-  if (reference.transport !== "docker") return signatures;
-  const { useSigstoreAttachments } = signatureStorageOf(await readRegistriesD(), reference);
+async function attachmentsOf({ place, signatures }: PolicySubject): Promise<SignatureStore | undefined> {
+  if (place.transport !== "docker") return signatures;
+  const { useSigstoreAttachments } = signatureStorageOf(await readRegistriesD(), place.name);
   return useSigstoreAttachments === false ? undefined : signatures;
 }
 

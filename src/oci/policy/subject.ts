@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { SealrootError } from "../../errors/index.ts";
 import { digestLike } from "../digest.ts";
 import type { ImageReference } from "../reference.ts";
-import { type ImageName, nameOfReference } from "./image-name.ts";
+import type { ImageName } from "./image-name.ts";
+import type { OpenedPlace } from "./opened-place.ts";
 import type { SignatureStore } from "./signature-store.ts";
 
 /** A manifest or index whose bytes have been checked against the digest. */
@@ -13,19 +14,23 @@ export interface SignedDocument {
 }
 
 export interface PolicySubject {
-  /** As the user names the image, before mirrors and aliases. */
+  /** As the user names the image, for messages only. */
   readonly reference: ImageReference;
+  /** What was opened and found under that name: the policy's scopes are made of it. */
+  readonly place: OpenedPlace;
   /** The image's manifest as its source has it, unconverted. */
   readonly manifest: SignedDocument;
-  /** The indexes through which the image was found and that hold its digest; asked for only when it is not signed itself. */
+  /** Of the indexes through which the image was found, the outermost first. */
+  readonly indexDigests: readonly string[];
+  /** These indexes, which hold the image's digest; asked for only when it is not signed itself. */
   indexes(): Promise<readonly SignedDocument[]>;
   /** Undefined where a source has no place for signatures. */
   readonly signatures: SignatureStore | undefined;
 }
 
 /** The name that signatures must agree with; undefined for an image outside registries. */
-export function imageName({ reference }: PolicySubject): ImageName | undefined {
-  return reference.transport === "docker" ? nameOfReference(reference) : undefined;
+export function imageName({ place }: PolicySubject): ImageName | undefined {
+  return place.transport === "docker" ? place.name : undefined;
 }
 
 /** Whether a digest, of any algorithm that is known here, is that of the document. */

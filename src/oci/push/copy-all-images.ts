@@ -91,7 +91,12 @@ async function copyEntry(
     return;
   }
   const { signatures } = source;
-  await enforcePolicy(policy, { reference, manifest: document, indexes: async () => indexes, signatures });
+  await enforcePolicy(policy, {
+    ...{ reference, place: source.place, signatures },
+    manifest: document,
+    indexDigests: indexes.map(({ digest }) => digest),
+    indexes: async () => indexes,
+  });
   const read = entry.mediaType === DOCKER_MEDIA_TYPE.manifest ? readDockerManifest : readManifest;
   const content = await verbatimContent(source, entry, read(bytes, entry.digest), bytes);
   await writeImage(content, destination, role, { preserveDigests: true, events });

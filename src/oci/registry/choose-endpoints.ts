@@ -1,6 +1,8 @@
 /** From a reference to the places where it may lie: prefix, rewrite, mirrors (spec/chunked-and-policy.md 3.5). */
 import { SealrootError } from "../../errors/index.ts";
 import { formatReference, type RegistryReference } from "../reference.ts";
+import { canonicalName } from "../registry-host.ts";
+import { expandRepository } from "../stored/image-names.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { RegistryRule } from "./registries-document.ts";
 
@@ -26,13 +28,30 @@ export function endpointForWriting(reference: RegistryReference, rules: readonly
   return ownEndpoint(reference, ruleFor(reference, rules)?.isInsecure ?? false);
 }
 
-/** The rule with the longest prefix that begins the name; of two equally long ones the first in byte order. */
 function ruleFor(reference: RegistryReference, rules: readonly RegistryRule[]): RegistryRule | undefined {
+  const rule = longestMatch(reference, rules);
+  const blocked = [rule, longestMatch(canonicalReference(reference), rules.map(canonicalRule))];
+  const blocking = blocked.find((candidate) => candidate?.isBlocked === true);
+  if (blocking === undefined) return rule;
+  const what = `Cannot open image ${formatReference(reference)}: registries.conf blocks "${blocking.prefix}"`;
+  throw new SealrootError("no-access", what, { path: blocking.prefix });
+}
+
+/** The rule with the longest prefix that begins the name; of two equally long ones the first in byte order. */
+function longestMatch(reference: RegistryReference, rules: readonly RegistryRule[]): RegistryRule | undefined {
   const matching = rules.filter(({ prefix, location }) => restAfter(reference, prefix, location) !== undefined);
-  const [rule] = matching.sort((a, b) => b.prefix.length - a.prefix.length || (a.prefix < b.prefix ? -1 : 1));
-  if (rule?.isBlocked !== true) return rule;
-  const what = `Cannot open image ${formatReference(reference)}: registries.conf blocks "${rule.prefix}"`;
-  throw new SealrootError("no-access", what, { path: rule.prefix });
+  return matching.sort((a, b) => b.prefix.length - a.prefix.length || (a.prefix < b.prefix ? -1 : 1))[0];
+}
+
+/** What is blocked stays so in capital letters, or with the port that it has anyway. */
+function canonicalReference(reference: RegistryReference): RegistryReference {
+  const name = expandRepository(canonicalName(`${reference.host}/${reference.repository}`));
+  const slash = name.indexOf("/");
+  return { ...reference, host: name.slice(0, slash), repository: name.slice(slash + 1) };
+}
+
+function canonicalRule(rule: RegistryRule): RegistryRule {
+  return { ...rule, prefix: canonicalName(rule.prefix) };
 }
 
 /**

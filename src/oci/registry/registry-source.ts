@@ -1,6 +1,6 @@
 /** An image in a registry as a source of images (`docker://`). */
 
-import type { SignatureStore } from "../policy/index.ts";
+import { nameOfReference, type SignatureStore } from "../policy/index.ts";
 import type { RegistryReference } from "../reference.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import type { RegistryClient } from "./client.ts";
@@ -21,6 +21,7 @@ export async function openRegistrySource(
   const { client, manifest } = await findImageInRegistry(reference, options);
   const { bytes, digest, mediaType } = manifest;
   return {
+    place: { transport: "docker", name: nameOfReference(reference) },
     index: { schemaVersion: 2, manifests: [{ mediaType, digest, size: bytes.length }] },
     blobs: new RegistryBlobs(client),
     readManifest: async (descriptor) =>

@@ -6,6 +6,7 @@ import { readBoundedFile } from "../bounded-file.ts";
 import { splitDigest } from "../digest.ts";
 import { DOCUMENT_MAX_BYTES, describeDocument } from "../documents.ts";
 import { formatReference, type PathReference } from "../reference.ts";
+import { resolvedPath } from "../resolved-path.ts";
 import type { ImageSource } from "./image-source.ts";
 import { manifestMediaType } from "./manifest-kind.ts";
 
@@ -20,12 +21,13 @@ const VERSION = /^Directory Transport Version: 1\.\d+\n?$/;
  * @throws SealrootError `not-found`, `corrupt`, `unsupported` for a later version of the form
  */
 export async function openDirSource(reference: PathReference): Promise<ImageSource> {
-  const { path } = reference;
-  await checkVersion(reference);
+  const path = await resolvedPath(reference.path);
+  await checkVersion(path, reference);
   const blobs = new DirBlobs(path);
   const manifestBytes = await readDocument(join(path, "manifest.json"), reference);
   const manifest = describeDocument(manifestMediaType(manifestBytes, join(path, "manifest.json")), manifestBytes);
   return {
+    place: { transport: "dir", path },
     index: { schemaVersion: 2, manifests: [manifest] },
     blobs,
     readManifest: async (descriptor) =>
@@ -35,8 +37,8 @@ export async function openDirSource(reference: PathReference): Promise<ImageSour
 }
 
 /** Directories of hand have no such file, and skopeo does not ask for it. */
-async function checkVersion(reference: PathReference): Promise<void> {
-  const path = join(reference.path, "version");
+async function checkVersion(directory: string, reference: PathReference): Promise<void> {
+  const path = join(directory, "version");
   let text: string;
   try {
     text = (await readBoundedFile(path, VERSION_MAX_BYTES)).toString("utf8");

@@ -55,6 +55,7 @@ export async function openDockerArchiveSource(reference: PathReference): Promise
       if (names.length === 0) entries.push(descriptor);
     }
     return {
+      place: { transport: "docker-archive" },
       index: { schemaVersion: 2, manifests: entries },
       blobs,
       readManifest: async ({ digest }) => manifests.get(digest) ?? Promise.reject(noBlob(file.path, digest)),

@@ -1,12 +1,14 @@
 /** Where images come from: one shape for layouts, archives, registries and stores. */
 import type { BlobReader } from "../blobs.ts";
 import type { Descriptor, ImageIndex } from "../documents.ts";
-import type { SignatureStore } from "../policy/index.ts";
+import type { OpenedPlace, SignatureStore } from "../policy/index.ts";
 import type { RegistryClient } from "../registry/index.ts";
 import type { UnpackedLayers } from "./unpacked-layers.ts";
 
 /** What a reference names, before one image is chosen. */
 export interface ImageSource {
+  /** What was opened, for the policy. */
+  readonly place: OpenedPlace;
   /** One entry for each image or index that the reference can mean; tags are in the annotations of the entries. */
   readonly index: ImageIndex;
   readonly blobs: BlobReader;

@@ -8,7 +8,7 @@ import type { ImageSource } from "./image-source.ts";
 
 /**
  * What is signed is what the source has: the manifest before it is converted, and the indexes it was reached through.
- * @param reference as the user named the image, before mirrors
+ * @param reference as the user named the image
  */
 export function policySubject(reference: ImageReference, source: ImageSource, image: ReadImage): PolicySubject {
   const { descriptor, manifestBytes } = image.original;
@@ -18,7 +18,9 @@ export function policySubject(reference: ImageReference, source: ImageSource, im
   });
   return {
     reference,
+    place: source.place,
     manifest: { digest: descriptor.digest, bytes: manifestBytes },
+    indexDigests: image.indexes.map(({ digest }) => digest),
     indexes: () => Promise.all(image.indexes.map(readIndex)),
     signatures: source.signatures,
   };

@@ -1,5 +1,5 @@
 /** A tar file whose members are read in place. */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readlink, realpath } from "node:fs/promises";
 import { posix } from "node:path";
 import { type ByteString, displayText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
@@ -84,6 +84,11 @@ export class TarFile {
       done += bytesRead;
       yield part.subarray(0, bytesRead);
     }
+  }
+
+  /** Where the opened file lies, whatever its name leads to by now: absolute, without symbolic links. */
+  async place(): Promise<string> {
+    return readlink(`/proc/self/fd/${this.#file.fd}`).catch(() => realpath(this.path));
   }
 
   async close(): Promise<void> {

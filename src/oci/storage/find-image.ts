@@ -9,6 +9,8 @@ import type { StoreImage } from "./store-documents.ts";
 export interface FoundImage {
   readonly store: Store;
   readonly image: StoreImage;
+  /** The name it was found by; all it has when it was found by its id. In full. */
+  readonly names: readonly string[];
 }
 
 const ID = /^[0-9a-f]{64}$/;
@@ -26,9 +28,9 @@ export async function findStoreImage(stores: readonly Store[], reference: Storag
   const lists = await Promise.all(stores.map(async (store) => ({ store, images: await store.images() })));
   for (const matches of rules) {
     for (const { store, images } of lists) {
-      const [image, ...others] = images.filter(matches);
+      const [image, ...others] = images.filter((candidate) => matches(candidate) !== undefined);
       if (image === undefined) continue;
-      if (others.length === 0) return { store, image };
+      if (others.length === 0) return { store, image, names: matches(image) ?? [] };
       throw new SealrootError("usage", `Cannot open image ${formatReference(reference)}: it may be one of several`, {
         path: store.root,
         hint: `write more of the id: ${[image, ...others].map(({ id }) => id).join(", ")}`,
@@ -42,7 +44,8 @@ export async function findStoreImage(stores: readonly Store[], reference: Storag
   });
 }
 
-type Rule = (image: StoreImage) => boolean;
+/** The names by which an image is meant; undefined when it is not. */
+type Rule = (image: StoreImage) => readonly string[] | undefined;
 
 /** The likeliest meaning first. */
 function matchRules(text: string): readonly Rule[] {
@@ -51,28 +54,39 @@ function matchRules(text: string): readonly Rule[] {
   if (at !== -1 && isDigest(behind)) return [byDigest(text.slice(0, at), behind)];
   if (at !== -1) {
     const name = text.slice(0, at);
-    return [
-      (image) => ID_BEGINNING.test(behind) && image.id.startsWith(behind) && (name === "" || hasName(image, name)),
-    ];
+    return [(image) => (hasIdBeginning(image, behind) ? namesOf(image, name === "" ? undefined : name) : undefined)];
   }
-  if (ID.test(text)) return [(image) => image.id === text];
+  const byIdBeginning: Rule = (image) => (hasIdBeginning(image, text) ? fullNames(image) : undefined);
+  if (ID.test(text)) return [byIdBeginning];
   const byName =
     (name: string): Rule =>
     (image) =>
-      hasName(image, name);
-  const byIdBeginning: Rule = (image) => ID_BEGINNING.test(text) && image.id.startsWith(text);
+      namesOf(image, name);
   const hasHost = !fullImageName(text).startsWith("docker.io/");
   return [byName(text), ...(hasHost ? [] : [byName(`localhost/${text}`)]), byIdBeginning];
 }
 
-function hasName(image: StoreImage, name: string): boolean {
-  return image.names?.some((own) => fullImageName(own) === fullImageName(name)) === true;
+function hasIdBeginning(image: StoreImage, text: string): boolean {
+  return ID_BEGINNING.test(text) && image.id.startsWith(text);
+}
+
+function fullNames(image: StoreImage): readonly string[] {
+  return (image.names ?? []).map(fullImageName);
+}
+
+/** The name when it is one of the image's, all names when none is asked for. */
+function namesOf(image: StoreImage, name: string | undefined): readonly string[] | undefined {
+  if (name === undefined) return fullNames(image);
+  const names = fullNames(image).filter((own) => own === fullImageName(name));
+  return names.length > 0 ? names : undefined;
 }
 
 /** A digest may be that of the image's manifest or of the index it was chosen from; both are kept. */
 function byDigest(name: string, digest: string): Rule {
   const repository = repositoryOfName(fullImageName(name));
-  return (image) =>
-    (image.digest === digest || image["big-data-names"]?.includes(`manifest-${digest}`) === true) &&
-    image.names?.some((own) => repositoryOfName(fullImageName(own)) === repository) === true;
+  return (image) => {
+    const isDigest = image.digest === digest || image["big-data-names"]?.includes(`manifest-${digest}`) === true;
+    const names = fullNames(image).filter((own) => repositoryOfName(own) === repository);
+    return isDigest && names.length > 0 ? names : undefined;
+  };
 }

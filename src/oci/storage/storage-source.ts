@@ -4,13 +4,14 @@ import { type BlobName, type BlobReader, checkedBlob, wholeBlob } from "../blobs
 import { digestOf } from "../digest.ts";
 import { DOCUMENT_MAX_BYTES, describeDocument } from "../documents.ts";
 import { formatReference, type StorageReference } from "../reference.ts";
+import { resolvedPath } from "../resolved-path.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import { manifestMediaType } from "../sources/manifest-kind.ts";
 import { type UnpackedLayer, type UnpackedLayers, unpackedTar } from "../sources/unpacked-layers.ts";
 import { type FoundImage, findStoreImage } from "./find-image.ts";
 import { layerParts } from "./layer-parts.ts";
 import { type FoundLayer, layerChain, Store } from "./store.ts";
-import { processEnvironment, storeRoots } from "./store-roots.ts";
+import { DRIVER, processEnvironment, storeRoots } from "./store-roots.ts";
 
 /** The manifest under which the image runs; one it was chosen from has its digest behind the name. */
 const MANIFEST_KEY = "manifest";
@@ -26,13 +27,19 @@ export async function openStorageSource(
   reference: StorageReference,
   environment = processEnvironment(),
 ): Promise<ImageSource> {
-  const stores = openStores(await storeRoots(reference.store, environment));
+  const { main, all } = await storeRoots(reference.store, environment);
+  const stores = openStores(all);
   const found = await findStoreImage(stores, reference);
+  const roots = await Promise.all([found.store.root, main].map(resolvedPath));
   const chain = await layerChain(stores, found.image.layer);
   const manifestBytes = await readManifestBytes(found);
   const layers = new StoredLayers(found.image.id, chain);
   const manifest = describeDocument(manifestMediaType(manifestBytes, formatReference(reference)), manifestBytes);
   return {
+    place: {
+      ...{ transport: "containers-storage", driver: DRIVER, roots: [...new Set(roots)] },
+      ...{ id: found.image.id, names: found.names },
+    },
     index: { schemaVersion: 2, manifests: [manifest] },
     blobs: new StoredBlobs(found, layers),
     unpacked: layers,

@@ -30,8 +30,16 @@ const configurationSchema = v.looseObject({
 
 type Configuration = NonNullable<v.InferOutput<typeof configurationSchema>["storage"]>;
 
+/** Directories of stores. */
+export interface StoreRoots {
+  /** The store that the reference or the configuration names. */
+  readonly main: string;
+  /** It and those that belong to it, in the order in which they are searched. */
+  readonly all: readonly string[];
+}
+
 /** The only driver whose layers are read. */
-const DRIVER = "overlay";
+export const DRIVER = "overlay";
 /** Keys of further stores among the options of a reference; the part in front of the dot names the driver. */
 const STORE_OPTION = /^(?:[a-z0-9]+)?\.?(?:imagestore|additionalimagestores?)$/;
 
@@ -41,20 +49,20 @@ export function processEnvironment(): StoreEnvironment {
 }
 
 /**
- * The directories to look in, in order.
+ * The directories to look in.
  *
  * @param store what stands in the reference's brackets: `[DRIVER@]ROOT[+RUNROOT][:OPTION=VALUE,…]`
  * @throws SealrootError `unsupported` for another driver than overlay, `usage` for a relative path, `corrupt` for a
  *   storage.conf that is none
  */
-export async function storeRoots(store: string | undefined, environment: StoreEnvironment): Promise<string[]> {
+export async function storeRoots(store: string | undefined, environment: StoreEnvironment): Promise<StoreRoots> {
   const { driver, root, stores } = splitSpecifier(store ?? "");
   const stated = driver || (environment.variables.STORAGE_DRIVER ?? "");
   if (stated !== "" && stated !== DRIVER && stated !== "overlay2") throw driverUnsupported(stated, store);
-  const roots = root === "" ? await configuredRoots(environment) : [root];
-  const all = [...new Set([...roots, ...stores])];
-  const relative = all.find((path) => !path.startsWith("/"));
-  if (relative === undefined) return all;
+  const configured = root === "" ? await configuredRoots(environment) : { main: root, all: [root] };
+  const all = [...new Set([...configured.all, ...stores])];
+  const relative = [configured.main, ...all].find((path) => !path.startsWith("/"));
+  if (relative === undefined) return { main: configured.main, all };
   throw new SealrootError("usage", `Cannot open container storage: "${relative}" is not an absolute path`, {
     hint: "write containers-storage:[overlay@/PATH/TO/STORE]IMAGE",
   });
@@ -77,7 +85,7 @@ function splitSpecifier(store: string) {
   return { driver, root, stores };
 }
 
-async function configuredRoots(environment: StoreEnvironment): Promise<string[]> {
+async function configuredRoots(environment: StoreEnvironment): Promise<StoreRoots> {
   const { variables, uid, home } = environment;
   const dataHome = variables.XDG_DATA_HOME || join(home, ".local/share");
   const ownRoot = uid === 0 ? "/var/lib/containers/storage" : join(dataHome, "containers/storage");
@@ -85,7 +93,8 @@ async function configuredRoots(environment: StoreEnvironment): Promise<string[]>
   const { graphroot, rootless_storage_path: rootless, imagestore, options } = configuration;
   const configured = uid === 0 ? graphroot : rootless && expand(rootless, environment);
   const main = variables.CONTAINERS_STORAGE_ROOT || configured || ownRoot;
-  return [...(imagestore ? [imagestore] : []), main, ...(options?.additionalimagestores ?? [])];
+  const all = [...(imagestore ? [imagestore] : []), main, ...(options?.additionalimagestores ?? [])];
+  return { main, all };
 }
 
 function expand(path: string, { home, uid, user }: StoreEnvironment): string {

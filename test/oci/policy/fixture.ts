@@ -12,6 +12,8 @@ import {
 } from "../../../src/oci/index.ts";
 import {
   layoutSignatures,
+  nameOfReference,
+  type OpenedPlace,
   type PolicySubject,
   parsePolicy,
   type SignatureStore,
@@ -55,7 +57,29 @@ export function subjectOf(
   { manifest, store }: { readonly manifest: PolicySubject["manifest"]; readonly store: SignatureStore | undefined },
   indexes: readonly PolicySubject["manifest"][] = [],
 ): PolicySubject {
-  return { reference: parseReference(reference), manifest, indexes: async () => indexes, signatures: store };
+  return {
+    reference: parseReference(reference),
+    place: placeOf(reference),
+    manifest,
+    indexDigests: indexes.map(({ digest }) => digest),
+    indexes: async () => indexes,
+    signatures: store,
+  };
+}
+
+/** What opening the reference would find, with the path as it is. */
+export function placeOf(text: string): OpenedPlace {
+  const reference = parseReference(text);
+  switch (reference.transport) {
+    case "docker":
+      return { transport: "docker", name: nameOfReference(reference) };
+    case "docker-archive":
+      return { transport: "docker-archive" };
+    case "containers-storage":
+      throw new Error("the test opens no store");
+    default:
+      return { transport: reference.transport, path: reference.path };
+  }
 }
 
 /** A policy whose default is this list. */

@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { SealrootError } from "../../../src/errors/index.ts";
 import { digestOf, parseReference } from "../../../src/oci/index.ts";
 import { assertAccepted } from "../../../src/oci/policy/evaluate.ts";
+import { nameOfReference } from "../../../src/oci/policy/index.ts";
 import { readRegistriesD, signatureStorageOf } from "../../../src/oci/policy/registries-d.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { newKeys, payloadOf, policyOf, storeWithSignature, subjectOf, writePublicKey } from "./fixture.ts";
@@ -210,7 +211,7 @@ test("registries.d: missing options come from less specific scopes, doubled scop
   const of = (text: string) => {
     const reference = parseReference(text);
     assert.ok(reference.transport === "docker");
-    return signatureStorageOf(configuration, reference);
+    return signatureStorageOf(configuration, nameOfReference(reference));
   };
   assert.deepEqual(of("docker://quay.io/org/app:v"), { lookaside: "https://sigs", useSigstoreAttachments: false });
   assert.deepEqual(of("docker://quay.io/org/x:v"), { lookaside: "https://sigs", useSigstoreAttachments: true });

@@ -120,6 +120,15 @@ test("a blocked name is neither read nor written", () => {
   assert.throws(() => endpointsForReading(reference("quay.io/bad/a:1"), rules), refused);
   assert.throws(() => endpointForWriting(reference("quay.io/bad/a:1"), rules), refused);
   assert.deepEqual(endpointsForReading(reference("quay.io/badly:1"), rules).length, 1);
+  for (const spelled of ["QUAY.io/bad/a:1", "quay.io:443/bad/a", "Quay.IO:0443/bad/a@" + DIGEST]) {
+    const blocked = { code: "no-access", message: /: registries\.conf blocks "quay\.io\/bad"$/ };
+    assert.throws(() => endpointsForReading(reference(spelled), rules), blocked, spelled);
+    assert.throws(() => endpointForWriting(reference(spelled), rules), blocked, spelled);
+  }
+  const hub = parseRegistries('[[registry]]\nlocation = "docker.io/library/bad"\nblocked = true', "t").rules;
+  for (const spelled of ["index.docker.io/library/bad", "registry-1.docker.io/library/bad", "docker.io/bad"]) {
+    assert.throws(() => endpointsForReading(reference(spelled), hub), { code: "no-access" }, spelled);
+  }
 });
 
 test("what contradicts itself, has a scheme or is of version 1 is refused with the file and the place", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type StoreEnvironment, storeRoots } from "../../../src/oci/storage/store-roots.ts";
+import { storeRoots as findRoots, type StoreEnvironment } from "../../../src/oci/storage/store-roots.ts";
 
 const ROOT: StoreEnvironment = {
   variables: {},
@@ -9,6 +9,9 @@ const ROOT: StoreEnvironment = {
   home: "/root",
   readText: () => undefined,
 };
+
+const storeRoots = async (store: string | undefined, environment: StoreEnvironment) =>
+  (await findRoots(store, environment)).all;
 
 function withFiles(files: Readonly<Record<string, string>>, change: Partial<StoreEnvironment> = {}): StoreEnvironment {
   return { ...ROOT, ...change, readText: (path) => files[path] };

@@ -4,6 +4,7 @@
  * Store room: knows spec/host.md 1.4 to 1.7 and may use `disk/`; knows nothing of repositories and deployments' state.
  * @module
  */
+export { isAndroidBootImage } from "./android-image.ts";
 export {
   type EnrolmentFile,
   type EspLayout,

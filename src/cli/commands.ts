@@ -182,6 +182,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verbs/repo-import-image.ts")).repoImportImage,
   },
   {
+    path: ["repo", "linked-erofs-images"],
+    summary: "List the EROFS images of the same OCI image",
+    load: async () => (await import("./verbs/repo-linked-erofs-images.ts")).repoLinkedErofsImages,
+  },
+  {
     path: ["repo", "mkcomposefs"],
     summary: "Make an EROFS image of a directory or of dump text",
     load: async () => (await import("./verbs/repo-mkcomposefs.ts")).repoMkcomposefs,

@@ -1,9 +1,17 @@
-/** The boot digest: which deployments share kernel and initramfs (spec/host.md 0). */
+/** The boot digest: which deployments share all that runs before the root (spec/host.md 0, spec/upstream-1.17.md 1). */
 import { createHash } from "node:crypto";
 
-/** SHA-256 hex of the kernel's bytes directly followed by the initramfs's. */
-export function bootDigest(kernel: Uint8Array, initramfs: Uint8Array | undefined): string {
+/** What a deployment boots with: sections of its UKI, or files. */
+export interface BootParts {
+  readonly kernel: Uint8Array;
+  readonly initramfs: Uint8Array | undefined;
+  /** `.dtb` of a UKI. */
+  readonly deviceTree: Uint8Array | undefined;
+}
+
+/** SHA-256 hex of the kernel's bytes directly followed by the initramfs's and the device tree's, as far as there are. */
+export function bootDigest({ kernel, initramfs, deviceTree }: BootParts): string {
   const hash = createHash("sha256").update(kernel);
-  if (initramfs !== undefined) hash.update(initramfs);
+  for (const part of [initramfs, deviceTree]) if (part !== undefined) hash.update(part);
   return hash.digest("hex");
 }

@@ -2,12 +2,20 @@
 import { formatIni, parseIni } from "../bls/index.ts";
 import { corrupt } from "../errors/index.ts";
 
+/**
+ * What a deployment boots from: kernel and initramfs on the disk, a UKI, or an Android boot image (bootc 1.17 and later;
+ * read here, never made).
+ */
+export type BootType = (typeof BOOT_TYPES)[number];
+
+const BOOT_TYPES = ["bls", "uki", "aboot"] as const;
+
 /** What `state/deploy/<id>/<id>.origin` says. */
 export interface Origin {
   /** Skopeo-style reference from which the host updates, such as `docker://quay.io/example/os:latest`. */
   readonly imageReference: string;
-  readonly bootType: "bls" | "uki";
-  /** SHA-256 hex of kernel and initramfs; undefined in files of old UKI deployments. */
+  readonly bootType: BootType;
+  /** SHA-256 hex of kernel, initramfs and device tree; undefined in files of old UKI deployments. */
   readonly bootDigest: string | undefined;
   /** `sha256:<hex>`; undefined in files of old deployments. */
   readonly manifestDigest: string | undefined;
@@ -46,9 +54,10 @@ export function parseOrigin(text: string, path: string): Origin {
   if (reference === undefined) {
     throw corrupt(`Cannot read origin file ${path}: container-image-reference is missing`, { path });
   }
-  const bootType = file.get("boot")?.get("boot_type");
-  if (bootType !== "bls" && bootType !== "uki") {
-    throw corrupt(`Cannot read origin file ${path}: boot_type is ${bootType ?? "missing"}`, { path });
+  const value = file.get("boot")?.get("boot_type");
+  const bootType = BOOT_TYPES.find((known) => known === value);
+  if (bootType === undefined) {
+    throw corrupt(`Cannot read origin file ${path}: boot_type is ${value ?? "missing"}`, { path });
   }
   return {
     imageReference: plainReference(reference),

@@ -1,6 +1,6 @@
 /** Finds in an image what is installed for booting it, and refuses images that cannot boot sealed (spec/host-install.md 8.5, 8.9, 8.10). */
 import { CommandLine, type ComposefsArgument, findComposefsArgument } from "../bls/index.ts";
-import type { EnrolmentFile, UkiAddon } from "../bootloader/index.ts";
+import { type EnrolmentFile, isAndroidBootImage, type UkiAddon } from "../bootloader/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
 import type { TreeFiles } from "../tree/index.ts";
@@ -70,6 +70,14 @@ export function findBootResources(
 }
 
 function findUki(image: TreeFiles): string {
+  const android = image.list("/boot").find(isAndroidBootImage);
+  if (android !== undefined) {
+    throw new SealrootError(
+      "unsupported",
+      `Cannot install the image: it boots from an Android boot image (/boot/${android}), not from a UKI`,
+      { path: `/boot/${android}`, hint: "Install it with bootc, which writes such images to the slots of its disk" },
+    );
+  }
   const candidates = [...image.filesBelow(UKI_FOLDER), ...ukisBesideKernels(image)];
   const [path, ...others] = candidates.filter((name) => name.endsWith(".efi") && !name.endsWith(ADDON_SUFFIX));
   if (path === undefined) throw noUki(image);

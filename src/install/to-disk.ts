@@ -162,7 +162,7 @@ function layOutRoot(
     origin: {
       imageReference,
       bootType: "uki",
-      bootDigest: bootDigest(boot.uki.kernel, boot.uki.initramfs),
+      bootDigest: bootDigest(boot.uki),
       manifestDigest: image.manifestDigest,
     },
     epochSeconds: identity.epochSeconds,

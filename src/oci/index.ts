@@ -86,6 +86,7 @@ export {
   tagImage,
   untagImage,
 } from "./stored/images.ts";
+export { type LinkedImage, linkedImages } from "./stored/linked-images.ts";
 export { mergeLayers } from "./stored/rebuild-tree.ts";
 export { type RemovedImage, removeImage } from "./stored/remove-image.ts";
 export {

@@ -32,6 +32,7 @@ export interface Uki {
   readonly osRelease: Uint8Array | undefined;
   readonly kernelRelease: string | undefined;
   readonly initramfs: Uint8Array | undefined;
+  readonly deviceTree: Uint8Array | undefined;
 }
 
 /**
@@ -84,6 +85,7 @@ export function readUki(bytes: Uint8Array, what = "UKI"): Uki {
     osRelease: content(".osrel"),
     kernelRelease: text(".uname"),
     initramfs: content(".initrd"),
+    deviceTree: content(".dtb"),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Finds in an image what its boot chain is made of, and refuses images that cannot be sealed. */
+import { isAndroidBootImage } from "../bootloader/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { Architecture } from "./architecture.ts";
 import type { ImageFiles } from "./image-files.ts";
@@ -10,6 +11,8 @@ export interface BootComponents {
   readonly kernelPath: string;
   /** The image's own initramfs, when it has one. */
   readonly initramfsPath: string | undefined;
+  /** What belongs to the kernel's file and is of no use without it. */
+  readonly companionPaths: readonly string[];
   /** systemd-boot as the image's package ships it, unsigned. */
   readonly loaderPath: string;
   /** The EFI stub the UKI begins with. */
@@ -20,6 +23,11 @@ export interface BootComponents {
 /** Where systemd keeps its EFI programs (systemd-boot(7), systemd-stub(7)). */
 const EFI_PROGRAMS = "/usr/lib/systemd/boot/efi";
 const MODULES = "/usr/lib/modules";
+/**
+ * Files beside `vmlinuz` that go where it goes: the checksum that Fedora's kernels bring for FIPS mode (bootc 1.17,
+ * `KERNEL_COMPANION_FILES` in kernel.rs).
+ */
+const KERNEL_COMPANIONS: readonly string[] = [".vmlinuz.hmac"];
 /** Where a sealed image keeps its UKI (spec/host-install.md 8.5). */
 export const UKI_FOLDER = "/boot/EFI/Linux";
 
@@ -44,6 +52,10 @@ export function findBootComponents(files: ImageFiles, architecture: Architecture
     kernelRelease,
     kernelPath: `${folder}/vmlinuz`,
     initramfsPath: files.resolve(`${folder}/initramfs.img`) ? `${folder}/initramfs.img` : undefined,
+    companionPaths: files
+      .list(folder)
+      .filter((name) => KERNEL_COMPANIONS.includes(name))
+      .map((name) => `${folder}/${name}`),
     loaderPath,
     stubPath,
     osReleasePath: "/usr/lib/os-release",
@@ -71,6 +83,13 @@ function refuseSealed(files: ImageFiles): void {
     throw new SealrootError("conflict", `Cannot seal the image: it is sealed already (${UKI_FOLDER}/${uki})`, {
       path: `${UKI_FOLDER}/${uki}`,
       hint: "Seal the image it was made from",
+    });
+  }
+  const android = files.list("/boot").find(isAndroidBootImage);
+  if (android !== undefined) {
+    throw new SealrootError("unsupported", `Cannot seal the image: it boots from an Android image (/boot/${android})`, {
+      path: `/boot/${android}`,
+      hint: "Take that file out of the image, if it is to boot from a UKI",
     });
   }
 }

@@ -71,7 +71,8 @@ export async function makeSealParts(image: UnpackedImage, settings: SealSettings
     ...(await signedLoaderFile(loader, components, settings)),
     ...enrolmentFiles(settings.enrolment),
   ];
-  const removed = [components.kernelPath, ...(components.initramfsPath ? [components.initramfsPath] : [])];
+  const { kernelPath, companionPaths, initramfsPath } = components;
+  const removed = [kernelPath, ...companionPaths, ...(initramfsPath === undefined ? [] : [initramfsPath])];
   const sealed = cloneTree(root);
   applyMembers(sealed, addedLayerMembers(root, { added, removed }, settings.timeSeconds));
   const imageId = bootableImageId(image.repository, sealed);

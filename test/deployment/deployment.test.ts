@@ -60,11 +60,32 @@ test("the target reference follows the options and defaults to the source", () =
   assert.throws(() => targetReference("oci:dir", "x", "ftp"), { code: "usage" });
 });
 
-test("the boot digest is that of kernel and initramfs in one piece", () => {
-  assert.equal(
-    bootDigest(Buffer.from("ab"), Buffer.from("c")),
-    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", // FIPS 180-2, "abc"
-  );
+test("an origin file of every boot type is read, and written again as it was", () => {
+  for (const bootType of ["bls", "uki", "aboot"] as const) {
+    const text = ORIGIN_TEXT.replace("boot_type = uki", `boot_type = ${bootType}`);
+    assert.equal(parseOrigin(text, "x.origin").bootType, bootType);
+    assert.equal(formatOrigin(parseOrigin(text, "x.origin")), text);
+  }
+  for (const wrong of ["", "UKI", "aboot2", "android"]) {
+    assert.throws(() => parseOrigin(ORIGIN_TEXT.replace("boot_type = uki", `boot_type = ${wrong}`), "x.origin"), {
+      code: "corrupt",
+      message: `Cannot read origin file x.origin: boot_type is ${wrong}`,
+    });
+  }
+});
+
+test("the boot digest is that of kernel, initramfs and device tree in one piece", () => {
+  const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-2, "abc"
+  const parts = (kernel: string, initramfs?: string, deviceTree?: string) => ({
+    kernel: Buffer.from(kernel),
+    initramfs: initramfs === undefined ? undefined : Buffer.from(initramfs),
+    deviceTree: deviceTree === undefined ? undefined : Buffer.from(deviceTree),
+  });
+  assert.equal(bootDigest(parts("ab", "c")), abc);
+  assert.equal(bootDigest(parts("a", "b", "c")), abc);
+  assert.equal(bootDigest(parts("ab", undefined, "c")), abc);
+  assert.equal(bootDigest(parts("abc", "", "")), abc);
+  assert.notEqual(bootDigest(parts("a", "c", "b")), abc);
 });
 
 function image(): DirectoryNode {

@@ -76,6 +76,7 @@ export function ukiImage(deploymentId: string, options: UkiOptions = {}): Uint8A
       ".cmdline": options.commandLine ?? `${formatComposefsArgument(deploymentId)} rw`,
       ".linux": "kernel",
       ".initrd": "initramfs",
+      ".dtb": "devicetree",
     },
     options.architecture ?? "x64",
   );

@@ -148,7 +148,7 @@ container-image-reference = ostree-unverified-image:docker://quay.io/example/os:
 
 [boot]
 boot_type = uki
-digest = ${createHash("sha256").update("kernelinitramfs").digest("hex")}
+digest = ${createHash("sha256").update("kernelinitramfsdevicetree").digest("hex")}
 
 [image]
 manifest_digest = ${disk.manifestDigest}
@@ -285,6 +285,15 @@ const refusals: Refusal[] = [
     source: () => writeImage(directory("unsealed"), [[...baseFiles(), ...kernel]]),
     code: "unsupported",
     message: "Cannot install the image: it is not sealed (no UKI in /boot/EFI/Linux)",
+  },
+  {
+    name: "an image that boots from an Android boot image",
+    source: async () => {
+      const files = [...baseFiles(), { path: "boot/aboot-6.12.img", content: "ANDROID!" }];
+      return (await sealImage(directory("android"), files)).reference;
+    },
+    code: "unsupported",
+    message: "Cannot install the image: it boots from an Android boot image (/boot/aboot-6.12.img), not from a UKI",
   },
   {
     name: "an image without kernel",

@@ -147,6 +147,26 @@ async function compareImages(ours: string, theirs: string, at: InteropCase, wher
   }
 }
 
+/** Both list the same images of one repository; the reference's order is that of a hash map. */
+async function compareLinked(repo: string, where: string): Promise<void> {
+  const inspected = JSON.parse((await oursIn(repo, "image", "inspect", "case")).out.toString());
+  const id: string = inspected.composefs_boot_erofs ?? inspected.composefs_erofs;
+  const runs = [
+    theirsIn(repo, "oci", "linked-erofs-images", id),
+    await oursIn(repo, "repo", "linked-erofs-images", id),
+  ];
+  const [theirs, ours] = runs.map(({ out }) => {
+    const images: { id: string; bootable: boolean }[] = JSON.parse(out.toString() || "[]");
+    const keyOf = (image: { id: string; bootable: boolean }) => `${image.bootable} ${image.id}`;
+    return JSON.stringify(images.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)));
+  });
+  tally.count(
+    "images of one OCI image, made here: cfsctl oci linked-erofs-images, our repo linked-erofs-images",
+    theirs === ours && theirs !== "[]",
+    () => `${where}: ${theirs} ${ours}`,
+  );
+}
+
 /** Without gzip(1), which the guest does not have. */
 async function unpackArchive(path: string, into: string): Promise<void> {
   await runTool("tar", ["-xf", "-", "-C", into], { input: gunzipSync(readFileSync(path)) });
@@ -164,7 +184,9 @@ async function runCase(vector: Vector, algorithm: VerityAlgorithm, version: 1 | 
     scratch: scratch.path,
   };
   const [ours, theirs] = [await ourRepository(at, where), await theirRepository(at, where)];
-  if (vector.name !== ARTIFACT) await compareImages(ours, theirs, at, where);
+  if (vector.name === ARTIFACT) return;
+  await compareImages(ours, theirs, at, where);
+  await compareLinked(ours, where);
 }
 
 /** A repository from before meta.json, upgraded here, then used by cfsctl. */

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type ByteString, byteStringOfText } from "../../src/bytes/index.ts";
 import {
   type BootImage,
   bootImageById,
@@ -24,37 +23,17 @@ import {
   type Repository,
   repairRepository,
 } from "../../src/repository/index.ts";
-import type { TarMember } from "../../src/tar/index.ts";
 import { run } from "../cli/run-verb.ts";
-import { file, layeredImage } from "./layered-image.ts";
+import { bootableMembers, layeredImage } from "./layered-image.ts";
 import { scratchDirectory } from "./vectors.ts";
 
 let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
 let reference = "";
 before(async () => {
   scratch = await scratchDirectory();
-  reference = (await layeredImage(join(scratch.path, "layout"), [members()])).reference;
+  reference = (await layeredImage(join(scratch.path, "layout"), [bootableMembers()])).reference;
 });
 after(() => scratch.remove());
-
-/** /usr, /boot and /sysroot with fractions of their own, and a file with a user attribute. */
-function members(): TarMember[] {
-  const directory = (path: string, mtimeNanoseconds: number): TarMember => ({
-    header: {
-      ...{ kind: "directory", path: byteStringOfText(path), mode: 0o755, uid: 0, gid: 0 },
-      mtimeSeconds: 1_000_000_000n,
-      mtimeNanoseconds,
-    },
-  });
-  const tool = file("tool", Buffer.alloc(5000, "tool"));
-  const xattrs = new Map([["user.note" as ByteString, Buffer.from("x")]]);
-  return [
-    directory("usr", 11),
-    directory("boot", 22),
-    directory("sysroot", 33),
-    { ...tool, header: { ...tool.header, xattrs } },
-  ];
-}
 
 async function newRepository(name: string, version: ErofsVersion = 1): Promise<Repository> {
   const path = join(scratch.path, name);

@@ -27,6 +27,17 @@ export function randomFiles(prefix: string, sizesBytes: readonly number[]): TarM
   return sizesBytes.map((sizeBytes, index) => file(`${prefix}-${index}`, randomBytes(sizeBytes)));
 }
 
+/** /usr, /boot and /sysroot with fractions of a second of their own, and a file with a user attribute. */
+export function bootableMembers(): TarMember[] {
+  const directory = (path: string, mtimeNanoseconds: number): TarMember => ({
+    header: { ...COMMON, kind: "directory", path: byteStringOfText(path), mtimeNanoseconds },
+  });
+  const tool = file("tool", Buffer.alloc(5000, "tool"));
+  const xattrs = new Map([["user.note" as ByteString, Buffer.from("x")]]);
+  const directories = [directory("usr", 11), directory("boot", 22), directory("sysroot", 33)];
+  return [...directories, { ...tool, header: { ...tool.header, xattrs } }];
+}
+
 /**
  * Writes the layers, each with `usr` and its members, and an image of them with the tag `t`.
  *

@@ -57,6 +57,7 @@ test("readUki() finds what buildUki() put in", () => {
   assert.deepEqual(Buffer.from(uki.kernel), RICH_INPUT.kernel);
   assert.deepEqual(Buffer.from(uki.osRelease ?? []), RICH_INPUT.osRelease);
   assert.deepEqual(Buffer.from(uki.initramfs ?? []), RICH_INPUT.initramfs);
+  assert.deepEqual(Buffer.from(uki.deviceTree ?? []), RICH_INPUT.deviceTree);
   const optional = parsePe(buildUki({ ...INPUT, initramfs: Buffer.from("x") })).sections.map(({ name }) => name);
   assert.deepEqual(optional, [".text", ".sbat", ".sdmagic", ".osrel", ".cmdline", ".uname", ".linux", ".initrd"]);
 });

@@ -45,6 +45,7 @@ test("findBootComponents() finds kernel, loader and stub of a bootable image", (
     kernelRelease: "6.12.1",
     kernelPath: "/usr/lib/modules/6.12.1/vmlinuz",
     initramfsPath: undefined,
+    companionPaths: [],
     loaderPath: "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
     stubPath: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub",
     osReleasePath: "/usr/lib/os-release",
@@ -56,6 +57,14 @@ test("findBootComponents() finds kernel, loader and stub of a bootable image", (
   );
 });
 
+test("findBootComponents() takes the kernel's checksum for FIPS mode along, and nothing else beside it", () => {
+  const beside = [".vmlinuz.hmac", "config", "System.map", "symvers.xz", ".vmlinuz.hmac.old", "modules.dep"];
+  const files = image(...COMPLETE, ...beside.map((name) => `/usr/lib/modules/6.12.1/${name}`));
+  assert.deepEqual(findBootComponents(files, architectureOf("amd64")).companionPaths, [
+    "/usr/lib/modules/6.12.1/.vmlinuz.hmac",
+  ]);
+});
+
 test("findBootComponents() names what is missing, one line each, with the way out", () => {
   const cases: [string[], RegExp, string][] = [
     [[], /no directory \/usr$/, "unsupported"],
@@ -65,6 +74,7 @@ test("findBootComponents() names what is missing, one line each, with the way ou
     [COMPLETE.filter((path) => !path.includes("bootx64")), /no systemd-boot \(/, "unsupported"],
     [COMPLETE.filter((path) => !path.includes("stub")), /no systemd EFI stub/, "unsupported"],
     [[...COMPLETE, "/boot/EFI/Linux/x.efi"], /sealed already \(\/boot\/EFI\/Linux\/x\.efi\)$/, "conflict"],
+    [[...COMPLETE, "/boot/aboot-6.12.img"], /Android image \(\/boot\/aboot-6\.12\.img\)$/, "unsupported"],
     [[...COMPLETE, "/usr/lib/modules/7/vmlinuz"], /2 kernels \(6\.12\.1, 7\)$/, "conflict"],
   ];
   for (const [paths, message, code] of cases) {

@@ -15,6 +15,7 @@ export async function sealableImage(directory: string): Promise<string> {
     for (const name of ["boot", "etc", "sysroot", "var"]) mkdirSync(join(image.root, name));
     const files: Record<string, string | Uint8Array> = {
       [`usr/lib/modules/${RELEASE}/vmlinuz`]: kernelImage(RELEASE),
+      [`usr/lib/modules/${RELEASE}/.vmlinuz.hmac`]: "0123 vmlinuz\n",
       [`${EFI_PROGRAMS}/systemd-bootx64.efi`]: loaderImage("257.13-1"),
       [`${EFI_PROGRAMS}/linuxx64.efi.stub`]: peImage({ ".text": "stub", ".sbat": "sbat,1,SBAT Version\n" }),
       "usr/lib/os-release": 'ID=testos\nPRETTY_NAME="Test OS"\nVERSION_ID=1.0\n',

@@ -1,10 +1,9 @@
 /** Telling that a repository has all that a pull would bring. */
-import { readErofsVersion, VERSION_BYTES } from "../../erofs/index.ts";
-import { SealrootError } from "../../errors/index.ts";
 import type { ErofsVersion, Repository } from "../../repository/index.ts";
 import type { OpenedImage } from "../sources/open-image.ts";
 import type { BootRule } from "../stored/boot-images.ts";
 import { readStoredImage, type StoredConfig } from "../stored/stored-image.ts";
+import { storedVersion } from "../stored/stored-version.ts";
 import { configReferenceName, type ImageVariant, imageKey } from "../stored/stream-names.ts";
 import { planLayers } from "./layer-plan.ts";
 
@@ -63,15 +62,4 @@ function findImages(
     found.set(version, id);
   }
   return found;
-}
-
-/** The version that an image's own header states: 0 and 1 share a key. Undefined when it cannot be read. */
-function storedVersion(repository: Repository, id: string): ErofsVersion | undefined {
-  try {
-    using object = repository.objects.open(id);
-    return readErofsVersion(object.range(0, Math.min(VERSION_BYTES, object.sizeBytes)));
-  } catch (error) {
-    if (error instanceof SealrootError) return undefined;
-    throw error;
-  }
 }

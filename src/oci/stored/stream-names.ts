@@ -65,6 +65,19 @@ export function imageKey({ version, bootable, keepUserXattrs, bootTimes }: Image
   return `${KEY_PREFIX}${boot}${format}${times}${xattrs}`;
 }
 
+/** What the name of an EROFS image says; undefined for a name that means something else, or nothing known. */
+export function parseImageKey(name: string): (ImageVariant & { readonly bootTimes: BootTimes }) | undefined {
+  const match = /^composefs\.image(\.boot)?(\.v1)?(\.times=seconds)?(\.xattrs=keep-user-xattrs)?$/.exec(name);
+  if (match === null) return undefined;
+  const [, boot, format, times, xattrs] = match;
+  return {
+    version: format === undefined ? 2 : 1,
+    bootable: boot !== undefined,
+    keepUserXattrs: xattrs !== undefined,
+    bootTimes: times === undefined ? "full" : "seconds",
+  };
+}
+
 /** True for names that mean images; all others in a configuration's stream mean layers. */
 export function isImageKey(name: string): boolean {
   return name === KEY_PREFIX || name.startsWith(`${KEY_PREFIX}.`);

@@ -1,0 +1,25 @@
+/** `sealroot repo linked-erofs-images ID`: the output of `cfsctl oci linked-erofs-images`. */
+import type { Command } from "../command.ts";
+import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
+
+export const repoLinkedErofsImages: Command = {
+  description: `Lists the EROFS images that were made of the same OCI image as the one given, itself among them, as JSON: plain and
+bootable ones in each version. A deployment that names one in its UKI may name another as its fallback.`,
+  arguments: [{ name: "ID", summary: "an EROFS image's id" }],
+  options: REPOSITORY_OPTIONS,
+  examples: ["sealroot repo linked-erofs-images --repo R 3ac1…"],
+  reportsJson: true,
+  async run(invocation) {
+    const { linkedImages } = await import("../../oci/index.ts");
+    using repository = await openSelectedRepository(invocation);
+    const images = await linkedImages(repository, invocation.argument("ID").toLowerCase());
+    const listed = images.map(({ id, bootable, version, keepUserXattrs, bootTimes }) => ({
+      id,
+      bootable,
+      version,
+      xattrMode: bootable ? (keepUserXattrs ? "keep-user-xattrs" : "allowlist-only") : null,
+      ...(bootTimes === "seconds" && { bootTimes }),
+    }));
+    invocation.output.json(listed);
+  },
+};

@@ -6,6 +6,7 @@ import { asSealrootError } from "../../errors/index.ts";
 import { isAbsent } from "../absent-file.ts";
 import { Fields } from "./fields.ts";
 import { type Requirement, readRequirement } from "./requirements.ts";
+import { POLICY_TRANSPORTS, scopeProblem } from "./scope-syntax.ts";
 import { type JsonValue, parseStrictJson } from "./strict-json.ts";
 
 /** Requirements of which every one must be met. */
@@ -22,9 +23,9 @@ export interface Policy {
 /**
  * Reads a policy.
  *
- * Strict as the reference: one unknown, doubled or misspelt key, one empty list, anything behind the document, and the whole
- * file is refused, because a rule that is silently not applied is worse than no pull. Transports that are not known here are
- * kept; nothing is pulled through them.
+ * Strict as the reference and stricter: one unknown, doubled or misspelt key, one empty list, one scope that nothing can
+ * fall under, anything after the document, and the whole file is refused, because a rule that is silently not applied is
+ * worse than no pull. Rules for podman's transports that are not read here are kept.
  *
  * @param path names the file in errors
  * @throws SealrootError `corrupt` with the place and the reason
@@ -36,6 +37,7 @@ export function parsePolicy(bytes: Uint8Array, path: string): Policy {
   const transports = new Map<string, Map<string, RequirementList>>();
   if (fields.has("transports")) {
     const inner = fields.inner("transports");
+    inner.only(POLICY_TRANSPORTS);
     for (const transport of inner.object.keys()) transports.set(transport, readScopes(inner, transport, what));
   }
   if (!fields.has("default")) throw fields.refused("default", "is missing");
@@ -82,14 +84,12 @@ export async function findPolicy(paths: readonly string[] = policySearchPath()):
   return undefined;
 }
 
-/** Transports whose scopes are paths: the root would be a second spelling of the empty scope (containers-policy.json(5)). */
-const PATH_TRANSPORTS = ["dir", "oci"];
-
 function readScopes(transports: Fields, transport: string, what: string): Map<string, RequirementList> {
   const scopes = transports.inner(transport);
   const lists = new Map<string, RequirementList>();
   for (const scope of scopes.object.keys()) {
-    if (scope === "/" && PATH_TRANSPORTS.includes(transport)) throw scopes.refused(scope, 'is not a scope; write ""');
+    const problem = scope === "" ? undefined : scopeProblem(transport, scope);
+    if (problem !== undefined) throw scopes.refused(scope, problem);
     lists.set(scope, readList(scopes, scope, what));
   }
   return lists;

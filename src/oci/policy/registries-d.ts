@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { asSealrootError, corrupt, hasErrno, reasonOf } from "../../errors/index.ts";
 import { isAbsent } from "../absent-file.ts";
+import { nameScopeProblem } from "../name-scope.ts";
 import { canonicalScope } from "./canonical-scope.ts";
 import type { ImageName } from "./image-name.ts";
 import { registryScopes } from "./scopes.ts";
@@ -44,12 +45,16 @@ export async function readRegistriesD(directory = registriesDirectory()): Promis
   for (const name of names.filter((file) => file.endsWith(".yaml")).sort()) {
     const path = join(directory, name);
     const document = await readYaml(path);
+    refuseUnknown(document, ["default-docker", "docker"], "", path);
     const own = document["default-docker"];
-    if (isRecord(own)) {
+    if (own !== undefined && own !== null) {
       if (defaultSection !== undefined) throw corrupt(`Cannot read ${path}: default-docker stands twice`, { path });
       defaultSection = readSection(own, "default-docker", path);
     }
     for (const [scope, section] of Object.entries(recordAt(document, "docker", path))) {
+      const problem = nameScopeProblem(scope);
+      if (problem !== undefined)
+        throw corrupt(`Cannot read ${path}: docker "${scope}" can never match: ${problem}`, { path });
       const meaning = canonicalScope("docker", scope);
       if (sections.has(meaning)) throw corrupt(`Cannot read ${path}: docker "${scope}" stands twice`, { path });
       sections.set(meaning, readSection(section, `docker "${scope}"`, path));
@@ -94,15 +99,38 @@ function recordAt(document: Readonly<Record<string, unknown>>, key: string, path
 
 function readSection(section: unknown, place: string, path: string): SignatureStorage {
   if (!isRecord(section)) throw corrupt(`Cannot read ${path}: ${place} is not a mapping`, { path });
+  refuseUnknown(section, SECTION_KEYS, ` of ${place}`, path);
   const lookaside = section.lookaside ?? section.sigstore;
-  if (lookaside !== undefined && typeof lookaside !== "string") {
-    throw corrupt(`Cannot read ${path}: lookaside of ${place} is not a URL`, { path });
+  if (lookaside !== undefined && (typeof lookaside !== "string" || !isReadableUrl(lookaside))) {
+    throw corrupt(`Cannot read ${path}: lookaside of ${place} is not a URL of a file, http or https`, { path });
   }
   const attachments = section["use-sigstore-attachments"];
   if (attachments !== undefined && typeof attachments !== "boolean") {
     throw corrupt(`Cannot read ${path}: use-sigstore-attachments of ${place} is neither true nor false`, { path });
   }
   return { lookaside, useSigstoreAttachments: attachments };
+}
+
+/** `sigstore` is what `lookaside` was called; the places to write to are not for us. */
+const SECTION_KEYS = ["lookaside", "lookaside-staging", "sigstore", "sigstore-staging", "use-sigstore-attachments"];
+
+/** What is misspelt would be as good as not written. */
+function refuseUnknown(
+  section: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+  place: string,
+  path: string,
+): void {
+  const unknown = Object.keys(section).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  const hint = `known are ${known.join(", ")}; containers-registries.d(5) describes them`;
+  throw corrupt(`Cannot read ${path}: ${unknown}${place} is not known here`, { path, hint });
+}
+
+/** With another scheme, nothing is ever found. */
+function isReadableUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && ["file:", "http:", "https:"].includes(url.protocol);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -2,6 +2,8 @@
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import { SealrootError } from "../../errors/index.ts";
+import { nameScopeProblem, withoutEndSlashes } from "../name-scope.ts";
+import { canonicalHost, isHost } from "../registry-host.ts";
 
 const location = v.pipe(
   v.string(),
@@ -28,6 +30,12 @@ const documentSchema = v.looseObject({
   registry: v.optional(v.array(registrySchema)),
   "credential-helpers": v.optional(v.array(v.string())),
 });
+
+/** Of podman's keys those about short names have no use here: `docker://` names its registry. */
+const DOCUMENT_KEYS = [
+  ...Object.keys(documentSchema.entries),
+  ...["unqualified-search-registries", "short-name-mode", "aliases", "additional-layer-store-auth-helper"],
+];
 
 /** A mirror, and which references may be pulled from it. */
 export interface Mirror {
@@ -73,7 +81,31 @@ export function parseRegistries(text: string, path: string): RegistriesDocument 
     });
   }
   const { registry = [], "credential-helpers": credentialHelpers } = result.output;
-  return { rules: registry.map((entry) => ruleOf(entry, path)), credentialHelpers };
+  refuseUnknownKeys(result.output, path);
+  const rules = registry.map((entry) => ruleOf(entry, path));
+  const doubled = rules.find(({ prefix }, index) => rules.findIndex((rule) => rule.prefix === prefix) < index);
+  if (doubled === undefined) return { rules, credentialHelpers };
+  const what = `Cannot read ${path}: there are two rules for "${doubled.prefix}", of which one would not hold`;
+  throw new SealrootError("corrupt", what, { path, hint: "write one [[registry]] for each prefix" });
+}
+
+/** What is misspelt would be as good as not written: a place that was to be blocked is open then. */
+function refuseUnknownKeys(document: v.InferOutput<typeof documentSchema>, path: string): void {
+  const check = (table: object, known: readonly string[], place: string) => {
+    const unknown = Object.keys(table).find((key) => !known.includes(key));
+    if (unknown === undefined) return;
+    throw new SealrootError("corrupt", `Cannot read ${path}: ${place}${unknown} is not known here`, {
+      path,
+      hint: `known are ${known.join(", ")}; containers-registries.conf(5) describes them`,
+    });
+  };
+  check(document, DOCUMENT_KEYS, "");
+  for (const [index, registry] of (document.registry ?? []).entries()) {
+    check(registry, Object.keys(registrySchema.entries), `registry.${index}.`);
+    for (const [number, mirror] of registry.mirror.entries()) {
+      check(mirror, Object.keys(mirrorSchema.entries), `registry.${index}.mirror.${number}.`);
+    }
+  }
 }
 
 function parseToml(text: string, path: string): unknown {
@@ -108,21 +140,31 @@ function ruleOf(entry: v.InferOutput<typeof registrySchema>, path: string): Regi
   if (isWildcard && /[:/*]/.test(prefix.slice(1))) {
     throw wrong(`registry "${prefix}": a wildcard stands for the beginning of a host, without port and path`);
   }
+  const problem = nameScopeProblem(prefix) ?? (hasTag(prefix) ? TAG_IN_PREFIX : undefined);
+  if (problem !== undefined) throw wrong(`prefix "${prefix}" can never match: ${problem}`);
+  if (place !== undefined) refuseNoHost(place, wrong);
   const digestOnly = entry["mirror-by-digest-only"];
   const mirrors = entry.mirror.map((mirror): Mirror => {
     const own = mirror["pull-from-mirror"] || undefined;
     if (own !== undefined && digestOnly === true) {
       throw wrong(`registry "${prefix}": pull-from-mirror and mirror-by-digest-only exclude each other`);
     }
+    refuseNoHost(withoutEndSlashes(mirror.location), wrong);
     const pulls = own ?? (digestOnly === true ? "digest-only" : "all");
     return { location: withoutEndSlashes(mirror.location), isInsecure: mirror.insecure, pulls };
   });
   return { prefix, location: place, isInsecure: entry.insecure, isBlocked: entry.blocked, mirrors };
 }
 
-/** Not by an expression: its time would grow with the square of the slashes. */
-function withoutEndSlashes(text: string): string {
-  let end = text.length;
-  while (text[end - 1] === "/") end--;
-  return text.slice(0, end);
+const TAG_IN_PREFIX = "names are compared without tag and digest; write the repository";
+
+function hasTag(prefix: string): boolean {
+  return prefix.includes("@") || prefix.includes(":", prefix.indexOf("/") + 1 || prefix.length);
+}
+
+/** That a place is nowhere is better said here than when an image is to come from it. */
+function refuseNoHost(location: string, wrong: (reason: string) => SealrootError): void {
+  const [host = ""] = location.split("/");
+  if (!isHost(host) || canonicalHost(host) === undefined)
+    throw wrong(`location "${location}": "${host}" is not a host`);
 }

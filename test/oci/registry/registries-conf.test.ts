@@ -145,6 +145,52 @@ test("what contradicts itself, has a scheme or is of version 1 is refused with t
       "corrupt",
       /exclude each other$/,
     ],
+    [
+      '[[registry]]\nlocation = "a.b"\nblock = true',
+      "corrupt",
+      /^Cannot read t\.conf: registry\.0\.block is not known here$/,
+    ],
+    [
+      '[[registry]]\nlocation = "a.b"\n[[registry.mirror]]\nlocation="c.d"\nInsecure=true',
+      "corrupt",
+      /registry\.0\.mirror\.0\.Insecure is not known/,
+    ],
+    ['[[registrys]]\nlocation = "a.b"', "corrupt", /^Cannot read t\.conf: registrys is not known here$/],
+    [
+      '[[registry]]\nlocation = "a.b"\n[[registry]]\nlocation = "a.b/"',
+      "corrupt",
+      /there are two rules for "a\.b", of which one/,
+    ],
+    [
+      '[[registry]]\nprefix = "debian"\nlocation = "a.b"',
+      "corrupt",
+      /prefix "debian" can never match: names are compared in full; write "docker\.io\/library\/debian"$/,
+    ],
+    [
+      '[[registry]]\nprefix = "quay.io/a:1"\nlocation = "a.b"',
+      "corrupt",
+      /prefix "quay\.io\/a:1" can never match: names are compared without tag and digest; write the repository$/,
+    ],
+    [
+      '[[registry]]\nprefix = "quay.io/A"\nlocation = "a.b"',
+      "corrupt",
+      /can never match: "A" is not the name of a repository/,
+    ],
+    [
+      '[[registry]]\nprefix = "quay.io:99999"\nlocation = "a.b"',
+      "corrupt",
+      /can never match: "quay\.io:99999" is not a host$/,
+    ],
+    [
+      '[[registry]]\nprefix = "quay.io"\nlocation = "256.1.1.1/x"',
+      "corrupt",
+      /location "256\.1\.1\.1\/x": "256\.1\.1\.1" is not a host$/,
+    ],
+    [
+      '[[registry]]\nlocation = "a.b"\n[[registry.mirror]]\nlocation="mirror/x"',
+      "corrupt",
+      /location "mirror\/x": "mirror" is not a host$/,
+    ],
     ['[registries.search]\nregistries = ["a"]', "unsupported", /\[registries\.search\] is configuration of version 1$/],
   ];
   for (const [toml, code, message] of cases) {
@@ -154,8 +200,10 @@ test("what contradicts itself, has a scheme or is of version 1 is refused with t
 
 test("many slashes take no more time than other letters", () => {
   const slashes = "/".repeat(200_000);
-  const { rules } = parseRegistries(`[[registry]]\nprefix = "a${slashes}b${slashes}"\nlocation = "c${slashes}"`, "t");
-  assert.deepEqual([rules[0]?.prefix.length, rules[0]?.location], [200_002, "c"]);
+  const { rules } = parseRegistries(`[[registry]]\nprefix = "a.b/b${slashes}"\nlocation = "c.d${slashes}"`, "t");
+  assert.deepEqual([rules[0]?.prefix, rules[0]?.location], ["a.b/b", "c.d"]);
+  const inside = `[[registry]]\nprefix = "a.b${slashes}b"\nlocation = "c.d${slashes}"`;
+  assert.throws(() => parseRegistries(inside, "t"), { code: "corrupt" });
 });
 
 test("files: the user's main file hides the system's; drop-ins replace whole rules, in the order of their names", async () => {

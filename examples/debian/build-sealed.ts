@@ -8,13 +8,13 @@ import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { progressView } from "../../src/cli/progress.ts";
 import { formatBytes, formatDuration, textTable } from "../../src/cli/table.ts";
-import { SealrootError } from "../../src/errors/index.ts";
+import { describeError, reasonOf, SealrootError } from "../../src/errors/index.ts";
 import { type EventSink, runStep } from "../../src/events/index.ts";
 import { bootAndCheck, type Proof } from "./boot-check.ts";
 import { BOOTSTRAP_STEP } from "./image.ts";
 import { CHECKOUT, COMMAND_STEP, makeSealedDisk, type SealedDisk } from "./sealed-disk.ts";
 
-const USAGE = "Usage: ./just build-sealed [--full] [--no-boot] [--directory DIR]";
+const USAGE = "run: ./just build-sealed [--full] [--no-boot] [--directory DIR]";
 
 interface FinishedStep {
   readonly name: string;
@@ -24,10 +24,10 @@ interface FinishedStep {
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof SealrootError)) throw error;
-  console.error(`error: ${error.message}`);
-  if (error.data.hint !== undefined) console.error(`hint: ${error.data.hint}`);
-  process.exitCode = error.code === "usage" ? 2 : 1;
+  const [message = "", ...data] = describeError(error);
+  for (const line of [`build-sealed: ${message}`, ...data]) console.error(line);
+  if (!(error instanceof SealrootError)) console.error(error);
+  process.exitCode = error instanceof SealrootError && error.code === "usage" ? 2 : 1;
 }
 
 async function main(): Promise<number> {
@@ -61,7 +61,7 @@ function readOptions() {
     const directory = values.directory ?? join(CHECKOUT, "build");
     return { full: values.full ?? false, boot: !values["no-boot"], directory };
   } catch (error) {
-    throw new SealrootError("usage", `${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    throw new SealrootError("usage", `Cannot build: ${reasonOf(error)}`, { hint: USAGE });
   }
 }
 

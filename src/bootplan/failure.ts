@@ -1,6 +1,6 @@
 /** What the machine does when its root cannot be made: reboot into another entry, or stop (spec/boot-chain.md I.2). */
 import { parseCountedName } from "../bls/boot-counting.ts";
-import { oneLine, SealrootError } from "../errors/index.ts";
+import { describeError, oneLine } from "../errors/index.ts";
 
 /** Tries our tools give a new entry (`+3` in its name). */
 export const BOOT_TRIES = 3;
@@ -40,16 +40,8 @@ export function decideFailure(loaderBootCountPath: string | undefined): FailureD
   };
 }
 
-/** The lines that tell a person in front of the console what happened; none can be forged by a name or an argument. */
+/** The lines that tell a person in front of the console what happened and what happens now. */
 export function describeFailure(error: unknown, decision: FailureDecision): string[] {
-  const lines = [error instanceof Error ? error.message : String(error)];
-  if (error instanceof SealrootError) {
-    const { path, expected, actual, hint } = error.data;
-    if (path !== undefined) lines.push(`  file:     ${path}`);
-    if (expected !== undefined) lines.push(`  expected: ${expected}`);
-    if (actual !== undefined) lines.push(`  found:    ${actual}`);
-    if (hint !== undefined) lines.push(`  ${hint}`);
-  }
-  lines.push(decision.action === "reboot" ? `Rebooting: ${decision.reason}` : `Stopped: ${decision.reason}`);
-  return lines.map(oneLine);
+  const end = decision.action === "reboot" ? "Rebooting" : "Stopped";
+  return [...describeError(error), oneLine(`${end}: ${decision.reason}`)];
 }

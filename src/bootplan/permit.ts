@@ -41,7 +41,7 @@ export function chooseImage(line: CommandLine, permit: string | undefined): Comp
       "untrusted",
       "Cannot choose the root image: the initramfs does not say which it may mount",
       {
-        hint: "Seal the image again",
+        hint: "seal the image again",
       },
     );
   }

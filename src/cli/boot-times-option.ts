@@ -14,7 +14,7 @@ export function bootTimesOption(invocation: Invocation, isBootable: boolean): Bo
   const rule = invocation.option("boot-times");
   if (rule !== undefined && !isBootable) {
     throw new SealrootError("usage", "Cannot use --boot-times: it is about the variant that is booted", {
-      hint: "Add --bootable",
+      hint: "add --bootable",
     });
   }
   return rule === "seconds" ? "seconds" : "full";

@@ -21,6 +21,8 @@ export interface OptionSpecification {
   readonly repeat?: boolean;
   readonly required?: boolean;
   readonly choices?: readonly string[];
+  /** Refuses a value before anything else is looked at. @throws SealrootError `usage` */
+  readonly check?: (text: string) => void;
   /** Accepted for bootc's sake and left out of the help. */
   readonly hidden?: boolean;
 }
@@ -38,14 +40,17 @@ export interface Command {
   run(invocation: Invocation): Promise<number | undefined> | Promise<void>;
 }
 
-/** One call of a verb: its words as given, and where its output goes. */
+/**
+ * One call of a verb: its words as given, and where its output goes. An option is read by the long form's name without
+ * dashes; a name that the verb does not have is an error of the program, never silently absent.
+ */
 export interface Invocation {
   /** The value of the named argument ("IMAGE"). @throws SealrootError `usage` when it is absent */
   argument(name: string): string;
   optionalArgument(name: string): string | undefined;
   /** All values of a repeating argument. */
   arguments(name: string): readonly string[];
-  /** True when the option without value was given; `name` is the long form without dashes. */
+  /** True when the option without value was given. */
   flag(name: string): boolean;
   /** True when `--no-NAME` was given, for what is so unless it is taken away. */
   negated(name: string): boolean;

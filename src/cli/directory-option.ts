@@ -14,12 +14,15 @@ export const DIRECTORY_OPTIONS: readonly OptionSpecification[] = [
   BOOT_TIMES_OPTION,
 ];
 
-/** Scans the directory and transforms the tree as the options say. */
+/**
+ * Scans the directory and transforms the tree as the options say.
+ * @param repository takes the files as objects; without it nothing is stored
+ */
 export function directoryTreeFor(
   invocation: Invocation,
   path: string,
   algorithm: VerityAlgorithm,
-  repository?: Repository,
+  repository?: { readonly store: Repository; readonly linkFiles: boolean },
 ): Promise<DirectoryNode> {
   const bootTimes = bootTimesOption(invocation, invocation.flag("bootable"));
   return runStep(invocation.events, "hash files", async (reporter) => {
@@ -27,12 +30,11 @@ export function directoryTreeFor(
     return directoryTree(path, {
       algorithm,
       reporter,
-      ...(repository === undefined ? {} : { repository }),
+      ...(repository === undefined ? {} : { repository: repository.store, linkFiles: repository.linkFiles }),
       bootable: invocation.flag("bootable"),
       bootTimes,
       transform: !invocation.negated("propagate-usr-to-root"),
       keepUserXattrs: keepsUserXattrs(invocation),
-      linkFiles: invocation.flag("link-files"),
     });
   });
 }

@@ -29,7 +29,7 @@ export async function imageArgument(invocation: Invocation, repository: Reposito
   const id = image.images.get(imageKey({ version: repository.formats.default, bootable, keepUserXattrs: false }));
   if (id !== undefined) return repository.images.resolve(id);
   throw new SealrootError("not-found", `Cannot use "${name}": the repository has no such EROFS image of it`, {
-    hint: bootable ? "Pull it with --bootable" : "Pull it again, or give --bootable for the variant that is booted",
+    hint: bootable ? "pull it with --bootable" : "pull it again, or give --bootable for the variant that is booted",
   });
 }
 

@@ -6,11 +6,12 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { asSealrootError, SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 import { COMMANDS, type CommandEntry } from "./commands.ts";
+import { asksForJson, reportFailure } from "./failure-report.ts";
 import { groupHelp, topHelp } from "./help.ts";
 import { type Output, processOutput } from "./output.ts";
+import { unknownVerb } from "./unknown-verb.ts";
 
 /** The version in package.json, which stands beside `src/` and in the bundle's folder. */
 function version(): string {
@@ -30,49 +31,46 @@ function findEntry(words: readonly string[]): CommandEntry | undefined {
   return best;
 }
 
-/** The entries of the group that `words` names, if it is one. */
-function findGroup(words: readonly string[]): { prefix: readonly string[]; entries: CommandEntry[] } | undefined {
-  const prefix = words.filter((word) => !word.startsWith("-"));
-  const entries = COMMANDS.filter((entry) => prefix.every((word, index) => word === entry.path[index]));
-  return prefix.length > 0 && entries.length > 0 ? { prefix, entries } : undefined;
-}
-
 /** Runs one command line and returns the exit code. */
-export async function main(words: readonly string[], output: Output = processOutput()): Promise<number> {
-  const first = words[0];
-  if (first === undefined || first === "--help" || first === "-h" || first === "help") {
-    output.bytes(Buffer.from(topHelp(version())));
-    return first === undefined ? 2 : 0;
-  }
-  if (first === "--version" || first === "-V") {
-    output.line(`sealroot ${version()}`);
-    return 0;
-  }
-  const entry = findEntry(words);
-  if (!entry) return withoutVerb(words, output);
+export async function main(words: readonly string[], output: Output): Promise<number> {
+  // Words that could not be parsed, or are not parsed yet, ask in their own way.
+  let asJson = asksForJson(words);
   try {
-    return await runEntry(entry, words.slice(entry.path.length), output);
+    const [first] = words;
+    if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+      await output.bytes(Buffer.from(topHelp(version())));
+      return first === undefined ? 2 : 0;
+    }
+    if (first === "--version" || first === "-V") {
+      output.line(`sealroot ${version()}`);
+      return 0;
+    }
+    const entry = findEntry(words);
+    if (!entry) return await withoutVerb(words, output);
+    return await runEntry(entry, words.slice(entry.path.length), output, (isAsked) => {
+      asJson = isAsked;
+    });
   } catch (error) {
-    return reportError(error, output);
+    return reportFailure(error, asJson, output);
   }
 }
 
-function withoutVerb(words: readonly string[], output: Output): number {
-  const group = findGroup(words);
-  if (group) {
-    const asked = words.includes("--help") || words.includes("-h");
-    output.bytes(Buffer.from(groupHelp(group.prefix, group.entries)));
-    return asked ? 0 : 2;
-  }
-  const [first = ""] = words;
-  const inGroup = findGroup([first]) === undefined ? "" : ` ${first}`;
-  if (first.startsWith("-")) output.remark(`sealroot: There is no option "${first}"`);
-  else output.remark(`sealroot: There is no verb "${words.slice(0, 2).join(" ")}"`);
-  output.remark(`  Run: sealroot${inGroup} --help`);
-  return 2;
+/** The help of a group; else the error of what is no verb. */
+async function withoutVerb(words: readonly string[], output: Output): Promise<number> {
+  const [first = "", second] = words;
+  const entries = COMMANDS.filter(({ path }) => path.length > 1 && path[0] === first);
+  const asked = second === "--help" || second === "-h";
+  if (entries.length === 0 || !(second === undefined || asked)) throw unknownVerb(words, entries.length > 0 ? 1 : 0);
+  await output.bytes(Buffer.from(groupHelp([first], entries)));
+  return asked ? 0 : 2;
 }
 
-async function runEntry(entry: CommandEntry, words: readonly string[], output: Output): Promise<number> {
+async function runEntry(
+  entry: CommandEntry,
+  words: readonly string[],
+  output: Output,
+  jsonIsAsked: (isAsked: boolean) => void,
+): Promise<number> {
   const [{ parseInvocation }, { progressView }, { progressFdSink }, command] = await Promise.all([
     import("./parse.ts"),
     import("./progress.ts"),
@@ -81,7 +79,7 @@ async function runEntry(entry: CommandEntry, words: readonly string[], output: O
   ]);
   const parsed = parseInvocation(entry, command, words);
   if (parsed.type === "help") {
-    output.bytes(Buffer.from(parsed.text));
+    await output.bytes(Buffer.from(parsed.text));
     return 0;
   }
   const view = progressView(parsed.progress, process.stderr);
@@ -90,26 +88,26 @@ async function runEntry(entry: CommandEntry, words: readonly string[], output: O
     view.sink(event);
     lines?.(event);
   };
+  const invocation = parsed.invocation(output, events);
+  jsonIsAsked(invocation.json);
   try {
-    return (await command.run(parsed.invocation(output, events))) ?? 0;
+    return (await command.run(invocation)) ?? 0;
   } finally {
     view.close();
   }
 }
 
-function reportError(error: unknown, output: Output): number {
-  const failure = error instanceof SealrootError ? error : asSealrootError(error, "Unexpected failure");
-  output.remark(`sealroot: ${failure.message}`);
-  if (failure.data.hint) output.remark(`  ${failure.data.hint}`);
-  if (process.env.SEALROOT_DEBUG && failure.stack) output.remark(failure.stack);
-  return failure.code === "usage" ? 2 : 1;
+/** The process: what is not written to the end is a failure too, and nothing ends in a stack. */
+async function runProcess(words: readonly string[]): Promise<number> {
+  const output = processOutput();
+  process.on("uncaughtException", (error) => process.exit(reportFailure(error, false, output)));
+  const exitCode = await main(words, output);
+  try {
+    await output.finish();
+    return exitCode;
+  } catch (error) {
+    return reportFailure(error, false, output);
+  }
 }
 
-if (import.meta.main) {
-  // A reader that leaves early (`| head`) is no failure of ours.
-  process.stdout.on("error", (error: Error & { code?: string }) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
-  });
-  process.exitCode = await main(process.argv.slice(2));
-}
+if (import.meta.main) process.exitCode = await runProcess(process.argv.slice(2));

@@ -1,4 +1,5 @@
 /** Where verbs print: results on standard output, everything else on standard error. */
+import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 
 export interface Output {
   /** One line of the result. */
@@ -11,21 +12,49 @@ export interface Output {
   remark(text: string): void;
 }
 
-/** The output of the real process. */
-export function processOutput(): Output {
+/** An output whose reader can go away or be full. */
+export interface ProcessOutput extends Output {
+  /** Waits until everything is written. @throws SealrootError when something was not, unless that was thrown before */
+  finish(): Promise<void>;
+}
+
+/** The output of the real process. Once a result could not be written, every further attempt throws the reason. */
+export function processOutput(): ProcessOutput {
+  let failure: SealrootError | undefined;
+  let isTold = false;
+  const fail = (): never => {
+    isTold = true;
+    throw failure;
+  };
+  process.stdout.on("error", (error) => {
+    failure ??= writeFailure(error);
+  });
+  // Where remarks cannot be written there is nobody to tell; the exit code stays.
+  process.stderr.on("error", () => {});
+  const write = (text: string) => {
+    if (failure !== undefined) fail();
+    process.stdout.write(text);
+  };
+  const writeBytes = (chunk: Uint8Array) =>
+    new Promise<void>((resolve) => process.stdout.write(chunk, () => resolve())).then(() => {
+      if (failure !== undefined) fail();
+    });
   return {
-    line: (text) => {
-      process.stdout.write(`${text}\n`);
-    },
-    bytes: (chunk) =>
-      new Promise((resolve, reject) => {
-        process.stdout.write(chunk, (error) => (error ? reject(error) : resolve()));
-      }),
-    json: (value) => {
-      process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
-    },
+    line: (text) => write(`${text}\n`),
+    bytes: writeBytes,
+    json: (value) => write(`${JSON.stringify(value, undefined, 2)}\n`),
     remark: (text) => {
       process.stderr.write(`${text}\n`);
     },
+    finish: async () => {
+      if (!isTold) await writeBytes(new Uint8Array(0));
+    },
   };
+}
+
+function writeFailure(error: Error): SealrootError {
+  const what = "Cannot write to standard output";
+  if (hasErrno(error, "EPIPE")) return new SealrootError("failed", `${what}: its reader has closed it`);
+  if (hasErrno(error, "ENOSPC")) return new SealrootError("no-space", `${what}: no space is left there`);
+  return new SealrootError("failed", `${what}: ${reasonOf(error)}`, {}, error);
 }

@@ -20,7 +20,7 @@ export type ParseResult =
   | { readonly type: "help"; readonly text: string };
 
 /**
- * Parses the words behind the verb.
+ * Parses the words after the verb.
  *
  * @param words the command line without the words of `entry.path`
  * @throws SealrootError `usage` with the parser's sentence
@@ -39,11 +39,11 @@ export function parseInvocation(entry: CommandEntry, command: Command, words: re
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { type: "help", text: helpText };
-    throw new SealrootError("usage", error.message.replace(/^error: /, "").replace(/\n/g, " "), {
-      hint: `Run: sealroot ${entry.path.join(" ")} --help`,
-    });
+    throw wrongWords(error.message.replace(/^error: /, "").replace(/\n/g, " "), entry);
   }
   const values = parser.opts<Record<string, unknown>>();
+  refuseMissingOption(command, values, entry);
+  const names = new Set(parser.options.map((option) => option.attributeName()));
   const positional = new Map<string, string | readonly string[]>();
   (command.arguments ?? []).forEach((argument, index) => {
     const value: unknown = parser.processedArgs[index];
@@ -53,9 +53,21 @@ export function parseInvocation(entry: CommandEntry, command: Command, words: re
   return {
     type: "run",
     progress: values.quiet === true ? "none" : ((values.progress as ProgressMode | undefined) ?? "auto"),
-    progressFd: typeof values.progressFd === "string" ? parseProgressFd(values.progressFd) : undefined,
-    invocation: (output, events) => new ParsedInvocation(positional, values, output, events),
+    progressFd: typeof values.progressFd === "number" ? values.progressFd : undefined,
+    invocation: (output, events) => new ParsedInvocation(positional, values, names, output, events),
   };
+}
+
+function wrongWords(message: string, entry: CommandEntry): SealrootError {
+  return new SealrootError("usage", message, { hint: `run: sealroot ${entry.path.join(" ")} --help` });
+}
+
+/** After the parser, which would say what is missing before what is wrong. */
+function refuseMissingOption(command: Command, values: Readonly<Record<string, unknown>>, entry: CommandEntry): void {
+  for (const { flags, required } of command.options ?? []) {
+    if (required !== true || values[new Option(flags).attributeName()] !== undefined) continue;
+    throw wrongWords(`required option '${flags}' not specified`, entry);
+  }
 }
 
 function commanderFor(entry: CommandEntry, command: Command): Commander {
@@ -68,17 +80,21 @@ function commanderFor(entry: CommandEntry, command: Command): Commander {
   for (const specification of command.options ?? []) {
     const option = new Option(specification.flags, specification.summary);
     if (specification.choices) option.choices([...specification.choices]);
-    if (specification.required) option.makeOptionMandatory();
     if (specification.hidden) option.hideHelp();
-    if (specification.repeat) {
-      option.argParser((value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value]);
+    const { check, repeat } = specification;
+    if (check !== undefined || repeat) {
+      option.argParser((value: string, previous: unknown): unknown => {
+        check?.(value);
+        return repeat ? [...(Array.isArray(previous) ? previous : []), value] : value;
+      });
     }
     parser.addOption(option);
   }
   if (command.reportsJson) parser.option("--json", "print the result as JSON");
   parser.option("-q, --quiet", "report no progress");
   parser.addOption(new Option("--progress <HOW>", "how to report progress on standard error").choices(PROGRESS_MODES));
-  parser.option("--progress-fd <N>", "also report progress as bootc does: JSON lines on file descriptor N");
+  const progressFd = "also report progress as bootc does: JSON lines on file descriptor N";
+  parser.addOption(new Option("--progress-fd <N>", progressFd).argParser(parseProgressFd));
   parser.helpOption("-h, --help", "show this help");
   parser.addHelpText("after", `\nExample:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
   return parser;
@@ -97,21 +113,24 @@ class ParsedInvocation implements Invocation {
   readonly events: EventSink;
   readonly #positional: ReadonlyMap<string, string | readonly string[]>;
   readonly #values: Readonly<Record<string, unknown>>;
+  readonly #names: ReadonlySet<string>;
 
   constructor(
     positional: ReadonlyMap<string, string | readonly string[]>,
     values: Readonly<Record<string, unknown>>,
+    names: ReadonlySet<string>,
     output: Output,
     events: EventSink,
   ) {
     this.#positional = positional;
     this.#values = values;
+    this.#names = names;
     this.output = output;
     this.events = events;
   }
 
   get json(): boolean {
-    return this.flag("json");
+    return this.#values.json !== undefined;
   }
 
   argument(name: string): string {
@@ -151,6 +170,7 @@ class ParsedInvocation implements Invocation {
 
   #value(name: string): unknown {
     const camelCase = name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    if (!this.#names.has(camelCase)) throw new TypeError(`the verb has no option --${name}`);
     return this.#values[camelCase];
   }
 }

@@ -16,11 +16,12 @@ export const ENFORCE_POLICY_OPTION: OptionSpecification = {
 
 /**
  * The choice that the options make.
+ * @param enforced whether {@link ENFORCE_POLICY_OPTION} was given, for verbs that have it
  * @throws SealrootError `usage` for options that contradict each other
  */
-export function policyChoice(invocation: Invocation): PolicyChoice {
+export function policyChoice(invocation: Invocation, enforced = false): PolicyChoice {
   const path = invocation.option("policy");
-  const [insecure, enforced] = [invocation.flag("insecure-policy"), invocation.flag("enforce-container-sigpolicy")];
+  const insecure = invocation.flag("insecure-policy");
   if ((path !== undefined || enforced) && insecure) {
     const other = path === undefined ? "--enforce-container-sigpolicy" : "--policy";
     throw new SealrootError("usage", `Cannot choose a policy: ${other} and --insecure-policy exclude each other`);

@@ -5,7 +5,11 @@ import type { Invocation, OptionSpecification } from "./command.ts";
 
 export const REGISTRY_OPTIONS: readonly OptionSpecification[] = [
   { flags: "--authfile <FILE>", summary: "file with logins (default: those of podman, skopeo and docker login)" },
-  { flags: "--creds <USER:PASSWORD>", summary: "log in to the registry as USER" },
+  {
+    flags: "--creds <USER:PASSWORD>",
+    summary: "log in to the registry as USER",
+    check: (text) => void parseCredentials(text),
+  },
   { flags: "--cert-dir <DIR>", summary: "authorities (*.crt) and client certificate (*.cert, *.key) of the registry" },
   {
     flags: "--tls-verify <BOOL>",

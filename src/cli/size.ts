@@ -1,4 +1,4 @@
-/** Sizes on the command line. */
+/** Quantities on the command line. */
 import { SealrootError } from "../errors/index.ts";
 
 const FACTOR: Readonly<Record<string, number>> = {
@@ -21,8 +21,20 @@ export function parseSize(text: string, option: string): number {
   const sizeBytes = factor === undefined ? Number.NaN : Math.round(Number(match?.[1]) * factor);
   if (!Number.isSafeInteger(sizeBytes)) {
     throw new SealrootError("usage", `Cannot read ${option}: "${text}" is not a size`, {
-      hint: "Write a number with K, M, G or T, such as 4G",
+      hint: "write a number with K, M, G or T, such as 4G",
     });
   }
   return sizeBytes;
+}
+
+/**
+ * A whole number from 1 to `largest`.
+ *
+ * @param option the option's name, for the error
+ * @throws SealrootError `usage`
+ */
+export function parseCount(text: string, option: string, largest: number): number {
+  const count = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN;
+  if (count <= largest) return count;
+  throw new SealrootError("usage", `Cannot read ${option}: "${text}" is not a number from 1 to ${largest}`);
 }

@@ -87,7 +87,7 @@ export function findTrustedPath(
     {
       expected: trusted.map((anchor) => oneLine(anchor.subject)).join("; ") || "no trusted certificate given",
       actual: `${oneLine(signer.subject)} (SHA-256 ${describeCertificate(signer).fingerprintSha256})`,
-      hint: "Sign with the key of a certificate in db, or enrol the signer's certificate",
+      hint: "sign with the key of a certificate in db, or enrol the signer's certificate",
     },
   );
 }

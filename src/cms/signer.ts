@@ -48,6 +48,6 @@ export async function requestSignature(
   throw new SealrootError(
     "conflict",
     `Cannot sign: the signer's answer of ${signature.length} bytes is not a signature by the certificate "${certificate.subject.replaceAll("\n", ", ")}"`,
-    { hint: "The signer must answer with a raw RSA PKCS #1 v1.5 signature with SHA-256 by the certificate's key" },
+    { hint: "the signer must answer with a raw RSA PKCS #1 v1.5 signature with SHA-256 by the certificate's key" },
   );
 }

@@ -69,7 +69,7 @@ function readSegment(bytes: Uint8Array, offset: number, unpackers: Unpackers): I
   if (magic.name !== "zstd" && magic.name !== "gzip") {
     throw new SealrootError("unsupported", `Cannot read the initramfs: it is compressed with ${magic.name}`, {
       offset,
-      hint: "Build the initramfs with zstd or gzip",
+      hint: "build the initramfs with zstd or gzip",
     });
   }
   const { bytes: unpacked, consumedBytes } = unpackers[magic.name](bytes.subarray(offset));

@@ -135,7 +135,7 @@ class ScriptWriter {
       const reason = hasLineBreak ? "it has a line break" : "it is too long";
       throw new SealrootError("unsupported", `Cannot write a name to the root file system: ${reason}`, {
         path: displayText(line.slice(0, 512) as ByteString),
-        hint: "Rename the file in the image",
+        hint: "rename the file in the image",
       });
     }
     this.#lines.push(line);

@@ -106,7 +106,7 @@ function tooSmall(options: PartitionPlanOptions, rootEndBytes: number): Sealroot
     {
       expected: String(neededBytes),
       actual: String(options.diskSizeBytes),
-      hint: `Give at least --size ${Math.ceil(neededBytes / MIB)}M`,
+      hint: `give at least --size ${Math.ceil(neededBytes / MIB)}M`,
     },
   );
 }

@@ -3,6 +3,7 @@
  * besides the injected one. The terminal bar, the plain lines and the JSON lines in `cli/` are three views of it.
  * @module
  */
+import { reasonOf, SealrootError } from "../errors/index.ts";
 
 /** What long work reports. Times are milliseconds of a monotonic clock. */
 export type WorkEvent =
@@ -51,7 +52,7 @@ export interface StepReporter {
 
 /**
  * Runs one named step: reports its start, its end with the time it took, or its failure, and passes the result or the
- * error through.
+ * error through; a SealrootError then names the step.
  *
  * @param sink where the events go
  * @param step the step's name as the user reads it: a verb phrase such as "hash objects"
@@ -75,12 +76,7 @@ export async function runStep<T>(
     sink({ type: "step-finished", step, atMs: endedMs, durationMs: endedMs - startedMs });
     return result;
   } catch (error) {
-    sink({
-      type: "step-failed",
-      step,
-      atMs: performance.now(),
-      message: error instanceof Error ? error.message : String(error),
-    });
-    throw error;
+    sink({ type: "step-failed", step, atMs: performance.now(), message: reasonOf(error) });
+    throw error instanceof SealrootError ? error.during(step) : error;
   }
 }

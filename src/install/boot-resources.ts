@@ -51,7 +51,7 @@ export function findBootResources(
   if (composefs === undefined) {
     throw new SealrootError("unsupported", `Cannot install the image: the UKI ${ukiPath} has no composefs= argument`, {
       path: ukiPath,
-      hint: "Seal the image with sealroot seal",
+      hint: "seal the image with sealroot seal",
     });
   }
   const root = commandLine.get("root");
@@ -75,7 +75,7 @@ function findUki(image: TreeFiles): string {
     throw new SealrootError(
       "unsupported",
       `Cannot install the image: it boots from an Android boot image (/boot/${android}), not from a UKI`,
-      { path: `/boot/${android}`, hint: "Install it with bootc, which writes such images to the slots of its disk" },
+      { path: `/boot/${android}`, hint: "install it with bootc, which writes such images to the slots of its disk" },
     );
   }
   const candidates = [...image.filesBelow(UKI_FOLDER), ...ukisBesideKernels(image)];
@@ -84,7 +84,7 @@ function findUki(image: TreeFiles): string {
   if (others.length > 0) {
     throw new SealrootError("conflict", `Cannot install the image: it has ${others.length + 1} UKIs, 1 expected`, {
       actual: [path, ...others].join(", "),
-      hint: "Leave only the one to boot in the image",
+      hint: "leave only the one to boot in the image",
     });
   }
   return path;
@@ -107,12 +107,12 @@ function noUki(image: TreeFiles): SealrootError {
   if (!hasKernel) {
     return new SealrootError("unsupported", "Cannot install the image: it has neither a UKI nor a kernel", {
       path: UKI_FOLDER,
-      hint: "Install a kernel in the image and seal it with sealroot seal",
+      hint: "install a kernel in the image and seal it with sealroot seal",
     });
   }
   return new SealrootError("unsupported", `Cannot install the image: it is not sealed (no UKI in ${UKI_FOLDER})`, {
     path: UKI_FOLDER,
-    hint: "Seal it first: sealroot seal IMAGE -o IMAGE --keys DIR",
+    hint: "seal it first: sealroot seal IMAGE -o IMAGE --keys DIR",
   });
 }
 

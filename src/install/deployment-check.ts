@@ -14,7 +14,7 @@ export function checkDeploymentId(argument: ComposefsArgument, deploymentId: str
     {
       expected: deploymentId,
       actual: argument.id,
-      hint: "The image was changed after it was sealed: seal the unsealed image again",
+      hint: "the image was changed after it was sealed: seal the unsealed image again",
     },
   );
 }

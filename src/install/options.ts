@@ -50,17 +50,17 @@ export interface ForeignOptions {
 export function refuseForeignOptions(options: ForeignOptions): void {
   if (options.kernelArguments.length > 0) {
     throw refused("--karg", "Cannot use externally specified kernel arguments with UKI", {
-      hint: "Give the argument to sealroot seal, or sign an add-on and name it with --uki-addon",
+      hint: "give the argument to sealroot seal, or sign an add-on and name it with --uki-addon",
     });
   }
   if (options.disableSelinux) {
     throw refused("--disable-selinux", "Cannot add selinux=0: the kernel command line of a UKI is sealed", {
-      hint: "Seal the image with --karg selinux=0",
+      hint: "seal the image with --karg selinux=0",
     });
   }
   if (options.filesystem === "xfs") {
     throw refused("--filesystem", "Cannot install to xfs: Specified filesystem xfs does not support fs-verity", {
-      hint: "Use --filesystem ext4",
+      hint: "use --filesystem ext4",
     });
   }
   if (options.filesystem !== "ext4") {
@@ -68,7 +68,7 @@ export function refuseForeignOptions(options: ForeignOptions): void {
       "--filesystem",
       `Cannot install to ${options.filesystem}: only ext4 can be made without mounting it`,
       {
-        hint: "Use --filesystem ext4",
+        hint: "use --filesystem ext4",
       },
     );
   }
@@ -77,13 +77,13 @@ export function refuseForeignOptions(options: ForeignOptions): void {
       "--bootloader",
       `Cannot install the boot loader ${options.bootloader}: only systemd starts sealed images`,
       {
-        hint: "Leave --bootloader out",
+        hint: "leave --bootloader out",
       },
     );
   }
   if (options.blockSetup !== undefined && options.blockSetup !== "direct") {
     throw refused("--block-setup", `Cannot set up ${options.blockSetup}: encryption needs a TPM and a block device`, {
-      hint: "Leave --block-setup out",
+      hint: "leave --block-setup out",
     });
   }
   if (options.stateroot !== undefined && options.stateroot !== "default") {

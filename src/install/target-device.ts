@@ -51,7 +51,7 @@ async function refuseContent(device: BlockDevice): Promise<void> {
   if (partitionNames.length === 0 && probe.exitCode === 2) return;
   throw new SealrootError("exists", `Cannot install to ${path}: ${found}`, {
     path,
-    hint: "Give --wipe to destroy what is on it",
+    hint: "give --wipe to destroy what is on it",
   });
 }
 

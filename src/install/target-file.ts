@@ -20,7 +20,7 @@ export function checkFile(path: string, existing: Stats | undefined, options: Ta
   if (size === undefined || size === 0) {
     throw new SealrootError("usage", `Cannot install to ${options.target}: the size of the new disk is not given`, {
       path,
-      hint: "Give --size, such as --size 4G",
+      hint: "give --size, such as --size 4G",
     });
   }
   checkDirectory(dirname(path), options.target);
@@ -43,7 +43,7 @@ function checkExisting(path: string, existing: Stats, wipe: boolean): void {
   if (!wipe) {
     throw new SealrootError("exists", `Cannot install to ${path}: the file exists`, {
       path,
-      hint: "Give --wipe to replace it",
+      hint: "give --wipe to replace it",
     });
   }
 }

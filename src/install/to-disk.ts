@@ -198,7 +198,7 @@ function planDisk(
         path: target.path,
         expected: String(neededBytes),
         actual: String(plan.root.sizeBytes),
-        hint: options.rootSizeBytes === undefined ? `Give at least --size ${sizeMib}M` : "Give a larger --root-size",
+        hint: options.rootSizeBytes === undefined ? `give at least --size ${sizeMib}M` : "give a larger --root-size",
       },
     );
   }

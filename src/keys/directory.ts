@@ -69,7 +69,7 @@ export function loadSigner(directory: string, name: SecureBootVariableName = "db
   if (privateKey === undefined) {
     throw new SealrootError("not-found", `Cannot sign with the keys in ${directory}: ${name}.key is missing`, {
       path: join(directory, `${name}.key`),
-      hint: "Make keys with `sealroot keys generate`, or name an outside signer",
+      hint: "make keys with `sealroot keys generate`, or name an outside signer",
     });
   }
   if (!isKeyOf(privateKey.value, certificate.value)) {
@@ -93,7 +93,7 @@ export function loadCertificates(directory: string): OwnedCertificates {
   if (guid === undefined) {
     throw new SealrootError("not-found", `Cannot use the keys in ${directory}: ${GUID_FILES[0]} is missing`, {
       path: directory,
-      hint: "Write the owner's GUID into it, for example with `uuidgen`",
+      hint: "write the owner's GUID into it, for example with `uuidgen`",
     });
   }
   return { ownerGuid: guidOf(Buffer.from(guid.value).toString("latin1").trim()), certificates };
@@ -110,7 +110,7 @@ function requireCertificate(directory: string, name: SecureBootVariableName): Fo
   throw new SealrootError("not-found", `Cannot use the keys in ${directory}: the certificate ${name}.pem is missing`, {
     path: join(directory, `${name}.pem`),
     expected: certificateFiles(name).join(", "),
-    hint: "Make keys with `sealroot keys generate`",
+    hint: "make keys with `sealroot keys generate`",
   });
 }
 
@@ -150,7 +150,7 @@ function readPrivateKey(directory: string, name: SecureBootVariableName): Found<
   if (/^-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(text)) {
     throw new SealrootError("unsupported", `Cannot read private key ${path}: it is encrypted`, {
       path,
-      hint: "Decrypt it, or name an outside signer that can",
+      hint: "decrypt it, or name an outside signer that can",
     });
   }
   const key = Buffer.from(content);

@@ -62,7 +62,7 @@ async function loadEnrolmentFile(
     `Cannot use enrolment file ${path}: it does not enrol ${join(directory, `${name}.pem`)}`,
     {
       path,
-      hint: `Remove it: sealroot makes a new one with the key of ${authorityOf(name)}`,
+      hint: `remove it: sealroot makes a new one with the key of ${authorityOf(name)}`,
     },
   );
 }

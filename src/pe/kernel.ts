@@ -19,7 +19,7 @@ export function kernelRelease(kernel: Uint8Array): string {
   const cursor = new ByteCursor(kernel, "kernel", SETUP_MAGIC_OFFSET);
   if (kernel.length < VERSION_POINTER_OFFSET + 2 || cursor.u32() !== SETUP_MAGIC) {
     throw new SealrootError("unsupported", "Cannot read the kernel's release: it is not an x86 bzImage", {
-      hint: "The directory name under /usr/lib/modules is the release too",
+      hint: "the directory name under /usr/lib/modules is the release too",
     });
   }
   cursor.offset = VERSION_POINTER_OFFSET;

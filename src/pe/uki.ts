@@ -96,7 +96,7 @@ function section(name: string, content: Uint8Array | undefined): NewSection | un
 function checkKernel(kernel: Uint8Array, stubArchitecture: EfiArchitecture): void {
   if (kernel[0] !== 0x4d || kernel[1] !== 0x5a) {
     throw new SealrootError("unsupported", "Cannot build the UKI: the kernel has no EFI stub", {
-      hint: "Use a kernel built with CONFIG_EFI_STUB",
+      hint: "use a kernel built with CONFIG_EFI_STUB",
     });
   }
   const { architecture } = parsePe(kernel, "kernel");

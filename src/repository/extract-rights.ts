@@ -55,6 +55,6 @@ export function refusePrivilegedParts(parts: PrivilegedParts): void {
   const text = privilegedPartsText(parts);
   if (text === undefined) return;
   throw new SealrootError("no-access", `Cannot extract everything as an ordinary user: root is needed for ${text}`, {
-    hint: "Run as root, or leave them out with --no-same-owner",
+    hint: "run as root, or leave them out with --no-same-owner",
   });
 }

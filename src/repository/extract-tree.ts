@@ -69,7 +69,7 @@ export async function extractTree(
   } catch (error) {
     throw asSealrootError(error, `Cannot give the extracted tree its name ${path}`, {
       path: target,
-      hint: "Extract into a directory that does not exist yet",
+      hint: "extract into a directory that does not exist yet",
     });
   }
   return parts;

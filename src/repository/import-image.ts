@@ -38,6 +38,6 @@ function requireObjects(repository: Repository, root: DirectoryNode): void {
   throw new SealrootError(
     "not-found",
     `Cannot import the image: ${missing.size} of its objects are not in the repository, the first is ${first}`,
-    { hint: "Store the files first: sealroot repo create-image, or mkcomposefs --digest-store=REPOSITORY/objects" },
+    { hint: "store the files first: sealroot repo create-image, or mkcomposefs --digest-store=REPOSITORY/objects" },
   );
 }

@@ -108,7 +108,7 @@ function isInsecure(path: string): SealrootError {
     `Cannot initialize repository ${path}: it exists and is insecure, its meta.json has no fs-verity`,
     {
       path,
-      hint: "Give --insecure to accept that, or make a new repository",
+      hint: "give --insecure to accept that, or make a new repository",
     },
   );
 }

@@ -70,7 +70,7 @@ function secureMeta(readOnlyFd: number, directory: string, algorithm: VerityAlgo
     throw new SealrootError(
       "unsupported",
       `Cannot initialize repository ${directory}: the file system does not support fs-verity`,
-      { path: directory, hint: "Use ext4 made with -O verity, btrfs, or the option --insecure" },
+      { path: directory, hint: "use ext4 made with -O verity, btrfs, or the option --insecure" },
       error,
     );
   }

@@ -187,7 +187,7 @@ function verityUnsupported(settings: ObjectSettings, cause: unknown): SealrootEr
   return new SealrootError(
     "unsupported",
     "Cannot write an object: this file system does not support fs-verity, which the repository requires",
-    { path: settings.directory, hint: "Use ext4 made with -O verity, btrfs, or an insecure repository" },
+    { path: settings.directory, hint: "use ext4 made with -O verity, btrfs, or an insecure repository" },
     cause,
   );
 }

@@ -81,7 +81,7 @@ function checkSameUki(uki: Uint8Array, signed: Uint8Array): void {
   const image = parsePe(signed, "signed UKI");
   if (readSignatures(image).length === 0) {
     throw new SealrootError("untrusted", "Cannot attach the UKI: it is not signed", {
-      hint: "Sign the file that `sealroot seal attach --extract` wrote",
+      hint: "sign the file that `sealroot seal attach --extract` wrote",
     });
   }
   const expected = Buffer.from(authenticodeDigest(parsePe(uki, "UKI"))).toString("hex");
@@ -90,7 +90,7 @@ function checkSameUki(uki: Uint8Array, signed: Uint8Array): void {
   throw new SealrootError("conflict", "Cannot attach the UKI: it is not the one of the image", {
     expected: `Authenticode SHA-256 ${expected}, ${readUki(uki).commandLine}`,
     actual: `Authenticode SHA-256 ${actual}, ${readUki(signed).commandLine}`,
-    hint: "Sign the UKI of this very image",
+    hint: "sign the UKI of this very image",
   });
 }
 
@@ -150,6 +150,6 @@ function withoutLastLayer(image: OpenedImage, config: ImageConfig): OpenedImage 
 
 function notSealed(): SealrootError {
   return new SealrootError("unsupported", "Cannot attach the UKI: the image's last layer has none", {
-    hint: "Give the image that `sealroot seal --unsigned` wrote",
+    hint: "give the image that `sealroot seal --unsigned` wrote",
   });
 }

@@ -72,7 +72,7 @@ function requireFile(files: ImageFiles, path: string, what: string, packages: st
   if (files.resolve(path)?.node.kind !== "file") {
     throw new SealrootError("unsupported", `Cannot seal the image: it has no ${what} (${path})`, {
       path,
-      hint: `Install the package that has it in the image (${packages})`,
+      hint: `install the package that has it in the image (${packages})`,
     });
   }
 }
@@ -82,14 +82,14 @@ function refuseSealed(files: ImageFiles): void {
   if (uki !== undefined) {
     throw new SealrootError("conflict", `Cannot seal the image: it is sealed already (${UKI_FOLDER}/${uki})`, {
       path: `${UKI_FOLDER}/${uki}`,
-      hint: "Seal the image it was made from",
+      hint: "seal the image it was made from",
     });
   }
   const android = files.list("/boot").find(isAndroidBootImage);
   if (android !== undefined) {
     throw new SealrootError("unsupported", `Cannot seal the image: it boots from an Android image (/boot/${android})`, {
       path: `/boot/${android}`,
-      hint: "Take that file out of the image, if it is to boot from a UKI",
+      hint: "take that file out of the image, if it is to boot from a UKI",
     });
   }
 }
@@ -100,7 +100,7 @@ function singleKernel(files: ImageFiles): string {
   if (release === undefined) {
     throw new SealrootError("unsupported", `Cannot seal the image: no kernel in ${MODULES}/VERSION/vmlinuz`, {
       path: MODULES,
-      hint: "Install a kernel package and put its kernel there, as examples/debian does",
+      hint: "install a kernel package and put its kernel there, as examples/debian does",
     });
   }
   if (others.length > 0) {
@@ -108,7 +108,7 @@ function singleKernel(files: ImageFiles): string {
       path: MODULES,
       expected: "1",
       actual: String(releases.length),
-      hint: "Remove all kernels but the one to boot",
+      hint: "remove all kernels but the one to boot",
     });
   }
   return release;

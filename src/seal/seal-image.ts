@@ -198,7 +198,7 @@ async function makeInitramfs(
   if (initramfsPath === undefined) {
     throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
       path: `/usr/lib/modules/${kernelRelease}/initramfs.img`,
-      hint: "Build one in the image with dracut or initramfs-tools, or leave out --initramfs",
+      hint: "build one in the image with dracut or initramfs-tools, or leave out --initramfs",
     });
   }
   return extendInitramfs(await files.read(initramfsPath), files, { kernelRelease, sealedRoot });
@@ -216,7 +216,7 @@ function refuseSameImage(source: ImageReference, output: ImageReference): void {
   const named = isUntagged ? { ...source, tag: output.tag } : source;
   if (outputName(named) !== outputName(output)) return;
   const what = `Cannot seal ${formatReference(source)}: it would be replaced by its sealed form`;
-  throw new SealrootError("conflict", what, { hint: "Give the output another directory or tag" });
+  throw new SealrootError("conflict", what, { hint: "give the output another directory or tag" });
 }
 
 function notAnImage(reference: ImageReference): SealrootError {

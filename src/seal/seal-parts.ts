@@ -138,7 +138,7 @@ async function readComponents(files: ImageFiles, components: BootComponents, arc
         path: components.kernelPath,
         expected: components.kernelRelease,
         actual: kernelRelease(kernel),
-        hint: "Kernel and modules must come from the same package",
+        hint: "kernel and modules must come from the same package",
       },
     );
   }

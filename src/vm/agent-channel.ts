@@ -63,7 +63,7 @@ export class AgentChannel {
     if (Buffer.byteLength(path) > SOCKET_PATH_LIMIT_BYTES) {
       throw new SealrootError("usage", `Cannot make the agent's socket: path "${path}" is longer than 107 bytes`, {
         path,
-        hint: "Set TMPDIR to a shorter path",
+        hint: "set TMPDIR to a shorter path",
       });
     }
     const server = createServer();

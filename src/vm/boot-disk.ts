@@ -16,7 +16,7 @@ export async function checkBootDisk(path: string): Promise<void> {
   if (types.has(PARTITION_TYPE.rootArm64) && !types.has(PARTITION_TYPE.rootX8664)) {
     throw new SealrootError("unsupported", `Cannot boot ${path}: its root is for arm64, the machine is x86-64`, {
       path,
-      hint: "Write it to an arm64 machine",
+      hint: "write it to an arm64 machine",
     });
   }
 }

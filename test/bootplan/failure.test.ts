@@ -45,7 +45,7 @@ test("describeFailure() says what was expected and found, and what happens now",
   });
   assert.deepEqual(describeFailure(error, { action: "stop", reason: "because" }), [
     "Cannot use the root image: x",
-    "  file:     p",
+    "  where:    p",
     "  expected: e",
     "  found:    a",
     "Stopped: because",

@@ -76,7 +76,7 @@ test("chooseImage() refuses without an image on the line, and without a permit",
     assert.throws(() => choose(DIGEST, permit), {
       code: "untrusted",
       message: "Cannot choose the root image: the initramfs does not say which it may mount",
-      data: { hint: "Seal the image again" },
+      data: { hint: "seal the image again" },
     });
   }
   assert.throws(() => choose(DIGEST, "composefs=12"), { code: "corrupt" });

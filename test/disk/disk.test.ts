@@ -264,7 +264,7 @@ test("a disk that is too small is refused with the size that would do", () => {
   assert.throws(() => planPartitions({ diskSizeBytes: 512 * MIB, architecture: "amd64", seed: "" }), {
     code: "no-space",
     message: "Cannot partition the disk: 1091 MiB needed, the disk has 512 MiB",
-    data: { expected: String(1091 * MIB), actual: String(512 * MIB), hint: "Give at least --size 1091M" },
+    data: { expected: String(1091 * MIB), actual: String(512 * MIB), hint: "give at least --size 1091M" },
   });
   assert.doesNotThrow(() => planPartitions({ diskSizeBytes: 1091 * MIB, architecture: "amd64", seed: "" }));
 });

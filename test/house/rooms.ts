@@ -18,6 +18,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
 /** Room → rooms of its own layer that it may import. There is no cycle. */
 export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   bytes: ["errors"],
+  events: ["errors"],
   platform: ["bytes", "errors", "events"],
   tree: ["selinux"],
   erofs: ["tree", "verity"],

@@ -49,7 +49,7 @@ test("a device gets the same bytes as a file, is kept without --wipe and overwri
   await assert.rejects(installToDisk(onDevice), {
     code: "exists",
     message: `Cannot install to ${device}: there is a file system or table on it`,
-    data: { path: device ?? "", hint: "Give --wipe to destroy what is on it" },
+    data: { step: "check the target", path: device ?? "", hint: "give --wipe to destroy what is on it" },
   });
   const second = await installToDisk({ ...onDevice, wipe: true });
   assert.equal(second.diskGuid, first.diskGuid);

@@ -314,7 +314,7 @@ test("what else goes wrong on the way is not hidden by a second try", async () =
     const failure = new SealrootError("timeout", "Cannot read blob: no answer");
     await assert.rejects(
       pull(repository, image.layout, { fail: (request) => (request === failing ? failure : undefined) }),
-      failure,
+      failure.during("pull layers"),
     );
   }
 });

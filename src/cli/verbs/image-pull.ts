@@ -33,6 +33,7 @@ say. Without NAME the image is tagged with the reference.`,
     {
       flags: "--layer-limit <SIZE>",
       summary: "let a layer unpack to this much (default: 1 GiB, or 100 times its compressed size)",
+      check: (text) => void parseSize(text, "--layer-limit"),
     },
     {
       flags: "--link-files",

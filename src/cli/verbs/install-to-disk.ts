@@ -18,11 +18,19 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
   arguments: [{ name: "DISK", summary: "disk file to make, or block device" }],
   options: [
     { flags: "--source-imgref <IMAGE>", summary: "sealed image to install, such as oci:DIR:TAG" },
-    { flags: "--size <SIZE>", summary: "size of a disk file, such as 4G (default: that of the file being replaced)" },
+    {
+      flags: "--size <SIZE>",
+      summary: "size of a disk file, such as 4G (default: that of the file being replaced)",
+      check: (text) => void parseSize(text, "--size"),
+    },
     { flags: "--wipe", summary: "replace an existing file, destroy what is on a device" },
     { flags: "--target-imgref <NAME>", summary: "image the host upgrades from (default: the source)" },
     { flags: "--target-transport <TRANSPORT>", summary: 'transport of --target-imgref (default "registry")' },
-    { flags: "--root-size <SIZE>", summary: "size of the root partition, MiB without suffix (default: the rest)" },
+    {
+      flags: "--root-size <SIZE>",
+      summary: "size of the root partition, MiB without suffix (default: the rest)",
+      check: (text) => void parseRootSize(text),
+    },
     { flags: "--uki-addon <NAME>", summary: "install the image's add-on NAME.addon.efi beside the UKI", repeat: true },
     {
       flags: "--staging-directory <DIR>",
@@ -68,7 +76,7 @@ function optionsOf(invocation: Invocation): InstallToDiskOptions {
   const source = invocation.option("source-imgref");
   if (source === undefined) {
     throw new SealrootError("usage", "Cannot install: --source-imgref is not given", {
-      hint: "Name the sealed image, such as --source-imgref oci:DIR",
+      hint: "name the sealed image, such as --source-imgref oci:DIR",
     });
   }
   const size = invocation.option("size");
@@ -89,7 +97,7 @@ function optionsOf(invocation: Invocation): InstallToDiskOptions {
     addonNames: invocation.list("uki-addon"),
     ...(isReproducible ? { sourceDateEpoch: buildTime().getTime() / 1000 } : {}),
     ...(stagingParent === undefined ? {} : { stagingParent }),
-    policy: policyChoice(invocation),
+    policy: policyChoice(invocation, invocation.flag("enforce-container-sigpolicy")),
     events: invocation.events,
   };
 }

@@ -1,10 +1,12 @@
 /** `sealroot keys generate DIR`. */
-import { SealrootError } from "../../errors/index.ts";
 import { buildTime } from "../build-time.ts";
 import type { Command } from "../command.ts";
+import { parseCount } from "../size.ts";
 import { textTable } from "../table.ts";
 
 const RSA_BITS = [2048, 3072, 4096] as const;
+
+const parseDays = (text: string) => parseCount(text, "--days", 999_999);
 
 export const keysGenerate: Command = {
   description: `Makes a platform key (PK), a key exchange key (KEK) and an image signing key (db): private keys (.key, mode
@@ -16,7 +18,11 @@ images that your machines start, whoever has PK.key can change which keys they t
   options: [
     { flags: "--common-name <NAME>", summary: 'beginning of the certificates\' names (default "sealroot")' },
     { flags: "--rsa-bits <BITS>", summary: "size of the keys (default 2048)", choices: RSA_BITS.map(String) },
-    { flags: "--days <DAYS>", summary: "validity of the certificates (default 3650)" },
+    {
+      flags: "--days <DAYS>",
+      summary: "validity of the certificates (default 3650)",
+      check: (text) => void parseDays(text),
+    },
   ],
   examples: ["sealroot keys generate keys", 'sealroot keys generate keys --common-name "Example Corp" --rsa-bits 4096'],
   reportsJson: true,
@@ -25,12 +31,12 @@ images that your machines start, whoever has PK.key can change which keys they t
     const bits = invocation.option("rsa-bits");
     const rsaBits = RSA_BITS.find((size) => String(size) === bits);
     const commonName = invocation.option("common-name");
-    const days = daysOf(invocation.option("days"));
+    const days = invocation.option("days");
     const keys = await generateKeys(invocation.argument("DIR"), {
       now: buildTime(),
       ...(rsaBits === undefined ? {} : { rsaBits }),
       ...(commonName === undefined ? {} : { commonName }),
-      ...(days === undefined ? {} : { days }),
+      ...(days === undefined ? {} : { days: parseDays(days) }),
     });
     if (invocation.json) {
       invocation.output.json(keys);
@@ -46,9 +52,3 @@ images that your machines start, whoever has PK.key can change which keys they t
     for (const line of textTable([header, ...rows])) invocation.output.line(line);
   },
 };
-
-function daysOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new SealrootError("usage", `Cannot use --days ${text}: a whole number is wanted`);
-}

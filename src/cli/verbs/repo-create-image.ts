@@ -21,7 +21,10 @@ system can, objects share the files' blocks.`,
     const { storeTreeImages } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     repository.assertWritable();
-    const root = await directoryTreeFor(invocation, invocation.argument("PATH"), repository.algorithm, repository);
+    const root = await directoryTreeFor(invocation, invocation.argument("PATH"), repository.algorithm, {
+      store: repository,
+      linkFiles: invocation.flag("link-files"),
+    });
     const name = invocation.optionalArgument("NAME");
     await repository.restWorkers(); // their memory is better used for a large tree and its image
     const id = await runStep(invocation.events, "write image", () => storeTreeImages(repository, root, name));

@@ -50,7 +50,7 @@ function select(root: DirectoryNode, text: string): Selected {
   if (node !== undefined) return { path, node };
   throw new SealrootError("not-found", `Cannot find ${text} in the image: there is no such path`, {
     path: text,
-    hint: "Symbolic links are not followed here",
+    hint: "symbolic links are not followed here",
   });
 }
 

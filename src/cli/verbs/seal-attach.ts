@@ -45,7 +45,7 @@ export const sealAttach: Command = {
     const signedPath = invocation.argument("SIGNED");
     if (output === undefined) {
       throw new SealrootError("usage", "Cannot attach the UKI: --output is missing", {
-        hint: "Add -o oci:DIRECTORY[:TAG]",
+        hint: "add -o oci:DIRECTORY[:TAG]",
       });
     }
     const signed = await readFile(signedPath).catch((error: unknown) => {

@@ -71,7 +71,7 @@ async function signingOptions(invocation: Invocation) {
   const loader = invocation.option("loader");
   if ((keys === undefined) === !unsigned) {
     throw new SealrootError("usage", "Cannot seal the image: give either --keys or --unsigned", {
-      hint: "Make keys with: sealroot keys generate keys",
+      hint: "make keys with: sealroot keys generate keys",
     });
   }
   const signedLoader = loader === undefined ? undefined : await readLoader(loader);

@@ -4,9 +4,12 @@ import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
 import type { VirtualMachineOptions } from "../../vm/index.ts";
 import type { Command, Invocation } from "../command.ts";
-import { parseSize } from "../size.ts";
+import { parseCount, parseSize } from "../size.ts";
 
 const BYTES_PER_MIB = 1024 * 1024;
+
+const parseCpus = (text: string) => parseCount(text, "--cpus", 999);
+const parseTimeout = (text: string) => parseCount(text, "--timeout", 86_400);
 
 export const vmRun: Command = {
   description: `Boots a disk image in QEMU with UEFI firmware, its serial console on this
@@ -20,10 +23,22 @@ The disk file stays as it is unless --persist is given.`,
   arguments: [{ name: "DISK", summary: "raw disk image" }],
   options: [
     { flags: "--secure-boot-keys <DIR>", summary: "enrol the certificates in DIR (PK, KEK, db)" },
-    { flags: "--memory <SIZE>", summary: "memory of the machine (default: 1G)" },
-    { flags: "--cpus <N>", summary: "processors of the machine (default: 2)" },
+    {
+      flags: "--memory <SIZE>",
+      summary: "memory of the machine (default: 1G)",
+      check: (text) => void parseSize(text, "--memory"),
+    },
+    {
+      flags: "--cpus <N>",
+      summary: "processors of the machine (default: 2)",
+      check: (text) => void parseCpus(text),
+    },
     { flags: "--execute <COMMAND>", summary: "run a shell command in the booted system, print its output and stop" },
-    { flags: "--timeout <SECONDS>", summary: "give up on the command after this time (default: 600)" },
+    {
+      flags: "--timeout <SECONDS>",
+      summary: "give up on the command after this time (default: 600)",
+      check: (text) => void parseTimeout(text),
+    },
     { flags: "--persist", summary: "write the guest's changes into the disk file" },
     { flags: "--network", summary: "allow outgoing network connections" },
     { flags: "--tpm", summary: "add a TPM 2.0 (swtpm)" },
@@ -57,14 +72,8 @@ async function machineOptions(invocation: Invocation): Promise<VirtualMachineOpt
     tpm: invocation.flag("tpm"),
     ...(keys === undefined ? {} : { secureBoot: (await import("../../keys/index.ts")).loadCertificates(keys) }),
     ...(memory === undefined ? {} : { memoryMiB: Math.ceil(parseSize(memory, "--memory") / BYTES_PER_MIB) }),
-    ...(cpus === undefined ? {} : { cpus: parseCount(cpus, "--cpus", 999) }),
+    ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
   };
-}
-
-function parseCount(text: string, option: string, largest: number): number {
-  const count = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN;
-  if (count <= largest) return count;
-  throw new SealrootError("usage", `Cannot read ${option}: "${text}" is not a number from 1 to ${largest}`);
 }
 
 /** Returns the command's exit code. */
@@ -73,7 +82,7 @@ async function executeInGuest(
   command: string,
   invocation: Invocation,
 ): Promise<number> {
-  const timeoutSeconds = parseCount(invocation.option("timeout") ?? "600", "--timeout", 86_400);
+  const timeoutSeconds = parseTimeout(invocation.option("timeout") ?? "600");
   const { startVirtualMachine } = await import("../../vm/index.ts");
   const machine = await startVirtualMachine(options);
   try {

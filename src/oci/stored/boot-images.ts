@@ -72,7 +72,7 @@ export async function bootImageById(id: string, candidates: AsyncIterable<BootIm
   throw new SealrootError("conflict", `Cannot make the boot image ${id}: the image's layers give others`, {
     expected: id,
     actual: tried.join("; "),
-    hint: "The image was changed after this id was computed, or this is another image",
+    hint: "the image was changed after this id was computed, or this is another image",
   });
 }
 

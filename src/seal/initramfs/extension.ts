@@ -36,7 +36,7 @@ export async function extendInitramfs(
   if (kind.kind === "unknown") {
     throw new SealrootError("unsupported", `Cannot extend the image's initramfs: ${kind.reason}`, {
       expected: "one of dracut with systemd, or of initramfs-tools",
-      hint: "Leave the initramfs out of the image: sealroot then builds its own",
+      hint: "leave the initramfs out of the image: sealroot then builds its own",
     });
   }
   if (kernelReleases.length > 0 && !kernelReleases.includes(options.kernelRelease)) {

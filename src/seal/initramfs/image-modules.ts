@@ -53,7 +53,7 @@ export async function collectImageModules(
     if (!kernel.modules.has(name) && !kernel.builtIn.has(name)) {
       throw new SealrootError("unsupported", `Cannot build the initramfs: kernel ${kernelRelease} has no ${name}`, {
         path: folder,
-        hint: "Use a kernel with EROFS and overlayfs (Linux 6.12 or later)",
+        hint: "use a kernel with EROFS and overlayfs (Linux 6.12 or later)",
       });
     }
   }

@@ -61,7 +61,7 @@ function findProgram(files: ImageFiles, name: ImageProgramName): string {
   if (path === undefined) {
     throw new SealrootError("unsupported", `Cannot build the initramfs: the image has no ${name}`, {
       path: paths[0],
-      hint: `Install the package that has it in the image (${packages})`,
+      hint: `install the package that has it in the image (${packages})`,
     });
   }
   return path;

@@ -1,0 +1,40 @@
+/** How a failure reaches the person, or with `--json` the program, that ran the command line. */
+import { asSealrootError, describeError, SealrootError } from "../errors/index.ts";
+import type { Output } from "./output.ts";
+
+/**
+ * Tells of a failure: on standard error in lines, or in the result's place as `{"error": …}` (docs/schema/error.json).
+ *
+ * @returns the exit code: 2 for wrong usage, else 1
+ */
+export function reportFailure(error: unknown, asJson: boolean, output: Output): number {
+  const failure = error instanceof SealrootError ? error : unexpected(error);
+  if (!asJson || !printJson(failure, output)) {
+    const [message = "", ...data] = describeError(failure);
+    for (const line of [`sealroot: ${message}`, ...data]) output.remark(line);
+  }
+  if (process.env.SEALROOT_DEBUG && failure.stack) output.remark(failure.stack);
+  return failure.code === "usage" ? 2 : 1;
+}
+
+/** What no room has foreseen: the stack tells where, and is shown on request only. */
+function unexpected(error: unknown): SealrootError {
+  const hint = "SEALROOT_DEBUG=1 in the environment shows where; please report it";
+  return asSealrootError(error, "Unexpected failure", { hint });
+}
+
+/** @returns false when there is nothing to print to, such as a closed standard output: then the lines must do */
+function printJson(failure: SealrootError, output: Output): boolean {
+  try {
+    output.json({ error: failure.toJSON() });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether words that could not be parsed ask for JSON. */
+export function asksForJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words.slice(0, end < 0 ? undefined : end).some((word) => word === "--json" || word.startsWith("--json="));
+}

@@ -88,23 +88,6 @@ export function findComposefsArguments(line: CommandLine): ComposefsArgument[] {
   });
 }
 
-/**
- * The composefs argument of a command line that may have only one.
- *
- * @returns undefined when there is none
- * @throws SealrootError as {@link findComposefsArguments}, and `untrusted` for two
- */
-export function findComposefsArgument(line: CommandLine): ComposefsArgument | undefined {
-  const [argument, ...others] = findComposefsArguments(line);
-  if (others.length > 0) {
-    throw new SealrootError(
-      "untrusted",
-      `Cannot choose the root image: ${others.length + 1} composefs arguments on the kernel command line, 1 expected`,
-    );
-  }
-  return argument;
-}
-
 function parsePlain(argument: KernelArgument): ComposefsArgument {
   const { verityOptional, rest } = splitMark(argument.value ?? "");
   const algorithm = rest.length === HEX_LENGTH.sha256 ? "sha256" : "sha512";

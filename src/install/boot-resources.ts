@@ -1,5 +1,5 @@
 /** Finds in an image what is installed for booting it, and refuses images that cannot boot sealed (spec/host-install.md 8.5, 8.9, 8.10). */
-import { CommandLine, type ComposefsArgument, findComposefsArgument } from "../bls/index.ts";
+import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
 import { type EnrolmentFile, isAndroidBootImage, type UkiAddon } from "../bootloader/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
@@ -13,7 +13,8 @@ export interface BootResources {
   /** False when the image has only the unsigned loader: Secure Boot will refuse it. */
   readonly loaderIsSigned: boolean;
   readonly osRelease: string;
-  readonly composefs: ComposefsArgument;
+  /** The images that may be the root; the deployment is named after the first. At least one. */
+  readonly composefs: readonly ComposefsArgument[];
   /** UUID the root file system must have, when the sealed command line says `root=UUID=…`. */
   readonly rootUuid: string | undefined;
   /** Another value of `root=`, which a new disk does not take up. */
@@ -42,18 +43,8 @@ export function findBootResources(
   architecture: string,
   addonNames: readonly string[],
 ): BootResources {
-  const ukiPath = findUki(image);
-  const ukiBytes = image.read(ukiPath);
-  const uki = readUki(ukiBytes, `the UKI ${ukiPath}`);
+  const { uki, ukiBytes, commandLine, composefs } = readSealedUki(image);
   checkArchitecture(uki, architecture);
-  const commandLine = CommandLine.parse(uki.commandLine ?? "");
-  const composefs = findComposefsArgument(commandLine);
-  if (composefs === undefined) {
-    throw new SealrootError("unsupported", `Cannot install the image: the UKI ${ukiPath} has no composefs= argument`, {
-      path: ukiPath,
-      hint: "seal the image with sealroot seal",
-    });
-  }
   const root = commandLine.get("root");
   const loader = findLoader(image, uki.architecture);
   return {
@@ -67,6 +58,26 @@ export function findBootResources(
     enrolmentFiles: findEnrolmentFiles(image),
     addons: findAddons(image, addonNames),
   };
+}
+
+/**
+ * The one UKI of an image, and which images it asks for.
+ *
+ * @throws SealrootError as {@link findBootResources}
+ */
+export function readSealedUki(image: TreeFiles) {
+  const ukiPath = findUki(image);
+  const ukiBytes = image.read(ukiPath);
+  const uki = readUki(ukiBytes, `the UKI ${ukiPath}`);
+  const commandLine = CommandLine.parse(uki.commandLine ?? "");
+  const composefs = findComposefsArguments(commandLine);
+  if (composefs.length === 0) {
+    throw new SealrootError("unsupported", `Cannot install the image: the UKI ${ukiPath} has no composefs= argument`, {
+      path: ukiPath,
+      hint: "seal the image with sealroot seal",
+    });
+  }
+  return { uki, ukiBytes, commandLine, composefs };
 }
 
 function findUki(image: TreeFiles): string {

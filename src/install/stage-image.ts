@@ -3,22 +3,28 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { byteStringOfText } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
-import { type EventSink, runStep } from "../events/index.ts";
+import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import {
+  type BootRule,
+  DEFAULT_BOOT_RULE,
+  describeBootImage,
   layerIdsOf,
   makeBootable,
   mergeLayers,
+  namedBootImages,
   type OpenedImage,
   openImage,
   type PolicyChoice,
   parseReference,
   pullOpenedImage,
+  type RecordedBootImage,
   type RegistryOptions,
   readStoredImage,
 } from "../oci/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
 import { type DirectoryNode, readSelinuxPolicy, TreeFiles, transformForOci } from "../tree/index.ts";
+import { readSealedUki } from "./boot-resources.ts";
 
 export interface StageOptions {
   /** Skopeo-style reference. */
@@ -39,7 +45,7 @@ export interface StagedImage {
   readonly manifestDigest: string;
   /** As the image's configuration says, such as `amd64`. */
   readonly architecture: string;
-  /** fs-verity digest of the bootable EROFS image. */
+  /** fs-verity digest of the bootable EROFS image that the UKI names first. */
   readonly deploymentId: string;
   /** The image's files as its layers have them, `/boot` included. */
   readonly files: TreeFiles;
@@ -56,9 +62,10 @@ const BOOT = byteStringOfText("boot");
 const HOST_TAG_PREFIX = "localhost/bootc-";
 
 /**
- * Pulls the image with its bootable variant; bytes are hashed on the way, once.
+ * Pulls the image with the bootable variants that its UKI names; bytes are hashed on the way, once.
  *
- * @throws SealrootError as openImage and pullOpenedImage; `unsupported` for an artifact
+ * @throws SealrootError as openImage, pullOpenedImage and readSealedUki; `unsupported` for an artifact; `conflict` when
+ *   the UKI names an image that is not made of these layers
  */
 export async function stageImage(options: StageOptions): Promise<StagedImage> {
   const { source, registry, policy } = options;
@@ -83,13 +90,29 @@ async function stageOpenedImage(image: OpenedImage, options: StageOptions): Prom
   using _ = repository;
   const { digest: manifestDigest } = image.descriptor;
   const pulled = await pullOpenedImage(repository, image, `${HOST_TAG_PREFIX}${manifestDigest}`, {
-    bootable: true,
+    chooseBootImages: (root, candidates) =>
+      namedBootImages(readSealedUki(filesOf(repository, root)).composefs, candidates),
     events: options.events,
   });
-  const deploymentId = pulled.bootImageIds.get(repository.formats.default);
-  if (deploymentId === undefined) throw corrupt(`Cannot install ${options.source}: no bootable image was made of it`);
-  const trees = await runStep(options.events, "read the image's files", () => readTrees(repository, manifestDigest));
+  const [bootImage] = pulled.chosenBootImages;
+  if (bootImage === undefined) throw corrupt(`Cannot install ${options.source}: no bootable image was made of it`);
+  const trees = await runStep(options.events, "read the image's files", (reporter) => {
+    for (const made of pulled.chosenBootImages) reportOldRule(made, reporter);
+    return readTrees(repository, manifestDigest, bootImage);
+  });
+  const deploymentId = bootImage.id;
   return { manifestDigest, architecture, deploymentId, repositoryPath, ...trees, ...objectAccess(repository, trees) };
+}
+
+/** Says by which rule a UKI's image was made, if not by today's. */
+function reportOldRule(image: RecordedBootImage, reporter: StepReporter): void {
+  const { keepUserXattrs, bootTimes } = DEFAULT_BOOT_RULE;
+  if (image.keepUserXattrs === keepUserXattrs && image.bootTimes === bootTimes) return;
+  reporter.info(`The image ${image.id} of the UKI was made by a rule of its own: ${describeBootImage(image)}`);
+}
+
+function filesOf(repository: Repository, root: DirectoryNode): TreeFiles {
+  return new TreeFiles(root, (objectId) => repository.objects.read(objectId));
 }
 
 interface ImageTrees {
@@ -101,15 +124,15 @@ interface ImageTrees {
 }
 
 /** Merges the layers once: the two trees share all nodes but the root and `/boot`, which booting empties. */
-async function readTrees(repository: Repository, manifestDigest: string): Promise<ImageTrees> {
+async function readTrees(repository: Repository, manifestDigest: string, rule: BootRule): Promise<ImageTrees> {
   const stored = await readStoredImage(repository, manifestDigest);
   if (stored === undefined) throw corrupt(`Cannot read image ${manifestDigest}: it is not in the repository`);
   const tree = await mergeLayers(repository, layerIdsOf(stored));
   const layers: DirectoryNode = { ...tree, entries: new Map(tree.entries) };
   const boot = layers.entries.get(BOOT);
   if (boot?.kind === "directory") layers.entries.set(BOOT, { ...boot, entries: new Map(boot.entries) });
-  transformForOci(tree);
-  makeBootable(repository, tree);
+  transformForOci(tree, { keepUserXattrs: rule.keepUserXattrs });
+  makeBootable(repository, tree, rule.bootTimes);
   const policy = readSelinuxPolicy(tree, (content) => {
     if (content.type === "inline") return content.bytes;
     return content.objectId === undefined ? new Uint8Array() : repository.objects.read(content.objectId);
@@ -120,7 +143,7 @@ async function readTrees(repository: Repository, manifestDigest: string): Promis
 function objectAccess(repository: Repository, trees: ImageTrees): Pick<StagedImage, "files" | "copyObject"> {
   const { objects } = repository;
   return {
-    files: new TreeFiles(trees.layers, (objectId) => objects.read(objectId)),
+    files: filesOf(repository, trees.layers),
     copyObject: (objectId, path) => {
       using object = objects.open(objectId);
       const file = openSync(path, "wx");

@@ -23,7 +23,6 @@ import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
 import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
 import { type BootResources, findBootResources } from "./boot-resources.ts";
-import { checkDeploymentId } from "./deployment-check.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
 import { rootEntries } from "./root-entries.ts";
@@ -129,8 +128,7 @@ async function prepare(options: InstallToDiskOptions, reporter: StepReporter): P
 
 function checkBootChain(image: StagedImage, options: InstallToDiskOptions, reporter: StepReporter): BootResources {
   const boot = findBootResources(image.files, image.architecture, options.addonNames);
-  checkDeploymentId(boot.composefs, image.deploymentId);
-  if (boot.composefs.verityOptional) {
+  if (boot.composefs.some(({ verityOptional }) => verityOptional)) {
     reporter.warn("The image is not sealed strictly: its command line has composefs=?, so fs-verity is not required");
   }
   if (boot.unknownRoot !== undefined) {

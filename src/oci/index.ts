@@ -87,6 +87,7 @@ export {
   untagImage,
 } from "./stored/images.ts";
 export { type LinkedImage, linkedImages } from "./stored/linked-images.ts";
+export { namedBootImages } from "./stored/named-images.ts";
 export { mergeLayers } from "./stored/rebuild-tree.ts";
 export { type RemovedImage, removeImage } from "./stored/remove-image.ts";
 export {

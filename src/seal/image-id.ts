@@ -17,15 +17,16 @@ import { type VerityAlgorithm, verityDigest } from "../verity/index.ts";
 export const SEAL_ALGORITHM: VerityAlgorithm = "sha512";
 
 /**
- * The id of the bootable EROFS image of a tree, the number in `composefs=`.
+ * Computes ids of the bootable EROFS images of a tree, the numbers in the composefs arguments.
  *
  * @param repository holds the contents of the tree's files
  * @param root all layers merged, before any transform; it is transformed in place
+ * @returns gives the id of the image in a version
  */
-export function bootableImageId(repository: Repository, root: DirectoryNode): string {
+export function bootableImageIds(repository: Repository, root: DirectoryNode): (version: 1 | 2) => string {
   transformForOci(root, { keepUserXattrs: false });
   makeBootable(repository, root);
-  return verityDigest(imageOfTree(root, repository.algorithm, 1), SEAL_ALGORITHM);
+  return (version) => verityDigest(imageOfTree(root, repository.algorithm, version), SEAL_ALGORITHM);
 }
 
 /** Applies the added layer to a tree, as reading it back from the sealed image will. */

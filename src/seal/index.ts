@@ -8,3 +8,4 @@
 export { type Architecture, architectureOf } from "./architecture.ts";
 export { attachUki, readSealedUki } from "./attach-uki.ts";
 export { type InitramfsCarrier, type SealOptions, type SealReport, sealImage } from "./seal-image.ts";
+export type { NamedImage, SealedForm } from "./sealed-forms.ts";

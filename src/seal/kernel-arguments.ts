@@ -1,6 +1,6 @@
 /** The sealed command line: the image's digest first, then what the image and the user add. */
 import { parse, TomlError } from "smol-toml";
-import { CommandLine, checkUserArguments, formatComposefsArgument } from "../bls/index.ts";
+import { CommandLine, checkUserArguments } from "../bls/index.ts";
 import { SealrootError } from "../errors/index.ts";
 
 /** The folder of an image whose TOML files add kernel arguments (spec/host-lifecycle.md 6). */
@@ -29,7 +29,7 @@ export function imageKernelArguments(files: readonly KargsFile[], architecture: 
 }
 
 /**
- * The command line of the UKI: `composefs=`, `root=UUID=` when asked, `rw`, the image's arguments, the user's.
+ * The command line of the UKI: the images that may be the root, `root=UUID=` when asked, `rw`, the image's arguments, the user's.
  *
  * `rw` is always there: without it the generators in stock initramfs leave `/etc` and `/var` read-only
  * (spec/boot-chain.md I.4).
@@ -37,14 +37,14 @@ export function imageKernelArguments(files: readonly KargsFile[], architecture: 
  * @throws SealrootError `usage` when a user argument would choose another root or init
  */
 export function sealedCommandLine(options: {
-  readonly imageId: string;
-  readonly verityOptional: boolean;
+  /** The composefs arguments. */
+  readonly images: readonly string[];
   readonly rootUuid: string | undefined;
   readonly imageArguments: readonly string[];
   readonly userArguments: readonly string[];
 }): string {
   for (const argument of options.userArguments) checkUserArguments(argument);
-  let line = CommandLine.parse(formatComposefsArgument(options.imageId, options.verityOptional));
+  let line = CommandLine.parse(options.images.join(" "));
   if (options.rootUuid !== undefined) line = line.append(`root=UUID=${checkedUuid(options.rootUuid)}`);
   line = line.append("rw");
   for (const argument of [...options.imageArguments, ...options.userArguments]) line = line.add(argument);

@@ -1,18 +1,21 @@
 /** Seals an OCI image: from a reference to a reference, in named steps. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import type { EnrolmentFiles } from "../keys/index.ts";
 import {
   ACCEPT_ANYTHING,
+  type BootImage,
   formatReference,
   type ImageConfig,
   type ImageReference,
   layerIdsOf,
   layersAtHand,
   mergeLayers,
+  namedBootImages,
   OciLayout,
   type OpenedImage,
   openImage,
@@ -32,6 +35,7 @@ import { SEAL_ALGORITHM } from "./image-id.ts";
 import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initramfs/index.ts";
 import { type OutputLayout, outputName, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
+import type { NamedImage, SealedForm } from "./sealed-forms.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
 /**
@@ -56,6 +60,8 @@ export interface SealOptions {
   readonly initramfs: InitramfsCarrier;
   readonly rootUuid?: string | undefined;
   readonly allowMissingVerity: boolean;
+  /** Which images the command line names; `bare` when absent. */
+  readonly form?: SealedForm | undefined;
   readonly kernelArguments: readonly string[];
   /** Time of what is new in the image, whole seconds; the source image's own time when absent. */
   readonly created?: Date | undefined;
@@ -67,8 +73,12 @@ export interface SealOptions {
 export interface SealReport {
   readonly reference: string;
   readonly manifestDigest: string;
-  /** The sealed digest: hex fs-verity SHA-512 of the bootable EROFS image. */
+  /**
+   * The sealed digest, which the deployment is named after: hex fs-verity SHA-512 of the bootable EROFS image.
+   */
   readonly imageId: string;
+  /** All images that the command line names, that one first. */
+  readonly images: readonly Pick<NamedImage, "id" | "version">[];
   readonly commandLine: string;
   readonly kernelRelease: string;
   readonly ukiPath: string;
@@ -133,6 +143,7 @@ async function sealInto(
         signedLoader: options.signedLoader,
         enrolment: options.enrolment,
         rootUuid: options.rootUuid,
+        form: options.form ?? "bare",
         verityOptional: options.allowMissingVerity,
         userArguments: options.kernelArguments,
         timeSeconds: BigInt(created.getTime() / 1000),
@@ -143,7 +154,8 @@ async function sealInto(
   const written = await writeAndCheck(repository, source, parts, output, created, events);
   return {
     manifestDigest: written.manifest.digest,
-    imageId: parts.imageId,
+    imageId: parts.images[0].id,
+    images: parts.images.map(({ id, version }) => ({ id, version })),
     commandLine: parts.commandLine,
     kernelRelease: parts.kernelRelease,
     ukiPath: parts.ukiPath,
@@ -168,22 +180,31 @@ async function writeAndCheck(
       const layout = await OciLayout.create(output.path);
       return writeSealedImage(source, parts.members, layout, output.tag, created);
     });
-    const { bootImageIds } = await pullImage(repository, formatReference(output), {
-      bootable: true,
+    const wanted = findComposefsArguments(CommandLine.parse(parts.commandLine));
+    await pullImage(repository, formatReference(output), {
+      chooseBootImages: (_, candidates) => sealedImages(wanted, candidates),
       policy: ACCEPT_ANYTHING,
       events,
     });
-    const actual = bootImageIds.get(1);
-    if (actual !== parts.imageId) {
-      throw new SealrootError("corrupt", "Cannot seal the image: the written image has another digest than its UKI", {
-        expected: parts.imageId,
-        actual: String(actual),
-      });
-    }
     return written;
   } catch (error) {
     if (isNew) rmSync(output.path, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** The images that the UKI names, made of the layers as they were written. */
+async function sealedImages(
+  wanted: readonly ComposefsArgument[],
+  candidates: AsyncIterable<BootImage>,
+): Promise<readonly BootImage[]> {
+  try {
+    return await namedBootImages(wanted, candidates);
+  } catch (error) {
+    if (!(error instanceof SealrootError) || error.code !== "conflict") throw error;
+    const { expected, actual } = error.data;
+    const what = "Cannot seal the image: the written image has another digest than its UKI";
+    throw new SealrootError("corrupt", what, { ...(expected && { expected }), ...(actual && { actual }) }, error);
   }
 }
 

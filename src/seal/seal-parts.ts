@@ -12,9 +12,10 @@ import { type AddedFile, addedLayerMembers } from "./added-layer.ts";
 import type { Architecture } from "./architecture.ts";
 import { type BootComponents, findBootComponents, UKI_FOLDER } from "./boot-components.ts";
 import type { ImageFiles } from "./image-files.ts";
-import { applyMembers, bootableImageId } from "./image-id.ts";
+import { applyMembers, bootableImageIds } from "./image-id.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
 import { imageKernelArguments, KARGS_FOLDER, sealedCommandLine } from "./kernel-arguments.ts";
+import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 
 /** Where systemd-boot's enrolment files stand in an image (spec/host-install.md 8.9). */
 const ENROLMENT_FOLDER = "/usr/lib/bootc/install/secureboot-keys/auto";
@@ -35,6 +36,7 @@ export interface SealSettings {
   readonly signedLoader: Uint8Array | undefined;
   readonly enrolment: EnrolmentFiles | undefined;
   readonly rootUuid: string | undefined;
+  readonly form: SealedForm;
   readonly verityOptional: boolean;
   readonly userArguments: readonly string[];
   /** mtime of everything new in the image, seconds since 1970. */
@@ -44,8 +46,8 @@ export interface SealSettings {
 }
 
 export interface SealParts {
-  /** The digest that is sealed: hex fs-verity SHA-512 of the bootable EROFS image. */
-  readonly imageId: string;
+  /** The images whose digests are sealed; the deployment is named after the first. */
+  readonly images: readonly [NamedImage, ...NamedImage[]];
   readonly commandLine: string;
   readonly kernelRelease: string;
   readonly uki: Uint8Array;
@@ -75,11 +77,10 @@ export async function makeSealParts(image: UnpackedImage, settings: SealSettings
   const removed = [kernelPath, ...companionPaths, ...(initramfsPath === undefined ? [] : [initramfsPath])];
   const sealed = cloneTree(root);
   applyMembers(sealed, addedLayerMembers(root, { added, removed }, settings.timeSeconds));
-  const imageId = bootableImageId(image.repository, sealed);
+  const images = imagesToName(settings.form, settings.verityOptional, bootableImageIds(image.repository, sealed));
 
   const commandLine = sealedCommandLine({
-    imageId,
-    verityOptional: settings.verityOptional,
+    images: images.map(({ argument }) => argument),
     rootUuid: settings.rootUuid,
     imageArguments: await readKernelArguments(files, settings.architecture),
     userArguments: settings.userArguments,
@@ -102,7 +103,7 @@ export async function makeSealParts(image: UnpackedImage, settings: SealSettings
   );
   const initramfsSizeBytes = initramfs.length;
   return {
-    imageId,
+    images,
     commandLine,
     kernelRelease: components.kernelRelease,
     uki,

@@ -2,7 +2,16 @@
 import { join } from "node:path";
 import { formatComposefsArgument } from "../../src/bls/index.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
-import { type ImageManifest, MEDIA_TYPE, OciLayout, pullImage, putLayer } from "../../src/oci/index.ts";
+import {
+  type BootImage,
+  bootImages,
+  findImage,
+  type ImageManifest,
+  MEDIA_TYPE,
+  OciLayout,
+  pullImage,
+  putLayer,
+} from "../../src/oci/index.ts";
 import { initRepository } from "../../src/repository/index.ts";
 import { type TarMember, type TarMemberHeader, writeTar } from "../../src/tar/index.ts";
 import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
@@ -122,18 +131,17 @@ export async function writeImage(
   return `oci:${join(directory, "layout")}:latest`;
 }
 
-/** The layer that seals: the UKI where the digest does not reach. */
-export function ukiLayer(uki: Uint8Array): ImageFile[] {
-  return [
-    { path: "boot" },
-    { path: "boot/EFI" },
-    { path: "boot/EFI/Linux" },
-    { path: "boot/EFI/Linux/6.12.efi", content: uki },
-  ];
+/** The layer that seals: the UKI where the digest does not reach. @param boot the image's own entry of /boot */
+export function ukiLayer(uki: Uint8Array, boot: ImageFile = { path: "boot" }): ImageFile[] {
+  return [boot, { path: "boot/EFI" }, { path: "boot/EFI/Linux" }, { path: "boot/EFI/Linux/6.12.efi", content: uki }];
 }
 
+/** An image by what made it; see `bootImages`. */
+export type RuledImage = Omit<BootImage, "bytes">;
+
 export interface SealOptions {
-  readonly commandLine?: (deploymentId: string) => string;
+  /** Gets the ordinary image of version 1, and all that can be made. */
+  readonly commandLine?: (deploymentId: string, images: readonly RuledImage[]) => string;
   readonly architecture?: "x64" | "aa64";
 }
 
@@ -142,20 +150,35 @@ export async function sealImage(
   directory: string,
   files: readonly ImageFile[],
   options: SealOptions = {},
-): Promise<{ reference: string; deploymentId: string }> {
+): Promise<{ reference: string; deploymentId: string; images: readonly RuledImage[] }> {
   const unsealed = join(directory, "unsealed");
-  const deploymentId = await bootImageId(await writeImage(unsealed, [files]), join(directory, "repository"));
-  const commandLine = options.commandLine?.(deploymentId);
+  const images = await allBootImages(await writeImage(unsealed, [files]), join(directory, "repository"));
+  const deploymentId = images[0]?.id ?? "";
+  const commandLine = options.commandLine?.(deploymentId, images);
   const uki = ukiImage(deploymentId, {
     ...(commandLine === undefined ? {} : { commandLine }),
     ...(options.architecture === undefined ? {} : { architecture: options.architecture }),
   });
-  return { reference: await writeImage(directory, [files, ukiLayer(uki)]), deploymentId };
+  return {
+    reference: await writeImage(directory, [
+      files,
+      ukiLayer(
+        uki,
+        files.find(({ path }) => path === "boot"),
+      ),
+    ]),
+    deploymentId,
+    images,
+  };
 }
 
-async function bootImageId(reference: string, repositoryPath: string): Promise<string> {
+async function allBootImages(reference: string, repositoryPath: string): Promise<RuledImage[]> {
   const { repository } = await initRepository(repositoryPath, { algorithm: "sha512", protection: "insecure" });
   using _ = repository;
-  const pulled = await pullImage(repository, reference, { bootable: true });
-  return pulled.bootImageIds.get(1) ?? "";
+  await pullImage(repository, reference, { name: "unsealed" });
+  const images: RuledImage[] = [];
+  for await (const { bytes: _, ...image } of bootImages(repository, await findImage(repository, "unsealed"))) {
+    images.push(image);
+  }
+  return images;
 }

@@ -17,23 +17,22 @@ function failure(action: () => unknown): SealrootError {
 
 test("the sealed command line is composefs, root, rw, the image's arguments, the user's, each once", () => {
   const line = sealedCommandLine({
-    imageId: id,
-    verityOptional: false,
+    images: [`composefs.digest=v1-sha512-12:${id}`, `composefs=${id}`],
     rootUuid: "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
     imageArguments: ["quiet", "console=ttyS0"],
     userArguments: ["quiet", 'x="a b"'],
   });
-  assert.equal(line, `composefs=${id} root=UUID=0fc63daf-8483-4772-8e79-3d69d8477de4 rw quiet console=ttyS0 x="a b"`);
+  const images = `composefs.digest=v1-sha512-12:${id} composefs=${id}`;
+  assert.equal(line, `${images} root=UUID=0fc63daf-8483-4772-8e79-3d69d8477de4 rw quiet console=ttyS0 x="a b"`);
   const options = { rootUuid: undefined, imageArguments: [], userArguments: [] };
-  assert.equal(sealedCommandLine({ imageId: id, verityOptional: true, ...options }), `composefs=?${id} rw`);
+  assert.equal(sealedCommandLine({ images: [`composefs=?${id}`], ...options }), `composefs=?${id} rw`);
 });
 
 test("a user argument that would choose another root or init is refused", () => {
   for (const argument of ["composefs=x", "root=/dev/sda", "init=/bin/sh", "rdinit=/x", "systemd.unit=rescue.target"]) {
     const error = failure(() =>
       sealedCommandLine({
-        imageId: id,
-        verityOptional: false,
+        images: [`composefs=${id}`],
         rootUuid: undefined,
         imageArguments: [],
         userArguments: [argument],

@@ -1,7 +1,7 @@
 /** `sealroot seal` */
 import { readFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import type { SealReport } from "../../seal/index.ts";
+import type { SealedForm, SealReport } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
@@ -33,6 +33,12 @@ export const seal: Command = {
     },
     { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
     { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
+    {
+      flags: "--erofs-version <V>",
+      summary:
+        "name the images as bootc container ukify does: v1 and v2 as fallback, only v2, only v1 (default: v1 as composefs=)",
+      choices: ["v1", "v2", "v1-only"],
+    },
     ...POLICY_OPTIONS,
     ...REGISTRY_OPTIONS,
   ],
@@ -56,6 +62,7 @@ export const seal: Command = {
       initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",
       rootUuid: invocation.option("root-uuid"),
       allowMissingVerity: invocation.flag("allow-missing-verity"),
+      form: sealedForm(invocation.option("erofs-version")),
       kernelArguments: invocation.list("karg"),
       created: sourceDateEpoch(),
       events: invocation.events,
@@ -64,6 +71,10 @@ export const seal: Command = {
     else for (const line of reportLines(report)) invocation.output.line(line);
   },
 };
+
+function sealedForm(version: string | undefined): SealedForm {
+  return version === "v1" || version === "v2" || version === "v1-only" ? version : "bare";
+}
 
 async function signingOptions(invocation: Invocation) {
   const keys = invocation.option("keys");
@@ -103,7 +114,7 @@ function reportLines(report: SealReport): string[] {
     ["image", report.reference],
     ["manifest", report.manifestDigest],
     ["kernel", report.kernelRelease],
-    ["composefs", report.imageId],
+    ...report.images.map(({ id, version }, index) => [index === 0 ? "composefs" : `fallback (v${version})`, id]),
     ["command line", report.commandLine],
     ["UKI", `${report.ukiPath} (${formatBytes(report.ukiSizeBytes)}, ${report.signed ? "signed" : "not signed"})`],
     ["initramfs", formatBytes(report.initramfsSizeBytes)],

@@ -1,0 +1,64 @@
+/** The one comparison everything rests on: the images that a UKI asks for are made of the layers that were pulled. */
+import type { ComposefsArgument } from "../../bls/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import type { ErofsVersion } from "../../repository/index.ts";
+import { type BootImage, describeBootImage } from "./boot-images.ts";
+
+/**
+ * Makes the boot images that a command line names, by whatever rule they were made: every one must be an image of these
+ * layers, in the version that the argument states (bootc 1.17, `reconcile_uki_candidates` in bootc_composefs/boot.rs).
+ *
+ * @param names as `findComposefsArguments` gives them
+ * @param candidates as `bootImages` gives them; no more are made than are needed
+ * @returns one image for each argument, in the same order; the same one twice where two name it
+ * @throws SealrootError `conflict` in upstream's words (spec/host-install.md 8.10) when one is none of the candidates,
+ *   or one of another version
+ */
+export async function namedBootImages(
+  names: readonly ComposefsArgument[],
+  candidates: AsyncIterable<BootImage>,
+): Promise<BootImage[]> {
+  const found = new Map<string, BootImage>();
+  const tried: BootImage[] = [];
+  const isComplete = () => names.every(({ id }) => found.has(id));
+  for await (const image of candidates) {
+    tried.push(image);
+    if (names.some(({ id }) => id === image.id) && !found.has(image.id)) found.set(image.id, image);
+    if (isComplete()) break;
+  }
+  return names.map((name) => {
+    const image = found.get(name.id);
+    if (image === undefined) throw otherImage(name, tried);
+    if (!accepts(name, image.version)) throw otherVersion(name, image.version);
+    return image;
+  });
+}
+
+/** Whether an argument can mean an image of this version; the plain form leaves it open. */
+function accepts({ formatVersion }: ComposefsArgument, version: ErofsVersion): boolean {
+  if (formatVersion === undefined) return true;
+  return formatVersion === 2 ? version === 2 : version !== 2;
+}
+
+/** Where more than one image could have been meant, it is said what the likeliest would have been. */
+function otherImage(name: ComposefsArgument, tried: readonly BootImage[]): SealrootError {
+  const likeliest = tried.find(({ version }) => accepts(name, version))?.id ?? "";
+  const others = tried.filter(({ id }) => id !== likeliest).map((image) => `${image.id} (${describeBootImage(image)})`);
+  return new SealrootError(
+    "conflict",
+    `The UKI has the wrong composefs= parameter (is '${name.id}', should be '${likeliest}')`,
+    {
+      expected: [likeliest, ...others].join(" or "),
+      actual: name.id,
+      hint: "the image was changed after it was sealed: seal the unsealed image again",
+    },
+  );
+}
+
+function otherVersion({ id, formatVersion }: ComposefsArgument, version: ErofsVersion): SealrootError {
+  return new SealrootError(
+    "conflict",
+    `The UKI has the wrong composefs.digest= parameter: ${id} is an image of version ${version}, not ${formatVersion}`,
+    { expected: `version ${formatVersion}`, actual: `version ${version}`, hint: "build the UKI again" },
+  );
+}

@@ -84,9 +84,9 @@ function expectedDigestOption(invocation: Invocation, isBootable: boolean): stri
   if (digest === undefined) return undefined;
   const refuse = (reason: string, hint: string) =>
     new SealrootError("usage", `Cannot use --expected-digest: ${reason}`, { hint });
-  if (!isBootable) throw refuse("it is about the variant that is booted", "Add --bootable");
+  if (!isBootable) throw refuse("it is about the variant that is booted", "add --bootable");
   if (!/^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(digest)) {
-    throw refuse(`"${digest}" is not the id of an image`, "An id has 64 or 128 hex digits");
+    throw refuse(`"${digest}" is not the id of an image`, "an id has 64 or 128 hex digits");
   }
   return digest;
 }

@@ -27,6 +27,10 @@ check:
 fmt:
     ./just fmt
 
+# Make what others install: npm package, Debian package, tool image
+package *words:
+    ./just package {{words}}
+
 # Measure every step beside its counterparts, into bench/RESULTS.md
 bench *words:
     ./just bench {{words}}

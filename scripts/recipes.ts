@@ -68,6 +68,12 @@ export const RECIPES: readonly Recipe[] = [
     run: () => node([BIOME, "check", "--write"]),
   },
   {
+    name: "package",
+    summary: "Make what others install: npm package, Debian package, tool image",
+    packages: ["dpkg"],
+    run: (words) => node(["scripts/package/run.ts", ...words]),
+  },
+  {
     name: "bench",
     summary: "Measure every step beside its counterparts, into bench/RESULTS.md",
     packages: [...SEAL_PACKAGES, "sbsigntool", "time"],

@@ -98,7 +98,7 @@ async function runEntry(
 }
 
 /** The process: what is not written to the end is a failure too, and nothing ends in a stack. */
-async function runProcess(words: readonly string[]): Promise<number> {
+export async function runProcess(words: readonly string[]): Promise<number> {
   const output = processOutput();
   process.on("uncaughtException", (error) => process.exit(reportFailure(error, false, output)));
   const exitCode = await main(words, output);

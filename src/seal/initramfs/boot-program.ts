@@ -1,4 +1,5 @@
 /** The boot program as the initramfs carries it: its TypeScript modules with the types taken out. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -7,6 +8,8 @@ import { SealrootError } from "../../errors/index.ts";
 /** The folder that holds `initramfs/` and `src/`. */
 const PROJECT = new URL("../../../", import.meta.url);
 const MAIN = "initramfs/setup-root.ts";
+/** In a package, where there are no TypeScript sources: what `readBootProgram` returned when it was made. */
+const PREBUILT = new URL("initramfs/boot-program.json", PROJECT);
 
 /** What the boot program may be made of. */
 const ALLOWED = /^(?:initramfs|src\/(?:bls|bootplan|bytes|errors))\/[a-z-]+\.ts$/;
@@ -25,6 +28,7 @@ export interface ProgramModule {
  * @throws SealrootError `failed` when a module imports something that cannot be carried
  */
 export async function readBootProgram(): Promise<ProgramModule[]> {
+  if (existsSync(PREBUILT)) return JSON.parse(await readFile(PREBUILT, "utf8")) as ProgramModule[];
   const modules = new Map<string, ProgramModule>();
   const pending = [MAIN];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {

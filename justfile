@@ -27,6 +27,10 @@ check:
 fmt:
     ./just fmt
 
+# Write docs/cli.md from the table of verbs
+reference:
+    ./just reference
+
 # Make what others install: npm package, Debian package, tool image
 package *words:
     ./just package {{words}}

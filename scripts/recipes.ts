@@ -21,7 +21,7 @@ const SEAL_PACKAGES = [
 /** Judges and material of the tests: signatures, images, registries, a TPM, EFI programs, shared blocks. */
 const TEST_PACKAGES = [
   ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
-  ...["swtpm", "umoci"],
+  ...["fish", "groff-base", "swtpm", "umoci", "zsh"],
   ...["systemd-boot-efi", "xfsprogs"],
 ];
 
@@ -66,6 +66,12 @@ export const RECIPES: readonly Recipe[] = [
     summary: "Format the sources and apply the linter's safe fixes",
     packages: [],
     run: () => node([BIOME, "check", "--write"]),
+  },
+  {
+    name: "reference",
+    summary: "Write docs/cli.md from the table of verbs",
+    packages: [],
+    run: () => node(["scripts/reference.ts"]),
   },
   {
     name: "package",

@@ -12,6 +12,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { overviewPage, pageName, verbPage } from "../../src/cli/manual/man-page.ts";
+import { verbManuals } from "../../src/cli/manual/verb-manual.ts";
 import { checkoutManifest } from "./distribution.ts";
 import type { DebianArchitecture } from "./program-folder.ts";
 import { CHECKOUT, runOrThrow } from "./tools.ts";
@@ -39,12 +41,12 @@ const COMPLETIONS = {
  * @param epochSeconds time of every file, seconds since 1970
  * @returns the path of `sealroot_VERSION_ARCHITECTURE.deb` in `outputDirectory`
  */
-export function makeDebianPackage(
+export async function makeDebianPackage(
   programFolder: string,
   outputDirectory: string,
   architecture: DebianArchitecture,
   epochSeconds: number,
-): string {
+): Promise<string> {
   const { version, description } = checkoutManifest();
   const root = join(outputDirectory, `sealroot_${version}_${architecture}`);
   rmSync(root, { recursive: true, force: true });
@@ -57,6 +59,9 @@ export function makeDebianPackage(
       runOrThrow(process.execPath, [join(programFolder, "src/cli/main.js"), "completion", shell]),
     );
   }
+  for (const { name, text } of await manualPages(version, description, epochSeconds)) {
+    write(join(root, `usr/share/man/man1/${name}.1.gz`), gzipSync(text, { level: 9 }));
+  }
   const documents = join(root, "usr/share/doc/sealroot");
   write(join(documents, "copyright"), copyrightText(programFolder));
   write(join(documents, "changelog.gz"), gzipSync(readFileSync(join(CHECKOUT, "CHANGELOG.md")), { level: 9 }));
@@ -68,6 +73,15 @@ export function makeDebianPackage(
   runOrThrow("env", [`SOURCE_DATE_EPOCH=${epochSeconds}`, "dpkg-deb", ...options, root, path]);
   rmSync(root, { recursive: true });
   return path;
+}
+
+async function manualPages(version: string, description: string, epochSeconds: number) {
+  const facts = { version, date: new Date(epochSeconds * 1000).toISOString().slice(0, 10) };
+  const verbs = await verbManuals();
+  return [
+    { name: "sealroot", text: overviewPage(verbs, description, facts) },
+    ...verbs.map((verb) => ({ name: pageName(verb.path), text: verbPage(verb, facts) })),
+  ];
 }
 
 /** deb-control(5). */

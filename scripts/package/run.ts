@@ -56,7 +56,7 @@ if (wanted.includes("deb") || wanted.includes("image")) {
   makeProgramFolder(distribution, program, architecture);
   say("program folder", program, folderBytes(program));
   if (wanted.includes("deb")) {
-    const path = makeDebianPackage(program, output, architecture, epochSeconds());
+    const path = await makeDebianPackage(program, output, architecture, epochSeconds());
     say("Debian package", path, statSync(path).size);
   }
   if (wanted.includes("image")) {

@@ -11,6 +11,8 @@ export interface ArgumentSpecification {
   readonly optional?: boolean;
   /** Takes all remaining words; only the last argument may. */
   readonly repeat?: boolean;
+  /** What tab completion offers: an image of the repository, a reference to an image anywhere; file names when absent. */
+  readonly holds?: "image" | "reference";
 }
 
 export interface OptionSpecification {

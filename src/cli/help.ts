@@ -13,7 +13,7 @@ export function topHelp(version: string): string {
     "",
     ...textTable(rows),
     "",
-    "  sealroot VERB --help     more about one verb, with an example",
+    "  sealroot help VERB       more about one verb, with an example; or sealroot VERB --help",
     "  sealroot --version       print the version",
     "",
   ].join("\n");

@@ -6,6 +6,7 @@ import type { ArgumentSpecification, Invocation, OptionSpecification } from "./c
 export const IMAGE_ARGUMENT: ArgumentSpecification = {
   name: "IMAGE",
   summary: "an image's id, the name of a reference, or an OCI image's tag",
+  holds: "image",
 };
 
 export const IMAGE_OPTIONS: readonly OptionSpecification[] = [

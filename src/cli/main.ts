@@ -33,6 +33,9 @@ function findEntry(words: readonly string[]): CommandEntry | undefined {
 
 /** Runs one command line and returns the exit code. */
 export async function main(words: readonly string[], output: Output): Promise<number> {
+  // "help image pull" is "image pull --help".
+  const named = words[0] === "help" ? words.slice(1).filter((word) => !word.startsWith("-")) : [];
+  if (named.length > 0) return main([...named, "--help"], output);
   // Words that could not be parsed, or are not parsed yet, ask in their own way.
   let asJson = asksForJson(words);
   try {

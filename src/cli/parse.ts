@@ -2,10 +2,11 @@
 import { Command as Commander, CommanderError, Option } from "commander";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
-import type { Command, Invocation } from "./command.ts";
+import type { Command, Invocation, OptionSpecification } from "./command.ts";
 import type { CommandEntry } from "./commands.ts";
+import { HELP_OPTION, optionsOf } from "./common-options.ts";
 import type { Output } from "./output.ts";
-import { PROGRESS_MODES, type ProgressMode } from "./progress.ts";
+import type { ProgressMode } from "./progress.ts";
 import { parseProgressFd } from "./progress-fd.ts";
 
 /** What parsing found: run the verb, or only print this text (help) and be done. */
@@ -53,7 +54,7 @@ export function parseInvocation(entry: CommandEntry, command: Command, words: re
   return {
     type: "run",
     progress: values.quiet === true ? "none" : ((values.progress as ProgressMode | undefined) ?? "auto"),
-    progressFd: typeof values.progressFd === "number" ? values.progressFd : undefined,
+    progressFd: typeof values.progressFd === "string" ? parseProgressFd(values.progressFd) : undefined,
     invocation: (output, events) => new ParsedInvocation(positional, values, names, output, events),
   };
 }
@@ -77,27 +78,24 @@ function commanderFor(entry: CommandEntry, command: Command): Commander {
     const name = argument.repeat ? `${argument.name}...` : argument.name;
     parser.argument(argument.optional ? `[${name}]` : `<${name}>`, argument.summary);
   }
-  for (const specification of command.options ?? []) {
-    const option = new Option(specification.flags, specification.summary);
-    if (specification.choices) option.choices([...specification.choices]);
-    if (specification.hidden) option.hideHelp();
-    const { check, repeat } = specification;
-    if (check !== undefined || repeat) {
-      option.argParser((value: string, previous: unknown): unknown => {
-        check?.(value);
-        return repeat ? [...(Array.isArray(previous) ? previous : []), value] : value;
-      });
-    }
-    parser.addOption(option);
-  }
-  if (command.reportsJson) parser.option("--json", "print the result as JSON");
-  parser.option("-q, --quiet", "report no progress");
-  parser.addOption(new Option("--progress <HOW>", "how to report progress on standard error").choices(PROGRESS_MODES));
-  const progressFd = "also report progress as bootc does: JSON lines on file descriptor N";
-  parser.addOption(new Option("--progress-fd <N>", progressFd).argParser(parseProgressFd));
-  parser.helpOption("-h, --help", "show this help");
+  for (const option of optionsOf(command)) parser.addOption(commanderOption(option));
+  parser.helpOption(HELP_OPTION.flags, HELP_OPTION.summary);
   parser.addHelpText("after", `\nExample:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
   return parser;
+}
+
+function commanderOption(specification: OptionSpecification): Option {
+  const option = new Option(specification.flags, specification.summary);
+  if (specification.choices) option.choices([...specification.choices]);
+  if (specification.hidden) option.hideHelp();
+  const { check, repeat } = specification;
+  if (check !== undefined || repeat) {
+    option.argParser((value: string, previous: unknown): unknown => {
+      check?.(value);
+      return repeat ? [...(Array.isArray(previous) ? previous : []), value] : value;
+    });
+  }
+  return option;
 }
 
 /** Paragraphs without the line ends of the source: commander wraps them at the terminal's width. */

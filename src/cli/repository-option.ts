@@ -40,6 +40,11 @@ export function repositoryPath(invocation: Invocation): string {
     throw new SealrootError("usage", "Cannot choose a repository: give one of --repo, --user and --system");
   }
   if (path !== undefined) return path;
+  return defaultRepositoryPath({ user, system });
+}
+
+/** The repository without `--repo`: the system's for root or when asked for, else the user's. */
+export function defaultRepositoryPath({ user, system }: { readonly user: boolean; readonly system: boolean }): string {
   const useSystem = system || (!user && process.getuid?.() === 0);
   return useSystem ? SYSTEM_REPOSITORY : join(homedir(), USER_REPOSITORY);
 }

@@ -22,6 +22,7 @@ apt-get install --yes --no-install-recommends /work/sealroot.deb >&2
 test "$(readlink -f /usr/bin/sealroot)" = /usr/lib/sealroot/bin/sealroot
 sealroot --version
 test -s /usr/share/bash-completion/completions/sealroot
+test -s /usr/share/man/man1/sealroot-seal.1.gz
 sealroot seal oci:/work/debian:latest -o oci:/work/sealed:latest --keys /work/keys --json >seal.json
 sealroot install to-disk disk.img --size 3G --source-imgref oci:/work/sealed:latest --target-imgref localhost/os:1 --json >install.json
 test "$(stat -c %s disk.img)" = 3221225472
@@ -36,8 +37,8 @@ test(
     using work = temporaryDirectory({ parent: "/var/tmp", prefix: "sealroot-deb-test-" });
     const program = join(work.path, "program");
     makeProgramFolder(await distributionIn(work.path), program, ARCHITECTURE);
-    const packaged = makeDebianPackage(program, work.path, ARCHITECTURE, EPOCH_SECONDS);
-    const again = makeDebianPackage(program, join(work.path, "again"), ARCHITECTURE, EPOCH_SECONDS);
+    const packaged = await makeDebianPackage(program, work.path, ARCHITECTURE, EPOCH_SECONDS);
+    const again = await makeDebianPackage(program, join(work.path, "again"), ARCHITECTURE, EPOCH_SECONDS);
     assert.equal(sha256(packaged), sha256(again), "two packages of one commit differ");
 
     const example = await exampleToSeal();

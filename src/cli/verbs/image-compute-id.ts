@@ -6,7 +6,7 @@ import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
 
 export const imageComputeId: Command = {
   description: `Computes the id of an image's EROFS image from its layers, whatever is recorded, and prints it. Nothing is written.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest or configuration" }],
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest or configuration", holds: "image" }],
   options: [
     { flags: "--bootable", summary: "of the variant that is booted" },
     XATTRS_OPTION,

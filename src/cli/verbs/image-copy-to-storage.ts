@@ -13,7 +13,7 @@ skopeo.
 
 The target may name a store: [DRIVER@ROOT+RUN]NAME, as in containers-storage:
 references.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", optional: true }],
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image", optional: true }],
   options: [
     { flags: "--source <NAME>", summary: "the same as the argument, as bootc has it" },
     { flags: "--target <NAME>", summary: `what podman calls it (default: ${DEFAULT_STORAGE_NAME})` },

@@ -18,8 +18,8 @@ registries and layouts have room for it.
 DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
 oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
-    { name: "SOURCE", summary: "the image to copy" },
-    { name: "DESTINATION", summary: "where it goes" },
+    { name: "SOURCE", summary: "the image to copy", holds: "reference" },
+    { name: "DESTINATION", summary: "where it goes", holds: "reference" },
   ],
   options: [
     { flags: "--all", summary: "the images of all platforms, and the index over them" },

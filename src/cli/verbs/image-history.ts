@@ -11,7 +11,7 @@ const NOTHING = "-";
 export const imageHistoryCommand: Command = {
   description: `Shows the steps in which an image was made, the last one first, with the size of each step's layer as it is
 fetched.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest" }],
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot image history --repo R debian"],
   reportsJson: true,

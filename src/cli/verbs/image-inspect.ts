@@ -6,7 +6,7 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 export const imageInspect: Command = {
   description: `Shows an image's manifest and configuration, and the ids of its EROFS images. With --manifest or --config the
 document is printed as it is, byte for byte, and a newline; without, the result is JSON in any case.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest" }],
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" }],
   options: [
     { flags: "--manifest", summary: "only the manifest" },
     { flags: "--config", summary: "only the configuration" },

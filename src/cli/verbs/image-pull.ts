@@ -19,7 +19,7 @@ REFERENCE is docker://HOST/NAME[:TAG|@DIGEST], oci:DIRECTORY[:TAG], oci-archive:
 dir:DIRECTORY or containers-storage:NAME. Registries are read as the machine's registries.conf, auth.json and certs.d
 say. Without NAME the image is tagged with the reference.`,
   arguments: [
-    { name: "REFERENCE", summary: "the image to pull" },
+    { name: "REFERENCE", summary: "the image to pull", holds: "reference" },
     { name: "NAME", summary: "its tag in the repository", optional: true },
   ],
   options: [

@@ -16,8 +16,8 @@ another digest.
 DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
 oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
-    { name: "NAME", summary: "a tag, or @ and the digest of a manifest" },
-    { name: "DESTINATION", summary: "where it goes" },
+    { name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" },
+    { name: "DESTINATION", summary: "where it goes", holds: "reference" },
   ],
   options: [...COMPRESSION_OPTIONS, DIGEST_FILE_OPTION, ...REGISTRY_OPTIONS, ...REPOSITORY_OPTIONS],
   examples: [

@@ -5,7 +5,7 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 export const imageRemove: Command = {
   description: `Takes a tag away, or all tags of an image that is given by its digest. The image's objects stay until repo gc finds
 that nothing needs them: other images may share them.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest" }],
+  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" }],
   options: [{ flags: "--force", summary: "also take away the tag of a deployment" }, ...REPOSITORY_OPTIONS],
   examples: ["sealroot image remove --repo R debian:stable", "sealroot image remove --repo R @sha256:8daf…"],
   reportsJson: true,

@@ -4,7 +4,7 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 
 export const imageTag: Command = {
   arguments: [
-    { name: "IMAGE", summary: "a tag, or the digest of the image's manifest, sha256:…" },
+    { name: "IMAGE", summary: "a tag, or the digest of the image's manifest, sha256:…", holds: "image" },
     { name: "NAME", summary: "the tag it gets" },
   ],
   options: REPOSITORY_OPTIONS,
@@ -23,7 +23,7 @@ export const imageTag: Command = {
 
 export const imageUntag: Command = {
   description: "Takes a tag away. The image's objects stay until repo gc finds that nothing needs them.",
-  arguments: [{ name: "NAME", summary: "the tag" }],
+  arguments: [{ name: "NAME", summary: "the tag", holds: "image" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot image untag --repo R debian:stable"],
   reportsJson: true,

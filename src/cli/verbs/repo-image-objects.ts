@@ -4,7 +4,7 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 
 export const repoImageObjects: Command = {
   description: "Lists the objects that an image's files are in, one a line.",
-  arguments: [{ name: "NAME", summary: "an image's id, or the name of a reference" }],
+  arguments: [{ name: "NAME", summary: "an image's id, or the name of a reference", holds: "image" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot repo image-objects --repo R my-system"],
   async run(invocation) {

@@ -5,7 +5,7 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option
 export const repoLinkedErofsImages: Command = {
   description: `Lists the EROFS images that were made of the same OCI image as the one given, itself among them, as JSON: plain and
 bootable ones in each version. A deployment that names one in its UKI may name another as its fallback.`,
-  arguments: [{ name: "ID", summary: "an EROFS image's id" }],
+  arguments: [{ name: "ID", summary: "an EROFS image's id", holds: "image" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot repo linked-erofs-images --repo R 3ac1…"],
   reportsJson: true,

@@ -11,7 +11,7 @@ export const sealAttach: Command = {
     "key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the image.",
   ].join("\n"),
   arguments: [
-    { name: "IMAGE", summary: "the image that seal --unsigned wrote" },
+    { name: "IMAGE", summary: "the image that seal --unsigned wrote", holds: "reference" },
     { name: "SIGNED", summary: "the signed UKI", optional: true },
   ],
   options: [

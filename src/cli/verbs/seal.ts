@@ -14,7 +14,13 @@ export const seal: Command = {
     "and empty directories /boot and /sysroot. The result is the same image with one layer more. The same image, keys",
     "and SOURCE_DATE_EPOCH give the same bytes.",
   ].join("\n"),
-  arguments: [{ name: "IMAGE", summary: "the image to seal, such as docker://HOST/NAME[:TAG] or oci:DIRECTORY[:TAG]" }],
+  arguments: [
+    {
+      name: "IMAGE",
+      summary: "the image to seal, such as docker://HOST/NAME[:TAG] or oci:DIRECTORY[:TAG]",
+      holds: "reference",
+    },
+  ],
   options: [
     {
       flags: "-o, --output <IMAGE>",

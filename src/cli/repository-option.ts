@@ -1,8 +1,8 @@
 /** Which repository a verb works on: the same options for all of them, as cfsctl has them (spec/repository.md 1, 10). */
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
+import { homeDirectory } from "../platform/index.ts";
 import type { ErofsVersion, Repository } from "../repository/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
@@ -46,7 +46,7 @@ export function repositoryPath(invocation: Invocation): string {
 /** The repository without `--repo`: the system's for root or when asked for, else the user's. */
 export function defaultRepositoryPath({ user, system }: { readonly user: boolean; readonly system: boolean }): string {
   const useSystem = system || (!user && process.getuid?.() === 0);
-  return useSystem ? SYSTEM_REPOSITORY : join(homedir(), USER_REPOSITORY);
+  return useSystem ? SYSTEM_REPOSITORY : join(homeDirectory(), USER_REPOSITORY);
 }
 
 /** Opens the selected repository as the options say. The caller closes it; `using` does. */

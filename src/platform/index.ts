@@ -38,6 +38,7 @@ export { syncDirectory, syncFileSystem } from "./sync.ts";
 export { makeDirectory, type TemporaryDirectory, temporaryDirectory } from "./temporary.ts";
 export { findTool, packageOfTool, requireTool, requireTools } from "./tools.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
+export { homeDirectory, userName } from "./user.ts";
 export { serveRequests, TransferredResponse } from "./worker-error.ts";
 export { type WorkerChannel, WorkerPool, type WorkerPoolOptions } from "./worker-pool.ts";
 export { fileHasXattr, getXattr, listXattrs, readOpenXattrs, readXattrs, removeXattr, setXattr } from "./xattr.ts";

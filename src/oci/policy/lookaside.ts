@@ -1,9 +1,8 @@
 /** OpenPGP signatures kept beside a registry, numbered from 1 (spec/chunked-and-policy.md 2.3). */
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { readBoundedFile } from "../bounded-file.ts";
+import { hostPaths } from "../host-paths.ts";
 import { HttpClient, wholeBody } from "../registry/index.ts";
 import type { OpenedPlace } from "./opened-place.ts";
 import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
@@ -51,7 +50,8 @@ async function baseOf(place: OpenedPlace, manifestDigest: string): Promise<strin
 }
 
 function defaultLookaside(): string {
-  return `file://${process.getuid?.() === 0 ? "/var/lib" : join(homedir(), ".local/share")}/containers/sigstore`;
+  const { userId, homeDirectory } = hostPaths();
+  return `file://${userId === 0 ? "/var/lib" : `${homeDirectory}/.local/share`}/containers/sigstore`;
 }
 
 /** Undefined when there is none of that number. */

@@ -1,9 +1,9 @@
 /** policy.json: which images may be pulled (spec/chunked-and-policy.md 3.1; containers-policy.json(5)). */
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { asSealrootError } from "../../errors/index.ts";
 import { isAbsent } from "../absent-file.ts";
+import { type HostPaths, hostPaths, userConfigurationDirectory } from "../host-paths.ts";
 import { Fields } from "./fields.ts";
 import { type Requirement, readRequirement } from "./requirements.ts";
 import { POLICY_TRANSPORTS, scopeProblem } from "./scope-syntax.ts";
@@ -59,13 +59,10 @@ export async function readPolicy(path: string): Promise<Policy> {
 export function policySearchPath(environment: NodeJS.ProcessEnv = process.env): readonly string[] {
   const named = environment.CONTAINERS_POLICY_JSON ?? "";
   if (named !== "") return [named];
-  const configured = environment.XDG_CONFIG_HOME ?? "";
-  const configuration = configured === "" ? join(homedir(), ".config") : configured;
-  return [
-    join(configuration, "containers/policy.json"),
-    "/etc/containers/policy.json",
-    "/usr/share/containers/policy.json",
-  ];
+  const paths: HostPaths = { ...hostPaths(), environment };
+  return [userConfigurationDirectory(paths), paths.etcDirectory, paths.shareDirectory].map((directory) =>
+    join(directory, "containers/policy.json"),
+  );
 }
 
 /**

@@ -1,10 +1,10 @@
 /** registries.d: where signatures of a repository are kept (spec/chunked-and-policy.md 2.3; containers-registries.d(5)). */
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { asSealrootError, corrupt, hasErrno, reasonOf } from "../../errors/index.ts";
 import { isAbsent } from "../absent-file.ts";
+import { hostPaths, userConfigurationDirectory } from "../host-paths.ts";
 import { nameScopeProblem } from "../name-scope.ts";
 import { canonicalScope } from "./canonical-scope.ts";
 import type { ImageName } from "./image-name.ts";
@@ -25,9 +25,8 @@ export interface RegistriesD {
 }
 
 /** The user's directory if there is one, else the machine's. */
-function registriesDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  const configured = environment.XDG_CONFIG_HOME ?? "";
-  const own = join(configured === "" ? join(homedir(), ".config") : configured, "containers/registries.d");
+function registriesDirectory(): string {
+  const own = join(userConfigurationDirectory(hostPaths()), "containers/registries.d");
   return existsSync(own) ? own : "/etc/containers/registries.d";
 }
 

@@ -2,8 +2,8 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { asSealrootError } from "../../errors/index.ts";
+import type { HostPaths } from "../host-paths.ts";
 import { hostCertificates } from "./certificates.ts";
-import type { HostPaths } from "./host-paths.ts";
 import type { RegistryLimits } from "./options.ts";
 
 export interface AgentOptions {

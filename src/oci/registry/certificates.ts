@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getCACertificates } from "node:tls";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { isAbsent } from "../absent-file.ts";
-import { type HostPaths, userConfigurationDirectory } from "./host-paths.ts";
+import { type HostPaths, userConfigurationDirectory } from "../host-paths.ts";
 
 export interface HostCertificates {
   /** PEM texts: the system's authorities, and those given for the host. */

@@ -1,9 +1,9 @@
 /** Finding what to log in with (containers-auth.json(5); spec/chunked-and-policy.md 3.6). */
 import { join } from "node:path";
 import { SealrootError } from "../../errors/index.ts";
+import { type HostPaths, userConfigurationDirectory } from "../host-paths.ts";
 import { credentialsIn, readAuthFile } from "./auth-file.ts";
 import { askCredentialHelper } from "./credential-helper.ts";
-import { type HostPaths, userConfigurationDirectory } from "./host-paths.ts";
 import type { Credentials } from "./options.ts";
 
 /** Stands in the list of helpers for the files. */

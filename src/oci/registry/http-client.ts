@@ -1,8 +1,8 @@
 /** Requests with the patience and the caution that registries need: repetitions, redirects, bounded waits. */
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, silent } from "../../events/index.ts";
+import { type HostPaths, hostPaths } from "../host-paths.ts";
 import { Agents } from "./agents.ts";
-import { type HostPaths, hostPaths } from "./host-paths.ts";
 import { type HttpRequest, sendOnce } from "./http-request.ts";
 import type { HttpResponse } from "./http-response.ts";
 import { isPassing } from "./network-error.ts";

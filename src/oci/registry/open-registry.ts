@@ -1,11 +1,11 @@
 /** From a reference and the machine's configuration to clients that are ready to ask. */
 import { SealrootError } from "../../errors/index.ts";
+import { hostPaths } from "../host-paths.ts";
 import type { RegistryReference } from "../reference.ts";
 import { endpointForWriting, endpointsForReading } from "./choose-endpoints.ts";
 import { RegistryClient } from "./client.ts";
 import { findCredentials } from "./credentials.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { hostPaths } from "./host-paths.ts";
 import { type FetchedManifest, getManifest } from "./manifests.ts";
 import type { RegistryOptions } from "./options.ts";
 import { type RegistriesConfiguration, readRegistriesConfiguration } from "./registries-configuration.ts";

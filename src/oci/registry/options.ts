@@ -1,6 +1,6 @@
 /** What a caller may decide about talking to registries. */
 import type { EventSink } from "../../events/index.ts";
-import type { HostPaths } from "./host-paths.ts";
+import type { HostPaths } from "../host-paths.ts";
 
 /** A user's name and password, or a token that stands for both (spec/chunked-and-policy.md 3.6). */
 export type Credentials =

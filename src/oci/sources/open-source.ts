@@ -21,6 +21,6 @@ export async function openSource(reference: ImageReference, options: RegistryOpt
     case "docker-archive":
       return (await import("./docker-archive-source.ts")).openDockerArchiveSource(reference);
     case "containers-storage":
-      return (await import("../storage/storage-source.ts")).openStorageSource(reference);
+      return (await import("../storage/storage-source.ts")).openStorageSource(reference, options.paths);
   }
 }

@@ -1,8 +1,10 @@
 /** Images in podman's store (`containers-storage:`, overlay driver), read only (spec/chunked-and-policy.md 5). */
+import { existsSync } from "node:fs";
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import { type BlobName, type BlobReader, checkedBlob, wholeBlob } from "../blobs.ts";
 import { digestOf } from "../digest.ts";
 import { DOCUMENT_MAX_BYTES, describeDocument } from "../documents.ts";
+import { type HostPaths, hostPaths } from "../host-paths.ts";
 import { formatReference, type StorageReference } from "../reference.ts";
 import { resolvedPath } from "../resolved-path.ts";
 import type { ImageSource } from "../sources/image-source.ts";
@@ -11,7 +13,7 @@ import { type UnpackedLayer, type UnpackedLayers, unpackedTar } from "../sources
 import { type FoundImage, findStoreImage } from "./find-image.ts";
 import { layerParts } from "./layer-parts.ts";
 import { type FoundLayer, layerChain, Store } from "./store.ts";
-import { DRIVER, processEnvironment, storeRoots } from "./store-roots.ts";
+import { DRIVER, type StoreRoots, storeRoots } from "./store-roots.ts";
 
 /** The manifest under which the image runs; one it was chosen from has its digest behind the name. */
 const MANIFEST_KEY = "manifest";
@@ -25,19 +27,19 @@ const MANIFEST_KEY = "manifest";
  */
 export async function openStorageSource(
   reference: StorageReference,
-  environment = processEnvironment(),
+  paths: HostPaths = hostPaths(),
 ): Promise<ImageSource> {
-  const { main, all } = await storeRoots(reference.store, environment);
-  const stores = openStores(all);
+  const roots = await storeRoots(reference.store, paths);
+  const stores = openStores(roots);
   const found = await findStoreImage(stores, reference);
-  const roots = await Promise.all([found.store.root, main].map(resolvedPath));
+  const places = await Promise.all([found.store.root, roots.main].map(resolvedPath));
   const chain = await layerChain(stores, found.image.layer);
   const manifestBytes = await readManifestBytes(found);
   const layers = new StoredLayers(found.image.id, chain);
   const manifest = describeDocument(manifestMediaType(manifestBytes, formatReference(reference)), manifestBytes);
   return {
     place: {
-      ...{ transport: "containers-storage", driver: DRIVER, roots: [...new Set(roots)] },
+      ...{ transport: "containers-storage", driver: DRIVER, roots: [...new Set(places)] },
       ...{ id: found.image.id, names: found.names },
     },
     index: { schemaVersion: 2, manifests: [manifest] },
@@ -52,17 +54,25 @@ export async function openStorageSource(
   };
 }
 
-/** The first must be there; of the further ones, those that are. */
-function openStores(roots: readonly string[]): Store[] {
-  return roots.flatMap((root, index) => {
+/** In the order in which they are searched. Where there are several, some may be empty yet. */
+function openStores({ main, imageStore, additional }: StoreRoots): Store[] {
+  // As with the reference: a directory that is misspelt or not mounted must not look like one without the image.
+  const absent = additional.find((root) => !existsSync(root));
+  if (absent !== undefined) {
+    const what = `Cannot open container storage: the additional store ${absent} does not exist`;
+    throw new SealrootError("not-found", what, { path: absent });
+  }
+  const own = imageStore === undefined ? [main] : [imageStore, main];
+  const roots = [...own, ...additional];
+  const stores = roots.flatMap((root) => {
     try {
       return [Store.open(root)];
     } catch (error) {
-      const isAbsent = error instanceof SealrootError && error.code === "not-found";
-      if (isAbsent && (index > 0 || roots.length > 1)) return [];
+      if (error instanceof SealrootError && error.code === "not-found") return [];
       throw error;
     }
   });
+  return stores.length > 0 ? stores : [Store.open(main)];
 }
 
 async function readManifestBytes({ store, image }: FoundImage): Promise<Uint8Array> {

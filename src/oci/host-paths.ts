@@ -1,5 +1,5 @@
-/** Where a machine keeps its registry configuration and credentials; one value, so that tests can bring their own. */
-import { homedir } from "node:os";
+/** Where a machine keeps its configuration of registries and stores, and credentials; one value, so that tests can bring their own. */
+import { homeDirectory } from "../platform/index.ts";
 
 export interface HostPaths {
   /** `/etc`. */
@@ -20,7 +20,7 @@ export function hostPaths(): HostPaths {
     etcDirectory: "/etc",
     shareDirectory: "/usr/share",
     runDirectory: "/run",
-    homeDirectory: homedir(),
+    homeDirectory: homeDirectory(),
     userId: process.getuid?.() ?? 0,
     environment: process.env,
   };
@@ -29,4 +29,9 @@ export function hostPaths(): HostPaths {
 /** `$XDG_CONFIG_HOME`, or `~/.config` (XDG base directory specification). */
 export function userConfigurationDirectory(paths: HostPaths): string {
   return paths.environment.XDG_CONFIG_HOME || `${paths.homeDirectory}/.config`;
+}
+
+/** `$XDG_DATA_HOME`, or `~/.local/share` (XDG base directory specification). */
+export function userDataDirectory(paths: HostPaths): string {
+  return paths.environment.XDG_DATA_HOME || `${paths.homeDirectory}/.local/share`;
 }

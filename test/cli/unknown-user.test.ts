@@ -55,5 +55,8 @@ test("with HOME: the user's own repository and store are there", () => {
   const pulled = sealroot(environment, "image", "pull", "--quiet", `oci:${layout}:t`, "app");
   assert.deepEqual([pulled.status, pulled.stderr], [0, ""]);
   const stores = sealroot(environment, "image", "pull", "containers-storage:localhost/app");
-  assert.match(stores.stderr, new RegExp(`^sealroot: Cannot open container storage ${home}/\\.local/share/containers/`));
+  assert.match(
+    stores.stderr,
+    new RegExp(`^sealroot: Cannot open container storage ${home}/\\.local/share/containers/`),
+  );
 });

@@ -116,7 +116,7 @@ test("scopes: an image with several names, or in a store within a store, must me
   // A rule for the whole store is for those whose names have none, in that store.
   assert.deepEqual(found(`${inner}quay.io`, inner, outer), [`${inner}quay.io`, outer]);
   assert.deepEqual(found(inner, ""), [inner]);
-  assert.deepEqual(found(`[/outer]`, ""), ["[/outer]"]);
+  assert.deepEqual(found("[/outer]", ""), ["[/outer]"]);
   assert.deepEqual(found(""), [""]);
   assert.deepEqual(found(), ["the default"]);
   assert.deepEqual(found(`${inner}@${HEX}`, `${inner}quay.io/a:v`), [`${inner}@${HEX}`]);

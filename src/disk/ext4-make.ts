@@ -6,6 +6,15 @@ import { SealrootError } from "../errors/index.ts";
 import { runTool } from "../platform/index.ts";
 import { BLOCK_SIZE_BYTES } from "../verity/index.ts";
 import type { DiskEntry } from "./ext4-entry.ts";
+import { ROOT_FEATURE_NAMES } from "./ext4-features.ts";
+import {
+  BLOCKS_PER_GROUP,
+  GROUPS_PER_FLEX_GROUP,
+  INODE_BYTES,
+  RESERVED_PERCENT,
+  type RootGeometry,
+  rootGeometry,
+} from "./ext4-geometry.ts";
 import { populationScript, type Script } from "./ext4-script.ts";
 import type { WorkDisk } from "./work-disk.ts";
 
@@ -13,6 +22,8 @@ export interface RootFileSystemOptions {
   /** Where the file system lies in the disk. */
   readonly startBytes: number;
   readonly sizeBytes: number;
+  /** Whatever nobody has written on the disk reads as zeros: true of a new file, not of a device. */
+  readonly diskIsZeroed: boolean;
   readonly uuid: string;
   /** Seed of the directory hashes; part of what makes equal inputs equal bytes. */
   readonly hashSeed: string;
@@ -24,24 +35,20 @@ export interface RootFileSystemOptions {
   readonly onProgress?: (done: number) => void;
 }
 
-/**
- * Our own settings instead of the host's /etc/mke2fs.conf, so that two distributions make one disk. All features are in
- * Debian 12's e2fsprogs and kernel; `verity` is what everything rests on (spec/host.md 1.1).
- */
+/** Our own settings instead of the host's /etc/mke2fs.conf, so that two distributions make one disk. */
 const MKE2FS_CONFIG = `[defaults]
-	base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
+	base_features = none
 	default_mntopts = acl,user_xattr
 	enable_periodic_fsck = 0
-	blocksize = ${BLOCK_SIZE_BYTES}
-	inode_size = 256
-	inode_ratio = 16384
 [fs_types]
 	ext4 = {
-		features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize,orphan_file,verity
+		features = ${ROOT_FEATURE_NAMES.join(",")}
 	}
 `;
 const TIMEOUT_MS = 1_800_000;
 const DIAGNOSTIC_LINES = 3;
+/** The inode tables of 64 GiB: seconds on the slowest disk. */
+const TABLES_CLEARED_AT_ONCE_BYTES = 1024 ** 3;
 
 /**
  * Makes and fills the file system, then has e2fsck look at it.
@@ -61,20 +68,35 @@ export async function makeRootFileSystem(disk: WorkDisk, options: RootFileSystem
 }
 
 async function makeEmpty(disk: WorkDisk, options: RootFileSystemOptions, env: Record<string, string>): Promise<void> {
+  const geometry = rootGeometry(options.sizeBytes);
+  // A number of blocks means KiB where no block size is given.
+  const sizes = ["-b", String(BLOCK_SIZE_BYTES), "-I", String(INODE_BYTES), "-N", String(geometry.inodeCount)];
+  const groups = ["-g", String(BLOCKS_PER_GROUP), "-G", String(GROUPS_PER_FLEX_GROUP)];
+  const room = ["-m", String(RESERVED_PERCENT), "-J", `size=${geometry.journalMib}`];
+  const identity = ["-U", options.uuid, "-L", options.label];
   const extended = [
     `offset=${options.startBytes}`,
     `hash_seed=${options.hashSeed}`,
     "root_owner=0:0",
-    "lazy_itable_init=0",
-    "lazy_journal_init=0",
+    ...(options.diskIsZeroed ? ZEROED_DISK : unknownDisk(geometry)),
   ];
-  const blocks = Math.floor(options.sizeBytes / BLOCK_SIZE_BYTES);
-  const args = ["-q", "-F", "-t", "ext4", "-U", options.uuid, "-L", options.label, "-E", extended.join(",")];
-  await runTool("mke2fs", [...args, disk.path, String(blocks)], {
+  const settings = ["-t", "ext4", "-T", "default", ...sizes, ...groups, ...room, ...identity, "-E", extended.join(",")];
+  await runTool("mke2fs", ["-q", "-F", ...settings, disk.path, String(geometry.blockCount)], {
     env,
     directory: disk.directory,
     timeoutMs: TIMEOUT_MS,
   });
+}
+
+/** Inode tables and journal are zeros already: nothing is written, and the first boot has nothing to clear. */
+const ZEROED_DISK = ["nodiscard", "assume_storage_prezeroed=1"];
+/**
+ * A journal of an earlier installation with the same UUID could be replayed, so it is cleared. Inode tables count only as
+ * far as their descriptors say: where clearing them would take minutes, the kernel does it while the new system runs.
+ */
+function unknownDisk(geometry: RootGeometry): string[] {
+  const clearTables = geometry.inodeCount * INODE_BYTES <= TABLES_CLEARED_AT_ONCE_BYTES;
+  return [`lazy_itable_init=${clearTables ? 0 : 1}`, "lazy_journal_init=0"];
 }
 
 async function populate(disk: WorkDisk, options: RootFileSystemOptions, env: Record<string, string>): Promise<void> {

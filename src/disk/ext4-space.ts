@@ -2,27 +2,24 @@
 import { statSync } from "node:fs";
 import { BLOCK_SIZE_BYTES, ext4VerityOffset } from "../verity/index.ts";
 import type { DiskEntry } from "./ext4-entry.ts";
+import { BLOCKS_PER_GROUP, rootGeometry } from "./ext4-geometry.ts";
+import { MINIMUM_ROOT_BYTES } from "./partition-plan.ts";
 
 const MIB = 1024 * 1024;
-/** inode_size / inode_ratio of `ext4-make.ts`. */
-const INODE_TABLE_SHARE = 256 / 16384;
-/** mke2fs keeps 5 % for root (mke2fs(8), -m); a disk that fills them at once could not even be updated. */
-const RESERVED_SHARE = 0.05;
-/** Group descriptors, bitmaps, the orphan file and the reserve for growing. */
-const FIXED_BYTES = 12 * MIB;
+/** Files of the file system itself that take inodes: numbers 1 to 10, lost+found, the orphan file. */
+const RESERVED_INODES = 12;
 /** Directory entries average well below this. */
 const DIRECTORY_ENTRY_BYTES = 280;
 
-/**
- * Bytes of data blocks the entries take, metadata of verity files included. Looks at each source file once (lstat).
- */
-export function populationBytes(entries: readonly DiskEntry[]): number {
+/** What the entries take, metadata of verity files included. Looks at each source file once. */
+export function rootContent(entries: readonly DiskEntry[]): RootContent {
   let blocks = 0;
   for (const entry of entries) {
     if (entry.kind === "file") blocks += fileBlocks(entry.source, entry.veritySizeBytes);
     else blocks += 1;
   }
-  return blocks * BLOCK_SIZE_BYTES + entries.length * DIRECTORY_ENTRY_BYTES;
+  const nameBlocks = Math.ceil((entries.length * DIRECTORY_ENTRY_BYTES) / BLOCK_SIZE_BYTES);
+  return { blocks: blocks + nameBlocks, inodes: entries.filter(({ kind }) => kind !== "hard-link").length };
 }
 
 function fileBlocks(source: string, veritySizeBytes: number | undefined): number {
@@ -32,30 +29,35 @@ function fileBlocks(source: string, veritySizeBytes: number | undefined): number
   return Math.ceil(veritySizeBytes / BLOCK_SIZE_BYTES) + Math.ceil(tailBytes / BLOCK_SIZE_BYTES);
 }
 
-/**
- * The smallest partition that holds `contentBytes` (of {@link populationBytes}) in `entryCount` inodes with the reserve
- * for root left free.
- */
-export function rootBytesNeeded(contentBytes: number, entryCount: number): number {
-  const byInodes = entryCount * 16384 * 1.05;
-  const share = 1 - INODE_TABLE_SHARE - RESERVED_SHARE;
-  let sizeBytes = contentBytes;
-  // The journal grows with the file system in a few large steps: a handful of rounds settles it.
-  for (let round = 0; round < 8; round++) sizeBytes = (contentBytes + FIXED_BYTES + journalBytes(sizeBytes)) / share;
-  return Math.ceil(Math.max(sizeBytes, byInodes));
+/** What content takes of a root file system. */
+export interface RootContent {
+  readonly blocks: number;
+  readonly inodes: number;
 }
 
-/** ext2fs_default_journal_size of e2fsprogs 1.47, with 4 KiB blocks. */
-function journalBytes(fileSystemBytes: number): number {
-  const steps: readonly (readonly [belowBytes: number, journalBytes: number])[] = [
-    [8 * MIB, 0],
-    [128 * MIB, 4 * MIB],
-    [1024 * MIB, 16 * MIB],
-    [2048 * MIB, 32 * MIB],
-    [16 * 1024 * MIB, 64 * MIB],
-    [32 * 1024 * MIB, 128 * MIB],
-    [64 * 1024 * MIB, 256 * MIB],
-    [128 * 1024 * MIB, 512 * MIB],
-  ];
-  return steps.find(([belowBytes]) => fileSystemBytes < belowBytes)?.[1] ?? 1024 * MIB;
+/**
+ * Whether a root partition of this size, and every larger one, holds the content and leaves the blocks reserved for root
+ * free. A file system holds a little less than one a MiB smaller where a group begins that has a copy of the descriptors;
+ * it has caught up before the next group but one.
+ */
+export function rootHolds(partitionBytes: number, content: RootContent): boolean {
+  const endBytes = partitionBytes + 2 * BLOCKS_PER_GROUP * BLOCK_SIZE_BYTES;
+  for (let sizeBytes = partitionBytes; sizeBytes <= endBytes; sizeBytes += MIB) {
+    const { freeBlocks, reservedBlocks, inodeCount } = rootGeometry(sizeBytes);
+    if (freeBlocks - reservedBlocks < content.blocks || inodeCount - RESERVED_INODES < content.inodes) return false;
+  }
+  return true;
+}
+
+/** The smallest size of a root partition, in whole MiB, that holds the content. */
+export function rootBytesNeeded(content: RootContent): number {
+  let low = MINIMUM_ROOT_BYTES / MIB - 1;
+  let high = MINIMUM_ROOT_BYTES / MIB;
+  while (!rootHolds(high * MIB, content)) [low, high] = [high, high * 2];
+  while (low + 1 < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (rootHolds(middle * MIB, content)) high = middle;
+    else low = middle;
+  }
+  return high * MIB;
 }

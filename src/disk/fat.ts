@@ -3,6 +3,7 @@ import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import { runTool } from "../platform/index.ts";
+import { espClusterBytes } from "./fat-geometry.ts";
 import { volumeIdOfGuid } from "./guid.ts";
 import { type PlannedPartition, SECTOR_BYTES } from "./partition-plan.ts";
 import type { WorkDisk } from "./work-disk.ts";
@@ -28,8 +29,11 @@ const KIB = 1024;
 const TIMEOUT_MS = 300_000;
 /** FAT counts from 1980 (Microsoft FAT specification, "Date and Time Formats"). */
 const FAT_EPOCH_SECONDS = 315_532_800;
-/** Up to this size, mkfs.vfat's default clusters leave fewer than FAT32 must have (spec/boot-chain.md B). */
-const SMALL_ESP_BYTES = 512 * KIB * KIB;
+/**
+ * Heads and sectors a track, which firmware does not look at. Left alone, mkfs.vfat takes them from the whole disk's
+ * length; and as it makes whole tracks, only such as divide a MiB fill the partition.
+ */
+const GEOMETRY = "64/32";
 
 /**
  * Makes the ESP's file system and writes the files in byte order of their paths, so that equal inputs give equal bytes.
@@ -65,9 +69,11 @@ export async function readEspFile(disk: WorkDisk, startBytes: number, path: stri
 async function makeFileSystem(disk: WorkDisk, partition: PlannedPartition): Promise<void> {
   const startSectors = partition.startBytes / SECTOR_BYTES;
   const volumeId = volumeIdOfGuid(partition.guid).toString(16).padStart(8, "0");
-  const args = ["-F", "32", "--invariant", "-h", String(startSectors), "-i", volumeId, "-n", VOLUME_LABEL];
-  if (partition.sizeBytes <= SMALL_ESP_BYTES) args.push("-s", "1");
-  args.push("--offset", String(startSectors), disk.path, String(partition.sizeBytes / KIB));
+  const clusterSectors = espClusterBytes(partition.sizeBytes) / SECTOR_BYTES;
+  const shape = ["-F", "32", "-s", String(clusterSectors), "-g", GEOMETRY];
+  const identity = ["--invariant", "-h", String(startSectors), "-i", volumeId, "-n", VOLUME_LABEL];
+  const place = ["--offset", String(startSectors), disk.path, String(partition.sizeBytes / KIB)];
+  const args = [...shape, ...identity, ...place];
   await runTool("mkfs.vfat", args, { directory: disk.directory, timeoutMs: TIMEOUT_MS });
 }
 

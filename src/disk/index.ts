@@ -7,11 +7,12 @@
  * @module
  */
 export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./block-device.ts";
-export { checkDisk } from "./check-disk.ts";
+export { checkDisk, type DiskContent } from "./check-disk.ts";
 export type { DiskEntry } from "./ext4-entry.ts";
+export { type RootGeometry, rootGeometry } from "./ext4-geometry.ts";
 export { checkRootFileSystem, makeRootFileSystem, type RootFileSystemOptions } from "./ext4-make.ts";
 export { populationScript, type Script, type ScriptOptions } from "./ext4-script.ts";
-export { populationBytes, rootBytesNeeded } from "./ext4-space.ts";
+export { type RootContent, rootBytesNeeded, rootContent, rootHolds } from "./ext4-space.ts";
 export { type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
 export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
 export { deriveGuid } from "./guid.ts";

@@ -40,6 +40,8 @@ export interface PartitionPlan {
 
 export interface PartitionPlanOptions {
   readonly diskSizeBytes: number;
+  /** True for a device, whose size nobody chooses. */
+  readonly sizeIsFixed?: boolean;
   readonly architecture: DiskArchitecture;
   /** All GUIDs follow from this text. */
   readonly seed: string;
@@ -106,7 +108,10 @@ function tooSmall(options: PartitionPlanOptions, rootEndBytes: number): Sealroot
     {
       expected: String(neededBytes),
       actual: String(options.diskSizeBytes),
-      hint: `give at least --size ${Math.ceil(neededBytes / MIB)}M`,
+      hint:
+        options.sizeIsFixed === true
+          ? `use a disk of at least ${inMib(neededBytes)}`
+          : `give at least --size ${neededBytes / MIB}M`,
     },
   );
 }

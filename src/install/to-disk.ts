@@ -1,7 +1,6 @@
 /** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
-import { dirname } from "node:path";
 import { espLayout } from "../bootloader/index.ts";
 import { bootDigest, initialState, isRegistryReference, targetReference } from "../deployment/index.ts";
 import {
@@ -9,22 +8,20 @@ import {
   type DiskArchitecture,
   type DiskEntry,
   deriveGuid,
-  diskSizeForRoot,
-  inMib,
   makeRootFileSystem,
   type PartitionPlan,
-  planPartitions,
-  populationBytes,
-  rootBytesNeeded,
+  type RootContent,
+  rootContent,
   writeEsp,
   writePartitionTable,
 } from "../disk/index.ts";
-import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { asSealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
 import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
 import { type BootResources, findBootResources } from "./boot-resources.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
+import { checkPartitionSizes, planDisk, roundDown } from "./plan-disk.ts";
 import { rootEntries } from "./root-entries.ts";
 import { type StagedImage, stageImage } from "./stage-image.ts";
 import { writeStateFiles } from "./state-files.ts";
@@ -55,7 +52,6 @@ interface Identity {
 
 const TOOLS = ["sfdisk", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "debugfs", "e2fsck"];
 const ROOT_LABEL = "root";
-const BYTES_PER_MIB = 1024 * 1024;
 /** Unit of st_blocks (stat(3type)). */
 const STAT_BLOCK_BYTES = 512;
 
@@ -84,10 +80,15 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const entries = await runStep(events, "lay out the root file system", () =>
     layOutRoot(image, boot, imageReference, identity, staging.path),
   );
-  const plan = await runStep(events, "check the space", () => planDisk(options, target, image, identity, entries));
+  const content = rootContent(entries);
+  // findBootResources has refused all other architectures.
+  const architecture = image.architecture as DiskArchitecture;
+  const plan = await runStep(events, "check the space", () =>
+    planDisk(target, options, { architecture, seed: identity.seed, content }),
+  );
   using construction = await beginDisk(target);
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
-  await writeDisk(construction, { plan, boot, image, identity, entries, rootUuid }, options);
+  await writeDisk(construction, { target, plan, boot, image, identity, entries, content, rootUuid }, options);
   // Before the disk is synced: in ext4's ordered mode the sync would first write out all of the staged files as well.
   await runStep(events, "remove the staged repository", () => staging.remove());
   await runStep(events, "finish the disk", () => construction.publish());
@@ -114,9 +115,9 @@ function stagingDirectory(parent: string): TemporaryDirectory {
 
 /** Everything that can be refused before the image is touched. */
 async function prepare(options: InstallToDiskOptions, reporter: StepReporter): Promise<DiskTarget> {
-  const target = await checkTarget(options);
+  const target = roundDown(await checkTarget(options), reporter);
   requireTools(TOOLS);
-  planPartitions({ ...partitionSizes(options, target), architecture: "amd64", seed: "" });
+  checkPartitionSizes(target, options);
   const reference = targetReference(options.source, options.targetName, options.targetTransport);
   if (!isRegistryReference(reference)) {
     reporter.warn(
@@ -175,61 +176,26 @@ function layOutRoot(
   });
 }
 
-function planDisk(
-  options: InstallToDiskOptions,
-  target: DiskTarget,
-  image: StagedImage,
-  identity: Identity,
-  entries: readonly DiskEntry[],
-): PartitionPlan {
-  // findBootResources has refused all other architectures.
-  const architecture = image.architecture as DiskArchitecture;
-  const plan = planPartitions({ ...partitionSizes(options, target), architecture, seed: identity.seed });
-  const contentBytes = populationBytes(entries);
-  const neededBytes = rootBytesNeeded(contentBytes, entries.length);
-  if (plan.root.sizeBytes < neededBytes) {
-    const sizeMib = Math.ceil(diskSizeForRoot(plan, neededBytes) / BYTES_PER_MIB);
-    throw new SealrootError(
-      "no-space",
-      `Cannot install the image: its root needs ${inMib(neededBytes)}, the partition has ${inMib(plan.root.sizeBytes)}`,
-      {
-        path: target.path,
-        expected: String(neededBytes),
-        actual: String(plan.root.sizeBytes),
-        hint: options.rootSizeBytes === undefined ? `give at least --size ${sizeMib}M` : "give a larger --root-size",
-      },
-    );
-  }
-  if (target.kind === "file") checkFreeSpace(dirname(target.path), contentBytes, "the disk");
-  return plan;
-}
-
-function partitionSizes(options: InstallToDiskOptions, target: DiskTarget) {
-  return {
-    diskSizeBytes: target.sizeBytes,
-    ...(options.espSizeBytes === undefined ? {} : { espSizeBytes: options.espSizeBytes }),
-    ...(options.rootSizeBytes === undefined ? {} : { rootSizeBytes: options.rootSizeBytes }),
-  };
-}
-
-interface DiskContent {
+interface WholeDisk {
+  readonly target: DiskTarget;
   readonly plan: PartitionPlan;
   readonly boot: BootResources;
   readonly image: StagedImage;
   readonly identity: Identity;
   readonly entries: readonly DiskEntry[];
+  readonly content: RootContent;
   readonly rootUuid: string;
 }
 
 async function writeDisk(
   construction: DiskUnderConstruction,
-  content: DiskContent,
+  whole: WholeDisk,
   options: InstallToDiskOptions,
 ): Promise<void> {
   const { disk } = construction;
-  const { plan, boot, identity, entries } = content;
+  const { plan, boot, identity, entries } = whole;
   const esp = espLayout({
-    deploymentId: content.image.deploymentId,
+    deploymentId: whole.image.deploymentId,
     loader: boot.loader,
     uki: boot.ukiBytes,
     architecture: boot.uki.architecture,
@@ -244,7 +210,8 @@ async function writeDisk(
     makeRootFileSystem(disk, {
       startBytes: plan.root.startBytes,
       sizeBytes: plan.root.sizeBytes,
-      uuid: content.rootUuid,
+      diskIsZeroed: whole.target.kind === "file",
+      uuid: whole.rootUuid,
       hashSeed: deriveGuid(identity.seed, "directory hashes"),
       label: ROOT_LABEL,
       epochSeconds: identity.epochSeconds,
@@ -253,5 +220,7 @@ async function writeDisk(
     }),
   );
   await runStep(options.events, "partition the disk", () => writePartitionTable(disk, plan));
-  await runStep(options.events, "check the disk", () => checkDisk(disk, plan, esp.files));
+  await runStep(options.events, "check the disk", () =>
+    checkDisk(disk, plan, { espFiles: esp.files, rootContentBlocks: whole.content.blocks }),
+  );
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,18 +11,15 @@ import {
   makeRootFileSystem,
   type PartitionPlan,
   planPartitions,
-  populationBytes,
   readDiskPartitions,
   readEspFile,
   readPartitionTable,
-  rootBytesNeeded,
   type WorkDisk,
-  writeEsp,
-  writePartitionTable,
 } from "../../src/disk/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { newMetadata } from "../../src/tree/index.ts";
 import { ext4VerityTail, VerityHasher } from "../../src/verity/index.ts";
+import { makeSmallDisk, type SmallDisk } from "./small-disk.ts";
 
 const MIB = 1024 * 1024;
 const EPOCH_SECONDS = 1_700_000_000;
@@ -84,38 +81,17 @@ function sampleEntries(): DiskEntry[] {
   ];
 }
 
-async function buildDisk(name: string): Promise<{ disk: WorkDisk; plan: PartitionPlan }> {
-  const directory = join(scratch, name);
-  mkdirSync(directory);
-  const disk = { directory, path: "disk" };
-  const plan = planPartitions({
-    diskSizeBytes: 256 * MIB,
-    espSizeBytes: 64 * MIB,
-    architecture: "amd64",
-    seed: "test",
-  });
-  writeFileSync(join(directory, "disk"), "");
-  truncateSync(join(directory, "disk"), plan.diskSizeBytes);
-  await writePartitionTable(disk, plan);
-  await writeEsp(disk, {
-    partition: plan.esp,
+function buildDisk(name: string): Promise<SmallDisk> {
+  return makeSmallDisk(join(scratch, name), {
+    sizeMib: 256,
+    espMib: 64,
     epochSeconds: EPOCH_SECONDS,
-    directories: ["EFI/Linux"],
-    files: [
+    espFiles: [
       { path: "loader/loader.conf", bytes: Buffer.from("timeout 5") },
       { path: `EFI/Linux/bootc/bootc_composefs-${"ab".repeat(64)}.efi`, bytes: Buffer.alloc(3 * MIB, 7) },
     ],
-  });
-  await makeRootFileSystem(disk, {
-    startBytes: plan.root.startBytes,
-    sizeBytes: plan.root.sizeBytes,
-    uuid: "11111111-2222-4333-8444-555555555555",
-    hashSeed: "11111111-2222-4333-8444-666666666666",
-    label: "root",
-    epochSeconds: EPOCH_SECONDS,
     entries: sampleEntries(),
   });
-  return { disk, plan };
 }
 
 async function debugfs(disk: WorkDisk, plan: PartitionPlan, command: string): Promise<string> {
@@ -230,6 +206,7 @@ test("a name with a line break is refused, naming the path", async () => {
     makeRootFileSystem(built.disk, {
       startBytes: built.plan.root.startBytes,
       sizeBytes: built.plan.root.sizeBytes,
+      diskIsZeroed: false,
       uuid: "11111111-2222-4333-8444-555555555555",
       hashSeed: "11111111-2222-4333-8444-555555555555",
       label: "root",
@@ -249,6 +226,7 @@ test("content that does not fit ends in an error although debugfs exits with 0",
       {
         startBytes: built.plan.root.startBytes,
         sizeBytes: 64 * MIB,
+        diskIsZeroed: false,
         uuid: "11111111-2222-4333-8444-555555555555",
         hashSeed: "11111111-2222-4333-8444-555555555555",
         label: "root",
@@ -280,10 +258,10 @@ test("arm64 disks have no BIOS partition and their own root type", () => {
   );
 });
 
-test("the room computed for the sample is enough and not wasteful", () => {
-  const entries = sampleEntries();
-  const contentBytes = populationBytes(entries);
-  assert.ok(contentBytes > 5 * MIB && contentBytes < 6 * MIB, String(contentBytes));
-  const neededBytes = rootBytesNeeded(contentBytes, entries.length);
-  assert.ok(neededBytes < 32 * MIB, String(neededBytes));
+test("a device that is too small cannot be given another size", () => {
+  const options = { diskSizeBytes: 512 * MIB, sizeIsFixed: true, architecture: "amd64", seed: "" } as const;
+  assert.throws(() => planPartitions(options), {
+    code: "no-space",
+    data: { expected: String(1091 * MIB), actual: String(512 * MIB), hint: "use a disk of at least 1091 MiB" },
+  });
 });

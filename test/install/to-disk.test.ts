@@ -202,6 +202,15 @@ test("an existing file is kept without --wipe and replaced with it", async () =>
   assertOnly(options.target, ["disk.img"]);
 });
 
+test("a size that is not whole MiB is rounded down, and says so", async () => {
+  const messages: string[] = [];
+  const events = (event: WorkEvent) => event.type === "message" && messages.push(event.text);
+  const made = await installToDisk(optionsFor("odd", sealed.reference, { sizeBytes: DISK_BYTES + MIB - 1, events }));
+  assert.equal(made.sizeBytes, DISK_BYTES);
+  assert.equal(statSync(made.path).size, DISK_BYTES);
+  assert.deepEqual(messages, ["The disk gets 256 MiB: its size of 269484031 bytes is rounded down to whole MiB"]);
+});
+
 test("a root=UUID= in the sealed command line becomes the root file system's UUID", async () => {
   const uuid = "0123abcd-1111-4222-8333-444455556666";
   const image = await sealImage(directory("uuid-image"), baseFiles(), {
@@ -278,7 +287,8 @@ const refusals: Refusal[] = [
     },
     changes: { sizeBytes: 140 * MIB },
     code: "no-space",
-    message: /^Cannot install the image: its root needs \d+ MiB, the partition has 73 MiB$/,
+    message:
+      /^Cannot install the image: the root partition \(73 MiB\) is too small for 82 MiB in 73 files, which need 93 MiB$/,
   },
   {
     name: "an image that is not sealed",

@@ -1,0 +1,91 @@
+/** Whether an image fits on a disk, and where the disk's partitions lie: decided before anything is written to it. */
+import { dirname } from "node:path";
+import {
+  type DiskArchitecture,
+  diskSizeForRoot,
+  inMib,
+  type PartitionPlan,
+  planPartitions,
+  type RootContent,
+  rootBytesNeeded,
+  rootHolds,
+} from "../disk/index.ts";
+import { SealrootError } from "../errors/index.ts";
+import type { StepReporter } from "../events/index.ts";
+import { BLOCK_SIZE_BYTES } from "../verity/index.ts";
+import { checkFreeSpace } from "./open-target.ts";
+import type { DiskTarget } from "./target.ts";
+
+/** Sizes that the user may choose. */
+export interface PartitionSizes {
+  readonly rootSizeBytes?: number;
+  readonly espSizeBytes?: number;
+}
+
+/** What is put on the disk. */
+export interface PlannedContent {
+  readonly architecture: DiskArchitecture;
+  /** All GUIDs follow from it. */
+  readonly seed: string;
+  readonly content: RootContent;
+}
+
+const MIB = 1024 * 1024;
+
+/** A disk file has whole mebibytes, as its partitions do; a device has the size it has. */
+export function roundDown(target: DiskTarget, reporter: StepReporter): DiskTarget {
+  const sizeBytes = target.kind === "file" ? Math.floor(target.sizeBytes / MIB) * MIB : target.sizeBytes;
+  if (sizeBytes === target.sizeBytes) return target;
+  reporter.warn(
+    `The disk gets ${inMib(sizeBytes)}: its size of ${target.sizeBytes} bytes is rounded down to whole MiB`,
+  );
+  return { ...target, sizeBytes };
+}
+
+/**
+ * Checks that the partitions fit, before the image is looked at.
+ * @throws SealrootError as planPartitions
+ */
+export function checkPartitionSizes(target: DiskTarget, sizes: PartitionSizes): void {
+  // The image's architecture is not known yet: amd64 has one partition more, of 1 MiB.
+  planPartitions({ ...optionsOf(target, sizes), architecture: "amd64", seed: "" });
+}
+
+/**
+ * Lays out the disk for this content.
+ *
+ * @throws SealrootError `no-space` when the root partition is too small for it, with the size that would do as the hint,
+ *   or the file system of a disk file is
+ */
+export function planDisk(target: DiskTarget, sizes: PartitionSizes, planned: PlannedContent): PartitionPlan {
+  const { content, architecture, seed } = planned;
+  const plan = planPartitions({ ...optionsOf(target, sizes), architecture, seed });
+  if (!rootHolds(plan.root.sizeBytes, content)) throw tooSmall(plan, target, sizes, content);
+  if (target.kind === "file") checkFreeSpace(dirname(target.path), content.blocks * BLOCK_SIZE_BYTES, "the disk");
+  return plan;
+}
+
+function optionsOf(target: DiskTarget, sizes: PartitionSizes) {
+  return {
+    diskSizeBytes: target.sizeBytes,
+    sizeIsFixed: target.kind === "device",
+    ...(sizes.espSizeBytes === undefined ? {} : { espSizeBytes: sizes.espSizeBytes }),
+    ...(sizes.rootSizeBytes === undefined ? {} : { rootSizeBytes: sizes.rootSizeBytes }),
+  };
+}
+
+function tooSmall(plan: PartitionPlan, target: DiskTarget, sizes: PartitionSizes, content: RootContent): SealrootError {
+  const neededBytes = rootBytesNeeded(content);
+  const diskBytes = diskSizeForRoot(plan, neededBytes);
+  const hints = [
+    ...(sizes.rootSizeBytes === undefined ? [] : [`--root-size ${neededBytes / MIB}`]),
+    ...(diskBytes > target.sizeBytes && target.kind === "file" ? [`--size ${diskBytes / MIB}M`] : []),
+  ];
+  const hint = hints.length > 0 ? `give at least ${hints.join(" and ")}` : `use a disk of at least ${inMib(diskBytes)}`;
+  const contentSize = inMib(content.blocks * BLOCK_SIZE_BYTES);
+  return new SealrootError(
+    "no-space",
+    `Cannot install the image: the root partition (${inMib(plan.root.sizeBytes)}) is too small for ${contentSize} in ${content.inodes} files, which need ${inMib(neededBytes)}`,
+    { path: target.path, expected: String(neededBytes), actual: String(plan.root.sizeBytes), hint },
+  );
+}

@@ -25,7 +25,7 @@ const ALGORITHMS = ["sha256", "sha512"] as const;
 /** The one whose image is an artifact: it has no root file system. */
 const ARTIFACT = "11-artifact";
 /** Bootable images need directories that most cases do not have. */
-const BOOTABLE = ["01-simple", "10-boot-selinux"];
+const BOOTABLE = ["01-simple", "10-boot-selinux", "14-boot-times"];
 
 const tally = new Tally();
 

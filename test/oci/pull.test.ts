@@ -182,6 +182,30 @@ for (const vector of vectors.filter(({ name }) => name < "20")) {
   }
 }
 
+test("14-boot-times: the boot image by the older rule is that of cfsctl 0.9.0", async () => {
+  const vector = vectors.find(({ name }) => name === "14-boot-times");
+  assert.ok(vector);
+  const older: { readonly boot_image_ids: Record<string, string> } = JSON.parse(
+    readFileSync(join(vector.directory, "seconds-only.json"), "utf8"),
+  );
+  for (const run of RUNS) {
+    const full: unknown = vector.expected.runs[run]?.boot_image_id;
+    const seconds = older.boot_image_ids[run];
+    // Version 2 holds no nanoseconds.
+    assert.equal(full === seconds, run.endsWith("v2"));
+    using repository = await newRepository("boot-times", run);
+    const pulled = await pullImage(repository, `oci:${await layoutOf(vector)}:t`, {
+      name: "case:t",
+      bootable: true,
+      bootTimes: "seconds",
+    });
+    assert.deepEqual([...pulled.bootImageIds.values()], [seconds]);
+    const variant = { bootable: true, keepUserXattrs: false };
+    assert.equal(await computeImageId(repository, "case:t", variant), full);
+    assert.equal(await computeImageId(repository, "case:t", { ...variant, bootTimes: "seconds" }), seconds);
+  }
+});
+
 test("a bootable pull records the boot image, and a later plain pull keeps it", async () => {
   const vector = vectors.find(({ name }) => name === "10-boot-selinux");
   assert.ok(vector);

@@ -6,12 +6,13 @@ import {
   lookupPath,
   readSelinuxPolicy,
   transformForBoot,
+  transformForBootBothWays,
   transformForOci,
 } from "../../src/tree/index.ts";
 import { bytes, directory, file, names, symlink } from "./build.ts";
 import { contentReader, listCases, mergeCase, readCaseFile } from "./repository-vectors.ts";
 
-for (const name of listCases().filter((each) => /^(0\d|10|12|13)-/.test(each))) {
+for (const name of listCases().filter((each) => /^(0\d|10|12|13|14)-/.test(each))) {
   for (const algorithm of ["sha256", "sha512"] as const) {
     test(`layers of ${name} become the reference's tree, ${algorithm}`, () => {
       const { root, objects } = mergeCase(name, algorithm);
@@ -23,6 +24,26 @@ for (const name of listCases().filter((each) => /^(0\d|10|12|13)-/.test(each))) 
       assert.equal(Buffer.from(formatDump(root)).toString(), String(boot));
     });
   }
+}
+
+for (const algorithm of ["sha256", "sha512"] as const) {
+  test(`the boot variant of 14-boot-times is that of the older reference by its rule, ${algorithm}`, () => {
+    const name = "14-boot-times";
+    const expected = {
+      full: String(readCaseFile(name, `rootfs-boot-${algorithm}.dump`)),
+      seconds: String(readCaseFile(name, `rootfs-boot-seconds-${algorithm}.dump`)),
+    };
+    assert.notEqual(expected.full, expected.seconds);
+    const text = (root: DirectoryNode) => Buffer.from(formatDump(root)).toString();
+    const { root } = mergeCase(name, algorithm);
+    transformForOci(root);
+    const made = [...transformForBootBothWays(root, undefined)].map((times) => [times, text(root)]);
+    // The tree is as by the rule that came last.
+    assert.deepEqual(made.at(-1), ["seconds", expected.seconds]);
+    const again = mergeCase(name, algorithm).root;
+    transformForOci(again);
+    for (const times of transformForBootBothWays(again, undefined)) assert.equal(text(again), expected[times], times);
+  });
 }
 
 const REFUSED: Record<string, string> = {

@@ -8,7 +8,7 @@ export interface PathReference {
   readonly transport: "oci" | "oci-archive" | "docker-archive" | "dir";
   /** The layout's directory, or the archive. */
   readonly path: string;
-  /** Of a docker-archive: the name of an image in it. Undefined: the only image there; always for `dir`. */
+  /** The name of an image there, which may have colons and slashes. Undefined: the only image; always for `dir`. */
   readonly tag: string | undefined;
 }
 
@@ -50,9 +50,9 @@ const FOREIGN_TRANSPORTS: ReadonlyMap<string, (rest: string) => string> = new Ma
 /**
  * Reads a reference.
  *
- * The tag of `oci:` and `oci-archive:` is the text behind the last colon, unless that contains a slash (spec/oci.md 2);
- * the name in a `docker-archive:` follows the first colon. A `docker://` reference needs its registry's host: short
- * names mean different images on different machines.
+ * The name of an image in a layout or archive follows the first colon (containers-transports(5)); who reads one may find
+ * that the path goes on after it (see splitWhereFound). A `docker://` reference needs its registry's host: short names
+ * mean different images on different machines.
  *
  * @throws SealrootError `unsupported` for a transport that is known but not done here, `usage` for anything else
  */
@@ -99,11 +99,9 @@ function parsePathReference(transport: PathReference["transport"], rest: string,
 
 function splitTag(transport: PathReference["transport"], rest: string): { path: string; tag: string | undefined } {
   if (transport === "dir") return { path: rest, tag: undefined };
-  const colon = transport === "docker-archive" ? rest.indexOf(":") : rest.lastIndexOf(":");
-  const tag = rest.slice(colon + 1);
-  const isTag = transport === "docker-archive" || !tag.includes("/");
-  if (colon === -1 || tag === "" || !isTag) return { path: rest.replace(/:$/, ""), tag: undefined };
-  return { path: rest.slice(0, colon), tag };
+  const colon = rest.indexOf(":");
+  if (colon === -1) return { path: rest, tag: undefined };
+  return { path: rest.slice(0, colon), tag: rest.slice(colon + 1) || undefined };
 }
 
 /** Repository names and tags (OCI distribution specification, "Pulling manifests"). */

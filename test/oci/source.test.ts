@@ -68,23 +68,6 @@ async function opened(layout: OciLayout, tag?: string, platform = AMD64) {
   return image;
 }
 
-test("references: the tag is what follows the last colon, unless it contains a slash", () => {
-  const cases: [string, string, string | undefined][] = [
-    ["oci:dir", "dir", undefined],
-    ["oci:dir:tag", "dir", "tag"],
-    ["oci:/a:b/c", "/a:b/c", undefined],
-    ["oci:/a:b/c:t", "/a:b/c", "t"],
-    ["oci:dir:", "dir", undefined],
-    ["oci-archive:x.tar:v1.2", "x.tar", "v1.2"],
-  ];
-  for (const [text, path, tag] of cases) {
-    const reference = parseReference(text);
-    assert.ok("path" in reference);
-    assert.deepEqual([reference.path, reference.tag], [path, tag], text);
-    assert.deepEqual(parseReference(formatReference(reference)), reference);
-  }
-});
-
 test("references: other directories and archives", () => {
   const cases: [string, string, string, string | undefined][] = [
     ["dir:/a:b", "dir", "/a:b", undefined],
@@ -146,6 +129,12 @@ test("references: what cannot be meant is refused, with the way out", () => {
     assert.deepEqual(hintFor(text), ["usage", `write ${hint}`]);
   }
   assert.deepEqual(hintFor("registry:quay.io/a"), ["unsupported", "write docker://quay.io/a"]);
+  for (const host of ["localhost:99999", "256.1.1.1", "1.2.3.4.5:80", "[::g]", "[::1]:70000", "a.b:", "a.b:x"]) {
+    assert.throws(() => parseReference(`docker://${host}/app:1`), {
+      code: "usage",
+      message: `Cannot open image "docker://${host}/app:1": "${host}" is not a host`,
+    });
+  }
   const wrong = ["docker://quay.io/A", "docker://quay.io/a:", "docker://quay.io/a@sha256:1", "docker://a..b:x/y"];
   for (const text of [...wrong, "quay.io/a", "oci:", "dir:", "containers-storage:", ""]) {
     assert.equal(hintFor(text)?.[0], "usage", text);
@@ -176,7 +165,61 @@ test("of several platforms the asked one is taken, a single image whatever its p
   await assert.rejects(opened(layout, undefined, { os: "linux", architecture: "s390x" }), {
     code: "not-found",
     message: /none of its images is for linux\/s390x$/,
+    data: {
+      expected: "linux/s390x",
+      actual: "linux/amd64, linux/arm64",
+      hint: "there are linux/amd64, linux/arm64; choose one with --platform linux/amd64",
+    },
   });
+});
+
+test("the platforms that an index has are told without reading its images, and attestations are none", async () => {
+  const layout = await newLayout("platforms of an index");
+  const [amd, arm] = [await addImage(layout, "amd"), await addImage(layout, "arm", ARM64)];
+  const absent = (character: string) => `sha256:${character.repeat(64)}`;
+  const attestation = { ...amd, digest: absent("1"), platform: { os: "unknown", architecture: "unknown" } };
+  const entries = [
+    { ...amd, digest: absent("2"), platform: AMD64 },
+    { ...amd, digest: absent("3"), platform: { os: "linux", architecture: "arm", variant: "v7" } },
+    attestation,
+  ];
+  await setIndex(layout, [await putIndex(layout, entries)]);
+  await assert.rejects(opened(layout, undefined, { os: "linux", architecture: "s390x" }), {
+    code: "not-found",
+    message: `Cannot open image oci:${layout.directory}: none of its images is for linux/s390x`,
+    data: {
+      expected: "linux/s390x",
+      actual: "linux/amd64, linux/arm/v7",
+      hint: "there are linux/amd64, linux/arm/v7; choose one with --platform linux/amd64",
+    },
+  });
+  // A single image is taken whatever its platform, also beside its attestation.
+  await setIndex(layout, [await putIndex(layout, [{ ...arm, platform: ARM64 }, attestation])]);
+  assert.equal((await opened(layout)).descriptor.digest, arm.digest);
+  await setIndex(layout, [await putIndex(layout, [attestation])]);
+  await assert.rejects(opened(layout), {
+    code: "not-found",
+    data: { expected: "linux/amd64", actual: "(none)", hint: "there are none" },
+  });
+});
+
+test("where no tag tells two images apart, the hint is what does, or there is none", async () => {
+  const layout = await newLayout("doubles");
+  const [one, two] = [await addImage(layout, "one"), await addImage(layout, "two")];
+  await setIndex(layout, [await putIndex(layout, [one, two])]);
+  await assert.rejects(opened(layout), {
+    code: "usage",
+    message: `Cannot open image oci:${layout.directory}: it is one of 2`,
+    data: { path: layout.directory },
+  });
+  const tag = (name: string) => ({ "org.opencontainers.image.ref.name": name });
+  await setIndex(layout, [
+    { ...one, annotations: tag("t") },
+    { ...two, annotations: tag("t") },
+  ]);
+  await assert.rejects(opened(layout, "t"), { data: { path: layout.directory, hint: "name one by its tag: @0, @1" } });
+  assert.equal((await opened(layout, "@1")).descriptor.digest, two.digest);
+  await assert.rejects(opened(layout, "@2"), { code: "not-found" });
 });
 
 test("image indexes are entered, a few levels deep; blobs of other platforms may be absent", async () => {
@@ -228,7 +271,11 @@ test("of an index the best variant is taken, zstd before gzip, entries without a
   await assert.rejects(opened(layout, undefined, platform("v5")), {
     code: "not-found",
     message: /none of its images is for linux\/arm\/v5$/,
-    data: { expected: "linux/arm/v5", actual: "linux/arm/v6, linux/arm/v7, linux/arm/v8" },
+    data: {
+      expected: "linux/arm/v5",
+      actual: "linux/arm/v6, linux/arm/v7, linux/arm/v8",
+      hint: "there are linux/arm/v6, linux/arm/v7, linux/arm/v8; choose one with --platform linux/arm/v6",
+    },
   });
 });
 

@@ -7,16 +7,19 @@ import { resolvedPath } from "../resolved-path.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import { OciArchive } from "./archive.ts";
 import { OciLayout } from "./layout.ts";
-import { REF_NAME_ANNOTATION, tagsIn } from "./ref-name.ts";
+import { entryAt, REF_NAME_ANNOTATION, waysToName } from "./ref-name.ts";
+import { isFile, isLayout, splitWhereFound } from "./split-reference.ts";
 
 /** @throws SealrootError `not-found` when there is no layout, or none of its images has the tag */
-export async function openLayoutSource(reference: PathReference): Promise<ImageSource> {
+export async function openLayoutSource(typed: PathReference): Promise<ImageSource> {
+  const reference = await splitWhereFound(typed, isLayout);
   const path = await resolvedPath(reference.path);
   const layout = await OciLayout.open(path);
   const index = await layout.readIndex();
   return {
     place: { transport: "oci", path },
     index: withTag(index, reference),
+    names: waysToName(index),
     blobs: layout.blobs,
     signatures: layoutSignatures(index, layout.blobs),
     readManifest: (descriptor) => layout.blobs.readWhole(descriptor),
@@ -25,13 +28,15 @@ export async function openLayoutSource(reference: PathReference): Promise<ImageS
 }
 
 /** As {@link openLayoutSource}, for a tar file with a layout in it. */
-export async function openArchiveSource(reference: PathReference): Promise<ImageSource> {
+export async function openArchiveSource(typed: PathReference): Promise<ImageSource> {
+  const reference = await splitWhereFound(typed, isFile);
   const archive = await OciArchive.open(reference.path);
   try {
     const index = readIndex(await archive.readDocument("index.json"), `${reference.path}/index.json`);
     return {
       place: { transport: "oci-archive", path: await archive.place() },
       index: withTag(index, reference),
+      names: waysToName(index),
       blobs: archive,
       signatures: layoutSignatures(index, archive),
       readManifest: (descriptor) => archive.readWhole(descriptor),
@@ -46,11 +51,12 @@ export async function openArchiveSource(reference: PathReference): Promise<Image
 function withTag(index: ImageIndex, reference: PathReference): ImageIndex {
   const tag = reference.tag;
   const isWanted = (entry: Descriptor) => tag === undefined || entry.annotations?.[REF_NAME_ANNOTATION] === tag;
-  const manifests = index.manifests.filter(isWanted);
+  const named = index.manifests.filter(isWanted);
+  const manifests = named.length > 0 || tag === undefined ? named : entryAt(index, tag);
   if (manifests.length > 0) return { ...index, manifests };
   const problem = tag === undefined ? "it is empty" : `it has no image with the tag "${tag}"`;
   throw new SealrootError("not-found", `Cannot open image ${formatReference(reference)}: ${problem}`, {
     path: reference.path,
-    hint: `the tags there are: ${tagsIn(index).join(", ") || "(none)"}`,
+    hint: `the tags there are: ${waysToName(index).join(", ") || "(none)"}`,
   });
 }

@@ -4,9 +4,22 @@ import type { Descriptor, ImageIndex } from "../documents.ts";
 /** Carries the tag of a manifest. */
 export const REF_NAME_ANNOTATION = "org.opencontainers.image.ref.name";
 
-/** The tags there are, in order. */
-export function tagsIn(index: ImageIndex): string[] {
-  return index.manifests.flatMap((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? []);
+/** `@N`: the entry at that place (container-libs, oci/layout, "source index"). */
+const PLACE = /^@(\d{1,6})$/;
+
+/** The entry that `@N` means, or none. */
+export function entryAt(index: ImageIndex, tag: string): Descriptor[] {
+  const place = PLACE.exec(tag)?.[1];
+  return place === undefined ? [] : index.manifests.slice(Number(place), Number(place) + 1);
+}
+
+/**
+ * What to write after the path of a layout for each of its images, in order: the tag, where it is one's own, or the place.
+ * A hint with anything else would send its reader astray.
+ */
+export function waysToName(index: ImageIndex): string[] {
+  const tags = index.manifests.map((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? "");
+  return tags.map((tag, place) => (tag !== "" && tags.indexOf(tag) === tags.lastIndexOf(tag) ? tag : `@${place}`));
 }
 
 /** The entry of a manifest under a tag, or under none; the name it had elsewhere is not taken along. */

@@ -1,5 +1,6 @@
 /** OpenPGP signatures kept beside a registry, numbered from 1 (spec/chunked-and-policy.md 2.3). */
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { readBoundedFile } from "../bounded-file.ts";
 import { hostPaths } from "../host-paths.ts";
@@ -51,7 +52,8 @@ async function baseOf(place: OpenedPlace, manifestDigest: string): Promise<strin
 
 function defaultLookaside(): string {
   const { userId, homeDirectory } = hostPaths();
-  return `file://${userId === 0 ? "/var/lib" : `${homeDirectory}/.local/share`}/containers/sigstore`;
+  const data = userId === 0 ? "/var/lib" : join(homeDirectory, ".local/share");
+  return pathToFileURL(join(data, "containers/sigstore")).href;
 }
 
 /** Undefined when there is none of that number. */

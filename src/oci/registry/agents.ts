@@ -5,6 +5,7 @@ import { asSealrootError } from "../../errors/index.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { hostCertificates } from "./certificates.ts";
 import type { RegistryLimits } from "./options.ts";
+import { proxyEnvironment } from "./proxies.ts";
 
 export interface AgentOptions {
   readonly paths: HostPaths;
@@ -54,7 +55,7 @@ export class Agents {
       maxSockets: limits.connections,
       autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
       // As everywhere, what runs on this machine is not asked for through a proxy.
-      ...(isLoopback(url.host) ? {} : { proxyEnv: { ...paths.environment } }),
+      ...(isLoopback(url.host) ? {} : { proxyEnv: proxyEnvironment(paths.environment) }),
     };
     if (url.protocol === "http:") return new HttpAgent(common);
     if (this.#options.isInsecure(url.host)) return new HttpsAgent({ ...common, rejectUnauthorized: false });

@@ -9,7 +9,6 @@ import {
   readConfig,
   readManifest,
 } from "../documents.ts";
-import { tagsIn } from "../layout/ref-name.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import { formatPlatform, platformRank } from "../platform.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
@@ -32,6 +31,8 @@ export interface ReadImage {
   readonly indexes: readonly Descriptor[];
 }
 
+/** An image for more than these is for everything. */
+const PLATFORMS_SHOWN_MAX = 32;
 /** Of all images that may be meant: each has its manifest and configuration in memory until one is chosen. */
 const DOCUMENTS_MAX_BYTES = 32 << 20;
 
@@ -47,7 +48,8 @@ export async function chooseImage(
 ): Promise<ReadImage> {
   const images: ReadImage[] = [];
   let documentsBytes = 0;
-  for (const candidate of await enterIndexes(source, platform)) {
+  const { candidates: entered, otherPlatforms } = await enterIndexes(source, platform);
+  for (const candidate of entered) {
     const image = await readImage(candidate, source, configAtHand);
     images.push(image);
     documentsBytes += image.manifestBytes.length + image.configBytes.length;
@@ -60,16 +62,42 @@ export async function chooseImage(
   const matching = bestFor(platform, candidates);
   const [match] = matching;
   if (match !== undefined && matching.length === 1) return match;
-  const wanted = formatPlatform(platform);
-  const found = candidates.map(({ config }) => (config === undefined ? "(none)" : formatPlatform(config))).join(", ");
+  const text = formatReference(reference);
   if (matching.length === 0) {
-    const what = `Cannot open image ${formatReference(reference)}: none of its images is for ${wanted}`;
-    throw new SealrootError("not-found", what, { expected: wanted, actual: found });
+    const own = candidates.flatMap(({ descriptor, config }) => descriptor.platform ?? config ?? []);
+    throw noneFor(platform, [...own, ...otherPlatforms], text);
   }
-  throw new SealrootError("usage", `Cannot open image ${formatReference(reference)}: it is one of ${matching.length}`, {
-    path: "path" in reference ? reference.path : formatReference(reference),
-    hint: `name one by its tag: ${tagsIn(source.index).join(", ") || "(none has a tag)"}`,
+  const hint = hintToName(source, reference, matching);
+  throw new SealrootError("usage", `Cannot open image ${text}: it is one of ${matching.length}`, {
+    path: "path" in reference ? reference.path : text,
+    ...(hint === undefined ? {} : { hint }),
   });
+}
+
+type SomePlatform = Parameters<typeof formatPlatform>[0];
+
+function noneFor(platform: Platform, others: readonly SomePlatform[], text: string): SealrootError {
+  const wanted = formatPlatform(platform);
+  const there = [...new Set(others.filter(({ os }) => os !== "unknown").map(formatPlatform))].sort();
+  const what = `Cannot open image ${text}: none of its images is for ${wanted}`;
+  const choice = there[0] === undefined ? "" : `; choose one with --platform ${there[0]}`;
+  return new SealrootError("not-found", what, {
+    expected: wanted,
+    actual: there.join(", ") || "(none)",
+    hint: `there are ${there.slice(0, PLATFORMS_SHOWN_MAX).join(", ") || "none"}${choice}`,
+  });
+}
+
+/** How to write which of several images is meant; undefined where there is no way. */
+function hintToName(source: ImageSource, reference: ImageReference, images: readonly ReadImage[]): string | undefined {
+  if (source.index.manifests.length > 1) {
+    return source.names === undefined ? undefined : `name one by its tag: ${source.names.join(", ")}`;
+  }
+  if (reference.transport !== "docker") return undefined;
+  const named = images.map(({ original }) => {
+    return formatReference({ ...reference, tag: undefined, digest: original.descriptor.digest });
+  });
+  return `name one by its digest: ${named.join(", ")}`;
 }
 
 function tooManyImages(reference: ImageReference): SealrootError {

@@ -46,7 +46,8 @@ export async function openDockerArchiveSource(reference: PathReference): Promise
     const blobs = new ArchivedBlobs(file);
     const manifests = new Map<string, Uint8Array>();
     const entries: Descriptor[] = [];
-    for (const image of await wantedImages(file, reference)) {
+    const images = await readImages(file);
+    for (const image of wantedImages(images, reference)) {
       const manifest = documentBytes(await makeManifest(image, blobs));
       const descriptor = describeDocument(MEDIA_TYPE.manifest, manifest);
       manifests.set(descriptor.digest, manifest);
@@ -56,6 +57,7 @@ export async function openDockerArchiveSource(reference: PathReference): Promise
     }
     return {
       place: { transport: "docker-archive" },
+      names: waysToName(images),
       index: { schemaVersion: 2, manifests: entries },
       blobs,
       readManifest: async ({ digest }) => manifests.get(digest) ?? Promise.reject(noBlob(file.path, digest)),
@@ -81,20 +83,31 @@ async function refuseCompressed({ path }: PathReference): Promise<void> {
   throw new SealrootError("unsupported", what, { path, hint: `decompress it first: ${compression} -d` });
 }
 
-async function wantedImages(file: TarFile, reference: PathReference): Promise<readonly ArchivedImage[]> {
+async function readImages(file: TarFile): Promise<readonly ArchivedImage[]> {
   const path = `${file.path}/manifest.json`;
-  const images = readJson(archiveSchema, await file.readDocument("manifest.json"), "Docker archive", path);
+  return readJson(archiveSchema, await file.readDocument("manifest.json"), "Docker archive", path);
+}
+
+function wantedImages(images: readonly ArchivedImage[], reference: PathReference): readonly ArchivedImage[] {
   const { tag } = reference;
   const place = SOURCE_INDEX.exec(tag ?? "")?.[1];
   const isWanted = ({ RepoTags }: ArchivedImage) =>
     tag === undefined || RepoTags?.some((name) => fullImageName(name) === fullImageName(tag)) === true;
   const wanted = place === undefined ? images.filter(isWanted) : images.slice(Number(place), Number(place) + 1);
   if (wanted.length > 0) return wanted;
-  const names = images.flatMap(({ RepoTags }) => RepoTags ?? []).join(", ") || "(none)";
   const problem = tag === undefined ? "it is empty" : `it has no image "${tag}"`;
   throw new SealrootError("not-found", `Cannot open image ${formatReference(reference)}: ${problem}`, {
-    path: file.path,
-    hint: `the names there are: ${names}`,
+    path: reference.path,
+    hint: `the names there are: ${waysToName(images).join(", ") || "(none)"}`,
+  });
+}
+
+/** What to write after the path of the archive for each of its images: its names, or its place. */
+function waysToName(images: readonly ArchivedImage[]): string[] {
+  const all = images.flatMap(({ RepoTags }) => RepoTags ?? []);
+  return images.flatMap(({ RepoTags = [] }, place) => {
+    const own = RepoTags.filter((name) => all.indexOf(name) === all.lastIndexOf(name));
+    return own.length > 0 ? own : [`@${place}`];
   });
 }
 

@@ -11,6 +11,8 @@ export interface ImageSource {
   readonly place: OpenedPlace;
   /** One entry for each image or index that the reference can mean; tags are in the annotations of the entries. */
   readonly index: ImageIndex;
+  /** What to write in a reference for one of several images; absent where there is only one, or no way to name one. */
+  readonly names?: readonly string[];
   readonly blobs: BlobReader;
   /** Where layers are kept unpacked instead of as blobs. */
   readonly unpacked?: UnpackedLayers;

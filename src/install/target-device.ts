@@ -2,8 +2,8 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { type BlockDevice, inspectBlockDevice } from "../disk/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import { requireTools, runTool, temporaryDirectory } from "../platform/index.ts";
-import type { DiskTarget, DiskUnderConstruction, TargetOptions } from "./target.ts";
+import { largeFileDirectory, requireTools, runTool, temporaryDirectory } from "../platform/index.ts";
+import type { DeviceTarget, DiskUnderConstruction, TargetOptions } from "./target.ts";
 
 const SECTOR_BYTES = 512;
 const TIMEOUT_MS = 60_000;
@@ -14,13 +14,13 @@ const TIMEOUT_MS = 60_000;
  * @throws SealrootError `conflict` when it is in use; `exists` when something is on it and `wipe` is not given;
  *   `unsupported` for a partition or other sectors than 512 bytes; `read-only`; `no-access`; `usage` with a size
  */
-export async function checkDevice(path: string, options: TargetOptions): Promise<DiskTarget> {
+export async function checkDevice(path: string, options: TargetOptions): Promise<DeviceTarget> {
   const device = inspectBlockDevice(path);
   requireTools(["blkid", "wipefs", "blockdev"]);
   checkKind(device, options);
   closeSync(openDevice(path, "r+"));
   if (!options.wipe) await refuseContent(device);
-  return { kind: "device", path: device.path, sizeBytes: device.sizeBytes, replaces: true };
+  return { kind: "device", path: device.path, sizeBytes: device.sizeBytes, warnings: [] };
 }
 
 function checkKind(device: BlockDevice, options: TargetOptions): void {
@@ -59,12 +59,12 @@ async function refuseContent(device: BlockDevice): Promise<void> {
  * Erases the old signatures. The new partition table is written last, so that an interrupted installation leaves a disk
  * on which nothing is found.
  */
-export async function beginDevice(target: DiskTarget): Promise<DiskUnderConstruction> {
+export async function beginDevice(target: DeviceTarget): Promise<DiskUnderConstruction> {
   const { path } = target;
   const { partitionNames } = inspectBlockDevice(path);
   const partitions = partitionNames.map((name) => `/dev/${name}`);
   await runTool("wipefs", ["--all", "--force", ...partitions, path], { timeoutMs: TIMEOUT_MS });
-  const directory = temporaryDirectory({ prefix: "sealroot-install-" });
+  const directory = temporaryDirectory({ parent: largeFileDirectory(), purpose: "install" });
   return {
     disk: { directory: directory.path, path },
     publish: async () => {

@@ -1,69 +1,83 @@
 /** The disk file an installation makes: worked on in a hidden directory beside it, named at the end. */
-import { accessSync, closeSync, constants, fsyncSync, ftruncateSync, openSync, renameSync, type Stats } from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { inMib } from "../disk/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import { renameNoReplace, syncDirectory, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
-import type { DiskTarget, DiskUnderConstruction, TargetOptions } from "./target.ts";
+import {
+  inspectFilePlace,
+  type Place,
+  renameNoReplace,
+  syncDirectory,
+  type TemporaryDirectory,
+  takeOverAccess,
+  temporaryDirectory,
+} from "../platform/index.ts";
+import { useOfFile } from "./file-in-use.ts";
+import type { DiskUnderConstruction, FileTarget, TargetOptions } from "./target.ts";
 
 /**
  * Checks a plain file, existing or not.
  *
- * @param existing what stands there
- * @throws SealrootError `exists` for a file without `wipe`; `usage` without any size; `unsupported` for something else
- *   than a plain file
+ * @throws SealrootError `exists` for a file without `wipe`; `conflict` for one that is in use; `usage` without any size;
+ *   as {@link inspectFilePlace}
  */
-export function checkFile(path: string, existing: Stats | undefined, options: TargetOptions): DiskTarget {
-  const { sizeBytes, wipe } = options;
-  if (existing !== undefined) checkExisting(options.target, existing, wipe);
+export function checkFile(options: TargetOptions): FileTarget {
+  const { target, sizeBytes, wipe } = options;
+  const place = inspectFilePlace(target, actionOn(target));
+  const { path, existing } = place;
+  if (existing !== undefined) checkReplaced(target, place, wipe);
   const size = sizeBytes ?? existing?.size;
   if (size === undefined || size === 0) {
-    throw new SealrootError("usage", `Cannot install to ${options.target}: the size of the new disk is not given`, {
+    throw new SealrootError("usage", `${actionOn(target)}: the size of the new disk is not given`, {
       path,
       hint: "give --size, such as --size 4G",
     });
   }
-  checkDirectory(dirname(path), options.target);
-  return { kind: "file", path, sizeBytes: size, replaces: existing !== undefined };
+  return { kind: "file", path, sizeBytes: size, place, warnings: warningsAbout(place) };
 }
 
-/** Looked at early: the disk is begun only after the image was pulled. */
-function checkDirectory(directory: string, target: string): void {
-  try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw asSealrootError(error, `Cannot install to ${target}`, { path: directory });
-  }
-}
-
-function checkExisting(path: string, existing: Stats, wipe: boolean): void {
-  if (!existing.isFile()) {
-    throw new SealrootError("unsupported", `Cannot install to ${path}: it is not a plain file`, { path });
-  }
+function checkReplaced(target: string, { path, existing }: Place, wipe: boolean): void {
   if (!wipe) {
-    throw new SealrootError("exists", `Cannot install to ${path}: the file exists`, {
+    throw new SealrootError("exists", `${actionOn(target)}: the file exists`, {
       path,
       hint: "give --wipe to replace it",
     });
   }
+  const use = existing && useOfFile(path, existing);
+  if (use === undefined) return;
+  throw new SealrootError("conflict", `${actionOn(target)}: it is ${use}`, {
+    path,
+    hint: "Stop what uses it; it would go on with the old disk",
+  });
+}
+
+function warningsAbout({ path, existing }: Place): string[] {
+  if (existing === undefined || existing.nlink === 1) return [];
+  return [`${path} has ${existing.nlink} names (hard links): only this one gets the new disk`];
+}
+
+function actionOn(target: string): string {
+  return `Cannot install to ${target}`;
 }
 
 /** File name of the disk in its working directory. */
 const WORK_NAME = "disk";
 
-/** Makes the sparse disk file in a hidden directory beside the target. */
-export function beginFile(target: DiskTarget): DiskUnderConstruction {
-  const directory = beside(target);
+/**
+ * Makes the sparse disk file in a hidden directory beside the target, with the mode and owner it will have: what the
+ * file system or the system refuses, it refuses here.
+ *
+ * @throws SealrootError `no-space` for a size that the file system does not have, `no-access`
+ */
+export function beginFile(target: FileTarget): DiskUnderConstruction {
+  const action = actionOn(target.path);
+  const directory = beside(target, action);
   const path = join(directory.path, WORK_NAME);
-  // Plain files belong to whoever makes them; the process's umask says who may read them.
-  const file = openSync(path, "wx", 0o666);
   try {
-    ftruncateSync(file, target.sizeBytes);
+    makeDisk(path, target, action);
   } catch (error) {
     directory.remove();
-    throw asSealrootError(error, `Cannot make a disk of ${inMib(target.sizeBytes)}`, { path: target.path });
-  } finally {
-    closeSync(file);
+    throw error;
   }
   return {
     disk: { directory: directory.path, path: WORK_NAME },
@@ -72,20 +86,33 @@ export function beginFile(target: DiskTarget): DiskUnderConstruction {
   };
 }
 
-function beside(target: DiskTarget): TemporaryDirectory {
+function beside(target: FileTarget, action: string): TemporaryDirectory {
   try {
-    return temporaryDirectory({ parent: dirname(target.path), prefix: ".sealroot-install-" });
+    return temporaryDirectory({ parent: dirname(target.path), purpose: "install" });
   } catch (error) {
-    throw asSealrootError(error, `Cannot install to ${target.path}`, { path: target.path });
+    throw asSealrootError(error, action, { path: target.path });
   }
 }
 
-function publish(path: string, target: DiskTarget): void {
+function makeDisk(path: string, target: FileTarget, action: string): void {
+  // Plain files belong to whoever makes them; the process's umask says who may read them.
+  const file = openSync(path, "wx", 0o666);
+  try {
+    takeOverAccess(file, path, target.place, action);
+    ftruncateSync(file, target.sizeBytes);
+  } catch (error) {
+    throw asSealrootError(error, `Cannot make a disk of ${inMib(target.sizeBytes)}`, { path: target.path });
+  } finally {
+    closeSync(file);
+  }
+}
+
+function publish(path: string, target: FileTarget): void {
   const file = openSync(path, "r");
   fsyncSync(file);
   closeSync(file);
   try {
-    if (target.replaces) renameSync(path, target.path);
+    if (target.place.existing !== undefined) renameSync(path, target.path);
     else renameNoReplace(path, target.path);
   } catch (error) {
     throw asSealrootError(error, `Cannot name the finished disk ${target.path}`, { path: target.path });

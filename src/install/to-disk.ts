@@ -65,6 +65,8 @@ const STAT_BLOCK_BYTES = 512;
 export async function installToDisk(options: InstallToDiskOptions): Promise<InstalledDisk> {
   const { events } = options;
   const target = await runStep(events, "check the target", (reporter) => prepare(options, reporter));
+  // A disk file is made at once, since its place may refuse it; a device stays as it is for as long as possible.
+  using file = target.kind === "file" ? await beginDisk(target) : undefined;
   using staging = stagingDirectory(options.stagingParent ?? defaultStagingParent(target));
   const image = await stageImage({
     source: options.source,
@@ -86,7 +88,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const plan = await runStep(events, "check the space", () =>
     planDisk(target, options, { architecture, seed: identity.seed, content }),
   );
-  using construction = await beginDisk(target);
+  using construction = file ?? (await beginDisk(target));
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
   await writeDisk(construction, { target, plan, boot, image, identity, entries, content, rootUuid }, options);
   // Before the disk is synced: in ext4's ordered mode the sync would first write out all of the staged files as well.
@@ -107,7 +109,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
 
 function stagingDirectory(parent: string): TemporaryDirectory {
   try {
-    return temporaryDirectory({ parent, prefix: ".sealroot-staging-" });
+    return temporaryDirectory({ parent, purpose: "staging" });
   } catch (error) {
     throw asSealrootError(error, "Cannot stage the repository", { path: parent });
   }
@@ -118,6 +120,7 @@ async function prepare(options: InstallToDiskOptions, reporter: StepReporter): P
   const target = roundDown(await checkTarget(options), reporter);
   requireTools(TOOLS);
   checkPartitionSizes(target, options);
+  for (const warning of target.warnings) reporter.warn(warning);
   const reference = targetReference(options.source, options.targetName, options.targetTransport);
   if (!isRegistryReference(reference)) {
     reporter.warn(

@@ -135,7 +135,7 @@ function notVacant(directory: string): SealrootError {
 function writeDirectory(directory: string, files: readonly NewFile[]): void {
   const target = resolve(directory);
   try {
-    using temporary = temporaryDirectory({ parent: dirname(target), prefix: ".sealroot-keys-" });
+    using temporary = temporaryDirectory({ parent: dirname(target), purpose: "keys" });
     for (const file of files) writeNewFile(join(temporary.path, file.name), file);
     syncDirectory(temporary.path);
     renameSync(temporary.path, target);

@@ -23,6 +23,7 @@ export {
   readIndex,
   readManifest,
 } from "./documents.ts";
+export { type BegunLayout, beginLayout } from "./layout/begun-layout.ts";
 export { BlobStore } from "./layout/blob-store.ts";
 export { putLayer, type WrittenLayer } from "./layout/layer-writer.ts";
 export { OciLayout } from "./layout/layout.ts";
@@ -37,13 +38,14 @@ export {
   type CopyOptions,
   copyAllImages,
   copyImage,
+  copyInto,
   copyToStorage,
   type LayerPacking,
   layersAtHand,
   openDestination,
   type PushOptions,
   pushImage,
-  refuseReadOnly,
+  toDestination,
   type WrittenContent,
 } from "./push/index.ts";
 export {

@@ -1,6 +1,11 @@
-/** Clean-up that must happen however the process ends short of SIGKILL: temporary files removed, children ended. */
+/** Clean-up that must happen however the process ends short of SIGKILL: others stopped, temporary files removed. */
 
-const hooks = new Set<() => void>();
+/** In this order: what still writes is stopped before what it writes is removed. */
+const PHASES = ["stop", "remove"] as const;
+
+export type ExitPhase = (typeof PHASES)[number];
+
+const hooks: Readonly<Record<ExitPhase, Set<() => void>>> = { stop: new Set(), remove: new Set() };
 let installed = false;
 
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -9,15 +14,20 @@ const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  * Registers `hook` for the end of the process. It must be synchronous; what it throws is dropped, since nothing is left
  * to handle it.
  *
+ * @param phase `stop` for ending what works for this process, children and threads; it comes first
  * @returns a function that takes the hook back
  */
-export function onProcessExit(hook: () => void): () => void {
-  install();
-  hooks.add(hook);
-  return () => hooks.delete(hook);
+export function onProcessExit(hook: () => void, phase: ExitPhase = "remove"): () => void {
+  handleProcessExit();
+  hooks[phase].add(hook);
+  return () => hooks[phase].delete(hook);
 }
 
-function install(): void {
+/**
+ * Sees to it that a signal runs the hooks instead of ending the process at once. To be called before something is made
+ * whose hook can only be registered afterwards.
+ */
+export function handleProcessExit(): void {
   if (installed) return;
   installed = true;
   process.on("exit", runHooks);
@@ -32,12 +42,14 @@ function install(): void {
 }
 
 function runHooks(): void {
-  for (const hook of [...hooks].reverse()) {
-    hooks.delete(hook);
-    try {
-      hook();
-    } catch {
-      // The process is ending: the remaining hooks matter more than this one's failure.
+  for (const phase of PHASES) {
+    for (const hook of [...hooks[phase]].reverse()) {
+      hooks[phase].delete(hook);
+      try {
+        hook();
+      } catch {
+        // The process is ending: the remaining hooks matter more than this one's failure.
+      }
     }
   }
 }

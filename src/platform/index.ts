@@ -7,8 +7,8 @@
  * Times with nanoseconds (statx) need nothing here: Node's `lstat` with `bigint: true` has them exactly.
  * @module
  */
-export { type AtomicWriteOptions, writeFileAtomically } from "./atomic-write.ts";
-export { onProcessExit } from "./exit-hooks.ts";
+export { type AtomicWriteOptions, replaceFile, writeFileAtomically } from "./atomic-write.ts";
+export { type ExitPhase, onProcessExit } from "./exit-hooks.ts";
 export { makeNode, setModificationTime } from "./file-metadata.ts";
 export {
   enableVerity,
@@ -22,8 +22,10 @@ export type { FilePath } from "./libc.ts";
 export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
 export { attachMount, createMount, detachMount, type FileSystemOptions } from "./mount.ts";
 export { openBeneath } from "./open-beneath.ts";
+export { inspectDirectoryPlace, inspectFilePlace, type Place, takeOverAccess } from "./place.ts";
 export { tryRecordLock, waitForRecordLock } from "./record-lock.ts";
 export { cloneBlocks } from "./reflink.ts";
+export { removeTree } from "./remove-tree.ts";
 export { renameExchange, renameNoReplace } from "./rename.ts";
 export {
   type RunningTool,
@@ -35,7 +37,18 @@ export {
   type ToolResult,
 } from "./run-tool.ts";
 export { syncDirectory, syncFileSystem } from "./sync.ts";
-export { makeDirectory, type TemporaryDirectory, temporaryDirectory } from "./temporary.ts";
+export {
+  largeFileDirectory,
+  makeDirectory,
+  smallFileDirectory,
+  type TemporaryDirectory,
+  type TemporaryFile,
+  type TemporaryFileOptions,
+  type TemporaryOptions,
+  temporaryDirectory,
+  temporaryFile,
+} from "./temporary.ts";
+export { isTemporaryName } from "./temporary-name.ts";
 export { findTool, packageOfTool, requireTool, requireTools } from "./tools.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
 export { homeDirectory, userName } from "./user.ts";

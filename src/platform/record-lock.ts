@@ -9,8 +9,11 @@ import { hasErrno, SealrootError } from "../errors/index.ts";
 import { callLibc } from "./libc.ts";
 import type { LockMode } from "./lock.ts";
 
-/** F_OFD_SETLK of linux/fcntl.h. */
+/** F_OFD_GETLK and F_OFD_SETLK of linux/fcntl.h. */
+const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
+/** F_UNLCK of asm-generic/fcntl.h. */
+const UNLOCKED = 2;
 /** F_RDLCK and F_WRLCK of asm-generic/fcntl.h. */
 const LOCK_TYPE: Readonly<Record<LockMode, number>> = { shared: 0, exclusive: 1 };
 /**
@@ -29,17 +32,35 @@ const LONGEST_PAUSE_MS = 100;
  * @returns false when somebody else's lock is in the way
  */
 export function tryRecordLock(fd: number, mode: LockMode): boolean {
-  if (endianness() !== "LE") throw new SealrootError("unsupported", "Cannot lock a file: the system is big-endian");
-  const lock = Buffer.alloc(STRUCT_FLOCK_BYTES);
-  lock.writeInt16LE(LOCK_TYPE[mode], 0);
   try {
-    // Behind the two named parameters each value follows its type.
-    callLibc("fcntl", undefined, fd, F_OFD_SETLK, "void *", lock);
+    callFcntl(fd, F_OFD_SETLK, lockOf(mode));
     return true;
   } catch (error) {
     if (hasErrno(error, "EAGAIN", "EACCES")) return false;
     throw error;
   }
+}
+
+/**
+ * Whether somebody else holds a lock on the file, of any kind of record locks. Nothing is locked, so the descriptor need
+ * not be open for writing, which that of a directory cannot be.
+ */
+export function hasRecordLock(fd: number): boolean {
+  const lock = lockOf("exclusive");
+  callFcntl(fd, F_OFD_GETLK, lock);
+  return lock.readInt16LE(0) !== UNLOCKED;
+}
+
+function lockOf(mode: LockMode): Buffer {
+  if (endianness() !== "LE") throw new SealrootError("unsupported", "Cannot lock a file: the system is big-endian");
+  const lock = Buffer.alloc(STRUCT_FLOCK_BYTES);
+  lock.writeInt16LE(LOCK_TYPE[mode], 0);
+  return lock;
+}
+
+function callFcntl(fd: number, command: number, lock: Buffer): void {
+  // After the two named parameters each value follows its type.
+  callLibc("fcntl", undefined, fd, command, "void *", lock);
 }
 
 /**

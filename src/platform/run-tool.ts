@@ -81,7 +81,7 @@ export async function startTool(
   });
   await started(child, name);
   const kill = (signal: NodeJS.Signals) => killTool(child, signal, !interactive);
-  const forget = onProcessExit(() => kill("SIGKILL"));
+  const forget = onProcessExit(() => kill("SIGKILL"), "stop");
   const exited = new Promise<ToolExit>((resolve) => {
     child.once("close", (code, signal) => {
       forget();

@@ -1,6 +1,7 @@
 /** A pool of worker threads for work that keeps a core busy. */
 import { availableParallelism } from "node:os";
 import { type Transferable, Worker } from "node:worker_threads";
+import { onProcessExit } from "./exit-hooks.ts";
 import { errorFromData, type WorkerReply } from "./worker-error.ts";
 
 export interface WorkerPoolOptions {
@@ -51,6 +52,7 @@ export class WorkerPool<Request, Response> {
   /** Requests that no worker has yet: requests differ in length, and none shall wait behind a long one. */
   readonly #waiting: Waiting<Request, Response>[] = [];
   #lastRequest = 0;
+  #forgetExit: (() => void) | undefined;
 
   constructor(module: URL, options: WorkerPoolOptions = {}) {
     this.#module = module;
@@ -106,6 +108,8 @@ export class WorkerPool<Request, Response> {
 
   /** Ends all workers; requests under way are rejected. */
   async close(): Promise<void> {
+    this.#forgetExit?.();
+    this.#forgetExit = undefined;
     const members = this.#members.splice(0);
     for (const { reject } of this.#waiting.splice(0)) reject(new Error("the worker threads were ended"));
     await Promise.all(members.map((member) => member.worker.terminate()));
@@ -129,6 +133,10 @@ export class WorkerPool<Request, Response> {
     worker.on("exit", (code) => this.#drop(member, new Error(`worker thread ended with code ${code}`)));
     worker.unref();
     this.#members.push(member);
+    // A thread would go on making files while they are removed. What is to be stopped stops at its next statement.
+    this.#forgetExit ??= onProcessExit(() => {
+      for (const { worker: running } of this.#members) void running.terminate();
+    }, "stop");
     return member;
   }
 

@@ -6,7 +6,7 @@
 import { lstatSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
-import { writeFileAtomically } from "../platform/index.ts";
+import { isTemporaryName, writeFileAtomically } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { isObjectId, requireObjectId } from "./names.ts";
 import { sortedEntries } from "./object-store.ts";
@@ -14,8 +14,8 @@ import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
 
 const ROOT = "sealroot";
 
-/** What writeFileAtomically() calls a file of ours until it is complete. */
-const TEMPORARY_NAME = /^\.[0-9a-f]{64,128}\.[0-9a-f]{12}$/;
+/** What a file of ours was called until it was complete, before every temporary file had a name of one form. */
+const EARLIER_TEMPORARY_NAME = /^\.[0-9a-f]{64,128}\.[0-9a-f]{12}$/;
 
 /** Files that writers who were killed left behind, relative to the repository. No link is followed. */
 export function derivedTemporaries(repositoryPath: string): string[] {
@@ -25,7 +25,9 @@ export function derivedTemporaries(repositoryPath: string): string[] {
   return directoriesIn(ROOT).flatMap((kind) => {
     const directory = join(ROOT, kind.name);
     const files = sortedEntries(join(repositoryPath, directory)).filter((entry) => entry.isFile());
-    return files.flatMap(({ name }) => (TEMPORARY_NAME.test(name) ? [join(directory, name)] : []));
+    return files.flatMap(({ name }) =>
+      isTemporaryName(name) || EARLIER_TEMPORARY_NAME.test(name) ? [join(directory, name)] : [],
+    );
   });
 }
 

@@ -10,7 +10,7 @@ import {
   renameSync,
   symlinkSync,
 } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ByteString, bytesOf } from "../bytes/index.ts";
 import { asSealrootError, reasonOf, SealrootError } from "../errors/index.ts";
@@ -87,7 +87,7 @@ function requireNewOrEmpty(target: string): void {
 
 function hiddenSibling(target: string): ReturnType<typeof temporaryDirectory> {
   try {
-    return temporaryDirectory({ parent: dirname(target), prefix: `.${basename(target).slice(0, 100)}.` });
+    return temporaryDirectory({ parent: dirname(target), purpose: "extract" });
   } catch (error) {
     throw asSealrootError(error, `Cannot extract into ${target}`, { path: target });
   }

@@ -1,9 +1,9 @@
 /** Taking over a file that exists: sharing its blocks or its inode instead of copying it (spec/repository.md 3.2). */
-import { closeSync, fstatSync, mkdirSync, statSync } from "node:fs";
+import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { cloneBlocks, linkOpenFile, measureVerity, openUnnamedFile } from "../platform/index.ts";
-import { ObjectDraft, type StoredObject } from "./object-draft.ts";
+import { makeObjectDirectory, ObjectDraft, type StoredObject } from "./object-draft.ts";
 import { verityNeeded, verityOn } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 
@@ -45,7 +45,7 @@ export function cloneUnnamed(settings: ObjectSettings, fd: number, sizeBytes: nu
   if (withoutClones.has(pair)) return undefined;
   let cloneFd: number | undefined;
   try {
-    mkdirSync(directory, { recursive: true });
+    makeObjectDirectory(directory);
     cloneFd = openUnnamedFile(directory, 0o600);
     if (cloneFd === undefined || !cloneBlocks(fd, cloneFd)) withoutClones.add(pair);
     else if (fstatSync(cloneFd).size === sizeBytes) return cloneFd;
@@ -72,7 +72,8 @@ const NOT_LINKABLE = ["EXDEV", "ETXTBSY", "EACCES", "EPERM", "EROFS", "EMLINK"];
 export function linkFile(settings: ObjectSettings, fd: number, objectId: string): boolean {
   if (!verityNeeded(settings)) return false;
   const path = objectFilePath(settings, objectId);
-  mkdirSync(dirname(path), { recursive: true });
+  makeObjectDirectory(settings.directory);
+  makeObjectDirectory(dirname(path));
   // Asked before the file is changed for good.
   if (fstatSync(fd).dev !== statSync(dirname(path)).dev) return false;
   try {

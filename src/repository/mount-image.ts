@@ -1,9 +1,7 @@
 /** An image mounted by the kernel: its EROFS image below, the objects as data, an overlay that joins them (spec/repository.md 8). */
-import { closeSync, constants, mkdtempSync, openSync, realpathSync, rmdirSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { closeSync, constants, openSync, realpathSync } from "node:fs";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
-import { attachMount, createMount, detachMount } from "../platform/index.ts";
+import { attachMount, createMount, detachMount, temporaryDirectory } from "../platform/index.ts";
 import { verityDigest } from "../verity/index.ts";
 import type { LinkEntry } from "./link-store.ts";
 import type { Repository } from "./repository.ts";
@@ -98,21 +96,17 @@ function descriptorPath(fd: number): string {
  * attached nowhere. There is no await in between, so that no signal handler ends the process while it is visible.
  */
 function withVisible<T>(mountFd: number, work: (rootFd: number) => T): T {
-  const directory = mkdtempSync(join(tmpdir(), "sealroot-mount-"));
+  using directory = temporaryDirectory({ purpose: "mount" });
+  attachMount(mountFd, directory.path);
   try {
-    attachMount(mountFd, directory);
+    const rootFd = openSync(directory.path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      const rootFd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-      try {
-        return work(rootFd);
-      } finally {
-        closeSync(rootFd);
-      }
+      return work(rootFd);
     } finally {
-      detachMount(directory);
+      closeSync(rootFd);
     }
   } finally {
-    rmdirSync(directory);
+    detachMount(directory.path);
   }
 }
 

@@ -141,7 +141,7 @@ export class ObjectDraft {
       this.#link(path);
     } catch (error) {
       if (!hasErrno(error, "ENOENT")) throw error;
-      mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+      makeObjectDirectory(dirname(path));
       this.#link(path);
     }
   }
@@ -198,12 +198,24 @@ function openDraftFile(directory: string): { fd: number; temporaryPath: string |
     fd = openUnnamedFile(directory, FILE_MODE);
   } catch (error) {
     if (!hasErrno(error, "ENOENT")) throw error;
-    mkdirSync(directory, { mode: DIRECTORY_MODE, recursive: true });
+    makeObjectDirectory(directory);
     fd = openUnnamedFile(directory, FILE_MODE);
   }
   if (fd !== undefined) return { fd, temporaryPath: undefined };
   const temporaryPath = temporaryObjectPath(directory);
   return { fd: openSync(temporaryPath, "wx+", FILE_MODE), temporaryPath };
+}
+
+/**
+ * The repository itself is not made: it may be a staged one that is being removed, by a process that is asked to end
+ * while its threads still work.
+ */
+export function makeObjectDirectory(path: string): void {
+  try {
+    mkdirSync(path, DIRECTORY_MODE);
+  } catch (error) {
+    if (!hasErrno(error, "EEXIST")) throw error;
+  }
 }
 
 function temporaryObjectPath(directory: string): string {

@@ -32,11 +32,22 @@ export function requireOwnDirectory(repositoryPath: string, relative: string): v
   }
 }
 
-/** Makes the directories on the way to `relative` that do not exist. @throws SealrootError `corrupt` as above */
+/**
+ * Makes the directories on the way to `relative` that do not exist, but not the repository: it may be being removed.
+ * @throws SealrootError `corrupt` as above
+ */
 export function makeOwnDirectory(repositoryPath: string, relative: string): void {
   requireOwnDirectory(repositoryPath, relative);
+  let path = repositoryPath;
+  for (const component of relative.split("/")) {
+    path = join(path, component);
+    makeDirectoryIfAbsent(path);
+  }
+}
+
+function makeDirectoryIfAbsent(path: string): void {
   try {
-    mkdirSync(join(repositoryPath, relative), { recursive: true, mode: MODE });
+    mkdirSync(path, MODE);
   } catch (error) {
     if (!hasErrno(error, "EEXIST")) throw error;
   }

@@ -49,6 +49,7 @@ export async function attachUki(
   target: ImageReference,
   options: Pick<OpenImageOptions, "policy" | "registry"> = {},
 ): Promise<WrittenImage> {
+  checkSigned(signed);
   return writtenTo(target, { source, registry: options.registry, events: silent }, (layout) =>
     attachInto(layout, source, signed, options),
   );
@@ -77,15 +78,17 @@ async function attachInto(
   }
 }
 
+/** What the file alone says: asked before the image is read. */
+function checkSigned(signed: Uint8Array): void {
+  if (readSignatures(parsePe(signed, "signed UKI")).length > 0) return;
+  throw new SealrootError("untrusted", "Cannot attach the UKI: it is not signed", {
+    hint: "sign the file that `sealroot seal attach --extract` wrote",
+  });
+}
+
 function checkSameUki(uki: Uint8Array, signed: Uint8Array): void {
-  const image = parsePe(signed, "signed UKI");
-  if (readSignatures(image).length === 0) {
-    throw new SealrootError("untrusted", "Cannot attach the UKI: it is not signed", {
-      hint: "sign the file that `sealroot seal attach --extract` wrote",
-    });
-  }
   const expected = Buffer.from(authenticodeDigest(parsePe(uki, "UKI"))).toString("hex");
-  const actual = Buffer.from(authenticodeDigest(image)).toString("hex");
+  const actual = Buffer.from(authenticodeDigest(parsePe(signed, "signed UKI"))).toString("hex");
   if (expected === actual) return;
   throw new SealrootError("conflict", "Cannot attach the UKI: it is not the one of the image", {
     expected: `Authenticode SHA-256 ${expected}, ${readUki(uki).commandLine}`,

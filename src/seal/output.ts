@@ -1,16 +1,19 @@
 /** Where a sealed image is written to: a layout, or any other place by way of one. */
 import { join } from "node:path";
+import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 import {
   ACCEPT_ANYTHING,
-  copyImage,
+  beginLayout,
+  copyInto,
   formatReference,
   type ImageReference,
+  OciLayout,
   type PathReference,
   type RegistryOptions,
-  refuseReadOnly,
+  toDestination,
 } from "../oci/index.ts";
-import { temporaryDirectory } from "../platform/index.ts";
+import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
 
 /** A layout and the tag in it. */
 export type OutputLayout = PathReference & { readonly tag: string };
@@ -22,7 +25,7 @@ export interface OutputOptions {
   /** Where most blobs come from: a registry can take them over from another repository of its own. */
   readonly source: ImageReference;
   readonly registry?: RegistryOptions | undefined;
-  /** Where the layout lies meanwhile; the system's temporary directory when absent. */
+  /** Where the layout lies meanwhile; {@link largeFileDirectory} when absent. */
   readonly temporaryParent?: string | undefined;
   readonly events: EventSink;
 }
@@ -33,29 +36,56 @@ export function outputName(reference: ImageReference): string {
 }
 
 /**
- * Has an image written into a layout, and brings it to where it shall go.
+ * Has an image written into a layout, and brings it to where it shall go. The place is opened first: what it refuses, it
+ * refuses before any work.
  *
- * @param write gets the layout that `reference` names, or a temporary one
- * @throws SealrootError `unsupported` for a place that is only read, before anything is done; else as `write` and
- *   copyImage
+ * @param write gets the layout that `reference` names, or a temporary one; what it throws takes back what is new there
+ * @throws SealrootError `unsupported` for a place that is only read, `usage` for a digest as name; as `write`,
+ *   openDestination and copyInto
  */
 export async function writtenTo<Result>(
   reference: ImageReference,
-  { source, registry, temporaryParent, events }: OutputOptions,
+  options: OutputOptions,
   write: (layout: OutputLayout) => Promise<Result>,
 ): Promise<Result> {
-  if (isLayout(reference)) return write(layoutOf(reference));
-  refuseReadOnly(reference);
-  using scratch = temporaryDirectory({
-    ...(temporaryParent !== undefined && { parent: temporaryParent }),
-    prefix: "sealroot-output-",
+  if (isLayout(reference)) return writtenToLayout(layoutOf(reference), write);
+  refuseDigest(reference);
+  const { source, registry, temporaryParent, events } = options;
+  const opening = { mountFrom: source, registry, checkRights: true };
+  return toDestination(reference, opening, async (destination) => {
+    using scratch = temporaryDirectory({ parent: temporaryParent ?? largeFileDirectory(), purpose: "output" });
+    const layout: OutputLayout = { transport: "oci", path: join(scratch.path, "image"), tag: DEFAULT_TAG };
+    const result = await write(layout);
+    // What was written here just now needs nobody's signature.
+    await copyInto(destination, layout, { policy: ACCEPT_ANYTHING, preserveDigests: true, events });
+    return result;
   });
-  const layout: OutputLayout = { transport: "oci", path: join(scratch.path, "image"), tag: DEFAULT_TAG };
-  const result = await write(layout);
-  // What was written here just now needs nobody's signature.
-  const policy = ACCEPT_ANYTHING;
-  await copyImage(layout, reference, { policy, registry, mountFrom: source, preserveDigests: true, events });
-  return result;
+}
+
+async function writtenToLayout<Result>(
+  layout: OutputLayout,
+  write: (layout: OutputLayout) => Promise<Result>,
+): Promise<Result> {
+  const begun = beginLayout(layout.path);
+  try {
+    await OciLayout.create(layout.path);
+    const result = await write(layout);
+    begun.keep();
+    return result;
+  } catch (error) {
+    begun.takeBack();
+    throw error;
+  }
+}
+
+/** The digest of what is to be written is not known yet. */
+function refuseDigest(reference: ImageReference): void {
+  if (reference.transport !== "docker" || reference.digest === undefined) return;
+  const text = formatReference(reference);
+  throw new SealrootError("usage", `Cannot write image ${text}: it is named by a digest that it cannot have yet`, {
+    path: text,
+    hint: "Give a tag",
+  });
 }
 
 function isLayout(reference: ImageReference): reference is PathReference & { readonly transport: "oci" } {

@@ -1,5 +1,4 @@
 /** Seals an OCI image: from a reference to a reference, in named steps. */
-import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
 import type { Signer } from "../cms/index.ts";
@@ -25,7 +24,7 @@ import {
   type RegistryOptions,
   readStoredConfig,
 } from "../oci/index.ts";
-import { temporaryDirectory } from "../platform/index.ts";
+import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import { type DirectoryNode, TreeFiles } from "../tree/index.ts";
 import { architectureOf } from "./architecture.ts";
@@ -65,7 +64,7 @@ export interface SealOptions {
   readonly kernelArguments: readonly string[];
   /** Time of what is new in the image, whole seconds; the source image's own time when absent. */
   readonly created?: Date | undefined;
-  /** Where the image is unpacked meanwhile; the system's temporary directory when absent. */
+  /** Where the image is unpacked meanwhile; {@link largeFileDirectory} when absent. */
   readonly temporaryParent?: string | undefined;
   readonly events: EventSink;
 }
@@ -107,10 +106,7 @@ async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promi
   try {
     const { config } = opened;
     if (config === undefined) throw notAnImage(options.source);
-    using scratch = temporaryDirectory({
-      ...(options.temporaryParent && { parent: options.temporaryParent }),
-      prefix: "sealroot-seal-",
-    });
+    using scratch = temporaryDirectory({ parent: options.temporaryParent ?? largeFileDirectory(), purpose: "seal" });
     const path = join(scratch.path, "repository");
     const { repository } = await initRepository(path, { algorithm: SEAL_ALGORITHM, protection: "insecure" });
     using _ = repository;
@@ -174,23 +170,17 @@ async function writeAndCheck(
   created: Date,
   events: EventSink,
 ): Promise<WrittenImage> {
-  const isNew = !existsSync(output.path);
-  try {
-    const written = await runStep(events, "write the sealed image", async () => {
-      const layout = await OciLayout.create(output.path);
-      return writeSealedImage(source, parts.members, layout, output.tag, created);
-    });
-    const wanted = findComposefsArguments(CommandLine.parse(parts.commandLine));
-    await pullImage(repository, formatReference(output), {
-      chooseBootImages: (_, candidates) => sealedImages(wanted, candidates),
-      policy: ACCEPT_ANYTHING,
-      events,
-    });
-    return written;
-  } catch (error) {
-    if (isNew) rmSync(output.path, { recursive: true, force: true });
-    throw error;
-  }
+  const written = await runStep(events, "write the sealed image", async () => {
+    const layout = await OciLayout.create(output.path);
+    return writeSealedImage(source, parts.members, layout, output.tag, created);
+  });
+  const wanted = findComposefsArguments(CommandLine.parse(parts.commandLine));
+  await pullImage(repository, formatReference(output), {
+    chooseBootImages: (_, candidates) => sealedImages(wanted, candidates),
+    policy: ACCEPT_ANYTHING,
+    events,
+  });
+  return written;
 }
 
 /** The images that the UKI names, made of the layers as they were written. */

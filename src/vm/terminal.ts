@@ -10,7 +10,7 @@ import type { VirtualMachineOptions } from "./options.ts";
  * @throws SealrootError `missing-tool` naming the package
  */
 export async function runOnTerminal(options: VirtualMachineOptions): Promise<number> {
-  using directory = temporaryDirectory({ prefix: "sealroot-vm-" });
+  using directory = temporaryDirectory({ purpose: "vm" });
   const machine = await assembleMachine(options, directory.path, undefined);
   const tool = await startTool("qemu-system-x86_64", machineArguments({ ...machine, console: "terminal" }), {
     stdio: "inherit",

@@ -46,7 +46,7 @@ export interface VirtualMachine {
  * @throws SealrootError `missing-tool` naming the package, `usage` for a socket path or credentials too long
  */
 export async function startVirtualMachine(options: VirtualMachineOptions): Promise<VirtualMachine> {
-  const directory = temporaryDirectory({ prefix: "sealroot-vm-" });
+  const directory = temporaryDirectory({ purpose: "vm" });
   try {
     const launch = () => launchSession(options, directory.path);
     return new RunningMachine(await launch(), launch, directory.remove);

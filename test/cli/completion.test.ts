@@ -9,7 +9,7 @@ const CHECKOUT = join(import.meta.dirname, "../..");
 
 let work: TemporaryDirectory;
 before(() => {
-  work = temporaryDirectory({ prefix: "sealroot-completion-test-" });
+  work = temporaryDirectory({ purpose: "test" });
   process.on("exit", () => work.remove());
   mkdirSync(join(work.path, "repo/streams/refs/oci"), { recursive: true });
   mkdirSync(join(work.path, "repo/images"));

@@ -26,7 +26,7 @@ test("every verb of the table has a section in docs/cli.md and a manual page", a
 });
 
 test("groff reads every manual page without a warning", async () => {
-  using work = temporaryDirectory({ prefix: "sealroot-man-test-" });
+  using work = temporaryDirectory({ purpose: "test" });
   const verbs = await verbManuals();
   const pages = [overviewPage(verbs, "about it", FACTS), ...verbs.map((verb) => verbPage(verb, FACTS))];
   for (const page of pages) {

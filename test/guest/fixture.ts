@@ -57,7 +57,7 @@ export async function startGuest(
 ): Promise<VirtualMachine> {
   const base = await guestBase(AGENT_SCRIPT);
   // QEMU has the files open when the guest is ready: they can go then.
-  using work = temporaryDirectory({ prefix: "sealroot-guest-" });
+  using work = temporaryDirectory({ purpose: "test" });
   const { sources, scratch } = await makeDisks(work.path);
   const guest = await startVirtualMachine({
     drives: [

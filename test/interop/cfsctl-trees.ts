@@ -156,7 +156,7 @@ function topLevelParts(tree: DirectoryNode): DumpPart[] {
   });
 }
 
-using scratch = temporaryDirectory({ prefix: "sealroot-interop-" });
+using scratch = temporaryDirectory({ purpose: "interop" });
 {
   using repository = (await initRepository(join(scratch.path, "repo"), { algorithm: "sha256", protection: "insecure" }))
     .repository;
@@ -164,7 +164,7 @@ using scratch = temporaryDirectory({ prefix: "sealroot-interop-" });
   for (const [index, [random, times]] of samples.entries()) {
     const tree = withSystemDirectories(makeReal(random, repository), times);
     const where = `tree ${index} of seed ${seed}`;
-    using directory = temporaryDirectory({ parent: scratch.path, prefix: "tree-" });
+    using directory = temporaryDirectory({ parent: scratch.path, purpose: "tree" });
     const path = join(directory.path, "root");
     await extractTree(repository, tree, path, { sameOwner: true, xattrs: true });
     const scanned = await directoryTree(path, { algorithm: "sha256", transform: false });

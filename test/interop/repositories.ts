@@ -173,7 +173,7 @@ async function unpackArchive(path: string, into: string): Promise<void> {
 }
 
 async function runCase(vector: Vector, algorithm: VerityAlgorithm, version: 1 | 2): Promise<void> {
-  using scratch = temporaryDirectory({ prefix: "sealroot-interop-" });
+  using scratch = temporaryDirectory({ purpose: "interop" });
   const where = `${vector.name}, ${algorithm}, V${version}`;
   await unpackArchive(join(vector.directory, "layout.tar.gz"), scratch.path);
   const at = {
@@ -191,7 +191,7 @@ async function runCase(vector: Vector, algorithm: VerityAlgorithm, version: 1 | 
 
 /** A repository from before meta.json, upgraded here, then used by cfsctl. */
 async function runOldFormat(): Promise<void> {
-  using scratch = temporaryDirectory({ prefix: "sealroot-interop-" });
+  using scratch = temporaryDirectory({ purpose: "interop" });
   const vector = new URL("../vectors/repo/40-old-format-repository/", import.meta.url).pathname;
   await unpackArchive(join(vector, "repository.tar.gz"), scratch.path);
   const { stdout } = await runTool("find", [scratch.path, "-name", "objects", "-printf", "%h"]);

@@ -31,7 +31,7 @@ async function makeToolDisk(tool: string, directory: string): Promise<string> {
   return disk;
 }
 
-using work = temporaryDirectory({ prefix: "sealroot-interop-" });
+using work = temporaryDirectory({ purpose: "interop" });
 const guest = await startGuest({}, await makeToolDisk(cfsctl, work.path));
 try {
   const script = [

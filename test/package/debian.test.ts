@@ -34,7 +34,7 @@ test(
   "the Debian package installs in a fresh Debian 13, and seals and installs there",
   { timeout: TIMEOUT_MS },
   async () => {
-    using work = temporaryDirectory({ parent: "/var/tmp", prefix: "sealroot-deb-test-" });
+    using work = temporaryDirectory({ parent: "/var/tmp", purpose: "test" });
     const program = join(work.path, "program");
     makeProgramFolder(await distributionIn(work.path), program, ARCHITECTURE);
     const packaged = await makeDebianPackage(program, work.path, ARCHITECTURE, EPOCH_SECONDS);

@@ -26,7 +26,7 @@ const TYPESCRIPT_OPTIONS = {
 };
 
 test("the npm package works in an empty project: types, three rooms, and the command, which seals the example", async () => {
-  using work = temporaryDirectory({ parent: "/var/tmp", prefix: "sealroot-npm-test-" });
+  using work = temporaryDirectory({ parent: "/var/tmp", purpose: "test" });
   const archive = makeNpmPackage(await distributionIn(work.path), work.path);
   assert.ok(statSync(archive).size < 1.5 * 2 ** 20, `the package has ${statSync(archive).size} bytes`);
 

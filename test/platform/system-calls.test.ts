@@ -172,7 +172,7 @@ test("syncing a directory and its file system works", () => {
 test("a temporary directory is gone after its scope", () => {
   let path: string;
   {
-    using directory = temporaryDirectory({ prefix: "sealroot-test-" });
+    using directory = temporaryDirectory({ purpose: "test" });
     path = directory.path;
     mkdirSync(join(path, "a"));
     writeFileSync(join(path, "a", "b"), "");

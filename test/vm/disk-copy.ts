@@ -31,7 +31,7 @@ export class DiskCopy {
 
   /** Copies a disk that no guest has ever written to: an unreplayed journal would undo the damage. */
   static async make(source: string): Promise<DiskCopy> {
-    const directory = temporaryDirectory({ prefix: "sealroot-attack-" });
+    const directory = temporaryDirectory({ purpose: "test" });
     await runTool("cp", ["--sparse=always", source, join(directory.path, "disk.img")]);
     const { partitions } = await readDiskPartitions(source);
     const start = (type: string): number => {

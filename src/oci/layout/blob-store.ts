@@ -1,10 +1,9 @@
 /** The blobs of an OCI layout: files named by the digest of their content (OCI image specification, image-layout.md). */
-import { randomBytes } from "node:crypto";
 import { constants, existsSync } from "node:fs";
-import { copyFile, type FileHandle, link, mkdir, open, rename, rm } from "node:fs/promises";
+import { copyFile, type FileHandle, link, mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { asSealrootError } from "../../errors/index.ts";
-import { syncDirectory } from "../../platform/index.ts";
+import { syncDirectory, type TemporaryDirectory, temporaryDirectory } from "../../platform/index.ts";
 import {
   type BlobInfo,
   type BlobName,
@@ -15,6 +14,10 @@ import {
   wholeBlob,
 } from "../blobs.ts";
 import { DIGEST_ALGORITHMS, splitDigest } from "../digest.ts";
+
+const BLOBS = "blobs";
+/** Of a blob in its hidden directory. */
+const TEMPORARY_NAME = "blob";
 
 /** The blobs of a layout directory. */
 export class BlobStore implements BlobReader {
@@ -28,7 +31,7 @@ export class BlobStore implements BlobReader {
   /** The file that holds the blob, present or not. */
   pathOf(digest: string): string {
     const { algorithm, hex } = splitDigest(digest);
-    return join(this.directory, "blobs", algorithm, hex);
+    return join(this.directory, BLOBS, algorithm, hex);
   }
 
   read(blob: BlobName): AsyncGenerator<Uint8Array> {
@@ -58,23 +61,23 @@ export class BlobStore implements BlobReader {
    * system can). The digest is checked, as a name is given here; what has the name already is replaced.
    */
   async copyFrom(other: BlobStore, blob: BlobName): Promise<void> {
-    const [source, target, temporary] = [other.pathOf(blob.digest), this.pathOf(blob.digest), this.#temporaryPath()];
+    const [source, target] = [other.pathOf(blob.digest), this.pathOf(blob.digest)];
     for await (const _ of other.read(blob));
     try {
       await mkdir(dirname(target), { recursive: true });
+      using hidden = this.#hiddenDirectory();
+      const temporary = join(hidden.path, TEMPORARY_NAME);
       await link(source, temporary).catch(() => copyDurably(source, temporary));
+      // The temporary name stays when both names were one file already (rename(2)).
       await rename(temporary, target);
     } catch (error) {
       throw asSealrootError(error, "Cannot copy blob", { path: target });
-    } finally {
-      // Still there when both names were one file already (rename(2)).
-      await rm(temporary, { force: true });
     }
   }
 
   /** Makes the names of all blobs durable: to be done before anything refers to them. */
   sync(): void {
-    const directory = join(this.directory, "blobs");
+    const directory = join(this.directory, BLOBS);
     for (const algorithm of DIGEST_ALGORITHMS) {
       const path = join(directory, algorithm);
       if (existsSync(path)) syncDirectory(path);
@@ -88,8 +91,9 @@ export class BlobStore implements BlobReader {
   }
 
   async #intoPlace(write: (file: FileHandle) => Promise<BlobInfo>): Promise<BlobInfo> {
-    const temporary = this.#temporaryPath();
-    await mkdir(dirname(temporary), { recursive: true });
+    await mkdir(join(this.directory, BLOBS), { recursive: true });
+    using hidden = this.#hiddenDirectory();
+    const temporary = join(hidden.path, TEMPORARY_NAME);
     const file = await open(temporary, "wx", 0o644);
     try {
       const info = await write(file);
@@ -101,13 +105,13 @@ export class BlobStore implements BlobReader {
       return info;
     } catch (error) {
       await file.close().catch(() => {});
-      await rm(temporary, { force: true });
       throw asSealrootError(error, "Cannot write blob", { path: this.directory });
     }
   }
 
-  #temporaryPath(): string {
-    return join(this.directory, "blobs", `.tmp-blob-${randomBytes(9).toString("hex")}`);
+  /** A directory and not a file, which as a hard link could not be locked for one process alone. */
+  #hiddenDirectory(): TemporaryDirectory {
+    return temporaryDirectory({ parent: join(this.directory, BLOBS), purpose: "blob" });
   }
 }
 

@@ -1,9 +1,8 @@
 /** An OCI image layout directory (OCI image specification, image-layout.md). */
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import { syncDirectory } from "../../platform/index.ts";
+import { isTemporaryName, replaceFile } from "../../platform/index.ts";
 import type { BlobInfo } from "../blobs.ts";
 import { readBoundedFile } from "../bounded-file.ts";
 import {
@@ -22,7 +21,6 @@ import { entryNamed, REF_NAME_ANNOTATION } from "./ref-name.ts";
 
 const LAYOUT_FILE = "oci-layout";
 const LAYOUT_FILE_MAX_BYTES = 64 << 10;
-const TEMPORARY_PREFIX = ".tmp-";
 const INDEX_FILE = "index.json";
 const LAYOUT_CONTENT = { imageLayoutVersion: "1.0.0" };
 
@@ -147,19 +145,10 @@ export class OciLayout {
   }
 
   async #writeFile(name: string, content: object): Promise<void> {
-    const temporary = join(this.directory, `${TEMPORARY_PREFIX}${name}-${randomBytes(9).toString("hex")}`);
+    const path = join(this.directory, name);
     try {
-      const file = await open(temporary, "wx", 0o644);
-      try {
-        await file.writeFile(documentBytes(content));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, join(this.directory, name));
-      syncDirectory(this.directory);
+      replaceFile({ path, existing: undefined }, documentBytes(content), `Cannot write ${name}`);
     } catch (error) {
-      await rm(temporary, { force: true });
       throw asSealrootError(error, `Cannot write ${name}`, { path: this.directory });
     }
   }
@@ -167,7 +156,7 @@ export class OciLayout {
 
 /** True for what there is of a layout before its last file: no blob yet, and nothing that is not a layout's. */
 async function isHalfMade(directory: string, names: readonly string[]): Promise<boolean> {
-  const isOwn = (name: string) => name === "blobs" || name === INDEX_FILE || name.startsWith(TEMPORARY_PREFIX);
+  const isOwn = (name: string) => name === "blobs" || name === INDEX_FILE || isTemporaryName(name);
   if (!names.includes("blobs") || !names.every(isOwn)) return false;
   const inside = await readdir(join(directory, "blobs"), { recursive: true }).catch(() => ["not a directory"]);
   return inside.every((name) => name === "sha256");

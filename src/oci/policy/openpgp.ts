@@ -21,7 +21,7 @@ const BAD_STATUS = ["BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NOD
  * @throws SealrootError `untrusted`, `missing-tool`
  */
 export async function verifyOpenPgp(message: Uint8Array, keyring: Uint8Array): Promise<Uint8Array> {
-  using directory = temporaryDirectory({ prefix: "sealroot-gpgv-" });
+  using directory = temporaryDirectory({ purpose: "gpgv" });
   const [keys, signed] = [join(directory.path, "keys.gpg"), join(directory.path, "message")];
   await writeFile(keys, keyring);
   await writeFile(signed, message);

@@ -1,11 +1,17 @@
 /** A layout in a tar file (`oci-archive:`), written in one go: equal images give equal bytes. */
-import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
-import { type FileHandle, open, rename } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { fsync, ftruncate, renameSync, write } from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
 import { byteStringOfText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import { onProcessExit, syncDirectory } from "../../platform/index.ts";
+import {
+  inspectFilePlace,
+  type Place,
+  syncDirectory,
+  type TemporaryFile,
+  takeOverAccess,
+  temporaryFile,
+} from "../../platform/index.ts";
 import { END_OF_ARCHIVE, encodeTarHeader, type TarMemberHeader, tarPadding } from "../../tar/index.ts";
 import { type BlobName, measuredParts, once } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
@@ -22,31 +28,34 @@ import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts
 export class ArchiveDestination implements ImageDestination {
   /** One after the other: the archive has the blobs in the order they come. */
   readonly parallelBlobs = 1;
-  readonly #path: string;
+  readonly #place: Place;
   readonly #tag: string | undefined;
-  readonly #temporary: string;
-  readonly #file: FileHandle;
-  readonly #forget: () => void;
+  readonly #file: TemporaryFile;
   readonly #members = new Set<string>();
   #named: Descriptor | undefined;
   #endBytes = 0;
 
-  private constructor(reference: PathReference, temporary: string, file: FileHandle) {
-    this.#path = reference.path;
-    this.#tag = reference.tag;
-    this.#temporary = temporary;
+  private constructor(place: Place, tag: string | undefined, file: TemporaryFile) {
+    this.#place = place;
+    this.#tag = tag;
     this.#file = file;
-    this.#forget = onProcessExit(() => rmSync(temporary, { force: true }));
   }
 
-  /** @throws SealrootError when the directory of the archive cannot be written to */
-  static async open(reference: PathReference): Promise<ArchiveDestination> {
-    const { path } = reference;
-    const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
-    const file = await open(temporary, "wx", 0o644).catch((error: unknown) => {
-      throw asSealrootError(error, "Cannot write OCI archive", { path });
-    });
-    return new ArchiveDestination(reference, temporary, file);
+  /** @throws SealrootError as {@link inspectFilePlace} */
+  static async open({ path, tag }: PathReference): Promise<ArchiveDestination> {
+    const action = `Cannot write OCI archive ${path}`;
+    const place = inspectFilePlace(path, action);
+    try {
+      const file = temporaryFile({ parent: dirname(place.path), purpose: "archive", mode: 0o644 });
+      takeOverAccess(file.fd, file.path, place, action);
+      return new ArchiveDestination(place, tag, file);
+    } catch (error) {
+      throw asSealrootError(error, action, { path });
+    }
+  }
+
+  get #path(): string {
+    return this.#place.path;
   }
 
   async hasBlob(blob: BlobName): Promise<boolean> {
@@ -83,21 +92,18 @@ export class ArchiveDestination implements ImageDestination {
     await this.#document("oci-layout", { imageLayoutVersion: "1.0.0" });
     await this.#append(END_OF_ARCHIVE);
     try {
-      await this.#file.truncate(this.#endBytes);
-      await this.#file.sync();
-      await this.#file.close();
-      await rename(this.#temporary, this.#path);
+      await truncateFile(this.#file.fd, this.#endBytes);
+      await syncFile(this.#file.fd);
+      renameSync(this.#file.path, this.#path);
+      this.#file.close();
       syncDirectory(dirname(this.#path));
     } catch (error) {
       throw asSealrootError(error, "Cannot write OCI archive", { path: this.#path });
     }
-    this.#forget();
   }
 
   async abort(): Promise<void> {
-    await this.#file.close().catch(() => {});
-    rmSync(this.#temporary, { force: true });
-    this.#forget();
+    this.#file.close();
   }
 
   async #document(name: string, content: object): Promise<void> {
@@ -115,13 +121,17 @@ export class ArchiveDestination implements ImageDestination {
   async #write(bytes: Uint8Array, offsetBytes: number): Promise<void> {
     try {
       for (let done = 0; done < bytes.length; ) {
-        done += (await this.#file.write(bytes, done, bytes.length - done, offsetBytes + done)).bytesWritten;
+        done += (await writeFile(this.#file.fd, bytes, done, bytes.length - done, offsetBytes + done)).bytesWritten;
       }
     } catch (error) {
       throw asSealrootError(error, "Cannot write OCI archive", { path: this.#path });
     }
   }
 }
+
+const writeFile = promisify(write);
+const truncateFile = promisify(ftruncate);
+const syncFile = promisify(fsync);
 
 /** Stands in for a digest of the same length. */
 const UNKNOWN_DIGEST = `sha256:${"0".repeat(64)}`;

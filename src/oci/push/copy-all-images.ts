@@ -3,7 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, silent } from "../../events/index.ts";
 import { type Descriptor, readDockerManifest, readIndex, readManifest } from "../documents.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
-import { enforcePolicy, MACHINE_POLICY, type PolicyChoice, type SignedDocument } from "../policy/index.ts";
+import { enforcePolicy, loadPolicy, MACHINE_POLICY, type PolicyChoice, type SignedDocument } from "../policy/index.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
 import type { ImageSource } from "../sources/image-source.ts";
 import { openSource } from "../sources/open-source.ts";
@@ -34,21 +34,29 @@ export async function copyAllImages(
 ): Promise<Descriptor> {
   const { events = silent, policy = MACHINE_POLICY, registry } = options;
   const beside = options.signatures === true ? sharedPlace(target) : undefined;
-  const source = await runStep(events, "read image", () => openSource(reference, registry));
+  await loadPolicy(policy);
+  const mountFrom = options.mountFrom ?? reference;
+  let source: ImageSource | undefined;
   try {
-    const [entry, ...others] = source.index.manifests;
-    if (entry === undefined || others.length > 0) throw notOne(reference, source);
     const digests: string[] = [];
-    const mountFrom = options.mountFrom ?? reference;
-    await toDestination(target, { ...options, mountFrom }, (destination) =>
-      copyEntry({ reference, policy, source, destination, digests, events }, entry, "named", []),
+    const { opened, entry } = await toDestination(
+      target,
+      { ...options, mountFrom, checkRights: true },
+      async (destination) => {
+        const opened = await runStep(events, "read image", () => openSource(reference, registry));
+        source = opened;
+        const [entry, ...others] = opened.index.manifests;
+        if (entry === undefined || others.length > 0) throw notOne(reference, opened);
+        await copyEntry({ reference, policy, source: opened, destination, digests, events }, entry, "named", []);
+        return { opened, entry };
+      },
     );
     if (beside !== undefined) {
-      await runStep(events, "copy signatures", () => copySignatures(source, digests, beside, { registry }));
+      await runStep(events, "copy signatures", () => copySignatures(opened, digests, beside, { registry }));
     }
     return entry;
   } finally {
-    await source.close();
+    await source?.close();
   }
 }
 

@@ -2,12 +2,12 @@
 import { runStep, silent } from "../../events/index.ts";
 import type { Platform } from "../documents.ts";
 import { runningPlatform } from "../platform.ts";
-import { MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
+import { loadPolicy, MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
 import type { ImageReference } from "../reference.ts";
 import { openImage } from "../sources/open-image.ts";
 import { openSource } from "../sources/open-source.ts";
 import { copySignatures, type SharedPlace, sharedPlace } from "./copy-signatures.ts";
-import { refuseReadOnly } from "./open-destination.ts";
+import type { ImageDestination } from "./destination.ts";
 import { type PushOptions, toDestination } from "./push-image.ts";
 import { sourceContent } from "./source-content.ts";
 import { type WrittenContent, writeImage } from "./write-image.ts";
@@ -22,7 +22,8 @@ export interface CopyOptions extends PushOptions {
 }
 
 /**
- * Copies one image. Blobs and manifest are the same bytes at the destination, unless another packing is asked for.
+ * Copies one image. Blobs and manifest are the same bytes at the destination, unless another packing is asked for. The
+ * source is read when the policy is known and the destination is open.
  *
  * @throws SealrootError as openImage, openDestination and writeImage; nothing has a name at the destination then
  */
@@ -31,22 +32,34 @@ export async function copyImage(
   target: ImageReference,
   options: CopyOptions = {},
 ): Promise<WrittenContent> {
-  const events = options.events ?? silent;
-  const { platform = runningPlatform(), policy = MACHINE_POLICY, registry } = options;
-  refuseReadOnly(target);
+  const { platform, policy = MACHINE_POLICY } = options;
   const beside = options.signatures === true ? sharedPlace(target) : undefined;
   const preserveDigests = beside !== undefined || options.preserveDigests;
+  await loadPolicy(policy);
+  const destinationOptions = { ...options, mountFrom: options.mountFrom ?? source, checkRights: true };
+  const written = await toDestination(target, destinationOptions, (destination) =>
+    copyInto(destination, source, { ...options, platform, policy, preserveDigests }),
+  );
+  if (beside !== undefined) await signaturesOf(source, written.descriptor.digest, beside, options);
+  return written;
+}
+
+/**
+ * Copies one image to a destination that is open, and stays so.
+ * @throws SealrootError as openImage and writeImage
+ */
+export async function copyInto(
+  destination: ImageDestination,
+  source: ImageReference,
+  options: Omit<CopyOptions, "mountFrom" | "signatures">,
+): Promise<WrittenContent> {
+  const { events = silent, platform = runningPlatform(), policy = MACHINE_POLICY, registry } = options;
   const image = await runStep(events, "read image", () => openImage(source, { platform, policy, registry }));
-  let written: WrittenContent;
   try {
-    written = await toDestination(target, { ...options, mountFrom: options.mountFrom ?? source }, (destination) =>
-      writeImage(sourceContent(image), destination, "named", { ...options, preserveDigests, events }),
-    );
+    return await writeImage(sourceContent(image), destination, "named", { ...options, events });
   } finally {
     await image.close();
   }
-  if (beside !== undefined) await signaturesOf(source, written.descriptor.digest, beside, options);
-  return written;
 }
 
 async function signaturesOf(

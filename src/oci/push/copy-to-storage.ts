@@ -1,12 +1,11 @@
 /** An image of a repository for podman: written as a layout, taken over by the field's own tool. */
 import { join } from "node:path";
 import { type EventSink, runStep } from "../../events/index.ts";
-import { requireTool, runTool, temporaryDirectory } from "../../platform/index.ts";
+import { largeFileDirectory, requireTool, runTool, temporaryDirectory } from "../../platform/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { formatReference, type PathReference } from "../reference.ts";
 import { findImage } from "../stored/images.ts";
 import { pushImage } from "./push-image.ts";
-import { largeFileParent } from "./spool.ts";
 
 export interface CopyToStorageOptions {
   /** The name in the store; with a store of one's own in front, as in references: `[DRIVER@ROOT+RUN]NAME`. */
@@ -41,8 +40,7 @@ export async function copyToStorage(
   requireTool("skopeo");
   const image = await findImage(repository, name);
   const { temporaryParent } = options;
-  const parent = temporaryParent === undefined ? largeFileParent() : { parent: temporaryParent };
-  using scratch = temporaryDirectory({ ...parent, prefix: "sealroot-storage-" });
+  using scratch = temporaryDirectory({ parent: temporaryParent ?? largeFileDirectory(), purpose: "storage" });
   const layout: PathReference = { transport: "oci", path: join(scratch.path, "image"), tag: undefined };
   await pushImage(repository, name, layout, { packing: "none", events });
   const reference = `containers-storage:${target}`;

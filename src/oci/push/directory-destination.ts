@@ -1,10 +1,18 @@
 /** A directory of loose blobs (`dir:`), as skopeo writes it: `version`, `manifest.json`, blobs by the hex of their digest. */
 import { randomBytes } from "node:crypto";
-import { readdirSync, rmSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { mkdir, open, rename } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import { onProcessExit, renameExchange, syncDirectory } from "../../platform/index.ts";
+import {
+  inspectDirectoryPlace,
+  type Place,
+  renameExchange,
+  syncDirectory,
+  type TemporaryDirectory,
+  takeOverAccess,
+  temporaryDirectory,
+} from "../../platform/index.ts";
 import { type BlobName, isFileOfSize, measuredParts } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
 import type { Descriptor } from "../documents.ts";
@@ -18,28 +26,32 @@ const VERSION_CONTENT = "Directory Transport Version: 1.1\n";
 /** Written under a hidden name; it takes the place of an earlier image in one step. */
 export class DirectoryDestination implements ImageDestination {
   readonly parallelBlobs = 2;
-  readonly #path: string;
+  readonly #place: Place;
+  readonly #hidden: TemporaryDirectory;
+  /** Inside the hidden directory, so that it has the mode that the umask gives. */
   readonly #temporary: string;
-  readonly #forget: () => void;
 
-  private constructor(path: string, temporary: string) {
-    this.#path = path;
-    this.#temporary = temporary;
-    this.#forget = onProcessExit(() => rmSync(temporary, { recursive: true, force: true }));
+  private constructor(place: Place, hidden: TemporaryDirectory) {
+    this.#place = place;
+    this.#hidden = hidden;
+    this.#temporary = join(hidden.path, "image");
   }
 
-  /** @throws SealrootError `exists` when the directory holds something else than such an image */
+  /** @throws SealrootError `exists` when the directory holds something else than such an image; as inspectDirectoryPlace */
   static async open(reference: PathReference): Promise<DirectoryDestination> {
-    const path = resolve(reference.path);
-    const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
-    refuseOther(path);
+    const action = `Cannot write image directory ${reference.path}`;
+    const place = inspectDirectoryPlace(reference.path, action);
+    refuseOther(place.path);
+    let hidden: TemporaryDirectory;
     try {
-      await mkdir(temporary);
+      hidden = temporaryDirectory({ parent: dirname(place.path), purpose: "image" });
     } catch (error) {
-      throw asSealrootError(error, "Cannot write image directory", { path });
+      throw asSealrootError(error, action, { path: place.path });
     }
-    const destination = new DirectoryDestination(path, temporary);
+    const destination = new DirectoryDestination(place, hidden);
     try {
+      await mkdir(destination.#temporary);
+      destination.#takeOverAccess(action);
       await destination.#write(VERSION_FILE, Buffer.from(VERSION_CONTENT));
       return destination;
     } catch (error) {
@@ -75,12 +87,24 @@ export class DirectoryDestination implements ImageDestination {
     } catch (error) {
       throw asSealrootError(error, "Cannot write image directory", { path: this.#path });
     }
-    this.#forget();
+    this.#hidden.remove();
   }
 
   async abort(): Promise<void> {
-    rmSync(this.#temporary, { recursive: true, force: true });
-    this.#forget();
+    this.#hidden.remove();
+  }
+
+  get #path(): string {
+    return this.#place.path;
+  }
+
+  #takeOverAccess(action: string): void {
+    const fd = openSync(this.#temporary, "r");
+    try {
+      takeOverAccess(fd, this.#temporary, this.#place, action);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   async #takePlace(): Promise<void> {
@@ -89,8 +113,8 @@ export class DirectoryDestination implements ImageDestination {
       await rename(this.#temporary, this.#path);
       return;
     }
+    // What was there is removed with the hidden directory.
     renameExchange(this.#temporary, this.#path);
-    rmSync(this.#temporary, { recursive: true, force: true });
   }
 
   #pathOf(digest: string): string {

@@ -1,10 +1,9 @@
 /** An OCI layout directory to write to. */
-import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { syncDirectory } from "../../platform/index.ts";
 import type { BlobName } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
+import { type BegunLayout, beginLayout } from "../layout/begun-layout.ts";
 import type { BlobStore } from "../layout/blob-store.ts";
 import { OciLayout } from "../layout/layout.ts";
 import type { PathReference } from "../reference.ts";
@@ -13,26 +12,28 @@ import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts
 /** Compressing two layers at a time keeps disk and processor busy; more only costs memory. */
 const PARALLEL_BLOBS = 2;
 
-/** What the directory was before. */
-type Before = "absent" | "empty" | "layout";
-
 /** Writes into a layout, new or with other images in it. */
 export class LayoutDestination implements ImageDestination {
   readonly parallelBlobs = PARALLEL_BLOBS;
   readonly #layout: OciLayout;
   readonly #tag: string | undefined;
-  readonly #before: Before;
+  readonly #begun: BegunLayout;
 
-  private constructor(layout: OciLayout, tag: string | undefined, before: Before) {
+  private constructor(layout: OciLayout, tag: string | undefined, begun: BegunLayout) {
     this.#layout = layout;
     this.#tag = tag;
-    this.#before = before;
+    this.#begun = begun;
   }
 
   /** @throws SealrootError `exists` when the directory holds something else than a layout */
   static async open(reference: PathReference): Promise<LayoutDestination> {
-    const before = await stateOf(reference.path);
-    return new LayoutDestination(await OciLayout.create(reference.path), reference.tag, before);
+    const begun = beginLayout(reference.path);
+    try {
+      return new LayoutDestination(await OciLayout.create(reference.path), reference.tag, begun);
+    } catch (error) {
+      begun.takeBack();
+      throw error;
+    }
   }
 
   get blobs(): BlobStore {
@@ -60,23 +61,11 @@ export class LayoutDestination implements ImageDestination {
 
   /** The layout is as it should be since the last manifest; what is left is its own name. */
   async finish(): Promise<void> {
-    if (this.#before === "absent") syncDirectory(dirname(resolve(this.#layout.directory)));
+    this.#begun.keep();
+    if (this.#begun.wasAbsent) syncDirectory(dirname(resolve(this.#layout.directory)));
   }
 
-  /** Blobs that are whole stay in a layout that was there before: another writer may count on them by now. */
   async abort(): Promise<void> {
-    const { directory } = this.#layout;
-    if (this.#before === "layout") return;
-    const paths =
-      this.#before === "absent"
-        ? [directory]
-        : ["blobs", "index.json", "oci-layout"].map((name) => join(directory, name));
-    for (const path of paths) await rm(path, { recursive: true, force: true }).catch(() => {});
+    this.#begun.takeBack();
   }
-}
-
-async function stateOf(directory: string): Promise<Before> {
-  if (!existsSync(directory)) return "absent";
-  const names = await readdir(directory).catch(() => ["not a directory"]);
-  return names.length === 0 ? "empty" : "layout";
 }

@@ -38,15 +38,6 @@ export async function openDestination(
   }
 }
 
-/**
- * For long work whose result shall go there.
- * @throws SealrootError `unsupported` for a place that is only read
- */
-export function refuseReadOnly(reference: ImageReference): void {
-  const { transport } = reference;
-  if (transport === "docker-archive" || transport === "containers-storage") throw readOnly(reference, HINTS[transport]);
-}
-
 function readOnly(reference: ImageReference, hint: string): SealrootError {
   const text = formatReference(reference);
   const what = `Cannot write image ${text}: transport ${reference.transport}: is only read`;

@@ -24,7 +24,7 @@ export async function pushImage(
 ): Promise<WrittenContent> {
   const content = storedContent(repository, await findImage(repository, name));
   const mountFrom = options.mountFrom ?? originOf(name);
-  return toDestination(target, { ...options, mountFrom }, (destination) =>
+  return toDestination(target, { ...options, mountFrom, checkRights: true }, (destination) =>
     writeImage(content, destination, "named", { ...options, events: options.events ?? silent }),
   );
 }

@@ -9,12 +9,14 @@ import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts
 import { mountBlob } from "./mount-blob.ts";
 import { putManifest } from "./put-manifest.ts";
 import { BlobSpool } from "./spool.ts";
-import { hasBlob } from "./upload-session.ts";
+import { beginUpload, endUpload, hasBlob } from "./upload-session.ts";
 
 export interface RegistryDestinationOptions {
   /** Where the blobs come from: a registry can take them over from another repository of its own. */
   readonly mountFrom?: ImageReference | undefined;
   readonly registry?: RegistryOptions | undefined;
+  /** Begin an upload at once and end it again, so that a missing right shows before any work. */
+  readonly checkRights?: boolean | undefined;
 }
 
 /** Writes into one repository; what is there already is not sent. */
@@ -33,12 +35,13 @@ export class RegistryDestination implements ImageDestination {
     this.#mountFrom = isNeighbour && mountFrom.repository !== reference.repository ? mountFrom.repository : undefined;
   }
 
-  /** @throws SealrootError as openForWriting */
+  /** @throws SealrootError as openForWriting; with `checkRights` also what the registry answers to an upload */
   static async open(
     reference: RegistryReference,
     options: RegistryDestinationOptions = {},
   ): Promise<RegistryDestination> {
     const client = await openForWriting(reference, options.registry);
+    if (options.checkRights === true) await checkRights(client);
     return new RegistryDestination(reference, client, options.mountFrom);
   }
 
@@ -88,5 +91,14 @@ export class RegistryDestination implements ImageDestination {
       actual: descriptor.digest,
       hint: "write to a tag",
     });
+  }
+}
+
+async function checkRights(client: RegistryClient): Promise<void> {
+  try {
+    await endUpload(client, await beginUpload(client, `Cannot write to ${client.name}`));
+  } catch (error) {
+    await client.close();
+    throw error;
   }
 }

@@ -1,9 +1,9 @@
 /** Blobs that are made on the way wait in temporary files until they are sent. */
-import { createReadStream, existsSync, rmSync } from "node:fs";
+import { createReadStream, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError } from "../../errors/index.ts";
-import { type TemporaryDirectory, temporaryDirectory } from "../../platform/index.ts";
+import { largeFileDirectory, type TemporaryDirectory, temporaryDirectory } from "../../platform/index.ts";
 import { type BlobName, measuredParts } from "../blobs.ts";
 import type { BlobContent } from "./destination.ts";
 
@@ -22,7 +22,7 @@ export class BlobSpool {
 
   /** @throws SealrootError `no-space`; what the content throws */
   async take(source: BlobContent): Promise<SpooledBlob> {
-    this.#directory ??= temporaryDirectory({ ...largeFileParent(), prefix: "sealroot-push-" });
+    this.#directory ??= temporaryDirectory({ parent: largeFileDirectory(), purpose: "push" });
     const path = join(this.#directory.path, String(this.#blobs++));
     const measured = measuredParts(source.open(), source.name);
     const file = await open(path, "wx", 0o600);
@@ -41,9 +41,4 @@ export class BlobSpool {
     this.#directory?.remove();
     this.#directory = undefined;
   }
-}
-
-/** For large files (file-hierarchy(7)): /tmp is often in memory. Where the user decides, or there is none, the default. */
-export function largeFileParent(): { readonly parent?: string } {
-  return process.env.TMPDIR === undefined && existsSync("/var/tmp") ? { parent: "/var/tmp" } : {};
 }

@@ -2,7 +2,7 @@
 import type { BlobReader } from "../blobs.ts";
 import type { Platform } from "../documents.ts";
 import { runningPlatform } from "../platform.ts";
-import { enforcePolicy, MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
+import { enforcePolicy, loadPolicy, MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
 import type { ImageReference } from "../reference.ts";
 import type { RegistryClient, RegistryOptions } from "../registry/index.ts";
 import { chooseImage, type ReadImage } from "./choose-image.ts";
@@ -42,10 +42,13 @@ export interface OpenImageOptions {
  *   the policy does not accept the image; `no-access`, `no-network` and `timeout` of a registry
  */
 export async function openImage(reference: ImageReference, options: OpenImageOptions = {}): Promise<OpenedImage> {
+  const policy = options.policy ?? MACHINE_POLICY;
+  // A policy that cannot be read refuses before anything is asked for.
+  await loadPolicy(policy);
   const source = await openSource(reference, options.registry);
   try {
     const image = await chooseImage(source, reference, options.platform ?? runningPlatform(), options.configAtHand);
-    await enforcePolicy(options.policy ?? MACHINE_POLICY, policySubject(reference, source, image));
+    await enforcePolicy(policy, policySubject(reference, source, image));
     const { blobs, unpacked, registryClient } = source;
     return { ...image, blobs, unpacked, registryClient, close: () => source.close() };
   } catch (error) {

@@ -118,8 +118,9 @@ for (const [verb, place, targetIn] of PLACES) {
       assert.equal(await digestAt(`oci:${directory}/old:old`), other.descriptor.digest, where);
       await ended(await start(COMMANDS[verb](target)));
       assert.equal(await digestAt(target), image.descriptor.digest, where);
-      // Hidden files of the killed run may be left beside the result, which is the same.
+      // What the killed run left is gone, too.
       const files = await filesIn(directory);
+      assert.deepEqual([...files.keys()].sort(), [...expected.keys()].sort(), where);
       for (const [path, bytes] of expected) assert.ok(files.get(path)?.equals(bytes), `${where}: ${path}`);
       rmSync(directory, { recursive: true });
     }

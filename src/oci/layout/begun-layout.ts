@@ -1,0 +1,55 @@
+/** Taking back a layout that was begun and will not be finished. */
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { onProcessExit, removeTree } from "../../platform/index.ts";
+import { readIndex } from "../documents.ts";
+
+/** What OciLayout.create() and its users make in the directory. */
+const LAYOUT_NAMES = ["blobs", "index.json", "oci-layout"];
+
+/** What the directory was before. */
+type Before = "absent" | "empty" | "something";
+
+/** A layout in the making; a signal takes it back too. */
+export interface BegunLayout {
+  readonly wasAbsent: boolean;
+  /** The layout is as it should be. */
+  keep(): void;
+  /**
+   * Removes what was not there before, unless it names an image by now: another process may have put one in. What was a
+   * layout before stays as it is, with the blobs that came: another writer may count on them.
+   */
+  takeBack(): void;
+}
+
+/** To be called before anything is made in `directory`. */
+export function beginLayout(directory: string): BegunLayout {
+  const before = stateOf(directory);
+  const takeBack = () => {
+    forget();
+    if (before === "something" || namesImage(directory)) return;
+    if (before === "absent") removeTree(directory);
+    else for (const name of LAYOUT_NAMES) rmSync(join(directory, name), { recursive: true, force: true });
+  };
+  const forget = onProcessExit(takeBack);
+  return { wasAbsent: before === "absent", keep: () => void forget(), takeBack };
+}
+
+function stateOf(directory: string): Before {
+  if (!existsSync(directory)) return "absent";
+  try {
+    return readdirSync(directory).length === 0 ? "empty" : "something";
+  } catch {
+    // Not a directory, or not ours to read: making the layout says so.
+    return "something";
+  }
+}
+
+function namesImage(directory: string): boolean {
+  const path = join(directory, "index.json");
+  try {
+    return readIndex(readFileSync(path), path).manifests.length > 0;
+  } catch {
+    return false;
+  }
+}

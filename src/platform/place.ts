@@ -88,7 +88,7 @@ function realTarget(link: string, action: string): string {
   } catch (error) {
     if (!hasErrno(error, "ENOENT", "ENOTDIR")) throw error;
     const state = `it is a symbolic link to ${readlinkSync(link)}, which does not exist`;
-    throw notFound(link, action, state, "Name the file itself, or remove the link");
+    throw notFound(link, action, state, "name the file itself, or remove the link");
   }
 }
 
@@ -122,7 +122,7 @@ function checkMount(path: string, action: string): void {
   if (!mountPoints().has(path)) return;
   throw new SealrootError("conflict", `${action}: it is a mount point`, {
     path,
-    hint: "Mount the directory that it is in, and name it there",
+    hint: "mount the directory that it is in, and name it there",
   });
 }
 
@@ -147,7 +147,7 @@ function checkFile(path: string, existing: Stats, action: string): void {
   if (caller === 0 || existing.uid === caller) return;
   throw new SealrootError("no-access", `${action}: it belongs to another user (uid ${existing.uid})`, {
     path,
-    hint: "The new file would be yours; remove the old one if that is right",
+    hint: "the new file would be yours; remove the old one if that is right",
   });
 }
 

@@ -138,7 +138,7 @@ function usable(directory: string): string {
   } catch (error) {
     throw asSealrootError(error, `Cannot make temporary files in ${directory}`, {
       path: directory,
-      hint: "Set TMPDIR to a directory that can be written to",
+      hint: "set TMPDIR to a directory that can be written to",
     });
   }
 }

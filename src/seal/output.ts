@@ -84,7 +84,7 @@ function refuseDigest(reference: ImageReference): void {
   const text = formatReference(reference);
   throw new SealrootError("usage", `Cannot write image ${text}: it is named by a digest that it cannot have yet`, {
     path: text,
-    hint: "Give a tag",
+    hint: "give a tag",
   });
 }
 

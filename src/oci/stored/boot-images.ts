@@ -67,11 +67,11 @@ export async function bootImageById(id: string, candidates: AsyncIterable<BootIm
   const tried: string[] = [];
   for await (const image of candidates) {
     if (image.id === id) return image;
-    tried.push(`${image.id} (${describeBootImage(image)})`);
+    tried.push(describeBootImage(image));
   }
   throw new SealrootError("conflict", `Cannot make the boot image ${id}: the image's layers give others`, {
     expected: id,
-    actual: tried.join("; "),
+    actual: `other images by every rule there is (${tried.join("; ")})`,
     hint: "the image was changed after this id was computed, or this is another image",
   });
 }

@@ -40,16 +40,16 @@ function accepts({ formatVersion }: ComposefsArgument, version: ErofsVersion): b
   return formatVersion === 2 ? version === 2 : version !== 2;
 }
 
-/** Where more than one image could have been meant, it is said what the likeliest would have been. */
+/** Of the images that could have been meant, the likeliest is named; of the others, what would have made them. */
 function otherImage(name: ComposefsArgument, tried: readonly BootImage[]): SealrootError {
-  const likeliest = tried.find(({ version }) => accepts(name, version))?.id ?? "";
-  const others = tried.filter(({ id }) => id !== likeliest).map((image) => `${image.id} (${describeBootImage(image)})`);
+  const likeliest = tried.find(({ version }) => accepts(name, version));
+  const others = tried.filter((image) => image !== likeliest).map(describeBootImage);
   return new SealrootError(
     "conflict",
-    `The UKI has the wrong composefs= parameter (is '${name.id}', should be '${likeliest}')`,
+    `The UKI has the wrong composefs= parameter (is '${name.id}', should be '${likeliest?.id ?? ""}')`,
     {
-      expected: [likeliest, ...others].join(" or "),
-      actual: name.id,
+      expected: likeliest?.id ?? "",
+      actual: `${name.id}, which no other rule gives either (${others.join("; ")})`,
       hint: "the image was changed after it was sealed: seal the unsealed image again",
     },
   );

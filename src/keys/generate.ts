@@ -102,7 +102,10 @@ function guidFile(ownerGuid: Guid): NewFile {
 }
 
 function checkOptions(commonName: string, days: number): void {
-  if (commonName.length === 0 || commonName.length > COMMON_NAME_CHARACTERS_MAX || /\p{Cc}/u.test(commonName)) {
+  const characters = [...commonName].length;
+  // U+FFFD stands for bytes that were not UTF-8, a surrogate alone for none: the certificate could not say what was typed.
+  const isPrintable = !/[\p{Cc}\p{Cs}\ufffd]/u.test(commonName);
+  if (characters === 0 || characters > COMMON_NAME_CHARACTERS_MAX || !isPrintable) {
     throw new SealrootError("usage", `Cannot use common name ${JSON.stringify(commonName)} for a certificate`, {
       expected: `1 to ${COMMON_NAME_CHARACTERS_MAX} printable characters`,
     });

@@ -6,6 +6,7 @@ import {
   BasicConstraintsExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Name,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from "@peculiar/x509";
@@ -44,7 +45,9 @@ export async function makeSelfSignedKey(options: SelfSignedOptions): Promise<Sel
   const certificate = await X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: toHex(serialNumber),
-      name: [{ CN: [options.commonName] }],
+      // As an object: a plain text is read as RFC 4514 writes names, where quotes, backslashes and "#" mean something.
+      // UTF8String is what RFC 5280 4.1.2.4 asks for.
+      name: new Name([{ CN: [{ utf8String: options.commonName }] }]),
       notBefore: options.notBefore,
       notAfter: options.notAfter,
       signingAlgorithm: algorithm,

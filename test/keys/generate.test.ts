@@ -10,6 +10,7 @@ import {
   verifyAuthenticatedVariable,
 } from "../../src/efi/index.ts";
 import { generateKeys, listKeys, loadCertificates, loadSigner } from "../../src/keys/index.ts";
+import { makeSelfSignedKey, pemOf } from "../../src/keys/self-signed.ts";
 import { signPe, verifyPe } from "../../src/pe/index.ts";
 import { run, sbverifyAccepts, systemdFile, TestDirectory } from "../pe/boot-files.ts";
 import { failsWith } from "../pe/keys.ts";
@@ -99,6 +100,44 @@ test("every key set is new", async () => {
   assert.equal(new Set(fingerprints).size, 3);
 });
 
+test("the common name reaches the certificates as it was typed", async () => {
+  const names = [
+    'say "hello"',
+    '"quoted"',
+    "back\\slash",
+    "#04024142",
+    "#not hex",
+    "a,b;c=d+e<f>g",
+    "  blanks around  ",
+    "CN=x, O=y",
+    "1.2.3.4=z",
+    "it's 100 %",
+    "Gr\u00fc\u00dfe \u65e5\u672c\u8a9e \u{1f511}",
+    "e\u0301",
+    "\u{1f511}".repeat(60),
+    "\\",
+    " ",
+  ];
+  const assertNamed = (path: string, commonName: string) => {
+    // Neither escapes nor quotes: what follows "CN=" is the value itself.
+    for (const which of ["subject", "issuer"]) {
+      const words = ["x509", "-in", path, "-noout", `-${which}`, "-nameopt", "utf8,sep_multiline,sname"];
+      assert.equal(run("openssl", words).toString(), `${which}=\n    CN=${commonName}\n`);
+    }
+  };
+  for (const commonName of names) {
+    const validity = { notBefore: NOW, notAfter: new Date(NOW.getTime() + 86_400_000) };
+    const { certificateDer } = await makeSelfSignedKey({ commonName, rsaBits: 1024, ...validity });
+    const path = directory.file("named.pem");
+    writeFileSync(path, pemOf("CERTIFICATE", certificateDer));
+    assertNamed(path, commonName);
+  }
+  const path = directory.file("named");
+  const commonName = ' #"a\\b", c+d; \u{1f511} ';
+  await generateKeys(path, { now: NOW, commonName });
+  for (const name of ["PK", "KEK", "db"]) assertNamed(`${path}/${name}.pem`, `${commonName} ${name}`);
+});
+
 test("the size of the keys can be chosen", async () => {
   const path = directory.file("larger");
   await generateKeys(path, { now: NOW, rsaBits: 3072 });
@@ -130,6 +169,8 @@ test("generateKeys() refuses impossible wishes and leaves nothing behind", async
   const cases = [
     { commonName: "" },
     { commonName: "x".repeat(61) },
+    { commonName: "bytes that are not UTF-8: \ufffd" },
+    { commonName: "half a pair \ud83d" },
     { commonName: "two\nlines" },
     { days: 0 },
     { days: 1.5 },

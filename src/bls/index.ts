@@ -7,6 +7,13 @@
  * @module
  */
 export * from "./boot-counting.ts";
+export {
+  type CommandLineArchitecture,
+  type CommandLineCheck,
+  checkCommandLine,
+  checkUserArguments,
+  SEALED_LINE_KEYS,
+} from "./check-command-line.ts";
 export * from "./command-line.ts";
 export * from "./composefs-argument.ts";
 export * from "./entry.ts";

@@ -1,0 +1,124 @@
+/**
+ * The one check of a kernel command line that is signed or put beside something signed: read as the kernel reads it, as
+ * systemd does, and as the shell scripts of an initramfs do.
+ */
+import { type ErrorCode, SealrootError } from "../errors/index.ts";
+import { type KernelArgument, parseKernelArgument, sameKey, splitWords } from "./command-line.ts";
+import { refusalOf } from "./refused-arguments.ts";
+
+/** Architectures as UEFI names them in file names. */
+export type CommandLineArchitecture = "x64" | "aa64" | "riscv64" | "loongarch64";
+
+/** COMMAND_LINE_SIZE (Linux, arch/ARCH/include/asm/setup.h or uapi/asm/setup.h) less the final NUL. */
+const MAX_BYTES: Readonly<Record<CommandLineArchitecture, number>> = {
+  x64: 2047,
+  aa64: 2047,
+  riscv64: 1023,
+  loongarch64: 4095,
+};
+
+export interface CommandLineCheck {
+  /** Names the line in errors, such as `the command line of the UKI`. */
+  readonly what: string;
+  /**
+   * Protected keys that whoever wrote the line decides: each may stand there once. Every other protected argument is
+   * refused.
+   */
+  readonly decidedKeys: readonly string[];
+  /** Whose limit of length counts; undefined for a part of a line. */
+  readonly architecture?: CommandLineArchitecture;
+  /** Whose fault it is: `usage` for what was just typed, `unsupported` (the default) for what an image holds. */
+  readonly code?: Extract<ErrorCode, "usage" | "unsupported">;
+}
+
+/** The keys that a sealed command line decides: which image is the root, and at most once which file system it is on. */
+export const SEALED_LINE_KEYS: readonly string[] = ["composefs", "composefs.digest", "root"];
+
+/** systemd drops single and double quotes (src/basic/proc-cmdline.c); before version 246 it read backslashes as well. */
+const SYSTEMD_RULES = [{ quotes: "\"'" }, { quotes: "\"'", hasEscapes: true }] as const;
+/** The scripts of initramfs-tools and older dracut: `for x in $(cat /proc/cmdline)`. */
+const SHELL_RULES = { quotes: "" } as const;
+
+/**
+ * Checks a command line, or a part of one.
+ *
+ * Refused are: more bytes than the kernel keeps, as it cuts the end off without a word; bytes outside of printable ASCII
+ * (0xA0 is a blank to the kernel, and the boot loader's UTF-16 may change others); open quotes; words that the kernel and
+ * systemd would cut differently; keys with quotes, blanks or backslashes; and, however it is spelled, any argument that
+ * would choose another root, init or unit, or stop the boot in a shell.
+ *
+ * @throws SealrootError naming the argument; `actual` is what stands on the line
+ */
+export function checkCommandLine(text: string, check: CommandLineCheck): void {
+  checkBytes(text, check);
+  const { words, endsInQuote } = splitWords(text, { quotes: '"' });
+  if (endsInQuote) throw refused(check, "a double quote is not closed", words.at(-1) ?? "");
+  for (const rules of SYSTEMD_RULES) {
+    const theirs = splitWords(text, rules);
+    const index = words.findIndex((word, at) => word !== theirs.words[at]);
+    if (theirs.endsInQuote || index >= 0) {
+      const reason = "kernel and systemd read its single quotes or backslashes differently";
+      throw refused(check, reason, words.at(index) ?? "");
+    }
+  }
+  const kernelArguments = words.map(parseKernelArgument);
+  for (const argument of kernelArguments) {
+    checkKey(argument, check);
+    refuseProtected(argument, true, check);
+  }
+  // What a shell finds inside of a quoted value stands there for nobody else.
+  const shellOnly = splitWords(text, SHELL_RULES).words.filter((word) => !words.includes(word));
+  for (const word of shellOnly) refuseProtected(parseKernelArgument(word), false, { ...check, decidedKeys: [] });
+  for (const key of check.decidedKeys) {
+    const second = kernelArguments.filter((argument) => sameKey(argument.key, key))[1];
+    if (second !== undefined) throw refused(check, `"${key}" stands there twice`, second.text);
+  }
+}
+
+/**
+ * Checks kernel arguments that a person adds to a command line, one or more.
+ * @throws SealrootError `usage`, as {@link checkCommandLine}
+ */
+export function checkUserArguments(text: string): void {
+  checkCommandLine(text, { what: `the kernel argument ${JSON.stringify(text)}`, decidedKeys: [], code: "usage" });
+}
+
+function checkBytes(text: string, check: CommandLineCheck): void {
+  const code = check.code ?? "unsupported";
+  const offset = text.search(/[^ -~]/);
+  if (offset >= 0) {
+    const codePoint = text.codePointAt(offset) ?? 0;
+    const name = `U+${codePoint.toString(16).toUpperCase().padStart(4, "0")}`;
+    const reason = codePoint < 0x80 ? "is a control character" : "is not ASCII";
+    throw new SealrootError(code, `Cannot use ${check.what}: ${name} ${reason}`, {
+      offset,
+      expected: "bytes 0x20 to 0x7e",
+    });
+  }
+  if (check.architecture === undefined) return;
+  const maxBytes = MAX_BYTES[check.architecture];
+  if (text.length <= maxBytes) return;
+  throw new SealrootError(code, `Cannot use ${check.what}: it has ${text.length} bytes, the kernel keeps ${maxBytes}`, {
+    expected: `at most ${maxBytes} bytes`,
+    actual: `${text.length} bytes`,
+    hint: "leave out kernel arguments: what is over the limit would be cut off at boot, the last ones first",
+  });
+}
+
+function checkKey({ text, key }: KernelArgument, check: CommandLineCheck): void {
+  if (key === "" || key.startsWith("=")) throw refused(check, "an argument has no key", text);
+  if (/["'\\ ]/.test(key)) throw refused(check, "a key holds a quote, a backslash or a blank", text);
+}
+
+function refuseProtected(argument: KernelArgument, isQuotingReader: boolean, check: CommandLineCheck): void {
+  const refusal = refusalOf(argument, isQuotingReader);
+  if (refusal === undefined || check.decidedKeys.includes(argument.key)) return;
+  throw refused(check, `"${argument.key}" ${refusal.reason}`, argument.text, refusal.hint);
+}
+
+function refused({ what, code }: CommandLineCheck, reason: string, actual: string, hint?: string): SealrootError {
+  return new SealrootError(code ?? "unsupported", `Cannot use ${what}: ${reason}`, {
+    actual,
+    ...(hint !== undefined && { hint }),
+  });
+}

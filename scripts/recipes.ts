@@ -21,7 +21,7 @@ const SEAL_PACKAGES = [
 /** Judges and material of the tests: signatures, images, registries, a TPM, EFI programs, shared blocks. */
 const TEST_PACKAGES = [
   ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
-  ...["fish", "groff-base", "swtpm", "umoci", "zsh"],
+  ...["fish", "groff-base", "osslsigncode", "swtpm", "umoci", "zsh"],
   ...["systemd-boot-efi", "xfsprogs"],
 ];
 

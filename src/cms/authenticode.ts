@@ -14,6 +14,7 @@ import {
   DIGEST_BYTES,
   DIGEST_OF_ID,
   type DigestName,
+  describeAlgorithm,
   ID_SHA256,
   ID_SIGNED_DATA,
   ID_SPC_INDIRECT_DATA,
@@ -100,9 +101,10 @@ function claimOf(message: DecodedSignedData): { claim: AuthenticodeClaim; conten
   const algorithmId = messageDigest.digestAlgorithm.algorithm;
   const digestAlgorithm = DIGEST_OF_ID.get(algorithmId);
   if (digestAlgorithm === undefined) {
-    throw new SealrootError("unsupported", `Cannot verify ${WHAT}: image digest algorithm ${algorithmId}`, {
+    const actual = describeAlgorithm(algorithmId);
+    throw new SealrootError("unsupported", `Cannot verify ${WHAT}: image digest algorithm ${actual}`, {
       expected: "SHA-256, SHA-384 or SHA-512",
-      actual: algorithmId,
+      actual,
     });
   }
   const { digest } = messageDigest;

@@ -1,7 +1,8 @@
 /** X.509 certificates (RFC 5280): reading one strictly, describing it, and the way from a signer to a trusted one. */
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { corrupt, reasonOf, SealrootError } from "../errors/index.ts";
-import { checkDer } from "./der.ts";
+import { checkDer, readDerElement } from "./der.ts";
+import type { DigestName } from "./object-identifiers.ts";
 
 /** Certificates considered while looking for a way to a trusted one; a real message holds one to three. */
 const CHAIN_CERTIFICATES_MAX = 16;
@@ -50,6 +51,18 @@ export function describeCertificate(certificate: X509Certificate): CertificateSu
     validTo: certificate.validToDate.toISOString(),
     rsaBits: rsaBitsOf(certificate),
   };
+}
+
+/**
+ * The digest of the part of a certificate that its issuer signed (RFC 5280 4.1.1.1, tbsCertificate), by which a
+ * signature database can name a certificate (UEFI 2.10, 32.4.1, EFI_CERT_X509_SHA256).
+ * @throws SealrootError `corrupt`
+ */
+export function signedPartDigest(certificateDer: Uint8Array, algorithm: DigestName): Uint8Array {
+  const what = "certificate";
+  const { contentStart } = readDerElement(certificateDer, 0, what);
+  const { start, end } = readDerElement(certificateDer, contentStart, what);
+  return createHash(algorithm).update(certificateDer.subarray(start, end)).digest();
 }
 
 /**

@@ -6,6 +6,7 @@ import { checkDer, OBJECT_IDENTIFIER_TAG, readDerElement } from "./der.ts";
 import {
   DIGEST_OF_ID,
   type DigestName,
+  describeAlgorithm,
   ID_CONTENT_TYPE,
   ID_MESSAGE_DIGEST,
   ID_SIGNED_DATA,
@@ -87,11 +88,11 @@ function digestAlgorithmOf(signerInfo: SignerInfo, what: string): DigestName {
   const signatureId = signerInfo.signatureAlgorithm.algorithm;
   const digest = DIGEST_OF_ID.get(digestId);
   if (digest === undefined || !RSA_SIGNATURE_IDS[digest].includes(signatureId)) {
-    throw new SealrootError(
-      "unsupported",
-      `Cannot verify ${what}: signature algorithm ${signatureId} with digest ${digestId}`,
-      { expected: "RSA PKCS #1 v1.5 with SHA-256, SHA-384 or SHA-512", actual: `${signatureId} with ${digestId}` },
-    );
+    const actual = `${describeAlgorithm(signatureId)} with digest ${describeAlgorithm(digestId)}`;
+    throw new SealrootError("unsupported", `Cannot verify ${what}: signature algorithm ${actual}`, {
+      expected: "RSA PKCS #1 v1.5 with SHA-256, SHA-384 or SHA-512",
+      actual,
+    });
   }
   return digest;
 }

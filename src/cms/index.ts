@@ -12,7 +12,7 @@ import type { Signer } from "./signer.ts";
 import type { VerifiedSignature } from "./verify.ts";
 
 export type { AuthenticodeClaim } from "./authenticode.ts";
-export { type CertificateSummary, certificateOf, describeCertificate } from "./certificate.ts";
+export { type CertificateSummary, certificateOf, describeCertificate, signedPartDigest } from "./certificate.ts";
 export { readDerElement } from "./der.ts";
 export type { DigestName } from "./object-identifiers.ts";
 export { type Signer, signerOfPrivateKey } from "./signer.ts";

@@ -45,3 +45,32 @@ export const RSA_SIGNATURE_IDS: Readonly<Record<DigestName, readonly string[]>> 
   sha384: [ID_RSA_ENCRYPTION, ID_SHA384_WITH_RSA],
   sha512: [ID_RSA_ENCRYPTION, ID_SHA512_WITH_RSA],
 };
+
+/** Names of algorithms that are not accepted, for messages (RFC 3279, RFC 5758, RFC 8410; RFC 8017 A.2.3). */
+const NAME_OF_ID: ReadonlyMap<string, string> = new Map([
+  ["1.2.840.113549.2.5", "MD5"],
+  ["1.3.14.3.2.26", "SHA-1"],
+  [ID_RSA_ENCRYPTION, "RSA"],
+  ["1.2.840.113549.1.1.4", "RSA with MD5"],
+  ["1.2.840.113549.1.1.5", "RSA with SHA-1"],
+  ["1.2.840.113549.1.1.10", "RSA-PSS"],
+  ["1.2.840.10045.2.1", "EC"],
+  ["1.2.840.10045.4.1", "EC with SHA-1"],
+  ["1.2.840.10045.4.3.2", "EC with SHA-256"],
+  ["1.2.840.10045.4.3.3", "EC with SHA-384"],
+  ["1.2.840.10045.4.3.4", "EC with SHA-512"],
+  ["1.3.101.112", "Ed25519"],
+]);
+
+/** The signature algorithms with a hash that can be forged; a certificate that is issued with one proves nothing. */
+export const FORGEABLE_SIGNATURE_IDS: ReadonlySet<string> = new Set([
+  "1.2.840.113549.1.1.4",
+  "1.2.840.113549.1.1.5",
+  "1.2.840.10045.4.1",
+]);
+
+/** An identifier with the name of the algorithm, where it is known. */
+export function describeAlgorithm(identifier: string): string {
+  const name = NAME_OF_ID.get(identifier);
+  return name === undefined ? identifier : `${identifier} (${name})`;
+}

@@ -3,7 +3,7 @@ import { createHash, verify, type X509Certificate } from "node:crypto";
 import type { IssuerAndSerialNumber } from "@peculiar/asn1-cms";
 import { Certificate } from "@peculiar/asn1-x509";
 import { toHex } from "../bytes/index.ts";
-import { corrupt } from "../errors/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
 import {
   type CertificateSummary,
   certificateOf,
@@ -12,7 +12,7 @@ import {
   requireRsa,
 } from "./certificate.ts";
 import type { DecodedSignedData } from "./decode.ts";
-import type { DigestName } from "./object-identifiers.ts";
+import { type DigestName, describeAlgorithm, FORGEABLE_SIGNATURE_IDS } from "./object-identifiers.ts";
 import { encodeAsn, parseAsn } from "./schema.ts";
 
 /** Who made a signature that was found good. */
@@ -24,11 +24,13 @@ export interface VerifiedSignature {
 }
 
 /**
- * Verifies signature and signer.
+ * Verifies signature and signer. Every key on the way from the signer to the trusted certificate must be one that
+ * firmware verifies with, and every certificate on it but the trusted one must be issued with a hash that cannot be forged.
  *
  * @param content the signed bytes: an embedded content without tag and length, or the detached content
  * @param what names the signature in errors
- * @throws SealrootError `corrupt` when the bytes are not those that were signed, `untrusted` when the signer is unknown
+ * @throws SealrootError `corrupt` when the bytes are not those that were signed, `untrusted` when the signer is unknown,
+ *   `unsupported` for a key or a hash that is too weak
  */
 export function verifySignedData(
   message: DecodedSignedData,
@@ -44,6 +46,8 @@ export function verifySignedData(
   checkSignature(message, content, signer, what);
   const companions = certificates.map(({ certificate }) => certificate);
   const path = findTrustedPath(signer, companions, trustedCertificates.map(certificateOf));
+  for (const certificate of path) requireRsa(certificate);
+  for (const certificate of path.slice(0, -1)) requireSafeHash(certificate);
   return {
     digestAlgorithm: message.digestAlgorithm,
     signer: describeCertificate(signer),
@@ -65,6 +69,17 @@ function checkSignature(message: DecodedSignedData, content: Uint8Array, signer:
   if (verify(message.digestAlgorithm, signedBytes, signer.publicKey, message.signature)) return;
   throw corrupt(
     `Cannot verify ${what}: the signature does not match the key of "${describeCertificate(signer).subject}"`,
+  );
+}
+
+function requireSafeHash(certificate: X509Certificate): void {
+  const { algorithm } = parseAsn(certificate.raw, Certificate, "certificate").signatureAlgorithm;
+  if (!FORGEABLE_SIGNATURE_IDS.has(algorithm)) return;
+  const { subject } = describeCertificate(certificate);
+  throw new SealrootError(
+    "unsupported",
+    `Cannot trust the certificate "${subject}": it was issued with ${describeAlgorithm(algorithm)}`,
+    { expected: "SHA-256, SHA-384 or SHA-512", actual: describeAlgorithm(algorithm) },
   );
 }
 

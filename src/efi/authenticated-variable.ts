@@ -49,8 +49,26 @@ export async function signVariable(variable: VariableToSign, signer: Signer): Pr
 
 /** @throws SealrootError `corrupt` */
 export function parseAuthenticatedVariable(bytes: Uint8Array): AuthenticatedVariable {
+  const { time, ...rest } = splitAuthenticatedVariable(bytes);
+  return { timestamp: parseEfiTime(time), ...rest };
+}
+
+/**
+ * The new content alone of an `.auth` file. Its time stamp is not looked at: updates that append to a variable have none
+ * (UEFI 2.10, 8.2.2).
+ * @throws SealrootError `corrupt`
+ */
+export function authenticatedContent(bytes: Uint8Array): Uint8Array {
+  return splitAuthenticatedVariable(bytes).data;
+}
+
+function splitAuthenticatedVariable(bytes: Uint8Array): {
+  readonly time: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly data: Uint8Array;
+} {
   const cursor = new ByteCursor(bytes, "authenticated variable");
-  const timestamp = parseEfiTime(cursor.take(EFI_TIME_BYTES));
+  const time = cursor.take(EFI_TIME_BYTES);
   const lengthBytes = cursor.u32();
   const revision = cursor.u16();
   const type = cursor.u16();
@@ -62,7 +80,7 @@ export function parseAuthenticatedVariable(bytes: Uint8Array): AuthenticatedVari
     );
   }
   const signature = cursor.take(lengthBytes - CERTIFICATE_HEADER_BYTES);
-  return { timestamp, signature, data: cursor.take(cursor.remaining) };
+  return { time, signature, data: cursor.take(cursor.remaining) };
 }
 
 /**

@@ -8,6 +8,7 @@
  */
 export {
   type AuthenticatedVariable,
+  authenticatedContent,
   parseAuthenticatedVariable,
   signVariable,
   type VariableToSign,

@@ -3,8 +3,11 @@ import { ByteCursor, ByteWriter } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { GUID_BYTES, type Guid, guidBytes, guidOf, guidText } from "./guid.ts";
 
-/** `x509` is a certificate in DER, `sha256` an image digest; other types keep their GUID. */
-export type SignatureType = "x509" | "sha256" | Guid;
+/**
+ * `x509` is a certificate in DER, `sha256` an image digest, `x509-sha256` the digest of a certificate's signed part with
+ * the time of its revocation after it; other types keep their GUID.
+ */
+export type SignatureType = keyof typeof TYPE_GUIDS | Guid;
 
 export interface SignatureEntry {
   readonly type: SignatureType;
@@ -13,9 +16,18 @@ export interface SignatureEntry {
   readonly data: Uint8Array;
 }
 
-/** EFI_CERT_X509_GUID and EFI_CERT_SHA256_GUID. */
-const X509_GUID = guidOf("a5c059a1-94e4-4aa7-87b5-ab155c2bf072");
-const SHA256_GUID = guidOf("c1c41626-504c-4092-aca9-41f936934328");
+/** EFI_CERT_X509_GUID and its fellows. */
+const TYPE_GUIDS = {
+  x509: guidOf("a5c059a1-94e4-4aa7-87b5-ab155c2bf072"),
+  sha256: guidOf("c1c41626-504c-4092-aca9-41f936934328"),
+  sha384: guidOf("ff3e5307-9fd0-48c9-85f1-8ad56c701e01"),
+  sha512: guidOf("093e0fae-a6c4-4f50-9f1b-d41e2b89c19a"),
+  "x509-sha256": guidOf("3bd2a492-96c0-4079-b420-fcf98ef103ed"),
+  "x509-sha384": guidOf("7076876e-80c2-4ee6-aad2-28b349a6865b"),
+  "x509-sha512": guidOf("446dbf63-2502-4cda-bcfa-2465d2b0fe9d"),
+} as const;
+const TYPE_OF_GUID = new Map<Guid, keyof typeof TYPE_GUIDS>();
+for (const type of Object.keys(TYPE_GUIDS) as (keyof typeof TYPE_GUIDS)[]) TYPE_OF_GUID.set(TYPE_GUIDS[type], type);
 
 /** SignatureType, SignatureListSize, SignatureHeaderSize, SignatureSize. */
 const LIST_HEADER_BYTES = GUID_BYTES + 12;
@@ -69,9 +81,9 @@ export function parseSignatureLists(bytes: Uint8Array): readonly SignatureEntry[
 }
 
 function guidOfType(type: SignatureType): Guid {
-  return type === "x509" ? X509_GUID : type === "sha256" ? SHA256_GUID : type;
+  return type in TYPE_GUIDS ? TYPE_GUIDS[type as keyof typeof TYPE_GUIDS] : (type as Guid);
 }
 
 function typeOfGuid(guid: Guid): SignatureType {
-  return guid === X509_GUID ? "x509" : guid === SHA256_GUID ? "sha256" : guid;
+  return TYPE_OF_GUID.get(guid) ?? guid;
 }

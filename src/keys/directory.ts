@@ -12,6 +12,7 @@ import {
 import { type Guid, guidOf, type SecureBootCertificates, type SecureBootVariableName } from "../efi/index.ts";
 import { asSealrootError, corrupt, hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import { certificateFiles, GUID_FILES, KEY_NAMES, privateKeyFiles } from "./file-names.ts";
+import { type SealKind, signedKinds } from "./key-marks.ts";
 
 /** The certificates of a directory and the GUID under which they are enrolled. */
 export interface OwnedCertificates {
@@ -27,6 +28,8 @@ export interface KeyReport extends CertificateSummary {
   readonly privateKeyPath: string | undefined;
   /** Whether the private key belongs to the certificate; undefined when there is none. */
   readonly keyMatches: boolean | undefined;
+  /** The kinds of images that a db key has signed, as marks in the directory say; undefined for other keys. */
+  readonly signedKinds: readonly SealKind[] | undefined;
 }
 
 /** A certificate or key is a few kilobytes; larger files are not read. */
@@ -49,6 +52,7 @@ export function listKeys(directory: string): readonly KeyReport[] {
         certificatePath: certificate.path,
         privateKeyPath: privateKey?.path,
         keyMatches: privateKey === undefined ? undefined : isKeyOf(privateKey.value, certificate.value),
+        signedKinds: name === "db" ? signedKinds(directory, certificate.value.raw) : undefined,
       },
     ];
   });
@@ -80,6 +84,14 @@ export function loadSigner(directory: string, name: SecureBootVariableName = "db
     );
   }
   return signerOfPrivateKey(privateKey.value, certificate.value.raw);
+}
+
+/**
+ * The certificate of `db` alone, DER, for directories that need not hold more.
+ * @throws SealrootError `not-found` naming the missing file
+ */
+export function loadDatabaseCertificate(directory: string): Uint8Array {
+  return requireCertificate(directory, "db").value.raw;
 }
 
 /**

@@ -9,3 +9,12 @@ export { commandSigner } from "./command-signer.ts";
 export { type KeyReport, listKeys, loadCertificates, loadSigner, type OwnedCertificates } from "./directory.ts";
 export { type EnrolmentFiles, loadEnrolment } from "./enrolment.ts";
 export { type GeneratedKeys, type GenerateKeysOptions, generateKeys } from "./generate.ts";
+export type { SealKind } from "./key-marks.ts";
+export { claimKey, type KeyUse } from "./key-use.ts";
+export {
+  databaseOfDirectory,
+  databasesOf,
+  isSigned,
+  type SignatureDatabases,
+  verifyBootProgram,
+} from "./verify-boot-program.ts";

@@ -11,5 +11,5 @@ export { type EfiArchitecture, findSection, type PeImage, type PeSection, parseP
 export { kernelRelease } from "./kernel.ts";
 export { addSections, type NewSection } from "./sections.ts";
 export { type PeVerification, signPe, verifyPe } from "./sign.ts";
-export { buildUki, readUki, type Uki, type UkiInput } from "./uki.ts";
+export { buildUki, commandLineOf, readUki, type Uki, type UkiInput } from "./uki.ts";
 export { type SystemdComponent, systemdComponentOf } from "./version.ts";

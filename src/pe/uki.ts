@@ -81,12 +81,21 @@ export function readUki(bytes: Uint8Array, what = "UKI"): Uki {
     image,
     architecture: image.architecture,
     kernel,
-    commandLine: text(".cmdline"),
+    commandLine: commandLineOf(image, what),
     osRelease: content(".osrel"),
     kernelRelease: text(".uname"),
     initramfs: content(".initrd"),
     deviceTree: content(".dtb"),
   };
+}
+
+/**
+ * The command line that a UKI or an add-on carries; undefined when it has none.
+ * @throws SealrootError `corrupt` for one that is not UTF-8, `unsupported` for several
+ */
+export function commandLineOf(image: PeImage, what = "PE image"): string | undefined {
+  const found = findSection(image, ".cmdline", what);
+  return found === undefined ? undefined : textOfSection(sectionContent(image, found), ".cmdline");
 }
 
 function section(name: string, content: Uint8Array | undefined): NewSection | undefined {

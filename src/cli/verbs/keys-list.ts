@@ -1,7 +1,12 @@
 /** `sealroot keys list DIR`. */
-import type { KeyReport } from "../../keys/index.ts";
+import type { KeyReport, SealKind } from "../../keys/index.ts";
 import type { Command } from "../command.ts";
 import { textTable } from "../table.ts";
+
+const KIND_TEXTS: Readonly<Record<SealKind, string>> = {
+  strict: "images that require fs-verity",
+  lenient: "images that do not require fs-verity",
+};
 
 export const keysList: Command = {
   description: `Shows the certificates in DIR and whether each private key belongs to its certificate. Reads the names of sealroot
@@ -19,6 +24,9 @@ Exit code 1 when a private key does not belong to its certificate.`,
     } else {
       const header = ["KEY", "SUBJECT", "RSA", "VALID FROM", "VALID TO", "PRIVATE KEY", "SHA-256 FINGERPRINT"];
       for (const line of textTable([header, ...keys.map(rowOf)], [2])) invocation.output.line(line);
+      for (const { name, signedKinds = [] } of keys) {
+        for (const kind of signedKinds) invocation.output.line(`${name} has signed ${KIND_TEXTS[kind]}`);
+      }
     }
     return keys.some((key) => key.keyMatches === false) ? 1 : 0;
   },

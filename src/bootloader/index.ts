@@ -12,3 +12,13 @@ export {
   espLayout,
   type UkiAddon,
 } from "./esp-layout.ts";
+export {
+  findAddons,
+  findEnrolmentFiles,
+  findLoader,
+  findUkis,
+  IMAGE_KERNELS_FOLDER,
+  IMAGE_KEYS_FOLDER,
+  IMAGE_UKI_FOLDER,
+  type ImageReader,
+} from "./image-content.ts";

@@ -1,17 +1,29 @@
 /** Finds in an image what is installed for booting it, and refuses images that cannot boot sealed (spec/host-install.md 8.5, 8.9, 8.10). */
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
-import { type EnrolmentFile, isAndroidBootImage, type UkiAddon } from "../bootloader/index.ts";
+import {
+  type EnrolmentFile,
+  findAddons,
+  findEnrolmentFiles,
+  findLoader,
+  findUkis,
+  IMAGE_KERNELS_FOLDER,
+  IMAGE_UKI_FOLDER,
+  isAndroidBootImage,
+  type UkiAddon,
+} from "../bootloader/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
-import type { TreeFiles } from "../tree/index.ts";
+import { directoriesAt, hasDirectoryAt, hasFileAt, namesAt, type TreeFiles } from "../tree/index.ts";
+import { checkSealedLines } from "./sealed-lines.ts";
 
 /** What goes from the image to the ESP, and what it says about the root. */
 export interface BootResources {
   readonly uki: Uki;
   readonly ukiBytes: Uint8Array;
+  /** Path of the UKI in the image. */
+  readonly ukiPath: string;
   readonly loader: Uint8Array;
-  /** False when the image has only the unsigned loader: Secure Boot will refuse it. */
-  readonly loaderIsSigned: boolean;
+  readonly loaderPath: string;
   readonly osRelease: string;
   /** The images that may be the root; the deployment is named after the first. At least one. */
   readonly composefs: readonly ComposefsArgument[];
@@ -23,40 +35,39 @@ export interface BootResources {
   readonly addons: readonly UkiAddon[];
 }
 
-const UKI_FOLDER = "/boot/EFI/Linux";
-const MODULES_FOLDER = "/usr/lib/modules";
-const LOADER_FOLDER = "/usr/lib/systemd/boot/efi";
-const KEYS_FOLDER = "/usr/lib/bootc/install/secureboot-keys";
-const ADDON_SUFFIX = ".addon.efi";
-
 /** OCI's names of the architectures, and UEFI's. */
 const EFI_ARCHITECTURE: Readonly<Record<string, EfiArchitecture>> = { amd64: "x64", arm64: "aa64" };
 
 /**
  * @param architecture the image's, as its configuration says
  * @param addonNames add-ons to install; those not named stay away
- * @throws SealrootError `unsupported` for an image that is not sealed or lacks a part, naming part and remedy; `conflict`
- *   for several UKIs or one of another architecture; `not-found` for an unknown add-on
+ * @throws SealrootError `unsupported` for an image that is not sealed or lacks a part, naming part and remedy, and for a
+ *   kernel command line that is not fit to be booted; `conflict` for several UKIs or one of another architecture;
+ *   `not-found` for an unknown add-on
  */
 export function findBootResources(
   image: TreeFiles,
   architecture: string,
   addonNames: readonly string[],
 ): BootResources {
-  const { uki, ukiBytes, commandLine, composefs } = readSealedUki(image);
+  const { ukiPath, uki, ukiBytes, commandLine, composefs } = readSealedUki(image);
   checkArchitecture(uki, architecture);
+  const addons = findAddons(image, addonNames);
+  checkSealedLines({ path: ukiPath, ...uki }, addons);
   const root = commandLine.get("root");
-  const loader = findLoader(image, uki.architecture);
+  const loaderPath = requireLoader(image, uki.architecture);
   return {
     uki,
     ukiBytes,
-    ...loader,
+    ukiPath,
+    loader: image.read(loaderPath),
+    loaderPath,
     osRelease: Buffer.from(uki.osRelease ?? []).toString("utf8"),
     composefs,
     rootUuid: uuidOfRoot(root),
     unknownRoot: root?.startsWith("UUID=") === true ? undefined : root,
     enrolmentFiles: findEnrolmentFiles(image),
-    addons: findAddons(image, addonNames),
+    addons,
   };
 }
 
@@ -77,11 +88,11 @@ export function readSealedUki(image: TreeFiles) {
       hint: "seal the image with sealroot seal",
     });
   }
-  return { uki, ukiBytes, commandLine, composefs };
+  return { ukiPath, uki, ukiBytes, commandLine, composefs };
 }
 
 function findUki(image: TreeFiles): string {
-  const android = image.list("/boot").find(isAndroidBootImage);
+  const android = namesAt(image, "/boot").find(isAndroidBootImage);
   if (android !== undefined) {
     throw new SealrootError(
       "unsupported",
@@ -89,8 +100,7 @@ function findUki(image: TreeFiles): string {
       { path: `/boot/${android}`, hint: "install it with bootc, which writes such images to the slots of its disk" },
     );
   }
-  const candidates = [...image.filesBelow(UKI_FOLDER), ...ukisBesideKernels(image)];
-  const [path, ...others] = candidates.filter((name) => name.endsWith(".efi") && !name.endsWith(ADDON_SUFFIX));
+  const [path, ...others] = findUkis(image);
   if (path === undefined) throw noUki(image);
   if (others.length > 0) {
     throw new SealrootError("conflict", `Cannot install the image: it has ${others.length + 1} UKIs, 1 expected`, {
@@ -101,30 +111,25 @@ function findUki(image: TreeFiles): string {
   return path;
 }
 
-function ukisBesideKernels(image: TreeFiles): string[] {
-  return image
-    .list(MODULES_FOLDER)
-    .flatMap((release) =>
-      image.list(`${MODULES_FOLDER}/${release}`).map((name) => `${MODULES_FOLDER}/${release}/${name}`),
-    )
-    .filter((path) => path.endsWith(".efi") && image.hasFile(path));
-}
-
 function noUki(image: TreeFiles): SealrootError {
-  if (!image.hasDirectory("/usr")) {
+  if (!hasDirectoryAt(image, "/usr")) {
     return new SealrootError("unsupported", "Cannot install the image: it has no /usr", { path: "/usr" });
   }
-  const hasKernel = image.list(MODULES_FOLDER).some((release) => image.hasFile(`${MODULES_FOLDER}/${release}/vmlinuz`));
+  const hasKernel = directoriesAt(image, IMAGE_KERNELS_FOLDER).some((folder) => hasFileAt(image, `${folder}/vmlinuz`));
   if (!hasKernel) {
     return new SealrootError("unsupported", "Cannot install the image: it has neither a UKI nor a kernel", {
-      path: UKI_FOLDER,
+      path: IMAGE_UKI_FOLDER,
       hint: "install a kernel in the image and seal it with sealroot seal",
     });
   }
-  return new SealrootError("unsupported", `Cannot install the image: it is not sealed (no UKI in ${UKI_FOLDER})`, {
-    path: UKI_FOLDER,
-    hint: "seal it first: sealroot seal IMAGE -o IMAGE --keys DIR",
-  });
+  return new SealrootError(
+    "unsupported",
+    `Cannot install the image: it is not sealed (no UKI in ${IMAGE_UKI_FOLDER})`,
+    {
+      path: IMAGE_UKI_FOLDER,
+      hint: "seal it first: sealroot seal IMAGE -o IMAGE --keys DIR",
+    },
+  );
 }
 
 function checkArchitecture(uki: Uki, architecture: string): void {
@@ -143,50 +148,14 @@ function checkArchitecture(uki: Uki, architecture: string): void {
   );
 }
 
-function findLoader(image: TreeFiles, architecture: EfiArchitecture): { loader: Uint8Array; loaderIsSigned: boolean } {
-  const path = `${LOADER_FOLDER}/systemd-boot${architecture}.efi`;
-  if (image.hasFile(`${path}.signed`)) return { loader: image.read(`${path}.signed`), loaderIsSigned: true };
-  if (image.hasFile(path)) return { loader: image.read(path), loaderIsSigned: false };
-  throw new SealrootError("unsupported", `Cannot install the image: it has no systemd-boot (${path}.signed)`, {
-    path: `${path}.signed`,
-    hint: "Install the package that has it in the image (Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned)",
+function requireLoader(image: TreeFiles, architecture: EfiArchitecture): string {
+  const found = findLoader(image, architecture);
+  if (found !== undefined) return found;
+  const path = `/usr/lib/systemd/boot/efi/systemd-boot${architecture}.efi.signed`;
+  throw new SealrootError("unsupported", `Cannot install the image: it has no systemd-boot (${path})`, {
+    path,
+    hint: "install the package that has it in the image (Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned)",
   });
-}
-
-function findEnrolmentFiles(image: TreeFiles): EnrolmentFile[] {
-  const found: EnrolmentFile[] = [];
-  for (const folder of image.list(KEYS_FOLDER)) {
-    const path = `${KEYS_FOLDER}/${folder}`;
-    if (!image.hasDirectory(path)) {
-      throw new SealrootError("unsupported", `Cannot install the Secure Boot keys: ${path} is not a directory`, {
-        path,
-      });
-    }
-    for (const name of image.list(path)) {
-      if (!name.endsWith(".auth") || !image.hasFile(`${path}/${name}`)) continue;
-      found.push({ folder, name, bytes: image.read(`${path}/${name}`) });
-    }
-  }
-  return found;
-}
-
-function findAddons(image: TreeFiles, names: readonly string[]): UkiAddon[] {
-  const paths = image.filesBelow(UKI_FOLDER);
-  const found: UkiAddon[] = [];
-  for (const name of names) {
-    const path = paths.find((candidate) => candidate.endsWith(`/${name}${ADDON_SUFFIX}`));
-    if (path === undefined) {
-      throw new SealrootError(
-        "not-found",
-        `Cannot install the add-on ${name}: the image has no ${name}${ADDON_SUFFIX}`,
-        {
-          path: UKI_FOLDER,
-        },
-      );
-    }
-    found.push({ name, bytes: image.read(path) });
-  }
-  return found;
 }
 
 function uuidOfRoot(root: string | undefined): string | undefined {

@@ -19,6 +19,7 @@ import { asSealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
 import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
 import { type BootResources, findBootResources } from "./boot-resources.ts";
+import { checkBootSignatures } from "./boot-signatures.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
 import { checkPartitionSizes, planDisk, roundDown } from "./plan-disk.ts";
@@ -76,7 +77,9 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     checkSize: (layerBytes) => checkFreeSpace(staging.path, layerBytes, "the staged repository"),
     events,
   });
-  const boot = await runStep(events, "check the boot chain", (reporter) => checkBootChain(image, options, reporter));
+  const { boot, loaderIsSigned } = await runStep(events, "check the boot chain", (reporter) =>
+    checkBootChain(image, options, reporter),
+  );
   const identity = identityOf(image, options);
   const imageReference = targetReference(options.source, options.targetName, options.targetTransport);
   const entries = await runStep(events, "lay out the root file system", () =>
@@ -103,7 +106,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     imageReference,
     diskGuid: plan.diskGuid,
     rootUuid,
-    loaderIsSigned: boot.loaderIsSigned,
+    loaderIsSigned,
   };
 }
 
@@ -130,7 +133,11 @@ async function prepare(options: InstallToDiskOptions, reporter: StepReporter): P
   return target;
 }
 
-function checkBootChain(image: StagedImage, options: InstallToDiskOptions, reporter: StepReporter): BootResources {
+async function checkBootChain(
+  image: StagedImage,
+  options: InstallToDiskOptions,
+  reporter: StepReporter,
+): Promise<{ readonly boot: BootResources; readonly loaderIsSigned: boolean }> {
   const boot = findBootResources(image.files, image.architecture, options.addonNames);
   if (boot.composefs.some(({ verityOptional }) => verityOptional)) {
     reporter.warn("The image is not sealed strictly: its command line has composefs=?, so fs-verity is not required");
@@ -138,10 +145,7 @@ function checkBootChain(image: StagedImage, options: InstallToDiskOptions, repor
   if (boot.unknownRoot !== undefined) {
     reporter.warn(`The sealed command line says root=${boot.unknownRoot}: see that the new disk is found by that name`);
   }
-  if (!boot.loaderIsSigned) {
-    reporter.warn("The image has no signed systemd-boot: firmware with Secure Boot will refuse the disk");
-  }
-  return boot;
+  return { boot, loaderIsSigned: await checkBootSignatures(boot, reporter) };
 }
 
 function identityOf(image: StagedImage, options: InstallToDiskOptions): Identity {

@@ -2,9 +2,10 @@
  * The one layer that seal adds. It lists every parent directory it touches with the metadata that directory has in the
  * input, so that the layers' view, a mounted view and an extraction have one digest.
  */
-import { type ByteString, byteStringOfText } from "../bytes/index.ts";
+import { type ByteString, byteStringOfText, displayText } from "../bytes/index.ts";
+import { SealrootError } from "../errors/index.ts";
 import type { TarMember } from "../tar/index.ts";
-import { type DirectoryNode, joinPath, lookupPath, type Metadata, newMetadata } from "../tree/index.ts";
+import { type DirectoryNode, joinPath, lookupPath, type Metadata, newMetadata, type TreeNode } from "../tree/index.ts";
 
 /** A file that the layer adds or replaces: 0644, owned by root. */
 export interface AddedFile {
@@ -28,6 +29,8 @@ const BOOT_DIRECTORIES = ["/boot", "/sysroot"].map(byteStringOfText);
  *
  * @param root the tree of all input layers, before any transform; only read
  * @param timeSeconds mtime of what is new
+ * @throws SealrootError `unsupported` when something that is not a directory stands in the way: the layer would replace
+ *   it, with all that is reached through it
  */
 export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, timeSeconds: bigint): TarMember[] {
   const fresh = newMetadata({ mode: 0o644, mtimeSeconds: timeSeconds });
@@ -36,7 +39,8 @@ export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, ti
     for (const parent of parentsOf(path)) {
       if (members.has(parent)) continue;
       const existing = lookupPath(root, parent);
-      const metadata = existing?.kind === "directory" ? existing.metadata : { ...fresh, mode: 0o755 };
+      if (existing !== undefined && existing.kind !== "directory") throw inTheWay(parent, existing, "directory");
+      const metadata = existing?.metadata ?? { ...fresh, mode: 0o755 };
       members.set(parent, { header: memberHeader("directory", parent, metadata) });
     }
   };
@@ -52,6 +56,8 @@ export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, ti
   for (const { path: text, bytes } of changes.added) {
     const path = byteStringOfText(text);
     addParents(path);
+    const existing = lookupPath(root, path);
+    if (existing?.kind === "directory") throw inTheWay(path, existing, "file");
     members.set(path, { header: { ...memberHeader("file", path, fresh), sizeBytes: bytes.length }, body: bytes });
   }
   // A slash sorts before every other byte of a name here, so that a directory is followed by what is in it; ".wh."
@@ -74,6 +80,15 @@ function directoriesWithTimeOfUsr(root: DirectoryNode): Map<ByteString, Metadata
     found.set(path, { ...directory.metadata, mtimeSeconds, mtimeNanoseconds });
   }
   return found;
+}
+
+function inTheWay(path: ByteString, { kind }: TreeNode, wanted: string): SealrootError {
+  const place = displayText(path);
+  return new SealrootError("unsupported", `Cannot seal the image: ${place} is a ${kind}, a ${wanted} is wanted there`, {
+    path: place,
+    expected: wanted,
+    actual: kind,
+  });
 }
 
 /** All directories above `path`, outermost first, without the root. */

@@ -1,6 +1,16 @@
 /** Puts a UKI that was signed elsewhere back into the image it was taken from. */
+import { CommandLine, checkCommandLine, findComposefsArguments, SEALED_LINE_KEYS } from "../bls/index.ts";
+import { findEnrolmentFiles, findLoader, IMAGE_UKI_FOLDER } from "../bootloader/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import { silent } from "../events/index.ts";
+import { type EventSink, runStep, silent } from "../events/index.ts";
+import {
+  databasesOf,
+  isSigned,
+  type KeyUse,
+  type SealKind,
+  type SignatureDatabases,
+  verifyBootProgram,
+} from "../keys/index.ts";
 import {
   type Descriptor,
   type ImageConfig,
@@ -11,15 +21,19 @@ import {
   type OpenImageOptions,
   openImage,
 } from "../oci/index.ts";
-import { authenticodeDigest, parsePe, readSignatures, readUki } from "../pe/index.ts";
+import { authenticodeDigest, parsePe, readUki } from "../pe/index.ts";
 import { type TarBody, type TarEntry, type TarMember, TarParser } from "../tar/index.ts";
+import type { TreeFiles } from "../tree/index.ts";
 import { decompress } from "../zstd/index.ts";
-import { UKI_FOLDER } from "./boot-components.ts";
 import { type OutputLayout, writtenTo } from "./output.ts";
+import { unpackImage } from "./unpack-image.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
 /** The added layer holds a UKI, a boot loader and three small files; more is not what seal wrote. */
 const ADDED_LAYER_MAX_BYTES = 512 * 1024 * 1024;
+
+/** How errors call the file that is attached. */
+const SIGNED_UKI = "the signed UKI";
 
 /** The UKI of a sealed image and the layer it is in. */
 interface SealedLayer {
@@ -36,54 +50,91 @@ export async function readSealedUki(image: OpenedImage): Promise<Uint8Array> {
   return (await readAddedLayer(image)).uki;
 }
 
+export interface AttachOptions extends Pick<OpenImageOptions, "policy" | "registry"> {
+  /** Whose signature is wanted; the image's own enrolment files are asked in any case. */
+  readonly database?: SignatureDatabases | undefined;
+  /** Claims the signer's key for the kind of image that the UKI is for. */
+  readonly claimKey?: ((kind: SealKind) => KeyUse) | undefined;
+  readonly events?: EventSink | undefined;
+}
+
 /**
  * Writes the image with the signed UKI in the place of the unsigned one. /boot is outside the sealed digest, so nothing
  * else changes.
  *
- * @throws SealrootError `conflict` when the signed file is another UKI than the image's, `untrusted` when it has no
- *   signature
+ * @throws SealrootError `conflict` when the signed file is another UKI than the image's, or signed by a key that is used
+ *   for another kind of images; as verifyBootProgram when the firmware of a machine with the image's keys, or with those
+ *   that are wanted, would refuse UKI or boot loader
  */
 export async function attachUki(
   source: ImageReference,
   signed: Uint8Array,
   target: ImageReference,
-  options: Pick<OpenImageOptions, "policy" | "registry"> = {},
+  options: AttachOptions = {},
 ): Promise<WrittenImage> {
-  checkSigned(signed);
-  return writtenTo(target, { source, registry: options.registry, events: silent }, (layout) =>
-    attachInto(layout, source, signed, options),
-  );
+  await checkFile(signed, options.database);
+  const { registry, events = silent } = options;
+  return writtenTo(target, { source, registry, events }, (layout) => attachInto(layout, source, signed, options));
 }
 
 async function attachInto(
   output: OutputLayout,
-  source: ImageReference,
+  reference: ImageReference,
   signed: Uint8Array,
-  options: OpenImageOptions,
+  options: AttachOptions,
 ): Promise<WrittenImage> {
-  const image = await openImage(source, options);
+  const { events = silent } = options;
+  const opened = await openImage(reference, options);
   try {
-    const { config } = image;
-    if (config === undefined) throw notSealed();
-    const { members, ukiIndex, uki } = await readAddedLayer(image);
+    const { uki } = await readAddedLayer(opened);
     checkSameUki(uki, signed);
-    const unsigned = members[ukiIndex];
-    if (unsigned === undefined) throw notSealed();
-    members[ukiIndex] = { header: { ...unsigned.header, sizeBytes: signed.length }, body: signed };
-    const layout = await OciLayout.create(output.path);
-    const created = new Date(config.created ?? 0);
-    return await writeSealedImage(withoutLastLayer(image, config), members, layout, output.tag, created);
+    return await unpackImage(opened, { source: reference, events }, async ({ source, files }) => {
+      await runStep(events, "check the signed UKI", async (reporter) => {
+        await checkEnrolled(files, signed);
+        options.claimKey?.(kindOf(signed)).record(reporter.warn);
+      });
+      const { members, ukiIndex } = await readAddedLayer(source);
+      const unsigned = members[ukiIndex];
+      if (unsigned === undefined) throw notSealed();
+      members[ukiIndex] = { header: { ...unsigned.header, sizeBytes: signed.length }, body: signed };
+      const layout = await OciLayout.create(output.path);
+      const created = new Date(source.config.created ?? 0);
+      return await writeSealedImage(withoutLastLayer(source, source.config), members, layout, output.tag, created);
+    });
   } finally {
-    await image.close();
+    await opened.close();
   }
 }
 
 /** What the file alone says: asked before the image is read. */
-function checkSigned(signed: Uint8Array): void {
-  if (readSignatures(parsePe(signed, "signed UKI")).length > 0) return;
-  throw new SealrootError("untrusted", "Cannot attach the UKI: it is not signed", {
-    hint: "sign the file that `sealroot seal attach --extract` wrote",
+async function checkFile(signed: Uint8Array, database: SignatureDatabases | undefined): Promise<void> {
+  if (!isSigned(signed)) {
+    throw new SealrootError("untrusted", "Cannot attach the UKI: it is not signed", {
+      hint: "sign the file that `sealroot seal attach --extract` wrote",
+    });
+  }
+  const { architecture, commandLine = "" } = readUki(signed, SIGNED_UKI);
+  checkCommandLine(commandLine, {
+    what: `the command line of ${SIGNED_UKI}`,
+    decidedKeys: SEALED_LINE_KEYS,
+    architecture,
   });
+  await verifyBootProgram(signed, SIGNED_UKI, database === undefined ? [] : [database]);
+}
+
+/** Whether a machine with the keys that the image enrols will start it. */
+async function checkEnrolled(files: TreeFiles, signed: Uint8Array): Promise<void> {
+  const enrolled = databasesOf(findEnrolmentFiles(files));
+  if (enrolled.length === 0) return;
+  await verifyBootProgram(signed, SIGNED_UKI, enrolled);
+  const loaderPath = findLoader(files, readUki(signed, SIGNED_UKI).architecture);
+  if (loaderPath === undefined) return;
+  await verifyBootProgram(files.read(loaderPath), `the boot loader ${loaderPath}`, enrolled);
+}
+
+function kindOf(signed: Uint8Array): SealKind {
+  const composefs = findComposefsArguments(CommandLine.parse(readUki(signed, SIGNED_UKI).commandLine ?? ""));
+  return composefs.some(({ verityOptional }) => verityOptional) ? "lenient" : "strict";
 }
 
 function checkSameUki(uki: Uint8Array, signed: Uint8Array): void {
@@ -99,7 +150,7 @@ function checkSameUki(uki: Uint8Array, signed: Uint8Array): void {
 
 async function readAddedLayer(image: OpenedImage): Promise<SealedLayer> {
   const members = await readMembers(image, image.manifest.layers.at(-1));
-  const prefix = `${UKI_FOLDER.slice(1)}/`;
+  const prefix = `${IMAGE_UKI_FOLDER.slice(1)}/`;
   const ukiIndex = members.findIndex(({ header }) => header.path.startsWith(prefix) && header.path.endsWith(".efi"));
   const uki = members[ukiIndex]?.body;
   if (!(uki instanceof Uint8Array)) throw notSealed();

@@ -6,6 +6,13 @@
  * @module
  */
 export { type Architecture, architectureOf } from "./architecture.ts";
-export { attachUki, readSealedUki } from "./attach-uki.ts";
-export { type InitramfsCarrier, type SealOptions, type SealReport, sealImage } from "./seal-image.ts";
+export { type AttachOptions, attachUki, readSealedUki } from "./attach-uki.ts";
+export type { PinnedProgram } from "./boot-programs.ts";
+export {
+  type InitramfsCarrier,
+  type ProgramReport,
+  type SealOptions,
+  type SealReport,
+  sealImage,
+} from "./seal-image.ts";
 export type { NamedImage, SealedForm } from "./sealed-forms.ts";

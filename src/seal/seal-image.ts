@@ -1,40 +1,34 @@
 /** Seals an OCI image: from a reference to a reference, in named steps. */
-import { join } from "node:path";
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
-import type { EnrolmentFiles } from "../keys/index.ts";
+import type { EnrolmentFiles, KeyUse } from "../keys/index.ts";
 import {
   ACCEPT_ANYTHING,
   type BootImage,
   formatReference,
   type ImageConfig,
   type ImageReference,
-  layerIdsOf,
-  layersAtHand,
-  mergeLayers,
   namedBootImages,
   OciLayout,
   type OpenedImage,
   openImage,
   type PolicyChoice,
   pullImage,
-  pullOpenedImage,
   type RegistryOptions,
-  readStoredConfig,
 } from "../oci/index.ts";
-import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
-import { initRepository, type Repository } from "../repository/index.ts";
-import { type DirectoryNode, TreeFiles } from "../tree/index.ts";
+import type { Repository } from "../repository/index.ts";
 import { architectureOf } from "./architecture.ts";
 import type { BootComponents } from "./boot-components.ts";
+import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
 import type { ImageFiles } from "./image-files.ts";
-import { SEAL_ALGORITHM } from "./image-id.ts";
 import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initramfs/index.ts";
+import { sealedCommandLine } from "./kernel-arguments.ts";
 import { type OutputLayout, outputName, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
+import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
 /**
@@ -53,8 +47,15 @@ export interface SealOptions {
   readonly output: ImageReference;
   /** Undefined leaves the UKI unsigned, to be signed elsewhere. */
   readonly signer: Signer | undefined;
-  /** A boot loader signed elsewhere; required for an unsigned seal that shall boot with Secure Boot. */
-  readonly signedLoader?: Uint8Array | undefined;
+  /** For which kind of image the signer's key is used; marked beside the key once something is signed. */
+  readonly keyUse?: KeyUse | undefined;
+  /**
+   * A boot loader signed elsewhere, required for an unsigned seal that shall boot with Secure Boot; or the digest that the
+   * image's loader must have.
+   */
+  readonly loader?: PinnedProgram | undefined;
+  /** An EFI stub instead of the image's, or the digest that the image's must have. */
+  readonly stub?: PinnedProgram | undefined;
   readonly enrolment: EnrolmentFiles | undefined;
   readonly initramfs: InitramfsCarrier;
   readonly rootUuid?: string | undefined;
@@ -69,6 +70,9 @@ export interface SealOptions {
   readonly events: EventSink;
 }
 
+/** A boot program by its version, and the SHA-256 of its file. */
+export type ProgramReport = Pick<SystemdProgram, "version" | "sha256">;
+
 export interface SealReport {
   readonly reference: string;
   readonly manifestDigest: string;
@@ -80,6 +84,9 @@ export interface SealReport {
   readonly images: readonly Pick<NamedImage, "id" | "version">[];
   readonly commandLine: string;
   readonly kernelRelease: string;
+  /** The boot loader and the EFI stub as they came: what `--loader sha256:…` and `--stub sha256:…` pin. */
+  readonly loader: ProgramReport;
+  readonly stub: ProgramReport;
   readonly ukiPath: string;
   readonly ukiSizeBytes: number;
   readonly initramfsSizeBytes: number;
@@ -96,57 +103,60 @@ export interface SealReport {
  */
 export async function sealImage(options: SealOptions): Promise<SealReport> {
   refuseSameImage(options.source, options.output);
+  checkArguments(options);
   const report = await writtenTo(options.output, options, (layout) => sealIntoLayout(layout, options));
   return { ...report, reference: outputName(options.output) };
+}
+
+/** What was typed is refused before anything is pulled. */
+function checkArguments({ rootUuid, kernelArguments }: SealOptions): void {
+  sealedCommandLine({
+    images: [],
+    rootUuid,
+    imageArguments: [],
+    userArguments: kernelArguments,
+  });
 }
 
 async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promise<Omit<SealReport, "reference">> {
   const { policy, registry, events } = options;
   const opened = await openImage(options.source, { registry, ...(policy === undefined ? {} : { policy }) });
   try {
-    const { config } = opened;
-    if (config === undefined) throw notAnImage(options.source);
-    using scratch = temporaryDirectory({ parent: options.temporaryParent ?? largeFileDirectory(), purpose: "seal" });
-    const path = join(scratch.path, "repository");
-    const { repository } = await initRepository(path, { algorithm: SEAL_ALGORITHM, protection: "insecure" });
-    using _ = repository;
-    // They are read twice: for the digest and into the output.
-    const source = await layersAtHand({ ...opened, config }, join(scratch.path, "layers"), events);
-    return await sealInto(repository, source, output, options);
+    return await unpackImage(opened, options, (image) => sealUnpacked(image, output, options, events));
   } finally {
     await opened.close();
   }
 }
 
-async function sealInto(
-  repository: Repository,
-  source: OpenedImage & { readonly config: ImageConfig },
+async function sealUnpacked(
+  { source, repository, root, files }: UnpackedImage,
   output: OutputLayout,
   options: SealOptions,
+  events: EventSink,
 ): Promise<Omit<SealReport, "reference">> {
-  const { events } = options;
   const created = options.created ?? timeOf(source.config);
-  const { configDigest } = await pullOpenedImage(repository, source, formatReference(options.source), { events });
-  const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
-  const files = new TreeFiles(root, (id) => repository.objects.read(id));
   const architecture = architectureOf(source.config.architecture);
-  const parts = await runStep(events, "make initramfs, digest and UKI", () =>
-    makeSealParts(
+  const parts = await runStep(events, "make initramfs, digest and UKI", async (reporter) => {
+    const made = await makeSealParts(
       { repository, root, files },
       {
         architecture,
         signer: options.signer,
-        signedLoader: options.signedLoader,
+        loader: options.loader,
+        stub: options.stub,
         enrolment: options.enrolment,
         rootUuid: options.rootUuid,
         form: options.form ?? "bare",
         verityOptional: options.allowMissingVerity,
         userArguments: options.kernelArguments,
         timeSeconds: BigInt(created.getTime() / 1000),
+        warn: reporter.warn,
         buildInitramfs: (components, sealedRoot) => makeInitramfs(options.initramfs, files, components, sealedRoot),
       },
-    ),
-  );
+    );
+    options.keyUse?.record(reporter.warn);
+    return made;
+  });
   const written = await writeAndCheck(repository, source, parts, output, created, events);
   return {
     manifestDigest: written.manifest.digest,
@@ -154,12 +164,18 @@ async function sealInto(
     images: parts.images.map(({ id, version }) => ({ id, version })),
     commandLine: parts.commandLine,
     kernelRelease: parts.kernelRelease,
+    loader: reportOf(parts.loader),
+    stub: reportOf(parts.stub),
     ukiPath: parts.ukiPath,
     ukiSizeBytes: parts.uki.length,
     initramfsSizeBytes: parts.initramfsSizeBytes,
     addedLayerSizeBytes: written.layer.descriptor.size,
     signed: options.signer !== undefined,
   };
+}
+
+function reportOf({ version, sha256 }: SystemdProgram): ProgramReport {
+  return { version, sha256 };
 }
 
 async function writeAndCheck(
@@ -215,12 +231,6 @@ async function makeInitramfs(
   return extendInitramfs(await files.read(initramfsPath), files, { kernelRelease, sealedRoot });
 }
 
-async function mergeStored(repository: Repository, configDigest: string): Promise<DirectoryNode> {
-  const stored = await readStoredConfig(repository, configDigest);
-  if (stored === undefined) throw new Error("unreachable: the configuration was stored by the pull");
-  return mergeLayers(repository, layerIdsOf(stored));
-}
-
 function refuseSameImage(source: ImageReference, output: ImageReference): void {
   // Without a tag it is the only image of its layout, whatever that is called.
   const isUntagged = source.transport === "oci" && output.transport === "oci" && source.tag === undefined;
@@ -228,10 +238,6 @@ function refuseSameImage(source: ImageReference, output: ImageReference): void {
   if (outputName(named) !== outputName(output)) return;
   const what = `Cannot seal ${formatReference(source)}: it would be replaced by its sealed form`;
   throw new SealrootError("conflict", what, { hint: "give the output another directory or tag" });
-}
-
-function notAnImage(reference: ImageReference): SealrootError {
-  return new SealrootError("unsupported", `Cannot seal ${formatReference(reference)}: it is an artifact, not an image`);
 }
 
 /** The image's own time, so that sealing it again gives the same bytes. */

@@ -1,39 +1,35 @@
 /** Everything that is put into a sealed image, in the order that makes its digest right. */
 import { CommandLine } from "../bls/index.ts";
+import { type EnrolmentFile, findEnrolmentFiles, IMAGE_KEYS_FOLDER, IMAGE_UKI_FOLDER } from "../bootloader/index.ts";
 import { formatPermit } from "../bootplan/index.ts";
 import type { Signer } from "../cms/index.ts";
-import { SealrootError } from "../errors/index.ts";
-import type { EnrolmentFiles } from "../keys/index.ts";
-import { buildUki, kernelRelease, parsePe, signPe } from "../pe/index.ts";
-import type { Repository } from "../repository/index.ts";
+import { databasesOf, type EnrolmentFiles, verifyBootProgram } from "../keys/index.ts";
+import { buildUki, signPe } from "../pe/index.ts";
 import type { TarMember } from "../tar/index.ts";
-import { cloneTree, type DirectoryNode } from "../tree/index.ts";
+import { cloneTree, type TreeFiles } from "../tree/index.ts";
 import { type AddedFile, addedLayerMembers } from "./added-layer.ts";
 import type { Architecture } from "./architecture.ts";
-import { type BootComponents, findBootComponents, UKI_FOLDER } from "./boot-components.ts";
-import type { ImageFiles } from "./image-files.ts";
+import { type BootComponents, findBootComponents } from "./boot-components.ts";
+import { type BootPrograms, type PinnedProgram, readBootPrograms, type SystemdProgram } from "./boot-programs.ts";
 import { applyMembers, bootableImageIds } from "./image-id.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
-import { imageKernelArguments, KARGS_FOLDER, sealedCommandLine } from "./kernel-arguments.ts";
+import { imageKernelArguments, readKargsFiles, sealedCommandLine } from "./kernel-arguments.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
+import type { UnpackedImage } from "./unpack-image.ts";
 
-/** Where systemd-boot's enrolment files stand in an image (spec/host-install.md 8.9). */
-const ENROLMENT_FOLDER = "/usr/lib/bootc/install/secureboot-keys/auto";
-
-/** The image to seal, unpacked. */
-export interface UnpackedImage {
-  readonly repository: Repository;
-  /** The tree of all layers, before any transform; only read. */
-  readonly root: DirectoryNode;
-  readonly files: ImageFiles;
-}
+/** The folder of keys that systemd-boot enrols by itself where that is safe (loader.conf(5), secure-boot-enroll). */
+const ENROLMENT_FOLDER = "auto";
+/** Digits of the digest that is sealed. */
+const SHA512_HEX_DIGITS = 128;
 
 export interface SealSettings {
   readonly architecture: Architecture;
   /** Signs boot loader and UKI; undefined leaves the UKI to be signed elsewhere. */
   readonly signer: Signer | undefined;
-  /** A boot loader signed elsewhere, used instead of signing the image's. */
-  readonly signedLoader: Uint8Array | undefined;
+  /** A boot loader signed elsewhere, used instead of signing the image's, or the one the image must have. */
+  readonly loader: PinnedProgram | undefined;
+  /** The stub to build the UKI with instead of the image's, or the one the image must have. */
+  readonly stub: PinnedProgram | undefined;
   readonly enrolment: EnrolmentFiles | undefined;
   readonly rootUuid: string | undefined;
   readonly form: SealedForm;
@@ -41,6 +37,8 @@ export interface SealSettings {
   readonly userArguments: readonly string[];
   /** mtime of everything new in the image, seconds since 1970. */
   readonly timeSeconds: bigint;
+  /** Told of what the image holds and what has no effect. */
+  readonly warn: (text: string) => void;
   /** Makes the initramfs that goes into the UKI; it knows the root that it is sealed with. */
   buildInitramfs(components: BootComponents, sealedRoot: SealedRoot): Promise<Uint8Array>;
 }
@@ -50,6 +48,8 @@ export interface SealParts {
   readonly images: readonly [NamedImage, ...NamedImage[]];
   readonly commandLine: string;
   readonly kernelRelease: string;
+  readonly loader: SystemdProgram;
+  readonly stub: SystemdProgram;
   readonly uki: Uint8Array;
   readonly ukiPath: string;
   readonly initramfsSizeBytes: number;
@@ -63,49 +63,67 @@ export interface SealParts {
  * First everything under /usr, then the digest, then the initramfs that permits this digest and no other, then the UKI
  * into /boot, which the digest leaves out.
  *
- * @throws SealrootError as {@link findBootComponents}, and `conflict` for parts of another architecture
+ * @throws SealrootError as {@link findBootComponents} and {@link readBootPrograms}; `untrusted` when the keys that the
+ *   image enrols would refuse what was signed or given
  */
-export async function makeSealParts(image: UnpackedImage, settings: SealSettings): Promise<SealParts> {
+export async function makeSealParts(
+  image: Pick<UnpackedImage, "repository" | "root" | "files">,
+  settings: SealSettings,
+): Promise<SealParts> {
   const { root, files } = image;
-  const components = findBootComponents(files, settings.architecture);
-  const { kernel, stub, loader } = await readComponents(files, components, settings.architecture);
+  const { architecture, timeSeconds } = settings;
+  const given = { loader: settings.loader?.type === "file", stub: settings.stub?.type === "file" };
+  const components = findBootComponents(files, architecture, given);
+  const imageArguments = imageKernelArguments(await readKargsFiles(files), architecture.rust, settings.warn);
+  const programs = await readBootPrograms(files, components, architecture, settings);
+  const databases = databasesOf(enrolledFiles(files, settings.enrolment));
+  const signedLoader = await makeSignedLoader(programs, settings);
+  if (signedLoader !== undefined) await verifyBootProgram(signedLoader, "the boot loader", databases);
   const added: AddedFile[] = [
-    ...(await signedLoaderFile(loader, components, settings)),
-    ...enrolmentFiles(settings.enrolment),
+    ...(signedLoader ? [{ path: `${components.loaderPath}.signed`, bytes: signedLoader }] : []),
+    ...enrolmentFiles(settings.enrolment).map(({ name, bytes }) => ({
+      path: `${IMAGE_KEYS_FOLDER}/${ENROLMENT_FOLDER}/${name}`,
+      bytes,
+    })),
   ];
   const { kernelPath, companionPaths, initramfsPath } = components;
   const removed = [kernelPath, ...companionPaths, ...(initramfsPath === undefined ? [] : [initramfsPath])];
+  const commandLineOver = (images: readonly NamedImage[]) =>
+    sealedCommandLine({
+      images: images.map(({ argument }) => argument),
+      rootUuid: settings.rootUuid,
+      imageArguments,
+      userArguments: settings.userArguments,
+      architecture: architecture.efi,
+    });
+  // Refused before the work, which changes the digests but not their lengths.
+  commandLineOver(imagesToName(settings.form, settings.verityOptional, () => "0".repeat(SHA512_HEX_DIGITS)));
+
   const sealed = cloneTree(root);
-  applyMembers(sealed, addedLayerMembers(root, { added, removed }, settings.timeSeconds));
+  applyMembers(sealed, addedLayerMembers(root, { added, removed }, timeSeconds));
   const images = imagesToName(settings.form, settings.verityOptional, bootableImageIds(image.repository, sealed));
 
-  const commandLine = sealedCommandLine({
-    images: images.map(({ argument }) => argument),
-    rootUuid: settings.rootUuid,
-    imageArguments: await readKernelArguments(files, settings.architecture),
-    userArguments: settings.userArguments,
-  });
+  const commandLine = commandLineOver(images);
   const initramfs = await settings.buildInitramfs(components, { permit: formatPermit(CommandLine.parse(commandLine)) });
   const unsigned = buildUki({
-    stub,
+    stub: programs.stub.bytes,
     osRelease: await files.read(components.osReleasePath),
     commandLine,
     kernelRelease: components.kernelRelease,
-    kernel,
+    kernel: programs.kernel,
     initramfs,
   });
   const uki = settings.signer ? await signPe(unsigned, settings.signer) : unsigned;
-  const ukiPath = `${UKI_FOLDER}/${components.kernelRelease}.efi`;
-  const members = addedLayerMembers(
-    root,
-    { added: [...added, { path: ukiPath, bytes: uki }], removed },
-    settings.timeSeconds,
-  );
+  if (settings.signer !== undefined) await verifyBootProgram(uki, "the UKI", databases);
+  const ukiPath = `${IMAGE_UKI_FOLDER}/${components.kernelRelease}.efi`;
+  const members = addedLayerMembers(root, { added: [...added, { path: ukiPath, bytes: uki }], removed }, timeSeconds);
   const initramfsSizeBytes = initramfs.length;
   return {
     images,
     commandLine,
     kernelRelease: components.kernelRelease,
+    loader: programs.loader,
+    stub: programs.stub,
     uki,
     ukiPath,
     initramfsSizeBytes,
@@ -113,59 +131,24 @@ export async function makeSealParts(image: UnpackedImage, settings: SealSettings
   };
 }
 
-async function readComponents(files: ImageFiles, components: BootComponents, architecture: Architecture) {
-  const kernel = await files.read(components.kernelPath);
-  const stub = await files.read(components.stubPath);
-  const loader = await files.read(components.loaderPath);
-  for (const [path, bytes] of [
-    [components.loaderPath, loader],
-    [components.stubPath, stub],
-    [components.kernelPath, kernel],
-  ] as const) {
-    const { architecture: actual } = parsePe(bytes, path);
-    if (actual !== architecture.efi) {
-      throw new SealrootError(
-        "conflict",
-        `Cannot seal the image: ${path} is for ${actual}, the image for ${architecture.oci} (${architecture.efi})`,
-        { path, expected: architecture.efi, actual },
-      );
-    }
-  }
-  if (architecture.efi === "x64" && kernelRelease(kernel) !== components.kernelRelease) {
-    throw new SealrootError(
-      "conflict",
-      `Cannot seal the image: ${components.kernelPath} says it is ${kernelRelease(kernel)}`,
-      {
-        path: components.kernelPath,
-        expected: components.kernelRelease,
-        actual: kernelRelease(kernel),
-        hint: "kernel and modules must come from the same package",
-      },
-    );
-  }
-  return { kernel, stub, loader };
+/** The loader that firmware is to start: given signed, or the image's own, signed here; undefined without a signer. */
+async function makeSignedLoader(programs: BootPrograms, settings: SealSettings): Promise<Uint8Array | undefined> {
+  if (settings.loader?.type === "file") return settings.loader.bytes;
+  return settings.signer && signPe(programs.loader.bytes, settings.signer);
 }
 
-async function signedLoaderFile(
-  loader: Uint8Array,
-  components: BootComponents,
-  settings: SealSettings,
-): Promise<AddedFile[]> {
-  const bytes = settings.signedLoader ?? (settings.signer && (await signPe(loader, settings.signer)));
-  return bytes ? [{ path: `${components.loaderPath}.signed`, bytes }] : [];
+function enrolmentFiles(enrolment: EnrolmentFiles | undefined): EnrolmentFile[] {
+  return Object.entries(enrolment ?? {}).map(([name, bytes]) => ({
+    folder: ENROLMENT_FOLDER,
+    name: `${name}.auth`,
+    bytes,
+  }));
 }
 
-function enrolmentFiles(enrolment: EnrolmentFiles | undefined): AddedFile[] {
-  return Object.entries(enrolment ?? {}).map(([name, bytes]) => ({ path: `${ENROLMENT_FOLDER}/${name}.auth`, bytes }));
-}
-
-async function readKernelArguments(files: ImageFiles, architecture: Architecture): Promise<string[]> {
-  const names = files.list(KARGS_FOLDER).filter((name) => name.endsWith(".toml"));
-  const texts = await Promise.all(
-    names.map(async (name) => ({
-      name,
-      text: Buffer.from(await files.read(`${KARGS_FOLDER}/${name}`)).toString("utf8"),
-    })),
-  );
-  return imageKernelArguments(texts, architecture.rust);
+/** All enrolment files that the sealed image will have. */
+function enrolledFiles(files: TreeFiles, enrolment: EnrolmentFiles | undefined): EnrolmentFile[] {
+  const added = enrolmentFiles(enrolment);
+  const isReplaced = ({ folder, name }: EnrolmentFile) =>
+    added.some((file) => file.folder === folder && file.name === name);
+  return [...findEnrolmentFiles(files).filter((file) => !isReplaced(file)), ...added];
 }

@@ -14,6 +14,15 @@ export { type DumpOptions, parseDump } from "./dump-parser.ts";
 export { type DumpPart, dumpLine, dumpLines, dumpLinkLine, dumpPartLines, formatDump } from "./dump-writer.ts";
 export { FILE_TYPE_BITS, FILE_TYPE_MASK, kindOfMode, modeOf, PERMISSION_MASK } from "./file-type.ts";
 export { applyLayerEntry, type LayerEntry } from "./layer.ts";
+export {
+  directoriesAt,
+  hasDirectoryAt,
+  hasFileAt,
+  leavesBelow,
+  type NodeFinder,
+  namesAt,
+  requirePlainFile,
+} from "./look-up.ts";
 export * from "./node.ts";
 export { objectIdOfPath, objectPath } from "./object-path.ts";
 export {

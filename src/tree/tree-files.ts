@@ -1,12 +1,13 @@
 /** A tree as a file system to read from: files found by path, contents fetched from wherever they are. */
 import { byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
+import type { NodeFinder } from "./look-up.ts";
 import type { DirectoryNode, FileNode, TreeNode } from "./node.ts";
 import { resolvePath } from "./path.ts";
 import { sortedNames } from "./walk.ts";
 
 /** Finds and reads the files of an image's tree. Paths are absolute text; links are followed inside the image. */
-export class TreeFiles {
+export class TreeFiles implements NodeFinder {
   readonly #root: DirectoryNode;
   readonly #readObject: (objectId: string) => Uint8Array;
 
@@ -22,19 +23,10 @@ export class TreeFiles {
     return found && { path: displayText(found.path), node: found.node };
   }
 
-  /** True when there is a regular file. */
-  hasFile(path: string): boolean {
-    return this.#file(path) !== undefined;
-  }
-
-  hasDirectory(path: string): boolean {
-    return this.#directory(path) !== undefined;
-  }
-
   /** Names in a directory in byte order; none when it does not exist. */
   list(path: string): string[] {
-    const directory = this.#directory(path);
-    return directory === undefined ? [] : sortedNames(directory).map(displayText);
+    const node = this.resolve(path)?.node;
+    return node?.kind === "directory" ? sortedNames(node).map(displayText) : [];
   }
 
   /** @throws SealrootError `not-found` when there is no regular file */
@@ -50,28 +42,8 @@ export class TreeFiles {
     return this.#readObject(file.content.objectId);
   }
 
-  /** Paths of all regular files below a directory, in byte order, links not followed. */
-  filesBelow(path: string): string[] {
-    const found: string[] = [];
-    const pending = [path];
-    for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-      for (const name of this.list(directory)) {
-        const child = `${directory}/${name}`;
-        const node = resolvePath(this.#root, byteStringOfText(child), { followLast: false })?.node;
-        if (node?.kind === "directory") pending.push(child);
-        else if (node?.kind === "file") found.push(child);
-      }
-    }
-    return found.sort();
-  }
-
   #file(path: string): FileNode | undefined {
     const node = this.resolve(path)?.node;
     return node?.kind === "file" ? node : undefined;
-  }
-
-  #directory(path: string): DirectoryNode | undefined {
-    const node = this.resolve(path)?.node;
-    return node?.kind === "directory" ? node : undefined;
   }
 }

@@ -46,3 +46,10 @@ export function peImage(sections: Readonly<Record<string, string | Uint8Array>>,
 export function loaderImage(version: string, architecture: "x64" | "aa64" = "x64"): Uint8Array {
   return peImage({ ".text": "loader", ".sdmagic": `#### LoaderInfo: systemd-boot ${version} ####` }, architecture);
 }
+
+/** An EFI stub as far as anything looks at it without starting it. */
+export function stubImage(version: string, architecture: "x64" | "aa64" = "x64"): Uint8Array {
+  const sbat = "sbat,1,SBAT Version\n";
+  const magic = `#### LoaderInfo: systemd-stub ${version} ####`;
+  return peImage({ ".text": "stub", ".sbat": sbat, ".sdmagic": magic }, architecture);
+}

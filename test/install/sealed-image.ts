@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { formatComposefsArgument } from "../../src/bls/index.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
+import type { Signer } from "../../src/cms/index.ts";
 import {
   type BootImage,
   bootImages,
@@ -12,9 +13,11 @@ import {
   pullImage,
   putLayer,
 } from "../../src/oci/index.ts";
+import { signPe } from "../../src/pe/index.ts";
 import { initRepository } from "../../src/repository/index.ts";
 import { type TarMember, type TarMemberHeader, writeTar } from "../../src/tar/index.ts";
 import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
+import { temporaryKeys } from "../keys/temporary-keys.ts";
 
 export const OS_RELEASE = 'ID=testos\nPRETTY_NAME="Test OS"\nVERSION_ID=1.0\n';
 
@@ -24,6 +27,19 @@ export interface ImageFile {
   readonly content?: string | Uint8Array;
   readonly linkPath?: string;
   readonly header?: Partial<TarMemberHeader>;
+}
+
+/** The keys that the image enrols, and that its loader and UKI are signed with. */
+export const TEST_KEYS = await temporaryKeys();
+const SIGNED_LOADER = await signPe(loaderImage("257.13-1"), TEST_KEYS.signer);
+export const LOADER_PATH = "usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed";
+
+/** The files that enrol keys, in the folder of this name. */
+export function enrolmentFiles(enrolment: Readonly<Record<string, Uint8Array>>, folder = "auto"): ImageFile[] {
+  return Object.entries(enrolment).map(([name, content]) => ({
+    path: `usr/lib/bootc/install/secureboot-keys/${folder}/${name}.auth`,
+    content,
+  }));
 }
 
 const MTIME_SECONDS = 1_600_000_000n;
@@ -54,13 +70,12 @@ export function baseFiles(): ImageFile[] {
     { path: "usr/lib/systemd" },
     { path: "usr/lib/systemd/boot" },
     { path: "usr/lib/systemd/boot/efi" },
-    { path: "usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed", content: loaderImage("257.13-1") },
+    { path: LOADER_PATH, content: SIGNED_LOADER },
     { path: "usr/lib/bootc" },
     { path: "usr/lib/bootc/install" },
     { path: "usr/lib/bootc/install/secureboot-keys" },
     { path: "usr/lib/bootc/install/secureboot-keys/auto" },
-    { path: "usr/lib/bootc/install/secureboot-keys/auto/db.auth", content: "db".repeat(50) },
-    { path: "usr/lib/bootc/install/secureboot-keys/auto/PK.auth", content: "pk".repeat(50) },
+    ...enrolmentFiles(TEST_KEYS.enrolment),
     { path: "var" },
     { path: "var/log", header: { mode: 0o2755, gid: 4 } },
     { path: "var/log/first", content: "f".repeat(70) },
@@ -143,6 +158,10 @@ export interface SealOptions {
   /** Gets the ordinary image of version 1, and all that can be made. */
   readonly commandLine?: (deploymentId: string, images: readonly RuledImage[]) => string;
   readonly architecture?: "x64" | "aa64";
+  /** Who signs the UKI; the image's own key when absent, nobody when null. */
+  readonly signer?: Signer | null;
+  /** Files of the layer with the UKI. */
+  readonly beside?: readonly ImageFile[];
 }
 
 /** Writes an image of these files and a UKI that asks for exactly them. */
@@ -159,14 +178,11 @@ export async function sealImage(
     ...(commandLine === undefined ? {} : { commandLine }),
     ...(options.architecture === undefined ? {} : { architecture: options.architecture }),
   });
+  const { signer = TEST_KEYS.signer, beside = [] } = options;
+  const signed = signer === null ? uki : await signPe(uki, signer);
+  const boot = files.find(({ path }) => path === "boot");
   return {
-    reference: await writeImage(directory, [
-      files,
-      ukiLayer(
-        uki,
-        files.find(({ path }) => path === "boot"),
-      ),
-    ]),
+    reference: await writeImage(directory, [files, [...ukiLayer(signed, boot), ...beside]]),
     deploymentId,
     images,
   };

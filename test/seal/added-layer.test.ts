@@ -12,6 +12,7 @@ import {
   transformForBoot,
   transformForOci,
 } from "../../src/tree/index.ts";
+import { rootOf, type TreeItem } from "../tree/tree-of.ts";
 
 function directory(mtime: bigint, entries: Record<string, DirectoryNode> = {}): DirectoryNode {
   const node = newDirectory(newMetadata({ mode: 0o751, uid: 3, gid: 4, mtimeSeconds: mtime, mtimeNanoseconds: 5 }));
@@ -65,4 +66,21 @@ test("whatever times /usr, /boot and /sysroot had, the sealed tree is one by bot
   });
   assert.match(trees[0] ?? "", /^\/boot 0 40751 2 3 4 0 11\.11 .*\n\/sysroot 0 40751 2 3 4 0 11\.11 /m);
   assert.equal(trees[1], trees[0]);
+});
+
+test("the added layer never takes the place of what is not a directory, or of a directory", () => {
+  const add = (items: Readonly<Record<string, TreeItem>>) => () =>
+    addedLayerMembers(
+      rootOf(items),
+      { removed: [], added: [{ path: "/boot/EFI/Linux/u.efi", bytes: Uint8Array.of(1) }] },
+      0n,
+    );
+  const cases: readonly (readonly [Readonly<Record<string, TreeItem>>, string])[] = [
+    [{ "/boot/EFI": { link: "/usr/lib/efi" } }, "/boot/EFI is a symlink, a directory is wanted there"],
+    [{ "/boot": "a file" }, "/boot is a file, a directory is wanted there"],
+    [{ "/boot/EFI/Linux/u.efi/": undefined }, "/boot/EFI/Linux/u.efi is a directory, a file is wanted there"],
+  ];
+  for (const [items, state] of cases) {
+    assert.throws(add(items), { code: "unsupported", message: `Cannot seal the image: ${state}` });
+  }
 });

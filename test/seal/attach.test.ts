@@ -7,18 +7,13 @@ import { after, test } from "node:test";
 import { openImage, parseReference } from "../../src/oci/index.ts";
 import { buildUki, signPe } from "../../src/pe/index.ts";
 import { attachUki, readSealedUki } from "../../src/seal/index.ts";
-import { baseFiles, ukiLayer, writeImage } from "../install/sealed-image.ts";
+import { baseFiles, TEST_KEYS, ukiLayer, writeImage } from "../install/sealed-image.ts";
 import { tool } from "../oci/push/images.ts";
-import { opensslKey, systemdFile, TestDirectory } from "../pe/boot-files.ts";
-import { signerOf } from "../pe/keys.ts";
+import { systemdFile } from "../pe/boot-files.ts";
 import { syntheticKernel } from "../pe/synthetic-pe.ts";
 
-const keys = new TestDirectory();
 const scratch = await mkdtemp(join(tmpdir(), "sealroot-attach-"));
-after(async () => {
-  keys[Symbol.dispose]();
-  await rm(scratch, { recursive: true });
-});
+after(() => rm(scratch, { recursive: true }));
 
 test("attachUki() puts the signed UKI into the image, wherever that shall be", async () => {
   const uki = buildUki({
@@ -33,7 +28,7 @@ test("attachUki() puts the signed UKI into the image, wherever that shall be", a
   const unsigned = await openImage(source);
   const extracted = await readSealedUki(unsigned);
   assert.deepEqual(Buffer.from(extracted), Buffer.from(uki));
-  const signed = await signPe(extracted, signerOf(opensslKey(keys, "db")));
+  const signed = await signPe(extracted, TEST_KEYS.signer);
   for (const text of [
     `oci:${scratch}/signed:v1`,
     `oci-archive:${scratch}/signed.tar:v1`,

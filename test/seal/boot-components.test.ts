@@ -1,33 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byteStringOfText } from "../../src/bytes/index.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
 import { architectureOf } from "../../src/seal/architecture.ts";
 import { findBootComponents } from "../../src/seal/boot-components.ts";
-import { applyLayerEntry, newDirectory, newMetadata, TreeFiles } from "../../src/tree/index.ts";
+import type { TreeFiles } from "../../src/tree/index.ts";
+import { type TreeItem, treeOf } from "../tree/tree-of.ts";
 
-/** An image of empty files at these paths; a path that ends in a slash is a directory. */
-function image(...paths: string[]): TreeFiles {
-  const root = newDirectory();
-  const made = new Set<string>();
-  for (const path of paths) {
-    const parts = path.split("/").filter((part) => part !== "");
-    parts.forEach((_, index) => {
-      const here = `/${parts.slice(0, index + 1).join("/")}`;
-      if (made.has(here)) return;
-      made.add(here);
-      const isFile = index === parts.length - 1 && !path.endsWith("/");
-      const node = isFile
-        ? ({
-            kind: "file",
-            metadata: newMetadata(),
-            content: { type: "inline", bytes: Buffer.from(here) },
-          } as const)
-        : newDirectory();
-      applyLayerEntry(root, { type: "inode", path: byteStringOfText(here), node });
-    });
-  }
-  return new TreeFiles(root, () => new Uint8Array());
+/** An image of empty files at these paths, and of other items; a path that ends in a slash is a directory. */
+function image(paths: readonly string[], others: Readonly<Record<string, TreeItem>> = {}): TreeFiles {
+  const items = paths.map((path) => [path, path.endsWith("/") ? undefined : path] as const);
+  return treeOf({ ...Object.fromEntries(items), ...others });
 }
 
 const COMPLETE = [
@@ -40,7 +22,7 @@ const COMPLETE = [
 ];
 
 test("findBootComponents() finds kernel, loader and stub of a bootable image", () => {
-  const found = findBootComponents(image(...COMPLETE), architectureOf("amd64"));
+  const found = findBootComponents(image(COMPLETE), architectureOf("amd64"));
   assert.deepEqual(found, {
     kernelRelease: "6.12.1",
     kernelPath: "/usr/lib/modules/6.12.1/vmlinuz",
@@ -50,7 +32,7 @@ test("findBootComponents() finds kernel, loader and stub of a bootable image", (
     stubPath: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub",
     osReleasePath: "/usr/lib/os-release",
   });
-  const withInitramfs = image(...COMPLETE, "/usr/lib/modules/6.12.1/initramfs.img");
+  const withInitramfs = image([...COMPLETE, "/usr/lib/modules/6.12.1/initramfs.img"]);
   assert.equal(
     findBootComponents(withInitramfs, architectureOf("amd64")).initramfsPath,
     "/usr/lib/modules/6.12.1/initramfs.img",
@@ -59,7 +41,7 @@ test("findBootComponents() finds kernel, loader and stub of a bootable image", (
 
 test("findBootComponents() takes the kernel's checksum for FIPS mode along, and nothing else beside it", () => {
   const beside = [".vmlinuz.hmac", "config", "System.map", "symvers.xz", ".vmlinuz.hmac.old", "modules.dep"];
-  const files = image(...COMPLETE, ...beside.map((name) => `/usr/lib/modules/6.12.1/${name}`));
+  const files = image([...COMPLETE, ...beside.map((name) => `/usr/lib/modules/6.12.1/${name}`)]);
   assert.deepEqual(findBootComponents(files, architectureOf("amd64")).companionPaths, [
     "/usr/lib/modules/6.12.1/.vmlinuz.hmac",
   ]);
@@ -79,7 +61,7 @@ test("findBootComponents() names what is missing, one line each, with the way ou
   ];
   for (const [paths, message, code] of cases) {
     assert.throws(
-      () => findBootComponents(image(...paths), architectureOf("amd64")),
+      () => findBootComponents(image(paths), architectureOf("amd64")),
       (error: SealrootError) => {
         assert.match(error.message, message);
         assert.doesNotMatch(error.message, /\n/);
@@ -98,4 +80,77 @@ test("an architecture without a UEFI boot chain is refused by name", () => {
       error.code === "unsupported" &&
       error.message === 'Cannot seal an image for "s390x": the boot chain needs amd64 or arm64',
   );
+});
+
+const KERNELS = "/usr/lib/modules";
+
+test("links beside the kernels' folders are passed over, as bootc does", () => {
+  const links = {
+    [`${KERNELS}/current`]: { link: "6.12.1" },
+    [`${KERNELS}/gone`]: { link: "6.1.0" },
+    [`${KERNELS}/loop`]: { link: "loop" },
+    [`${KERNELS}/notes`]: "a file",
+  };
+  const found = findBootComponents(image(COMPLETE, links), architectureOf("amd64"));
+  assert.equal(found.kernelPath, `${KERNELS}/6.12.1/vmlinuz`);
+});
+
+test("something else in the place of a part is not taken for its absence", () => {
+  const kernel = `${KERNELS}/6.12.1`;
+  const without = (...unwanted: string[]) => COMPLETE.filter((path) => !unwanted.some((part) => path.startsWith(part)));
+  const cases: readonly (readonly [string[], Readonly<Record<string, TreeItem>>, string])[] = [
+    [COMPLETE, { "/boot/EFI/Linux": "a file" }, "/boot/EFI/Linux in the image: it is a file, not a directory"],
+    [COMPLETE, { "/boot/EFI": { link: "../nowhere" } }, "/boot/EFI in the image: it is a symbolic link to nothing"],
+    [
+      COMPLETE,
+      { "/boot/EFI/Linux/x.efi": { link: "y" } },
+      "/boot/EFI/Linux/x.efi in the image: it is a symbolic link to nothing",
+    ],
+    [without("/boot"), { "/boot": "a file" }, "/boot in the image: it is a file, not a directory"],
+    [without(KERNELS), { [KERNELS]: "a file" }, `${KERNELS} in the image: it is a file, not a directory`],
+    [
+      without(kernel),
+      { [`${kernel}/vmlinuz/`]: undefined },
+      `${kernel}/vmlinuz in the image: it is a directory, not a file`,
+    ],
+    [
+      without(kernel),
+      { [`${kernel}/vmlinuz`]: { link: "/boot/vmlinuz" } },
+      `${kernel}/vmlinuz in the image: it is a symbolic link to nothing`,
+    ],
+    [
+      COMPLETE,
+      { [`${kernel}/initramfs.img/`]: undefined },
+      `${kernel}/initramfs.img in the image: it is a directory, not a file`,
+    ],
+    [
+      without("/usr/lib/systemd"),
+      { "/usr/lib/systemd/boot": { link: "none" } },
+      "/usr/lib/systemd/boot in the image: it is a symbolic link to nothing",
+    ],
+  ];
+  for (const [paths, others, message] of cases) {
+    assert.throws(() => findBootComponents(image(paths, others), architectureOf("amd64")), {
+      code: "unsupported",
+      message: `Cannot use ${message}`,
+    });
+  }
+});
+
+test("a UKI anywhere that install would find it makes the image a sealed one", () => {
+  for (const path of ["/boot/EFI/Linux/deep/er/x.efi", `${KERNELS}/6.12.1/6.12.1.efi`, `${KERNELS}/other/y.efi`]) {
+    assert.throws(() => findBootComponents(image([...COMPLETE, path]), architectureOf("amd64")), {
+      code: "conflict",
+      message: `Cannot seal the image: it is sealed already (${path})`,
+    });
+  }
+  // An add-on, and what only looks like a UKI.
+  const others = ["/boot/EFI/Linux/x.addon.efi", "/boot/EFI/Linux/y.efi.extra.d/z.addon.efi", "/boot/EFI/Linux/readme"];
+  findBootComponents(image([...COMPLETE, ...others]), architectureOf("amd64"));
+});
+
+test("loader and stub that are given from outside need not be in the image", () => {
+  const bare = image(COMPLETE.filter((path) => !path.includes("/systemd/")));
+  findBootComponents(bare, architectureOf("amd64"), { loader: true, stub: true });
+  assert.throws(() => findBootComponents(bare, architectureOf("amd64"), { loader: true, stub: false }), /EFI stub/);
 });

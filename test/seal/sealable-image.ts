@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ImageConfig, MEDIA_TYPE, OciLayout, putLayer } from "../../src/oci/index.ts";
-import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
+import { loaderImage, peImage, stubImage } from "../bootloader/pe-fixture.ts";
 import { madeImage, RELEASE } from "./initramfs/made-image.ts";
 
 const EFI_PROGRAMS = "usr/lib/systemd/boot/efi";
@@ -17,7 +17,7 @@ export async function sealableImage(directory: string): Promise<string> {
       [`usr/lib/modules/${RELEASE}/vmlinuz`]: kernelImage(RELEASE),
       [`usr/lib/modules/${RELEASE}/.vmlinuz.hmac`]: "0123 vmlinuz\n",
       [`${EFI_PROGRAMS}/systemd-bootx64.efi`]: loaderImage("257.13-1"),
-      [`${EFI_PROGRAMS}/linuxx64.efi.stub`]: peImage({ ".text": "stub", ".sbat": "sbat,1,SBAT Version\n" }),
+      [`${EFI_PROGRAMS}/linuxx64.efi.stub`]: stubImage("257.13-1"),
       "usr/lib/os-release": 'ID=testos\nPRETTY_NAME="Test OS"\nVERSION_ID=1.0\n',
       "etc/hostname": "testos\n",
     };

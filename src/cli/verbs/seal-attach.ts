@@ -1,14 +1,17 @@
 /** `sealroot seal attach` */
 import { readFile, writeFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import type { Command } from "../command.ts";
+import type { AttachOptions } from "../../seal/index.ts";
+import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
+import { SHARED_KEY_OPTION } from "../shared-key-option.ts";
 
 export const sealAttach: Command = {
   description: [
     "The private key never meets the builder: seal with --unsigned, take the UKI out with --extract, sign it where the",
-    "key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the image.",
+    "key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the image, and",
+    "signed as firmware demands: by a key whose certificate is in the db that the image enrols, or that --keys names.",
   ].join("\n"),
   arguments: [
     { name: "IMAGE", summary: "the image that seal --unsigned wrote", holds: "reference" },
@@ -20,6 +23,11 @@ export const sealAttach: Command = {
       summary: "where the signed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
     },
     { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
+    {
+      flags: "--keys <DIR>",
+      summary: "whose signature is wanted: the directory with db's certificate (no private key)",
+    },
+    SHARED_KEY_OPTION,
     ...POLICY_OPTIONS,
     ...REGISTRY_OPTIONS,
   ],
@@ -53,7 +61,21 @@ export const sealAttach: Command = {
     });
     const target = parseReference(output);
     refuseSharedLogin(invocation, [source, target]);
-    const written = await attachUki(source, signed, target, opening);
+    const written = await attachUki(source, signed, target, {
+      ...opening,
+      ...(await wantedSigner(invocation)),
+      events: invocation.events,
+    });
     invocation.output.line(written.manifest.digest);
   },
 };
+
+async function wantedSigner(invocation: Invocation): Promise<Pick<AttachOptions, "database" | "claimKey">> {
+  const directory = invocation.option("keys");
+  if (directory === undefined) return {};
+  const { claimKey, databaseOfDirectory } = await import("../../keys/index.ts");
+  return {
+    database: databaseOfDirectory(directory),
+    claimKey: (kind) => claimKey(directory, kind, invocation.flag("allow-shared-key")),
+  };
+}

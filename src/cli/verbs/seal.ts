@@ -1,11 +1,12 @@
 /** `sealroot seal` */
 import { readFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import type { SealedForm, SealReport } from "../../seal/index.ts";
+import type { PinnedProgram, ProgramReport, SealedForm, SealReport } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
 import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
+import { SHARED_KEY_OPTION } from "../shared-key-option.ts";
 import { formatBytes, textTable } from "../table.ts";
 
 export const seal: Command = {
@@ -30,7 +31,15 @@ export const seal: Command = {
     { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
     { flags: "--signer <COMMAND>", summary: "outside signer: gets the bytes to sign, prints the signature" },
     { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
-    { flags: "--loader <FILE>", summary: "a boot loader that is signed already, instead of signing the image's" },
+    {
+      flags: "--loader <FILE|sha256:HEX>",
+      summary:
+        "a boot loader that is signed already, instead of signing the image's; or the digest the image's must have",
+    },
+    {
+      flags: "--stub <FILE|sha256:HEX>",
+      summary: "an EFI stub for the UKI, instead of the image's; or the digest the image's must have",
+    },
     { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
     {
       flags: "--initramfs <CARRIER>",
@@ -45,6 +54,7 @@ export const seal: Command = {
         "name the images as bootc container ukify does: v1 and v2 as fallback, only v2, only v1 (default: v1 as composefs=)",
       choices: ["v1", "v2", "v1-only"],
     },
+    SHARED_KEY_OPTION,
     ...POLICY_OPTIONS,
     ...REGISTRY_OPTIONS,
   ],
@@ -85,21 +95,25 @@ function sealedForm(version: string | undefined): SealedForm {
 async function signingOptions(invocation: Invocation) {
   const keys = invocation.option("keys");
   const unsigned = invocation.flag("unsigned");
-  const loader = invocation.option("loader");
   if ((keys === undefined) === !unsigned) {
     throw new SealrootError("usage", "Cannot seal the image: give either --keys or --unsigned", {
       hint: "make keys with: sealroot keys generate keys",
     });
   }
-  const signedLoader = loader === undefined ? undefined : await readLoader(loader);
-  if (keys === undefined) return { signer: undefined, enrolment: undefined, signedLoader };
-  const { commandSigner, loadCertificates, loadEnrolment, loadSigner } = await import("../../keys/index.ts");
+  const programs = {
+    loader: await pinnedProgram(invocation, "loader"),
+    stub: await pinnedProgram(invocation, "stub"),
+  };
+  if (keys === undefined) return { signer: undefined, enrolment: undefined, ...programs };
+  const { claimKey, commandSigner, loadCertificates, loadEnrolment, loadSigner } = await import("../../keys/index.ts");
   const command = invocation.option("signer");
   const certificate = () => firstCertificate(keys, loadCertificates(keys).certificates.db);
+  const kind = invocation.flag("allow-missing-verity") ? "lenient" : "strict";
   return {
     signer: command === undefined ? loadSigner(keys) : commandSigner(command, certificate()),
     enrolment: await loadEnrolment(keys, buildTime()),
-    signedLoader,
+    keyUse: claimKey(keys, kind, invocation.flag("allow-shared-key")),
+    ...programs,
   };
 }
 
@@ -109,9 +123,21 @@ function firstCertificate(keys: string, [certificate]: readonly Uint8Array[]): U
   return certificate;
 }
 
-async function readLoader(path: string): Promise<Uint8Array> {
+/** `sha256:HEX` is a digest; a file of such a name can be given as `./sha256:HEX`. */
+async function pinnedProgram(invocation: Invocation, option: "loader" | "stub"): Promise<PinnedProgram | undefined> {
+  const text = invocation.option(option);
+  if (text === undefined) return undefined;
+  if (!text.startsWith("sha256:")) return { type: "file", path: text, bytes: await readProgram(option, text) };
+  const hex = text.slice("sha256:".length).toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(hex)) return { type: "sha256", hex };
+  throw new SealrootError("usage", `Cannot use --${option} ${text}: a SHA-256 digest has 64 hex digits`, {
+    hint: "seal shows the digests of what it took from the image",
+  });
+}
+
+async function readProgram(option: "loader" | "stub", path: string): Promise<Uint8Array> {
   return readFile(path).catch((error: unknown) => {
-    throw asSealrootError(error, "Cannot read the boot loader", { path });
+    throw asSealrootError(error, `Cannot read the ${option === "loader" ? "boot loader" : "EFI stub"}`, { path });
   });
 }
 
@@ -122,8 +148,14 @@ function reportLines(report: SealReport): string[] {
     ["kernel", report.kernelRelease],
     ...report.images.map(({ id, version }, index) => [index === 0 ? "composefs" : `fallback (v${version})`, id]),
     ["command line", report.commandLine],
+    ["systemd-boot", programLine(report.loader)],
+    ["stub", programLine(report.stub)],
     ["UKI", `${report.ukiPath} (${formatBytes(report.ukiSizeBytes)}, ${report.signed ? "signed" : "not signed"})`],
     ["initramfs", formatBytes(report.initramfsSizeBytes)],
     ["added layer", formatBytes(report.addedLayerSizeBytes)],
   ]);
+}
+
+function programLine({ version, sha256 }: ProgramReport): string {
+  return `${version} (sha256:${sha256})`;
 }

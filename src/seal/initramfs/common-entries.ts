@@ -2,6 +2,7 @@
 import { parseRootConfiguration, ROOT_CONFIGURATION_PATH } from "../../bootplan/index.ts";
 import type { CpioEntry } from "../../cpio/index.ts";
 import { readElf } from "../../elf/index.ts";
+import { hasFileAt } from "../../tree/index.ts";
 import type { ImageFiles } from "../image-files.ts";
 import { readBootProgram } from "./boot-program.ts";
 import type { ImageModules, ModuleFile } from "./image-modules.ts";
@@ -39,7 +40,7 @@ export async function commonEntries(
   entries.push(program(`${BASE}/bin/measure`, own.measure), program(`${BASE}/bin/insmod`, own.insmod));
   entries.push(...moduleEntries(modules));
   entries.push(file(`${BASE}/permit`, Buffer.from(sealedRoot.permit)));
-  if (files.resolve(ROOT_CONFIGURATION_PATH)?.node.kind === "file") {
+  if (hasFileAt(files, ROOT_CONFIGURATION_PATH)) {
     const configuration = await files.read(ROOT_CONFIGURATION_PATH);
     parseRootConfiguration(Buffer.from(configuration).toString("utf8"));
     entries.push(file(`${BASE}/setup-root-conf.toml`, configuration));

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type CpioEntry, readCpio, walkInitramfs, writeCpio } from "../../../src/cpio/index.ts";
 import { buildMinimalInitramfs } from "../../../src/seal/initramfs/index.ts";
@@ -85,6 +87,17 @@ test("buildMinimalInitramfs() takes over the image's setup-root-conf.toml, and r
     message: /etc\.mount is "all"/,
   });
   assert.ok(!byPath(await build()).has(`${BASE}/setup-root-conf.toml`));
+});
+
+test("a setup-root-conf.toml that is something else is not taken for none", async () => {
+  const folder = join(image.root, "usr/lib/composefs");
+  mkdirSync(folder);
+  symlinkSync("gone.toml", join(folder, "setup-root-conf.toml"));
+  await assert.rejects(build(), {
+    code: "unsupported",
+    message: "Cannot use /usr/lib/composefs/setup-root-conf.toml in the image: it is a symbolic link to nothing",
+  });
+  rmSync(folder, { recursive: true });
 });
 
 test("buildMinimalInitramfs() holds the permit as it was given", async () => {

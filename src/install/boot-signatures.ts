@@ -1,0 +1,26 @@
+/** The signatures of what is installed for booting, against the keys that the machine will take up from the disk. */
+import type { StepReporter } from "../events/index.ts";
+import { databasesOf, isSigned, verifyBootProgram } from "../keys/index.ts";
+import type { BootResources } from "./boot-resources.ts";
+
+/**
+ * Checks boot loader, UKI and add-ons. With enrolment files on the disk, the firmware will start nothing but what their
+ * `db` vouches for, so all of them must be signed accordingly. Without, an unsigned program is warned of: the machine may
+ * run without Secure Boot.
+ *
+ * @returns whether the boot loader is signed
+ * @throws SealrootError as verifyBootProgram, naming the program
+ */
+export async function checkBootSignatures(boot: BootResources, reporter: Pick<StepReporter, "warn">): Promise<boolean> {
+  const databases = databasesOf(boot.enrolmentFiles);
+  const programs = [
+    { what: `the boot loader ${boot.loaderPath}`, bytes: boot.loader },
+    { what: `the UKI ${boot.ukiPath}`, bytes: boot.ukiBytes },
+    ...boot.addons.map(({ name, bytes }) => ({ what: `the add-on ${name}`, bytes })),
+  ];
+  for (const { what, bytes } of programs) {
+    if (databases.length > 0 || isSigned(bytes)) await verifyBootProgram(bytes, what, databases);
+    else reporter.warn(`Firmware with Secure Boot will refuse ${what}: it is not signed`);
+  }
+  return isSigned(boot.loader);
+}

@@ -1,0 +1,47 @@
+/** The kernel command lines that are installed signed: that of the UKI, and those of its add-ons. */
+import { checkCommandLine, SEALED_LINE_KEYS } from "../bls/index.ts";
+import type { UkiAddon } from "../bootloader/index.ts";
+import { SealrootError } from "../errors/index.ts";
+import { commandLineOf, type EfiArchitecture, parsePe } from "../pe/index.ts";
+
+/**
+ * Checks the line of the UKI, of each add-on, and all of them together: systemd-stub appends the add-ons' lines to the
+ * UKI's (systemd-stub(7)), and the kernel's limit is for the sum.
+ *
+ * @throws SealrootError `unsupported` naming file and argument, `conflict` for an add-on of another architecture
+ */
+export function checkSealedLines(
+  uki: { readonly path: string; readonly commandLine: string | undefined; readonly architecture: EfiArchitecture },
+  addons: readonly UkiAddon[],
+): void {
+  const { architecture } = uki;
+  const line = uki.commandLine ?? "";
+  checkCommandLine(line, {
+    what: `the command line of the UKI ${uki.path}`,
+    decidedKeys: SEALED_LINE_KEYS,
+    architecture,
+  });
+  const lines = [line];
+  for (const { name, bytes } of addons) {
+    const what = `the add-on ${name}`;
+    const image = parsePe(bytes, what);
+    if (image.architecture !== architecture) {
+      throw new SealrootError(
+        "conflict",
+        `Cannot use ${what}: it is for ${image.architecture}, the UKI for ${architecture}`,
+        {
+          expected: architecture,
+          actual: image.architecture,
+        },
+      );
+    }
+    const addonLine = commandLineOf(image, what) ?? "";
+    checkCommandLine(addonLine, { what: `the command line of ${what}`, decidedKeys: [] });
+    if (addonLine !== "") lines.push(addonLine);
+  }
+  checkCommandLine(lines.join(" "), {
+    what: "the command line of the UKI with its add-ons",
+    decidedKeys: SEALED_LINE_KEYS,
+    architecture,
+  });
+}

@@ -1,0 +1,109 @@
+/** The programs of the boot chain that are signed or built in as they come: systemd-boot, systemd's EFI stub, kernel. */
+import { createHash } from "node:crypto";
+import { SealrootError } from "../errors/index.ts";
+import { kernelRelease, parsePe, type SystemdComponent, systemdComponentOf } from "../pe/index.ts";
+import type { Architecture } from "./architecture.ts";
+import type { BootComponents } from "./boot-components.ts";
+import type { ImageFiles } from "./image-files.ts";
+
+/** Which boot program to take, when it shall not be whatever the image has. */
+export type PinnedProgram =
+  /** This one, instead of the image's. */
+  | { readonly type: "file"; readonly path: string; readonly bytes: Uint8Array }
+  /** The image's, if it has this SHA-256. */
+  | { readonly type: "sha256"; readonly hex: string };
+
+/** A program of systemd's, checked. */
+export interface SystemdProgram {
+  readonly bytes: Uint8Array;
+  readonly version: string;
+  /** Of the bytes as they come, before anything is signed: what pins it. */
+  readonly sha256: string;
+}
+
+export interface BootPrograms {
+  readonly kernel: Uint8Array;
+  readonly loader: SystemdProgram;
+  readonly stub: SystemdProgram;
+}
+
+const NAMES = { "systemd-boot": "systemd-boot", "systemd-stub": "the systemd EFI stub" } as const;
+
+/**
+ * Reads the boot programs and checks that each is what it should be: a PE image for the image's architecture, of the kind
+ * that it says in its `.sdmagic` section, and the one that was pinned. This tells a wrong file from a right one, not an
+ * honest program from one made to look like it: only the pin does that.
+ *
+ * @throws SealrootError `conflict` for another architecture, kernel release or pin; `unsupported` for another program;
+ *   `corrupt` for what is not a PE image
+ */
+export async function readBootPrograms(
+  files: ImageFiles,
+  components: BootComponents,
+  architecture: Architecture,
+  pins: { readonly loader: PinnedProgram | undefined; readonly stub: PinnedProgram | undefined },
+): Promise<BootPrograms> {
+  const read = async (component: keyof typeof NAMES, path: string, pin: PinnedProgram | undefined) => {
+    if (pin?.type === "file") return checkedProgram(component, pin.path, pin.bytes, architecture);
+    const program = checkedProgram(component, path, await files.read(path), architecture);
+    if (pin !== undefined && pin.hex !== program.sha256) {
+      throw new SealrootError("conflict", `Cannot seal the image: its ${component} (${path}) is not the pinned one`, {
+        path,
+        expected: `SHA-256 ${pin.hex}`,
+        actual: `SHA-256 ${program.sha256} (version ${program.version})`,
+      });
+    }
+    return program;
+  };
+  return {
+    kernel: await readKernel(files, components, architecture),
+    loader: await read("systemd-boot", components.loaderPath, pins.loader),
+    stub: await read("systemd-stub", components.stubPath, pins.stub),
+  };
+}
+
+function checkedProgram(
+  component: SystemdComponent["component"] & keyof typeof NAMES,
+  path: string,
+  bytes: Uint8Array,
+  architecture: Architecture,
+): SystemdProgram {
+  const image = parsePe(bytes, path);
+  checkArchitecture(path, image.architecture, architecture);
+  const found = systemdComponentOf(image);
+  if (found?.component !== component) {
+    throw new SealrootError("unsupported", `Cannot seal the image: ${path} is not ${NAMES[component]}`, {
+      path,
+      expected: `${component} in its section .sdmagic`,
+      actual: found === undefined ? "no such section" : `${found.component} ${found.version}`,
+    });
+  }
+  return { bytes, version: found.version, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+async function readKernel(
+  files: ImageFiles,
+  { kernelPath: path, kernelRelease: expected }: BootComponents,
+  architecture: Architecture,
+): Promise<Uint8Array> {
+  const kernel = await files.read(path);
+  checkArchitecture(path, parsePe(kernel, path).architecture, architecture);
+  if (architecture.efi !== "x64") return kernel;
+  const actual = kernelRelease(kernel);
+  if (actual === expected) return kernel;
+  throw new SealrootError("conflict", `Cannot seal the image: ${path} says it is ${actual}`, {
+    path,
+    expected,
+    actual,
+    hint: "kernel and modules must come from the same package",
+  });
+}
+
+function checkArchitecture(path: string, actual: string, { efi: expected, oci }: Architecture): void {
+  if (actual === expected) return;
+  throw new SealrootError(
+    "conflict",
+    `Cannot seal the image: ${path} is for ${actual}, the image for ${oci} (${expected})`,
+    { path, expected, actual },
+  );
+}

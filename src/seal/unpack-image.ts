@@ -1,0 +1,68 @@
+/** An image unpacked into a temporary repository, to be looked into. */
+import { join } from "node:path";
+import { SealrootError } from "../errors/index.ts";
+import { type EventSink, runStep } from "../events/index.ts";
+import {
+  formatReference,
+  type ImageConfig,
+  type ImageReference,
+  layerIdsOf,
+  layersAtHand,
+  mergeLayers,
+  type OpenedImage,
+  pullOpenedImage,
+  readStoredConfig,
+} from "../oci/index.ts";
+import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
+import { initRepository, type Repository } from "../repository/index.ts";
+import { type DirectoryNode, TreeFiles } from "../tree/index.ts";
+import { SEAL_ALGORITHM } from "./image-id.ts";
+
+export interface UnpackedImage {
+  /** The image with its layers where reading them again costs nothing. */
+  readonly source: OpenedImage & { readonly config: ImageConfig };
+  readonly repository: Repository;
+  /** The tree of all layers, before any transform; only read. */
+  readonly root: DirectoryNode;
+  readonly files: TreeFiles;
+}
+
+export interface UnpackOptions {
+  readonly source: ImageReference;
+  /** Where it is unpacked; the system's temporary directory when absent. */
+  readonly temporaryParent?: string | undefined;
+  readonly events: EventSink;
+}
+
+/**
+ * Unpacks an image for as long as `work` takes.
+ * @throws SealrootError `unsupported` for an artifact, and as `work`
+ */
+export async function unpackImage<Result>(
+  opened: OpenedImage,
+  options: UnpackOptions,
+  work: (image: UnpackedImage) => Promise<Result>,
+): Promise<Result> {
+  const { config } = opened;
+  const { events } = options;
+  const reference = formatReference(options.source);
+  if (config === undefined) {
+    throw new SealrootError("unsupported", `Cannot seal ${reference}: it is an artifact, not an image`);
+  }
+  using scratch = temporaryDirectory({ parent: options.temporaryParent ?? largeFileDirectory(), purpose: "seal" });
+  const path = join(scratch.path, "repository");
+  const { repository } = await initRepository(path, { algorithm: SEAL_ALGORITHM, protection: "insecure" });
+  using _ = repository;
+  // They are read twice: for the tree and into the output.
+  const source = await layersAtHand({ ...opened, config }, join(scratch.path, "layers"), events);
+  const { configDigest } = await pullOpenedImage(repository, source, reference, { events });
+  const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
+  const files = new TreeFiles(root, (id) => repository.objects.read(id));
+  return await work({ source, repository, root, files });
+}
+
+async function mergeStored(repository: Repository, configDigest: string): Promise<DirectoryNode> {
+  const stored = await readStoredConfig(repository, configDigest);
+  if (stored === undefined) throw new Error("unreachable: the configuration was stored by the pull");
+  return mergeLayers(repository, layerIdsOf(stored));
+}

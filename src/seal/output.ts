@@ -69,6 +69,7 @@ async function writtenToLayout<Result>(
   const begun = beginLayout(layout.path);
   try {
     await OciLayout.create(layout.path);
+    begun.join();
     const result = await write(layout);
     begun.keep();
     return result;

@@ -1,8 +1,9 @@
 /** Taking back a layout that was begun and will not be finished. */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join as joinPath } from "node:path";
 import { onProcessExit, removeTree } from "../../platform/index.ts";
 import { readIndex } from "../documents.ts";
+import { hasNoWriters, joinWriters, type LayoutWriter, tryLockIndex } from "./layout-lock.ts";
 
 /** What OciLayout.create() and its users make in the directory. */
 const LAYOUT_NAMES = ["blobs", "index.json", "oci-layout"];
@@ -13,11 +14,13 @@ type Before = "absent" | "empty" | "something";
 /** A layout in the making; a signal takes it back too. */
 export interface BegunLayout {
   readonly wasAbsent: boolean;
+  /** To be called when the layout is made: from here on, whoever else gives up leaves it to us. */
+  join(): void;
   /** The layout is as it should be. */
   keep(): void;
   /**
-   * Removes what was not there before, unless it names an image by now: another process may have put one in. What was a
-   * layout before stays as it is, with the blobs that came: another writer may count on them.
+   * Removes what was not there before, unless somebody else writes into it or it names an image by now: another process
+   * may have put one in. What was a layout before stays as it is, with the blobs that came: others may count on them.
    */
   takeBack(): void;
 }
@@ -25,14 +28,25 @@ export interface BegunLayout {
 /** To be called before anything is made in `directory`. */
 export function beginLayout(directory: string): BegunLayout {
   const before = stateOf(directory);
+  let writer: LayoutWriter | undefined;
   const takeBack = () => {
     forget();
-    if (before === "something" || namesImage(directory)) return;
+    const isAlone = writer === undefined ? hasNoWriters(directory) : writer.leaveAlone();
+    if (before === "something" || !isAlone) return;
+    using lock = tryLockIndex(directory);
+    if (lock === undefined || namesImage(directory)) return;
     if (before === "absent") removeTree(directory);
-    else for (const name of LAYOUT_NAMES) rmSync(join(directory, name), { recursive: true, force: true });
+    else for (const name of LAYOUT_NAMES) rmSync(joinPath(directory, name), { recursive: true, force: true });
   };
   const forget = onProcessExit(takeBack);
-  return { wasAbsent: before === "absent", keep: () => void forget(), takeBack };
+  const keep = () => {
+    writer?.leave();
+    forget();
+  };
+  const join = () => {
+    writer = joinWriters(directory);
+  };
+  return { wasAbsent: before === "absent", join, keep, takeBack };
 }
 
 function stateOf(directory: string): Before {
@@ -46,7 +60,7 @@ function stateOf(directory: string): Before {
 }
 
 function namesImage(directory: string): boolean {
-  const path = join(directory, "index.json");
+  const path = joinPath(directory, "index.json");
   try {
     return readIndex(readFileSync(path), path).manifests.length > 0;
   } catch {

@@ -17,11 +17,13 @@ import {
 } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import { BlobStore } from "./blob-store.ts";
+import { lockIndex } from "./layout-lock.ts";
 import { entryNamed, REF_NAME_ANNOTATION } from "./ref-name.ts";
 
 const LAYOUT_FILE = "oci-layout";
 const LAYOUT_FILE_MAX_BYTES = 64 << 10;
 const INDEX_FILE = "index.json";
+const EMPTY_INDEX: ImageIndex = { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] };
 const LAYOUT_CONTENT = { imageLayoutVersion: "1.0.0" };
 
 /** A layout on disk: its blobs, and the index.json that names its images. */
@@ -71,7 +73,15 @@ export class OciLayout {
    * @throws SealrootError `exists` when the directory holds something else
    */
   static async create(directory: string): Promise<OciLayout> {
-    await mkdir(join(directory), { recursive: true });
+    for (;;) {
+      await mkdir(join(directory), { recursive: true });
+      using lock = await lockIndex(directory);
+      // Somebody took it back who had begun it.
+      if (lock !== undefined) return await OciLayout.#createLocked(directory);
+    }
+  }
+
+  static async #createLocked(directory: string): Promise<OciLayout> {
     const names = await readdir(directory);
     if (names.includes(LAYOUT_FILE)) return OciLayout.open(directory);
     if (names.length > 0 && !(await isHalfMade(directory, names))) {
@@ -82,7 +92,7 @@ export class OciLayout {
     }
     const layout = new OciLayout(directory);
     await mkdir(join(directory, "blobs", "sha256"), { recursive: true });
-    await layout.#writeFile(INDEX_FILE, { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] });
+    await layout.#writeFile(INDEX_FILE, EMPTY_INDEX);
     // Last, because its presence says that the rest is there.
     await layout.#writeFile(LAYOUT_FILE, LAYOUT_CONTENT);
     return layout;
@@ -135,13 +145,35 @@ export class OciLayout {
 
   /** Enters a manifest or index, whose blob is there, in index.json, which is replaced in one step, durably. */
   async enter(descriptor: Descriptor, tag: string | undefined): Promise<void> {
-    const index = await this.readIndex();
-    const kept = index.manifests.filter((entry) => {
-      const name = entry.annotations?.[REF_NAME_ANNOTATION];
-      return name === undefined ? entry.digest !== descriptor.digest : name !== tag;
+    await this.#changeIndex(async (index) => withEntry(index, descriptor, tag));
+  }
+
+  /**
+   * Adds to the list of what refers to a manifest, which stands under a tag (OCI distribution specification, "Referrers Tag
+   * Schema"). What is in the list stays.
+   */
+  async enterReferrers(tag: string, referrers: readonly Descriptor[]): Promise<void> {
+    await this.#changeIndex(async (index) => {
+      const entry = index.manifests.find(({ annotations }) => annotations?.[REF_NAME_ANNOTATION] === tag);
+      const isList = entry?.mediaType === MEDIA_TYPE.index;
+      const before = isList ? readIndex(await this.blobs.readWhole(entry), tag) : EMPTY_INDEX;
+      const digests = new Set(before.manifests.map(({ digest }) => digest));
+      const manifests = [...before.manifests, ...referrers.filter(({ digest }) => !digests.has(digest))];
+      const list = describe(MEDIA_TYPE.index, await this.blobs.put(documentBytes({ ...before, manifests })));
+      return withEntry(index, list, tag);
     });
+  }
+
+  /** Reads, changes and replaces the index while no other writer does. */
+  async #changeIndex(change: (index: ImageIndex) => Promise<ImageIndex>): Promise<void> {
+    using lock = await lockIndex(this.directory);
+    if (lock === undefined) {
+      const what = `Cannot write to OCI layout ${this.directory}: it was removed in the meantime`;
+      throw new SealrootError("not-found", what, { path: this.directory });
+    }
+    const index = await change(await this.readIndex());
     this.blobs.sync();
-    await this.#writeFile(INDEX_FILE, { ...index, manifests: [...kept, entryNamed(descriptor, tag)] });
+    await this.#writeFile(INDEX_FILE, index);
   }
 
   async #writeFile(name: string, content: object): Promise<void> {
@@ -160,6 +192,15 @@ async function isHalfMade(directory: string, names: readonly string[]): Promise<
   if (!names.includes("blobs") || !names.every(isOwn)) return false;
   const inside = await readdir(join(directory, "blobs"), { recursive: true }).catch(() => ["not a directory"]);
   return inside.every((name) => name === "sha256");
+}
+
+/** The index with the entry; it takes the place of one with its name, and of the same one without a name. */
+function withEntry(index: ImageIndex, descriptor: Descriptor, tag: string | undefined): ImageIndex {
+  const kept = index.manifests.filter((entry) => {
+    const name = entry.annotations?.[REF_NAME_ANNOTATION];
+    return name === undefined ? entry.digest !== descriptor.digest : name !== tag;
+  });
+  return { ...index, manifests: [...kept, entryNamed(descriptor, tag)] };
 }
 
 function describe(mediaType: string, blob: BlobInfo): Descriptor {

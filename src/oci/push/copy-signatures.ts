@@ -2,7 +2,8 @@
 import { SealrootError } from "../../errors/index.ts";
 import { silent } from "../../events/index.ts";
 import { COSIGN_TAG_SUFFIXES, cosignTag, referrersTag } from "../digest-tags.ts";
-import { type Descriptor, describeDocument, documentBytes, readManifest } from "../documents.ts";
+import { type Descriptor, describeDocument, readManifest } from "../documents.ts";
+import { OciLayout } from "../layout/layout.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { SignatureStore } from "../policy/index.ts";
 import { formatReference, type ImageReference, type PathReference, type RegistryReference } from "../reference.ts";
@@ -104,16 +105,16 @@ async function listedReferrers(
   signatures: SignatureStore,
   digest: string,
   referrers: readonly Descriptor[],
-  target: SharedPlace,
+  target: PathReference,
 ): Promise<void> {
-  const list = documentBytes({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: referrers });
-  await toDestination(besides(target, { tag: referrersTag(digest) }), {}, async (destination) => {
+  await toDestination(target, {}, async (destination) => {
     for (const referrer of referrers) {
       const { bytes } = await signatures.fetchManifest(referrer);
       await writeOne(source, referrer, bytes, destination, "part");
     }
-    await destination.putManifest(describeDocument(MEDIA_TYPE.index, list), list, "named");
   });
+  const layout = await OciLayout.open(target.path);
+  await layout.enterReferrers(referrersTag(digest), referrers);
 }
 
 /** Another name at the same place. */

@@ -22,6 +22,7 @@ export async function layersAtHand<Image extends OpenedImage>(
   if (image.unpacked === undefined && image.registryClient === undefined) return image;
   const destination = await LayoutDestination.open({ transport: "oci", path: directory, tag: undefined });
   const written = await writeLayers(sourceContent(image).layers, destination, undefined, events);
+  await destination.finish();
   const layers = written.map(({ descriptor }) => descriptor);
   return { ...image, manifest: { ...image.manifest, layers }, blobs: destination.blobs, unpacked: undefined };
 }

@@ -29,7 +29,9 @@ export class LayoutDestination implements ImageDestination {
   static async open(reference: PathReference): Promise<LayoutDestination> {
     const begun = beginLayout(reference.path);
     try {
-      return new LayoutDestination(await OciLayout.create(reference.path), reference.tag, begun);
+      const layout = await OciLayout.create(reference.path);
+      begun.join();
+      return new LayoutDestination(layout, reference.tag, begun);
     } catch (error) {
       begun.takeBack();
       throw error;

@@ -1,8 +1,8 @@
 /** The installation configuration of bootc: TOML drop-ins that are merged into one (spec/host-install.md 3). */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as v from "valibot";
-import { asSealrootError, corrupt, hasErrno } from "../errors/index.ts";
+import { corrupt } from "../errors/index.ts";
+import type { TreeFiles } from "../tree/index.ts";
+import { type ConfigurationFiles, filesOfDirectory, filesOfImage } from "./configuration-files.ts";
 
 /** Where drop-ins are looked for, below the root; a later directory masks files of the same name in an earlier one. */
 const FOLDERS = ["usr/lib", "usr/local/lib", "etc", "run"].map((base) => `${base}/bootc/install`);
@@ -31,7 +31,24 @@ const schema = v.looseObject({
 /** One file's, or the merged, `[install]` table. */
 export type InstallConfiguration = v.InferOutput<typeof schema>;
 
+export type ConfigurationKey = keyof typeof schema.entries;
+export type ConfigurationValue<K extends ConfigurationKey> = NonNullable<v.InferOutput<(typeof schema.entries)[K]>>;
+
 const KEYS = Object.keys(schema.entries);
+/** The keys inside the tables, as TOML writes them. */
+const NESTED_KEYS: Readonly<Record<string, readonly string[]>> = {
+  filesystem: ["root"],
+  "filesystem.root": ["type"],
+  ostree: ["bls-append-except-default"],
+  bootupd: ["skip-boot-uuid"],
+};
+
+/** Every key of `[install]` that has a value of its own: `block`, `filesystem.root.type` … */
+export const CONFIGURATION_KEYS: readonly string[] = KEYS.flatMap((key) => leafKeys(key));
+
+function leafKeys(path: string): string[] {
+  return NESTED_KEYS[path]?.flatMap((key) => leafKeys(`${path}.${key}`)) ?? [path];
+}
 /** Lists that files add to instead of replacing. */
 const APPENDED = ["kargs", "karg-deletes"] as const;
 /** Tables that are merged key by key. */
@@ -45,17 +62,26 @@ export interface LoadedConfiguration {
 }
 
 /**
- * Reads and merges all drop-ins below `root`.
+ * Reads and merges all drop-ins below a directory of this machine.
  *
  * @param architecture as Rust names it (`x86_64`, `aarch64`), for `match-architectures`
  * @throws SealrootError `corrupt` for a file that is not TOML or has a value of the wrong kind
  */
-export async function loadInstallConfiguration(root: string, architecture: string): Promise<LoadedConfiguration> {
+export function loadInstallConfiguration(root: string, architecture: string): Promise<LoadedConfiguration> {
+  return loadFrom(filesOfDirectory(root), architecture);
+}
+
+/** As {@link loadInstallConfiguration}, of an image. */
+export function loadImageConfiguration(files: TreeFiles, architecture: string): Promise<LoadedConfiguration> {
+  return loadFrom(filesOfImage(files), architecture);
+}
+
+async function loadFrom(files: ConfigurationFiles, architecture: string): Promise<LoadedConfiguration> {
   const { parse } = await import("smol-toml");
   const warnings: string[] = [];
   let merged: InstallConfiguration = {};
-  for (const path of dropIns(root)) {
-    const next = readDropIn(path, parse, warnings);
+  for (const path of dropIns(files, warnings)) {
+    const next = readDropIn(files, path, parse, warnings);
     const architectures = next["match-architectures"];
     if (architectures !== undefined && !architectures.includes(architecture)) continue;
     merged = mergeConfigurations(merged, next);
@@ -63,29 +89,32 @@ export async function loadInstallConfiguration(root: string, architecture: strin
   return { configuration: canonical(merged), warnings };
 }
 
-/** Paths of the files that count, in the order of their names. */
-function dropIns(root: string): string[] {
+/** Paths of the files that count, in the order of their names. Hidden ones do not. */
+function dropIns(files: ConfigurationFiles, warnings: string[]): string[] {
   const paths = new Map<string, string>();
   for (const folder of FOLDERS) {
-    const directory = join(root, folder);
-    for (const name of namesIn(directory)) if (name.endsWith(".toml")) paths.set(name, join(directory, name));
+    for (const name of files.names(folder)) {
+      if (!name.endsWith(".toml") || name.startsWith(".")) continue;
+      const path = `${folder}/${name}`;
+      const kind = files.kindOf(path);
+      if (kind === "file") paths.set(name, path);
+      else if (kind === "mask") paths.delete(name);
+      else warnings.push(`${files.shown(path)}: Not a file`);
+    }
   }
   return [...paths].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
 }
 
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return [];
-    throw asSealrootError(error, "Cannot read the installation configuration", { path: directory });
-  }
-}
-
-function readDropIn(path: string, parse: (text: string) => unknown, warnings: string[]): InstallConfiguration {
+function readDropIn(
+  files: ConfigurationFiles,
+  file: string,
+  parse: (text: string) => unknown,
+  warnings: string[],
+): InstallConfiguration {
+  const path = files.shown(file);
   let document: unknown;
   try {
-    document = parse(readFileSync(path, "utf8"));
+    document = parse(files.read(file));
   } catch (error) {
     throw corrupt(`Cannot parse ${path}: ${error instanceof Error ? error.message.split("\n")[0] : error}`, { path });
   }
@@ -96,14 +125,19 @@ function readDropIn(path: string, parse: (text: string) => unknown, warnings: st
   }
   const { install, ...rest } = result.output;
   const table = install ?? {};
-  const unknown = [
-    ...Object.keys(rest),
-    ...Object.keys(table)
-      .filter((key) => !KEYS.includes(key))
-      .map((key) => `install.${key}`),
-  ];
-  for (const key of unknown) warnings.push(`${path}: Unknown key ${key}`);
+  for (const key of [...Object.keys(rest), ...unknownKeys(table, KEYS, "")]) {
+    warnings.push(`${path}: Unknown key ${key}`);
+  }
   return Object.fromEntries(Object.entries(table).filter(([key]) => KEYS.includes(key)));
+}
+
+/** @param prefix path of the table inside `[install]` with a final dot; empty for `[install]` itself */
+function unknownKeys(table: Record<string, unknown>, known: readonly string[], prefix: string): string[] {
+  return Object.entries(table).flatMap(([key, value]) => {
+    if (!known.includes(key)) return [`install.${prefix}${key}`];
+    const inner = NESTED_KEYS[`${prefix}${key}`];
+    return inner !== undefined && isTable(value) ? unknownKeys(value, inner, `${prefix}${key}.`) : [];
+  });
 }
 
 /** Scalars of `next` win, lists of kernel arguments grow, tables are merged key by key. */

@@ -6,6 +6,7 @@
  * @module
  */
 export {
+  CONFIGURATION_KEYS,
   configurationJson,
   type InstallConfiguration,
   type LoadedConfiguration,

@@ -23,6 +23,10 @@ export interface InstallToDiskOptions {
   /** Transport of `targetName`, such as `registry`. */
   readonly targetTransport: string;
   readonly addonNames: readonly string[];
+  /** Take an image whose command line has `composefs=?`, so that its disk also boots without fs-verity. */
+  readonly allowMissingVerity?: boolean;
+  /** What the user chose of that which the image's configuration says else. */
+  readonly choices?: LayoutChoices;
   /** The disk's time, seconds since 1970. Given, equal inputs make equal disks; absent, it is now and no disk is like another. */
   readonly sourceDateEpoch?: number;
   /** Where the repository is staged; beside a target file, or in /var/tmp, when absent. */
@@ -32,14 +36,24 @@ export interface InstallToDiskOptions {
   readonly events: EventSink;
 }
 
-/** Options that bootc has and that a sealed image, an ordinary file or the composefs layout leave no room for. */
-export interface ForeignOptions {
-  readonly kernelArguments: readonly string[];
-  readonly filesystem: string;
+/** Undefined where the user said nothing. */
+export interface LayoutChoices {
+  readonly filesystem: string | undefined;
   readonly bootloader: string | undefined;
   readonly blockSetup: string | undefined;
+}
+
+/** Options that bootc has and that a sealed image, an ordinary file or the composefs layout leave no room for. */
+export interface ForeignOptions extends LayoutChoices {
+  readonly kernelArguments: readonly string[];
+  readonly removedKernelArguments: readonly string[];
   readonly stateroot: string | undefined;
   readonly disableSelinux: boolean;
+  readonly rootSshAuthorizedKeys: string | undefined;
+  readonly boundImages: string | undefined;
+  readonly globalAddonNames: readonly string[];
+  readonly unifiedStorage: boolean;
+  readonly fetchCheck: boolean;
 }
 
 /**
@@ -53,6 +67,41 @@ export function refuseForeignOptions(options: ForeignOptions): void {
       hint: "give the argument to sealroot seal, or sign an add-on and name it with --uki-addon",
     });
   }
+  if (options.removedKernelArguments.length > 0) {
+    throw refused("--karg-delete", "Cannot remove a kernel argument: the command line of a UKI is sealed", {
+      hint: "seal the image without it",
+    });
+  }
+  if (options.rootSshAuthorizedKeys !== undefined) {
+    throw refused("--root-ssh-authorized-keys", "Cannot add SSH keys: the disk gets what the image has", {
+      hint: "put a file into the image's /usr/lib/tmpfiles.d, or pass the credential ssh.authorized_keys.root",
+    });
+  }
+  if (options.boundImages !== undefined && options.boundImages !== "skip") {
+    throw refused("--bound-images", `Cannot bring bound images along (${options.boundImages}): podman pulls them`, {
+      hint: "give --bound-images skip",
+    });
+  }
+  const [globalAddon] = options.globalAddonNames;
+  if (globalAddon !== undefined) {
+    throw refused("--global-uki-addon", `Cannot install the global add-on ${globalAddon}: it would outlive its image`, {
+      hint: "give --uki-addon, for this UKI alone",
+    });
+  }
+  if (options.unifiedStorage) {
+    throw refused("--experimental-unified-storage", "Cannot pull into podman's store first: there is one store here", {
+      hint: "leave --experimental-unified-storage out",
+    });
+  }
+  if (options.fetchCheck) {
+    throw refused(
+      "--run-fetch-check",
+      "Cannot check that the host can fetch updates: it has other logins and networks",
+      {
+        hint: "leave --run-fetch-check out",
+      },
+    );
+  }
   if (options.disableSelinux) {
     throw refused("--disable-selinux", "Cannot add selinux=0: the kernel command line of a UKI is sealed", {
       hint: "seal the image with --karg selinux=0",
@@ -63,7 +112,7 @@ export function refuseForeignOptions(options: ForeignOptions): void {
       hint: "use --filesystem ext4",
     });
   }
-  if (options.filesystem !== "ext4") {
+  if (options.filesystem !== undefined && options.filesystem !== "ext4") {
     throw refused(
       "--filesystem",
       `Cannot install to ${options.filesystem}: only ext4 can be made without mounting it`,

@@ -47,7 +47,7 @@ function checkReplaced(target: string, { path, existing }: Place, wipe: boolean)
   if (use === undefined) return;
   throw new SealrootError("conflict", `${actionOn(target)}: it is ${use}`, {
     path,
-    hint: "Stop what uses it; it would go on with the old disk",
+    hint: "stop what uses it; it would go on with the old disk",
   });
 }
 

@@ -15,11 +15,13 @@ import {
   writeEsp,
   writePartitionTable,
 } from "../disk/index.ts";
-import { asSealrootError } from "../errors/index.ts";
+import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
 import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
 import { type BootResources, findBootResources } from "./boot-resources.ts";
 import { checkBootSignatures } from "./boot-signatures.ts";
+import { loadImageConfiguration } from "./configuration.ts";
+import { honourConfiguration } from "./honour-configuration.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
 import { checkPartitionSizes, planDisk, roundDown } from "./plan-disk.ts";
@@ -52,6 +54,8 @@ interface Identity {
 }
 
 const TOOLS = ["sfdisk", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "debugfs", "e2fsck"];
+/** OCI's names of the architectures, and Rust's, which the configuration uses. */
+const RUST_ARCHITECTURE: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64" };
 const ROOT_LABEL = "root";
 /** Unit of st_blocks (stat(3type)). */
 const STAT_BLOCK_BYTES = 512;
@@ -80,6 +84,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const { boot, loaderIsSigned } = await runStep(events, "check the boot chain", (reporter) =>
     checkBootChain(image, options, reporter),
   );
+  await runStep(events, "check the installation configuration", async () => checkConfiguration(image, boot, options));
   const identity = identityOf(image, options);
   const imageReference = targetReference(options.source, options.targetName, options.targetTransport);
   const entries = await runStep(events, "lay out the root file system", () =>
@@ -139,13 +144,37 @@ async function checkBootChain(
   reporter: StepReporter,
 ): Promise<{ readonly boot: BootResources; readonly loaderIsSigned: boolean }> {
   const boot = findBootResources(image.files, image.architecture, options.addonNames);
-  if (boot.composefs.some(({ verityOptional }) => verityOptional)) {
+  const isOptional = boot.composefs.some(({ verityOptional }) => verityOptional);
+  if (isOptional && options.allowMissingVerity !== true) throw notStrict();
+  if (isOptional) {
     reporter.warn("The image is not sealed strictly: its command line has composefs=?, so fs-verity is not required");
+  } else if (options.allowMissingVerity === true) {
+    reporter.warn("The image is sealed strictly: --allow-missing-verity changes nothing");
   }
   if (boot.unknownRoot !== undefined) {
     reporter.warn(`The sealed command line says root=${boot.unknownRoot}: see that the new disk is found by that name`);
   }
   return { boot, loaderIsSigned: await checkBootSignatures(boot, reporter) };
+}
+
+function notStrict(): SealrootError {
+  const what = "Cannot install the image: its command line has composefs=?, so its disk boots unverified files, too";
+  return new SealrootError("untrusted", what, {
+    hint: "give --allow-missing-verity if that is wanted, or seal the image without it",
+  });
+}
+
+async function checkConfiguration(
+  image: StagedImage,
+  boot: BootResources,
+  options: InstallToDiskOptions,
+): Promise<void> {
+  const loaded = await loadImageConfiguration(image.files, RUST_ARCHITECTURE[image.architecture] ?? image.architecture);
+  await honourConfiguration(loaded, {
+    choices: options.choices ?? { filesystem: undefined, bootloader: undefined, blockSetup: undefined },
+    policy: options.policy ?? {},
+    commandLine: boot.uki.commandLine ?? "",
+  });
 }
 
 function identityOf(image: StagedImage, options: InstallToDiskOptions): Identity {

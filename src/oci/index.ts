@@ -29,7 +29,7 @@ export { putLayer, type WrittenLayer } from "./layout/layer-writer.ts";
 export { OciLayout } from "./layout/layout.ts";
 export { layerCompression, MEDIA_TYPE } from "./media-types.ts";
 export { parsePlatform } from "./platform.ts";
-export { ACCEPT_ANYTHING, type PolicyChoice } from "./policy/index.ts";
+export { ACCEPT_ANYTHING, loadPolicy, type PolicyChoice } from "./policy/index.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
 export type { LayerStatistics } from "./pull/pull-layers.ts";
 export type { BootImageChooser, RecordedBootImage } from "./pull/record-image.ts";

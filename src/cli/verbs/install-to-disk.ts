@@ -40,10 +40,18 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
     ...POLICY_OPTIONS,
     ...REGISTRY_OPTIONS,
     { flags: "--filesystem <TYPE>", summary: "root file system (default ext4)", choices: ["ext4", "xfs", "btrfs"] },
+    { flags: "--allow-missing-verity", summary: "take an image that is not sealed strictly (composefs=?)" },
     { flags: "--bootloader <LOADER>", summary: "boot loader (default systemd)", hidden: true },
     { flags: "--block-setup <SETUP>", summary: "direct or tpm2-luks", hidden: true },
     { flags: "--stateroot <NAME>", summary: "default", hidden: true },
     { flags: "--karg <ARG>", summary: "refused: a UKI's command line is sealed", repeat: true, hidden: true },
+    { flags: "--karg-delete <ARG>", summary: "refused: a UKI's command line is sealed", repeat: true, hidden: true },
+    { flags: "--root-ssh-authorized-keys <FILE>", summary: "refused: the disk gets what the image has", hidden: true },
+    { flags: "--global-uki-addon <NAME>", summary: "refused: add-ons belong to one UKI", repeat: true, hidden: true },
+    { flags: "--bound-images <HOW>", summary: "skip; other ways are refused", hidden: true },
+    { flags: "--bootupd-skip-boot-uuid", summary: "accepted; there is no bootupd", hidden: true },
+    { flags: "--experimental-unified-storage", summary: "refused: there is one store", hidden: true },
+    { flags: "--run-fetch-check", summary: "refused: the host has other logins and networks", hidden: true },
     { flags: "--disable-selinux", summary: "refused: a UKI's command line is sealed", hidden: true },
     { flags: "--via-loopback", summary: "accepted; no loop device is needed", hidden: true },
     { flags: "--composefs-backend", summary: "accepted; there is no other", hidden: true },
@@ -59,10 +67,14 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
   async run(invocation) {
     const { installToDisk, refuseForeignOptions } = await import("../../install/index.ts");
     refuseForeignOptions({
+      ...layoutChoices(invocation),
       kernelArguments: invocation.list("karg"),
-      filesystem: invocation.option("filesystem") ?? "ext4",
-      bootloader: invocation.option("bootloader"),
-      blockSetup: invocation.option("block-setup"),
+      removedKernelArguments: invocation.list("karg-delete"),
+      rootSshAuthorizedKeys: invocation.option("root-ssh-authorized-keys"),
+      boundImages: invocation.option("bound-images"),
+      globalAddonNames: invocation.list("global-uki-addon"),
+      unifiedStorage: invocation.flag("experimental-unified-storage"),
+      fetchCheck: invocation.flag("run-fetch-check"),
       stateroot: invocation.option("stateroot"),
       disableSelinux: invocation.flag("disable-selinux"),
     });
@@ -71,6 +83,14 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
     else printSummary(disk, invocation);
   },
 };
+
+function layoutChoices(invocation: Invocation) {
+  return {
+    filesystem: invocation.option("filesystem"),
+    bootloader: invocation.option("bootloader"),
+    blockSetup: invocation.option("block-setup"),
+  };
+}
 
 function optionsOf(invocation: Invocation): InstallToDiskOptions {
   const source = invocation.option("source-imgref");
@@ -95,6 +115,8 @@ function optionsOf(invocation: Invocation): InstallToDiskOptions {
     ...(targetName === undefined ? {} : { targetName }),
     targetTransport: invocation.option("target-transport") ?? "registry",
     addonNames: invocation.list("uki-addon"),
+    allowMissingVerity: invocation.flag("allow-missing-verity"),
+    choices: layoutChoices(invocation),
     ...(isReproducible ? { sourceDateEpoch: buildTime().getTime() / 1000 } : {}),
     ...(stagingParent === undefined ? {} : { stagingParent }),
     policy: policyChoice(invocation, invocation.flag("enforce-container-sigpolicy")),

@@ -43,7 +43,7 @@ export function filesOfImage(files: TreeFiles): ConfigurationFiles {
       });
     },
     kindOf: (path) => {
-      if (files.hasFile(`/${path}`)) return "file";
+      if (files.resolve(`/${path}`)?.node.kind === "file") return "file";
       const slash = path.lastIndexOf("/");
       const folder = files.resolve(`/${path.slice(0, slash)}`)?.node;
       if (folder?.kind !== "directory") return "other";

@@ -2,8 +2,10 @@
 import { type BootPlan, planBoot } from "../src/bootplan/boot-plan.ts";
 import { judgeMeasurement, parseMeasurement } from "../src/bootplan/measurement.ts";
 import { BOOT_PLACES, imagePath, type MountStep, planMounts } from "../src/bootplan/mount-plan.ts";
-import { SealrootError } from "../src/errors/index.ts";
-import { findRootDevice } from "./find-root.ts";
+import type { BlockDevice } from "../src/bootplan/root-device.ts";
+import { checkObjects } from "./check-objects.ts";
+import { isAnonymous, RootSearch } from "./find-root.ts";
+import { holdPlaces } from "./held-places.ts";
 import { type BootSystem, readText } from "./system.ts";
 import { CONFIGURATION, PERMIT, runTool, toolCommand } from "./tools.ts";
 
@@ -25,28 +27,27 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest): void
     configuration: readText(system, CONFIGURATION),
     permit: readText(system, PERMIT),
   });
+  const search = new RootSearch(system, plan.root);
   system.makeDirectory(BOOT_PLACES.physicalRoot, 0o700);
   system.makeDirectory(BOOT_PLACES.imageRoot, 0o700);
   if (request.rootIsMounted) borrowPhysicalRoot(system, request.newRoot);
-  else mountPhysicalRoot(system, plan);
-  linkVolatileRoot(system);
-  const image = `${BOOT_PLACES.physicalRoot}/${imagePath(plan.image.id)}`;
-  const imageSource = system.hold(image);
-  if (imageSource === undefined) {
-    throw new SealrootError("not-found", "Cannot open the root image: it is not in the repository", {
-      path: `/${imagePath(plan.image.id)} on the physical root`,
-    });
-  }
-  const measured = system.run(toolCommand(system, "measure", [imageSource]));
-  const verified = judgeMeasurement(plan.image, parseMeasurement(measured.status, measured.output), image);
-  for (const step of planMounts(plan, { imageSource, verified, newRoot: request.newRoot })) carryOut(system, step);
+  else mountPhysicalRoot(system, plan, search.find());
+  const deviceNumber = physicalRootNumber(system);
+  // It tells systemd which device is behind the overlay (spec/boot-chain.md I.4), and may dangle until udev runs.
+  if (!isAnonymous(deviceNumber)) system.makeLink(`/dev/block/${deviceNumber}`, "/run/systemd/volatile-root");
+  const places = holdPlaces(system, plan);
+  const measured = system.run(toolCommand(system, "measure", [places.imageSource]));
+  const measurement = parseMeasurement(measured.status, measured.output);
+  const verified = judgeMeasurement(plan.image, measurement, `/${imagePath(plan.image.id)} on the physical root`);
+  if (plan.checkObjects) checkObjects(system, places.objectsSource);
+  for (const step of planMounts(plan, { ...places, verified, newRoot: request.newRoot })) carryOut(system, step);
+  search.confirm(deviceNumber);
   const guard = verified ? "fs-verity required" : "WITHOUT fs-verity, as composefs=? allows";
   system.report("information", `the root is composefs:${plan.image.id}, ${guard}`);
 }
 
 /** Read-write: the state of /etc and /var is on it. The view of it in the new root is read-only. */
-function mountPhysicalRoot(system: BootSystem, plan: BootPlan): void {
-  const device = findRootDevice(system, plan.root);
+function mountPhysicalRoot(system: BootSystem, plan: BootPlan, device: BlockDevice): void {
   const options = plan.rootOptions === undefined ? "rw" : `rw,${plan.rootOptions}`;
   const type = device.properties.get("TYPE");
   const args = ["-n", ...(type === undefined ? [] : ["-t", type]), "-o", options];
@@ -63,22 +64,19 @@ function borrowPhysicalRoot(system: BootSystem, newRoot: string): void {
   runTool(system, "make the physical root writable", "mount", ["-n", "-o", "remount,rw", view]);
 }
 
-/** Tells systemd which device is behind the overlay (spec/boot-chain.md I.4); the link may dangle until udev runs. */
-function linkVolatileRoot(system: BootSystem): void {
+/** Major and minor number of what is mounted there (proc_pid_mountinfo(5)). */
+function physicalRootNumber(system: BootSystem): string {
   const line = (readText(system, "/proc/self/mountinfo") ?? "")
     .split("\n")
     .map((text) => text.split(" "))
     .findLast((fields) => fields[4] === BOOT_PLACES.physicalRoot);
-  const number = line?.[2];
-  // Major 0 is no device: btrfs and the like have no single one.
-  if (number === undefined || number.startsWith("0:")) return;
-  system.makeLink(`/dev/block/${number}`, "/run/systemd/volatile-root");
+  return line?.[2] ?? "0:0";
 }
 
+/** Without -c mount(8) would resolve the path of a held file and take whatever has that name by then. */
 function carryOut(system: BootSystem, step: MountStep): void {
   switch (step.type) {
     case "mount": {
-      // Without -c mount(8) would resolve the path of the held image and open whatever has that name by then.
       const options = ["-n", "-c", "-t", step.fileSystem, "-o", step.options.join(",")];
       runTool(system, `mount ${step.what}`, "mount", [...options, step.source, step.target]);
       return;
@@ -87,6 +85,7 @@ function carryOut(system: BootSystem, step: MountStep): void {
       if (step.targetIsOptional && !system.isDirectory(step.target)) return;
       runTool(system, `bind ${step.what}`, "mount", [
         "-n",
+        "-c",
         "-o",
         step.readOnly ? "bind,ro" : "bind",
         step.source,
@@ -95,13 +94,6 @@ function carryOut(system: BootSystem, step: MountStep): void {
       return;
     case "make-directory":
       system.makeDirectory(step.path, step.mode);
-      return;
-    case "require-directory":
-      if (!system.isDirectory(step.path)) {
-        throw new SealrootError("not-found", `Cannot find ${step.what}: there is no such directory`, {
-          path: step.path,
-        });
-      }
       return;
     case "unmount":
       runTool(system, `detach ${step.path}`, "umount", ["-n", "-l", step.path]);

@@ -3,6 +3,8 @@ import {
   type BlockDevice,
   describeDevices,
   describeRootSource,
+  isOneFileSystem,
+  ONE_DISK_HINT,
   parseBlkidExport,
   type RootSource,
   rootCandidates,
@@ -19,53 +21,95 @@ const CLASS = "/sys/class/block";
 /** Memory, loop and removable drives: never the root, and slow to ask. */
 const NEVER_ROOT = /^(?:loop|ram|zram|nbd|sr|fd)[0-9]/;
 
-/**
- * Waits for the one device that `source` means.
- *
- * @throws SealrootError `not-found` after 30 s and `conflict` for several, both with what was seen
- */
-export function findRootDevice(system: BootSystem, source: RootSource): BlockDevice {
-  const machine = readText(system, "/proc/sys/kernel/arch")?.trim() ?? "";
-  const loaderUuid = readLoaderVariable(system, "LoaderDevicePartUUID");
-  if (source.type === "loader-disk" && loaderUuid === undefined) {
-    throw new SealrootError("not-found", "Cannot find the root device: the boot loader did not say where it is", {
-      expected: "the EFI variable LoaderDevicePartUUID, or root= on the kernel command line",
-    });
+/** A search for the one device that is the physical root. */
+export class RootSearch {
+  readonly #system: BootSystem;
+  readonly #source: RootSource;
+  readonly #machine: string;
+  readonly #loaderUuid: string | undefined;
+  readonly #known = new Map<string, BlockDevice>();
+
+  constructor(system: BootSystem, source: RootSource) {
+    this.#system = system;
+    this.#source = source;
+    this.#machine = readText(system, "/proc/sys/kernel/arch")?.trim() ?? "";
+    this.#loaderUuid = readLoaderVariable(system, "LoaderDevicePartUUID");
   }
-  const known = new Map<string, BlockDevice>();
-  const deadlineMs = system.nowMs() + TIMEOUT_MS;
-  for (let round = 0; ; round++) {
-    if (round === 1) loadKernelModules(system, "order-slow");
-    askNewDevices(system, known);
-    const devices = [...known.values()];
-    const [device, ...others] = rootCandidates(source, devices, loaderUuid, machine);
-    if (device !== undefined && others.length === 0) return device;
-    if (device !== undefined || system.nowMs() >= deadlineMs) {
-      const wanted = describeRootSource(source);
-      const where = source.type === "loader-disk" ? ` (its partition is ${loaderUuid?.toLowerCase()})` : "";
-      const state = device === undefined ? `${wanted} did not appear in 30 s` : `${others.length + 1} devices fit`;
-      throw new SealrootError(
-        device === undefined ? "not-found" : "conflict",
-        `Cannot find the root device: ${state}`,
-        {
-          expected: wanted + where,
-          actual: describeDevices(devices),
-        },
-      );
+
+  /**
+   * Waits for the device.
+   *
+   * @throws SealrootError `not-found` after 30 s and `conflict` for several, both with what was seen
+   */
+  find(): BlockDevice {
+    const system = this.#system;
+    if (this.#source.type === "loader-disk" && this.#loaderUuid === undefined) {
+      throw new SealrootError("not-found", "Cannot find the root device: the boot loader did not say where it is", {
+        expected: "the EFI variable LoaderDevicePartUUID, or root= on the kernel command line",
+      });
     }
-    if (round > 0) system.sleepMs(POLL_MS);
+    const deadlineMs = system.nowMs() + TIMEOUT_MS;
+    for (let round = 0; ; round++) {
+      if (round === 1) loadKernelModules(system, "order-slow");
+      const [device, ...others] = this.#candidates();
+      if (others.length > 0) throw this.#error("conflict", `${others.length + 1} devices fit`);
+      if (device !== undefined) return device;
+      if (system.nowMs() >= deadlineMs) {
+        throw this.#error("not-found", `${describeRootSource(this.#source)} did not appear in 30 s`);
+      }
+      if (round > 0) system.sleepMs(POLL_MS);
+    }
+  }
+
+  /**
+   * Looks again once the root is mounted: a copy of the disk may have appeared in the meantime, and an initramfs that
+   * mounts the root by itself takes one of two without a word.
+   *
+   * @param mountedNumber major and minor number of what is mounted, as in mountinfo
+   * @throws SealrootError `conflict` when several devices fit, or another one than the mounted one
+   */
+  confirm(mountedNumber: string): void {
+    const candidates = this.#candidates();
+    const [device, ...others] = candidates;
+    if (others.length > 0 && !isOneFileSystem(candidates)) {
+      throw this.#error("conflict", `${candidates.length} devices fit`);
+    }
+    if (device === undefined || others.length > 0 || isAnonymous(mountedNumber)) return;
+    if (readText(this.#system, `${CLASS}/${device.name}/dev`)?.trim() !== mountedNumber) {
+      throw this.#error("conflict", `${device.name} fits, and device ${mountedNumber} is mounted`);
+    }
+  }
+
+  /** Asks about devices not seen before, and again about those that did not answer. */
+  #candidates(): BlockDevice[] {
+    const names = this.#system.list(CLASS).filter((name) => !NEVER_ROOT.test(name));
+    for (const name of this.#known.keys()) if (!names.includes(name)) this.#known.delete(name);
+    for (const name of names) {
+      if ((this.#known.get(name)?.properties.size ?? 0) === 0) this.#known.set(name, askDevice(this.#system, name));
+    }
+    return rootCandidates(this.#source, [...this.#known.values()], this.#loaderUuid, this.#machine);
+  }
+
+  #error(code: "conflict" | "not-found", state: string): SealrootError {
+    const where = this.#source.type === "loader-disk" ? ` (its partition is ${this.#loaderUuid?.toLowerCase()})` : "";
+    return new SealrootError(code, `Cannot find the root device: ${state}`, {
+      expected: describeRootSource(this.#source) + where,
+      actual: describeDevices([...this.#known.values()]),
+      ...(code === "conflict" && { hint: ONE_DISK_HINT }),
+    });
   }
 }
 
-/** Asks about devices not seen before, and again about those that did not answer. */
-function askNewDevices(system: BootSystem, known: Map<string, BlockDevice>): void {
-  const names = system.list(CLASS).filter((name) => !NEVER_ROOT.test(name));
-  for (const name of known.keys()) if (!names.includes(name)) known.delete(name);
-  for (const name of names) {
-    if ((known.get(name)?.properties.size ?? 0) > 0) continue;
-    const { output } = system.run(toolCommand(system, "blkid", ["-p", "-o", "export", `/dev/${name}`]));
-    known.set(name, { name, disk: diskOf(system, name), properties: parseBlkidExport(decodeText(output)) });
-  }
+/** Major number 0 is no device: file systems on several have such a number (Linux, Documentation/admin-guide/devices.txt). */
+export function isAnonymous(deviceNumber: string): boolean {
+  return deviceNumber.startsWith("0:");
+}
+
+function askDevice(system: BootSystem, name: string): BlockDevice {
+  const { output } = system.run(toolCommand(system, "blkid", ["-p", "-o", "export", `/dev/${name}`]));
+  const disk = diskOf(system, name);
+  const isPart = [name, disk].some((one) => system.list(`${CLASS}/${one}/holders`).length > 0);
+  return { name, disk, properties: parseBlkidExport(decodeText(output)), isPart };
 }
 
 /** A partition's folder in sysfs is inside its disk's. */

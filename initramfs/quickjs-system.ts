@@ -1,11 +1,13 @@
 /** The machine as QuickJS reaches it: files by its os module, everything else by programs. */
 import "./quickjs.ts";
-import { type BootSystem, type CommandResult, encodeText } from "./system.ts";
+import { type BootSystem, type CommandResult, encodeText, type HeldFile } from "./system.ts";
 
 const BUFFER_BYTES = 16 * 1024;
 /** Kernel log levels of /dev/kmsg: KERN_CRIT shows on every console even with `quiet`, KERN_NOTICE does not. */
 const KMSG_LEVEL = { failure: 2, information: 5 } as const;
 const EEXIST = 17;
+/** A place without its content: no device is touched, no FIFO waits (open(2); the number of all our architectures). */
+const O_PATH = 0o10000000;
 
 /** The environment of all children; nothing is taken over from ours. */
 const ENVIRONMENT = { LC_ALL: "C" };
@@ -87,9 +89,15 @@ function makeLink(target: string, path: string): void {
   if (result < 0 && result !== -EEXIST) throw new Error(`Cannot make the link ${path}: error ${-result}`);
 }
 
-function hold(path: string): string | undefined {
-  const descriptor = os.open(path, os.O_RDONLY);
-  return descriptor < 0 ? undefined : `/proc/${os.getpid()}/fd/${descriptor}`;
+function hold(path: string): HeldFile | undefined {
+  const descriptor = os.open(path, O_PATH);
+  if (descriptor < 0) return undefined;
+  const source = `/proc/${os.getpid()}/fd/${descriptor}`;
+  const [realPath, errno] = os.readlink(source);
+  const [found] = os.stat(source);
+  if (errno !== 0 || found === null) return undefined;
+  const type = found.mode & os.S_IFMT;
+  return { source, realPath, kind: type === os.S_IFREG ? "file" : type === os.S_IFDIR ? "directory" : "other" };
 }
 
 function report(level: "failure" | "information", line: string): void {

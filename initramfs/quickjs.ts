@@ -11,6 +11,7 @@ interface QuickJsOs {
   readonly O_WRONLY: number;
   readonly S_IFMT: number;
   readonly S_IFDIR: number;
+  readonly S_IFREG: number;
   /** A file descriptor, or minus the errno. */
   open(path: string, flags: number, mode?: number): number;
   close(descriptor: number): number;
@@ -35,6 +36,7 @@ interface QuickJsOs {
   symlink(target: string, path: string): number;
   stat(path: string): WithErrno<{ readonly mode: number } | null>;
   realpath(path: string): WithErrno<string>;
+  readlink(path: string): WithErrno<string>;
   readdir(path: string): WithErrno<string[]>;
   sleep(milliseconds: number): number;
 }

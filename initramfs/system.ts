@@ -7,6 +7,15 @@ export interface CommandResult {
   readonly output: Uint8Array;
 }
 
+/** A file that is open to the program's end. */
+export interface HeldFile {
+  /** A path under /proc that is this very file for every child, whatever happens to its name. */
+  readonly source: string;
+  /** Where the file really is, as the kernel says: after every link. */
+  readonly realPath: string;
+  readonly kind: "file" | "directory" | "other";
+}
+
 export interface BootSystem {
   /** Runs a program to its end. The first word is a path. */
   run(command: readonly string[]): CommandResult;
@@ -21,11 +30,8 @@ export interface BootSystem {
   makeDirectory(path: string, mode: number): void;
   /** Makes a symbolic link; one that is there stays as it is. */
   makeLink(target: string, path: string): void;
-  /**
-   * Opens a file and keeps it open to the program's end.
-   * @returns a path under /proc that is this very file for every child, or undefined
-   */
-  hold(path: string): string | undefined;
+  /** Opens a file of any kind as a place only, which nothing on the other side notices; undefined when it cannot. */
+  hold(path: string): HeldFile | undefined;
   sleepMs(durationMs: number): void;
   nowMs(): number;
   /** Writes one line for the console and the kernel's log. */

@@ -7,9 +7,12 @@ import { type BootSystem, decodeText } from "./system.ts";
 export const BASE = "/usr/lib/sealroot";
 export const CONFIGURATION = `${BASE}/setup-root-conf.toml`;
 export const PERMIT = `${BASE}/permit`;
+/** Ids of all objects of the image, 64 bytes each, in their order. */
+export const OBJECT_LIST = `${BASE}/objects`;
 
-/** `measure` and `insmod` are machine code of our own, the others come from the image. */
-export type ToolName = "mount" | "umount" | "blkid" | "measure" | "insmod";
+/** Machine code of our own; the other tools come from the image. */
+const OWN_TOOLS = ["measure", "insmod", "lookup"] as const;
+export type ToolName = "mount" | "umount" | "blkid" | (typeof OWN_TOOLS)[number];
 
 /**
  * The command line of a tool. In an extended initramfs the tools have a dynamic loader and libraries of their own, so
@@ -17,7 +20,7 @@ export type ToolName = "mount" | "umount" | "blkid" | "measure" | "insmod";
  */
 export function toolCommand(system: BootSystem, name: ToolName, args: readonly string[]): string[] {
   const path = `${BASE}/bin/${name}`;
-  const isStatic = name === "measure" || name === "insmod";
+  const isStatic = OWN_TOOLS.some((own) => own === name);
   if (isStatic || !system.isDirectory(`${BASE}/lib`)) return [path, ...args];
   return [`${BASE}/ld.so`, "--library-path", `${BASE}/lib`, path, ...args];
 }

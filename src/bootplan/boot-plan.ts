@@ -15,6 +15,8 @@ export interface BootPlan {
   readonly transientRoot: boolean;
   readonly etc: StateMount;
   readonly var: StateMount;
+  /** Whether every object of the image must be there before the root is made. */
+  readonly checkObjects: boolean;
 }
 
 /** The texts that decide a boot. */
@@ -43,6 +45,7 @@ export function planBoot({ commandLine, configuration, permit }: BootInputs): Bo
     rootOptions: line.get("rootflags"),
     transientRoot: wanted.transientRoot,
     etc: wanted.etc,
+    checkObjects: wanted.checkObjects,
     var: !wanted.varIsExplicit && isVolatile(line) ? "none" : wanted.var,
   };
 }

@@ -18,7 +18,12 @@ export interface RootConfiguration {
   readonly var: StateMount;
   /** Whether the file says anything about `/var`; `systemd.volatile=` decides otherwise. */
   readonly varIsExplicit: boolean;
+  /** Whether every object of the image must be there before the root is made. */
+  readonly checkObjects: boolean;
 }
+
+/** Ours alone, before the first table; bootc passes over it. */
+const CHECK_OBJECTS = "check-objects";
 
 /** Names of `mount` values, with bootc's aliases. */
 const MOUNTS: ReadonlyMap<TomlValue, StateMount> = new Map<TomlValue, StateMount>([
@@ -34,16 +39,24 @@ const MOUNTS: ReadonlyMap<TomlValue, StateMount> = new Map<TomlValue, StateMount
  * Reads the file; without one, everything is as bootc has it by default. Keys without a meaning are passed over, as
  * bootc does.
  *
- * @throws SealrootError `corrupt` for a value that is none of the known ones
+ * @throws SealrootError `corrupt` for a value that is none of the known ones, and for `check-objects` inside a table,
+ *   where it would be passed over
  */
 export function parseRootConfiguration(text: string | undefined): RootConfiguration {
   const file: TomlTable = text === undefined ? new Map() : parseToml(text, "setup-root-conf.toml");
   const varTable = tableAt(file, "var");
+  for (const [name, table] of file) {
+    if (!(table instanceof Map && table.has(CHECK_OBJECTS))) continue;
+    throw new SealrootError("corrupt", `Cannot use setup-root-conf.toml: ${CHECK_OBJECTS} is in the table [${name}]`, {
+      hint: "Put it before the first table",
+    });
+  }
   return {
     transientRoot: booleanAt(tableAt(file, "root"), "root.transient"),
     etc: stateMount(tableAt(file, "etc"), "etc"),
     var: stateMount(varTable, "var"),
     varIsExplicit: varTable.has("mount") || varTable.has("transient"),
+    checkObjects: booleanAt(file, CHECK_OBJECTS, true),
   };
 }
 
@@ -53,8 +66,8 @@ function tableAt(file: TomlTable, key: string): TomlTable {
   return value;
 }
 
-function booleanAt(table: TomlTable, name: string): boolean {
-  const value = table.get(name.slice(name.indexOf(".") + 1)) ?? false;
+function booleanAt(table: TomlTable, name: string, absent = false): boolean {
+  const value = table.get(name.slice(name.indexOf(".") + 1)) ?? absent;
   if (typeof value !== "boolean") throw invalid(name, "true or false", value);
   return value;
 }

@@ -12,6 +12,7 @@ export * from "./configuration.ts";
 export * from "./failure.ts";
 export * from "./measurement.ts";
 export * from "./mount-plan.ts";
+export * from "./objects.ts";
 export * from "./permit.ts";
 export * from "./root-device.ts";
 export * from "./toml.ts";

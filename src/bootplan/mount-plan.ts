@@ -23,7 +23,6 @@ export type MountStep =
       readonly targetIsOptional: boolean;
     }
   | { readonly type: "make-directory"; readonly path: string; readonly mode: number }
-  | { readonly type: "require-directory"; readonly path: string; readonly what: string }
   /** Detached at once, gone when nobody uses it any more. */
   | { readonly type: "unmount"; readonly path: string };
 
@@ -36,17 +35,39 @@ export const BOOT_PLACES = {
   transient: "/run/sealroot/transient",
 } as const;
 
+/** Modes of an overlay's layers: the merged directory has the mode of the upper one (spec/host-boot.md 5). */
+export const UPPER_MODE = 0o755;
+export const WORK_MODE = 0o700;
+
 /** The repository, in the physical root. */
-export const REPOSITORY = "composefs";
+const REPOSITORY = "composefs";
 
 /** Path of an image by its id, in the physical root. */
 export function imagePath(id: string): string {
   return `${REPOSITORY}/images/${id}`;
 }
 
+/** Path of the objects, in the physical root. */
+export const OBJECTS_PATH = `${REPOSITORY}/objects`;
+
+/** Path of the state of a deployment, in the physical root. */
+export function statePath(deploymentId: string): string {
+  return `state/deploy/${deploymentId}`;
+}
+
+/**
+ * Held directories of the state of `/etc` or `/var`: the one to bind, or the layers of an overlay whose changes are
+ * kept; undefined for a mount that needs neither.
+ */
+export type HeldState = { readonly directory: string } | { readonly upper: string; readonly work: string } | undefined;
+
+/** What was opened on the physical root, as paths that are these very files whatever happens to their names. */
 export interface MountFacts {
-  /** A path to the opened, measured image: what was measured is what gets mounted. */
+  /** The measured image: what was measured is what gets mounted. */
   readonly imageSource: string;
+  readonly objectsSource: string;
+  readonly etc: HeldState;
+  readonly var: HeldState;
   /** The judgement about the image; decides whether the overlay requires fs-verity. */
   readonly verified: boolean;
   /** Where the finished root is to be. */
@@ -57,7 +78,6 @@ export interface MountFacts {
 export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
   const { physicalRoot, imageRoot, sealedRoot } = BOOT_PLACES;
   const { newRoot } = facts;
-  const state = `${physicalRoot}/state/deploy/${plan.image.id}`;
   // Overlays on /etc and /var lie on the sealed root, not on the layer in memory: the kernel stacks two, not three.
   const sealed = plan.transientRoot ? sealedRoot : newRoot;
   return [
@@ -68,7 +88,7 @@ export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
       "metacopy=on",
       "redirect_dir=on",
       ...(facts.verified ? ["verity=require"] : []),
-      `lowerdir=${imageRoot}::${physicalRoot}/${REPOSITORY}/objects`,
+      `lowerdir=${imageRoot}::${facts.objectsSource}`,
     ]),
     ...(plan.transientRoot ? transientOverlay("root", `transient:composefs=${plan.image.id}`, sealed, newRoot) : []),
     {
@@ -79,9 +99,8 @@ export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
       readOnly: true,
       targetIsOptional: true,
     },
-    { type: "require-directory", path: state, what: "the state of this deployment" },
-    ...stateMount(plan.etc, "etc", state, sealed, newRoot),
-    ...stateMount(plan.var, "var", state, sealed, newRoot),
+    ...stateMount(plan.etc, "etc", facts.etc, sealed, newRoot),
+    ...stateMount(plan.var, "var", facts.var, sealed, newRoot),
     ...(plan.transientRoot ? [{ type: "unmount", path: sealedRoot } as const] : []),
     { type: "unmount", path: imageRoot },
     { type: "unmount", path: physicalRoot },
@@ -101,47 +120,38 @@ function mount(
 function stateMount(
   kind: StateMount,
   name: "etc" | "var",
-  state: string,
+  held: HeldState,
   sealed: string,
   newRoot: string,
 ): MountStep[] {
   const target = `${newRoot}/${name}`;
-  const source = `${state}/${name}`;
-  switch (kind) {
-    case "none":
-      return [];
-    case "bind":
-      return [
-        { type: "require-directory", path: source, what: `the state of /${name}` },
-        { type: "bind", what: `/${name}`, source, target, readOnly: false, targetIsOptional: false },
-      ];
-    case "overlay":
-      return writableOverlay(`the overlay on /${name}`, "overlay", `${sealed}/${name}`, source, target);
-    case "transient":
-      return transientOverlay(name, "transient", `${sealed}/${name}`, target);
-  }
+  if (kind === "transient") return transientOverlay(name, "transient", `${sealed}/${name}`, target);
+  if (held === undefined) return [];
+  if ("upper" in held) return [overlay(`the overlay on /${name}`, "overlay", `${sealed}/${name}`, held, target)];
+  const source = held.directory;
+  return [{ type: "bind", what: `/${name}`, source, target, readOnly: false, targetIsOptional: false }];
 }
 
-/**
- * @param layers the directory that holds the upper and the work directory
- */
-function writableOverlay(what: string, source: string, lower: string, layers: string, target: string): MountStep[] {
-  const [upper, work] = [`${layers}/upper`, `${layers}/work`];
-  return [
-    // The merged directory has the mode of the upper one (spec/host-boot.md 5).
-    { type: "make-directory", path: upper, mode: 0o755 },
-    { type: "make-directory", path: work, mode: 0o700 },
-    mount(what, "overlay", source, target, ["rw", `lowerdir=${lower}`, `upperdir=${upper}`, `workdir=${work}`]),
-  ];
+function overlay(
+  what: string,
+  source: string,
+  lower: string,
+  { upper, work }: { readonly upper: string; readonly work: string },
+  target: string,
+): MountStep {
+  return mount(what, "overlay", source, target, ["rw", `lowerdir=${lower}`, `upperdir=${upper}`, `workdir=${work}`]);
 }
 
 function transientOverlay(name: string, source: string, lower: string, target: string): MountStep[] {
   const memory = `${BOOT_PLACES.transient}-${name}`;
   const what = name === "root" ? "the root" : `/${name}`;
+  const layers = { upper: `${memory}/upper`, work: `${memory}/work` };
   return [
     { type: "make-directory", path: memory, mode: 0o700 },
     mount(`the memory for ${what}`, "tmpfs", "tmpfs", memory, ["mode=0755"]),
-    ...writableOverlay(`the transient overlay on ${what}`, source, lower, memory, target),
+    { type: "make-directory", path: layers.upper, mode: UPPER_MODE },
+    { type: "make-directory", path: layers.work, mode: WORK_MODE },
+    overlay(`the transient overlay on ${what}`, source, lower, layers, target),
     { type: "unmount", path: memory },
   ];
 }

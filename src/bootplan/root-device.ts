@@ -25,6 +25,8 @@ export interface BlockDevice {
   readonly disk: string;
   /** What `blkid -p -o export` says. */
   readonly properties: ReadonlyMap<string, string>;
+  /** True for a part of another device, of a RAID or a multipath one: only the whole is mounted. */
+  readonly isPart: boolean;
 }
 
 /** Root partition types of the Discoverable Partitions Specification, by the machine name the kernel uses. */
@@ -87,6 +89,7 @@ export function parseBlkidExport(text: string): ReadonlyMap<string, string> {
  *
  * @param loaderPartitionUuid PARTUUID of the partition the boot loader came from, if it said so
  * @param machine the kernel's machine name, such as `x86_64`
+ * @throws SealrootError `conflict` when two partitions are the boot loader's, as on a disk and its copy
  */
 export function rootCandidates(
   source: RootSource,
@@ -95,19 +98,41 @@ export function rootCandidates(
   machine: string,
 ): BlockDevice[] {
   if (source.type === "device") return devices.filter(({ name }) => source.path === `/dev/${name}`);
+  const whole = devices.filter(({ isPart }) => !isPart);
   if (source.type === "tag") {
     const property = TAG_PROPERTIES[source.tag];
     const wanted = source.tag === "PARTUUID" ? source.value.toLowerCase() : source.value;
-    return devices.filter(({ properties }) => properties.get(property) === wanted);
+    return whole.filter(({ properties }) => properties.get(property) === wanted);
   }
   const loaderUuid = loaderPartitionUuid?.toLowerCase();
-  const loader = devices.find(({ properties }) => properties.get("PART_ENTRY_UUID") === loaderUuid);
-  if (loaderUuid === undefined || loader === undefined) return [];
-  return devices.filter(
+  if (loaderUuid === undefined) return [];
+  const loaders = whole.filter(({ properties }) => properties.get("PART_ENTRY_UUID") === loaderUuid);
+  const [loader, ...others] = loaders;
+  if (loader === undefined) return [];
+  if (others.length > 0) {
+    throw new SealrootError(
+      "conflict",
+      `Cannot find the root device: ${loaders.length} partitions are the one that the boot loader came from`,
+      { expected: `one partition with PARTUUID=${loaderUuid}`, actual: describeDevices(loaders), hint: ONE_DISK_HINT },
+    );
+  }
+  return whole.filter(
     ({ disk, properties }) =>
       disk === loader.disk &&
       properties.get("PART_ENTRY_TYPE") === ROOT_PARTITION_TYPES.get(machine) &&
       (BigInt(properties.get("PART_ENTRY_FLAGS") ?? "0") & NO_AUTO_FLAG) === 0n,
+  );
+}
+
+/** The way out when a disk and its copy are in one machine. */
+export const ONE_DISK_HINT = "Take one of the disks out, or give its partitions identities of their own";
+
+/** True for the devices of one file system that lies on several, as btrfs and bcachefs do. */
+export function isOneFileSystem(devices: readonly BlockDevice[]): boolean {
+  const values = (key: string) => new Set(devices.map(({ properties }) => properties.get(key)));
+  const members = values("UUID_SUB");
+  return (
+    values("UUID").size === 1 && values("TYPE").size === 1 && members.size === devices.length && !members.has(undefined)
   );
 }
 

@@ -6,7 +6,7 @@ import type { Signer } from "../cms/index.ts";
 import { databasesOf, type EnrolmentFiles, verifyBootProgram } from "../keys/index.ts";
 import { buildUki, signPe } from "../pe/index.ts";
 import type { TarMember } from "../tar/index.ts";
-import { cloneTree, type TreeFiles } from "../tree/index.ts";
+import { cloneTree, type DirectoryNode, type TreeFiles, walkTree } from "../tree/index.ts";
 import { type AddedFile, addedLayerMembers } from "./added-layer.ts";
 import type { Architecture } from "./architecture.ts";
 import { type BootComponents, findBootComponents } from "./boot-components.ts";
@@ -104,7 +104,10 @@ export async function makeSealParts(
   const images = imagesToName(settings.form, settings.verityOptional, bootableImageIds(image.repository, sealed));
 
   const commandLine = commandLineOver(images);
-  const initramfs = await settings.buildInitramfs(components, { permit: formatPermit(CommandLine.parse(commandLine)) });
+  const initramfs = await settings.buildInitramfs(components, {
+    permit: formatPermit(CommandLine.parse(commandLine)),
+    objectIds: objectIdsOf(sealed),
+  });
   const unsigned = buildUki({
     stub: programs.stub.bytes,
     osRelease: await files.read(components.osReleasePath),
@@ -129,6 +132,14 @@ export async function makeSealParts(
     initramfsSizeBytes,
     members,
   };
+}
+
+/** The objects that the files of a tree are in. */
+function* objectIdsOf(root: DirectoryNode): Generator<string, void, undefined> {
+  for (const { node } of walkTree(root)) {
+    if (node.kind !== "file" || node.content.type !== "external") continue;
+    if (node.content.objectId !== undefined) yield node.content.objectId;
+  }
 }
 
 /** The loader that firmware is to start: given signed, or the image's own, signed here; undefined without a signer. */

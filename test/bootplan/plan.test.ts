@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   judgeMeasurement,
+  type MountFacts,
   type MountStep,
   parseMeasurement,
   parseRootConfiguration,
@@ -22,6 +23,7 @@ test("planBoot() without configuration binds /etc and /var and asks the loader's
     transientRoot: false,
     etc: "bind",
     var: "bind",
+    checkObjects: true,
   });
 });
 
@@ -67,6 +69,23 @@ test("parseRootConfiguration() knows bootc's values, aliases and defaults, and r
   assert.throws(() => parseRootConfiguration("etc = true"), { message: /etc is true, expected a table/ });
 });
 
+test("parseRootConfiguration() reads check-objects before the first table, and refuses it inside one", () => {
+  assert.equal(parseRootConfiguration(undefined).checkObjects, true);
+  assert.equal(parseRootConfiguration("check-objects = true").checkObjects, true);
+  assert.equal(parseRootConfiguration("check-objects = false\n[etc]\nmount = 'bind'").checkObjects, false);
+  assert.throws(() => parseRootConfiguration("check-objects = 'no'"), {
+    code: "corrupt",
+    message: 'Cannot use setup-root-conf.toml: check-objects is "no", expected true or false',
+  });
+  for (const table of ["root", "etc", "var", "sealroot"]) {
+    assert.throws(() => parseRootConfiguration(`[${table}]\ncheck-objects = false`), {
+      code: "corrupt",
+      message: `Cannot use setup-root-conf.toml: check-objects is in the table [${table}]`,
+      data: { hint: "Put it before the first table" },
+    });
+  }
+});
+
 /** A step in one line. */
 function line(step: MountStep): string {
   switch (step.type) {
@@ -76,26 +95,25 @@ function line(step: MountStep): string {
       return `bind ${step.source} ${step.target}${step.readOnly ? " ro" : ""}${step.targetIsOptional ? " optional" : ""}`;
     case "make-directory":
       return `mkdir ${step.path} ${step.mode.toString(8)}`;
-    case "require-directory":
-      return `require ${step.path}`;
     case "unmount":
       return `unmount ${step.path}`;
   }
 }
 
 const P = "/run/sealroot/physical";
-const STATE = `${P}/state/deploy/${ID}`;
 const IMAGE = "mount erofs /proc/7/fd/3 /run/sealroot/image ro";
 const overlay = (verity: string) =>
-  `mount overlay composefs:${ID} /sysroot ro,metacopy=on,redirect_dir=on,${verity}lowerdir=/run/sealroot/image::${P}/composefs/objects`;
+  `mount overlay composefs:${ID} /sysroot ro,metacopy=on,redirect_dir=on,${verity}lowerdir=/run/sealroot/image::/proc/7/fd/4`;
 const SYSROOT = `bind ${P} /sysroot/sysroot ro optional`;
-const bound = (name: string) => [`require ${STATE}/${name}`, `bind ${STATE}/${name} /sysroot/${name}`];
 const END = ["unmount /run/sealroot/image", `unmount ${P}`];
 
-function steps(configuration: string | undefined, verified = true): string[] {
-  return planMounts(plan(LINE, configuration), { imageSource: "/proc/7/fd/3", verified, newRoot: "/sysroot" }).map(
-    line,
-  );
+function steps(configuration: string | undefined, facts: Partial<MountFacts> = {}): string[] {
+  const held = { etc: { directory: "/proc/7/fd/5" }, var: { directory: "/proc/7/fd/6" } };
+  const sources = { imageSource: "/proc/7/fd/3", objectsSource: "/proc/7/fd/4" };
+  return planMounts(plan(LINE, configuration), {
+    ...{ ...sources, ...held, verified: true, newRoot: "/sysroot" },
+    ...facts,
+  }).map(line);
 }
 
 test("planMounts() by default: image, overlay that requires fs-verity, read-only disk, /etc and /var bound", () => {
@@ -104,27 +122,24 @@ test("planMounts() by default: image, overlay that requires fs-verity, read-only
     "mkdir /sysroot 755",
     overlay("verity=require,"),
     SYSROOT,
-    `require ${STATE}`,
-    ...bound("etc"),
-    ...bound("var"),
+    "bind /proc/7/fd/5 /sysroot/etc",
+    "bind /proc/7/fd/6 /sysroot/var",
     ...END,
   ]);
 });
 
 test("planMounts() leaves verity=require out only for an unverified image", () => {
-  assert.equal(steps(undefined, false)[2], overlay(""));
+  assert.equal(steps(undefined, { verified: false })[2], overlay(""));
 });
 
 test("planMounts() of overlays keeps /etc's changes in the state and /var's in memory", () => {
-  assert.deepEqual(steps("[etc]\nmount = 'overlay'\n[var]\nmount = 'transient'"), [
+  const etc = { upper: "/proc/7/fd/7", work: "/proc/7/fd/8" };
+  assert.deepEqual(steps("[etc]\nmount = 'overlay'\n[var]\nmount = 'transient'", { etc, var: undefined }), [
     IMAGE,
     "mkdir /sysroot 755",
     overlay("verity=require,"),
     SYSROOT,
-    `require ${STATE}`,
-    `mkdir ${STATE}/etc/upper 755`,
-    `mkdir ${STATE}/etc/work 700`,
-    `mount overlay overlay /sysroot/etc rw,lowerdir=/sysroot/etc,upperdir=${STATE}/etc/upper,workdir=${STATE}/etc/work`,
+    "mount overlay overlay /sysroot/etc rw,lowerdir=/sysroot/etc,upperdir=/proc/7/fd/7,workdir=/proc/7/fd/8",
     "mkdir /run/sealroot/transient-var 700",
     "mount tmpfs tmpfs /run/sealroot/transient-var mode=0755",
     "mkdir /run/sealroot/transient-var/upper 755",
@@ -136,7 +151,10 @@ test("planMounts() of overlays keeps /etc's changes in the state and /var's in m
 });
 
 test("planMounts() of a transient root puts the writable layer under everything that follows", () => {
-  const planned = steps("[root]\ntransient = true\n[etc]\nmount = 'none'\n[var]\nmount = 'none'");
+  const planned = steps("[root]\ntransient = true\n[etc]\nmount = 'none'\n[var]\nmount = 'none'", {
+    etc: undefined,
+    var: undefined,
+  });
   assert.deepEqual(planned, [
     IMAGE,
     "mkdir /run/sealroot/sealed 755",
@@ -148,15 +166,14 @@ test("planMounts() of a transient root puts the writable layer under everything 
     `mount overlay transient:composefs=${ID} /sysroot rw,lowerdir=/run/sealroot/sealed,upperdir=/run/sealroot/transient-root/upper,workdir=/run/sealroot/transient-root/work`,
     "unmount /run/sealroot/transient-root",
     SYSROOT,
-    `require ${STATE}`,
     "unmount /run/sealroot/sealed",
     ...END,
   ]);
 });
 
 test("planMounts() of a transient root lays /etc's overlay on the sealed root: three overlays would be too many", () => {
-  const planned = steps("[root]\ntransient = true\n[etc]\nmount = 'overlay'");
-  assert.ok(planned.some((step) => step.includes("/sysroot/etc rw,lowerdir=/run/sealroot/sealed/etc,upperdir=")));
+  const planned = steps("[root]\ntransient = true\n[etc]\nmount = 'overlay'", { etc: { upper: "/u", work: "/w" } });
+  assert.ok(planned.some((step) => step.includes("/sysroot/etc rw,lowerdir=/run/sealroot/sealed/etc,upperdir=/u,")));
 });
 
 const digest = (algorithm: number, hex: string) => {

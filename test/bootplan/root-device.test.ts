@@ -5,6 +5,7 @@ import {
   type BlockDevice,
   describeDevices,
   describeRootSource,
+  isOneFileSystem,
   parseBlkidExport,
   parseRootArgument,
   rootCandidates,
@@ -31,8 +32,8 @@ test("parseBlkidExport() takes backslashes off", () => {
   assert.deepEqual(Object.fromEntries(parseBlkidExport(text)), { DEVNAME: "/dev/vda2", LABEL: "a b=c", TYPE: "ext4" });
 });
 
-function device(name: string, properties: Record<string, string>): BlockDevice {
-  return { name, disk: name.replace(/[0-9]+$/, ""), properties: new Map(Object.entries(properties)) };
+function device(name: string, properties: Record<string, string>, isPart = false): BlockDevice {
+  return { name, disk: name.replace(/[0-9]+$/, ""), properties: new Map(Object.entries(properties)), isPart };
 }
 
 const DEVICES = [
@@ -59,6 +60,44 @@ test("rootCandidates() finds none on a loader's disk without root partition, and
   assert.deepEqual(names("rw", "aa-1", without), []);
   const second = device("vda3", { PART_ENTRY_UUID: "aa-3", PART_ENTRY_TYPE: ROOT });
   assert.deepEqual(names("rw", "aa-1", [...DEVICES, second]), ["vda2", "vda3"]);
+});
+
+test("rootCandidates() refuses to guess between two partitions with the loader's identity", () => {
+  const copies = DEVICES.slice(0, 3).map(({ name, properties }) =>
+    device(name.replace("vda", "vdc"), Object.fromEntries(properties)),
+  );
+  assert.throws(() => names("rw", "AA-1", [...DEVICES, ...copies]), {
+    code: "conflict",
+    message: "Cannot find the root device: 2 partitions are the one that the boot loader came from",
+    data: {
+      expected: "one partition with PARTUUID=aa-1",
+      actual: `vda1 TYPE=vfat UUID=11-22 PART_ENTRY_UUID=aa-1 PART_ENTRY_TYPE=${ESP}; vdc1 TYPE=vfat UUID=11-22 PART_ENTRY_UUID=aa-1 PART_ENTRY_TYPE=${ESP}`,
+      hint: "Take one of the disks out, or give its partitions identities of their own",
+    },
+  });
+  // Only the loader's partition was copied: its disk's root would be found, and it would be a guess all the same.
+  assert.throws(() => names("rw", "AA-1", [...DEVICES, ...copies.slice(0, 2)]), { code: "conflict" });
+  // Only the root partition was copied, to a disk that the loader did not come from.
+  assert.deepEqual(names("rw", "AA-1", [...DEVICES, ...copies.slice(2)]), ["vda2"]);
+  assert.deepEqual(names("root=PARTUUID=aa-2", undefined, [...DEVICES, ...copies]), ["vda2", "vdc2"]);
+  assert.deepEqual(names("root=UUID=u-1", undefined, [...DEVICES, ...copies]), ["vda2", "vdc2"]);
+});
+
+test("rootCandidates() takes the whole of a RAID or multipath device, not its parts", () => {
+  const parts = ["sda2", "sdb2"].map((name) => device(name, { UUID: "u-9", TYPE: "ext4" }, true));
+  const whole = device("dm-0", { UUID: "u-9", TYPE: "ext4" });
+  assert.deepEqual(names("root=UUID=u-9", undefined, [...parts, whole]), ["dm-0"]);
+  assert.deepEqual(names("root=/dev/sda2", undefined, [...parts, whole]), ["sda2"]);
+});
+
+test("isOneFileSystem() knows the members of a file system on several devices from copies of one", () => {
+  const member = (name: string, sub: string | undefined, type = "btrfs") =>
+    device(name, { UUID: "u-1", TYPE: type, ...(sub !== undefined && { UUID_SUB: sub }) });
+  assert.equal(isOneFileSystem([member("sda", "1"), member("sdb", "2")]), true);
+  assert.equal(isOneFileSystem([member("sda", "1"), member("sdb", "1")]), false);
+  assert.equal(isOneFileSystem([member("sda", undefined, "ext4"), member("sdb", undefined, "ext4")]), false);
+  assert.equal(isOneFileSystem([member("sda", undefined, "ext4")]), false);
+  assert.equal(isOneFileSystem([member("sda", "1"), member("sdb", "2", "bcachefs")]), false);
 });
 
 test("rootCandidates() leaves out a partition that must not be mounted automatically", () => {

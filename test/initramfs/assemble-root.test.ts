@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assembleRoot } from "../../initramfs/assemble-root.ts";
+import type { SealrootError } from "../../src/errors/index.ts";
 import { type FakeMachine, fakeMachine } from "./fake-system.ts";
 
 const ID = "ab".repeat(64);
 const PHYSICAL = "/run/sealroot/physical";
 const IMAGE = `${PHYSICAL}/composefs/images/${ID}`;
+const OBJECTS = `${PHYSICAL}/composefs/objects`;
+/** Two of them. */
+const OBJECT_IDS = Buffer.from("01".repeat(64) + "ef".repeat(64), "hex");
 const STATE = `${PHYSICAL}/state/deploy/${ID}`;
 const MEASURED = Buffer.concat([Buffer.from([2, 0, 64, 0]), Buffer.from(ID, "hex")]);
 
@@ -17,10 +21,13 @@ function goodMachine(commandLine = `composefs=${ID} root=UUID=u-1 rw`): FakeMach
     "/proc/sys/kernel/arch": "x86_64\n",
     "/proc/self/mountinfo": `22 1 0:5 / /dev rw - devtmpfs x rw\n30 1 254:2 / ${PHYSICAL} rw - ext4 /dev/vda2 rw\n`,
     "/sys/class/block/vda2/partition": "2\n",
+    "/sys/class/block/vda2/dev": "254:2\n",
+    "/usr/lib/sealroot/objects": OBJECT_IDS,
     "link:/sys/class/block/vda2/..": "/sys/devices/pci/block/vda",
     [IMAGE]: "",
   });
-  for (const path of [STATE, `${STATE}/etc`, `${STATE}/var`, "/sysroot/sysroot"]) machine.directories.add(path);
+  for (const path of [OBJECTS, STATE, `${STATE}/etc`, `${STATE}/var`, "/sysroot/sysroot"])
+    machine.directories.add(path);
   machine.answers.set("blkid", () => ({ output: Buffer.from("TYPE=ext4\nUUID=u-1\n") }));
   machine.answers.set("measure", () => ({ output: MEASURED }));
   return machine;
@@ -36,11 +43,12 @@ test("assembleRoot() finds the disk, measures the held image and mounts that ver
     `mount -n -t ext4 -o rw /dev/vda2 ${PHYSICAL}`,
     "link /run/systemd/volatile-root -> /dev/block/254:2",
     "measure /proc/9/fd/3",
+    "lookup /proc/9/fd/4 /usr/lib/sealroot/objects",
     "mount -n -c -t erofs -o ro /proc/9/fd/3 /run/sealroot/image",
-    `mount -n -c -t overlay -o ro,metacopy=on,redirect_dir=on,verity=require,lowerdir=/run/sealroot/image::${PHYSICAL}/composefs/objects composefs:${ID} /sysroot`,
-    `mount -n -o bind,ro ${PHYSICAL} /sysroot/sysroot`,
-    `mount -n -o bind ${STATE}/etc /sysroot/etc`,
-    `mount -n -o bind ${STATE}/var /sysroot/var`,
+    `mount -n -c -t overlay -o ro,metacopy=on,redirect_dir=on,verity=require,lowerdir=/run/sealroot/image::/proc/9/fd/4 composefs:${ID} /sysroot`,
+    `mount -n -c -o bind,ro ${PHYSICAL} /sysroot/sysroot`,
+    "mount -n -c -o bind /proc/9/fd/6 /sysroot/etc",
+    "mount -n -c -o bind /proc/9/fd/7 /sysroot/var",
     "umount -n -l /run/sealroot/image",
     `umount -n -l ${PHYSICAL}`,
   ]);
@@ -65,7 +73,11 @@ test("assembleRoot() mounts nothing when the digest is another one", () => {
   machine.answers.set("measure", () => ({ output: Buffer.concat([MEASURED.subarray(0, 67), Buffer.from([0])]) }));
   assert.throws(() => assembleRoot(machine, FIND), {
     code: "untrusted",
-    data: { path: IMAGE, expected: `sha512:${ID}`, actual: `sha512:${ID.slice(0, 126)}00` },
+    data: {
+      path: `/composefs/images/${ID} on the physical root`,
+      expected: `sha512:${ID}`,
+      actual: `sha512:${ID.slice(0, 126)}00`,
+    },
   });
   assert.equal(machine.log.filter((line) => line.includes("erofs") || line.includes("overlay")).length, 0);
 });
@@ -87,7 +99,11 @@ test("assembleRoot() says what is missing: image, state, tool", () => {
   assert.throws(() => assembleRoot(withoutImage, FIND), { code: "not-found", message: /not in the repository/ });
   const withoutState = goodMachine();
   withoutState.directories.delete(STATE);
-  assert.throws(() => assembleRoot(withoutState, FIND), { code: "not-found", data: { path: STATE } });
+  assert.throws(() => assembleRoot(withoutState, FIND), {
+    code: "not-found",
+    message: "Cannot find the state of this deployment: there is no such directory",
+    data: { path: `/state/deploy/${ID} on the physical root` },
+  });
   const failing = goodMachine();
   failing.answers.set("mount", () => ({ status: 32, output: Buffer.from("mount: bad\nsuperblock\n") }));
   assert.throws(() => assembleRoot(failing, FIND), {
@@ -103,7 +119,7 @@ test("assembleRoot() reads the image's configuration and leaves /sysroot out whe
   assembleRoot(machine, FIND);
   assert.deepEqual(
     machine.log.filter((line) => line.includes("bind")),
-    [`mount -n -o bind ${STATE}/etc /sysroot/etc`],
+    ["mount -n -c -o bind /proc/9/fd/6 /sysroot/etc"],
   );
 });
 
@@ -111,4 +127,112 @@ test("assembleRoot() passes rootflags= on", () => {
   const machine = goodMachine(`composefs=${ID} root=UUID=u-1 rootflags=noatime`);
   assembleRoot(machine, FIND);
   assert.equal(machine.log[1], `mount -n -t ext4 -o rw,noatime /dev/vda2 ${PHYSICAL}`);
+});
+
+test("assembleRoot() keeps overlays in directories that it holds", () => {
+  const machine = goodMachine();
+  machine.files.set("/usr/lib/sealroot/setup-root-conf.toml", "[etc]\nmount = 'overlay'\n[var]\nmount = 'none'\n");
+  for (const name of ["upper", "work"]) machine.directories.add(`${STATE}/etc/${name}`);
+  assembleRoot(machine, FIND);
+  assert.deepEqual(
+    machine.log.filter((line) => /mkdir|upperdir/.test(line)),
+    [
+      "mkdir /proc/9/fd/6/upper 755",
+      "mkdir /proc/9/fd/6/work 700",
+      "mount -n -c -t overlay -o rw,lowerdir=/sysroot/etc,upperdir=/proc/9/fd/7,workdir=/proc/9/fd/8 overlay /sysroot/etc",
+    ],
+  );
+});
+
+test("assembleRoot() refuses every link that leads out of the physical root, and to the physical root itself", () => {
+  const overlay = "[etc]\nmount = 'overlay'\n[var]\nmount = 'overlay'\n";
+  for (const [path, action, configuration] of [
+    [IMAGE, "open the root image", ""],
+    [OBJECTS, "find the objects", ""],
+    [STATE, "find the state of this deployment", ""],
+    [`${STATE}/etc`, "find the state of /etc", ""],
+    [`${STATE}/var`, "find the state of /var", ""],
+    [`${STATE}/etc/upper`, "find the changes of /etc", overlay],
+    [`${STATE}/etc/work`, "find the work directory of /etc", overlay],
+  ] as const) {
+    for (const target of ["/", "/usr/lib/sealroot", PHYSICAL, `${PHYSICAL}-other/x`, "/sysroot/state"]) {
+      const machine = goodMachine();
+      machine.files.set("/usr/lib/sealroot/setup-root-conf.toml", configuration);
+      for (const name of ["upper", "work"]) machine.directories.add(`${STATE}/etc/${name}`);
+      machine.directories.add(target);
+      machine.files.set(`link:${path}`, target);
+      assert.throws(() => assembleRoot(machine, FIND), {
+        code: "untrusted",
+        message: `Cannot ${action}: a link leads out of the physical root`,
+        data: { path: `${path.slice(PHYSICAL.length)} on the physical root`, actual: target },
+      });
+      assert.ok(!machine.log.some((line) => /erofs|overlay|bind/.test(line)), path);
+    }
+  }
+});
+
+test("assembleRoot() follows links inside the physical root, and refuses a file where a directory belongs", () => {
+  const machine = goodMachine();
+  const shared = `${PHYSICAL}/state/os/default/var`;
+  machine.directories.add(shared);
+  machine.files.set(`link:${STATE}/var`, shared);
+  assembleRoot(machine, FIND);
+  machine.directories.delete(shared);
+  machine.files.set(shared, "");
+  assert.throws(() => assembleRoot(machine, FIND), {
+    code: "corrupt",
+    message: "Cannot find the state of /var: it is not a directory",
+  });
+});
+
+test("assembleRoot() mounts nothing when an object is missing, and names the first three", () => {
+  const machine = goodMachine();
+  const names = Array.from({ length: 5 }, (_, index) => Buffer.alloc(64, index + 1));
+  const hex = (byte: string) => `/composefs/objects/${byte}/${byte.repeat(63)}`;
+  for (const [missing, message, actual] of [
+    [1, "1 of its 2 objects is missing", undefined],
+    [2, "2 of its 2 objects are missing", `also missing: ${hex("02")}`],
+    [5, "5 of its 2 objects are missing", `also missing: ${hex("02")}, ${hex("03")}, …`],
+  ] as const) {
+    machine.answers.set("lookup", () => ({ output: Buffer.concat(names.slice(0, missing)) }));
+    assert.throws(
+      () => assembleRoot(machine, FIND),
+      (error: SealrootError) => {
+        assert.equal(error.code, "untrusted");
+        assert.equal(error.message, `Cannot use the root image: ${message}`);
+        assert.deepEqual([error.data.path, error.data.actual], [`${hex("01")} on the physical root`, actual]);
+        return true;
+      },
+    );
+  }
+  assert.ok(!machine.log.some((line) => /erofs|overlay|bind/.test(line)));
+});
+
+test("assembleRoot() goes on without looking only when the sealed configuration says so", () => {
+  const machine = goodMachine();
+  machine.answers.set("lookup", () => ({ status: 2 }));
+  assert.throws(() => assembleRoot(machine, FIND), {
+    code: "failed",
+    message: "Cannot look for the objects of the root image: error 2",
+    data: { hint: "Seal the image again" },
+  });
+  machine.files.set("/usr/lib/sealroot/setup-root-conf.toml", "check-objects = false\n");
+  assembleRoot(machine, FIND);
+  assert.equal(machine.reports.length, 1);
+});
+
+test("assembleRoot() refuses in the end when a copy of the root has appeared, in both kinds of initramfs", () => {
+  for (const rootIsMounted of [false, true]) {
+    const machine = goodMachine();
+    let mounts = 0;
+    machine.answers.set("mount", () => {
+      if (++mounts === 2) machine.files.set("/sys/class/block/vdb2/partition", "2\n");
+      return {};
+    });
+    assert.throws(() => assembleRoot(machine, { ...FIND, rootIsMounted }), {
+      code: "conflict",
+      message: "Cannot find the root device: 2 devices fit",
+    });
+    assert.deepEqual(machine.reports, []);
+  }
 });

@@ -4,7 +4,7 @@ import type { BootSystem, CommandResult } from "../../initramfs/system.ts";
 export interface FakeMachine extends BootSystem {
   readonly files: Map<string, string | Uint8Array>;
   readonly directories: Set<string>;
-  /** Everything that changed something, in order. */
+  /** Everything that changed something, in order; directories of the initramfs itself are not listed. */
   readonly log: string[];
   /** What was reported. */
   readonly reports: string[];
@@ -16,6 +16,7 @@ export const BIN = "/usr/lib/sealroot/bin";
 
 export function fakeMachine(files: Record<string, string | Uint8Array> = {}): FakeMachine {
   let clockMs = 0;
+  let heldCount = 0;
   const machine: FakeMachine = {
     files: new Map(Object.entries(files)),
     directories: new Set(),
@@ -47,13 +48,19 @@ export function fakeMachine(files: Record<string, string | Uint8Array> = {}): Fa
       return typeof link === "string" ? link : undefined;
     },
     isDirectory: (path) => machine.directories.has(path),
-    makeDirectory: (path) => {
+    makeDirectory: (path, mode) => {
+      if (path.startsWith("/proc/")) machine.log.push(`mkdir ${path} ${mode.toString(8)}`);
       machine.directories.add(path);
     },
     makeLink: (target, path) => {
       machine.log.push(`link ${path} -> ${target}`);
     },
-    hold: (path) => (machine.files.has(path) ? "/proc/9/fd/3" : undefined),
+    hold: (path) => {
+      const link = machine.files.get(`link:${path}`);
+      const realPath = typeof link === "string" ? link : path;
+      const kind = machine.directories.has(realPath) ? "directory" : machine.files.has(realPath) ? "file" : undefined;
+      return kind && { source: `/proc/9/fd/${3 + heldCount++}`, realPath, kind };
+    },
     sleepMs: (durationMs) => {
       clockMs += durationMs;
     },

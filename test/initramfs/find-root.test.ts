@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findRootDevice } from "../../initramfs/find-root.ts";
+import { RootSearch } from "../../initramfs/find-root.ts";
+import type { RootSource } from "../../src/bootplan/index.ts";
 import { type FakeMachine, fakeMachine } from "./fake-system.ts";
 
 const ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
@@ -10,6 +11,8 @@ const LOADER = "/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41c
 function efiText(text: string): Uint8Array {
   return Buffer.concat([Buffer.from([6, 0, 0, 0]), Buffer.from(`${text}\0`, "utf16le")]);
 }
+
+const findRootDevice = (machine: FakeMachine, source: RootSource) => new RootSearch(machine, source).find();
 
 /** Two disks, each with an ESP and a root partition. */
 function machineWithDisks(appearAtMs = 0): FakeMachine {
@@ -36,7 +39,7 @@ function machineWithDisks(appearAtMs = 0): FakeMachine {
   return Object.assign(machine, { list: listed });
 }
 
-test("findRootDevice() takes the root partition of the disk the loader came from", () => {
+test("RootSearch takes the root partition of the disk the loader came from", () => {
   const machine = machineWithDisks();
   const device = findRootDevice(machine, { type: "loader-disk" });
   assert.equal(device.name, "vdb2");
@@ -44,14 +47,14 @@ test("findRootDevice() takes the root partition of the disk the loader came from
   assert.ok(!machine.log.some((line) => /loop0|sr0/.test(line)));
 });
 
-test("findRootDevice() waits for a disk that appears late, and asks each partition once", () => {
+test("RootSearch waits for a disk that appears late, and asks each partition once", () => {
   const machine = machineWithDisks(1000);
   assert.equal(findRootDevice(machine, { type: "loader-disk" }).name, "vdb2");
   assert.ok(machine.nowMs() >= 1000 && machine.nowMs() < 1500);
   assert.equal(machine.log.filter((line) => line.endsWith("/dev/vda1")).length, 1);
 });
 
-test("findRootDevice() loads the drivers of rarer disks only when no root is there without them", () => {
+test("RootSearch loads the drivers of rarer disks only when no root is there without them", () => {
   const modules = "/usr/lib/sealroot/modules/6.12/order-slow";
   for (const appearAtMs of [0, 200]) {
     const machine = machineWithDisks(appearAtMs);
@@ -62,7 +65,7 @@ test("findRootDevice() loads the drivers of rarer disks only when no root is the
   }
 });
 
-test("findRootDevice() gives up after 30 s and lists what it saw", () => {
+test("RootSearch gives up after 30 s and lists what it saw", () => {
   const machine = machineWithDisks();
   assert.throws(() => findRootDevice(machine, { type: "tag", tag: "UUID", value: "none" }), {
     code: "not-found",
@@ -77,7 +80,7 @@ test("findRootDevice() gives up after 30 s and lists what it saw", () => {
   assert.ok(machine.nowMs() >= 30_000 && machine.nowMs() < 31_000);
 });
 
-test("findRootDevice() refuses two candidates at once", () => {
+test("RootSearch refuses two candidates at once", () => {
   const machine = machineWithDisks();
   machine.answers.set("blkid", () => ({ output: Buffer.from("LABEL=root\n") }));
   assert.throws(() => findRootDevice(machine, { type: "tag", tag: "LABEL", value: "root" }), {
@@ -87,11 +90,63 @@ test("findRootDevice() refuses two candidates at once", () => {
   assert.ok(machine.nowMs() < 1000);
 });
 
-test("findRootDevice() does not guess when the loader said nothing", () => {
+test("RootSearch does not guess when the loader said nothing", () => {
   const machine = machineWithDisks();
   machine.files.delete(LOADER);
   assert.throws(() => findRootDevice(machine, { type: "loader-disk" }), {
     code: "not-found",
     message: "Cannot find the root device: the boot loader did not say where it is",
   });
+});
+
+/** A machine whose partitions are these lines of blkid, with numbers of their own. */
+function machineWithPartitions(partitions: Map<string, string>): FakeMachine {
+  const machine = fakeMachine({ "/proc/sys/kernel/arch": "x86_64\n" });
+  machine.answers.set("blkid", (args) => ({ output: Buffer.from(partitions.get(args.at(-1)?.slice(5) ?? "") ?? "") }));
+  return Object.assign(machine, {
+    list: (path: string) => (path === "/sys/class/block" ? [...partitions.keys()] : []),
+    readBytes: (path: string) => {
+      const name = /^\/sys\/class\/block\/(\w+)\/dev$/.exec(path)?.[1];
+      if (name === undefined) return typeof machine.files.get(path) === "string" ? Buffer.from("x86_64\n") : undefined;
+      return Buffer.from(`254:${[...partitions.keys()].indexOf(name)}\n`);
+    },
+  });
+}
+
+const BY_UUID = { type: "tag", tag: "UUID", value: "u-1" } as const;
+
+test("RootSearch confirms the mounted root, and asks a device that it knows only once", () => {
+  const machine = machineWithPartitions(new Map([["vda2", "UUID=u-1\nTYPE=ext4\n"]]));
+  const search = new RootSearch(machine, BY_UUID);
+  assert.equal(search.find().name, "vda2");
+  search.confirm("254:0");
+  assert.equal(machine.log.length, 1);
+  // Of btrfs, mountinfo has no device; another initramfs may have mounted what blkid does not know.
+  search.confirm("0:42");
+  new RootSearch(machine, { ...BY_UUID, value: "other" }).confirm("254:7");
+});
+
+test("RootSearch refuses a copy of the root that appeared later, and a root that is another device", () => {
+  const partitions = new Map([["vda2", "UUID=u-1\nTYPE=ext4\n"]]);
+  const search = new RootSearch(machineWithPartitions(partitions), BY_UUID);
+  search.find();
+  assert.throws(() => search.confirm("254:9"), {
+    code: "conflict",
+    message: "Cannot find the root device: vda2 fits, and device 254:9 is mounted",
+  });
+  partitions.set("vdb2", "UUID=u-1\nTYPE=ext4\n");
+  assert.throws(() => search.confirm("254:0"), {
+    code: "conflict",
+    message: "Cannot find the root device: 2 devices fit",
+    data: {
+      expected: "a file system with UUID=u-1",
+      actual: "vda2 TYPE=ext4 UUID=u-1; vdb2 TYPE=ext4 UUID=u-1",
+      hint: "Take one of the disks out, or give its partitions identities of their own",
+    },
+  });
+});
+
+test("RootSearch confirms a file system on several devices", () => {
+  const partitions = new Map(["1", "2"].map((sub) => [`vd${sub}`, `UUID=u-1\nTYPE=btrfs\nUUID_SUB=${sub}\n`]));
+  new RootSearch(machineWithPartitions(partitions), BY_UUID).confirm("0:30");
 });

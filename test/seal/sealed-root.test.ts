@@ -43,3 +43,27 @@ test("the permit holds the sealed digest, and says whether fs-verity is required
   assert.equal(optional.imageId, strict.imageId);
   assert.equal(optional.file("permit")?.toString(), `composefs=?${strict.imageId}\n`);
 });
+
+test("the list of objects is that of the image on a disk", async () => {
+  const { imageId, file } = await seal("listed");
+  const repository = join(scratch, "repository");
+  const words = ["image", "pull", "--repo", repository, "--bootable", `oci:${join(scratch, "listed")}:sealed`, "os"];
+  for (const line of [["repo", "init", "--insecure", repository], words]) {
+    const { exitCode, err } = await run(...line);
+    assert.equal(exitCode, 0, err);
+  }
+  const { out } = await run("repo", "image-objects", "--repo", repository, imageId);
+  const listed =
+    file("objects")
+      ?.toString("hex")
+      .match(/.{128}/g) ?? [];
+  assert.ok(listed.length > 10);
+  assert.deepEqual(
+    listed,
+    out
+      .trim()
+      .split("\n")
+      .map((line) => line.replace(/^.*:/, ""))
+      .sort(),
+  );
+});

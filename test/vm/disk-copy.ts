@@ -110,6 +110,10 @@ export class DiskCopy {
     ]);
   }
 
+  async makeDirectory(path: string): Promise<void> {
+    await this.#debugfs([`mkdir ${path}`]);
+  }
+
   async symlink(path: string, target: string): Promise<void> {
     await this.#debugfs([`symlink ${path} ${target}`]);
   }

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { extendInitramfs } from "../../src/seal/initramfs/index.ts";
+import { extendInitramfs, type SealedRoot } from "../../src/seal/initramfs/index.ts";
 import { startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
+import { sealedRootOf } from "./own-uki.ts";
 import { guestText, type SealedExample, sealedExample } from "./sealed-example.ts";
 import { type StockInitramfs, stockInitramfs } from "./stock-initramfs.ts";
 
@@ -18,8 +19,10 @@ const NO_ROOT_TIMEOUT_MS = 300_000;
 describe("an image's own initramfs with our extension", () => {
   let example: SealedExample;
   let stock: StockInitramfs;
+  let objectIds: SealedRoot["objectIds"];
   before(async () => {
     example = await sealedExample();
+    ({ objectIds } = await sealedRootOf(example));
     stock = await stockInitramfs();
   });
 
@@ -34,7 +37,7 @@ describe("an image's own initramfs with our extension", () => {
     try {
       const initrdPath = join(directory, "initramfs");
       const { kernelPath, kernelRelease, files } = stock;
-      const options = { kernelRelease, sealedRoot: { permit } };
+      const options = { kernelRelease, sealedRoot: { permit, objectIds } };
       await writeFile(initrdPath, await extendInitramfs(await stock.read(generator), files, options));
       const drives = [{ path: example.diskPath }];
       const guest = await startVirtualMachine({ drives, directBoot: { kernelPath, initrdPath, commandLine } });

@@ -1,11 +1,16 @@
 /** Attacks on what the signed boot program checks: the root image and the command line. */
 import { before, describe, test } from "node:test";
 import { verityDigest } from "../../src/verity/index.ts";
+import { DiskCopy } from "./disk-copy.ts";
 import { otherImage } from "./other-image.ts";
-import { assertRefused, objectPath, type SealedExample, sealedExample } from "./sealed-example.ts";
+import { initramfsWith, replaceUki } from "./own-uki.ts";
+import { assertRefused, objectPath, objectPathOf, type SealedExample, sealedExample } from "./sealed-example.ts";
 
 /** EROFS superblock: magic at byte 1024 (Linux fs/erofs/erofs_fs.h). */
 const SUPERBLOCK_OFFSET = 1024;
+
+const OTHER = otherImage();
+const OTHER_ID = verityDigest(OTHER, "sha512");
 
 const STOPPED = /sealroot: Stopped: /;
 const line = (text: string) => new RegExp(`sealroot: ${text}`);
@@ -18,11 +23,10 @@ describe("the boot program stops the machine", () => {
   const expected = () => line(` *expected: sha512:${example.deploymentId}`);
 
   test("when the root image was swapped for another valid one, naming expected and found digest", async () => {
-    const image = otherImage();
-    await assertRefused(example, (disk) => disk.replace(objectPath(example.deploymentId), image, "with-verity"), [
+    await assertRefused(example, (disk) => disk.replace(objectPath(example.deploymentId), OTHER, "with-verity"), [
       line("Cannot use the root image: its fs-verity digest is another one"),
       expected(),
-      line(` *found: +sha512:${verityDigest(image, "sha512")}`),
+      line(` *found: +sha512:${OTHER_ID}`),
       STOPPED,
     ]);
   });
@@ -74,7 +78,115 @@ describe("the boot program stops the machine", () => {
         line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
         STOPPED,
       ],
-      { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${id}`] },
+      { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${OTHER_ID}`] },
     );
+  });
+
+  /** Puts another image beside the sealed one, whole and with fs-verity, under its own name. */
+  async function addOtherImage(disk: DiskCopy): Promise<void> {
+    await disk.replace(objectPath(OTHER_ID), OTHER, "with-verity");
+    await disk.symlink(`/composefs/images/${OTHER_ID}`, `../objects/${OTHER_ID.slice(0, 2)}/${OTHER_ID.slice(2)}`);
+  }
+
+  /** Signs a UKI that names two images, as bootc does since 1.16.14; the second is the other image. */
+  async function nameTwoImages(disk: DiskCopy): Promise<void> {
+    const two = `composefs.digest=v1-sha512-12:${example.deploymentId} composefs=${OTHER_ID}`;
+    await replaceUki(example, disk, {
+      commandLine: example.commandLine.replace(`composefs=${example.deploymentId}`, two),
+      initramfs: await initramfsWith(example, disk, { permit: two }),
+    });
+    await addOtherImage(disk);
+  }
+
+  test("when the first of two signed images is missing: the second does not take its place", async () => {
+    await assertRefused(
+      example,
+      async (disk) => {
+        await nameTwoImages(disk);
+        await disk.unlink(`/composefs/images/${example.deploymentId}`);
+      },
+      [line("Cannot open the root image: it is not in the repository"), STOPPED],
+    );
+  });
+
+  test("when the machine's tables append a third composefs argument to two signed ones", async () => {
+    await assertRefused(
+      example,
+      nameTwoImages,
+      [
+        line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
+        STOPPED,
+      ],
+      { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${OTHER_ID}`] },
+    );
+  });
+
+  test("when the machine's tables append the other form of argument, with an image that is not permitted", async () => {
+    await assertRefused(
+      example,
+      addOtherImage,
+      [
+        line(
+          "Cannot choose the root image: the kernel command line names one that the sealed initramfs does not permit",
+        ),
+        expected(),
+        line(` *found: +sha512:${OTHER_ID}`),
+        STOPPED,
+      ],
+      { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs.digest=v1-sha512-12:${OTHER_ID}`] },
+    );
+  });
+
+  test("when objects are gone, or a folder or a link stands in their place", async () => {
+    const objects = await Promise.all(
+      ["GPL-1", "GPL-2", "GPL-3"].map((name) => objectPathOf(example, `usr/share/common-licenses/${name}`)),
+    );
+    const [, folder = "", link = ""] = objects;
+    const [first] = objects.toSorted();
+    await assertRefused(
+      example,
+      async (disk) => {
+        for (const path of objects) await disk.unlink(path);
+        await disk.makeDirectory(folder);
+        await disk.symlink(link, `../../images/${example.deploymentId}`);
+      },
+      [line("Cannot use the root image: 3 of its \\d+ objects are missing"), line(` *file: +${first}`), STOPPED],
+    );
+  });
+
+  test("when the state of /var is a link to /", async () => {
+    const path = `/state/deploy/${example.deploymentId}/var`;
+    await assertRefused(
+      example,
+      async (disk) => {
+        await disk.unlink(path);
+        await disk.symlink(path, "/");
+      },
+      [
+        line("Cannot find the state of /var: a link leads out of the physical root"),
+        line(` *file: +${path} on the physical root`),
+        line(" *found: +/$"),
+        STOPPED,
+      ],
+    );
+  });
+
+  test("when a copy of the disk is in the machine as well", async () => {
+    const copy = await DiskCopy.make(example.diskPath);
+    try {
+      await assertRefused(
+        example,
+        async () => {},
+        [
+          line("Cannot find the root device: 2 partitions are the one that the boot loader came from"),
+          line(" *found: +vda2 .*; vdb2 "),
+          STOPPED,
+        ],
+        {},
+        [{ path: copy.path }],
+      );
+    } finally {
+      await copy.remove();
+    }
   });
 });

@@ -9,7 +9,7 @@ import { joinInitramfs, writeCpio } from "../../src/cpio/index.ts";
 import { readUki } from "../../src/pe/index.ts";
 import { startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
-import { guestText, type SealedExample, sealedExample } from "./sealed-example.ts";
+import { guestText, objectPathOf, type SealedExample, sealedExample } from "./sealed-example.ts";
 
 const CONFIGURATION_PATH = "usr/lib/sealroot/setup-root-conf.toml";
 
@@ -27,7 +27,11 @@ describe("the boot program follows setup-root-conf.toml", () => {
   });
 
   /** Boots the example with another configuration in its initramfs. */
-  async function boot(configuration: string, check: (guest: VirtualMachine) => Promise<void>): Promise<void> {
+  async function boot(
+    configuration: string,
+    check: (guest: VirtualMachine) => Promise<void>,
+    diskPath = example.diskPath,
+  ): Promise<void> {
     const directory = await mkdtemp(join(tmpdir(), "sealroot-configuration-"));
     try {
       const kernelPath = join(directory, "vmlinuz");
@@ -37,7 +41,7 @@ describe("the boot program follows setup-root-conf.toml", () => {
       await writeFile(kernelPath, uki.kernel);
       await writeFile(initrdPath, joinInitramfs(uki.initramfs ?? new Uint8Array(), added));
       const guest = await startVirtualMachine({
-        drives: [{ path: example.diskPath }],
+        drives: [{ path: diskPath }],
         // Without firmware nobody names the disk.
         directBoot: { kernelPath, initrdPath, commandLine: `${example.commandLine} root=/dev/vda3` },
       });
@@ -76,5 +80,35 @@ describe("the boot program follows setup-root-conf.toml", () => {
       assert.equal(await guestText(guest, "findmnt -no TARGET /etc /var || echo none"), "none");
       assert.equal(await writable(guest, "/etc /usr"), "");
     });
+  });
+
+  test("transient /etc and /var: what somebody wrote there offline is not seen, and check-objects = false looks for nothing", async () => {
+    const disk = await DiskCopy.make(example.diskPath);
+    try {
+      const state = `/state/deploy/${example.deploymentId}`;
+      const unit = Buffer.from("[Service]\nType=oneshot\nExecStart=/bin/touch /run/attacker\n");
+      const units = `${state}/etc/systemd/system`;
+      await disk.replace(`${units}/attacker.service`, unit, "without-verity");
+      await disk.makeDirectory(`${units}/sysinit.target.wants`);
+      await disk.symlink(`${units}/sysinit.target.wants/attacker.service`, "../attacker.service");
+      await disk.replace("/state/os/default/var/attacker", Buffer.from("x"), "without-verity");
+      await disk.unlink(await objectPathOf(example, "usr/share/common-licenses/GPL-3"));
+      await boot(
+        "check-objects = false\n[etc]\ntransient = true\n[var]\ntransient = true\n",
+        async (guest) => {
+          assert.equal(await sourceAndType(guest, "/etc"), "transient overlay");
+          assert.equal(await sourceAndType(guest, "/var"), "transient overlay");
+          await guest.run("systemctl is-system-running --wait");
+          const found = "ls -d /run/attacker /var/attacker /etc/systemd/system/attacker.service 2>/dev/null; true";
+          assert.equal(await guestText(guest, found), "");
+          const read = await guest.run("cat /usr/share/common-licenses/GPL-3");
+          assert.equal(read.exitCode, 1);
+          assert.match(read.stderr.toString(), /No such file or directory/);
+        },
+        disk.path,
+      );
+    } finally {
+      await disk.remove();
+    }
   });
 });

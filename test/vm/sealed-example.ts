@@ -58,6 +58,11 @@ export function objectPath(objectId: string): string {
 
 /** The object of a file of the image, found by its content. `path` has no leading slash. */
 export async function objectPathOf(example: SealedExample, path: string): Promise<string> {
+  return objectPath(verityDigest(await imageFile(example, path), "sha512"));
+}
+
+/** A file of the image before sealing. `path` has no leading slash. */
+export async function imageFile(example: SealedExample, path: string): Promise<Buffer> {
   const { stdout } = await runTool("sh", [
     "-c",
     'cd "$1" && for blob in blobs/sha256/*; do tar -xzOf "$blob" "./$2" 2>/dev/null && exit; done; exit 1',
@@ -65,7 +70,7 @@ export async function objectPathOf(example: SealedExample, path: string): Promis
     example.imageDirectory,
     path,
   ]);
-  return objectPath(verityDigest(stdout, "sha512"));
+  return stdout;
 }
 
 /**
@@ -108,11 +113,13 @@ export async function assertRefused(
   damage: (disk: DiskCopy) => Promise<void>,
   signs: readonly RegExp[],
   options: Partial<VirtualMachineOptions> = {},
+  moreDrives: VirtualMachineOptions["drives"] = [],
 ): Promise<void> {
   const disk = await DiskCopy.make(example.diskPath);
   try {
     await damage(disk);
-    const guest = await bootSealed(example, disk.path, { agent: false, ...options });
+    const drives = [{ path: disk.path }, ...moreDrives];
+    const guest = await bootSealed(example, disk.path, { agent: false, drives, ...options });
     try {
       for (const sign of signs) await guest.waitForConsole(sign, BOOT_TIMEOUT_MS);
       assert.doesNotMatch(guest.consoleText, STARTED);

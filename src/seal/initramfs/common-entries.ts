@@ -1,4 +1,4 @@
-/** What every initramfs of ours holds: the boot program, the two small programs, modules and the configuration. */
+/** What every initramfs of ours holds: boot program, small programs, modules, configuration, permit, list of objects. */
 import { parseRootConfiguration, ROOT_CONFIGURATION_PATH } from "../../bootplan/index.ts";
 import type { CpioEntry } from "../../cpio/index.ts";
 import { readElf } from "../../elf/index.ts";
@@ -14,6 +14,8 @@ import { machineCodePrograms } from "./machine-code.ts";
 export interface SealedRoot {
   /** The text of its permit (bootplan/permit.ts). */
   readonly permit: string;
+  /** Hex ids of all objects of the image, in any order. */
+  readonly objectIds: Iterable<string>;
 }
 
 /**
@@ -37,15 +39,22 @@ export async function commonEntries(
     if (name !== "sh") entries.push(program(`${BASE}/bin/${name}`, bytes));
   }
   const own = machineCodePrograms(machine);
-  entries.push(program(`${BASE}/bin/measure`, own.measure), program(`${BASE}/bin/insmod`, own.insmod));
+  for (const [name, bytes] of Object.entries(own)) entries.push(program(`${BASE}/bin/${name}`, bytes));
   entries.push(...moduleEntries(modules));
   entries.push(file(`${BASE}/permit`, Buffer.from(sealedRoot.permit)));
-  if (hasFileAt(files, ROOT_CONFIGURATION_PATH)) {
-    const configuration = await files.read(ROOT_CONFIGURATION_PATH);
-    parseRootConfiguration(Buffer.from(configuration).toString("utf8"));
-    entries.push(file(`${BASE}/setup-root-conf.toml`, configuration));
-  }
+  const configuration =
+    hasFileAt(files, ROOT_CONFIGURATION_PATH)
+      ? await files.read(ROOT_CONFIGURATION_PATH)
+      : undefined;
+  if (configuration !== undefined) entries.push(file(`${BASE}/setup-root-conf.toml`, configuration));
+  const { checkObjects } = parseRootConfiguration(configuration && Buffer.from(configuration).toString("utf8"));
+  if (checkObjects) entries.push(file(`${BASE}/objects`, objectList(sealedRoot.objectIds)));
   return entries;
+}
+
+/** Binary, in order: objects of one directory together are found faster, and the bytes do not depend on the tree. */
+function objectList(ids: Iterable<string>): Uint8Array {
+  return Buffer.from([...new Set(ids)].sort().join(""), "hex");
 }
 
 /** The module files with their two load orders, as `initramfs/kernel-modules.ts` reads them. */

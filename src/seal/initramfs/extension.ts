@@ -61,7 +61,7 @@ export async function buildInitramfsExtension(
   files: ImageFiles,
   options: ExtensionOptions & { readonly kind: "systemd" | "initramfs-tools" },
 ): Promise<Uint8Array> {
-  const image = await collectImagePrograms(files, ["qjs", "mount", "umount"]);
+  const image = await collectImagePrograms(files, ["qjs", "mount", "umount", "blkid"]);
   const modules = await collectImageModules(files, options.kernelRelease, false);
   const own: CpioEntry[] = await commonEntries(files, image, modules, options.sealedRoot);
   for (const { requestedPath, bytes, role } of image.libraries) {

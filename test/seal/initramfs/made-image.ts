@@ -20,7 +20,10 @@ import { findHere } from "../../elf/find-here.ts";
 export const RELEASE = "6.12.1-test";
 export const MODULE_BYTES = Buffer.from("\x7fELF of a module");
 
-export const SEALED_ROOT: SealedRoot = { permit: `composefs=${"ab".repeat(64)}\n` };
+export const SEALED_ROOT: SealedRoot = {
+  permit: `composefs=${"ab".repeat(64)}\n`,
+  objectIds: ["02", "01", "02"].map((byte) => byte.repeat(64)),
+};
 
 const MODULES_DEP = `kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.zst
 kernel/lib/libcrc32c.ko.zst:

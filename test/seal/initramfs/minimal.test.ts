@@ -44,7 +44,7 @@ test("buildMinimalInitramfs() holds init, console, mount points, programs and th
   const console = entries.get("dev/console");
   assert.deepEqual(console, { kind: "character-device", path: "dev/console", mode: 0o600, major: 5, minor: 1 });
   for (const path of ["proc", "sys", "dev", "run", "sysroot"]) assert.equal(entries.get(path)?.kind, "directory", path);
-  for (const name of ["qjs", "mount", "umount", "blkid", "switch_root", "measure", "insmod"]) {
+  for (const name of ["qjs", "mount", "umount", "blkid", "switch_root", "measure", "insmod", "lookup"]) {
     assert.equal(entries.get(`${BASE}/bin/${name}`)?.mode, 0o755, name);
   }
   const merged = entries.get("lib64");
@@ -104,6 +104,15 @@ test("buildMinimalInitramfs() holds the permit as it was given", async () => {
   const permit = byPath(await build()).get(`${BASE}/permit`);
   assert.ok(permit?.kind === "file");
   assert.equal(Buffer.from(permit.bytes).toString(), SEALED_ROOT.permit);
+});
+
+test("buildMinimalInitramfs() lists every object once, in order, unless the image's configuration turns the check off", async () => {
+  const list = byPath(await build()).get(`${BASE}/objects`);
+  assert.ok(list?.kind === "file");
+  assert.equal(Buffer.from(list.bytes).toString("hex"), "01".repeat(64) + "02".repeat(64));
+  const path = "/usr/lib/composefs/setup-root-conf.toml";
+  assert.ok(!byPath(await build(new Map([[path, "check-objects = false\n"]]))).has(`${BASE}/objects`));
+  assert.ok(byPath(await build(new Map([[path, "check-objects = true\n"]]))).has(`${BASE}/objects`));
 });
 
 test("buildMinimalInitramfs() names a missing program and its packages", async () => {

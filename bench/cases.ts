@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
+import { BOOT_OBJECTS } from "./boot-check.ts";
 import type { Command } from "./measure.ts";
 import type { PullLayouts } from "./pull-layouts.ts";
 import type { BenchRegistry } from "./registry.ts";
@@ -41,6 +42,8 @@ export interface BenchInputs {
   readonly update: BenchUpdate;
   /** A UKI without signature. */
   readonly unsignedUki: string;
+  /** Looks for the objects of an image as the boot program does. */
+  readonly bootCheck: Command;
   /** For what the runs write. */
   readonly scratch: string;
 }
@@ -72,6 +75,11 @@ export function benchCases(inputs: BenchInputs): BenchCase[] {
     ...inputs.trees.flatMap((tree) => treeCases(tree, inputs.scratch)),
     signingCase(inputs),
     ...systemCases(inputs),
+    {
+      name: `look for ${BOOT_OBJECTS} objects before the root is made`,
+      ours: { command: inputs.bootCheck },
+      goalSeconds: 0.3,
+    },
     startCase(),
   ];
 }

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
 import { PARTITION_TYPE, readDiskPartitions, readEspFile } from "../src/disk/index.ts";
 import { detachSignatures } from "../src/pe/index.ts";
+import { bootCheckCommand } from "./boot-check.ts";
 import { type BenchInputs, counterpart } from "./cases.ts";
 import { makePullLayouts } from "./pull-layouts.ts";
 import { startBenchRegistry } from "./registry.ts";
@@ -40,7 +41,8 @@ export async function prepareInputs(
   const layouts = await makePullLayouts(disk.image.reference, disk.image.uncompressedBytes, scratch);
   const registry = await startBenchRegistry(layouts.tenLayers, scratch);
   const update = await makeUpdate(disk.image.reference, tree, registry.host, scratch);
-  return { disk, trees, layouts, registry, update, unsignedUki, scratch, entryCount };
+  const bootCheck = await bootCheckCommand(tree, scratch);
+  return { disk, trees, layouts, registry, update, unsignedUki, bootCheck, scratch, entryCount };
 }
 
 function layerPath(layout: string): string {

@@ -1,5 +1,5 @@
 /** Carries out the boot plan: from the bare initramfs to the finished root. */
-import { type BootPlan, planBoot } from "../src/bootplan/boot-plan.ts";
+import { type BootInputs, type BootPlan, planBoot } from "../src/bootplan/boot-plan.ts";
 import { judgeMeasurement, parseMeasurement } from "../src/bootplan/measurement.ts";
 import { BOOT_PLACES, imagePath, type MountStep, planMounts } from "../src/bootplan/mount-plan.ts";
 import type { BlockDevice } from "../src/bootplan/root-device.ts";
@@ -16,17 +16,22 @@ export interface AssembleRequest {
   readonly rootIsMounted: boolean;
 }
 
+/** The texts that decide the boot, where they are at boot. */
+export function bootInputs(system: BootSystem): BootInputs {
+  return {
+    commandLine: readText(system, "/proc/cmdline") ?? "",
+    configuration: readText(system, CONFIGURATION),
+    permit: readText(system, PERMIT),
+  };
+}
+
 /**
  * Makes the root. Whatever is thrown means that the machine must not go on.
  *
  * @throws SealrootError, or Error from the machine
  */
 export function assembleRoot(system: BootSystem, request: AssembleRequest): void {
-  const plan = planBoot({
-    commandLine: readText(system, "/proc/cmdline") ?? "",
-    configuration: readText(system, CONFIGURATION),
-    permit: readText(system, PERMIT),
-  });
+  const plan = planBoot(bootInputs(system));
   const search = new RootSearch(system, plan.root);
   system.makeDirectory(BOOT_PLACES.physicalRoot, 0o700);
   system.makeDirectory(BOOT_PLACES.imageRoot, 0o700);

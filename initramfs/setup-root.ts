@@ -3,14 +3,17 @@
  *
  *     qjs --std -m setup-root.ts find NEWROOT      the minimal initramfs: find and mount the physical root as well
  *     qjs --std -m setup-root.ts mounted NEWROOT   an extended initramfs: the physical root is on NEWROOT already
+ *     qjs --std -m setup-root.ts arguments         initramfs-tools, before anything else: is the command line ours
  *     qjs --std -m setup-root.ts refuse            the initramfs around us failed: end the boot as we do
  *
- * It is never PID 1. It ends with status 0 when the root is ready; when it is not, it reboots the machine or stops
+ * It is never PID 1. It ends with status 0 when the root is ready, or the command line is as it should be; when it is not, it reboots the machine or stops
  * for ever, and does not end. May import the pure rooms `bls/`, `bootplan/`, `bytes/`, `errors/` and nothing else.
  * @module
  */
+import { refuseOtherWays } from "../src/bootplan/appended-arguments.ts";
+import { planBoot } from "../src/bootplan/boot-plan.ts";
 import { SealrootError } from "../src/errors/index.ts";
-import { assembleRoot } from "./assemble-root.ts";
+import { assembleRoot, bootInputs } from "./assemble-root.ts";
 import { mountEfiVariables } from "./efi-variables.ts";
 import { refuseBoot, stopForever } from "./failure.ts";
 import { loadKernelModules } from "./kernel-modules.ts";
@@ -24,6 +27,12 @@ function main(system: typeof quickJsSystem, [, mode, newRoot = "/sysroot"]: read
     case "mounted":
       assembleRoot(system, { newRoot, rootIsMounted: mode === "mounted" });
       return;
+    case "arguments": {
+      const inputs = bootInputs(system);
+      refuseOtherWays(inputs.commandLine);
+      planBoot(inputs);
+      return;
+    }
     case "refuse":
       throw new SealrootError("failed", "Cannot go on: the initramfs failed before the root was mounted, see above");
     default:

@@ -1,6 +1,7 @@
 /** What the kernel command line and the image's configuration ask for (spec/host-boot.md 4 and 5). */
 import { CommandLine } from "../bls/command-line.ts";
 import type { ComposefsArgument } from "../bls/composefs-argument.ts";
+import { refuseSecondCredentialsWord } from "./appended-arguments.ts";
 import { parseRootConfiguration, type StateMount } from "./configuration.ts";
 import { chooseImage } from "./permit.ts";
 import { parseRootArgument, type RootSource } from "./root-device.ts";
@@ -33,9 +34,10 @@ export interface BootInputs {
  * Plans a boot.
  *
  * @throws SealrootError when the command line names no image, more than its two forms, or one that is not permitted;
- *   when it names several roots; when the configuration is wrong
+ *   when it names several roots, or `systemd.import_credentials=` twice; when the configuration is wrong
  */
 export function planBoot({ commandLine, configuration, permit }: BootInputs): BootPlan {
+  refuseSecondCredentialsWord(commandLine);
   const line = CommandLine.parse(commandLine);
   const image = chooseImage(line, permit);
   const wanted = parseRootConfiguration(configuration);

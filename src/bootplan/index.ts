@@ -7,6 +7,7 @@
  * Source: spec/host-boot.md 3 to 6, spec/boot-chain.md D and I.
  * @module
  */
+export * from "./appended-arguments.ts";
 export * from "./boot-plan.ts";
 export * from "./configuration.ts";
 export * from "./failure.ts";

@@ -14,6 +14,8 @@ const RUST_ARCHITECTURES: ReadonlySet<string> = new Set([
   ...["s390x", "mips", "mips32r6", "mips64", "mips64r6", "sparc", "sparc64", "m68k", "csky", "hexagon"],
 ]);
 
+const IMPORT_NOTHING = "systemd.import_credentials=no";
+
 /** One file of `kargs.d`. */
 export interface KargsFile {
   readonly name: string;
@@ -70,13 +72,15 @@ export function imageKernelArguments(
 }
 
 /**
- * The command line of the UKI: the images that may be the root, `root=UUID=` when asked, `rw`, the image's arguments, the user's.
+ * The command line of the UKI: the images that may be the root, `root=UUID=` when asked, `rw`, the image's arguments, the
+ * user's, and `systemd.import_credentials=no` when the initramfs would take credentials.
  *
  * `rw` is always there: without it the generators in stock initramfs leave `/etc` and `/var` read-only
  * (spec/boot-chain.md I.4).
  *
  * @throws SealrootError `usage` for a user argument that a sealed command line must not hold, `unsupported` for a whole
- *   line that the kernel would not read as it was put together, or would cut off
+ *   line that the kernel would not read as it was put together, or would cut off; `conflict` for an
+ *   argument that imports credentials where none may be
  */
 export function sealedCommandLine(options: {
   /** The composefs arguments. */
@@ -86,12 +90,18 @@ export function sealedCommandLine(options: {
   readonly userArguments: readonly string[];
   /** Whose kernel reads the line; undefined when its length is not to be looked at yet. */
   readonly architecture?: CommandLineArchitecture | undefined;
+  /**
+   * False for an initramfs in which systemd runs: it would start units out of credentials on the EFI system partition,
+   * which nobody signed, before the root is verified (systemd.system-credentials(7)).
+   */
+  readonly importsCredentials?: boolean | undefined;
 }): string {
   for (const argument of options.userArguments) checkUserArguments(argument);
   const sealed = [...options.images];
   if (options.rootUuid !== undefined) sealed.push(`root=UUID=${checkedUuid(options.rootUuid)}`);
   let line = CommandLine.parse(sealed.join(" ")).append("rw");
   for (const argument of [...options.imageArguments, ...options.userArguments]) line = line.add(argument);
+  if (options.importsCredentials === false) line = withoutCredentials(line);
   const { architecture } = options;
   const decidedKeys = CommandLine.parse(sealed.join(" ")).arguments.map(({ key }) => key);
   checkCommandLine(line.toString(), {
@@ -100,6 +110,21 @@ export function sealedCommandLine(options: {
     ...(architecture !== undefined && { architecture }),
   });
   return line.toString();
+}
+
+/** Systemd takes the last one, so it stands at the end, and alone. */
+function withoutCredentials(line: CommandLine): CommandLine {
+  const others = line.removeExact(IMPORT_NOTHING);
+  for (const key of ["systemd.import_credentials", "rd.systemd.import_credentials"]) {
+    const [other] = others.all(key);
+    if (other === undefined) continue;
+    throw new SealrootError(
+      "conflict",
+      `Cannot use the kernel argument "${other.text}": an extended initramfs is sealed with ${IMPORT_NOTHING}`,
+      { hint: "Leave it out, or seal without --initramfs extend" },
+    );
+  }
+  return others.append(IMPORT_NOTHING);
 }
 
 function checkedUuid(text: string): string {

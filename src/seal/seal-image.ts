@@ -149,6 +149,7 @@ async function sealUnpacked(
         form: options.form ?? "bare",
         verityOptional: options.allowMissingVerity,
         userArguments: options.kernelArguments,
+        importsCredentials: options.initramfs !== "extend",
         timeSeconds: BigInt(created.getTime() / 1000),
         warn: reporter.warn,
         buildInitramfs: (components, sealedRoot) => makeInitramfs(options.initramfs, files, components, sealedRoot),

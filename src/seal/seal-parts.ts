@@ -35,6 +35,8 @@ export interface SealSettings {
   readonly form: SealedForm;
   readonly verityOptional: boolean;
   readonly userArguments: readonly string[];
+  /** As for {@link sealedCommandLine}. */
+  readonly importsCredentials: boolean;
   /** mtime of everything new in the image, seconds since 1970. */
   readonly timeSeconds: bigint;
   /** Told of what the image holds and what has no effect. */
@@ -94,6 +96,7 @@ export async function makeSealParts(
       rootUuid: settings.rootUuid,
       imageArguments,
       userArguments: settings.userArguments,
+      importsCredentials: settings.importsCredentials,
       architecture: architecture.efi,
     });
   // Refused before the work, which changes the digests but not their lengths.

@@ -30,6 +30,36 @@ test("the sealed command line is composefs, root, rw, the image's arguments, the
   assert.equal(sealedCommandLine({ images: [`composefs=?${id}`], ...options }), `composefs=?${id} rw`);
 });
 
+test("an initramfs in which systemd runs is sealed with systemd.import_credentials=no, last and once", () => {
+  const line = (imageArguments: string[], userArguments: string[], importsCredentials?: boolean) =>
+    sealedCommandLine({
+      ...{ imageId: id, verityOptional: false, rootUuid: undefined },
+      ...{ imageArguments, userArguments, importsCredentials },
+    });
+  const no = "systemd.import_credentials=no";
+  assert.equal(line(["a"], ["b"], false), `composefs=${id} rw a b ${no}`);
+  assert.equal(line([no, "a"], [no, "b"], false), `composefs=${id} rw a b ${no}`);
+  assert.equal(line(["systemd.import-credentials=no"], [], false), `composefs=${id} rw ${no}`);
+  assert.equal(line([], [no, "b"]), `composefs=${id} rw ${no} b`);
+  assert.equal(line([], [], true), `composefs=${id} rw`);
+  for (const other of ["yes", "0", "no_", ""].map((value) => `systemd.import_credentials=${value}`)) {
+    for (const [image, user] of [
+      [[other], []],
+      [[], [other]],
+      [[`rd.${other}`], []],
+      [[no], [other.replace("_", "-")]],
+    ] as const) {
+      const { code, message } = failure(() => line([...image], [...user], false));
+      assert.equal(code, "conflict");
+      assert.match(
+        message,
+        /^Cannot use the kernel argument ".*import[-_]credentials=.*": an extended initramfs is sealed with systemd.import_credentials=no$/,
+      );
+    }
+  }
+  assert.equal(failure(() => line([], ["systemd.import_credentials"], false)).code, "conflict");
+});
+
 test("a user argument that would choose another root or init is refused", () => {
   for (const argument of ["composefs=x", "root=/dev/sda", "init=/bin/sh", "rdinit=/x", "systemd.unit=rescue.target"]) {
     const error = failure(() =>

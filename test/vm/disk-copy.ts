@@ -68,6 +68,11 @@ export class DiskCopy {
     await this.#mtools("mcopy", ["-o", source, `::/${path}`]);
   }
 
+  /** Makes a directory in the ESP, whose parent exists; one that is there stays. */
+  async makeEspDirectory(path: string): Promise<void> {
+    await this.#mtools("mmd", ["-D", "s", `::/${path}`]);
+  }
+
   /** Gives a file in the ESP another name, in the same directory. */
   async renameEsp(path: string, newPath: string): Promise<void> {
     await this.#mtools("mren", [`::/${path}`, `::/${newPath}`]);

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import { PARTITION_TYPE, readDiskPartitions } from "../../src/disk/index.ts";
 import { extendInitramfs, type SealedRoot } from "../../src/seal/initramfs/index.ts";
-import { startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
+import { startVirtualMachine, type VirtualMachine, type VirtualMachineOptions } from "../../src/vm/index.ts";
 import { sealedRootOf } from "./own-uki.ts";
 import { guestText, type SealedExample, sealedExample } from "./sealed-example.ts";
 import { type StockInitramfs, stockInitramfs } from "./stock-initramfs.ts";
@@ -32,6 +33,7 @@ describe("an image's own initramfs with our extension", () => {
     commandLine: string,
     permit: string,
     check: (guest: VirtualMachine) => Promise<void>,
+    drives: VirtualMachineOptions["drives"] = [{ path: example.diskPath }],
   ): Promise<void> {
     const directory = await mkdtemp(join(tmpdir(), "sealroot-extended-"));
     try {
@@ -39,7 +41,6 @@ describe("an image's own initramfs with our extension", () => {
       const { kernelPath, kernelRelease, files } = stock;
       const options = { kernelRelease, sealedRoot: { permit, objectIds } };
       await writeFile(initrdPath, await extendInitramfs(await stock.read(generator), files, options));
-      const drives = [{ path: example.diskPath }];
       const guest = await startVirtualMachine({ drives, directBoot: { kernelPath, initrdPath, commandLine } });
       try {
         await check(guest);
@@ -88,5 +89,33 @@ describe("an image's own initramfs with our extension", () => {
       await guest.waitForConsole(/sealroot: Stopped: /);
       assert.doesNotMatch(guest.consoleText, /\(initramfs\)|the root is composefs:/);
     });
+  });
+
+  test("of initramfs-tools stops when a word on the command line leads to another root than ours", async () => {
+    await boot("initramfs-tools", `${example.commandLine} ${ROOT} boot=local`, example.commandLine, async (guest) => {
+      await guest.waitForConsole(
+        /sealroot: Cannot go on: "boot=local" on the kernel command line leads past the sealed/,
+      );
+      await guest.waitForConsole(/sealroot: Stopped: /);
+      assert.doesNotMatch(guest.consoleText, /\(initramfs\)|the root is composefs:/);
+    });
+  });
+
+  test("of dracut stops when a copy of the disk is in the machine as well: one of the two was mounted unasked", async () => {
+    const { partitions } = await readDiskPartitions(example.diskPath);
+    const root = partitions.find(({ typeGuid }) => typeGuid === PARTITION_TYPE.rootX8664);
+    const line = `${example.commandLine} root=PARTUUID=${root?.guid}`;
+    const drives = [{ path: example.diskPath }, { path: example.diskPath }];
+    await boot(
+      "dracut",
+      line,
+      example.commandLine,
+      async (guest) => {
+        await guest.waitForConsole(/sealroot: Cannot find the root device: 2 devices fit/);
+        await guest.waitForConsole(/sealroot: Stopped: /);
+        assert.doesNotMatch(guest.consoleText, /the root is composefs:/);
+      },
+      drives,
+    );
   });
 });

@@ -5,8 +5,10 @@ import { joinInitramfs, readCpio, writeCpio } from "../../src/cpio/index.ts";
 import { loadSigner } from "../../src/keys/index.ts";
 import { buildUki, readUki, signPe } from "../../src/pe/index.ts";
 import type { SealedRoot } from "../../src/seal/initramfs/index.ts";
+import { verityDigest } from "../../src/verity/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
-import { imageFile, type SealedExample } from "./sealed-example.ts";
+import { otherImage } from "./other-image.ts";
+import { imageFile, objectPath, type SealedExample } from "./sealed-example.ts";
 
 const BASE = "usr/lib/sealroot";
 const STUB = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -15,6 +17,8 @@ const STUB = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 export interface UkiChanges {
   readonly commandLine?: string;
   readonly initramfs?: Uint8Array;
+  readonly kernel?: Uint8Array;
+  readonly kernelRelease?: string;
 }
 
 /** Signs a UKI out of the example's parts, and puts it in the place of the example's. */
@@ -45,6 +49,28 @@ export async function initramfsWith(
   );
   // Of two entries of one name, the later one counts.
   return joinInitramfs(initramfs, writeCpio(entries));
+}
+
+/** A root image that is not the sealed one, and its digest. */
+export const OTHER_IMAGE = otherImage();
+export const OTHER_ID = verityDigest(OTHER_IMAGE, "sha512");
+
+/** Puts the other image beside the sealed one, whole and with fs-verity, under its own name. */
+export async function addOtherImage(disk: DiskCopy): Promise<void> {
+  await disk.replace(objectPath(OTHER_ID), OTHER_IMAGE, "with-verity");
+  await disk.symlink(`/composefs/images/${OTHER_ID}`, `../objects/${OTHER_ID.slice(0, 2)}/${OTHER_ID.slice(2)}`);
+}
+
+/**
+ * Signs a UKI that names two images, as bootc does since 1.16.14: the sealed one, and the other one, which is added.
+ * @returns its command line
+ */
+export async function replaceWithTwoImages(example: SealedExample, disk: DiskCopy): Promise<string> {
+  const two = `composefs.digest=v1-sha512-12:${example.deploymentId} composefs=${OTHER_ID}`;
+  const commandLine = example.commandLine.replace(`composefs=${example.deploymentId}`, two);
+  await replaceUki(example, disk, { commandLine, initramfs: await initramfsWith(example, disk, { permit: two }) });
+  await addOtherImage(disk);
+  return commandLine;
 }
 
 /** What the example's initramfs knows about its root. */

@@ -1,16 +1,11 @@
 /** Attacks on what the signed boot program checks: the root image and the command line. */
 import { before, describe, test } from "node:test";
-import { verityDigest } from "../../src/verity/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
-import { otherImage } from "./other-image.ts";
-import { initramfsWith, replaceUki } from "./own-uki.ts";
+import { addOtherImage, OTHER_ID, OTHER_IMAGE, replaceWithTwoImages } from "./own-uki.ts";
 import { assertRefused, objectPath, objectPathOf, type SealedExample, sealedExample } from "./sealed-example.ts";
 
 /** EROFS superblock: magic at byte 1024 (Linux fs/erofs/erofs_fs.h). */
 const SUPERBLOCK_OFFSET = 1024;
-
-const OTHER = otherImage();
-const OTHER_ID = verityDigest(OTHER, "sha512");
 
 const STOPPED = /sealroot: Stopped: /;
 const line = (text: string) => new RegExp(`sealroot: ${text}`);
@@ -23,7 +18,7 @@ describe("the boot program stops the machine", () => {
   const expected = () => line(` *expected: sha512:${example.deploymentId}`);
 
   test("when the root image was swapped for another valid one, naming expected and found digest", async () => {
-    await assertRefused(example, (disk) => disk.replace(objectPath(example.deploymentId), OTHER, "with-verity"), [
+    await assertRefused(example, (disk) => disk.replace(objectPath(example.deploymentId), OTHER_IMAGE, "with-verity"), [
       line("Cannot use the root image: its fs-verity digest is another one"),
       expected(),
       line(` *found: +sha512:${OTHER_ID}`),
@@ -66,14 +61,9 @@ describe("the boot program stops the machine", () => {
   });
 
   test("when the machine's tables append a second composefs= to the signed command line", async () => {
-    const other = otherImage();
-    const id = verityDigest(other, "sha512");
     await assertRefused(
       example,
-      async (disk) => {
-        await disk.replace(objectPath(id), other, "with-verity");
-        await disk.symlink(`/composefs/images/${id}`, `../objects/${id.slice(0, 2)}/${id.slice(2)}`);
-      },
+      addOtherImage,
       [
         line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
         STOPPED,
@@ -82,27 +72,11 @@ describe("the boot program stops the machine", () => {
     );
   });
 
-  /** Puts another image beside the sealed one, whole and with fs-verity, under its own name. */
-  async function addOtherImage(disk: DiskCopy): Promise<void> {
-    await disk.replace(objectPath(OTHER_ID), OTHER, "with-verity");
-    await disk.symlink(`/composefs/images/${OTHER_ID}`, `../objects/${OTHER_ID.slice(0, 2)}/${OTHER_ID.slice(2)}`);
-  }
-
-  /** Signs a UKI that names two images, as bootc does since 1.16.14; the second is the other image. */
-  async function nameTwoImages(disk: DiskCopy): Promise<void> {
-    const two = `composefs.digest=v1-sha512-12:${example.deploymentId} composefs=${OTHER_ID}`;
-    await replaceUki(example, disk, {
-      commandLine: example.commandLine.replace(`composefs=${example.deploymentId}`, two),
-      initramfs: await initramfsWith(example, disk, { permit: two }),
-    });
-    await addOtherImage(disk);
-  }
-
   test("when the first of two signed images is missing: the second does not take its place", async () => {
     await assertRefused(
       example,
       async (disk) => {
-        await nameTwoImages(disk);
+        await replaceWithTwoImages(example, disk);
         await disk.unlink(`/composefs/images/${example.deploymentId}`);
       },
       [line("Cannot open the root image: it is not in the repository"), STOPPED],
@@ -112,7 +86,9 @@ describe("the boot program stops the machine", () => {
   test("when the machine's tables append a third composefs argument to two signed ones", async () => {
     await assertRefused(
       example,
-      nameTwoImages,
+      async (disk) => {
+        await replaceWithTwoImages(example, disk);
+      },
       [
         line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
         STOPPED,

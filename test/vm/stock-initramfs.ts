@@ -14,6 +14,7 @@ export interface StockInitramfs {
   /** The system both were made in. */
   readonly files: ImageFiles;
   read(generator: "dracut" | "initramfs-tools"): Promise<Uint8Array>;
+  readKernel(): Promise<Uint8Array>;
 }
 
 /** The kernel package brings initramfs-tools and runs it; dracut-core can be beside it. */
@@ -28,8 +29,9 @@ const PACKAGES = [
   "zstd",
 ];
 
+/** With extension images, which a stock one does not take: the more the base can do, the more ours must keep out. */
 const RUN_DRACUT =
-  'chroot "$1" sh -c "dracut --no-hostonly --no-hostonly-cmdline --force /boot/dracut.img \\$(ls /usr/lib/modules)"';
+  'chroot "$1" sh -c "dracut --no-hostonly --no-hostonly-cmdline --add systemd-sysext --force /boot/dracut.img \\$(ls /usr/lib/modules)"';
 
 /** What is kept of the system: what an extension is built of. */
 const KEPT = [
@@ -37,7 +39,9 @@ const KEPT = [
   "./lib",
   "./lib64",
   "./bin",
+  "./sbin",
   "./usr/bin/*",
+  "./usr/sbin/*",
   "./usr/lib64/*",
   "./usr/lib/x86_64-linux-gnu/*",
   "./usr/lib/modules/*",
@@ -60,6 +64,7 @@ export async function stockInitramfs(): Promise<StockInitramfs> {
     kernelRelease,
     files: filesOfDirectory(root),
     read: (generator) => readFile(join(root, "boot", file[generator])),
+    readKernel: () => readFile(join(root, "boot", kernel)),
   };
 }
 

@@ -1,18 +1,27 @@
 /**
- * Attacks on single objects: the system comes up, and every read of an object that is not what it was fails. An object
- * that is gone stops the boot (refused-by-initramfs.test.ts), unless the image asks for less (root-configuration.test.ts).
+ * Attacks on what the system comes up in spite of: single objects, whose reads fail, and files on the EFI system partition
+ * that nobody signed, which have no effect. An object that is gone stops the boot (refused-by-initramfs.test.ts), unless
+ * the image asks for less (root-configuration.test.ts). The UKI names two images, as bootc's do.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, describe, test } from "node:test";
+import type { VirtualMachine } from "../../src/vm/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
+import { OTHER_ID, replaceWithTwoImages } from "./own-uki.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, guestText, objectPathOf, sealedExample, systemState } from "./sealed-example.ts";
+import { ATTACK_SIGNS, plantUnsignedInputs } from "./unsigned-inputs.ts";
 
 const LICENSES = "usr/share/common-licenses";
 
-test("tampered objects cannot be read, and their neighbours can", async () => {
-  const example = await sealedExample();
-  const disk = await DiskCopy.make(example.diskPath);
-  try {
+describe("on a disk that somebody has written to", () => {
+  let disk: DiskCopy;
+  let guest: VirtualMachine;
+  let deploymentId: string;
+  let commandLine: string;
+  before(async () => {
+    const example = await sealedExample();
+    ({ deploymentId } = example);
+    disk = await DiskCopy.make(example.diskPath);
     const object = (name: string) => objectPathOf(example, `${LICENSES}/${name}`);
     // The second block: the first one of the same file must still be readable.
     await disk.flipByte(await object("GPL-3"), 5000);
@@ -20,27 +29,44 @@ test("tampered objects cannot be read, and their neighbours can", async () => {
     await disk.replace(await object("Apache-2.0"), Buffer.from("other content\n"), "with-verity");
     await disk.replace(await object("LGPL-2.1"), Buffer.from("other content\n"), "without-verity");
     await disk.clearVerity("/composefs/meta.json");
+    commandLine = await replaceWithTwoImages(example, disk);
+    await plantUnsignedInputs(example, disk);
+    guest = await bootSealed(example, disk.path);
+    await guest.waitForReady(BOOT_TIMEOUT_MS);
+  });
+  after(async () => {
+    await guest?.stop();
+    await disk?.remove();
+  });
 
-    const guest = await bootSealed(example, disk.path);
-    try {
-      await guest.waitForReady(BOOT_TIMEOUT_MS);
-      const outcome = async (name: string): Promise<string> => {
-        const { exitCode, stdout, stderr } = await guest.run(`cat /${LICENSES}/${name}`);
-        return exitCode === 0 ? "read" : `${stdout.length} bytes, ${stderr.toString().trim().split(": ").at(-1)}`;
-      };
-      assert.equal(await outcome("GPL-3"), "4096 bytes, Input/output error");
-      assert.equal(await outcome("GPL-2"), "0 bytes, Input/output error");
-      assert.equal(await outcome("Apache-2.0"), "0 bytes, Input/output error");
-      assert.equal(await outcome("LGPL-2.1"), "0 bytes, Input/output error");
-      assert.equal(await outcome("Artistic"), "read");
-      // A repository that calls itself insecure changes nothing for the running system.
-      assert.match(await guestText(guest, "findmnt -no OPTIONS /"), /(?:^|,)verity=require(?:,|$)/);
-      assert.equal(await systemState(guest), "running");
-      assert.match(await guestText(guest, "dmesg"), /fs-verity \(\w+, inode \d+\): FILE CORRUPTED!/);
-    } finally {
-      await guest.stop();
-    }
-  } finally {
-    await disk.remove();
-  }
+  test("tampered objects cannot be read, and their neighbours can", async () => {
+    const outcome = async (name: string): Promise<string> => {
+      const { exitCode, stdout, stderr } = await guest.run(`cat /${LICENSES}/${name}`);
+      return exitCode === 0 ? "read" : `${stdout.length} bytes, ${stderr.toString().trim().split(": ").at(-1)}`;
+    };
+    assert.equal(await outcome("GPL-3"), "4096 bytes, Input/output error");
+    assert.equal(await outcome("GPL-2"), "0 bytes, Input/output error");
+    assert.equal(await outcome("Apache-2.0"), "0 bytes, Input/output error");
+    assert.equal(await outcome("LGPL-2.1"), "0 bytes, Input/output error");
+    assert.equal(await outcome("Artistic"), "read");
+    // A repository that calls itself insecure changes nothing for the running system.
+    assert.match(await guestText(guest, "findmnt -no OPTIONS /"), /(?:^|,)verity=require(?:,|$)/);
+    assert.equal(await systemState(guest), "running");
+    assert.match(await guestText(guest, "dmesg"), /fs-verity \(\w+, inode \d+\): FILE CORRUPTED!/);
+  });
+
+  test("the root is the first of the two images that the UKI names", async () => {
+    assert.equal(await guestText(guest, "cat /proc/cmdline"), commandLine);
+    assert.ok(commandLine.includes(`composefs=${OTHER_ID}`));
+    assert.equal(await guestText(guest, "findmnt -no SOURCE /"), `composefs:${deploymentId}`);
+  });
+
+  test("credentials, extension images and add-ons that nobody signed have no effect", async () => {
+    assert.equal(await guestText(guest, `dmesg | grep -c ${ATTACK_SIGNS.log}; true`), "0");
+    assert.equal(await guestText(guest, "ls /run/credentials/@system | grep -v sealroot; true"), "");
+    assert.equal(await guestText(guest, "ls -d /run/attacker /.extra 2>/dev/null; true"), "");
+    assert.equal(await guestText(guest, "systemctl show -P LoadState evil.service"), "not-found");
+    assert.equal(await guestText(guest, "ls -A /run/extensions /run/confexts 2>/dev/null; true"), "");
+    assert.ok(!commandLine.includes(ATTACK_SIGNS.argument));
+  });
 });

@@ -11,12 +11,26 @@ async function projectFile(path: string): Promise<Uint8Array> {
   return readFile(fileURLToPath(new URL(path, PROJECT_FOLDER)));
 }
 
-/** What keeps a systemd initrd from giving anybody a shell, and bootc's program from running beside ours. */
+/**
+ * What keeps a systemd initrd from giving anybody a shell, from taking extensions of the EFI system partition
+ * (systemd-stub(7)), from switching to another root, and bootc's program from running beside ours. Units that a release
+ * of systemd does not have are named all the same: their drop-ins are inert.
+ */
 const DROP_INS = {
   "emergency.service": "systemd/refuse.conf",
   "rescue.service": "systemd/refuse.conf",
   "dracut-emergency.service": "systemd/refuse.conf",
-  "bootc-root-setup.service": "systemd/not-beside-sealroot.conf",
+  "debug-shell.service": "systemd/left-out.conf",
+  "breakpoint-pre-udev.service": "systemd/left-out.conf",
+  "breakpoint-pre-basic.service": "systemd/left-out.conf",
+  "breakpoint-pre-mount.service": "systemd/left-out.conf",
+  "breakpoint-pre-switch-root.service": "systemd/left-out.conf",
+  "systemd-sysext.service": "systemd/left-out.conf",
+  "systemd-sysext-initrd.service": "systemd/left-out.conf",
+  "systemd-confext.service": "systemd/left-out.conf",
+  "systemd-confext-initrd.service": "systemd/left-out.conf",
+  "bootc-root-setup.service": "systemd/left-out.conf",
+  "initrd-switch-root.service": "systemd/sealed-root-first.conf",
 } as const;
 
 /**

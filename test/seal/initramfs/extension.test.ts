@@ -73,7 +73,11 @@ test("extendInitramfs() of a systemd initrd requires our unit and leaves no way 
     `${units}/emergency.service.d/sealroot.conf`,
     `${units}/rescue.service.d/sealroot.conf`,
     `${units}/dracut-emergency.service.d/sealroot.conf`,
+    ...["debug-shell", "breakpoint-pre-mount", "systemd-sysext", "systemd-confext", "systemd-sysext-initrd"].map(
+      (name) => `${units}/${name}.service.d/sealroot.conf`,
+    ),
     `${units}/bootc-root-setup.service.d/sealroot.conf`,
+    `${units}/initrd-switch-root.service.d/sealroot.conf`,
   ]) {
     assert.ok(paths.includes(path), path);
   }

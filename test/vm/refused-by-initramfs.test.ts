@@ -141,7 +141,7 @@ describe("the boot program stops the machine", () => {
       [
         line("Cannot find the state of /var: a link leads out of the physical root"),
         line(` *file: +${path} on the physical root`),
-        line(" *found: +/$"),
+        line(" *found: +/\\s"),
         STOPPED,
       ],
     );

@@ -43,7 +43,7 @@ export const seal: Command = {
     { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
     {
       flags: "--initramfs <CARRIER>",
-      summary: "minimal: our own (default); extend: the image's own with our program behind it",
+      summary: "minimal: our own (default); extend: the image's own and our program, without credentials",
       choices: ["minimal", "extend"],
     },
     { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },

@@ -15,7 +15,7 @@ export function checkObjects(system: BootSystem, objectsSource: string): void {
   const { status, output } = system.run(toolCommand(system, "lookup", [objectsSource, OBJECT_LIST]));
   if (status !== 0) {
     throw new SealrootError("failed", `Cannot look for the objects of the root image: error ${status}`, {
-      hint: "Seal the image again",
+      hint: "seal the image again",
     });
   }
   if (output.length > 0) judgeObjects(output, (system.readBytes(OBJECT_LIST)?.length ?? 0) / OBJECT_ID_BYTES);

@@ -48,7 +48,7 @@ export function parseRootConfiguration(text: string | undefined): RootConfigurat
   for (const [name, table] of file) {
     if (!(table instanceof Map && table.has(CHECK_OBJECTS))) continue;
     throw new SealrootError("corrupt", `Cannot use setup-root-conf.toml: ${CHECK_OBJECTS} is in the table [${name}]`, {
-      hint: "Put it before the first table",
+      hint: "put it before the first table",
     });
   }
   return {

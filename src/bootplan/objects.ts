@@ -38,7 +38,7 @@ export function judgeObjects(missing: Uint8Array, totalCount: number): void {
     {
       path: `${first} on the physical root`,
       ...(also.length > 0 && { actual: `also missing: ${also.join(", ")}` }),
-      hint: "Repair the disk from another system, by sealroot repo fsck --repair --from IMAGE or by installing again",
+      hint: "repair the disk from another system, by sealroot repo fsck --repair --from IMAGE or by installing again",
     },
   );
 }

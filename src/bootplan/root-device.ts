@@ -125,7 +125,7 @@ export function rootCandidates(
 }
 
 /** The way out when a disk and its copy are in one machine. */
-export const ONE_DISK_HINT = "Take one of the disks out, or give its partitions identities of their own";
+export const ONE_DISK_HINT = "take one of the disks out, or give its partitions identities of their own";
 
 /** True for the devices of one file system that lies on several, as btrfs and bcachefs do. */
 export function isOneFileSystem(devices: readonly BlockDevice[]): boolean {

@@ -121,7 +121,7 @@ function withoutCredentials(line: CommandLine): CommandLine {
     throw new SealrootError(
       "conflict",
       `Cannot use the kernel argument "${other.text}": an extended initramfs is sealed with ${IMPORT_NOTHING}`,
-      { hint: "Leave it out, or seal without --initramfs extend" },
+      { hint: "leave it out, or seal without --initramfs extend" },
     );
   }
   return others.append(IMPORT_NOTHING);

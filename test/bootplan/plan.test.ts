@@ -81,7 +81,7 @@ test("parseRootConfiguration() reads check-objects before the first table, and r
     assert.throws(() => parseRootConfiguration(`[${table}]\ncheck-objects = false`), {
       code: "corrupt",
       message: `Cannot use setup-root-conf.toml: check-objects is in the table [${table}]`,
-      data: { hint: "Put it before the first table" },
+      data: { hint: "put it before the first table" },
     });
   }
 });

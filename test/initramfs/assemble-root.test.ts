@@ -214,7 +214,7 @@ test("assembleRoot() goes on without looking only when the sealed configuration 
   assert.throws(() => assembleRoot(machine, FIND), {
     code: "failed",
     message: "Cannot look for the objects of the root image: error 2",
-    data: { hint: "Seal the image again" },
+    data: { hint: "seal the image again" },
   });
   machine.files.set("/usr/lib/sealroot/setup-root-conf.toml", "check-objects = false\n");
   assembleRoot(machine, FIND);

@@ -33,7 +33,7 @@ test("the sealed command line is composefs, root, rw, the image's arguments, the
 test("an initramfs in which systemd runs is sealed with systemd.import_credentials=no, last and once", () => {
   const line = (imageArguments: string[], userArguments: string[], importsCredentials?: boolean) =>
     sealedCommandLine({
-      ...{ imageId: id, verityOptional: false, rootUuid: undefined },
+      ...{ images: [`composefs=${id}`], rootUuid: undefined },
       ...{ imageArguments, userArguments, importsCredentials },
     });
   const no = "systemd.import_credentials=no";

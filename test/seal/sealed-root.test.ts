@@ -44,6 +44,14 @@ test("the permit holds the sealed digest, and says whether fs-verity is required
   assert.equal(optional.file("permit")?.toString(), `composefs=?${strict.imageId}\n`);
 });
 
+test("the permit holds both digests of a command line that names two images", async () => {
+  const { commandLine, file } = await seal("both", "--erofs-version", "v1");
+  const [, first, second] =
+    /^composefs\.digest=v1-sha512-12:([0-9a-f]{128}) composefs=([0-9a-f]{128}) rw$/.exec(commandLine) ?? [];
+  assert.notEqual(first, second);
+  assert.equal(file("permit")?.toString(), `composefs.digest=v1-sha512-12:${first}\ncomposefs=${second}\n`);
+});
+
 test("the list of objects is that of the image on a disk", async () => {
   const { imageId, file } = await seal("listed");
   const repository = join(scratch, "repository");

@@ -115,8 +115,9 @@ export class DiskCopy {
     ]);
   }
 
+  /** Makes a directory, whose parent exists; one that is there stays. */
   async makeDirectory(path: string): Promise<void> {
-    await this.#debugfs([`mkdir ${path}`]);
+    if (!(await this.#exists(path))) await this.#debugfs([`mkdir ${path}`]);
   }
 
   async symlink(path: string, target: string): Promise<void> {

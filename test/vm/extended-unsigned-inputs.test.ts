@@ -60,7 +60,7 @@ describe("an extended systemd initramfs, with unsigned files on the EFI system p
     const base = joinInitramfs(await read("dracut"), writeCpio(WITNESS));
     const sealedRoot = await sealedRootOf(example);
     commandLine = sealedCommandLine({
-      ...{ imageId: example.deploymentId, verityOptional: false, rootUuid: undefined },
+      ...{ images: [`composefs=${example.deploymentId}`], rootUuid: undefined },
       ...{ imageArguments: ["console=ttyS0"], userArguments: [], importsCredentials: false },
     });
     const initramfs = await extendInitramfs(base, files, { kernelRelease, sealedRoot });

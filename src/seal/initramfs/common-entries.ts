@@ -42,10 +42,9 @@ export async function commonEntries(
   for (const [name, bytes] of Object.entries(own)) entries.push(program(`${BASE}/bin/${name}`, bytes));
   entries.push(...moduleEntries(modules));
   entries.push(file(`${BASE}/permit`, Buffer.from(sealedRoot.permit)));
-  const configuration =
-    hasFileAt(files, ROOT_CONFIGURATION_PATH)
-      ? await files.read(ROOT_CONFIGURATION_PATH)
-      : undefined;
+  const configuration = hasFileAt(files, ROOT_CONFIGURATION_PATH)
+    ? await files.read(ROOT_CONFIGURATION_PATH)
+    : undefined;
   if (configuration !== undefined) entries.push(file(`${BASE}/setup-root-conf.toml`, configuration));
   const { checkObjects } = parseRootConfiguration(configuration && Buffer.from(configuration).toString("utf8"));
   if (checkObjects) entries.push(file(`${BASE}/objects`, objectList(sealedRoot.objectIds)));

@@ -279,6 +279,23 @@ test("of an index the best variant is taken, zstd before gzip, entries without a
   });
 });
 
+test("a compressed archive of a layout is refused in the words of docker's", async () => {
+  const layout = await newLayout("compressed");
+  await addImage(layout, "v");
+  for (const [compression, option] of [
+    ["gzip", "-z"],
+    ["zstd", "--zstd"],
+  ] as const) {
+    const archive = join(scratch.path, `image.${compression}`);
+    execFileSync("tar", [option, "-cf", archive, "-C", layout.directory, "."]);
+    await assert.rejects(openImage(parseReference(`oci-archive:${archive}:v`)), {
+      code: "unsupported",
+      message: `Cannot open OCI archive ${archive}: it is compressed (${compression}), and members are read in place`,
+      data: { path: archive, hint: `decompress it first: ${compression} -d` },
+    });
+  }
+});
+
 test("an archive of a layout opens as the layout does", async () => {
   const layout = await newLayout("archived");
   const image = await addImage(layout, "v");

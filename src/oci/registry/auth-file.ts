@@ -5,11 +5,13 @@ import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { isAbsent } from "../absent-file.ts";
 import type { Credentials } from "./options.ts";
 
-const entrySchema = v.looseObject({ auth: v.optional(v.string()), identitytoken: v.optional(v.string()) });
+const text = v.optional(v.string());
+const entrySchema = v.looseObject({ auth: text, identitytoken: text, username: text, password: text });
 const authsSchema = v.record(v.string(), entrySchema);
 const fileSchema = v.looseObject({
   auths: v.optional(authsSchema),
   credHelpers: v.optional(v.record(v.string(), v.string())),
+  credsStore: text,
 });
 
 export interface AuthFile {
@@ -18,6 +20,8 @@ export interface AuthFile {
   readonly entries: ReadonlyMap<string, AuthEntry>;
   /** Host to the name of a helper program. */
   readonly helpers: ReadonlyMap<string, string>;
+  /** The name of the helper program for all other hosts; docker's, podman does not know it. */
+  readonly store: string | undefined;
 }
 
 type AuthEntry = v.InferOutput<typeof entrySchema>;
@@ -28,24 +32,27 @@ type AuthEntry = v.InferOutput<typeof entrySchema>;
  * @throws SealrootError `corrupt` when it is not what it should be, `no-access` when it may not be read
  */
 export async function readAuthFile(path: string, isLegacy: boolean): Promise<AuthFile | undefined> {
-  let text: string;
+  let content: string;
   try {
-    text = await readFile(path, "utf8");
+    content = await readFile(path, "utf8");
   } catch (error) {
     if (isAbsent(error, path)) return undefined;
     throw asSealrootError(error, "Cannot read credentials", { path });
   }
-  const document = parseJson(text, path);
-  const { auths = {}, credHelpers = {} } = isLegacy
+  const document = parseJson(content, path);
+  const file: v.InferOutput<typeof fileSchema> = isLegacy
     ? { auths: checked(authsSchema, document, path) }
     : checked(fileSchema, document, path);
-  return { path, entries: new Map(Object.entries(auths)), helpers: new Map(Object.entries(credHelpers)) };
+  const { auths = {}, credHelpers = {}, credsStore } = file;
+  const [entries, helpers] = [new Map(Object.entries(auths)), new Map(Object.entries(credHelpers))];
+  return { path, entries, helpers, store: credsStore || undefined };
 }
 
 function parseJson(text: string, path: string): unknown {
   if (text.trim() === "") return {};
   try {
-    return JSON.parse(text);
+    // Go programs write null for what is absent.
+    return JSON.parse(text, (_, value) => value ?? undefined);
   } catch {
     // Without its cause: a parser's message quotes what it read, which is secret here.
     throw new SealrootError("corrupt", `Cannot read credentials: ${path} is not JSON`, { path });
@@ -96,14 +103,19 @@ function normalHost(key: string): string {
 function credentialsOf(entry: AuthEntry | undefined, key: string, path: string): Credentials | undefined {
   if (entry === undefined) return undefined;
   if (entry.identitytoken) return { type: "identity-token", token: entry.identitytoken };
-  if (!entry.auth) return undefined;
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(entry.auth)) {
+  if (!entry.auth) return entry.username ? passwordOf(entry.username, entry.password ?? "") : undefined;
+  // base64(1) breaks lines, and so do people's secrets.
+  const auth = entry.auth.replace(/\s/g, "");
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(auth)) {
     throw new SealrootError("corrupt", `Cannot read credentials: ${path}: auth of "${key}" is not base64`, { path });
   }
   // Some writers pad the password with NUL bytes.
-  const bytes = Buffer.from(entry.auth, "base64");
-  const text = bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1).toString("utf8");
-  const colon = text.indexOf(":");
-  if (colon === -1) return undefined;
-  return { type: "password", userName: text.slice(0, colon), password: text.slice(colon + 1) };
+  const bytes = Buffer.from(auth, "base64");
+  const pair = bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1).toString("utf8");
+  const colon = pair.indexOf(":");
+  return colon === -1 ? undefined : passwordOf(pair.slice(0, colon), pair.slice(colon + 1));
+}
+
+function passwordOf(userName: string, password: string): Credentials {
+  return { type: "password", userName, password };
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { SealrootError } from "../../errors/index.ts";
 import { type HostPaths, userConfigurationDirectory } from "../host-paths.ts";
+import { canonicalHost } from "../registry-host.ts";
 import { credentialsIn, readAuthFile } from "./auth-file.ts";
 import { askCredentialHelper } from "./credential-helper.ts";
 import type { Credentials } from "./options.ts";
@@ -44,10 +45,27 @@ async function searchFiles(search: CredentialSearch): Promise<Credentials | unde
     }
     const helper = file.helpers.get(host);
     const fromHelper = helper === undefined ? undefined : await askCredentialHelper(helper, host);
-    const found = fromHelper ?? credentialsIn(file, host, repository);
+    const found = fromHelper ?? credentialsIn(file, host, repository) ?? (await askStore(file.store, host));
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** How docker calls Docker Hub when it asks helper programs. */
+const HUB_ADDRESS = "https://index.docker.io/v1/";
+
+/**
+ * Asks the program that docker keeps its logins with. Where it is not installed there are no logins of docker's: most
+ * images are for everybody, and podman does not ask it at all.
+ */
+async function askStore(store: string | undefined, host: string): Promise<Credentials | undefined> {
+  if (store === undefined) return undefined;
+  try {
+    return await askCredentialHelper(store, canonicalHost(host) === "docker.io" ? HUB_ADDRESS : host);
+  } catch (error) {
+    if (error instanceof SealrootError && error.code === "missing-tool") return undefined;
+    throw error;
+  }
 }
 
 interface CredentialFile {

@@ -27,6 +27,8 @@ export interface FetchedManifest {
   readonly mediaType: string;
   /** Of the bytes, computed. */
   readonly digest: string;
+  /** The version of what is under the tag, when the registry tells one that can be compared (RFC 9110 section 8.8.3). */
+  readonly etag: string | undefined;
 }
 
 /** What a registry says about a manifest without sending it. */
@@ -52,7 +54,9 @@ export async function getManifest(client: RegistryClient, reference: string): Pr
   });
   const bytes = await wholeBody(response, MANIFEST_MAX_BYTES, () => manifestTooLarge(name));
   const digest = checkedDigest(bytes, reference, name, response.headers["docker-content-digest"]);
-  return { bytes, digest, mediaType: mediaTypeOf(bytes, response, name) };
+  const { etag } = response.headers;
+  const mediaType = mediaTypeOf(bytes, response, name);
+  return { bytes, digest, mediaType, etag: etag?.startsWith('"') === true ? etag : undefined };
 }
 
 /** As {@link getManifest}; undefined when there is none. */

@@ -102,7 +102,8 @@ async function readToken(response: HttpResponse): Promise<Token> {
     });
   const body = await wholeBody(response, TOKEN_BODY_MAX_BYTES, noToken);
   const answer = v.safeParse(answerSchema, parseJson(body.toString("utf8")));
-  const text = answer.success ? (answer.output.token ?? answer.output.access_token) : undefined;
+  // Either name will do (distribution specification "token"); one that is empty is as good as absent.
+  const text = answer.success ? answer.output.token || answer.output.access_token : undefined;
   // It becomes part of a header: nothing but visible ASCII may be in it.
   if (!answer.success || text === undefined || !/^[\x21-\x7e]+$/.test(text)) throw noToken();
   const lifeSeconds = Math.max(answer.output.expires_in ?? 0, LIFE_MIN_SECONDS);

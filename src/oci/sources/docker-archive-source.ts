@@ -3,7 +3,6 @@
  * manifest in it: one is made, the same one for the same archive (moby, image/spec/spec.md, "Combined Image JSON").
  */
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import * as v from "valibot";
 import { SealrootError } from "../../errors/index.ts";
 import { type BlobName, type BlobReader, checkedBlob, wholeBlob } from "../blobs.ts";
@@ -40,7 +39,6 @@ const SOURCE_INDEX = /^@(\d{1,6})$/;
  * @throws SealrootError `not-found` when no image has the name, naming those there are; `corrupt`
  */
 export async function openDockerArchiveSource(reference: PathReference): Promise<ImageSource> {
-  await refuseCompressed(reference);
   const file = await TarFile.open(reference.path, "Docker archive");
   try {
     const blobs = new ArchivedBlobs(file);
@@ -67,20 +65,6 @@ export async function openDockerArchiveSource(reference: PathReference): Promise
     await file.close();
     throw error;
   }
-}
-
-async function refuseCompressed({ path }: PathReference): Promise<void> {
-  const head = Buffer.alloc(4);
-  // A file that cannot be opened, or is none, is reported by what opens it next.
-  const file = await open(path).catch(() => undefined);
-  await file
-    ?.read(head, 0, head.length, 0)
-    .catch(() => undefined)
-    .finally(() => file.close());
-  const compression = compressionOf(head);
-  if (compression === "none") return;
-  const what = `Cannot open Docker archive ${path}: it is compressed (${compression}), and members are read in place`;
-  throw new SealrootError("unsupported", what, { path, hint: `decompress it first: ${compression} -d` });
 }
 
 async function readImages(file: TarFile): Promise<readonly ArchivedImage[]> {

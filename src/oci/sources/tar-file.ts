@@ -5,6 +5,7 @@ import { type ByteString, displayText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { BLOCK_BYTES, SPARSE_HINT, TarParser } from "../../tar/index.ts";
 import { DOCUMENT_MAX_BYTES } from "../documents.ts";
+import { compressionOf } from "../pull/layer-compression.ts";
 
 /** Size of the pieces in which members are read. */
 const READ_BYTES = 1 << 20;
@@ -36,13 +37,14 @@ export class TarFile {
 
   /**
    * @param what names the kind of file in errors, such as `OCI archive`
-   * @throws SealrootError `not-found`, or `corrupt` when the file is no tar archive
+   * @throws SealrootError `not-found`, `corrupt` when the file is no tar archive, `unsupported` when it is compressed
    */
   static async open(path: string, what: string): Promise<TarFile> {
     const file = await open(path).catch((error: unknown) => {
       throw asSealrootError(error, `Cannot open ${what}`, { path });
     });
     try {
+      await refuseCompressed(file, path, what);
       return new TarFile(path, file, await listMembers(file));
     } catch (error) {
       await file.close();
@@ -94,6 +96,17 @@ export class TarFile {
   async close(): Promise<void> {
     await this.#file.close();
   }
+}
+
+/** Members are read in place, and again: of a compressed file all of it would have to be unpacked. */
+async function refuseCompressed(file: FileHandle, path: string, what: string): Promise<void> {
+  const head = Buffer.alloc(4);
+  // What cannot be read is reported by what reads next.
+  await file.read(head, 0, head.length, 0).catch(() => undefined);
+  const compression = compressionOf(head);
+  if (compression === "none") return;
+  const problem = `Cannot open ${what} ${path}: it is compressed (${compression}), and members are read in place`;
+  throw new SealrootError("unsupported", problem, { path, hint: `decompress it first: ${compression} -d` });
 }
 
 function normalised(name: string): string {

@@ -114,6 +114,51 @@ test("within a file the nearest key counts, then a host that is written otherwis
   });
 });
 
+test("null is absent, fields of their own are a login, and base64 may have line breaks", async () => {
+  const paths = await emptyHost(scratch.path);
+  const long = `user:${"p".repeat(80)}`;
+  const broken = auth(long).replace(/(.{76})/g, "$1\n");
+  assert.match(broken, /\n/);
+  const authFile = await put(join(scratch.path, "nulls.json"), {
+    auths: {
+      "null.example": null,
+      "nulls.example": { auth: null, identitytoken: null, username: null },
+      "fields.example": { username: "u", password: "p:w" },
+      "both.example": { auth: auth("a:1"), username: "b", password: "2" },
+      "empty.example": { auth: "", username: "", password: "x" },
+      "broken.example": { auth: broken },
+    },
+    credHelpers: null,
+    credsStore: null,
+  });
+  const cases: [string, string | undefined][] = [
+    ["null.example/a", undefined],
+    ["nulls.example/a", undefined],
+    ["fields.example/a", "u:p:w"],
+    ["both.example/a", "a:1"],
+    ["empty.example/a", undefined],
+    ["broken.example/a", long],
+  ];
+  for (const [name, expected] of cases) assert.equal(await found(paths, name, { authFile }), expected, name);
+  const nothing = await put(join(scratch.path, "no-auths.json"), { auths: null });
+  assert.equal(await found(paths, "a.b/c", { authFile: nothing }), undefined);
+});
+
+test("docker's own store of logins is asked after the file, and need not be installed", async () => {
+  const paths = await emptyHost(scratch.path);
+  const file = (store: string) =>
+    put(join(scratch.path, `store-${store}.json`), {
+      auths: { "own.example": entry("own:1"), "other.example": {} },
+      credsStore: store,
+    });
+  const good = await file("good");
+  assert.equal(await found(paths, "own.example/a", { authFile: good }), "own:1");
+  assert.equal(await found(paths, "other.example/a", { authFile: good }), "helped:s:1");
+  assert.equal(await found(paths, "docker.io/library/debian", { authFile: good }), "helped:s:1");
+  assert.equal(await found(paths, "other.example/a", { authFile: await file("not-installed") }), undefined);
+  await assert.rejects(found(paths, "other.example/a", { authFile: await file("locked") }), { code: "failed" });
+});
+
 test("a file that is no file of credentials is refused, without a word of its content", async () => {
   const paths = await emptyHost(scratch.path);
   for (const text of ["{ secret", '{"auths":["secret"]}', '{"auths":{"a.b":{"auth":5,"secret":1}}}']) {

@@ -99,6 +99,24 @@ test("parameters of the realm stay, anonymous users get a token too, access_toke
   });
 });
 
+test("null is absent and an empty token is none, as Go programs write and read them", async () => {
+  for (const text of [
+    '{"token":"","access_token":"t1"}',
+    '{"token":null,"access_token":"t1"}',
+    '{"token":"t1","expires_in":null}',
+    '{"token":"t1","access_token":null,"issued_at":null}',
+    '{"access_token":"t1","token":"","refresh_token":null}',
+  ]) {
+    answer = (request, response, url) => {
+      if (url.pathname === "/token") response.end(text);
+      else demand(request, response, url);
+    };
+    await withClient(async (client) => {
+      await get(client);
+    });
+  }
+});
+
 test("an identity token is exchanged by a form", async () => {
   answer = demand;
   await withClient(
@@ -169,7 +187,14 @@ test("what stays refused is told with the registry's words, and the token servic
       message: `Cannot get a token: ${server.host} answered with status 403: not <b>you</b>`,
     });
   });
-  for (const text of ["{}", "no json", '{"token":"two\\nlines"}', '{"token":5}']) {
+  for (const text of [
+    "{}",
+    '{"token":"","access_token":null}',
+    "null",
+    "no json",
+    '{"token":"two\\nlines"}',
+    '{"token":5}',
+  ]) {
     answer = (_, response, url) => {
       if (url.pathname === "/token") response.end(text);
       else challenge(response);

@@ -19,10 +19,12 @@ export async function namedBootImages(
   candidates: AsyncIterable<BootImage>,
 ): Promise<BootImage[]> {
   const found = new Map<string, BootImage>();
-  const tried: BootImage[] = [];
+  const tried: Omit<BootImage, "bytes">[] = [];
   const isComplete = () => names.every(({ id }) => found.has(id));
   for await (const image of candidates) {
-    tried.push(image);
+    // Without the bytes: there may be a gigabyte of each.
+    const { bytes: _, ...facts } = image;
+    tried.push(facts);
     if (names.some(({ id }) => id === image.id) && !found.has(image.id)) found.set(image.id, image);
     if (isComplete()) break;
   }
@@ -41,7 +43,7 @@ function accepts({ formatVersion }: ComposefsArgument, version: ErofsVersion): b
 }
 
 /** Of the images that could have been meant, the likeliest is named; of the others, what would have made them. */
-function otherImage(name: ComposefsArgument, tried: readonly BootImage[]): SealrootError {
+function otherImage(name: ComposefsArgument, tried: readonly Omit<BootImage, "bytes">[]): SealrootError {
   const likeliest = tried.find(({ version }) => accepts(name, version));
   const others = tried.filter((image) => image !== likeliest).map(describeBootImage);
   return new SealrootError(

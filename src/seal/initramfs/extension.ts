@@ -5,6 +5,7 @@ import { SealrootError } from "../../errors/index.ts";
 import type { ImageFiles } from "../image-files.ts";
 import { commonEntries, type SealedRoot } from "./common-entries.ts";
 import { glueEntries } from "./glue.ts";
+import { checkBootNeeds } from "./boot-needs.ts";
 import { collectImageModules } from "./image-modules.ts";
 import { collectImagePrograms } from "./image-programs.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";
@@ -63,6 +64,7 @@ export async function buildInitramfsExtension(
 ): Promise<Uint8Array> {
   const image = await collectImagePrograms(files, ["qjs", "mount", "umount", "blkid"]);
   const modules = await collectImageModules(files, options.kernelRelease, false);
+  checkBootNeeds(options.kernelRelease, modules.loopIsBuiltIn, image.programs.get("mount")?.bytes ?? new Uint8Array());
   const own: CpioEntry[] = await commonEntries(files, image, modules, options.sealedRoot);
   for (const { requestedPath, bytes, role } of image.libraries) {
     const name = requestedPath.slice(requestedPath.lastIndexOf("/") + 1);

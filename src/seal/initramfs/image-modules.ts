@@ -33,6 +33,8 @@ export interface ImageModules {
   readonly modules: readonly ModuleFile[];
   /** In the order to load them, after `modules` and only when no root device is found. */
   readonly slowModules: readonly ModuleFile[];
+  /** Loop devices need no module. */
+  readonly loopIsBuiltIn: boolean;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function collectImageModules(
     bytes: await files.read(`${folder}/${path}`),
   });
   const all = await decompressModules(await Promise.all([...first, ...slow].map(read)));
-  return { kernelRelease, modules: all.slice(0, first.length), slowModules: all.slice(first.length) };
+  return { kernelRelease, modules: all.slice(0, first.length), slowModules: all.slice(first.length), loopIsBuiltIn: kernel.builtIn.has("loop") };
 }
 
 /** Decompressed here, as finit_module(2) is called without a flag; the appended signature stays valid. */

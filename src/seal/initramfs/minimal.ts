@@ -7,6 +7,7 @@ import { type CpioEntry, writeCpio } from "../../cpio/index.ts";
 import type { NeededFile } from "../../elf/index.ts";
 import type { ImageFiles } from "../image-files.ts";
 import { commonEntries, type SealedRoot } from "./common-entries.ts";
+import { checkBootNeeds } from "./boot-needs.ts";
 import { collectImageModules } from "./image-modules.ts";
 import { collectImagePrograms } from "./image-programs.ts";
 import { directory, file, link, program, withDirectories } from "./layout.ts";
@@ -39,6 +40,7 @@ const MERGED = ["bin", "lib", "lib64", "sbin"];
 export async function buildMinimalInitramfs(files: ImageFiles, options: MinimalInitramfsOptions): Promise<Uint8Array> {
   const image = await collectImagePrograms(files, ["sh", "qjs", "mount", "umount", "blkid", "switch_root"]);
   const modules = await collectImageModules(files, options.kernelRelease, true);
+  checkBootNeeds(options.kernelRelease, modules.loopIsBuiltIn, image.programs.get("mount")?.bytes ?? new Uint8Array());
   const shell = image.programs.get("sh");
   const entries: CpioEntry[] = [
     ...(await commonEntries(files, image, modules, options.sealedRoot)),

@@ -60,7 +60,8 @@ export async function madeImage(): Promise<{ root: string; remove: () => void }>
   }
   const folder = `usr/lib/modules/${RELEASE}`;
   put(`${folder}/modules.dep`, MODULES_DEP);
-  put(`${folder}/modules.builtin`, "kernel/fs/ext4/ext4.ko\n");
+  // This machine's mount may be older than 2.41 and then needs a loop device.
+  put(`${folder}/modules.builtin`, "kernel/fs/ext4/ext4.ko\nkernel/drivers/block/loop.ko\n");
   for (const path of [
     "kernel/fs/overlayfs/overlay.ko",
     "kernel/drivers/block/virtio_blk.ko",

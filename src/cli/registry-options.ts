@@ -1,5 +1,6 @@
 /** How a verb talks to registries: the same options for all of them, as skopeo and podman have them. */
-import { SealrootError } from "../errors/index.ts";
+import { accessSync, constants } from "node:fs";
+import { asSealrootError, SealrootError } from "../errors/index.ts";
 import type { Credentials, ImageReference, RegistryOptions } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
@@ -26,6 +27,10 @@ export function registryOptions(invocation: Invocation): RegistryOptions {
   const certificateDirectory = invocation.option("cert-dir");
   const tlsVerify = invocation.option("tls-verify");
   const registriesConf = invocation.option("registries-conf");
+  for (const [option, path] of Object.entries({ authfile: authFile, "cert-dir": certificateDirectory })) {
+    if (path !== undefined) requireReadable(option, path);
+  }
+  if (registriesConf !== undefined) requireReadable("registries-conf", registriesConf);
   return {
     ...(authFile === undefined ? {} : { authFile }),
     ...(credentials === undefined ? {} : { credentials: parseCredentials(credentials) }),
@@ -46,6 +51,15 @@ export function refuseSharedLogin(invocation: Invocation, references: readonly I
   throw new SealrootError("usage", `Cannot log in: --creds would go to ${[...new Set(hosts)].join(" and ")}`, {
     hint: "log in to both with podman login or skopeo login, and leave out --creds",
   });
+}
+
+/** What the user names must be there: a login that is not found would only show as a refusal of the registry. */
+function requireReadable(option: string, path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw asSealrootError(error, `Cannot use --${option} ${path}`, { path });
+  }
 }
 
 /** The password may contain colons, the name may not (RFC 7617 section 2). */

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { asSealrootError } from "../errors/index.ts";
 import type { ImageReference, WrittenContent } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
+import { checkOutputFile } from "./output-file.ts";
 import { formatBytes } from "./table.ts";
 
 export const DIGEST_FILE_OPTION: OptionSpecification = {
@@ -26,6 +27,11 @@ export async function reportWritten(
   const reference = formatReference(target);
   if (invocation.json) invocation.output.json(report(reference, written));
   else for (const line of lines(reference, written)) invocation.output.line(line);
+}
+
+/** To be called before anything is copied. @throws SealrootError as checkOutputFile */
+export function checkDigestFile(invocation: Invocation): void {
+  checkOutputFile(invocation.option("digestfile"), "digest file");
 }
 
 /** @throws SealrootError when the file cannot be written */

@@ -1,5 +1,5 @@
 /** A signer outside this process: a program that speaks to a hardware module or a signing service. */
-import type { Signer } from "../cms/index.ts";
+import { type Signer, signAuthenticode } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { runTool } from "../platform/index.ts";
 
@@ -29,4 +29,17 @@ export function commandSigner(command: string, certificateDer: Uint8Array): Sign
       throw new SealrootError("failed", `Cannot sign with the command ${command}: it answered nothing`);
     },
   };
+}
+
+/** Of no image. */
+const TRIAL_DIGEST = new Uint8Array(32);
+
+/**
+ * Asks a signer for one signature that nothing is signed by, so that a command that is missing, or has another key, shows
+ * before work begins. It is of the form of all others, for services that look at what they sign.
+ *
+ * @throws SealrootError as the signer, `conflict` for an answer that the certificate does not verify
+ */
+export async function trySigner(signer: Signer): Promise<void> {
+  await signAuthenticode(TRIAL_DIGEST, signer);
 }

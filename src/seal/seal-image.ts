@@ -29,7 +29,7 @@ import { type OutputLayout, outputName, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
 import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
-import { type WrittenImage, writeSealedImage } from "./write-image.ts";
+import { type WrittenImage, wasSealedLast, writeSealedImage } from "./write-image.ts";
 
 /**
  * What carries the boot program: a small initramfs of our own, or the image's own with an extension behind it, for
@@ -122,10 +122,17 @@ async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promi
   const { policy, registry, events } = options;
   const opened = await openImage(options.source, { registry, ...(policy === undefined ? {} : { policy }) });
   try {
+    if (wasSealedLast(opened.config)) throw sealedAlready(options.source);
     return await unpackImage(opened, options, (image) => sealUnpacked(image, output, options, events));
   } finally {
     await opened.close();
   }
+}
+
+function sealedAlready(source: ImageReference): SealrootError {
+  return new SealrootError("conflict", `Cannot seal ${formatReference(source)}: it is sealed already`, {
+    hint: "seal the image it was made from",
+  });
 }
 
 async function sealUnpacked(

@@ -18,6 +18,14 @@ export interface WrittenImage {
 
 /** How the history of the image names the added layer. */
 const HISTORY_CREATED_BY = "sealroot seal";
+/**
+ * True when the last step of the image was to seal it: known before any of its layers is read.
+ * @param config undefined for an artifact
+ */
+export function wasSealedLast(config: ImageConfig | undefined): boolean {
+  return config?.history?.at(-1)?.created_by === HISTORY_CREATED_BY;
+}
+
 /** Image labels of bootc (spec/host-build.md 2): this image boots. */
 const BOOTABLE_LABELS = { "containers.bootc": "1", "ostree.bootable": "1" };
 

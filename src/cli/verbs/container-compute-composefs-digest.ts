@@ -5,6 +5,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
 import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
 import type { Command } from "../command.ts";
+import { checkOutputFile } from "../output-file.ts";
 
 export const containerComputeComposefsDigest: Command = {
   description: `Prints the digest that a UKI of this root file system carries as composefs=: SHA-512, as it is booted.
@@ -25,10 +26,11 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
     const path = invocation.optionalArgument("DIR") ?? "/target";
     if (isRoot(path))
       throw new SealrootError("usage", "Cannot compute the digest of /: it is the running system, not an image");
+    const dumpFile = invocation.option("write-dumpfile-to");
+    checkOutputFile(dumpFile, "dump file");
     const root = await runStep(invocation.events, "hash files", (reporter) =>
       directoryTree(path, { algorithm: "sha512", bootable: true, bootTimes, reporter }),
     );
-    const dumpFile = invocation.option("write-dumpfile-to");
     if (dumpFile !== undefined) await pipeline(dumpLines(root), createWriteStream(dumpFile));
     invocation.output.line(verityDigest(imageOfTree(root, "sha512", version), "sha512"));
   },

@@ -5,7 +5,7 @@ import type { Command, Invocation } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
-import { DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-image.ts";
+import { checkDigestFile, DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-image.ts";
 
 export const imageCopy: Command = {
   description: `Copies an image from one place to another, without a repository. Blobs and
@@ -40,6 +40,7 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
     const source = parseReference(invocation.argument("SOURCE"));
     const target = parseReference(invocation.argument("DESTINATION"));
     refuseSharedLogin(invocation, [source, target]);
+    checkDigestFile(invocation);
     if (invocation.flag("all")) {
       await copyAll(invocation, source, target);
       return;

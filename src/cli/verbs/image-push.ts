@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
-import { DIGEST_FILE_OPTION, reportWritten } from "../written-image.ts";
+import { checkDigestFile, DIGEST_FILE_OPTION, reportWritten } from "../written-image.ts";
 
 export const imagePush: Command = {
   description: `Writes an image of a repository somewhere else. The layers' tar streams are
@@ -28,6 +28,7 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   async run(invocation) {
     const { parseReference, pushImage } = await import("../../oci/index.ts");
     const target = parseReference(invocation.argument("DESTINATION"));
+    checkDigestFile(invocation);
     using repository = await openSelectedRepository(invocation);
     const written = await pushImage(repository, invocation.argument("NAME"), target, {
       ...compressionOptions(invocation),

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ErofsForm, writeErofs } from "../../erofs/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import { writeFileAtomically } from "../../platform/index.ts";
+import { inspectFilePlace, type Place, replaceFile } from "../../platform/index.ts";
 import { type DirectoryNode, filterScan, parseDump } from "../../tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
 import type { Command, Invocation } from "../command.ts";
@@ -43,10 +43,13 @@ whiteouts; --erofs-version 2 makes the legacy form of composefs-rs.`,
     const algorithm: VerityAlgorithm = invocation.option("hash") === "sha512" ? "sha512" : "sha256";
     const target = imageTarget(invocation);
     const form = formOf(invocation);
+    const isFile = target !== undefined && target !== "-";
+    // Looked at before the source, which may take long to read.
+    const place = isFile ? inspectFilePlace(target, `Cannot write image ${target}`) : undefined;
     const tree = await sourceTree(invocation, algorithm);
     const image = writeErofs(tree, { form, algorithm, dialect: form === "v2" ? "rs" : "c" });
     if (target === "-") await invocation.output.bytes(image);
-    else if (target !== undefined) writeImage(target, image);
+    else if (place !== undefined) writeImage(place, image);
     if (invocation.flag("print-digest") || invocation.flag("print-digest-only")) {
       invocation.output.line(verityDigest(image, algorithm));
     }
@@ -120,10 +123,11 @@ function readSource(path: string): Uint8Array {
   }
 }
 
-function writeImage(path: string, image: Uint8Array): void {
+function writeImage(place: Place, image: Uint8Array): void {
+  const action = `Cannot write image ${place.path}`;
   try {
-    writeFileAtomically(path, image);
+    replaceFile(place, image, action);
   } catch (error) {
-    throw asSealrootError(error, `Cannot write image ${path}`, { path });
+    throw asSealrootError(error, action, { path: place.path });
   }
 }

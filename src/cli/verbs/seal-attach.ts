@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { AttachOptions } from "../../seal/index.ts";
 import type { Command, Invocation } from "../command.ts";
+import { checkOutputFile } from "../output-file.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 import { SHARED_KEY_OPTION } from "../shared-key-option.ts";
@@ -42,6 +43,8 @@ export const sealAttach: Command = {
     const opening = { registry: registryOptions(invocation), policy: policyChoice(invocation) };
     const extract = invocation.option("extract");
     if (extract !== undefined) {
+      refuseBoth(invocation);
+      checkOutputFile(extract, "the UKI to", true);
       const image = await openImage(source, opening);
       const uki = await readSealedUki(image).finally(() => image.close());
       await writeFile(extract, uki, { flag: "wx" }).catch((error: unknown) => {
@@ -78,4 +81,12 @@ async function wantedSigner(invocation: Invocation): Promise<Pick<AttachOptions,
     database: databaseOfDirectory(directory),
     claimKey: (kind) => claimKey(directory, kind, invocation.flag("allow-shared-key")),
   };
+}
+
+/** Taking the UKI out and putting one in are two things. */
+function refuseBoth(invocation: Invocation): void {
+  if (invocation.optionalArgument("SIGNED") === undefined && invocation.option("output") === undefined) return;
+  throw new SealrootError("usage", "Cannot attach the UKI: --extract only takes it out of the image", {
+    hint: "give --extract, or SIGNED and --output",
+  });
 }

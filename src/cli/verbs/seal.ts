@@ -105,12 +105,16 @@ async function signingOptions(invocation: Invocation) {
     stub: await pinnedProgram(invocation, "stub"),
   };
   if (keys === undefined) return { signer: undefined, enrolment: undefined, ...programs };
-  const { claimKey, commandSigner, loadCertificates, loadEnrolment, loadSigner } = await import("../../keys/index.ts");
+  const { claimKey, commandSigner, loadCertificates, loadEnrolment, loadSigner, trySigner } = await import(
+    "../../keys/index.ts"
+  );
   const command = invocation.option("signer");
   const certificate = () => firstCertificate(keys, loadCertificates(keys).certificates.db);
   const kind = invocation.flag("allow-missing-verity") ? "lenient" : "strict";
+  const signer = command === undefined ? loadSigner(keys) : commandSigner(command, certificate());
+  if (command !== undefined) await trySigner(signer);
   return {
-    signer: command === undefined ? loadSigner(keys) : commandSigner(command, certificate()),
+    signer,
     enrolment: await loadEnrolment(keys, buildTime()),
     keyUse: claimKey(keys, kind, invocation.flag("allow-shared-key")),
     ...programs,

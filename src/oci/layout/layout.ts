@@ -74,7 +74,9 @@ export class OciLayout {
    */
   static async create(directory: string): Promise<OciLayout> {
     for (;;) {
-      await mkdir(join(directory), { recursive: true });
+      await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+        throw asSealrootError(error, "Cannot create OCI layout", { path: directory });
+      });
       using lock = await lockIndex(directory);
       // Somebody took it back who had begun it.
       if (lock !== undefined) return await OciLayout.#createLocked(directory);

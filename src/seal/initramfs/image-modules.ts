@@ -66,7 +66,12 @@ export async function collectImageModules(
     bytes: await files.read(`${folder}/${path}`),
   });
   const all = await decompressModules(await Promise.all([...first, ...slow].map(read)));
-  return { kernelRelease, modules: all.slice(0, first.length), slowModules: all.slice(first.length), loopIsBuiltIn: kernel.builtIn.has("loop") };
+  return {
+    kernelRelease,
+    modules: all.slice(0, first.length),
+    slowModules: all.slice(first.length),
+    loopIsBuiltIn: kernel.builtIn.has("loop"),
+  };
 }
 
 /** Decompressed here, as finit_module(2) is called without a flag; the appended signature stays valid. */

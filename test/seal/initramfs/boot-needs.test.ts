@@ -8,7 +8,8 @@ import { filesOfDirectory } from "./directory-files.ts";
 import { madeImage, RELEASE, SEALED_ROOT } from "./made-image.ts";
 
 const mount = (version: string) => Buffer.from(`\x7fELF\0%s from %s (libmount %s\0util-linux ${version}\0`);
-const DIRECT = "Linux 6.12 and util-linux 2.41, which mount the root image without a loop device, or loop built into the kernel";
+const DIRECT =
+  "Linux 6.12 and util-linux 2.41, which mount the root image without a loop device, or loop built into the kernel";
 
 test("kernel and util-linux that can boot are taken, with a loop device or without", () => {
   checkBootNeeds("6.12.57+deb13-amd64", false, mount("2.41"));
@@ -44,7 +45,10 @@ test("both kinds of initramfs ask", async () => {
     const options = { kernelRelease: RELEASE, sealedRoot: SEALED_ROOT };
     const isOld = /util-linux 2\.([0-9]|[123][0-9]|40)(\.|,)/;
     const check = async (made: Promise<unknown>) => {
-      const said = await made.then(() => "made", (error: Error) => error.message);
+      const said = await made.then(
+        () => "made",
+        (error: Error) => error.message,
+      );
       assert.ok(said === "made" || (isOld.test(said) && said.includes(RELEASE)), said);
       return said;
     };

@@ -7,6 +7,7 @@ import { inspectFilePlace, type Place, replaceFile } from "../../platform/index.
 import { type DirectoryNode, filterScan, parseDump } from "../../tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
 import type { Command, Invocation } from "../command.ts";
+import { checkOutputFile } from "../output-file.ts";
 
 /** They choose what a scan takes in; dump text says itself what it holds. */
 const SCAN_FLAGS = ["use-epoch", "skip-devices", "skip-xattrs", "user-xattrs", "hardlinks"] as const;
@@ -45,6 +46,7 @@ whiteouts; --erofs-version 2 makes the legacy form of composefs-rs.`,
     const form = formOf(invocation);
     const isFile = target !== undefined && target !== "-";
     // Looked at before the source, which may take long to read.
+    if (isFile) checkOutputFile(target, `image ${target}`);
     const place = isFile ? inspectFilePlace(target, `Cannot write image ${target}`) : undefined;
     const tree = await sourceTree(invocation, algorithm);
     const image = writeErofs(tree, { form, algorithm, dialect: form === "v2" ? "rs" : "c" });

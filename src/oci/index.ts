@@ -68,6 +68,7 @@ export {
   type RegistryLimits,
   type RegistryOptions,
 } from "./registry/index.ts";
+export { isSameImage } from "./same-image.ts";
 export { type OpenedImage, type OpenImageOptions, openImage } from "./sources/open-image.ts";
 export {
   type BootImage,

@@ -32,7 +32,12 @@ export interface OutputOptions {
 
 /** The reference with the tag that it gets when it needs one. */
 export function outputName(reference: ImageReference): string {
-  return formatReference(isLayout(reference) ? layoutOf(reference) : reference);
+  return formatReference(outputReference(reference));
+}
+
+/** The reference with the tag that a layout gets where none is given. */
+export function outputReference(reference: ImageReference): ImageReference {
+  return isLayout(reference) ? layoutOf(reference) : reference;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   formatReference,
   type ImageConfig,
   type ImageReference,
+  isSameImage,
   namedBootImages,
   OciLayout,
   type OpenedImage,
@@ -25,7 +26,7 @@ import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
 import type { ImageFiles } from "./image-files.ts";
 import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initramfs/index.ts";
 import { sealedCommandLine } from "./kernel-arguments.ts";
-import { type OutputLayout, outputName, writtenTo } from "./output.ts";
+import { type OutputLayout, outputName, outputReference, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
 import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
@@ -243,7 +244,7 @@ function refuseSameImage(source: ImageReference, output: ImageReference): void {
   // Without a tag it is the only image of its layout, whatever that is called.
   const isUntagged = source.transport === "oci" && output.transport === "oci" && source.tag === undefined;
   const named = isUntagged ? { ...source, tag: output.tag } : source;
-  if (outputName(named) !== outputName(output)) return;
+  if (!isSameImage(outputReference(named), outputReference(output))) return;
   const what = `Cannot seal ${formatReference(source)}: it would be replaced by its sealed form`;
   throw new SealrootError("conflict", what, { hint: "give the output another directory or tag" });
 }

@@ -32,12 +32,15 @@ export function handleProcessExit(): void {
   installed = true;
   process.on("exit", runHooks);
   for (const signal of ENDING_SIGNALS) {
-    process.once(signal, () => {
+    // Not by once(): without a listener, a second signal, as of an impatient hand, would end the process amid its hooks.
+    const handle = () => {
       runHooks();
-      // Die of the signal itself, so that the parent (a shell, systemd, make) sees what ended us. The once-handler is
-      // gone by now; another listener (a step that wants to finish in order) keeps the process, as it asked.
+      process.off(signal, handle);
+      // Die of the signal itself, so that the parent (a shell, systemd, make) sees what ended us. This handler is gone by
+      // now; another listener (a step that wants to finish in order) keeps the process, as it asked.
       if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-    });
+    };
+    process.on(signal, handle);
   }
 }
 

@@ -9,7 +9,7 @@ import { joinInitramfs, writeCpio } from "../../src/cpio/index.ts";
 import { readUki } from "../../src/pe/index.ts";
 import { startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
-import { guestText, objectPathOf, type SealedExample, sealedExample } from "./sealed-example.ts";
+import { guestText, objectPathOf, type SealedExample, sealedExample, systemState } from "./sealed-example.ts";
 
 const CONFIGURATION_PATH = "usr/lib/sealroot/setup-root-conf.toml";
 
@@ -98,7 +98,7 @@ describe("the boot program follows setup-root-conf.toml", () => {
         async (guest) => {
           assert.equal(await sourceAndType(guest, "/etc"), "transient overlay");
           assert.equal(await sourceAndType(guest, "/var"), "transient overlay");
-          await guest.run("systemctl is-system-running --wait");
+          await systemState(guest);
           const found = "ls -d /run/attacker /var/attacker /etc/systemd/system/attacker.service 2>/dev/null; true";
           assert.equal(await guestText(guest, found), "");
           const read = await guest.run("cat /usr/share/common-licenses/GPL-3");

@@ -1,6 +1,7 @@
 /** The benchmark's table as Markdown. */
 import { cpus, release, totalmem } from "node:os";
-import { formatBytes } from "../src/cli/table.ts";
+import { formatSize } from "../src/bytes/index.ts";
+
 import type { Cost } from "./measure.ts";
 import type { BenchUpdate } from "./update.ts";
 
@@ -31,7 +32,7 @@ export interface ReportFacts {
 
 export function reportText(facts: ReportFacts, rows: readonly Row[]): string {
   const processors = cpus();
-  const machine = `${processors.length} × ${processors[0]?.model.trim() ?? "unknown processor"}, ${formatBytes(totalmem())} memory`;
+  const machine = `${processors.length} × ${processors[0]?.model.trim() ?? "unknown processor"}, ${formatSize(totalmem())} memory`;
   return [
     `## ${facts.date}`,
     "",
@@ -68,8 +69,8 @@ function fetchText(name: string, update: NonNullable<Row["fetch"]>): string {
   const ratio = fetchedBytes / (changedBytes + tableBytes + tarSplitBytes);
   const withoutTarSplit = fetchedBytes / (changedBytes + tableBytes);
   return [
-    `To ${name}, ${formatBytes(fetchedBytes)} were fetched, for ${formatBytes(changedBytes)} of changed files,`,
-    `${formatBytes(tableBytes)} of table of contents and ${formatBytes(tarSplitBytes)} of tar-split data, all compressed:`,
+    `To ${name}, ${formatSize(fetchedBytes)} were fetched, for ${formatSize(changedBytes)} of changed files,`,
+    `${formatSize(tableBytes)} of table of contents and ${formatSize(tarSplitBytes)} of tar-split data, all compressed:`,
     `${ratio.toFixed(2)} times (goal ${verdictOf(ratio, FETCH_GOAL)}); ${withoutTarSplit.toFixed(2)} times all but the tar-split data.`,
   ].join("\n");
 }
@@ -84,11 +85,11 @@ function goalsText(rows: readonly Row[]): string {
   const large = rows.filter(({ ours }) => ours.peakMemoryKib * 1024 > MEMORY_GOAL_BYTES).map(({ name }) => name);
   return [
     `Goals of time: ${met.length} of ${withGoal.length} met.`,
-    `Over ${formatBytes(MEMORY_GOAL_BYTES)} of memory: ${large.length === 0 ? "none" : large.join("; ")}.`,
+    `Over ${formatSize(MEMORY_GOAL_BYTES)} of memory: ${large.length === 0 ? "none" : large.join("; ")}.`,
     "bootc is not compared: it is published as source without a package that holds its program.",
   ].join(" ");
 }
 
 function costCells(cost: Cost): string[] {
-  return [cost.wallSeconds.toFixed(2), cost.cpuSeconds.toFixed(2), formatBytes(cost.peakMemoryKib * 1024)];
+  return [cost.wallSeconds.toFixed(2), cost.cpuSeconds.toFixed(2), formatSize(cost.peakMemoryKib * 1024)];
 }

@@ -8,8 +8,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CHECKOUT, makeSealedDisk } from "../examples/debian/sealed-disk.ts";
+import { formatSize } from "../src/bytes/index.ts";
 import { progressView } from "../src/cli/progress.ts";
-import { formatBytes } from "../src/cli/table.ts";
+
 import { type Attempt, type BenchCase, benchCases } from "./cases.ts";
 import { prepareInputs, SYNTHETIC_ENTRIES } from "./inputs.ts";
 import { type Measured, measure, median } from "./measure.ts";
@@ -48,7 +49,7 @@ try {
     {
       date: new Date().toISOString().slice(0, "2026-11-23".length),
       runs,
-      input: `Debian 13, ${inputs.entryCount} entries, ${formatBytes(disk.image.uncompressedBytes)}, as one gzip layer ${formatBytes(disk.image.layerBytes)}; synthetic tree of ${SYNTHETIC_ENTRIES} entries`,
+      input: `Debian 13, ${inputs.entryCount} entries, ${formatSize(disk.image.uncompressedBytes)}, as one gzip layer ${formatSize(disk.image.layerBytes)}; synthetic tree of ${SYNTHETIC_ENTRIES} entries`,
       scratch: execFileSync("findmnt", ["-nfo", "FSTYPE", "-T", scratch], { encoding: "utf8" }).trim(),
     },
     rows,

@@ -6,8 +6,9 @@
 import { stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { formatSize } from "../../src/bytes/index.ts";
 import { progressView } from "../../src/cli/progress.ts";
-import { formatBytes, formatDuration, textTable } from "../../src/cli/table.ts";
+import { formatDuration, textTable } from "../../src/cli/table.ts";
 import { describeError, reasonOf, SealrootError } from "../../src/errors/index.ts";
 import { type EventSink, runStep } from "../../src/events/index.ts";
 import { bootAndCheck, type Proof } from "./boot-check.ts";
@@ -69,8 +70,8 @@ async function printSteps(steps: readonly FinishedStep[], disk: SealedDisk): Pro
   const { image } = disk;
   const results: Readonly<Record<string, string>> = {
     [BOOTSTRAP_STEP]: imageSize(disk),
-    [COMMAND_STEP.seal]: `adds ${formatBytes(disk.addedLayerBytes)}`,
-    [COMMAND_STEP.install]: `${formatBytes((await stat(disk.diskPath)).blocks * 512)} on disk`,
+    [COMMAND_STEP.seal]: `adds ${formatSize(disk.addedLayerBytes)}`,
+    [COMMAND_STEP.install]: `${formatSize((await stat(disk.diskPath)).blocks * 512)} on disk`,
   };
   const rows = steps.map(({ name, durationMs }) => [name, formatDuration(durationMs), results[name] ?? ""]);
   if (image.reused) rows.unshift([BOOTSTRAP_STEP, "reused", imageSize(disk)]);
@@ -79,7 +80,7 @@ async function printSteps(steps: readonly FinishedStep[], disk: SealedDisk): Pro
 }
 
 function imageSize({ image }: SealedDisk): string {
-  return `${formatBytes(image.uncompressedBytes)}, compressed ${formatBytes(image.layerBytes)}`;
+  return `${formatSize(image.uncompressedBytes)}, compressed ${formatSize(image.layerBytes)}`;
 }
 
 /** @returns the exit code: 1 when a proof failed */

@@ -1,8 +1,10 @@
 /** Events and steps in words, for terminals and logs. */
+
+import { formatSize } from "../bytes/index.ts";
 import { oneLine } from "../errors/index.ts";
 import type { Subtask, WorkEvent } from "../events/index.ts";
 import type { RunningStep } from "./progress-state.ts";
-import { formatBytes, formatDuration } from "./table.ts";
+import { formatDuration } from "./table.ts";
 
 /** The line that stays behind for an event, if one does. A failure is told once, by the error itself. */
 export function settledLine(event: WorkEvent): string | undefined {
@@ -23,7 +25,7 @@ export function messageLine({ level, text }: WorkEvent & { readonly type: "messa
 
 /** How far something is: `43 % of 293.0 MB`, or the bare quantity where the whole is unknown. */
 export function amountText({ done, total, unit }: Pick<Subtask, "done" | "total" | "unit">): string {
-  const quantity = (value: number) => (unit === "bytes" ? formatBytes(value) : String(value));
+  const quantity = (value: number) => (unit === "bytes" ? formatSize(value) : String(value));
   if (total === undefined || total === 0) return quantity(done);
   return `${percentOf(done, total)} % of ${quantity(total)}`;
 }
@@ -39,7 +41,7 @@ export function speedText({ progress, rate }: RunningStep): string {
   if (progress?.unit !== "bytes" || bytesPerSecond === undefined) return "";
   const leftMs = progress.total === undefined ? undefined : rate.leftMs(progress.total);
   const left = leftMs === undefined ? "" : `  ${leftText(leftMs)}`;
-  return `  ${formatBytes(Math.round(bytesPerSecond))}/s${left}`;
+  return `  ${formatSize(Math.round(bytesPerSecond))}/s${left}`;
 }
 
 /** Whole seconds, as an estimate is no better: `12 s left`, `3 min 05 s left`. */

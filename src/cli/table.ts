@@ -28,18 +28,6 @@ export function textTable(rows: readonly (readonly string[])[], rightAligned: re
   );
 }
 
-/** A byte count as people read it: `0 B`, `999 B`, `1.5 MB` (powers of ten, as disks and networks count). */
-export function formatBytes(sizeBytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = sizeBytes;
-  let unit = 0;
-  while (value >= 999.95 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit]}`;
-}
-
 /** A duration: `0.4 s`, `12.3 s`, `3 min 05 s`. */
 export function formatDuration(durationMs: number): string {
   const seconds = durationMs / 1000;

@@ -1,10 +1,10 @@
 /** What verbs report of an image they have written. */
 import { writeFile } from "node:fs/promises";
+import { formatSize } from "../bytes/index.ts";
 import { asSealrootError } from "../errors/index.ts";
 import type { ImageReference, WrittenContent } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 import { checkOutputFile } from "./output-file.ts";
-import { formatBytes } from "./table.ts";
 
 export const DIGEST_FILE_OPTION: OptionSpecification = {
   flags: "--digestfile <FILE>",
@@ -49,20 +49,20 @@ function lines(reference: string, { descriptor, layers }: WrittenContent): strin
   return [
     `manifest ${descriptor.digest}`,
     `written  ${reference}`,
-    `layers   ${sent.length} written (${formatBytes(sentBytes)}) + ${layers.length - sent.length} already present`,
+    `layers   ${sent.length} written (${formatSize(sentBytes)}) + ${layers.length - sent.length} already present`,
   ];
 }
 
 function report(reference: string, { descriptor, sourceDigest, layers }: WrittenContent) {
   return {
     reference,
-    manifest_digest: descriptor.digest,
-    source_manifest_digest: sourceDigest,
+    manifestDigest: descriptor.digest,
+    sourceManifestDigest: sourceDigest,
     layers: layers.map((layer) => ({
-      media_type: layer.descriptor.mediaType,
+      mediaType: layer.descriptor.mediaType,
       digest: layer.descriptor.digest,
-      size: layer.descriptor.size,
-      sent_bytes: layer.sentBytes,
+      sizeBytes: layer.descriptor.size,
+      sentBytes: layer.sentBytes,
     })),
   };
 }

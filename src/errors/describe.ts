@@ -13,36 +13,51 @@ const LINE_MAX_CHARACTERS = 2000;
  */
 export function describeError(error: unknown): string[] {
   const message = reasonOf(error);
-  const lines = [message, ...(error instanceof SealrootError ? dataLines(error.data, message) : [])].map(oneLine);
+  const lines = [message, ...dataOf(error)].map(oneLine);
   return lines.map((line) =>
     line.length <= LINE_MAX_CHARACTERS ? line : `${line.slice(0, LINE_MAX_CHARACTERS - 1)}…`,
   );
 }
 
-function dataLines({ step, path, line, offset, expected, actual, hint }: ErrorData, message: string): string[] {
+/** When the words were wrong, it does not matter how far the work had come. */
+function dataOf(error: unknown): string[] {
+  if (!(error instanceof SealrootError)) return [];
+  const { step, ...data } = error.data;
+  return dataLines(error.code === "usage" || step === undefined ? data : { ...data, step }, error.message);
+}
+
+function dataLines(
+  { step, path, line, offset, expected, actual, output = [], hint }: ErrorData,
+  message: string,
+): string[] {
   const place = [
-    ...(path === undefined || mentions(message, path) ? [] : [path]),
+    ...(path === undefined || mentions(message, path, PATH) ? [] : [path]),
     ...(line === undefined || mentions(message, `line ${line}`) ? [] : [`line ${line}`]),
     ...(offset === undefined || mentions(message, `offset ${offset}`) ? [] : [`offset ${offset}`]),
   ];
+  // A number may stand in the sentence and mean something else there.
+  const isTold = (value: string) => !/^\d{0,15}$/.test(value) && mentions(message, value);
   return [
     ...(place.length === 0 ? [] : [`  where:    ${place.join(", ")}`]),
     ...(step === undefined ? [] : [`  during:   ${step}`]),
-    ...(expected === undefined ? [] : [`  expected: ${expected}`]),
-    ...(actual === undefined ? [] : [`  found:    ${actual}`]),
+    ...(expected === undefined || isTold(expected) ? [] : [`  expected: ${expected}`]),
+    ...(actual === undefined || isTold(actual) ? [] : [`  found:    ${actual}`]),
+    ...(output.length === 0 ? [] : ["  printed:", ...output.map((printed) => `    ${printed}`)]),
     ...(hint === undefined ? [] : [`  ${hint}`]),
   ];
 }
 
-/** Characters that would make a value a part of another one, such as `/dev/sda` of `/dev/sda1`. */
-const WORD = /[\w/.@-]/;
+/** Characters beside it that would make a value a part of another one. */
+const WORD = /\w/;
+/** The same for paths and references: `/dev/sda` is not mentioned by `/dev/sda1` or `/dev/sda/x`. */
+const PATH = /[\w/.@-]/;
 
 /** Whether the sentence has this very value in it. */
-function mentions(message: string, value: string): boolean {
+function mentions(message: string, value: string, part = WORD): boolean {
   const shown = oneLine(value);
   for (let start = message.indexOf(shown); start >= 0; start = message.indexOf(shown, start + 1)) {
     const [before, after] = [message[start - 1] ?? " ", message[start + shown.length] ?? " "];
-    if (!WORD.test(before) && !WORD.test(after)) return true;
+    if (!part.test(before) && !part.test(after)) return true;
   }
   return false;
 }

@@ -41,6 +41,8 @@ export interface ErrorData {
   readonly line?: number;
   readonly expected?: string;
   readonly actual?: string;
+  /** The last lines that a program or a machine printed. */
+  readonly output?: readonly string[];
   /** The way out: a clause with a small first letter (names and acronyms as they are written), no final period. */
   readonly hint?: string;
 }

@@ -27,8 +27,8 @@ function checkKind(device: BlockDevice, options: TargetOptions): void {
   const { path } = device;
   const refused = (code: "conflict" | "unsupported" | "read-only" | "usage", reason: string, hint?: string) =>
     new SealrootError(code, `Cannot install to ${path}: ${reason}`, { path, ...(hint === undefined ? {} : { hint }) });
-  if (device.isPartition) throw refused("unsupported", "it is a partition", "Name the whole disk");
-  if (device.uses.length > 0) throw refused("conflict", device.uses.join(", "), "Unmount and release it first");
+  if (device.isPartition) throw refused("unsupported", "it is a partition", "name the whole disk");
+  if (device.uses.length > 0) throw refused("conflict", device.uses.join(", "), "unmount and release it first");
   if (device.isReadOnly) throw refused("read-only", "the device is read-only");
   if (device.logicalBlockBytes !== SECTOR_BYTES) {
     throw refused(
@@ -36,7 +36,7 @@ function checkKind(device: BlockDevice, options: TargetOptions): void {
       `its sectors have ${device.logicalBlockBytes} bytes, only ${SECTOR_BYTES} are supported`,
     );
   }
-  if (options.sizeBytes !== undefined) throw refused("usage", "the size of a device is given", "Leave --size out");
+  if (options.sizeBytes !== undefined) throw refused("usage", "the size of a device is given", "leave --size out");
 }
 
 /** bootc refuses partitions only (spec/host-install.md 5); a file system on the bare disk is as precious. */

@@ -85,7 +85,9 @@ export {
   findImage,
   type ListedImage,
   listImages,
+  manifestsBeginningWith,
   referrersOf,
+  taggedManifest,
   tagImage,
   untagImage,
 } from "./stored/images.ts";

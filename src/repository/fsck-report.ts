@@ -101,13 +101,16 @@ export interface FsckContext {
   };
 }
 
-/** The reference's JSON form with everything we know besides: findings as data, leftovers, what is hit, what was done. */
+/** Everything we know, in our own form: findings as data, leftovers, what is hit, what was done. */
 export function fsckFullJson(report: FsckReport, { hit, repair }: FsckContext): Readonly<Record<string, unknown>> {
+  const { errors, leftovers, metadata, ...counts } = report;
   return {
-    ...fsckJson(report),
-    findings: report.errors,
-    leftovers: report.leftovers.map(({ path }) => path),
-    hit_references: hit,
+    ok: errors.length === 0,
+    metadata,
+    ...counts,
+    findings: errors,
+    leftovers: leftovers.map(({ path }) => path),
+    hitReferences: hit,
     ...(repair === undefined
       ? {}
       : { repair: { findings: repair.before.errors, removed: repair.removed, protected: repair.protected } }),

@@ -28,6 +28,7 @@ export {
   fsckLines,
 } from "./fsck-report.ts";
 export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./gc.ts";
+export { idPrefixOf, onlyCandidate } from "./id-prefix.ts";
 export { storeForeignImage } from "./import-image.ts";
 export { type InitOptions, type InitResult, initRepository } from "./init.ts";
 export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";

@@ -6,6 +6,7 @@ import { type Dirent, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync
 import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
+import { idPrefixOf, onlyCandidate } from "./id-prefix.ts";
 import {
   type LinkKind,
   objectIdOfLinkTarget,
@@ -72,18 +73,41 @@ export class LinkStore {
 
   /**
    * The object of an entry or, with the prefix `refs/`, of what a reference leads to. Images may be called by a
-   * reference's name without the prefix.
+   * reference's name without the prefix. What is neither may be the beginning of one id: {@link beginningWith}.
    *
-   * @throws SealrootError `not-found`, `corrupt`
+   * @throws SealrootError `not-found`, `corrupt`; `usage` when several ids begin so
    */
   resolve(name: string): LinkEntry {
+    const found = this.named(name) ?? onlyCandidate(name, this.beginningWith(name));
+    if (found !== undefined) return { entry: found.entry, objectId: found.objectId };
+    throw new SealrootError("not-found", `Cannot find "${name}" among the ${this.kind} of the repository`, {
+      path: join(this.#context.path, this.kind, name),
+    });
+  }
+
+  /** The entry that is named as it is, by itself or by a reference; undefined when there is none. */
+  named(name: string): LinkEntry | undefined {
     for (const entry of this.#candidates(name)) {
       const objectId = this.find(entry);
       if (objectId !== undefined) return { entry, objectId };
     }
-    throw new SealrootError("not-found", `Cannot find "${name}" among the ${this.kind} of the repository`, {
-      path: join(this.#context.path, this.kind, name),
-    });
+    return undefined;
+  }
+
+  /**
+   * The entries whose id begins with some digits: of images with or without the hash in front (`sha512:3ac1`), of streams
+   * with all that stands before the digits (`oci-layer-sha256:4bf5`). None for fewer than four digits.
+   */
+  beginningWith(text: string): (LinkEntry & { readonly shown: string })[] {
+    const { algorithm } = this.#context;
+    if (this.kind === "images") {
+      const prefix = idPrefixOf(text, [algorithm]);
+      const found = prefix === undefined ? [] : this.entries().filter(({ entry }) => entry.startsWith(prefix));
+      return found.map((link) => ({ ...link, shown: `${algorithm}:${link.entry}` }));
+    }
+    const isPrefix = idPrefixOf(text.slice(text.lastIndexOf(":") + 1), []) !== undefined && text.includes(":");
+    const found = isPrefix ? this.entries().filter(({ entry }) => entry.startsWith(text)) : [];
+    return found.map((link) => ({ ...link, shown: link.entry }));
   }
 
   /**

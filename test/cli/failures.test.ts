@@ -68,6 +68,10 @@ test("with --json the error stands in the result's place, the exit code is the s
   assert.equal(reported(new SealrootError("usage", "x"), true).exitCode, 2);
 });
 
+test("the step is not told of wrong usage", () => {
+  assert.deepEqual(describeError(new SealrootError("usage", "m", { step: "s", path: "p" })), ["m", "  where:    p"]);
+});
+
 test("a failure that nobody foresaw is told in one sentence, and how to see more", () => {
   assert.equal(
     reported(new TypeError("x is not\na function"), false).err,
@@ -81,6 +85,14 @@ test("describeError() does not repeat a place that the sentence names, and no va
   assert.deepEqual(describeError(named), ["Cannot open /dev/sda1: gone"]);
   const other = new SealrootError("not-found", "Cannot open /dev/sda1: gone", { path: "/dev/sda" });
   assert.deepEqual(describeError(other), ["Cannot open /dev/sda1: gone", "  where:    /dev/sda"]);
+  const digest = "ab".repeat(32);
+  const told = { path: "/r", expected: digest, actual: "12" };
+  assert.deepEqual(describeError(new SealrootError("corrupt", `Cannot use images/${digest} of /r: 12 bytes`, told)), [
+    `Cannot use images/${digest} of /r: 12 bytes`,
+    "  found:    12",
+  ]);
+  const printed = new SealrootError("failed", "Cannot boot", { output: ["a\nb", "c"], hint: "look" });
+  assert.deepEqual(describeError(printed), ["Cannot boot", "  printed:", "    a\\nb", "    c", "  look"]);
   const forged = new SealrootError("corrupt", "m", { path: "a\nb", expected: "\x1b[2J", actual: "x".repeat(5000) });
   assert.deepEqual(describeError(forged), [
     "m",

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatSize } from "../../src/bytes/index.ts";
 import { progressView } from "../../src/cli/progress.ts";
 import { parseProgressFd, progressLines } from "../../src/cli/progress-fd.ts";
 import { ProgressRate } from "../../src/cli/progress-rate.ts";
 import { parseSize } from "../../src/cli/size.ts";
-import { formatBytes, formatDuration, textTable } from "../../src/cli/table.ts";
+import { formatDuration, textTable } from "../../src/cli/table.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
 import { runStep } from "../../src/events/index.ts";
 
@@ -47,17 +48,23 @@ test("the bar redraws its line and clears it at the end", async () => {
 
 test("sizes are powers of 1024 when read and powers of ten when shown", () => {
   assert.deepEqual(
-    ["4G", "512MiB", "1.5k", "17"].map((text) => parseSize(text, "--size")),
-    [4 * 1024 ** 3, 512 * 1024 ** 2, 1536, 17],
+    ["4G", "512MiB", "1.5k", "17", "17B", " 1t "].map((text) => parseSize(text, "--size")),
+    [4 * 1024 ** 3, 512 * 1024 ** 2, 1536, 17, 17, 1024 ** 4],
   );
-  for (const bad of ["", "G", "-1", "4X", "1e3", "99999999T"]) {
+  for (const bad of ["", "G", "-1", "4X", "1e3", "99999999T", "1.5", "4GB", "4kb", "4 G", "0x10", "4BiB", "١"]) {
     assert.throws(
       () => parseSize(bad, "--size"),
       (error: SealrootError) => error.code === "usage",
       bad,
     );
   }
-  assert.deepEqual([0, 999, 1500, 2_500_000].map(formatBytes), ["0 B", "999 B", "1.5 kB", "2.5 MB"]);
+  assert.throws(() => parseSize("512mb", "--size"), {
+    message: 'Cannot read --size: "512mb" is not a size',
+    data: { hint: "write 512MiB: sizes are powers of 1024" },
+  });
+  const sizes = [0, 1023, 1024, 10_885, 1024 ** 2 - 1, 1024 ** 2, 5 * 1024 ** 3, 2 ** 50];
+  const texts = ["0 B", "1023 B", "1.00 KiB", "10.63 KiB", "1.00 MiB", "1.00 MiB", "5.00 GiB", "1024.00 TiB"];
+  assert.deepEqual(sizes.map(formatSize), texts);
   assert.deepEqual([40, 99_940, 185_000].map(formatDuration), ["0.0 s", "99.9 s", "3 min 05 s"]);
   assert.deepEqual(
     textTable(
@@ -92,7 +99,7 @@ test("a terminal shows one bar for all and a line for each part that runs, and t
   assert.equal(line, "  by the way\n");
   assert.match(
     shown(redrawn),
-    /^<clear> {2}pull layers {2}\[#{11}-{9}\] {2}58 % of 3\.0 kB {2}0\.\d s\n {4}layer a {2}50 % of 1\.0 kB\n {4}layer b {2}25 % of 1\.0 kB$/,
+    /^<clear> {2}pull layers {2}\[#{11}-{9}\] {2}58 % of 2\.93 KiB {2}0\.\d s\n {4}layer a {2}50 % of 1000 B\n {4}layer b {2}25 % of 1000 B$/,
   );
   // However many lines were drawn before the message, they are gone before it.
   assert.match(shown(cleared), /^<clear>(<up>)*$/);

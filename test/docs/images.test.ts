@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parsePolicy } from "../../src/oci/policy/index.ts";
 import { temporaryDirectory } from "../../src/platform/index.ts";
 import { startDockerRegistry } from "../oci/registry/docker-registry.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
-
-const CHECKOUT = join(import.meta.dirname, "../..");
+import { assertSession } from "./session.ts";
 
 test("docs/images.md: the policies accept and refuse as shown", () => {
   using directory = temporaryDirectory();
@@ -26,6 +24,11 @@ test("docs/images.md: pulling goes as shown", () => {
   assertSession(fencedBlocks(readDocument("images.md"), "console pulling").join(""), directory.path);
 });
 
+test("docs/command-line.md: errors, JSON and ids are as shown", () => {
+  using directory = temporaryDirectory();
+  assertSession(fencedBlocks(readDocument("command-line.md"), "console command-line").join(""), directory.path);
+});
+
 test("docs/images.md: copying goes as shown, with a registry", async () => {
   const registry = await startDockerRegistry();
   try {
@@ -37,20 +40,6 @@ test("docs/images.md: copying goes as shown, with a registry", async () => {
     await registry.stop();
   }
 });
-
-/** Runs the commands of a session and compares all they print. */
-function assertSession(session: string, directory: string): void {
-  const commands = [...session.matchAll(/^\$ (.+)$/gm)].map((match) => match[1] ?? "");
-  assert.ok(commands.length >= 5);
-  const script = ["umask 022", ...commands.flatMap((command) => [`cat <<'END'\n$ ${command}\nEND`, command])];
-  const env = {
-    ...process.env,
-    PATH: [join(CHECKOUT, "bin"), process.env.PATH].join(delimiter),
-    ...{ SEALROOT: CHECKOUT, LC_ALL: "C" },
-  };
-  const { stdout } = spawnSync("sh", ["-c", script.join("\n")], { cwd: directory, env, encoding: "utf8" });
-  assert.equal(stdout, session);
-}
 
 test("docs/images.md: the requirements for bundles are read as they stand", () => {
   const requirements = fencedBlocks(readDocument("images.md"), "json").filter((block) =>

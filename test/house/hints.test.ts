@@ -18,9 +18,28 @@ function hintsOf(code: string): string[] {
   );
 }
 
+/** A function that takes a hint, and where it stands among the parameters. */
+const TAKES_HINT = /(?:function (\w+)|const (\w+) =) ?\(([^)]*\bhint\b[^)]*)\)/g;
+
+/** Literals in the arguments after the first of calls of a function that takes a hint; its own errors begin otherwise. */
+function argumentHints(code: string): string[] {
+  return [...code.matchAll(TAKES_HINT)].flatMap(([, declared, assigned, parameters = ""]) => {
+    const before = parameters.split(",").findIndex((parameter) => /^\s*hint\b/.test(parameter));
+    const calls = code.matchAll(new RegExp(`\\b${declared ?? assigned}\\(([^;]*?)\\);`, "g"));
+    return [...calls].flatMap(([, words = ""]) =>
+      [...words.matchAll(LITERAL)]
+        .map((literal) => literal.groups?.text ?? "")
+        .slice(Math.max(0, before))
+        .filter((text) => !text.startsWith("Cannot ")),
+    );
+  });
+}
+
 test("hints have one form: a small letter first, and no period", () => {
   const sources = ["src/**/*.ts", "initramfs/**/*.ts", "examples/**/*.ts"].flatMap(readSources);
-  const found = sources.flatMap(({ path, code }) => hintsOf(code).map((hint) => ({ path, hint })));
+  const found = sources.flatMap(({ path, code }) =>
+    [...hintsOf(code), ...argumentHints(code)].map((hint) => ({ path, hint })),
+  );
   assert.ok(found.length > 100, `only ${found.length} hints seen`);
   const wrong = found.filter(({ hint }) => {
     const isSentence = /^[A-Z][a-z]/.test(hint) && !PROPER_NAMES.test(hint);
@@ -34,5 +53,7 @@ test("the test of hints sees constants, properties, choices and functions", () =
   function hintFor() { return "D three";
   }
   throw new SealrootError("usage", "Cannot go", { hint: "E four." });`;
+  const called = `const refuse = (reason: string, hint?: string) => x; refuse("Not this", "F five");`;
+  assert.deepEqual(argumentHints(called), ["F five"]);
   assert.deepEqual(hintsOf(code), ["A one", "B two", "C one", "D three", "E four."]);
 });

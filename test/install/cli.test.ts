@@ -50,7 +50,7 @@ test("install to-disk prints where the disk is and what is on it", async () => {
   const { exitCode, stdout, stderr } = await sealroot([...args, "--target-imgref", "quay.io/example/os:1"]);
   assert.equal(exitCode, 0, stderr);
   const lines = stdout.split("\n");
-  assert.match(lines[0] ?? "", new RegExp(`^disk {8}${target} \\(1\\.3 GB, `));
+  assert.match(lines[0] ?? "", new RegExp(`^disk {8}${target} \\(1\\.17 GiB, `));
   assert.equal(lines[1], `deployment  ${sealed.deploymentId}`);
   assert.equal(lines[3], "upgrades    docker://quay.io/example/os:1");
   assert.equal(lines[5], "Installation complete!");

@@ -47,7 +47,7 @@ test("keys list --json reports, and exits 1 when a key does not match", async ()
   cpSync(`${path}/PK.key`, `${path}/db.key`);
   const listed = await sealroot("keys", "list", "--json", path);
   assert.equal(listed.code, 1);
-  const report = JSON.parse(listed.out);
+  const report = JSON.parse(listed.out).keys;
   assert.equal(report[2].keyMatches, false);
   assert.equal(report[2].fingerprintSha256, generated.certificates.db.fingerprintSha256);
   assert.match((await sealroot("keys", "list", path)).out, /DOES NOT MATCH/);

@@ -153,7 +153,7 @@ test("a writer killed at any moment leaves a sound repository without temporarie
   assert.ok(report.objectsChecked >= storedObjects);
 });
 
-test("each refusal of a verb is exit code 1 and one line that names the place", { skip }, async () => {
+test("each refusal of a verb is exit code 1 and a sentence that names the place", { skip }, async () => {
   using directory = temporaryDirectory();
   const root = join(directory.path, "root");
   mkdirSync(join(root, "usr"), { recursive: true });
@@ -164,7 +164,7 @@ test("each refusal of a verb is exit code 1 and one line that names the place", 
     const refused = (reason: string) => ({ exitCode: 1, out: "", err: `sealroot: ${reason}\n` });
     (await initRepository(repo, INSECURE)).repository.close();
     const full = `Cannot write an object to ${repo}/objects: ENOSPC: no space left on device, write`;
-    assert.deepEqual(await create(), refused(full));
+    assert.deepEqual(await create(), refused(`${full}\n  during:   hash files`));
     assert.deepEqual(readdirSync(repo).sort(), ["meta.json", "objects"]);
     await runTool("mount", ["-o", "remount,ro", path]);
     const readOnly = `Cannot write to repository ${repo}: EROFS: read-only file system, access '${repo}'`;

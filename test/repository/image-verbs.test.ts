@@ -94,10 +94,10 @@ test("repo dump-files --backing-path-only says where contents are", async () => 
   });
   for (const [path, reason] of [
     ["/etc", "Cannot print the backing path of /etc: it is a directory"],
-    ["/nope", "Cannot find /nope in the image: there is no such path\n  Symbolic links are not followed here"],
+    ["/nope", "Cannot find /nope in the image: there is no such path\n  symbolic links are not followed here"],
     [
       "/alias/small",
-      "Cannot find /alias/small in the image: there is no such path\n  Symbolic links are not followed here",
+      "Cannot find /alias/small in the image: there is no such path\n  symbolic links are not followed here",
     ],
     ["/etc/../etc", 'Cannot use path "/etc/../etc": Invalid filename "/etc/.."'],
   ] as const) {
@@ -118,7 +118,7 @@ test("repo cat-file writes a file's bytes and follows links inside the image", a
     [["my", "/etc/loop"], 'Cannot resolve "/etc/loop": more than 40 symbolic links'],
     [
       ["absent", "/x"],
-      "Cannot find image \"absent\": it is no image's id, no reference and no OCI image's tag\n  sealroot repo images and sealroot image list show what there is",
+      "Cannot find image \"absent\": it is not an image's id, a reference or an OCI image's tag\n  sealroot repo images and sealroot image list show what there is",
     ],
   ] as const) {
     assert.deepEqual(await cat(...words), { exitCode: 1, out: "", err: `sealroot: ${reason}\n` });
@@ -165,7 +165,7 @@ test("repo import-image takes a good image and refuses everything else", async (
     [Buffer.from("junk"), /^sealroot: Cannot read EROFS image: offset 0: 4 bytes are too few for an image\n$/],
     [
       writeErofs(exampleTree("a".repeat(64)), form),
-      /^sealroot: Cannot import the image: 1 of its objects are not in the repository, the first is a{64}\n {2}Store the files first: /,
+      /^sealroot: Cannot import the image: 1 of its objects are not in the repository, the first is a{64}\n {2}store the files first: /,
     ],
     [
       writeErofs(exampleTree("a".repeat(128)), { form: "v1", algorithm: "sha512" }),

@@ -16,6 +16,7 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
     { flags: "--erofs-version <V>", summary: "of the image in this version (default: v1)", choices: ["v1", "v2"] },
     BOOT_TIMES_OPTION,
   ],
+  reportsJson: true,
   examples: ["sealroot container compute-composefs-digest rootfs"],
   async run(invocation) {
     const { directoryTree, imageOfTree } = await import("../../repository/index.ts");
@@ -32,7 +33,9 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
       directoryTree(path, { algorithm: "sha512", bootable: true, bootTimes, reporter }),
     );
     if (dumpFile !== undefined) await pipeline(dumpLines(root), createWriteStream(dumpFile));
-    invocation.output.line(verityDigest(imageOfTree(root, "sha512", version), "sha512"));
+    const imageId = verityDigest(imageOfTree(root, "sha512", version), "sha512");
+    if (invocation.json) invocation.output.json({ imageId, algorithm: "sha512", erofsVersion: version });
+    else invocation.output.line(imageId);
   },
 };
 

@@ -1,12 +1,13 @@
 /** `sealroot image compute-id NAME`. */
 import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
 import type { Command } from "../command.ts";
+import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
 
 export const imageComputeId: Command = {
   description: `Computes the id of an image's EROFS image from its layers, whatever is recorded, and prints it. Nothing is written.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest or configuration", holds: "image" }],
+  arguments: [{ name: "NAME", summary: `${OCI_IMAGE_SUMMARY}, or @ and that of a configuration`, holds: "image" }],
   options: [
     { flags: "--bootable", summary: "of the variant that is booted" },
     XATTRS_OPTION,
@@ -22,7 +23,7 @@ export const imageComputeId: Command = {
     using repository = await openSelectedRepository(invocation);
     const variant = { bootable, bootTimes, keepUserXattrs: keepsUserXattrs(invocation) };
     const id = await computeImageId(repository, invocation.argument("NAME"), variant);
-    if (invocation.json) invocation.output.json({ image_id: id });
+    if (invocation.json) invocation.output.json({ imageId: id });
     else invocation.output.line(id);
   },
 };

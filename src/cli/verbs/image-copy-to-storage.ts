@@ -1,6 +1,7 @@
 /** `sealroot image copy-to-storage [NAME]`. */
 import { SealrootError } from "../../errors/index.ts";
 import type { Command } from "../command.ts";
+import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 /** What bootc calls it there (spec/host-lifecycle.md 10). */
@@ -13,7 +14,7 @@ skopeo.
 
 The target may name a store: [DRIVER@ROOT+RUN]NAME, as in containers-storage:
 references.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image", optional: true }],
+  arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image", optional: true }],
   options: [
     { flags: "--source <NAME>", summary: "the same as the argument, as bootc has it" },
     { flags: "--target <NAME>", summary: `what podman calls it (default: ${DEFAULT_STORAGE_NAME})` },
@@ -37,7 +38,7 @@ references.`,
       target: invocation.option("target") ?? DEFAULT_STORAGE_NAME,
       events: invocation.events,
     });
-    if (invocation.json) invocation.output.json({ reference: copied.reference, config_digest: copied.configDigest });
+    if (invocation.json) invocation.output.json(copied);
     else invocation.output.line(`Copied to ${copied.reference}`);
   },
 };

@@ -74,7 +74,7 @@ async function copyAll(invocation: Invocation, source: ImageReference, target: I
   });
   await writeDigestFile(invocation, digest);
   if (invocation.json)
-    invocation.output.json({ reference: invocation.argument("DESTINATION"), manifest_digest: digest });
+    invocation.output.json({ reference: invocation.argument("DESTINATION"), manifestDigest: digest });
   else
     for (const line of [`manifest ${digest}`, `written  ${invocation.argument("DESTINATION")}`])
       invocation.output.line(line);

@@ -1,8 +1,11 @@
 /** `sealroot image history NAME`. */
+
+import { formatSize } from "../../bytes/index.ts";
 import type { HistoryEntry } from "../../oci/index.ts";
 import type { Command } from "../command.ts";
+import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
-import { formatBytes, textTable } from "../table.ts";
+import { textTable } from "../table.ts";
 
 /** Longer commands are cut, so that a step stays on its line; --json has them whole. */
 const COMMAND_LENGTH_MAX = 60;
@@ -11,7 +14,7 @@ const NOTHING = "-";
 export const imageHistoryCommand: Command = {
   description: `Shows the steps in which an image was made, the last one first, with the size of each step's layer as it is
 fetched.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" }],
+  arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot image history --repo R debian"],
   reportsJson: true,
@@ -30,15 +33,15 @@ fetched.`,
 function row({ created, createdBy, comment, layer }: HistoryEntry): string[] {
   const command = (createdBy ?? comment ?? NOTHING).replace(/\s+/g, " ");
   const shown = command.length > COMMAND_LENGTH_MAX ? `${command.slice(0, COMMAND_LENGTH_MAX - 1)}…` : command;
-  return [created ?? NOTHING, layer === undefined ? NOTHING : formatBytes(layer.blobBytes), shown];
+  return [created ?? NOTHING, layer === undefined ? NOTHING : formatSize(layer.blobBytes), shown];
 }
 
 function report({ created, createdBy, comment, layer }: HistoryEntry) {
   return {
     created: created ?? null,
-    created_by: createdBy ?? null,
+    createdBy: createdBy ?? null,
     comment: comment ?? null,
-    diff_id: layer?.diffId ?? null,
-    size: layer?.blobBytes ?? null,
+    diffId: layer?.diffId ?? null,
+    sizeBytes: layer?.blobBytes ?? null,
   };
 }

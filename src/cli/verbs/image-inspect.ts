@@ -1,12 +1,13 @@
 /** `sealroot image inspect NAME`. */
 import { SealrootError } from "../../errors/index.ts";
 import type { Command } from "../command.ts";
+import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 export const imageInspect: Command = {
   description: `Shows an image's manifest and configuration, and the ids of its EROFS images. With --manifest or --config the
 document is printed as it is, byte for byte, and a newline; without, the result is JSON in any case.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" }],
+  arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
   options: [
     { flags: "--manifest", summary: "only the manifest" },
     { flags: "--config", summary: "only the configuration" },

@@ -1,4 +1,5 @@
 /** `sealroot image pull REFERENCE [NAME]`. */
+import { formatSize } from "../../bytes/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { BootImage, PulledImage } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
@@ -91,22 +92,22 @@ function expectedDigestOption(invocation: Invocation, isBootable: boolean): stri
   return digest;
 }
 
-/** The lines of `cfsctl oci pull` (spec/repository.md 10). */
+/** The lines of `cfsctl oci pull` (spec/repository.md 10); what it calls `verity` is the id of the stored manifest. */
 function lines(repository: Repository, pulled: PulledImage): string[] {
   const { newObjects, presentObjects, storedBytes, inlinedBytes, fetchedBytes, savedBytes } = pulled.statistics;
   const counts = `${newObjects} new + ${presentObjects} already present objects`;
-  const sizes = `${formatBinaryBytes(storedBytes)} stored, ${formatBinaryBytes(inlinedBytes)} inlined`;
+  const sizes = `${formatSize(storedBytes)} stored, ${formatSize(inlinedBytes)} inlined`;
   const [chosen] = pulled.chosenBootImages;
   const bootImage = chosen?.id ?? pulled.bootImageIds.get(repository.formats.default);
   return [
     `manifest ${pulled.manifestDigest}`,
     `config   ${pulled.configDigest}`,
-    `verity   ${pulled.manifestStreamId}`,
+    `stored   ${pulled.manifestStreamId}`,
     `tagged   ${pulled.name}`,
     `objects  ${counts}; ${sizes}`,
     ...(savedBytes === 0
       ? []
-      : [`fetched  ${formatBinaryBytes(fetchedBytes)}; ${formatBinaryBytes(savedBytes)} of files were there`]),
+      : [`fetched  ${formatSize(fetchedBytes)}; ${formatSize(savedBytes)} of files were there`]),
     ...(bootImage === undefined ? [] : [`Boot image: ${bootImage}${chosen === undefined ? "" : ruleText(chosen)}`]),
   ];
 }
@@ -118,33 +119,17 @@ function ruleText({ keepUserXattrs, version, bootTimes }: Omit<BootImage, "id" |
   return ` (xattr-mode=${xattrs}, format-version=V${version}${times})`;
 }
 
-/** A byte count as cfsctl prints it: `380 B`, `10.63 KiB`. */
-function formatBinaryBytes(sizeBytes: number): string {
-  const units = ["KiB", "MiB", "GiB", "TiB"];
-  if (sizeBytes < 1024) return `${sizeBytes} B`;
-  let value = sizeBytes / 1024;
-  for (const unit of units) {
-    if (value < 1024 || unit === "TiB") return `${value.toFixed(2)} ${unit}`;
-    value /= 1024;
-  }
-  return `${sizeBytes} B`;
-}
-
 function report(repository: Repository, pulled: PulledImage) {
   const { newObjects, presentObjects, storedBytes, inlinedBytes, fetchedBytes, savedBytes } = pulled.statistics;
+  const version = repository.formats.default;
   return {
-    manifest_digest: pulled.manifestDigest,
-    config_digest: pulled.configDigest,
-    manifest_verity: pulled.manifestStreamId,
+    manifestDigest: pulled.manifestDigest,
+    configDigest: pulled.configDigest,
+    manifestStreamId: pulled.manifestStreamId,
     name: pulled.name,
-    image: pulled.imageIds.get(repository.formats.default) ?? null,
-    boot_image: pulled.chosenBootImages[0]?.id ?? pulled.bootImageIds.get(repository.formats.default) ?? null,
-    objects: {
-      new: newObjects,
-      already_present: presentObjects,
-      stored_bytes: storedBytes,
-      inlined_bytes: inlinedBytes,
-    },
-    layers: { fetched_bytes: fetchedBytes, saved_bytes: savedBytes },
+    imageId: pulled.imageIds.get(version) ?? null,
+    bootImageId: pulled.chosenBootImages[0]?.id ?? pulled.bootImageIds.get(version) ?? null,
+    objects: { new: newObjects, present: presentObjects, storedBytes, inlinedBytes },
+    layers: { fetchedBytes, savedBytes },
   };
 }

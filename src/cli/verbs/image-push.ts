@@ -1,6 +1,7 @@
 /** `sealroot image push NAME DESTINATION`. */
 import type { Command } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
+import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { checkDigestFile, DIGEST_FILE_OPTION, reportWritten } from "../written-image.ts";
@@ -16,7 +17,7 @@ another digest.
 DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
 oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   arguments: [
-    { name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" },
+    { name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" },
     { name: "DESTINATION", summary: "where it goes", holds: "reference" },
   ],
   options: [...COMPRESSION_OPTIONS, DIGEST_FILE_OPTION, ...REGISTRY_OPTIONS, ...REPOSITORY_OPTIONS],

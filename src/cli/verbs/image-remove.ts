@@ -1,11 +1,12 @@
 /** `sealroot image remove NAME`. */
 import type { Command } from "../command.ts";
+import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 export const imageRemove: Command = {
   description: `Takes a tag away, or all tags of an image that is given by its digest. The image's objects stay until repo gc finds
 that nothing needs them: other images may share them.`,
-  arguments: [{ name: "NAME", summary: "a tag, or @ and the digest of a manifest", holds: "image" }],
+  arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
   options: [{ flags: "--force", summary: "also take away the tag of a deployment" }, ...REPOSITORY_OPTIONS],
   examples: ["sealroot image remove --repo R debian:stable", "sealroot image remove --repo R @sha256:8daf…"],
   reportsJson: true,
@@ -15,7 +16,7 @@ that nothing needs them: other images may share them.`,
     const force = invocation.flag("force");
     const { manifestDigest, removed, kept } = await removeImage(repository, invocation.argument("NAME"), { force });
     if (invocation.json) {
-      invocation.output.json({ manifest_digest: manifestDigest, removed, kept });
+      invocation.output.json({ manifestDigest, removed, kept });
       return;
     }
     for (const tag of removed) invocation.output.line(`Removed tag ${tag}`);

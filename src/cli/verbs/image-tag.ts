@@ -1,23 +1,24 @@
 /** `sealroot image tag IMAGE NAME` and `sealroot image untag NAME`. */
 import type { Command } from "../command.ts";
+import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 export const imageTag: Command = {
   arguments: [
-    { name: "IMAGE", summary: "a tag, or the digest of the image's manifest, sha256:…", holds: "image" },
+    { name: "IMAGE", summary: OCI_IMAGE_SUMMARY, holds: "image" },
     { name: "NAME", summary: "the tag it gets" },
   ],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot image tag --repo R docker://quay.io/example/os:13 stable"],
   reportsJson: true,
   async run(invocation) {
-    const { findImage, isDigest, tagImage } = await import("../../oci/index.ts");
+    const { findImage, tagImage } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
     const [image, name] = [invocation.argument("IMAGE"), invocation.argument("NAME")];
-    const digest = isDigest(image) ? image : (await findImage(repository, image)).manifestDigest;
-    await tagImage(repository, digest, name);
-    if (invocation.json) invocation.output.json({ name, manifest_digest: digest });
-    else invocation.output.line(`Tagged ${digest} as ${name}`);
+    const { manifestDigest } = await findImage(repository, image);
+    await tagImage(repository, manifestDigest, name);
+    if (invocation.json) invocation.output.json({ name, manifestDigest });
+    else invocation.output.line(`Tagged ${manifestDigest} as ${name}`);
   },
 };
 

@@ -5,12 +5,13 @@ import type { Command } from "../command.ts";
 const RUST_ARCHITECTURE: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
 
 export const installPrintConfiguration: Command = {
-  description: `Prints the merged installation configuration as JSON: the files *.toml in bootc/install below /usr/lib,
+  description: `Prints the merged installation configuration as JSON, as bootc does: the files *.toml in bootc/install below /usr/lib,
 /usr/local/lib, /etc and /run. A file masks one of the same name in a directory named before.`,
   options: [
     { flags: "--all", summary: "also print what an installation takes care of itself: kernel arguments" },
     { flags: "--root <DIR>", summary: "read the files below DIR instead of /" },
   ],
+  reportsJson: true,
   examples: ["sealroot install print-configuration", "sealroot install print-configuration --all"],
   async run(invocation) {
     const { configurationJson, loadInstallConfiguration } = await import("../../install/index.ts");

@@ -1,4 +1,6 @@
 /** `sealroot install to-disk DISK`. */
+
+import { formatSize } from "../../bytes/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { InstalledDisk, InstallToDiskOptions } from "../../install/index.ts";
 import { buildTime } from "../build-time.ts";
@@ -6,7 +8,6 @@ import type { Command, Invocation } from "../command.ts";
 import { ENFORCE_POLICY_OPTION, POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { parseSize } from "../size.ts";
-import { formatBytes } from "../table.ts";
 
 export const installToDiskCommand: Command = {
   description: `Makes a bootable disk from a sealed image. DISK is a plain file, which any user can make: no loop device, no mount; it
@@ -131,7 +132,7 @@ function parseRootSize(text: string): number {
 
 function printSummary(disk: InstalledDisk, invocation: Invocation): void {
   const { output } = invocation;
-  output.line(`disk        ${disk.path} (${formatBytes(disk.sizeBytes)}, ${formatBytes(disk.allocatedBytes)} used)`);
+  output.line(`disk        ${disk.path} (${formatSize(disk.sizeBytes)}, ${formatSize(disk.allocatedBytes)} used)`);
   output.line(`deployment  ${disk.deploymentId}`);
   output.line(`manifest    ${disk.manifestDigest}`);
   output.line(`upgrades    ${disk.imageReference}`);

@@ -20,7 +20,7 @@ Exit code 1 when a private key does not belong to its certificate.`,
     const { listKeys } = await import("../../keys/index.ts");
     const keys = listKeys(invocation.argument("DIR"));
     if (invocation.json) {
-      invocation.output.json(keys);
+      invocation.output.json({ keys: keys.map(reportOf) });
     } else {
       const header = ["KEY", "SUBJECT", "RSA", "VALID FROM", "VALID TO", "PRIVATE KEY", "SHA-256 FINGERPRINT"];
       for (const line of textTable([header, ...keys.map(rowOf)], [2])) invocation.output.line(line);
@@ -31,6 +31,17 @@ Exit code 1 when a private key does not belong to its certificate.`,
     return keys.some((key) => key.keyMatches === false) ? 1 : 0;
   },
 };
+
+/** With null for what is not known: JSON has no undefined. */
+function reportOf(key: KeyReport) {
+  const { privateKeyPath, keyMatches, signedKinds } = key;
+  return {
+    ...key,
+    privateKeyPath: privateKeyPath ?? null,
+    keyMatches: keyMatches ?? null,
+    signedKinds: signedKinds ?? null,
+  };
+}
 
 function rowOf(key: KeyReport): string[] {
   const dateCharacters = "2026-11-23".length;

@@ -13,6 +13,7 @@ export const repoComputeId: Command = {
 are those of the options, else of the repository if there is one, else sha512 and 1.`,
   arguments: [{ name: "PATH", summary: "the root directory" }],
   options: [...DIRECTORY_OPTIONS, ...OPTIONAL_REPOSITORY_OPTIONS],
+  reportsJson: true,
   examples: ["sealroot repo compute-id --hash sha512 --bootable rootfs"],
   async run(invocation) {
     const { imageOfTree } = await import("../../repository/index.ts");
@@ -21,6 +22,8 @@ are those of the options, else of the repository if there is one, else sha512 an
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;
     const root = await directoryTreeFor(invocation, invocation.argument("PATH"), algorithm);
-    invocation.output.line(verityDigest(imageOfTree(root, algorithm, version), algorithm));
+    const imageId = verityDigest(imageOfTree(root, algorithm, version), algorithm);
+    if (invocation.json) invocation.output.json({ imageId, algorithm, erofsVersion: version });
+    else invocation.output.line(imageId);
   },
 };

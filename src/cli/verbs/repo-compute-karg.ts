@@ -19,6 +19,7 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
     BOOT_TIMES_OPTION,
     ...OPTIONAL_REPOSITORY_OPTIONS,
   ],
+  reportsJson: true,
   examples: ["sealroot repo compute-karg --hash sha512 rootfs"],
   async run(invocation) {
     const { formatDigestArgument } = await import("../../bls/index.ts");
@@ -32,7 +33,9 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
     const root = await runStep(invocation.events, "hash files", (reporter) =>
       directoryTree(invocation.argument("PATH"), { algorithm, reporter, bootable: true, bootTimes, transform }),
     );
-    const id = verityDigest(imageOfTree(root, algorithm, version), algorithm);
-    invocation.output.line(formatDigestArgument(id, algorithm, version));
+    const imageId = verityDigest(imageOfTree(root, algorithm, version), algorithm);
+    const kernelArgument = formatDigestArgument(imageId, algorithm, version);
+    if (invocation.json) invocation.output.json({ kernelArgument, imageId, algorithm, erofsVersion: version });
+    else invocation.output.line(kernelArgument);
   },
 };

@@ -16,6 +16,7 @@ system can, objects share the files' blocks.`,
     { flags: "--link-files", summary: "hard links to the files, which get fs-verity and cannot be written again" },
     ...REPOSITORY_OPTIONS,
   ],
+  reportsJson: true,
   examples: ["sealroot repo create-image --repo R rootfs my-system"],
   async run(invocation) {
     const { storeTreeImages } = await import("../../repository/index.ts");
@@ -28,6 +29,8 @@ system can, objects share the files' blocks.`,
     const name = invocation.optionalArgument("NAME");
     await repository.restWorkers(); // their memory is better used for a large tree and its image
     const id = await runStep(invocation.events, "write image", () => storeTreeImages(repository, root, name));
-    invocation.output.line(`${repository.algorithm}:${id}`);
+    const { algorithm } = repository;
+    if (invocation.json) invocation.output.json({ imageId: id, algorithm, name: name ?? null });
+    else invocation.output.line(`${algorithm}:${id}`);
   },
 };

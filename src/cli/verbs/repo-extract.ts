@@ -17,6 +17,7 @@ then belong to the caller, and set-user-id and set-group-id bits are left out to
     ...IMAGE_OPTIONS,
     ...REPOSITORY_OPTIONS,
   ],
+  reportsJson: true,
   examples: [
     "sealroot repo extract --repo R my-system rootfs",
     "sealroot repo extract --no-same-owner --bootable os rootfs",
@@ -30,6 +31,11 @@ then belong to the caller, and set-user-id and set-group-id bits are left out to
     const parts = await runStep(invocation.events, "extract files", (reporter) =>
       extractTree(repository, root, invocation.argument("DIR"), { sameOwner, xattrs, reporter }),
     );
+    if (invocation.json) {
+      const leftOut = sameOwner ? { owners: 0, devices: 0, xattrs: 0 } : parts;
+      invocation.output.json({ directory: invocation.argument("DIR"), leftOut });
+      return;
+    }
     const leftOut = sameOwner ? undefined : privilegedPartsText(parts);
     if (leftOut !== undefined) invocation.output.remark(`Left out: ${leftOut}`);
   },

@@ -1,4 +1,5 @@
 /** `sealroot repo gc`. */
+import type { Repository } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -15,9 +16,10 @@ until nobody else uses the repository.`,
   async run(invocation) {
     const { collectGarbage, gcLines } = await import("../../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
+    const roots = invocation.list("root").map((root) => rootEntry(repository, root));
     const dryRun = invocation.flag("dry-run");
     const report = await collectGarbage(repository, {
-      roots: invocation.list("root"),
+      roots,
       dryRun,
       events: invocation.events,
     });
@@ -26,11 +28,17 @@ until nobody else uses the repository.`,
       return;
     }
     const result = {
-      objects_removed: report.objectsRemoved,
-      objects_bytes: report.objectsBytes,
-      images_pruned: report.imagesPruned,
-      streams_pruned: report.streamsPruned,
+      objectsRemoved: report.objectsRemoved,
+      objectsBytes: report.objectsBytes,
+      imagesPruned: report.imagesPruned,
+      streamsPruned: report.streamsPruned,
     };
-    invocation.output.json({ result, dry_run: dryRun, paths: report.paths });
+    invocation.output.json({ dryRun, ...result, paths: report.paths });
   },
 };
+
+/** A misspelt root would be nothing to keep, and what it meant would go. @throws SealrootError `not-found` */
+function rootEntry(repository: Repository, root: string): string {
+  const isImage = repository.images.named(root) !== undefined || repository.images.beginningWith(root).length > 0;
+  return (isImage ? repository.images : repository.streams).resolve(root).entry;
+}

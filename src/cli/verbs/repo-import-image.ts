@@ -8,6 +8,7 @@ export const repoImportImage: Command = {
 image of any version, without a flaw, and its objects must be in the repository.`,
   arguments: [{ name: "REF", summary: "the reference to make, images/refs/REF" }],
   options: REPOSITORY_OPTIONS,
+  reportsJson: true,
   examples: ["sealroot repo import-image --repo R my-system < image.erofs"],
   async run(invocation) {
     const [{ IMAGE_MAX_BYTES }, { storeForeignImage }] = await Promise.all([
@@ -16,7 +17,10 @@ image of any version, without a flaw, and its objects must be in the repository.
     ]);
     using repository = await openSelectedRepository(invocation);
     const image = storeForeignImage(repository, await standardInput(IMAGE_MAX_BYTES), invocation.argument("REF"));
-    invocation.output.line(`${repository.algorithm}:${image.objectId}`);
+    const { algorithm } = repository;
+    const report = { imageId: image.objectId, algorithm, name: invocation.argument("REF") };
+    if (invocation.json) invocation.output.json(report);
+    else invocation.output.line(`${algorithm}:${image.objectId}`);
   },
 };
 

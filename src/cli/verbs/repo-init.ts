@@ -16,6 +16,7 @@ vouch for contents, and only fsck compares them.`,
     { flags: "--ensure", summary: "take an existing repository as it is" },
     { flags: "--reset-metadata", summary: "delete streams, images and settings first; objects stay" },
   ],
+  reportsJson: true,
   examples: ["sealroot repo init /srv/composefs", "sealroot repo init --insecure --repo build/repo"],
   async run(invocation) {
     const { initRepository, parseAlgorithm } = await import("../../repository/index.ts");
@@ -36,6 +37,12 @@ vouch for contents, and only fsck compares them.`,
       resetMetadata: invocation.flag("reset-metadata"),
     });
     using opened = repository;
+    if (invocation.json) {
+      const { algorithm, formats, protection } = opened;
+      const settings = { algorithm, erofsVersion: formats.default, requiresVerity: protection === "secure" };
+      invocation.output.json({ path, created, ...settings });
+      return;
+    }
     if (!created) {
       const preserved = ensure ? " (existing configuration preserved)" : "";
       invocation.output.line(`Repository already initialized at ${path}${preserved}`);

@@ -1,4 +1,5 @@
 /** `sealroot repo linked-erofs-images ID`: the output of `cfsctl oci linked-erofs-images`. */
+import type { Repository } from "../../repository/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -12,7 +13,7 @@ bootable ones in each version. A deployment that names one in its UKI may name a
   async run(invocation) {
     const { linkedImages } = await import("../../oci/index.ts");
     using repository = await openSelectedRepository(invocation);
-    const images = await linkedImages(repository, invocation.argument("ID").toLowerCase());
+    const images = await linkedImages(repository, wholeId(repository, invocation.argument("ID")));
     const listed = images.map(({ id, bootable, version, keepUserXattrs, bootTimes }) => ({
       id,
       bootable,
@@ -23,3 +24,9 @@ bootable ones in each version. A deployment that names one in its UKI may name a
     invocation.output.json(listed);
   },
 };
+
+/** What no image begins with stays as it is: records may name an image whose link is gone. */
+function wholeId(repository: Repository, id: string): string {
+  const { images } = repository;
+  return images.beginningWith(id).length === 0 ? id.toLowerCase() : images.resolve(id).entry;
+}

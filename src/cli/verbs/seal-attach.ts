@@ -32,12 +32,13 @@ export const sealAttach: Command = {
     ...POLICY_OPTIONS,
     ...REGISTRY_OPTIONS,
   ],
+  reportsJson: true,
   examples: [
     "sealroot seal attach oci:debian-unsigned --extract uki.efi",
     "sealroot seal attach oci:debian-unsigned uki-signed.efi -o oci:debian-sealed",
   ],
   async run(invocation) {
-    const { openImage, parseReference } = await import("../../oci/index.ts");
+    const { formatReference, openImage, parseReference } = await import("../../oci/index.ts");
     const { attachUki, readSealedUki } = await import("../../seal/index.ts");
     const source = parseReference(invocation.argument("IMAGE"));
     const opening = { registry: registryOptions(invocation), policy: policyChoice(invocation) };
@@ -50,6 +51,7 @@ export const sealAttach: Command = {
       await writeFile(extract, uki, { flag: "wx" }).catch((error: unknown) => {
         throw asSealrootError(error, `Cannot write ${extract}`, { path: extract });
       });
+      if (invocation.json) invocation.output.json({ path: extract, sizeBytes: uki.length });
       return;
     }
     const output = invocation.option("output");
@@ -69,7 +71,9 @@ export const sealAttach: Command = {
       ...(await wantedSigner(invocation)),
       events: invocation.events,
     });
-    invocation.output.line(written.manifest.digest);
+    const { digest } = written.manifest;
+    if (invocation.json) invocation.output.json({ reference: formatReference(target), manifestDigest: digest });
+    else invocation.output.line(digest);
   },
 };
 

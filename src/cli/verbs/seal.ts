@@ -1,5 +1,6 @@
 /** `sealroot seal` */
 import { readFile } from "node:fs/promises";
+import { formatSize } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { PinnedProgram, ProgramReport, SealedForm, SealReport } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
@@ -7,7 +8,7 @@ import type { Command, Invocation } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 import { SHARED_KEY_OPTION } from "../shared-key-option.ts";
-import { formatBytes, textTable } from "../table.ts";
+import { textTable } from "../table.ts";
 
 export const seal: Command = {
   description: [
@@ -154,9 +155,9 @@ function reportLines(report: SealReport): string[] {
     ["command line", report.commandLine],
     ["systemd-boot", programLine(report.loader)],
     ["stub", programLine(report.stub)],
-    ["UKI", `${report.ukiPath} (${formatBytes(report.ukiSizeBytes)}, ${report.signed ? "signed" : "not signed"})`],
-    ["initramfs", formatBytes(report.initramfsSizeBytes)],
-    ["added layer", formatBytes(report.addedLayerSizeBytes)],
+    ["UKI", `${report.ukiPath} (${formatSize(report.ukiSizeBytes)}, ${report.signed ? "signed" : "not signed"})`],
+    ["initramfs", formatSize(report.initramfsSizeBytes)],
+    ["added layer", formatSize(report.addedLayerSizeBytes)],
   ]);
 }
 

@@ -43,6 +43,7 @@ The disk file stays as it is unless --persist is given.`,
     { flags: "--network", summary: "allow outgoing network connections" },
     { flags: "--tpm", summary: "add a TPM 2.0 (swtpm)" },
   ],
+  reportsJson: true,
   examples: [
     "sealroot vm run disk.img --secure-boot-keys keys",
     "sealroot vm run disk.img --secure-boot-keys keys --execute 'findmnt /'",
@@ -53,6 +54,7 @@ The disk file stays as it is unless --persist is given.`,
     await checkBootDisk(invocation.argument("DISK"));
     const command = invocation.option("execute");
     if (command !== undefined) return executeInGuest(options, command, invocation);
+    if (invocation.json) throw new SealrootError("usage", "Cannot report as JSON: --json needs --execute");
     invocation.output.remark("Booting; leave the machine with Ctrl-A X");
     return runOnTerminal({ ...options, reboots: true });
   },
@@ -88,8 +90,13 @@ async function executeInGuest(
   try {
     await runStep(invocation.events, "boot the disk", () => machine.waitForReady());
     const result = await machine.run(command, timeoutSeconds * 1000);
-    await invocation.output.bytes(result.stdout);
-    if (result.stderr.length > 0) invocation.output.remark(result.stderr.toString().trimEnd());
+    if (invocation.json) {
+      const { exitCode, stdout, stderr } = result;
+      invocation.output.json({ exitCode, stdout: stdout.toString(), stderr: stderr.toString() });
+    } else {
+      await invocation.output.bytes(result.stdout);
+      if (result.stderr.length > 0) invocation.output.remark(result.stderr.toString().trimEnd());
+    }
     // What is thrown away may be cut off; what is kept must reach the disk.
     if (invocation.flag("persist")) {
       await machine.run("systemctl poweroff --no-block");

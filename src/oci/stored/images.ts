@@ -1,6 +1,6 @@
 /** The images of a repository by name: list, find, tag (spec/oci.md 1; spec/repository.md 10). */
 import { SealrootError } from "../../errors/index.ts";
-import { imageOfTree, type Repository } from "../../repository/index.ts";
+import { idPrefixOf, imageOfTree, onlyCandidate, type Repository } from "../../repository/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import { isDigest } from "../digest.ts";
 import { imageTree, type TreeVariant } from "./image-tree.ts";
@@ -27,17 +27,51 @@ export async function listImages(repository: Repository): Promise<ListedImage[]>
 }
 
 /**
- * Finds an image by its tag, or by its manifest's digest with an `@` in front.
- * @throws SealrootError `not-found`, or as readStoredImage
+ * Finds an image by its tag, or by its manifest's digest: whole or its first digits, with `sha256:` in front or not, and
+ * with an `@` or not. A tag that looks like digits is a tag.
+ *
+ * @throws SealrootError `not-found`, or as readStoredImage; `usage` when several digests begin so
  */
 export async function findImage(repository: Repository, name: string): Promise<StoredImage> {
-  if (name.startsWith("@")) return requireImage(repository, name.slice(1), name);
-  const entry = repository.streams.referenceTarget(`${TAG_DIRECTORY}/${encodeTag(name)}`);
-  if (entry === undefined) {
-    const what = `Cannot find image "${name}": OCI reference not found`;
-    throw new SealrootError("not-found", what, { path: repository.path, hint: tagsHint(repository) });
+  const digest =
+    taggedManifest(repository, name) ?? onlyCandidate(name, manifestsBeginningWith(repository, name))?.digest;
+  if (digest !== undefined) return requireImage(repository, digest, name);
+  const given = name.startsWith("@") ? name.slice(1) : name;
+  if (isDigest(given)) return requireImage(repository, given, name);
+  const what = `Cannot find image "${name}": OCI reference not found`;
+  throw new SealrootError("not-found", what, { path: repository.path, hint: tagsHint(repository) });
+}
+
+/** The digest of the manifest that has this tag. */
+export function taggedManifest(repository: Repository, tag: string): string | undefined {
+  if (tag.startsWith("@")) return undefined;
+  const entry = repository.streams.referenceTarget(`${TAG_DIRECTORY}/${encodeTag(tag)}`);
+  return entry === undefined ? undefined : manifestDigestOf(entry);
+}
+
+/** The manifests whose digest begins with some digits, shown with their tags. */
+export function manifestsBeginningWith(
+  repository: Repository,
+  text: string,
+): { readonly digest: string; readonly shown: string }[] {
+  const prefix = idPrefixOf(text.startsWith("@") ? text.slice(1) : text, ["sha256"]);
+  if (prefix === undefined) return [];
+  const wanted = manifestStreamName(`sha256:${prefix}`);
+  const digests = repository.streams
+    .entries()
+    .flatMap(({ entry }) => (entry.startsWith(wanted) ? [manifestDigestOf(entry)] : []));
+  if (digests.length < 2) return digests.map((digest) => ({ digest, shown: digest }));
+  const tags = tagsByManifest(repository);
+  return digests.map((digest) => ({ digest, shown: [digest, ...(tags.get(digest) ?? [])].join(" ") }));
+}
+
+function tagsByManifest(repository: Repository): ReadonlyMap<string, readonly string[]> {
+  const tags = new Map<string, string[]>();
+  for (const { name, entry } of repository.streams.references(TAG_DIRECTORY)) {
+    const digest = manifestDigestOf(entry);
+    tags.set(digest, [...(tags.get(digest) ?? []), decodeTag(name.slice(TAG_DIRECTORY.length + 1))]);
   }
-  return requireImage(repository, manifestDigestOf(entry), name);
+  return tags;
 }
 
 /** Gives an image that is in the repository another name. */

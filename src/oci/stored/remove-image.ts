@@ -1,7 +1,7 @@
 /** Taking an image's names away, so that gc may take the image. */
 import { SealrootError } from "../../errors/index.ts";
 import type { Repository } from "../../repository/index.ts";
-import { findImage, untagImage } from "./images.ts";
+import { findImage, taggedManifest, untagImage } from "./images.ts";
 import { manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 import { decodeTag } from "./tag-names.ts";
 
@@ -17,7 +17,7 @@ export interface RemovedImage {
 }
 
 /**
- * Takes a tag away, or, given `@` and the digest of a manifest, all tags of that image.
+ * Takes a tag away, or, given the digest of a manifest (as findImage takes it), all tags of that image.
  *
  * @param options.force also a tag that a deployment of a host needs
  * @throws SealrootError `not-found`; `conflict` for a deployment's tag
@@ -29,7 +29,7 @@ export async function removeImage(
 ): Promise<RemovedImage> {
   const { manifestDigest } = await findImage(repository, name);
   const tags = tagsOf(repository, manifestDigest);
-  const removed = name.startsWith("@") ? tags : [name];
+  const removed = taggedManifest(repository, name) === undefined ? tags : [name];
   const needed = removed.find((tag) => tag.startsWith(DEPLOYMENT_TAG_PREFIX));
   if (needed !== undefined && options.force !== true) {
     throw new SealrootError("conflict", `Cannot remove image "${needed}": this is the tag of a deployment`, {

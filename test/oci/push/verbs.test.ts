@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { formatSize } from "../../../src/bytes/index.ts";
 import { main } from "../../../src/cli/main.ts";
-import { formatBytes } from "../../../src/cli/table.ts";
 import { scratchDirectory } from "../vectors.ts";
 import { type MadeImage, makeImage, pulledInto, tool } from "./images.ts";
 
@@ -37,7 +37,7 @@ test("image push writes, reports and leaves the digest in a file", async () => {
   const pushed = await run("image", "push", "--repo", repo, "--digestfile", at("digest"), "image", target);
   assert.deepEqual([pushed.exit, pushed.remarks], [0, []]);
   const bytes = image.manifest.layers.slice(0, 2).reduce((sum, layer) => sum + layer.size, 0);
-  const sizes = `2 written (${formatBytes(bytes)}) + 1 already present`;
+  const sizes = `2 written (${formatSize(bytes)}) + 1 already present`;
   assert.equal(pushed.out, `manifest ${image.descriptor.digest}\nwritten  ${target}\nlayers   ${sizes}\n`);
   assert.equal(await readFile(at("digest"), "utf8"), image.descriptor.digest);
 });
@@ -46,17 +46,17 @@ test("image push --json says what became of each layer", async () => {
   const words = ["image", "push", "--repo", repo, "--json", "--compression", "zstd", "image"];
   const first = JSON.parse((await run(...words, `oci:${at("json")}:v1`)).out);
   const again = JSON.parse((await run(...words, `oci:${at("json")}:v1`)).out);
-  assert.equal(first.manifest_digest, again.manifest_digest);
-  assert.equal(first.source_manifest_digest, image.descriptor.digest);
+  assert.equal(first.manifestDigest, again.manifestDigest);
+  assert.equal(first.sourceManifestDigest, image.descriptor.digest);
   assert.equal(first.reference, `oci:${at("json")}:v1`);
   assert.equal(first.layers.length, 3);
   for (const [index, layer] of first.layers.entries()) {
-    assert.equal(layer.media_type, "application/vnd.oci.image.layer.v1.tar+zstd");
-    assert.equal(layer.sent_bytes, index === 2 ? 0 : layer.size);
+    assert.equal(layer.mediaType, "application/vnd.oci.image.layer.v1.tar+zstd");
+    assert.equal(layer.sentBytes, index === 2 ? 0 : layer.sizeBytes);
   }
   const kept = await run("image", "push", "--repo", repo, "--json", "image", `oci:${at("source")}:again`);
   assert.deepEqual(
-    JSON.parse(kept.out).layers.map((layer: { sent_bytes: number }) => layer.sent_bytes),
+    JSON.parse(kept.out).layers.map((layer: { sentBytes: number }) => layer.sentBytes),
     [0, 0, 0],
   );
 });
@@ -154,6 +154,6 @@ test("image copy-to-storage hands the image to podman, which gives back the same
   );
   assert.deepEqual(JSON.parse(bySource.out), {
     reference: `containers-storage:${store.reference("localhost/bootc")}`,
-    config_digest: image.manifest.config.digest,
+    configDigest: image.manifest.config.digest,
   });
 });

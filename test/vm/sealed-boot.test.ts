@@ -7,17 +7,11 @@ import {
   bootSealed,
   efiVariableHex,
   guestText,
+  MEASURE,
   type SealedExample,
   sealedExample,
   systemState,
 } from "./sealed-example.ts";
-
-/** FS_IOC_MEASURE_VERITY (linux/fsverity.h) by perl, which every Debian has; prints the digest. */
-const MEASURE = `measure() {
-  perl -e 'open F, "<", $ARGV[0] or die; $d = pack("SSx64", 0, 64); ioctl(F, 0xc0046686, $d) or die "$!\\n";
-    print unpack("H*", substr $d, 4, unpack("xxS", $d))' "$1"
-}
-`;
 
 describe("the sealed example", () => {
   let example: SealedExample;

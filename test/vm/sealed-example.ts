@@ -98,6 +98,13 @@ export function efiVariableHex(name: string): string {
   return `cat ${path} | tail -c +5 | od -An -tx1 | tr -d ' \\n'`;
 }
 
+/** FS_IOC_MEASURE_VERITY (linux/fsverity.h) by perl, which every Debian has; prints the digest. */
+export const MEASURE = `measure() {
+  perl -e 'open F, "<", $ARGV[0] or die; $d = pack("SSx64", 0, 64); ioctl(F, 0xc0046686, $d) or die "$!\\n";
+    print unpack("H*", substr $d, 4, unpack("xxS", $d))' "$1"
+}
+`;
+
 /** systemd's verdict once the boot has come to an end, `running` when every unit is well. */
 export async function systemState(guest: VirtualMachine): Promise<string> {
   const { stdout } = await guest.run("systemctl is-system-running --wait", BOOT_TIMEOUT_MS);

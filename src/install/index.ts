@@ -1,5 +1,5 @@
 /**
- * install: from an image to a bootable disk. So far `to-disk` on plain files, for sealed images.
+ * install: from a sealed image to a bootable disk, a plain file or a block device (`to-disk`).
  *
  * System room: joins the stores (oci, repository, deployment, bootloader, disk) into named steps; knows the rules of
  * spec/host-install.md; prints nothing.

@@ -159,6 +159,10 @@ const CASES: Readonly<Record<string, readonly [() => readonly string[], RegExp]>
     /Cannot read policy: ENOENT/,
   ],
   "pull with a missing policy": [() => pull("--policy", at("absent")), /Cannot read policy: ENOENT/],
+  "pull with links where there are no files": [
+    () => pull("--link-files", ...accepting),
+    /only an image in podman's store/,
+  ],
   "pull into no repository": [() => ["image", "pull", "--repo", at("absent"), source], /there is no such directory/],
   "pull with a limit that is none": [() => pull("--layer-limit", "much"), /is not a size/],
 };

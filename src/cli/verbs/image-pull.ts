@@ -56,6 +56,7 @@ say. Without NAME the image is tagged with the reference.`,
     const bootTimes = bootTimesOption(invocation, bootable);
     const expectedDigest = expectedDigestOption(invocation, bootable);
     const { bootImageById, parsePlatform, pullImage } = await import("../../oci/index.ts");
+    refuseLinks(invocation);
     using repository = await openSelectedRepository(invocation);
     const name = invocation.optionalArgument("NAME");
     const platform = invocation.option("platform");
@@ -90,6 +91,14 @@ function expectedDigestOption(invocation: Invocation, isBootable: boolean): stri
     throw refuse(`"${digest}" is not the id of an image`, "an id has 64 or 128 hex digits");
   }
   return digest;
+}
+
+/** Only podman's store has files to link to. */
+function refuseLinks(invocation: Invocation): void {
+  if (!invocation.flag("link-files") || invocation.argument("REFERENCE").startsWith("containers-storage:")) return;
+  throw new SealrootError("usage", "Cannot link files: only an image in podman's store has any", {
+    hint: "leave out --link-files, or name the image as containers-storage:NAME",
+  });
 }
 
 /** The lines of `cfsctl oci pull` (spec/repository.md 10); what it calls `verity` is the id of the stored manifest. */

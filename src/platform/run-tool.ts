@@ -7,6 +7,11 @@ import { onProcessExit } from "./exit-hooks.ts";
 import { requireTool } from "./tools.ts";
 
 export interface StartToolOptions {
+  /**
+   * The program sees PATH and `env` and nothing else of this process's environment: for programs whose results must not
+   * depend on who runs them (mtools alone reads thirteen variables).
+   */
+  readonly bareEnvironment?: boolean;
   /** Added to the environment of this process; `LC_ALL=C` is set beforehand, so that messages can be read by programs. */
   readonly env?: Readonly<Record<string, string>>;
   readonly directory?: string;
@@ -15,6 +20,8 @@ export interface StartToolOptions {
 }
 
 export interface RunToolOptions {
+  /** See {@link StartToolOptions}. */
+  readonly bareEnvironment?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly directory?: string;
   /** Standard input; empty when absent. */
@@ -72,7 +79,7 @@ export async function startTool(
   const path = requireTool(name);
   const interactive = options.stdio === "inherit";
   const child = spawn(path, [...args], {
-    env: { ...process.env, LC_ALL: "C", ...options.env },
+    env: { ...inheritedEnvironment(options), LC_ALL: "C", ...options.env },
     stdio: interactive ? "inherit" : ["pipe", "pipe", "pipe"],
     // A process group of its own, so that ending the program also ends what it started and no stray grandchild holds
     // our pipes open. An interactive program must stay in the terminal's foreground group.
@@ -96,6 +103,11 @@ export async function startTool(
     exited,
     kill: (signal = "SIGTERM") => kill(signal),
   };
+}
+
+function inheritedEnvironment({ bareEnvironment }: StartToolOptions): NodeJS.ProcessEnv {
+  if (bareEnvironment !== true) return process.env;
+  return process.env.PATH === undefined ? {} : { PATH: process.env.PATH };
 }
 
 function killTool(child: ChildProcess, signal: NodeJS.Signals, group: boolean): void {

@@ -9,3 +9,4 @@ export { isRegistryReference, TRANSPORTS, targetReference } from "./image-refere
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
 export { formatOrigin, type Origin, parseOrigin } from "./origin.ts";
 export { originPath, SHARED_VAR, stateDirectory, VAR_LINK_TARGET } from "./paths.ts";
+export { type StateXattrs, stateXattrs } from "./state-xattrs.ts";

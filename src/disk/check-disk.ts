@@ -1,10 +1,15 @@
 /** Reads a finished disk back and compares it with what was meant to be written. */
 import { resolve } from "node:path";
 import { corrupt, type SealrootError } from "../errors/index.ts";
-import { BLOCK_SIZE_BYTES } from "../verity/index.ts";
-import { ROOT_FEATURES } from "./ext4-features.ts";
-import { INODE_BYTES, rootGeometry } from "./ext4-geometry.ts";
-import { readSuperblock, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET } from "./ext4-superblock.ts";
+import {
+  BLOCK_BYTES,
+  INODE_BYTES,
+  readSuperblock,
+  rootFeatures,
+  rootGeometry,
+  SUPERBLOCK_BYTES,
+  SUPERBLOCK_OFFSET,
+} from "../ext4/index.ts";
 import { type EspFile, readEspFile } from "./fat.ts";
 import { BOOT_SECTOR_BYTES, espClusterBytes, readFatGeometry } from "./fat-geometry.ts";
 import { type ReadAt, readPartitionTable } from "./gpt.ts";
@@ -63,14 +68,15 @@ async function checkRoot(readAt: ReadAt, root: PlannedPartition, contentBlocks: 
   const name = "the root file system";
   const planned = rootGeometry(root.sizeBytes);
   const found = readSuperblock(await readAt(root.startBytes + SUPERBLOCK_OFFSET, SUPERBLOCK_BYTES));
-  expectSame(name, "block size", BLOCK_SIZE_BYTES, found.blockBytes);
+  expectSame(name, "block size", BLOCK_BYTES, found.blockBytes);
   expectSame(name, "number of blocks", planned.blockCount, found.blockCount);
   expectSame(name, "number of reserved blocks", planned.reservedBlocks, found.reservedBlocks);
   expectSame(name, "inode size", INODE_BYTES, found.inodeBytes);
   expectSame(name, "number of inodes", planned.inodeCount, found.inodeCount);
-  expectSame(name, "compatible features", ROOT_FEATURES.compatible, found.features.compatible);
-  expectSame(name, "incompatible features", ROOT_FEATURES.incompatible, found.features.incompatible);
-  expectSame(name, "read-only features", ROOT_FEATURES.readOnlyCompatible, found.features.readOnlyCompatible);
+  const features = rootFeatures(planned.keepsRoomForGrowing);
+  expectSame(name, "compatible features", features.compatible, found.features.compatible);
+  expectSame(name, "incompatible features", features.incompatible, found.features.incompatible);
+  expectSame(name, "read-only features", features.readOnlyCompatible, found.features.readOnlyCompatible);
   const leastFree = planned.freeBlocks - contentBlocks;
   if (found.freeBlocks < leastFree)
     throw different(name, "number of free blocks", `at least ${leastFree}`, found.freeBlocks);

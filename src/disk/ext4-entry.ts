@@ -1,4 +1,4 @@
-/** What a root file system is filled with: a flat list, parents before children, that becomes a debugfs script. */
+/** What a root file system is filled with: a flat list, parents before children. */
 import type { ByteString } from "../bytes/index.ts";
 import type { Metadata } from "../tree/index.ts";
 
@@ -13,7 +13,7 @@ export type DiskEntry =
   | (Named & {
       readonly kind: "file";
       readonly metadata: Metadata;
-      /** File of the building host whose bytes are taken; holes stay holes. */
+      /** File of the building host whose bytes are taken. */
       readonly source: string;
       /**
        * The source is laid out as `verity/` says (data, hole, Merkle tree, descriptor) and becomes a verity file whose
@@ -22,7 +22,7 @@ export type DiskEntry =
       readonly veritySizeBytes?: number;
     })
   | (Named & { readonly kind: "symlink"; readonly metadata: Metadata; readonly target: ByteString })
-  | (Named & { readonly kind: "fifo"; readonly metadata: Metadata })
+  | (Named & { readonly kind: "fifo" | "socket"; readonly metadata: Metadata })
   | (Named & {
       readonly kind: "character-device" | "block-device";
       readonly metadata: Metadata;

@@ -2,7 +2,7 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
-import { runTool } from "../platform/index.ts";
+import { runDiskTool } from "./disk-tool.ts";
 import { espClusterBytes } from "./fat-geometry.ts";
 import { volumeIdOfGuid } from "./guid.ts";
 import { type PlannedPartition, SECTOR_BYTES } from "./partition-plan.ts";
@@ -24,6 +24,18 @@ export interface EspOptions {
   readonly epochSeconds: number;
 }
 
+/**
+ * Without MTOOLS_SKIP_CHECK, mtools compares with the size of the whole disk file. The others are mtools's defaults, which
+ * the host's /etc/mtools.conf may have changed.
+ */
+const MTOOLS_ENVIRONMENT = {
+  MTOOLS_SKIP_CHECK: "1",
+  MTOOLSRC: "/dev/null",
+  MTOOLS_FAT_COMPATIBILITY: "0",
+  MTOOLS_LOWER_CASE: "0",
+  MTOOLS_NO_VFAT: "0",
+  MTOOLS_NAME_NUMERIC_TAIL: "1",
+};
 const VOLUME_LABEL = "EFI-SYSTEM";
 const KIB = 1024;
 const TIMEOUT_MS = 300_000;
@@ -45,25 +57,24 @@ export async function writeEsp(disk: WorkDisk, options: EspOptions): Promise<voi
   await makeFileSystem(disk, options.partition);
   const image = `${disk.path}@@${options.partition.startBytes}`;
   const epochSeconds = Math.max(options.epochSeconds, FAT_EPOCH_SECONDS);
-  // Without MTOOLS_SKIP_CHECK, mtools compares with the size of the whole disk file; TZ because FAT holds local time.
-  const env = { SOURCE_DATE_EPOCH: String(epochSeconds), TZ: "UTC", MTOOLS_SKIP_CHECK: "1", MTOOLSRC: "/dev/null" };
+  const env = { SOURCE_DATE_EPOCH: String(epochSeconds), ...MTOOLS_ENVIRONMENT };
   const directories = directoriesOf(options);
-  const run = { env, directory: disk.directory, timeoutMs: TIMEOUT_MS };
-  await runTool("mmd", ["-i", image, ...directories.map((path) => `::/${path}`)], run);
+  const run = { env, timeoutMs: TIMEOUT_MS };
+  await runDiskTool(disk, "mmd", ["-i", image, ...directories.map((path) => `::/${path}`)], run);
   for (const [index, file] of [...options.files].sort(byPath).entries()) {
     const name = `esp-${index}`;
     const source = join(disk.directory, name);
     writeFileSync(source, file.bytes);
     utimesSync(source, epochSeconds, epochSeconds);
-    await runTool("mcopy", ["-m", "-i", image, name, `::/${file.path}`], run);
+    await runDiskTool(disk, "mcopy", ["-m", "-i", image, name, `::/${file.path}`], run);
   }
 }
 
 /** Content of one file of an ESP, read with mtools. @throws SealrootError `failed` when it is not there */
 export async function readEspFile(disk: WorkDisk, startBytes: number, path: string): Promise<Uint8Array> {
-  const env = { MTOOLS_SKIP_CHECK: "1", MTOOLSRC: "/dev/null" };
-  const run = { env, directory: disk.directory, timeoutMs: TIMEOUT_MS };
-  return (await runTool("mtype", ["-i", `${disk.path}@@${startBytes}`, `::/${path}`], run)).stdout;
+  const args = ["-i", `${disk.path}@@${startBytes}`, `::/${path}`];
+  const { stdout } = await runDiskTool(disk, "mtype", args, { env: MTOOLS_ENVIRONMENT, timeoutMs: TIMEOUT_MS });
+  return stdout;
 }
 
 async function makeFileSystem(disk: WorkDisk, partition: PlannedPartition): Promise<void> {
@@ -74,7 +85,7 @@ async function makeFileSystem(disk: WorkDisk, partition: PlannedPartition): Prom
   const identity = ["--invariant", "-h", String(startSectors), "-i", volumeId, "-n", VOLUME_LABEL];
   const place = ["--offset", String(startSectors), disk.path, String(partition.sizeBytes / KIB)];
   const args = [...shape, ...identity, ...place];
-  await runTool("mkfs.vfat", args, { directory: disk.directory, timeoutMs: TIMEOUT_MS });
+  await runDiskTool(disk, "mkfs.vfat", args, { timeoutMs: TIMEOUT_MS });
 }
 
 /** Parents before children, in byte order. */

@@ -2,17 +2,16 @@
  * disk: partition tables, the ESP and the root file system of a disk or a disk file, written without root; and reading
  * such disks without root.
  *
- * Store room: runs the field's own tools (sfdisk, mkfs.vfat, mtools, mke2fs, debugfs, e2fsck) through `platform/`.
+ * Store room: runs the field's own tools (sfdisk, mkfs.vfat, mtools, mke2fs, e2fsck) through `platform/`.
  * Knows partitions and file systems, not what a deployment or a boot entry is.
  * @module
  */
 export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./block-device.ts";
 export { checkDisk, type DiskContent } from "./check-disk.ts";
 export type { DiskEntry } from "./ext4-entry.ts";
-export { type RootGeometry, rootGeometry } from "./ext4-geometry.ts";
 export { checkRootFileSystem, makeRootFileSystem, type RootFileSystemOptions } from "./ext4-make.ts";
-export { populationScript, type Script, type ScriptOptions } from "./ext4-script.ts";
-export { type RootContent, rootBytesNeeded, rootContent, rootHolds } from "./ext4-space.ts";
+export { planRoot, type RootContent, type RootPlan, type RootPlanOptions } from "./ext4-plan.ts";
+export { rootBytesNeeded, rootHolds } from "./ext4-space.ts";
 export { type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
 export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
 export { deriveGuid } from "./guid.ts";

@@ -1,5 +1,5 @@
 /** Writes a partition plan to a disk with sfdisk(8). */
-import { runTool } from "../platform/index.ts";
+import { runDiskTool } from "./disk-tool.ts";
 import { type PartitionPlan, type PlannedPartition, SECTOR_BYTES } from "./partition-plan.ts";
 import type { WorkDisk } from "./work-disk.ts";
 
@@ -12,7 +12,7 @@ const TIMEOUT_MS = 120_000;
  */
 export async function writePartitionTable(disk: WorkDisk, plan: PartitionPlan): Promise<void> {
   const args = ["--quiet", "--wipe=always", "--no-reread", "--no-tell-kernel", disk.path];
-  await runTool("sfdisk", args, { input: partitionScript(plan), directory: disk.directory, timeoutMs: TIMEOUT_MS });
+  await runDiskTool(disk, "sfdisk", args, { input: partitionScript(plan), timeoutMs: TIMEOUT_MS });
 }
 
 /** The plan in the script language of sfdisk(8), "Input formats". */

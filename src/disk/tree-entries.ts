@@ -1,14 +1,12 @@
 /** Turns a file tree into the flat list a root file system is filled from. */
 import type { ByteString } from "../bytes/index.ts";
-import { SealrootError } from "../errors/index.ts";
-import { type DirectoryNode, type FileContent, quotePath, type TreeNode, walkTree } from "../tree/index.ts";
+import { type DirectoryNode, type FileContent, type TreeNode, walkTree } from "../tree/index.ts";
 import type { DiskEntry } from "./ext4-entry.ts";
 
 /**
  * The entries of everything below `root`, parents first, siblings in byte order. The root itself is left out.
  *
  * @param sourceOf the host's file that holds a content; asked once an inode
- * @throws SealrootError `unsupported` for a socket, which no offline tool can make
  */
 export function treeEntries(root: DirectoryNode, sourceOf: (content: FileContent) => string): DiskEntry[] {
   const entries: DiskEntry[] = [];
@@ -37,12 +35,11 @@ function entryOf(path: ByteString, node: TreeNode, sourceOf: (content: FileConte
     case "symlink":
       return { kind: "symlink", path, metadata, target: node.target };
     case "fifo":
-      return { kind: "fifo", path, metadata };
+    case "socket":
+      return { kind: node.kind, path, metadata };
     case "character-device":
     case "block-device":
       return { kind: node.kind, path, metadata, ...deviceNumbers(node.rdev) };
-    case "socket":
-      throw new SealrootError("unsupported", `Cannot write ${quotePath(path)}: it is a socket`, { path });
   }
 }
 

@@ -2,6 +2,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, byteStringOfText } from "../bytes/index.ts";
+import type { StateXattrs } from "../deployment/index.ts";
 import { type DiskEntry, treeEntries } from "../disk/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
 import { type DirectoryNode, type FileContent, type Metadata, newDirectory, newMetadata } from "../tree/index.ts";
@@ -13,6 +14,8 @@ export interface RootEntriesOptions {
   readonly repositoryPath: string;
   /** The tree that becomes `/state`. */
   readonly state: DirectoryNode;
+  /** What files of the state have besides the tree's attributes. */
+  readonly stateXattrs: StateXattrs;
   /** The host's file that holds a content of `state`. */
   readonly sourceOf: (content: FileContent) => string;
   /** Time of everything that does not come from the image, seconds since 1970. */
@@ -52,10 +55,22 @@ export function rootEntries(options: RootEntriesOptions): DiskEntry[] {
       metadata: metadata(0o777),
       target: byteStringOfText(`../${REPOSITORY}/bootc`),
     },
-    ...treeEntries(state, options.sourceOf),
+    ...treeEntries(state, options.sourceOf).map((entry) => withXattrs(entry, options.stateXattrs)),
   ];
   if (options.policy !== undefined) labelEntries(entries, options.policy);
   return entries;
+}
+
+function withXattrs(entry: DiskEntry, stateXattrs: StateXattrs): DiskEntry {
+  const more = stateXattrs.get(imagePathOf(entry.path));
+  if (more === undefined || entry.kind === "hard-link") return entry;
+  return { ...entry, metadata: { ...entry.metadata, xattrs: new Map([...entry.metadata.xattrs, ...more]) } };
+}
+
+/** What a file of the state is called in the image it came from; other paths are absolute and else as they are. */
+export function imagePathOf(path: ByteString): ByteString {
+  const [, folder, rest] = /^state\/(?:deploy\/[^/]+|os\/default)\/(etc|var)((?:\/.*)?)$/s.exec(path) ?? [];
+  return (folder === undefined ? `/${path}` : `/${folder}${rest}`) as ByteString;
 }
 
 /** Everything in the staged repository, in byte order, with the modes it has when made by root (spec/repository.md 1). */

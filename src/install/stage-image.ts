@@ -2,6 +2,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { byteStringOfText } from "../bytes/index.ts";
+import { type StateXattrs, stateXattrs } from "../deployment/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import {
@@ -51,6 +52,8 @@ export interface StagedImage {
   readonly files: TreeFiles;
   /** What a mount of the bootable image shows. */
   readonly tree: DirectoryNode;
+  /** What the files of `/etc` and `/var` keep besides. */
+  readonly stateXattrs: StateXattrs;
   readonly policy: SelinuxPolicy | undefined;
   readonly repositoryPath: string;
   /** Copies the data of an object into a new file. */
@@ -120,6 +123,7 @@ interface ImageTrees {
   readonly layers: DirectoryNode;
   /** As it is booted. */
   readonly tree: DirectoryNode;
+  readonly stateXattrs: StateXattrs;
   readonly policy: SelinuxPolicy | undefined;
 }
 
@@ -131,13 +135,14 @@ async function readTrees(repository: Repository, manifestDigest: string, rule: B
   const layers: DirectoryNode = { ...tree, entries: new Map(tree.entries) };
   const boot = layers.entries.get(BOOT);
   if (boot?.kind === "directory") layers.entries.set(BOOT, { ...boot, entries: new Map(boot.entries) });
+  const xattrs = stateXattrs(tree);
   transformForOci(tree, { keepUserXattrs: rule.keepUserXattrs });
   makeBootable(repository, tree, rule.bootTimes);
   const policy = readSelinuxPolicy(tree, (content) => {
     if (content.type === "inline") return content.bytes;
     return content.objectId === undefined ? new Uint8Array() : repository.objects.read(content.objectId);
   });
-  return { layers, tree, policy };
+  return { layers, tree, stateXattrs: xattrs, policy };
 }
 
 function objectAccess(repository: Repository, trees: ImageTrees): Pick<StagedImage, "files" | "copyObject"> {

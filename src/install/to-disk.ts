@@ -10,8 +10,8 @@ import {
   deriveGuid,
   makeRootFileSystem,
   type PartitionPlan,
-  type RootContent,
-  rootContent,
+  planRoot,
+  type RootPlan,
   writeEsp,
   writePartitionTable,
 } from "../disk/index.ts";
@@ -25,7 +25,7 @@ import { honourConfiguration } from "./honour-configuration.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
 import { checkPartitionSizes, planDisk, roundDown } from "./plan-disk.ts";
-import { rootEntries } from "./root-entries.ts";
+import { imagePathOf, rootEntries } from "./root-entries.ts";
 import { type StagedImage, stageImage } from "./stage-image.ts";
 import { writeStateFiles } from "./state-files.ts";
 import type { DiskTarget, DiskUnderConstruction } from "./target.ts";
@@ -53,7 +53,7 @@ interface Identity {
   readonly seed: string;
 }
 
-const TOOLS = ["sfdisk", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "debugfs", "e2fsck"];
+const TOOLS = ["sfdisk", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "e2fsck"];
 /** OCI's names of the architectures, and Rust's, which the configuration uses. */
 const RUST_ARCHITECTURE: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64" };
 const ROOT_LABEL = "root";
@@ -90,7 +90,11 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const entries = await runStep(events, "lay out the root file system", () =>
     layOutRoot(image, boot, imageReference, identity, staging.path),
   );
-  const content = rootContent(entries);
+  const content = planRoot(entries, {
+    hashSeed: deriveGuid(identity.seed, "directory hashes"),
+    sizeOf: ({ source }) => statSync(source).size,
+    nameOf: imagePathOf,
+  });
   // findBootResources has refused all other architectures.
   const architecture = image.architecture as DiskArchitecture;
   const plan = await runStep(events, "check the space", () =>
@@ -98,7 +102,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   );
   using construction = file ?? (await beginDisk(target));
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
-  await writeDisk(construction, { target, plan, boot, image, identity, entries, content, rootUuid }, options);
+  await writeDisk(construction, { target, plan, boot, image, identity, content, rootUuid }, options);
   // Before the disk is synced: in ext4's ordered mode the sync would first write out all of the staged files as well.
   await runStep(events, "remove the staged repository", () => staging.remove());
   await runStep(events, "finish the disk", () => construction.publish());
@@ -206,6 +210,7 @@ function layOutRoot(
   return rootEntries({
     repositoryPath: image.repositoryPath,
     state,
+    stateXattrs: image.stateXattrs,
     sourceOf: (content) => files.get(content) ?? "",
     policy: image.policy,
     epochSeconds: identity.epochSeconds,
@@ -218,8 +223,7 @@ interface WholeDisk {
   readonly boot: BootResources;
   readonly image: StagedImage;
   readonly identity: Identity;
-  readonly entries: readonly DiskEntry[];
-  readonly content: RootContent;
+  readonly content: RootPlan;
   readonly rootUuid: string;
 }
 
@@ -229,7 +233,7 @@ async function writeDisk(
   options: InstallToDiskOptions,
 ): Promise<void> {
   const { disk } = construction;
-  const { plan, boot, identity, entries } = whole;
+  const { plan, boot, identity } = whole;
   const esp = espLayout({
     deploymentId: whole.image.deploymentId,
     loader: boot.loader,
@@ -248,11 +252,10 @@ async function writeDisk(
       sizeBytes: plan.root.sizeBytes,
       diskIsZeroed: whole.target.kind === "file",
       uuid: whole.rootUuid,
-      hashSeed: deriveGuid(identity.seed, "directory hashes"),
       label: ROOT_LABEL,
       epochSeconds: identity.epochSeconds,
-      entries,
-      onProgress: (done) => reporter.progress(done, entries.length, "items"),
+      plan: whole.content,
+      onProgress: (done) => reporter.progress(done, whole.content.inodes, "items"),
     }),
   );
   await runStep(options.events, "partition the disk", () => writePartitionTable(disk, plan));

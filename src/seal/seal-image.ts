@@ -23,6 +23,7 @@ import type { Repository } from "../repository/index.ts";
 import { architectureOf } from "./architecture.ts";
 import type { BootComponents } from "./boot-components.ts";
 import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
+import { checkState } from "./check-state.ts";
 import type { ImageFiles } from "./image-files.ts";
 import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initramfs/index.ts";
 import { sealedCommandLine } from "./kernel-arguments.ts";
@@ -143,6 +144,7 @@ async function sealUnpacked(
   events: EventSink,
 ): Promise<Omit<SealReport, "reference">> {
   const created = options.created ?? timeOf(source.config);
+  checkState(root);
   const architecture = architectureOf(source.config.architecture);
   const parts = await runStep(events, "make initramfs, digest and UKI", async (reporter) => {
     const made = await makeSealParts(

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { byteStringOfText } from "../../src/bytes/index.ts";
-import { checkDisk, type DiskEntry, type EspFile, type PartitionPlan, rootContent } from "../../src/disk/index.ts";
+import { checkDisk, type DiskEntry, type EspFile, type PartitionPlan } from "../../src/disk/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { newMetadata } from "../../src/tree/index.ts";
 import { makeSmallDisk } from "./small-disk.ts";
@@ -24,8 +24,8 @@ const entries: DiskEntry[] = [
 ];
 const espFiles: EspFile[] = [{ path: "loader/loader.conf", bytes: Buffer.from("timeout 5") }];
 const options = { sizeMib: 256, espMib: 96, epochSeconds: 1_700_000_000, espFiles, entries };
-const { disk, plan } = await makeSmallDisk(join(scratch, "good"), options);
-const content = { espFiles, rootContentBlocks: rootContent(entries).blocks };
+const { disk, plan, content: planned } = await makeSmallDisk(join(scratch, "good"), options);
+const content = { espFiles, rootContentBlocks: planned.blocks };
 
 test("a disk as it was planned is accepted", async () => {
   await checkDisk(disk, plan, content);

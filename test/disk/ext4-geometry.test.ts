@@ -3,14 +3,10 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import {
-  makeRootFileSystem,
-  type RootContent,
-  rootBytesNeeded,
-  rootGeometry,
-  rootHolds,
-} from "../../src/disk/index.ts";
+import { makeRootFileSystem, type RootContent, rootBytesNeeded, rootHolds } from "../../src/disk/index.ts";
+import { rootGeometry } from "../../src/ext4/index.ts";
 import { runTool } from "../../src/platform/index.ts";
+import { planOf } from "./small-disk.ts";
 
 const MIB = 1024 * 1024;
 const GIB_IN_MIB = 1024;
@@ -38,10 +34,9 @@ test("mke2fs makes the file system that was planned, on disks of every size", as
         sizeBytes: sizeMib * MIB,
         diskIsZeroed: true,
         uuid: "11111111-2222-4333-8444-555555555555",
-        hashSeed: "11111111-2222-4333-8444-666666666666",
         label: "root",
         epochSeconds: 1_700_000_000,
-        entries: [],
+        plan: planOf([]),
       },
     );
     const header = (await runTool("dumpe2fs", ["-h", "disk"], { directory: scratch })).stdout.toString();

@@ -5,14 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { byteStringOfText } from "../../src/bytes/index.ts";
-import {
-  checkDisk,
-  type DiskEntry,
-  type EspFile,
-  inMib,
-  type PartitionPlan,
-  rootContent,
-} from "../../src/disk/index.ts";
+import { checkDisk, type DiskEntry, type EspFile, inMib, type PartitionPlan } from "../../src/disk/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { newMetadata } from "../../src/tree/index.ts";
 import { makeSmallDisk, type SmallDisk } from "./small-disk.ts";
@@ -43,7 +36,7 @@ for (const sizeMib of SIZES_MIB) {
   test(`a disk of ${sizeMib / GIB_IN_MIB} GiB is full-sized and sound`, { timeout: TIMEOUT_MS }, async () => {
     const directory = join(scratch, String(sizeMib));
     const made = await makeSmallDisk(directory, { sizeMib, epochSeconds: 1_700_000_000, espFiles, entries });
-    await checkDisk(made.disk, made.plan, { espFiles, rootContentBlocks: rootContent(entries).blocks });
+    await checkDisk(made.disk, made.plan, { espFiles, rootContentBlocks: made.content.blocks });
     await judgeWithTools(made);
     rmSync(directory, { recursive: true });
   });

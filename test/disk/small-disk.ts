@@ -1,16 +1,20 @@
 /** A disk made as `install` makes one, with content of the test's choice. */
-import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ByteString } from "../../src/bytes/index.ts";
 import {
   type DiskEntry,
   type EspFile,
   makeRootFileSystem,
   type PartitionPlan,
   planPartitions,
+  planRoot,
+  type RootPlan,
   type WorkDisk,
   writeEsp,
   writePartitionTable,
 } from "../../src/disk/index.ts";
+import { newMetadata } from "../../src/tree/index.ts";
 
 const MIB = 1024 * 1024;
 
@@ -25,6 +29,7 @@ export interface SmallDiskOptions {
 export interface SmallDisk {
   readonly disk: WorkDisk;
   readonly plan: PartitionPlan;
+  readonly content: RootPlan;
 }
 
 /** Makes `directory` with a file `disk` in it. */
@@ -42,15 +47,24 @@ export async function makeSmallDisk(directory: string, options: SmallDiskOptions
   truncateSync(join(directory, "disk"), plan.diskSizeBytes);
   await writePartitionTable(disk, plan);
   await writeEsp(disk, { partition: plan.esp, epochSeconds, directories: ["EFI/Linux"], files: options.espFiles });
+  const content = planOf(options.entries);
   await makeRootFileSystem(disk, {
     startBytes: plan.root.startBytes,
     sizeBytes: plan.root.sizeBytes,
     diskIsZeroed: true,
     uuid: "11111111-2222-4333-8444-555555555555",
-    hashSeed: "11111111-2222-4333-8444-666666666666",
     label: "root",
     epochSeconds,
-    entries: options.entries,
+    plan: content,
   });
-  return { disk, plan };
+  return { disk, plan, content };
+}
+
+/** The plan of these entries, which need not begin with the root directory. */
+export function planOf(entries: readonly DiskEntry[]): RootPlan {
+  const root: DiskEntry = { kind: "directory", path: "" as ByteString, metadata: newMetadata({ mode: 0o755 }) };
+  return planRoot(entries[0]?.path === "" ? entries : [root, ...entries], {
+    hashSeed: "11111111-2222-4333-8444-666666666666",
+    sizeOf: ({ source }) => statSync(source).size,
+  });
 }

@@ -6,7 +6,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
   {
     name: "formats",
     rooms: [
-      ...["tree", "selinux", "erofs", "verity", "splitstream", "tar", "zstd", "chunked"],
+      ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked"],
       ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan"],
     ],
   },

@@ -3,13 +3,19 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ImageConfig, MEDIA_TYPE, OciLayout, putLayer } from "../../src/oci/index.ts";
+import { type TarMember, writeTar } from "../../src/tar/index.ts";
 import { loaderImage, peImage, stubImage } from "../bootloader/pe-fixture.ts";
 import { madeImage, RELEASE } from "./initramfs/made-image.ts";
 
 const EFI_PROGRAMS = "usr/lib/systemd/boot/efi";
 
-/** Writes it into a layout below `directory`. @returns its reference */
-export async function sealableImage(directory: string): Promise<string> {
+/**
+ * Writes it into a layout below `directory`.
+ *
+ * @param members a second layer, for what no file system holds
+ * @returns its reference
+ */
+export async function sealableImage(directory: string, members: readonly TarMember[] = []): Promise<string> {
   const image = await madeImage();
   try {
     for (const name of ["boot", "etc", "sysroot", "var"]) mkdirSync(join(image.root, name));
@@ -25,31 +31,32 @@ export async function sealableImage(directory: string): Promise<string> {
       mkdirSync(dirname(join(image.root, path)), { recursive: true });
       writeFileSync(join(image.root, path), content);
     }
-    return await writeLayout(image.root, join(directory, "sealable"));
+    return await writeLayout(image.root, join(directory, "sealable"), members);
   } finally {
     image.remove();
   }
 }
 
-async function writeLayout(root: string, path: string): Promise<string> {
+async function writeLayout(root: string, path: string, members: readonly TarMember[]): Promise<string> {
   const layout = await OciLayout.create(path);
   const words = ["--create", "--sort=name", "--owner=0", "--group=0", "--mtime=@1600000000", "--directory", root, "."];
   const tar = spawn("tar", words, { stdio: ["ignore", "pipe", "inherit"] });
-  const layer = await putLayer(layout, tar.stdout, { compression: "gzip" });
+  const layers = [await putLayer(layout, tar.stdout, { compression: "gzip" })];
+  if (members.length > 0) layers.push(await putLayer(layout, writeTar(members), { compression: "gzip" }));
   const config: ImageConfig = {
     architecture: "amd64",
     os: "linux",
     created: "2020-09-13T12:26:40Z",
     config: { Labels: { kept: "yes" } },
-    rootfs: { type: "layers", diff_ids: [layer.diffId] },
-    history: [{ created_by: "made up" }],
+    rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
+    history: layers.map(() => ({ created_by: "made up" })),
   };
   await layout.putManifest(
     {
       schemaVersion: 2,
       mediaType: MEDIA_TYPE.manifest,
       config: await layout.putConfig(config),
-      layers: [layer.descriptor],
+      layers: layers.map(({ descriptor }) => descriptor),
     },
     { tag: "plain", platform: { architecture: "amd64", os: "linux" } },
   );

@@ -4,16 +4,16 @@
  * Documentation/filesystems/ext4, the rules those of libext2fs (lib/ext2fs/initialize.c), which tests compare with.
  */
 import { alignUp } from "../bytes/index.ts";
-import { BLOCK_SIZE_BYTES } from "../verity/index.ts";
+import { BLOCK_BYTES } from "./block.ts";
+import { INODE_BYTES } from "./inode.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 const TIB = 1024 * GIB;
-const BLOCKS_PER_MIB = MIB / BLOCK_SIZE_BYTES;
+const BLOCKS_PER_MIB = MIB / BLOCK_BYTES;
 
 /** One bitmap block describes a group. */
-export const BLOCKS_PER_GROUP = 8 * BLOCK_SIZE_BYTES;
-export const INODE_BYTES = 256;
+export const BLOCKS_PER_GROUP = 8 * BLOCK_BYTES;
 /** Size of a group descriptor with the feature 64bit. */
 const DESCRIPTOR_BYTES = 64;
 /** Groups whose bitmaps and inode tables lie together. */
@@ -25,11 +25,15 @@ export const RESERVED_PERCENT = 5;
 /** Room for descriptors is kept for a file system so many times as large (mke2fs(8), -E resize). */
 const GROWTH_FACTOR = 1024;
 /** The resize inode points to so many blocks of descriptors. */
-const RESERVED_DESCRIPTOR_BLOCKS_LIMIT = BLOCK_SIZE_BYTES / 4;
+const RESERVED_DESCRIPTOR_BLOCKS_LIMIT = BLOCK_BYTES / 4;
 /** The journal's extents do not always fit into its inode. */
 const JOURNAL_TREE_BLOCKS = 1;
-/** The root directory, lost+found (16 KiB) and the resize inode's indirect block. */
-const FIRST_FILES_BLOCKS = 1 + 4 + 1;
+/** The root directory and lost+found (16 KiB). */
+const FIRST_FILES_BLOCKS = 1 + 4;
+/** The indirect block of the inode that holds the blocks kept for growing. */
+const RESIZE_INODE_BLOCKS = 1;
+/** What 32 bits hold. */
+const GROWABLE_BLOCKS_LIMIT = 2 ** 32 - 1;
 
 export interface RootGeometry {
   /** Those of the partition but for a last group too small to be one. */
@@ -39,6 +43,8 @@ export interface RootGeometry {
   readonly orphanFileBlocks: number;
   /** Blocks that only root may use. */
   readonly reservedBlocks: number;
+  /** Whether descriptors have room for more of them (feature resize_inode). */
+  readonly keepsRoomForGrowing: boolean;
   /** At least so many are free, the reserved ones among them, before anything is written into it. */
   readonly freeBlocks: number;
 }
@@ -49,13 +55,17 @@ export function rootGeometry(partitionBytes: number): RootGeometry {
   const { blockCount, groupCount } = shape;
   const journalMib = journalMibOf(partitionBytes);
   const orphanFileBlocks = orphanFileBlocksOf(blockCount);
-  const filesBlocks = journalMib * BLOCKS_PER_MIB + JOURNAL_TREE_BLOCKS + orphanFileBlocks + FIRST_FILES_BLOCKS;
+  const keepsRoomForGrowing = blockCount <= GROWABLE_BLOCKS_LIMIT;
+  const journalBlocks = journalMib * BLOCKS_PER_MIB + JOURNAL_TREE_BLOCKS;
+  const growthBlocks = keepsRoomForGrowing ? RESIZE_INODE_BLOCKS : 0;
+  const filesBlocks = journalBlocks + orphanFileBlocks + FIRST_FILES_BLOCKS + growthBlocks;
   return {
     blockCount,
     inodeCount: shape.inodesPerGroup * groupCount,
     journalMib,
     orphanFileBlocks,
     reservedBlocks: Math.floor((blockCount * RESERVED_PERCENT) / 100),
+    keepsRoomForGrowing,
     freeBlocks: blockCount - tableBlocks(shape) - filesBlocks,
   };
 }
@@ -69,7 +79,7 @@ interface Shape {
 }
 
 function shapeOf(partitionBytes: number): Shape {
-  const blockCount = Math.floor(partitionBytes / BLOCK_SIZE_BYTES);
+  const blockCount = Math.floor(partitionBytes / BLOCK_BYTES);
   const shape = shapeOfBlocks(blockCount, partitionBytes);
   const restBlocks = blockCount % BLOCKS_PER_GROUP;
   const leastBlocks = groupTableBlocks(shape, shape.groupCount - 1) + LEAST_USEFUL_BLOCKS;
@@ -79,16 +89,17 @@ function shapeOf(partitionBytes: number): Shape {
 
 function shapeOfBlocks(blockCount: number, partitionBytes: number): Shape {
   const groupCount = Math.ceil(blockCount / BLOCKS_PER_GROUP);
-  const descriptorBlocks = Math.ceil((groupCount * DESCRIPTOR_BYTES) / BLOCK_SIZE_BYTES);
-  const grownGroups = Math.ceil(Math.min(blockCount * GROWTH_FACTOR, 2 ** 32 - 1) / BLOCKS_PER_GROUP);
-  const grownBlocks = Math.ceil((grownGroups * DESCRIPTOR_BYTES) / BLOCK_SIZE_BYTES);
-  const reservedBlocks = Math.min(grownBlocks - descriptorBlocks, RESERVED_DESCRIPTOR_BLOCKS_LIMIT);
-  const groupBytes = Math.min(blockCount, BLOCKS_PER_GROUP) * BLOCK_SIZE_BYTES;
+  const descriptorBlocks = Math.ceil((groupCount * DESCRIPTOR_BYTES) / BLOCK_BYTES);
+  const grownGroups = Math.ceil(Math.min(blockCount * GROWTH_FACTOR, GROWABLE_BLOCKS_LIMIT) / BLOCKS_PER_GROUP);
+  const grownBlocks = Math.ceil((grownGroups * DESCRIPTOR_BYTES) / BLOCK_BYTES);
+  const growthBlocks = blockCount <= GROWABLE_BLOCKS_LIMIT ? grownBlocks - descriptorBlocks : 0;
+  const reservedBlocks = Math.min(growthBlocks, RESERVED_DESCRIPTOR_BLOCKS_LIMIT);
+  const groupBytes = Math.min(blockCount, BLOCKS_PER_GROUP) * BLOCK_BYTES;
   const inodes = Math.ceil(groupBytes / bytesPerInode(partitionBytes));
   return {
     blockCount,
     groupCount,
-    inodesPerGroup: alignUp(inodes, BLOCK_SIZE_BYTES / INODE_BYTES),
+    inodesPerGroup: alignUp(inodes, BLOCK_BYTES / INODE_BYTES),
     copyBlocks: 1 + descriptorBlocks + reservedBlocks,
   };
 }
@@ -101,23 +112,23 @@ function bytesPerInode(partitionBytes: number): number {
 
 /** All blocks that belong to no file. */
 function tableBlocks(shape: Shape): number {
-  return shape.groupCount * (2 + inodeTableBlocks(shape)) + groupsWithCopy(shape.groupCount) * shape.copyBlocks;
+  return shape.groupCount * (2 + inodeTableBlocks(shape)) + copyGroups(shape.groupCount).length * shape.copyBlocks;
 }
 
 /** Two bitmaps, the inode table, and the copy of superblock and descriptors. */
 function groupTableBlocks(shape: Shape, group: number): number {
-  const hasCopy = groupsWithCopy(group + 1) > groupsWithCopy(group);
+  const hasCopy = copyGroups(group + 1).includes(group);
   return 2 + inodeTableBlocks(shape) + (hasCopy ? shape.copyBlocks : 0);
 }
 
 function inodeTableBlocks(shape: Shape): number {
-  return (shape.inodesPerGroup * INODE_BYTES) / BLOCK_SIZE_BYTES;
+  return (shape.inodesPerGroup * INODE_BYTES) / BLOCK_BYTES;
 }
 
-/** How many of the first groups have a copy: 0 and 1 and the powers of 3, 5 and 7 (feature sparse_super). */
-function groupsWithCopy(groupCount: number): number {
-  let groups = Math.min(2, groupCount);
-  for (const base of [3, 5, 7]) for (let group = base; group < groupCount; group *= base) groups++;
+/** The groups that have a copy of superblock and descriptors: 0 and 1 and the powers of 3, 5 and 7 (feature sparse_super). */
+export function copyGroups(groupCount: number): number[] {
+  const groups = [0, 1].filter((group) => group < groupCount);
+  for (const base of [3, 5, 7]) for (let group = base; group < groupCount; group *= base) groups.push(group);
   return groups;
 }
 

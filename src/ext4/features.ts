@@ -27,17 +27,23 @@ const READ_ONLY_COMPATIBLE: Readonly<Record<string, number>> = {
   verity: 0x8000,
 };
 
-/** Their names in mke2fs.conf(5). */
-export const ROOT_FEATURE_NAMES: readonly string[] = [COMPATIBLE, INCOMPATIBLE, READ_ONLY_COMPATIBLE].flatMap((names) =>
-  Object.keys(names),
-);
+/** Blocks that are kept for growing are found by 32-bit numbers: a file system of more has none. */
+const FOR_GROWING = "resize_inode";
 
-/** Their bits in a superblock. */
-export const ROOT_FEATURES: FeatureSet = {
-  compatible: sum(COMPATIBLE),
-  incompatible: sum(INCOMPATIBLE),
-  readOnlyCompatible: sum(READ_ONLY_COMPATIBLE),
-};
+/** Their names in mke2fs.conf(5). @param keepsRoomForGrowing see `RootGeometry` */
+export function rootFeatureNames(keepsRoomForGrowing: boolean): string[] {
+  const names = [COMPATIBLE, INCOMPATIBLE, READ_ONLY_COMPATIBLE].flatMap((table) => Object.keys(table));
+  return names.filter((name) => keepsRoomForGrowing || name !== FOR_GROWING);
+}
+
+/** Their bits in a superblock. @param keepsRoomForGrowing see `RootGeometry` */
+export function rootFeatures(keepsRoomForGrowing: boolean): FeatureSet {
+  return {
+    compatible: sum(COMPATIBLE) & ~(keepsRoomForGrowing ? 0 : (COMPATIBLE[FOR_GROWING] ?? 0)),
+    incompatible: sum(INCOMPATIBLE),
+    readOnlyCompatible: sum(READ_ONLY_COMPATIBLE),
+  };
+}
 
 function sum(names: Readonly<Record<string, number>>): number {
   return Object.values(names).reduce((bits, bit) => bits | bit, 0);

@@ -1,0 +1,32 @@
+/** The extended attributes of `/etc` and `/var`, which are copied out of the image and have more than it shows. */
+import { type ByteString, byteStringOfText } from "../bytes/index.ts";
+import { type DirectoryNode, lookupPath, walkTree } from "../tree/index.ts";
+
+/** By path, such as `/etc/passwd`. Files without any are left out. */
+export type StateXattrs = ReadonlyMap<ByteString, ReadonlyMap<ByteString, Uint8Array>>;
+
+/** The folders of an image that every host has a copy of its own of. */
+const STATE_FOLDERS = ["/etc", "/var"].map(byteStringOfText);
+
+/**
+ * What the files of the state keep besides their labels: access control lists, `user.*` and capabilities.
+ *
+ * @param image all layers merged, before a transform takes attributes away
+ */
+export function stateXattrs(image: DirectoryNode): StateXattrs {
+  const found = new Map<ByteString, ReadonlyMap<ByteString, Uint8Array>>();
+  for (const folder of STATE_FOLDERS) {
+    const start = lookupPath(image, folder);
+    if (start?.kind !== "directory") continue;
+    for (const { node, path } of walkTree(start, folder)) {
+      const kept = [...node.metadata.xattrs].filter(([name]) => isKept(name));
+      if (kept.length > 0) found.set(path, new Map(kept));
+    }
+  }
+  return found;
+}
+
+/** Attributes that mean the same on every machine. Labels come from the image's policy. */
+function isKept(name: ByteString): boolean {
+  return name.startsWith("user.") || name.startsWith("system.posix_acl_") || name === "security.capability";
+}

@@ -1,0 +1,46 @@
+/**
+ * ext4: the shape of a new file system, and what files, directories and attributes are in it.
+ *
+ * Format room: bytes and numbers in, bytes and numbers out. Blocks of 4 KiB, inodes of 256 bytes, the features of
+ * `features.ts` and no others. Empty file systems are made by mke2fs; this room knows how to fill them.
+ * @module
+ */
+export { BLOCK_BYTES } from "./block.ts";
+export {
+  type DirectoryChild,
+  type DirectoryLayout,
+  directoryBlocks,
+  isIndexed,
+  layOutDirectory,
+} from "./directory.ts";
+export { directoryHash, type HashSeed, readHashSeed } from "./directory-hash.ts";
+export { type Extent, type ExtentTree, encodeExtents, extentTreeBlocks, firstBlock } from "./extents.ts";
+export { type FeatureSet, rootFeatureNames, rootFeatures } from "./features.ts";
+export {
+  BLOCKS_PER_GROUP,
+  copyGroups,
+  GROUPS_PER_FLEX_GROUP,
+  RESERVED_PERCENT,
+  type RootGeometry,
+  rootGeometry,
+} from "./geometry.ts";
+export { type BlockRun, type ChangedBlock, Groups } from "./groups.ts";
+export {
+  deviceMap,
+  INODE_BYTES,
+  INODE_FLAGS,
+  INODE_XATTRS_OFFSET,
+  type InodeFields,
+  inodeChecksumSeed,
+  signInode,
+  writeInode,
+} from "./inode.ts";
+export {
+  changeSuperblock,
+  readSuperblock,
+  SUPERBLOCK_BYTES,
+  SUPERBLOCK_OFFSET,
+  type Superblock,
+} from "./superblock.ts";
+export { type Ext4Time, ext4Time } from "./time.ts";
+export { placeXattrs, type StoredXattrs, writeInodeXattrs, xattrBlock } from "./xattrs.ts";

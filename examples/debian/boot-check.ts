@@ -5,7 +5,7 @@ import { SealrootError } from "../../src/errors/index.ts";
 import type { StepReporter } from "../../src/events/index.ts";
 import { loadCertificates, type OwnedCertificates } from "../../src/keys/index.ts";
 import { verifyPe } from "../../src/pe/index.ts";
-import { startVirtualMachine } from "../../src/vm/index.ts";
+import { lastConsoleLine, startVirtualMachine } from "../../src/vm/index.ts";
 
 /** One claim, and what was seen. */
 export interface Proof {
@@ -38,20 +38,16 @@ const SYSTEM_TIMEOUT_MS = 300_000;
 
 /**
  * Starts the disk with the keys of `keysDirectory` enrolled, waits until the system is up, and asks it.
- * The disk file is not changed. What the guest prints counts as progress.
+ * The disk file is not changed. The last line that the guest printed is shown meanwhile.
  *
  * @throws SealrootError when the machine does not come up; the message ends with the last lines of its console
  */
 export async function bootAndCheck(diskPath: string, keysDirectory: string, step: StepReporter): Promise<Proof[]> {
   const secureBoot = loadCertificates(keysDirectory);
-  let consoleBytes = 0;
-  const onConsole = (bytes: Uint8Array) => {
-    consoleBytes += bytes.length;
-    step.progress(consoleBytes, undefined, "bytes");
-  };
+  const onConsole = lastConsoleLine(step.status);
   const machine = await startVirtualMachine({ drives: [{ path: diskPath }], secureBoot, onConsole });
   try {
-    await machine.waitForReady(READY_TIMEOUT_MS);
+    await machine.waitForReady(READY_TIMEOUT_MS, { endsWhenRefused: true });
     const { exitCode, stdout, stderr } = await machine.run(PROBE, SYSTEM_TIMEOUT_MS);
     if (exitCode !== 0) {
       throw new SealrootError(

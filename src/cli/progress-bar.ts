@@ -1,4 +1,5 @@
 /** Progress on a terminal: the lines at the bottom are drawn again and again, and what is settled stays above them. */
+import { oneLine } from "../errors/index.ts";
 import type { EventSink, Subtask } from "../events/index.ts";
 import { type ProgressEvent, ProgressState, type RunningStep } from "./progress-state.ts";
 import { amountText, percentOf, settledLine, speedText } from "./progress-text.ts";
@@ -37,7 +38,7 @@ export function barView(target: ProgressTarget): ProgressView {
   timer.unref();
   const sink: EventSink = (event) => {
     state.accept(event, performance.now());
-    if (event.type === "progress" || event.type === "subtask") {
+    if (event.type === "progress" || event.type === "subtask" || event.type === "status") {
       if (performance.now() - drawnMs >= REDRAW_INTERVAL_MS) draw();
       return;
     }
@@ -60,7 +61,8 @@ function stepLines(running: RunningStep, nowMs: number): string[] {
   const elapsed = formatDuration(nowMs - running.startedMs);
   const amount = progress === undefined ? "" : `${bar(progress)}${amountText(progress)}`;
   const end = speedText(running) || `  ${elapsed}`;
-  return [`  ${step}  ${amount}${end}`, ...subtaskLines(running.subtasks.values())];
+  const status = running.status === "" ? "" : `  ${oneLine(running.status)}`;
+  return [`  ${step}  ${amount}${end}${status}`, ...subtaskLines(running.subtasks.values())];
 }
 
 /** A bar of bytes that have a total; items are told by their number alone. */

@@ -1,11 +1,20 @@
 /** Progress in a log: a line for what is settled, a sign of life now and then, no cursor movement. */
-import type { EventSink } from "../events/index.ts";
-import { ProgressState } from "./progress-state.ts";
+import { oneLine } from "../errors/index.ts";
+import type { EventSink, WorkEvent } from "../events/index.ts";
+import { ProgressState, type RunningStep } from "./progress-state.ts";
 import { amountText, settledLine, speedText } from "./progress-text.ts";
 import type { ProgressTarget, ProgressView } from "./progress-view.ts";
+import { formatDuration } from "./table.ts";
 
 /** A log gets a sign of life this often while one step runs. */
 const SIGN_INTERVAL_MS = 10_000;
+
+/** How far a step is: its quantity, or its time and what it is at. */
+function signOfLife(event: WorkEvent, running: RunningStep, nowMs: number): string | undefined {
+  if (event.type === "progress") return `${amountText(event)}${speedText(running)}`;
+  if (event.type === "status") return `${formatDuration(nowMs - running.startedMs)}  ${oneLine(event.text)}`;
+  return undefined;
+}
 
 /** Lines for steps that end and for messages. */
 export function plainView(target: ProgressTarget): ProgressView {
@@ -18,8 +27,10 @@ export function plainView(target: ProgressTarget): ProgressView {
     if (line !== undefined) {
       target.write(`${line}\n`);
       lastMs = nowMs;
-    } else if (event.type === "progress" && running !== undefined && nowMs - lastMs >= SIGN_INTERVAL_MS) {
-      target.write(`  ${event.step}: ${amountText(event)}${speedText(running)}\n`);
+    } else if (running !== undefined && nowMs - lastMs >= SIGN_INTERVAL_MS) {
+      const sign = signOfLife(event, running, nowMs);
+      if (sign === undefined) return;
+      target.write(`  ${running.step}: ${sign}\n`);
       lastMs = nowMs;
     }
   };

@@ -10,6 +10,8 @@ export interface RunningStep {
   readonly startedMs: number;
   /** The last report; undefined before the first. */
   progress: ProgressEvent | undefined;
+  /** What it is at, in words; empty before the first report. */
+  status: string;
   readonly rate: ProgressRate;
   /** By id, in the order of their first report. */
   readonly subtasks: Map<string, Subtask>;
@@ -36,6 +38,8 @@ export class ProgressState {
     if (event.type === "progress") {
       running.progress = event;
       running.rate.add(event.done, nowMs);
+    } else if (event.type === "status") {
+      running.status = event.text;
     } else if (event.type === "subtask") {
       running.subtasks.set(event.id, event);
     } else if (index >= 0) {
@@ -45,7 +49,7 @@ export class ProgressState {
   }
 
   #start(step: string, startedMs: number): RunningStep {
-    const started = { step, startedMs, progress: undefined, rate: new ProgressRate(), subtasks: new Map() };
+    const started = { step, startedMs, progress: undefined, status: "", rate: new ProgressRate(), subtasks: new Map() };
     this.#running.push(started);
     return started;
   }

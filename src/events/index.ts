@@ -18,6 +18,8 @@ export type WorkEvent =
       readonly total: number | undefined;
       readonly unit: "bytes" | "items";
     }
+  /** What the running step is at, in words that a later one replaces. */
+  | { readonly type: "status"; readonly step: string; readonly text: string }
   | (Subtask & { readonly type: "subtask"; readonly step: string })
   | { readonly type: "message"; readonly level: "info" | "warning"; readonly text: string };
 
@@ -44,6 +46,8 @@ export const silent: EventSink = () => {};
 export interface StepReporter {
   /** Progress of the step; cheap enough to call for every chunk (views throttle). */
   progress(done: number, total: number | undefined, unit: "bytes" | "items"): void;
+  /** What the step is at, such as the last line of a console; cheap enough to call for each. */
+  status(text: string): void;
   /** How far one part of the step is; the last report of each has another state than `running`. */
   subtask(subtask: Subtask): void;
   info(text: string): void;
@@ -66,6 +70,7 @@ export async function runStep<T>(
   sink({ type: "step-started", step, atMs: startedMs });
   const reporter: StepReporter = {
     progress: (done, total, unit) => sink({ type: "progress", step, done, total, unit }),
+    status: (text) => sink({ type: "status", step, text }),
     subtask: (subtask) => sink({ type: "subtask", step, ...subtask }),
     info: (text) => sink({ type: "message", level: "info", text }),
     warn: (text) => sink({ type: "message", level: "warning", text }),

@@ -39,8 +39,11 @@ export interface Machine {
   readonly network: boolean;
   /** False: the machine ends when the guest reboots. */
   readonly reboots: boolean;
-  /** `captured`: the serial port on QEMU's standard output. `terminal`: on the user's terminal, with QEMU's escape key. */
-  readonly console: "captured" | "terminal";
+  /**
+   * `captured`: the serial port on QEMU's standard output. Else on the user's terminal, with QEMU's escape key, and
+   * copied into a file.
+   */
+  readonly console: "captured" | { readonly terminalLogPath: string };
 }
 
 /** The arguments of `qemu-system-x86_64`. */
@@ -48,7 +51,7 @@ export function machineArguments(machine: Machine): readonly string[] {
   return [
     ...processorArguments(machine),
     ...["-nodefaults", "-display", "none", ...(machine.reboots ? [] : ["-no-reboot"])],
-    ...["-serial", machine.console === "terminal" ? "mon:stdio" : "stdio"],
+    ...consoleArguments(machine.console),
     ...bootArguments(machine.boot),
     ...machine.drives.flatMap(driveArguments),
     ...(machine.network ? ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="] : []),
@@ -72,6 +75,13 @@ function processorArguments(machine: Machine): readonly string[] {
     ...["-accel", emulated ? "tcg,thread=single" : "kvm", "-cpu", emulated ? "max,-cx16" : "host"],
     ...["-smp", String(machine.cpus), "-m", String(machine.memoryMiB)],
   ];
+}
+
+/** `mon:stdio` spelt out, since only a character device of its own has a log (qemu(1), "-serial mon:" and "logfile"). */
+function consoleArguments(console: Machine["console"]): readonly string[] {
+  if (console === "captured") return ["-serial", "stdio"];
+  const device = `stdio,id=console,mux=on,signal=off,logfile=${optionValue(console.terminalLogPath)}`;
+  return ["-chardev", device, "-serial", "chardev:console", "-mon", "chardev=console"];
 }
 
 function bootArguments(boot: DirectBoot | FirmwareFiles): readonly string[] {

@@ -1,11 +1,16 @@
 /** One QEMU process with its console and agent, from start to end, and waiting for what it does. */
-import { SealrootError } from "../errors/index.ts";
+import { type ErrorCode, SealrootError } from "../errors/index.ts";
 import { type RunningTool, startTool, type ToolExit } from "../platform/index.ts";
 import { AgentChannel } from "./agent-channel.ts";
 import { ConsoleLog } from "./console.ts";
 
 const MESSAGE_LINES = 3;
 const DATA_LINES = 20;
+
+/** Tenths are enough of what is left of a longer time. */
+export function secondsOf(durationMs: number): number {
+  return Math.round(durationMs / 100) / 10;
+}
 
 /** Where a session finds what it needs. */
 export interface SessionOptions {
@@ -86,18 +91,21 @@ export class Session {
       };
       const timer = setTimeout(() => {
         this.#watchers.delete(watcher);
-        reject(this.error("timeout", goal, `nothing came of it in ${timeoutMs / 1000} s`));
+        reject(this.error("timeout", goal, `nothing came of it in ${secondsOf(timeoutMs)} s`));
       }, timeoutMs);
       this.#watchers.add(watcher);
     });
   }
 
   /** An error about this machine, with the end of its console. */
-  error(code: "timeout" | "failed", goal: string, state: string): SealrootError {
+  error(code: ErrorCode, goal: string, state: string, hint?: string): SealrootError {
     const lines = this.console.lastLines(DATA_LINES);
     const end =
       lines.length === 0 ? "its console is empty" : `its console ends: ${lines.slice(-MESSAGE_LINES).join(" | ")}`;
-    return new SealrootError(code, `Cannot ${goal}: ${state}; ${end}`, { actual: lines.join("\n") });
+    return new SealrootError(code, `Cannot ${goal}: ${state}; ${end}`, {
+      output: lines,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 
   /** Ends the machine at once, as by pulling its plug. */

@@ -7,7 +7,8 @@ import { assembleMachine } from "./assemble.ts";
 import { ConsoleSearch } from "./console-search.ts";
 import { machineArguments } from "./machine.ts";
 import { COMMAND_TIMEOUT_MS, CONSOLE_TIMEOUT_MS, READY_TIMEOUT_MS, type VirtualMachineOptions } from "./options.ts";
-import { Session } from "./session.ts";
+import { RefusalSearch } from "./refusal.ts";
+import { Session, secondsOf } from "./session.ts";
 
 /**
  * A crash of the guest kernel. About one boot in 34 under multi-threaded emulation died so while the kernel patched
@@ -22,9 +23,12 @@ export interface VirtualMachine {
   readonly consoleText: string;
   /**
    * Waits for the agent in the guest; after a reboot of the guest, for its next report.
-   * @throws SealrootError `timeout` or `failed`, with the last console lines
+   *
+   * @param options.endsWhenRefused true: a line on the console that says that nothing more will come (the firmware refused
+   *   a signature, the boot program the root) ends the wait; such lines of earlier boots count too
+   * @throws SealrootError `timeout` or `failed`, with the last console lines; `untrusted` for a refused boot
    */
-  waitForReady(timeoutMs?: number): Promise<void>;
+  waitForReady(timeoutMs?: number, options?: { readonly endsWhenRefused?: boolean }): Promise<void>;
   /** Waits for a line on the console; what was printed before the call counts. Resolves with the match. */
   waitForConsole(pattern: RegExp, timeoutMs?: number): Promise<string>;
   /** Waits until the guest has powered itself off. */
@@ -73,11 +77,14 @@ class RunningMachine implements VirtualMachine {
     return this.#session.console.text;
   }
 
-  async waitForReady(timeoutMs = READY_TIMEOUT_MS): Promise<void> {
+  async waitForReady(timeoutMs = READY_TIMEOUT_MS, { endsWhenRefused = false } = {}): Promise<void> {
     const wanted = this.#readySeen + 1;
-    await this.#waitForBoot("boot the guest", timeoutMs, ({ agent }) => {
-      return () => ((agent?.readyCount ?? 0) >= wanted ? true : undefined);
+    const goal = "boot the guest";
+    const refusal = await this.#waitForBoot(goal, timeoutMs, ({ agent, console }) => {
+      const search = endsWhenRefused ? new RefusalSearch(console) : undefined;
+      return () => ((agent?.readyCount ?? 0) >= wanted ? ("ready" as const) : search?.find());
     });
+    if (refusal !== "ready") throw this.#session.error(refusal.code, goal, refusal.state, refusal.hint);
     this.#readySeen = wanted;
     this.#mayRestart = false;
   }
@@ -106,7 +113,7 @@ class RunningMachine implements VirtualMachine {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         reject(
-          session.error("timeout", "finish the command in the guest", `it still runs after ${timeoutMs / 1000} s`),
+          session.error("timeout", "finish the command in the guest", `it still runs after ${secondsOf(timeoutMs)} s`),
         );
       }, timeoutMs);
     });
@@ -136,9 +143,10 @@ class RunningMachine implements VirtualMachine {
     const look = lookIn(session);
     const crash = new ConsoleSearch(session.console, KERNEL_OOPS);
     const seen = await session.waitUntil(goal, timeoutMs, () => {
+      // A panic follows some crashes: the crash is asked for first.
+      if (this.#mayRestart && crash.find() !== undefined) return "crash";
       const value = look();
-      if (value !== undefined) return { value };
-      return this.#mayRestart && crash.find() !== undefined ? "crash" : undefined;
+      return value === undefined ? undefined : { value };
     });
     if (seen !== "crash") return seen.value;
     this.#mayRestart = false;

@@ -23,6 +23,13 @@ test("vm run refuses, before anything is started, what it could not boot", async
     said: `sealroot: Cannot boot ${disk}: there is no such file\n`,
   });
 
+  assert.deepEqual(await run("vm", "run", directory.path), {
+    code: 2,
+    said:
+      `sealroot: Cannot boot ${directory.path}: it is a directory, not a disk image\n` +
+      "  sealroot install to-disk makes a disk image from a sealed image\n",
+  });
+
   writeFileSync(disk, "no disk");
   const noTable = await run("vm", "run", disk);
   assert.equal(noTable.code, 1);
@@ -47,4 +54,16 @@ test("vm run explains wrong values", async () => {
   });
   assert.equal((await run("vm", "run", "/dev/null", "--cpus", "1000")).code, 2);
   assert.equal((await run("vm", "run", "/dev/null", "--memory", "much")).code, 2);
+  for (const memory of ["0", "1", "1024", "64M", "255M"]) {
+    assert.deepEqual(await run("vm", "run", "/dev/null", "--memory", memory), {
+      code: 2,
+      said:
+        `sealroot: Cannot start the machine with --memory ${memory}: that is not enough to boot\n` +
+        "  expected: at least 256 MiB\n  a number without a suffix is bytes: write 1G or 512M\n",
+    });
+  }
+  assert.deepEqual(await run("vm", "run", "/dev/null", "--json"), {
+    code: 2,
+    said: "",
+  });
 });

@@ -40,12 +40,12 @@ test("a kernel booted directly needs no firmware, and each part adds its own arg
     tpmSocketPath: "/t",
     network: true,
     reboots: true,
-    console: "terminal",
+    console: { terminalLogPath: "/tmp/console,1" },
   }).join(" ");
   assert.equal(
     line,
     "-machine q35,smm=off,vmport=off -accel kvm -cpu host -smp 2 -m 1024 -nodefaults -display none " +
-      "-serial mon:stdio -kernel /vmlinuz -initrd /initrd -append quiet " +
+      "-chardev stdio,id=console,mux=on,signal=off,logfile=/tmp/console,,1 -serial chardev:console -mon chardev=console -kernel /vmlinuz -initrd /initrd -append quiet " +
       "-drive if=virtio,format=raw,cache=writeback,file=/a " +
       "-drive if=none,id=nvme1,format=raw,readonly=on,cache=unsafe,file=/b -device nvme,drive=nvme1,serial=nvme1 " +
       "-netdev user,id=net0 -device virtio-net-pci,netdev=net0,romfile= " +

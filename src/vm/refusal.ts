@@ -1,0 +1,63 @@
+/** Lines on the console after which a boot leads nowhere: waiting longer would only end in a time-out. */
+import type { ErrorCode } from "../errors/index.ts";
+import type { ConsoleLog } from "./console.ts";
+import { ConsoleSearch } from "./console-search.ts";
+
+/** Why a boot has ended before the system was up. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly state: string;
+  readonly hint?: string;
+}
+
+interface RefusalSign {
+  readonly pattern: RegExp;
+  readonly refusal: (line: string) => Refusal;
+}
+
+const SIGNATURE_HINT = "seal the image with the keys that are enrolled here, or enrol those it was sealed with";
+
+/**
+ * Firmware loses characters of long lines on a busy machine, so the patterns hold on to few words. The wording is that of
+ * edk2 (BdsDxe), systemd-boot (`Error loading PATH: Access denied`), our boot program and Linux (spec/boot-chain.md C).
+ */
+const SIGNS: readonly RefusalSign[] = [
+  {
+    pattern: /(?:Error loading|failed to (?:load|start) Boot)[^\n]*(?:Access Denied|Security Violation)/i,
+    refusal: (line) => ({
+      code: "untrusted",
+      state: `the firmware refused it: ${line}`,
+      hint: SIGNATURE_HINT,
+    }),
+  },
+  {
+    pattern: /No bootable option or device was found/,
+    refusal: () => ({ code: "failed", state: "the firmware found nothing on the disk that it could start" }),
+  },
+  {
+    pattern: /sealroot: Stopped: [^\n]*/,
+    refusal: () => ({ code: "untrusted", state: "its boot program refused the root" }),
+  },
+  {
+    pattern: /Kernel panic - not syncing: [^\n]*/,
+    refusal: (line) => ({ code: "failed", state: `its kernel stopped: ${line}` }),
+  },
+];
+
+/** Looks through one console as it grows; each part is searched once. */
+export class RefusalSearch {
+  readonly #searches: readonly { readonly sign: RefusalSign; readonly search: ConsoleSearch }[];
+
+  constructor(console: ConsoleLog) {
+    this.#searches = SIGNS.map((sign) => ({ sign, search: new ConsoleSearch(console, sign.pattern) }));
+  }
+
+  /** The first sign in what was printed since the last call. */
+  find(): Refusal | undefined {
+    for (const { sign, search } of this.#searches) {
+      const line = search.find();
+      if (line !== undefined) return sign.refusal(line.trim());
+    }
+    return undefined;
+  }
+}

@@ -1,11 +1,12 @@
 /** Makes the FAT file system of an ESP inside a disk and fills it, with mkfs.vfat(8) and mtools, as an ordinary user. */
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { alignUp } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { runDiskTool } from "./disk-tool.ts";
 import { espClusterBytes } from "./fat-geometry.ts";
 import { volumeIdOfGuid } from "./guid.ts";
-import { type PlannedPartition, SECTOR_BYTES } from "./partition-plan.ts";
+import { inMib, type PlannedPartition, SECTOR_BYTES } from "./partition-plan.ts";
 import type { WorkDisk } from "./work-disk.ts";
 
 /** A file of the ESP. */
@@ -50,10 +51,9 @@ const GEOMETRY = "64/32";
 /**
  * Makes the ESP's file system and writes the files in byte order of their paths, so that equal inputs give equal bytes.
  *
- * @throws SealrootError `no-space` when the files do not fit, before anything is written; `missing-tool`; `failed`
+ * @throws SealrootError `missing-tool`; `failed`
  */
 export async function writeEsp(disk: WorkDisk, options: EspOptions): Promise<void> {
-  checkFit(options);
   await makeFileSystem(disk, options.partition);
   const image = `${disk.path}@@${options.partition.startBytes}`;
   const epochSeconds = Math.max(options.epochSeconds, FAT_EPOCH_SECONDS);
@@ -89,7 +89,7 @@ async function makeFileSystem(disk: WorkDisk, partition: PlannedPartition): Prom
 }
 
 /** Parents before children, in byte order. */
-function directoriesOf(options: EspOptions): string[] {
+function directoriesOf(options: Pick<EspOptions, "files" | "directories">): string[] {
   const found = new Set<string>();
   const add = (path: string): void => {
     const parts = path.split("/");
@@ -103,14 +103,22 @@ function directoriesOf(options: EspOptions): string[] {
   return [...found].sort();
 }
 
-/** Two copies of the FAT and whole clusters cost a few percent: 1/16 of the partition is kept for them. */
-function checkFit(options: EspOptions): void {
-  const neededBytes = options.files.reduce((sum, file) => sum + file.bytes.length, 0);
-  const usableBytes = Math.floor((options.partition.sizeBytes * 15) / 16);
+/**
+ * Checks that the files fit, each in whole clusters, before anything is written. Two copies of the FAT take at most 1/32 of
+ * the partition; as much is kept for what firmware and boot loader add.
+ *
+ * @throws SealrootError `no-space`
+ */
+export function checkEspFits(options: Pick<EspOptions, "partition" | "files" | "directories">): void {
+  const { sizeBytes } = options.partition;
+  const clusterBytes = espClusterBytes(sizeBytes);
+  const fileBytes = options.files.reduce((sum, file) => sum + alignUp(file.bytes.length, clusterBytes), 0);
+  const neededBytes = fileBytes + directoriesOf(options).length * clusterBytes;
+  const usableBytes = Math.floor((sizeBytes * 15) / 16);
   if (neededBytes <= usableBytes) return;
   throw new SealrootError(
     "no-space",
-    `Cannot fill the ESP: its files have ${neededBytes} bytes, the partition holds ${usableBytes}`,
+    `Cannot install the image: the EFI system partition (${inMib(sizeBytes)}) is too small for ${inMib(neededBytes)} in ${options.files.length} files`,
     { expected: String(neededBytes), actual: String(usableBytes) },
   );
 }

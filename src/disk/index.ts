@@ -12,7 +12,7 @@ export type { DiskEntry } from "./ext4-entry.ts";
 export { checkRootFileSystem, makeRootFileSystem, type RootFileSystemOptions } from "./ext4-make.ts";
 export { planRoot, type RootContent, type RootPlan, type RootPlanOptions } from "./ext4-plan.ts";
 export { rootBytesNeeded, rootHolds } from "./ext4-space.ts";
-export { type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
+export { checkEspFits, type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
 export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
 export { deriveGuid } from "./guid.ts";
 export { readDiskPartitions } from "./open-disk.ts";

@@ -1,8 +1,10 @@
 /** Whether an image fits on a disk, and where the disk's partitions lie: decided before anything is written to it. */
 import { dirname } from "node:path";
 import {
+  checkEspFits,
   type DiskArchitecture,
   diskSizeForRoot,
+  type EspOptions,
   inMib,
   type PartitionPlan,
   planPartitions,
@@ -28,6 +30,8 @@ export interface PlannedContent {
   /** All GUIDs follow from it. */
   readonly seed: string;
   readonly content: RootContent;
+  /** What goes into the ESP. */
+  readonly esp: Pick<EspOptions, "files" | "directories">;
 }
 
 const MIB = 1024 * 1024;
@@ -54,13 +58,14 @@ export function checkPartitionSizes(target: DiskTarget, sizes: PartitionSizes): 
 /**
  * Lays out the disk for this content.
  *
- * @throws SealrootError `no-space` when the root partition is too small for it, with the size that would do as the hint,
- *   or the file system of a disk file is
+ * @throws SealrootError `no-space` when a partition is too small for it, for the root with the size that would do as the
+ *   hint, or the file system of a disk file is
  */
 export function planDisk(target: DiskTarget, sizes: PartitionSizes, planned: PlannedContent): PartitionPlan {
-  const { content, architecture, seed } = planned;
+  const { content, architecture, seed, esp } = planned;
   const plan = planPartitions({ ...optionsOf(target, sizes), architecture, seed });
   if (!rootHolds(plan.root.sizeBytes, content)) throw tooSmall(plan, target, sizes, content);
+  checkEspFits({ ...esp, partition: plan.esp });
   if (target.kind === "file") checkFreeSpace(dirname(target.path), content.blocks * BLOCK_SIZE_BYTES, "the disk");
   return plan;
 }

@@ -1,7 +1,7 @@
 /** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
-import { espLayout } from "../bootloader/index.ts";
+import { type EspLayout, espLayout } from "../bootloader/index.ts";
 import { bootDigest, initialState, isRegistryReference, targetReference } from "../deployment/index.ts";
 import {
   checkDisk,
@@ -95,14 +95,23 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     sizeOf: ({ source }) => statSync(source).size,
     nameOf: imagePathOf,
   });
+  const esp = espLayout({
+    deploymentId: image.deploymentId,
+    loader: boot.loader,
+    uki: boot.ukiBytes,
+    architecture: boot.uki.architecture,
+    osRelease: boot.osRelease,
+    enrolmentFiles: boot.enrolmentFiles,
+    addons: boot.addons,
+  });
   // findBootResources has refused all other architectures.
   const architecture = image.architecture as DiskArchitecture;
   const plan = await runStep(events, "check the space", () =>
-    planDisk(target, options, { architecture, seed: identity.seed, content }),
+    planDisk(target, options, { architecture, seed: identity.seed, content, esp }),
   );
   using construction = file ?? (await beginDisk(target));
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
-  await writeDisk(construction, { target, plan, boot, image, identity, content, rootUuid }, options);
+  await writeDisk(construction, { target, plan, esp, identity, content, rootUuid }, options);
   // Before the disk is synced: in ext4's ordered mode the sync would first write out all of the staged files as well.
   await runStep(events, "remove the staged repository", () => staging.remove());
   await runStep(events, "finish the disk", () => construction.publish());
@@ -220,8 +229,7 @@ function layOutRoot(
 interface WholeDisk {
   readonly target: DiskTarget;
   readonly plan: PartitionPlan;
-  readonly boot: BootResources;
-  readonly image: StagedImage;
+  readonly esp: EspLayout;
   readonly identity: Identity;
   readonly content: RootPlan;
   readonly rootUuid: string;
@@ -233,16 +241,7 @@ async function writeDisk(
   options: InstallToDiskOptions,
 ): Promise<void> {
   const { disk } = construction;
-  const { plan, boot, identity } = whole;
-  const esp = espLayout({
-    deploymentId: whole.image.deploymentId,
-    loader: boot.loader,
-    uki: boot.ukiBytes,
-    architecture: boot.uki.architecture,
-    osRelease: boot.osRelease,
-    enrolmentFiles: boot.enrolmentFiles,
-    addons: boot.addons,
-  });
+  const { plan, esp, identity } = whole;
   await runStep(options.events, "write the ESP", () =>
     writeEsp(disk, { partition: plan.esp, epochSeconds: identity.epochSeconds, ...esp }),
   );

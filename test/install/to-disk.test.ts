@@ -303,6 +303,19 @@ const refusals: Refusal[] = [
       /^Cannot install the image: the root partition \(73 MiB\) is too small for 8[23] MiB in 7\d files, which need 93 MiB$/,
   },
   {
+    name: "an ESP too small for its files",
+    source: async () => {
+      const large = { path: "usr/lib/bootc/install/secureboot-keys/auto/KEK.auth", content: Buffer.alloc(61 * MIB) };
+      return (await sealImage(directory("large-esp"), [...baseFiles(), large])).reference;
+    },
+    changes: {
+      sizeBytes: 512 * MIB,
+      events: (event) => event.type === "step-started" && assert.notEqual(event.step, "write the ESP"),
+    },
+    code: "no-space",
+    message: "Cannot install the image: the EFI system partition (64 MiB) is too small for 62 MiB in 9 files",
+  },
+  {
     name: "an image that is not sealed",
     source: () => writeImage(directory("unsealed"), [[...baseFiles(), ...kernel]]),
     code: "unsupported",

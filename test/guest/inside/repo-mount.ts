@@ -116,7 +116,11 @@ test("an image that the kernel does not vouch for is not mounted", async () => {
   assert.deepEqual(await run("repo", "mount", "--repo", made.path, "my", MOUNTPOINT), {
     exitCode: 1,
     out: "",
-    err: `sealroot: Cannot use object ${made.imageId}: it has no fs-verity, which this repository requires\n`,
+    err: `sealroot: Cannot use object ${made.imageId}: it has no fs-verity, which this repository requires
+  where:    ${object}
+  expected: fs-verity enabled
+  found:    disabled
+`,
   });
   assert.equal(mountedThere(), undefined);
 });

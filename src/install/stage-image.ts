@@ -17,6 +17,7 @@ import {
   openImage,
   type PolicyChoice,
   parseReference,
+  platformOf,
   pullOpenedImage,
   type RecordedBootImage,
   type RegistryOptions,
@@ -87,7 +88,7 @@ async function stageOpenedImage(image: OpenedImage, options: StageOptions): Prom
     });
   }
   options.checkSize(image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0));
-  const { architecture } = image.config;
+  const { architecture } = platformOf(image.config, image.manifest.config.digest);
   const repositoryPath = join(options.directory, "repository");
   const { repository } = await initRepository(repositoryPath, { algorithm: "sha512", protection: "offline" });
   using _ = repository;

@@ -29,6 +29,9 @@ const descriptorSchema = v.looseObject({
   artifactType: v.optional(v.string()),
 });
 
+/** Nobody's mistake makes this one worth refusing: Docker's manifests are known by the type of the document. */
+const dockerConfigSchema = v.looseObject({ ...descriptorSchema.entries, mediaType: v.optional(v.string(), "") });
+
 const manifestSchema = v.looseObject({
   schemaVersion: v.literal(2),
   mediaType: v.optional(v.literal(MEDIA_TYPE.manifest)),
@@ -43,7 +46,7 @@ const manifestSchema = v.looseObject({
 const dockerManifestSchema = v.looseObject({
   schemaVersion: v.literal(2),
   mediaType: v.optional(v.literal(DOCKER_MEDIA_TYPE.manifest)),
-  config: descriptorSchema,
+  config: dockerConfigSchema,
   layers: v.array(descriptorSchema),
   manifests: foreign,
 });
@@ -66,8 +69,9 @@ const historySchema = v.looseObject({
 });
 
 const configSchema = v.looseObject({
-  architecture: v.string(),
-  os: v.string(),
+  // The specification demands both; images without them are around nonetheless.
+  architecture: v.optional(v.string()),
+  os: v.optional(v.string()),
   variant: v.optional(v.string()),
   created: v.optional(v.string()),
   config: v.optional(v.looseObject({ Labels: v.optional(texts) })),
@@ -82,6 +86,15 @@ export type DockerManifest = v.InferOutput<typeof dockerManifestSchema>;
 export type ImageIndex = v.InferOutput<typeof indexSchema>;
 export type ImageConfig = v.InferOutput<typeof configSchema>;
 
+/** The lists in these documents. Go writes null for one that nobody has put anything into. */
+const LISTS: ReadonlySet<string> = new Set(["layers", "manifests", "diff_ids", "Layers", "entries"]);
+
+/** The specification knows no null: it stands for an empty list, or for what is absent. */
+function withoutNull(key: string, value: unknown): unknown {
+  if (value !== null) return value;
+  return LISTS.has(key) ? [] : undefined;
+}
+
 /**
  * Reads a JSON document that has a schema.
  * @param what names its kind in errors, `path` the document
@@ -95,8 +108,7 @@ export function readJson<S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   let json: unknown;
   try {
-    // Some Go programs write null for what is absent; the specification knows no null, so the two mean the same.
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), (_, value) => value ?? undefined);
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), withoutNull);
   } catch (error) {
     throw new SealrootError("corrupt", `Cannot read ${what}: it is not JSON`, { path }, error);
   }

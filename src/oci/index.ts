@@ -28,7 +28,7 @@ export { BlobStore } from "./layout/blob-store.ts";
 export { putLayer, type WrittenLayer } from "./layout/layer-writer.ts";
 export { OciLayout } from "./layout/layout.ts";
 export { layerCompression, MEDIA_TYPE } from "./media-types.ts";
-export { parsePlatform } from "./platform.ts";
+export { parsePlatform, platformOf } from "./platform.ts";
 export { ACCEPT_ANYTHING, loadPolicy, type PolicyChoice } from "./policy/index.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
 export type { LayerStatistics } from "./pull/pull-layers.ts";

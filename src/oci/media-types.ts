@@ -37,6 +37,19 @@ const COMPRESSION_OF_LAYER: ReadonlyMap<string, Compression> = new Map([
 const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 
+/**
+ * What registries and builders have put in place of the type of Docker's configuration, and docker still takes for an
+ * image (moby, distribution/metadata: issues 1621 of distribution, 22378 and 30083 of moby); "" is a field left empty.
+ */
+const MISTAKEN_CONFIGS = ["application/octet-stream", "application/json", "text/html", ""];
+
+const DOCKER_CONFIGS: ReadonlySet<string> = new Set([DOCKER_MEDIA_TYPE.config, MEDIA_TYPE.config, ...MISTAKEN_CONFIGS]);
+
+/** True when a Docker manifest with a configuration of this type is an image, and not a plugin or the like. */
+export function isDockerConfig(mediaType: string): boolean {
+  return DOCKER_CONFIGS.has(mediaType);
+}
+
 const OCI_OF_DOCKER_LAYER: ReadonlyMap<string, string> = new Map([
   [DOCKER_LAYER, LAYER_MEDIA_TYPE.none],
   [`${DOCKER_LAYER}.gzip`, LAYER_MEDIA_TYPE.gzip],
@@ -45,12 +58,16 @@ const OCI_OF_DOCKER_LAYER: ReadonlyMap<string, string> = new Map([
   [`${DOCKER_FOREIGN_LAYER}.gzip`, `${NONDISTRIBUTABLE}+gzip`],
 ]);
 
-/** The media type OCI has for a layer of Docker's type; undefined for any other. */
-export function ociLayerMediaType(dockerMediaType: string): string | undefined {
-  return OCI_OF_DOCKER_LAYER.get(dockerMediaType);
+/** The media type OCI has for a tar layer of its own or of Docker's types; undefined for any other. */
+export function ociLayerMediaType(mediaType: string): string | undefined {
+  return COMPRESSION_OF_LAYER.has(mediaType) ? mediaType : OCI_OF_DOCKER_LAYER.get(mediaType);
 }
 
-/** How a layer of this media type is compressed; undefined when it is not a tar layer but a blob of its own kind. */
+/**
+ * How a layer of this media type is compressed; undefined when it is not a tar layer but a blob of its own kind. Builders
+ * put OCI layers on Docker images and the other way round, so the manifest around it does not matter.
+ */
 export function layerCompression(mediaType: string): Compression | undefined {
-  return COMPRESSION_OF_LAYER.get(mediaType);
+  const ociMediaType = ociLayerMediaType(mediaType);
+  return ociMediaType === undefined ? undefined : COMPRESSION_OF_LAYER.get(ociMediaType);
 }

@@ -1,12 +1,19 @@
 /** Platforms: of this machine, as text, and which image suits which (spec/chunked-and-policy.md 4.3). */
 import { SealrootError } from "../errors/index.ts";
-import type { Platform } from "./documents.ts";
+import type { ImageConfig, Platform } from "./documents.ts";
 
 /** Go's names of architectures, which OCI uses, by Node's (OCI image specification, config.md; GOARCH). */
 const ARCHITECTURE_OF_NODE: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
 
-/** Variants of an architecture; each runs what is made for those behind it. */
-const VARIANTS: Readonly<Record<string, readonly string[]>> = { arm: ["v8", "v7", "v6", "v5"], arm64: ["v8"] };
+/** Variants of an architecture; each runs what is made for those behind it. Of amd64 they are the psABI's levels. */
+const VARIANTS: Readonly<Record<string, readonly string[]>> = {
+  amd64: ["v4", "v3", "v2", "v1"],
+  arm: ["v8", "v7", "v6", "v5"],
+  arm64: ["v8"],
+};
+
+/** Where every machine runs the lowest variant, and the higher ones not every machine. */
+const LOWEST_FIRST: ReadonlySet<string> = new Set(["amd64"]);
 
 /** The platform this program runs on, in OCI's words. */
 export function runningPlatform(): Platform {
@@ -28,13 +35,33 @@ export function parsePlatform(text: string): Platform {
   return { os, architecture, ...(variant !== undefined && { variant }) };
 }
 
-/** `OS/ARCHITECTURE[/VARIANT]`. */
+/**
+ * The platform that an image configuration names.
+ *
+ * @param digest names the configuration in errors
+ * @throws SealrootError `unsupported` when it names none: bootc and cfsctl refuse such a configuration (oci-spec-rs,
+ *   ImageConfiguration), and what is booted must be for this machine
+ */
+export function platformOf({ architecture, os, variant }: ImageConfig, digest: string): Platform {
+  if (architecture !== undefined && os !== undefined) {
+    return { architecture, os, ...(variant !== undefined && { variant }) };
+  }
+  const missing = [architecture === undefined && "architecture", os === undefined && "os"]
+    .filter(Boolean)
+    .join(" and ");
+  const what = `Cannot use image configuration ${digest}: it does not say its ${missing}`;
+  throw new SealrootError("unsupported", what, {
+    hint: "build the image again for a platform, such as podman build --platform linux/amd64",
+  });
+}
+
+/** `OS/ARCHITECTURE[/VARIANT]`; what is not said is a question mark. */
 export function formatPlatform({
   os,
   architecture,
   variant,
-}: Pick<Platform, "os" | "architecture" | "variant">): string {
-  return `${os}/${architecture}${variant === undefined ? "" : `/${variant}`}`;
+}: Pick<ImageConfig, "os" | "architecture" | "variant">): string {
+  return `${os ?? "?"}/${architecture ?? "?"}${variant === undefined ? "" : `/${variant}`}`;
 }
 
 /**
@@ -43,7 +70,7 @@ export function formatPlatform({
  */
 export function platformRank(
   wanted: Platform,
-  offered: Pick<Platform, "os" | "architecture" | "variant">,
+  offered: Pick<ImageConfig, "os" | "architecture" | "variant">,
 ): number | undefined {
   if (offered.os !== wanted.os || offered.architecture !== wanted.architecture) return undefined;
   const rank = suitableVariants(wanted).indexOf(offered.variant || undefined);
@@ -52,7 +79,7 @@ export function platformRank(
 
 function suitableVariants({ architecture, variant }: Platform): readonly (string | undefined)[] {
   const known = VARIANTS[architecture] ?? [];
-  if (variant === undefined) return [undefined, ...known];
+  if (variant === undefined) return [undefined, ...(LOWEST_FIRST.has(architecture) ? known.toReversed() : known)];
   const position = known.indexOf(variant);
   return position === -1 ? [variant, undefined] : [...known.slice(position), undefined];
 }

@@ -16,6 +16,7 @@ import {
   type OpenedImage,
   openImage,
   type PolicyChoice,
+  platformOf,
   pullImage,
   type RegistryOptions,
 } from "../oci/index.ts";
@@ -145,7 +146,7 @@ async function sealUnpacked(
 ): Promise<Omit<SealReport, "reference">> {
   const created = options.created ?? timeOf(source.config);
   checkState(root);
-  const architecture = architectureOf(source.config.architecture);
+  const architecture = architectureOf(platformOf(source.config, source.manifest.config.digest).architecture);
   const parts = await runStep(events, "make initramfs, digest and UKI", async (reporter) => {
     const made = await makeSealParts(
       { repository, root, files },

@@ -6,6 +6,7 @@ import {
   layerCompression,
   type OciLayout,
   type OpenedImage,
+  platformOf,
   putLayer,
   type WrittenLayer,
 } from "../oci/index.ts";
@@ -48,7 +49,7 @@ export async function writeSealedImage(
   const compression = (last && layerCompression(last.mediaType)) ?? "gzip";
   const layer = await putLayer(output, writeTar(members), { compression });
   const config = await output.putConfig(configWithLayer(source.config, layer.diffId, created));
-  const platform = { architecture: source.config.architecture, os: source.config.os };
+  const platform = platformOf(source.config, source.manifest.config.digest);
   const manifest = await output.putManifest(
     { ...source.manifest, config, layers: [...source.manifest.layers, layer.descriptor] },
     { tag, platform },

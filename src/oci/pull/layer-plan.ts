@@ -18,6 +18,8 @@ export interface Layer {
   readonly compression: Compression | undefined;
 }
 
+const DECRYPT_HINT = "decrypt it first: skopeo copy --decryption-key KEY";
+
 export interface LayerPlan {
   /** Each layer once, in the order of first use: an image may list one twice. */
   readonly layers: readonly Layer[];
@@ -65,6 +67,7 @@ function layersOf({ config, manifest }: Pick<OpenedImage, "config" | "manifest">
     const diffId = config.rootfs.diff_ids[index] ?? "";
     if (compression !== undefined) return { blob, diffId, compression };
     const what = `Cannot pull layer ${blob.digest}: media type "${blob.mediaType}" is not a tar layer`;
-    throw new SealrootError("unsupported", what, { hint: "copy the image with skopeo copy --format oci first" });
+    const isEncrypted = blob.mediaType.endsWith("+encrypted");
+    throw new SealrootError("unsupported", what, isEncrypted ? { hint: DECRYPT_HINT } : {});
   });
 }

@@ -3,6 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, silent } from "../../events/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { BootTimes } from "../../tree/index.ts";
+import { platformOf } from "../platform.ts";
 import { MACHINE_POLICY, type PolicyChoice } from "../policy/index.ts";
 import { parseReference } from "../reference.ts";
 import { type OpenedImage, type OpenImageOptions, openImage } from "../sources/open-image.ts";
@@ -79,7 +80,7 @@ export async function pullImage(
  * leaves behind is found by the next one or collected by gc.
  *
  * @param name the tag it gets
- * @throws SealrootError as recordImage
+ * @throws SealrootError as recordImage; `unsupported` for an image of no platform
  */
 export async function pullOpenedImage(
   repository: Repository,
@@ -88,6 +89,7 @@ export async function pullOpenedImage(
   options: StoreOptions = {},
 ): Promise<PulledImage> {
   const tag = encodeTag(name);
+  if (image.config !== undefined) platformOf(image.config, image.manifest.config.digest);
   const { bootable = false, keepUserXattrs = false, bootTimes = "full" } = options;
   const { chooseBootImages, layerLimitBytes, linkFiles, events = silent } = options;
   const recorded = await recordImage(repository, image, {

@@ -2,8 +2,9 @@
 import { corrupt } from "../../errors/index.ts";
 import { type Repository, streamContent } from "../../repository/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
-import type { Descriptor, ImageConfig, Platform } from "../documents.ts";
+import type { Descriptor } from "../documents.ts";
 import { layerCompression, MEDIA_TYPE } from "../media-types.ts";
+import { platformOf } from "../platform.ts";
 import type { StoredImage } from "../stored/stored-image.ts";
 import { checkedDiffId } from "./checked-diff-id.ts";
 import type { ImageContent, LayerContent } from "./image-content.ts";
@@ -26,7 +27,7 @@ export function storedContent(repository: Repository, image: StoredImage): Image
     mediaType: MEDIA_TYPE.manifest,
     digest: manifestDigest,
     size: manifestBytes.length,
-    ...(config !== undefined && { platform: platformOf(config) }),
+    ...(config !== undefined && { platform: platformOf(config, image.digest) }),
   };
   return { descriptor, manifest, manifestBytes, configBytes: bytes, layers, sourceDigest: manifestDigest };
 }
@@ -44,10 +45,6 @@ function storedLayer(repository: Repository, image: StoredImage, descriptor: Des
   const { sizeBytes } = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
   const tar = () => checkedDiffId(streamContent(repository, streamId), diffId, descriptor.digest);
   return { descriptor, blob: undefined, tar, tarBytes: sizeBytes };
-}
-
-function platformOf({ architecture, os, variant }: ImageConfig): Platform {
-  return { architecture, os, ...(variant !== undefined && { variant }) };
 }
 
 /** A blob may be on its way over a network long after the next piece was asked for. */

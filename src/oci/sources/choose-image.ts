@@ -12,7 +12,7 @@ import {
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "../media-types.ts";
 import { formatPlatform, platformRank } from "../platform.ts";
 import { formatReference, type ImageReference } from "../reference.ts";
-import { ociManifestOfDocker } from "./docker-manifest.ts";
+import { ociManifestOfDocker, withOciConfig } from "./docker-manifest.ts";
 import { type Candidate, enterIndexes } from "./enter-indexes.ts";
 import type { ImageSource } from "./image-source.ts";
 
@@ -107,10 +107,14 @@ function tooManyImages(reference: ImageReference): SealrootError {
   });
 }
 
-/** The manifest and its descriptor; one of Docker's becomes OCI's here, and has another digest from then on. */
+/**
+ * The manifest and its descriptor. One of Docker's becomes OCI's here, and has another digest from then on; so does one
+ * that is half Docker's, as other readers of the repository would take it for an artifact.
+ */
 function asOciManifest({ descriptor, manifestBytes }: ReadImage["original"]): ReadImage["original"] {
-  if (descriptor.mediaType === MEDIA_TYPE.manifest) return { descriptor, manifestBytes };
-  const converted = ociManifestOfDocker(manifestBytes, descriptor.digest);
+  const convert = descriptor.mediaType === MEDIA_TYPE.manifest ? withOciConfig : ociManifestOfDocker;
+  const converted = convert(manifestBytes, descriptor.digest);
+  if (converted === undefined) return { descriptor, manifestBytes };
   const described = describeDocument(MEDIA_TYPE.manifest, converted);
   return { descriptor: { ...descriptor, ...described }, manifestBytes: converted };
 }
@@ -121,7 +125,8 @@ async function readOriginal(descriptor: Descriptor, source: ImageSource): Promis
     return { descriptor, manifestBytes: await source.readManifest(descriptor) };
   }
   const what = `Cannot open image ${digest}: media type "${mediaType}" is not an OCI manifest`;
-  throw new SealrootError("unsupported", what, { hint: "copy it with skopeo copy --format oci" });
+  const isConvertible = mediaType === DOCKER_MEDIA_TYPE.schema1 || mediaType === DOCKER_MEDIA_TYPE.signedSchema1;
+  throw new SealrootError("unsupported", what, isConvertible ? { hint: "copy it with skopeo copy --format oci" } : {});
 }
 
 type ConfigAtHand = (digest: string) => Promise<Uint8Array | undefined>;

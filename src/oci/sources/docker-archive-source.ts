@@ -23,8 +23,11 @@ import { fullImageName } from "../stored/image-names.ts";
 import type { ImageSource } from "./image-source.ts";
 import { TarFile, type TarFileMember } from "./tar-file.ts";
 
-const archiveSchema = v.array(
-  v.looseObject({ Config: v.string(), RepoTags: v.optional(v.array(v.string())), Layers: v.array(v.string()) }),
+const archiveSchema = v.optional(
+  v.array(
+    v.looseObject({ Config: v.string(), RepoTags: v.optional(v.array(v.string())), Layers: v.array(v.string()) }),
+  ),
+  [],
 );
 
 type ArchivedImage = v.InferOutput<typeof archiveSchema>[number];

@@ -1,7 +1,7 @@
 /** Docker's image manifests (version 2, schema 2) as OCI manifests of the same image (spec/chunked-and-policy.md 4.7). */
 import { SealrootError } from "../../errors/index.ts";
-import { type Descriptor, documentBytes, type ImageManifest, readDockerManifest } from "../documents.ts";
-import { DOCKER_MEDIA_TYPE, MEDIA_TYPE, ociLayerMediaType } from "../media-types.ts";
+import { type Descriptor, documentBytes, type ImageManifest, readDockerManifest, readManifest } from "../documents.ts";
+import { DOCKER_MEDIA_TYPE, isDockerConfig, MEDIA_TYPE, ociLayerMediaType } from "../media-types.ts";
 
 /**
  * The OCI manifest of an image that has one of Docker's. Blobs stay what they are, the configuration too: its fields
@@ -13,7 +13,7 @@ import { DOCKER_MEDIA_TYPE, MEDIA_TYPE, ociLayerMediaType } from "../media-types
  */
 export function ociManifestOfDocker(bytes: Uint8Array, path: string): Uint8Array {
   const { config, layers } = readDockerManifest(bytes, path);
-  if (config.mediaType !== DOCKER_MEDIA_TYPE.config) {
+  if (!isDockerConfig(config.mediaType)) {
     throw new SealrootError("unsupported", `Cannot read Docker manifest: "${config.mediaType}" is no image`, { path });
   }
   const manifest: ImageManifest = {
@@ -23,6 +23,13 @@ export function ociManifestOfDocker(bytes: Uint8Array, path: string): Uint8Array
     layers: layers.map((layer) => ociLayer(layer, path)),
   };
   return documentBytes(manifest);
+}
+
+/** An OCI manifest whose configuration has Docker's media type, with OCI's; undefined for any other. */
+export function withOciConfig(bytes: Uint8Array, path: string): Uint8Array | undefined {
+  const manifest = readManifest(bytes, path);
+  if (manifest.config.mediaType !== DOCKER_MEDIA_TYPE.config) return undefined;
+  return documentBytes({ ...manifest, config: { ...manifest.config, mediaType: MEDIA_TYPE.config } });
 }
 
 function ociLayer(layer: Descriptor, path: string): Descriptor {

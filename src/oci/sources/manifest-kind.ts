@@ -16,12 +16,17 @@ export function manifestMediaType(bytes: Uint8Array, path: string): string {
     const what = `Cannot read manifest ${path}: manifests of Docker's first schema are not supported`;
     throw new SealrootError("unsupported", what, { path, hint: "copy it with skopeo copy --format oci" });
   }
-  if (Array.isArray(manifests)) return MEDIA_TYPE.index;
-  if (typeof config !== "object" || config === null || !Array.isArray(layers)) {
+  if (isList(manifests)) return MEDIA_TYPE.index;
+  if (typeof config !== "object" || config === null || !isList(layers)) {
     throw new SealrootError("corrupt", `Cannot read manifest ${path}: it is neither a manifest nor an index`, { path });
   }
   const isDocker = "mediaType" in config && config.mediaType === DOCKER_MEDIA_TYPE.config;
   return isDocker ? DOCKER_MEDIA_TYPE.manifest : MEDIA_TYPE.manifest;
+}
+
+/** Go writes null for an empty one. */
+function isList(value: unknown): boolean {
+  return Array.isArray(value) || value === null;
 }
 
 function jsonObject(bytes: Uint8Array, path: string): Readonly<Record<string, unknown>> {

@@ -9,26 +9,33 @@ export const STORE_LIST_MAX_BYTES = 64 << 20;
 const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not 64 hexadecimal digits"));
 const optionalTexts = v.optional(v.record(v.string(), v.string()));
 
-const imagesSchema = v.array(
-  v.looseObject({
-    id,
-    digest: v.optional(v.string()),
-    names: v.optional(v.array(v.string())),
-    layer: v.optional(id),
-    "big-data-names": v.optional(v.array(v.string())),
-    "big-data-digests": optionalTexts,
-  }),
+/** An empty store's lists may be null. */
+const imagesSchema = v.optional(
+  v.array(
+    v.looseObject({
+      id,
+      digest: v.optional(v.string()),
+      names: v.optional(v.array(v.string())),
+      layer: v.optional(id),
+      "big-data-names": v.optional(v.array(v.string())),
+      "big-data-digests": optionalTexts,
+    }),
+  ),
+  [],
 );
 
-const layersSchema = v.array(
-  v.looseObject({
-    id,
-    parent: v.optional(id),
-    "diff-digest": v.optional(v.string()),
-    "diff-size": v.optional(v.number()),
-    flags: v.optional(v.looseObject({ incomplete: v.optional(v.boolean()) })),
-    "big-data-names": v.optional(v.array(v.string())),
-  }),
+const layersSchema = v.optional(
+  v.array(
+    v.looseObject({
+      id,
+      parent: v.optional(id),
+      "diff-digest": v.optional(v.string()),
+      "diff-size": v.optional(v.number()),
+      flags: v.optional(v.looseObject({ incomplete: v.optional(v.boolean()) })),
+      "big-data-names": v.optional(v.array(v.string())),
+    }),
+  ),
+  [],
 );
 
 export type StoreImage = v.InferOutput<typeof imagesSchema>[number];

@@ -9,7 +9,6 @@ import {
   type BootRule,
   DEFAULT_BOOT_RULE,
   describeBootImage,
-  layerIdsOf,
   makeBootable,
   mergeLayers,
   namedBootImages,
@@ -22,6 +21,7 @@ import {
   type RecordedBootImage,
   type RegistryOptions,
   readStoredImage,
+  storedLayers,
 } from "../oci/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
@@ -132,7 +132,7 @@ interface ImageTrees {
 async function readTrees(repository: Repository, manifestDigest: string, rule: BootRule): Promise<ImageTrees> {
   const stored = await readStoredImage(repository, manifestDigest);
   if (stored === undefined) throw corrupt(`Cannot read image ${manifestDigest}: it is not in the repository`);
-  const tree = await mergeLayers(repository, layerIdsOf(stored));
+  const tree = await mergeLayers(repository, storedLayers(stored));
   const layers: DirectoryNode = { ...tree, entries: new Map(tree.entries) };
   const boot = layers.entries.get(BOOT);
   if (boot?.kind === "directory") layers.entries.set(BOOT, { ...boot, entries: new Map(boot.entries) });

@@ -96,11 +96,11 @@ export { namedBootImages } from "./stored/named-images.ts";
 export { mergeLayers } from "./stored/rebuild-tree.ts";
 export { type RemovedImage, removeImage } from "./stored/remove-image.ts";
 export {
-  layerIdsOf,
   readStoredConfig,
   readStoredImage,
   type StoredConfig,
   type StoredImage,
+  storedLayers,
 } from "./stored/stored-image.ts";
 export {
   imageKey,

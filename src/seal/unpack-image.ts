@@ -6,12 +6,12 @@ import {
   formatReference,
   type ImageConfig,
   type ImageReference,
-  layerIdsOf,
   layersAtHand,
   mergeLayers,
   type OpenedImage,
   pullOpenedImage,
   readStoredConfig,
+  storedLayers,
 } from "../oci/index.ts";
 import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
@@ -64,5 +64,5 @@ export async function unpackImage<Result>(
 async function mergeStored(repository: Repository, configDigest: string): Promise<DirectoryNode> {
   const stored = await readStoredConfig(repository, configDigest);
   if (stored === undefined) throw new Error("unreachable: the configuration was stored by the pull");
-  return mergeLayers(repository, layerIdsOf(stored));
+  return mergeLayers(repository, storedLayers(stored));
 }

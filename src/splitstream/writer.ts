@@ -78,6 +78,11 @@ export class SplitStreamWriter {
     if (this.#chunks.waitingBytes >= BLOCK_BYTES) this.#encoder.write(this.#chunks.take());
   }
 
+  /** Refers to an object that belongs to the stream and is no part of it, so that it is kept as long as the stream is. */
+  reference(objectId: string): void {
+    this.#objects.index(objectId);
+  }
+
   /** Says that a reader never reads across this place, so that a very long inline run may be cut here. */
   mayBreak(): void {
     if (this.#chunks.waitingBytes < INLINE_RUN_BYTES) return;

@@ -1,6 +1,7 @@
 /** Tar streams to begin with, and the repair that lets a changed header be read at all. */
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import { BLOCK_BYTES, END_OF_ARCHIVE, encodeTarHeader, type TarMemberHeader, tarPadding } from "../../src/tar/index.ts";
+import { record } from "../tar/blocks.ts";
 
 /** Where a header says its checksum (POSIX.1-2017, pax, "chksum"). */
 const CHECKSUM_START = 148;
@@ -47,7 +48,8 @@ const WHITEOUTS: readonly Member[] = [
 ];
 
 export function tarCorpus(): Buffer[] {
-  return [archive(TREE), archive(LONG), archive(WHITEOUTS), gnuLongName(), Buffer.from(END_OF_ARCHIVE)];
+  const ends = Buffer.from(END_OF_ARCHIVE);
+  return [archive(TREE), archive(LONG), archive(WHITEOUTS), gnuLongName(), oldSparse(), paxSparse(), ends];
 }
 
 function archive(members: readonly Member[]): Buffer {
@@ -73,6 +75,42 @@ function gnuLongName(): Buffer {
   long.write("L", 156);
   for (const header of [long, short]) header.write("ustar  \0", MAGIC_OFFSET);
   const bytes = Buffer.concat([long, short, END_OF_ARCHIVE]);
+  fixChecksums(bytes);
+  return bytes;
+}
+
+/** A file with holes in GNU tar's old form: a region in the header, one in the block behind it. */
+function oldSparse(): Buffer {
+  const bytes = Buffer.concat([
+    ...memberBytes({ kind: "file", path: "holes", body: "x".repeat(100) }).slice(0, 1),
+    Buffer.alloc(512),
+    Buffer.from("x".repeat(100).padEnd(512, "\0")),
+    END_OF_ARCHIVE,
+  ]);
+  bytes.write("S", 156);
+  bytes.write("ustar  \0", MAGIC_OFFSET);
+  bytes.write("00000000000\x0000000000100\0", 386, "latin1");
+  bytes.write("\x01" + "00000010000\0", 482, "latin1");
+  bytes.write("00000001000\x0000000000044\0", 512, "latin1");
+  fixChecksums(bytes);
+  return bytes;
+}
+
+/** The same in PAX, versions 0.0, 0.1 and 1.0. */
+function paxSparse(): Buffer {
+  const of = (records: Readonly<Record<string, string>>, body: string) => {
+    const texts = Object.entries(records).map(([key, value]) => record(`GNU.sparse.${key}`, value));
+    const [header = new Uint8Array(0), ...rest] = memberBytes({ kind: "file", path: "pax", body: texts.join("") });
+    header[156] = "x".charCodeAt(0);
+    return [header, ...rest, ...memberBytes({ kind: "file", path: "stored", body })];
+  };
+  const list = "1\n3\n80\n".padEnd(512, "\0");
+  const bytes = Buffer.concat([
+    ...of({ size: "100", numblocks: "1", offset: "10", numbytes: "2" }, "ab"),
+    ...of({ size: "100", map: "9,1,50,1", name: "b" }, "ab"),
+    ...of({ major: "1", minor: "0", realsize: "100", name: "c" }, `${list}${"y".repeat(80)}`),
+    END_OF_ARCHIVE,
+  ]);
   fixChecksums(bytes);
   return bytes;
 }

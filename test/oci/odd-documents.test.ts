@@ -81,7 +81,7 @@ test("a layer of another kind is refused without a way out that leads in a circl
   await assert.rejects(idsOf({ layerType: "application/vnd.example.thing" }), (error: Error & { data: object }) => {
     assert.match(
       error.message,
-      /^Cannot pull layer sha256:[0-9a-f]{64}: media type "application\/vnd\.example\.thing" is /,
+      /^Cannot read layer 1 of 1 \(sha256:[0-9a-f]{64}\): Cannot unpack it: media type "application\/vnd\.example\.thing" is not a tar layer$/,
     );
     assert.ok(!("hint" in error.data));
     return true;

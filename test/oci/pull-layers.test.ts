@@ -143,7 +143,7 @@ test("a bomb is refused with the size of the blob and the limit, which can be ra
     using repository = await newRepository();
     await assert.rejects(pullImage(repository, image.reference, { layerLimitBytes: sizeBytes }), {
       code: "unsupported",
-      message: `Cannot pull layer ${image.layers[0]?.digest}: its ${blobBytes} bytes unpack to more than ${sizeBytes}`,
+      message: `Cannot read layer 1 of 1 (${image.layers[0]?.digest}): Cannot unpack it: its ${blobBytes} bytes become more than ${sizeBytes}`,
     });
     assert.deepEqual(namesIn(repository), []);
     const pulled = await pullImage(repository, image.reference, { layerLimitBytes: sizeBytes + 10_000 });

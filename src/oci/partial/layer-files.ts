@@ -8,10 +8,13 @@ import type { ArchivedEntry } from "../pull/layer-import.ts";
 import { CONTENT_TYPE } from "../stored/stream-names.ts";
 import type { LocalContent } from "./file-list.ts";
 
-/** What an entry has as content; undefined for what is no file, is empty, or lies in the stream although it is larger. */
+/**
+ * What an entry has as content; undefined for what is no file, is empty, lies in the stream although it is larger, or has
+ * holes, of which the body says nothing.
+ */
 function contentOf(entry: TarEntry, body: TarBody): LocalContent | undefined {
   const { sizeBytes } = entry;
-  if (entry.kind !== "file" || sizeBytes === 0) return undefined;
+  if (entry.kind !== "file" || sizeBytes === 0 || entry.sparse !== undefined) return undefined;
   if (body.type === "inline") return { type: "bytes", sizeBytes, bytes: new Uint8Array(body.bytes) };
   const isObject = body.type === "external" && sizeBytes > INLINE_CONTENT_MAX_BYTES;
   return isObject ? { type: "object", sizeBytes, objectId: body.reference } : undefined;

@@ -4,7 +4,7 @@ import type { TocContent } from "../../chunked/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
 import type { FetchContext } from "../pull/fetched-layer.ts";
 import { LayerSplitter } from "../pull/layer-import.ts";
-import { LayerCheck } from "../pull/layer-limit.ts";
+import { LayerCheck, unpackedLimitBytes } from "../pull/layer-limit.ts";
 import type { Layer } from "../pull/layer-plan.ts";
 import { CONTENT_TYPE } from "../stored/stream-names.ts";
 import { sha256Hex } from "./fetch-plan.ts";
@@ -42,7 +42,7 @@ export async function rebuildLayer(
   onPlace: (offset: number) => void,
 ): Promise<RebuiltLayer> {
   const stream = new SplitStreamWriter(context.repository.algorithm, CONTENT_TYPE.layer);
-  const splitter = new LayerSplitter(stream, context.importer);
+  const splitter = new LayerSplitter(stream, context, unpackedLimitBytes(layer.blob, context.layerLimitBytes));
   const tar = new RebuiltTar(context, layer, splitter);
   const contents = contentsByName(parts.table);
   try {
@@ -60,7 +60,7 @@ export async function rebuildLayer(
     }
     await tar.finish();
   } catch (error) {
-    splitter.abort();
+    await splitter.abort();
     throw error;
   }
   return { stream, splitter };
@@ -75,13 +75,11 @@ function contentsByName({ toc }: FetchedTable): Map<ByteString, TocContent> {
 /** Hashes every byte of the tar; passes on what the repository does not have. */
 class RebuiltTar {
   readonly #context: FetchContext;
-  readonly #layer: Layer;
   readonly #splitter: LayerSplitter;
   readonly #check: LayerCheck;
 
   constructor(context: FetchContext, layer: Layer, splitter: LayerSplitter) {
     this.#context = context;
-    this.#layer = layer;
     this.#splitter = splitter;
     this.#check = new LayerCheck(layer, context.layerLimitBytes);
   }
@@ -106,7 +104,7 @@ class RebuiltTar {
   }
 
   async finish(): Promise<void> {
-    this.#check.finish(`layer ${this.#layer.blob.digest} (rebuilt from its table of contents)`);
+    this.#check.finish("the tar (rebuilt from its table of contents)");
     await this.#splitter.finish();
   }
 }

@@ -49,24 +49,25 @@ async function* counted(blob: AsyncIterable<Uint8Array>, onBytes: (doneBytes: nu
 }
 
 async function splitLayer(
-  { repository, importer, layerLimitBytes }: FetchContext,
+  context: FetchContext,
   layer: Layer,
   compression: Compression,
   blob: AsyncIterable<Uint8Array>,
 ): Promise<StoredLayer> {
+  const { repository } = context;
   const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
-  const splitter = new LayerSplitter(stream, importer);
-  const check = new LayerCheck(layer, layerLimitBytes);
+  const check = new LayerCheck(layer, context.layerLimitBytes);
+  const splitter = new LayerSplitter(stream, context, check.limitBytes);
   try {
     for await (const piece of decompressLayer(blob, compression)) {
       check.update(piece);
       splitter.push(piece);
       await splitter.room();
     }
-    check.finish(`layer ${layer.blob.digest} (uncompressed)`);
+    check.finish("the unpacked tar");
     await splitter.finish();
   } catch (error) {
-    splitter.abort();
+    await splitter.abort();
     throw error;
   }
   const streamId = repository.objects.ensure(await stream.finish());

@@ -1,9 +1,11 @@
 /** A tar layer on its way into the repository: bodies become objects, the rest a split stream (spec/oci.md 3). */
 import { corrupt } from "../../errors/index.ts";
-import type { ObjectImporter, ObjectSink } from "../../repository/index.ts";
+import type { ObjectImporter, ObjectSink, Repository } from "../../repository/index.ts";
 import type { SplitStreamWriter } from "../../splitstream/index.ts";
 import { type TarBody, type TarEntry, TarParser, type TarVisitor } from "../../tar/index.ts";
 import { INLINE_CONTENT_MAX_BYTES } from "../../tree/index.ts";
+import type { SparseData } from "../stored/sparse-content.ts";
+import { SparseImporter } from "./sparse-import.ts";
 
 /** Bodies above this size are sent to the repository in parts instead of being gathered. */
 const GATHERED_MAX_BYTES = 512 << 10;
@@ -25,7 +27,9 @@ type Part =
   | { readonly type: "inline"; readonly bytes: Uint8Array }
   | { readonly type: "break" }
   | ({ readonly type: "entry" } & ArchivedEntry)
-  | { readonly type: "object"; readonly entry: TarEntry; objectId: string | undefined };
+  | { readonly type: "object"; readonly entry: TarEntry; objectId: string | undefined }
+  /** What becomes of the data of a sparse file, which are in front of it. */
+  | { readonly type: "content"; readonly entry: TarEntry; body: TarBody | undefined };
 
 /** A file body under way. */
 interface Body {
@@ -35,6 +39,12 @@ interface Body {
   readonly sink: ObjectSink | undefined;
   /** Smaller ones wait in the splitter's own buffer when they come in several pieces. */
   isGathered: boolean;
+}
+
+/** Where the objects of a layer go. */
+export interface SplitterPlace {
+  readonly repository: Repository;
+  readonly importer: ObjectImporter;
 }
 
 /**
@@ -47,6 +57,7 @@ interface Body {
 export class LayerSplitter {
   readonly #stream: SplitStreamWriter;
   readonly #importer: ObjectImporter;
+  readonly #sparse: SparseImporter;
   readonly #parser: TarParser;
   #waiting: Part[] = [];
   /** Parts of `#waiting` that have been passed on already; they are cut off in large pieces. */
@@ -63,9 +74,11 @@ export class LayerSplitter {
   #gathered: Buffer | undefined;
   #entries: ArchivedEntry[] | undefined = [];
 
-  constructor(stream: SplitStreamWriter, importer: ObjectImporter) {
+  /** @param limitBytes more than the holes of the layer's sparse files may have */
+  constructor(stream: SplitStreamWriter, { repository, importer }: SplitterPlace, limitBytes: number) {
     this.#stream = stream;
     this.#importer = importer;
+    this.#sparse = new SparseImporter(repository, importer, limitBytes);
     const visitor: TarVisitor = {
       inline: (bytes) => this.#inline(bytes),
       entry: (entry, body) => this.#entry(entry, body),
@@ -124,6 +137,7 @@ export class LayerSplitter {
   async room(): Promise<void> {
     await this.#importer.room();
     await this.#stream.drained();
+    await this.#sparse.settled();
   }
 
   /** Ends the tar stream and waits for its objects; all parts are in the split stream then. */
@@ -133,9 +147,11 @@ export class LayerSplitter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  abort(): void {
+  /** Resolves when nothing more of the layer is on its way to the repository. */
+  async abort(): Promise<void> {
     this.#body?.sink?.abort();
     this.#body = undefined;
+    await this.#sparse.abort();
   }
 
   #inline(bytes: Uint8Array): void {
@@ -160,10 +176,12 @@ export class LayerSplitter {
     }
     if (body.type === "external") {
       this.#append({ type: "object", entry, objectId: body.reference });
+      if (entry.sparse !== undefined) this.#content(entry, Promise.resolve(body));
       return;
     }
     if (body.type !== "streamed") {
-      if (this.#waiting.length === 0) this.#keepEntry(entry, body);
+      if (entry.sparse !== undefined) this.#content(entry, Promise.resolve(body));
+      else if (this.#waiting.length === 0) this.#keepEntry(entry, body);
       else this.#waiting.push({ type: "entry", entry, body });
       return;
     }
@@ -191,13 +209,29 @@ export class LayerSplitter {
     this.#name(body.part, body.sink?.finish() ?? this.#importer.add(whole ?? bytes));
   }
 
-  /** Enters the object's id when it is known, and passes on what waited for it. */
+  /** Enters the object's id when it is known; a sparse file's content follows its data. */
   #name(part: Body["part"], objectId: Promise<string>): void {
+    this.#await(objectId, (id) => (part.objectId = id));
+    if (part.entry.sparse === undefined) return;
+    this.#content(
+      part.entry,
+      objectId.then((reference) => ({ type: "external", reference })),
+    );
+  }
+
+  #content(entry: TarEntry, data: Promise<SparseData>): void {
+    const part: Part = { type: "content", entry, body: undefined };
+    this.#waiting.push(part);
+    this.#await(this.#sparse.add(entry, data), (body) => (part.body = body));
+  }
+
+  /** What waited for the result is passed on then. */
+  #await<Result>(result: Promise<Result>, enter: (result: Result) => void): void {
     this.#unnamedObjects += 1;
-    objectId
+    result
       .then(
-        (id) => {
-          part.objectId = id;
+        (value) => {
+          enter(value);
           this.#passOn();
         },
         (error) => {
@@ -218,7 +252,7 @@ export class LayerSplitter {
   #passOn(): void {
     for (; this.#passedParts < this.#waiting.length; this.#passedParts++) {
       const part = this.#waiting[this.#passedParts];
-      if (part === undefined || (part.type === "object" && part.objectId === undefined)) break;
+      if (part === undefined || !isReady(part)) break;
       this.#passOnPart(part);
     }
     if (this.#passedParts === this.#waiting.length || this.#passedParts >= CUT_OFF_PARTS) {
@@ -231,10 +265,14 @@ export class LayerSplitter {
     if (part.type === "inline") this.#stream.inline(part.bytes);
     else if (part.type === "break") this.#stream.mayBreak();
     else if (part.type === "entry") this.#keepEntry(part.entry, part.body);
-    else {
+    else if (part.type === "object") {
       const { entry, objectId = "" } = part;
       this.#stream.external(objectId, entry.storedBytes);
-      this.#keepEntry(entry, { type: "external", reference: objectId });
+      if (entry.sparse === undefined) this.#keepEntry(entry, { type: "external", reference: objectId });
+    } else if (part.body !== undefined) {
+      if (part.body.type === "external") this.#stream.reference(part.body.reference);
+      // The list of regions may be long, and is of no more use.
+      this.#keepEntry({ ...part.entry, storedBytes: part.entry.sizeBytes, sparse: undefined }, part.body);
     }
   }
 
@@ -242,4 +280,9 @@ export class LayerSplitter {
     this.#entries?.push({ entry, body });
     if ((this.#entries?.length ?? 0) > ENTRIES_KEPT_MAX) this.#entries = undefined;
   }
+}
+
+function isReady(part: Part): boolean {
+  if (part.type === "object") return part.objectId !== undefined;
+  return part.type !== "content" || part.body !== undefined;
 }

@@ -12,6 +12,9 @@ const UNPACKED_FLOOR_BYTES = 2 ** 30;
  */
 const EXPANSION_MAX = 100;
 
+/** The way out for an image that is trusted. */
+export const LAYER_LIMIT_HINT = "if you trust the image, allow more with --layer-limit SIZE";
+
 /**
  * How many bytes a layer may unpack to.
  * @param limitBytes what the user said; counts instead of the rule above
@@ -24,13 +27,14 @@ export function unpackedLimitBytes(blob: BlobName, limitBytes: number | undefine
 export class LayerCheck {
   readonly #blob: BlobName;
   readonly #check: DigestCheck;
-  readonly #limitBytes: number;
+  /** More than this it may not unpack to. */
+  readonly limitBytes: number;
 
   /** @param limitBytes as in {@link unpackedLimitBytes} */
   constructor({ blob, diffId }: Pick<Layer, "blob" | "diffId">, limitBytes: number | undefined) {
     this.#blob = blob;
     this.#check = new DigestCheck(diffId);
-    this.#limitBytes = unpackedLimitBytes(blob, limitBytes);
+    this.limitBytes = unpackedLimitBytes(blob, limitBytes);
   }
 
   /** Bytes seen so far. */
@@ -41,7 +45,7 @@ export class LayerCheck {
   /** @throws SealrootError `unsupported` behind the limit */
   update(piece: Uint8Array): void {
     this.#check.update(piece);
-    if (this.#check.bytes > this.#limitBytes) throw unpacksTooFar(this.#blob, this.#limitBytes);
+    if (this.#check.bytes > this.limitBytes) throw unpacksTooFar(this.#blob, this.limitBytes);
   }
 
   /** @param what names the stream in the error @throws SealrootError `corrupt` when it is another one */
@@ -51,10 +55,10 @@ export class LayerCheck {
 }
 
 function unpacksTooFar(blob: BlobName, limitBytes: number): SealrootError {
-  const what = `Cannot pull layer ${blob.digest}: its ${blob.size} bytes unpack to more than ${limitBytes}`;
+  const what = `Cannot unpack it: its ${blob.size} bytes become more than ${limitBytes}`;
   return new SealrootError("unsupported", what, {
     expected: `at most ${limitBytes} bytes`,
     actual: `more, from a blob of ${blob.size} bytes`,
-    hint: "if you trust the image, allow more with --layer-limit SIZE",
+    hint: LAYER_LIMIT_HINT,
   });
 }

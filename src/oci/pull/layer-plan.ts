@@ -4,6 +4,7 @@ import type { Repository } from "../../repository/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
 import type { Compression } from "../../zstd/index.ts";
 import type { Descriptor } from "../documents.ts";
+import { inLayer, type LayerPlace, layerPlaces } from "../layer-place.ts";
 import { layerCompression } from "../media-types.ts";
 import type { OpenedImage } from "../sources/open-image.ts";
 import type { StoredConfig } from "../stored/stored-image.ts";
@@ -16,6 +17,8 @@ export interface Layer {
   readonly diffId: string;
   /** Undefined: an artifact's blob, stored as it is. */
   readonly compression: Compression | undefined;
+  /** Of its first use. */
+  readonly place: LayerPlace;
 }
 
 const DECRYPT_HINT = "decrypt it first: skopeo copy --decryption-key KEY";
@@ -57,17 +60,22 @@ function isPresent(repository: Repository, streamId: string, complete: boolean):
   return objectRefs.every((objectId) => repository.objects.has(objectId));
 }
 
+function notATar(mediaType: string): SealrootError {
+  const data = mediaType.endsWith("+encrypted") ? { hint: DECRYPT_HINT } : {};
+  return new SealrootError("unsupported", `Cannot unpack it: media type "${mediaType}" is not a tar layer`, data);
+}
+
 function layersOf({ config, manifest }: Pick<OpenedImage, "config" | "manifest">): Layer[] {
-  if (config === undefined) {
-    return manifest.layers.map((blob) => ({ blob, diffId: blob.digest, compression: undefined }));
-  }
-  return manifest.layers.map((blob, index) => {
+  const digests = manifest.layers.map(({ digest }) => digest);
+  const places = layerPlaces(digests, config);
+  return places.flatMap((place, index) => {
+    const blob = manifest.layers[index];
+    if (blob === undefined) return [];
+    if (config === undefined) return { blob, diffId: blob.digest, compression: undefined, place };
     const compression = layerCompression(blob.mediaType);
     // The two lists have the same length: openImage() has seen to it.
     const diffId = config.rootfs.diff_ids[index] ?? "";
-    if (compression !== undefined) return { blob, diffId, compression };
-    const what = `Cannot pull layer ${blob.digest}: media type "${blob.mediaType}" is not a tar layer`;
-    const isEncrypted = blob.mediaType.endsWith("+encrypted");
-    throw new SealrootError("unsupported", what, isEncrypted ? { hint: DECRYPT_HINT } : {});
+    if (compression !== undefined) return { blob, diffId, compression, place };
+    throw inLayer(place, notATar(blob.mediaType));
   });
 }

@@ -1,6 +1,7 @@
 /** The layers of an image on their way into the repository, several at once. */
 import { type EventSink, runStep, type StepReporter } from "../../events/index.ts";
 import type { Repository } from "../../repository/index.ts";
+import { inLayer } from "../layer-place.ts";
 import { LocalContents } from "../partial/local-contents.ts";
 import { runBounded } from "../run-bounded.ts";
 import type { OpenedImage } from "../sources/open-image.ts";
@@ -96,7 +97,10 @@ async function fetchMissing(
       ...{ repository, blobs: image.blobs, unpacked: image.unpacked, importer, layerLimitBytes, linkFiles },
       ...{ contents, onPullWhole, signal },
     };
-    const fetched = await fetchLayer(context, layer, (doneBytes) => progress.running(layer, doneBytes));
+    const onBytes = (doneBytes: number) => progress.running(layer, doneBytes);
+    const fetched = await fetchLayer(context, layer, onBytes).catch((error: unknown) => {
+      throw inLayer(layer.place, error);
+    });
     repository.streams.register([{ entry: layerStreamName(layer.diffId), objectId: fetched.streamId }]);
     pulled.layers.set(layer.diffId, fetched.streamId);
     if (fetched.entries !== undefined) pulled.entries.set(fetched.streamId, fetched.entries);

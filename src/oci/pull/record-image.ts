@@ -6,7 +6,13 @@ import type { DirectoryNode } from "../../tree/index.ts";
 import type { OpenedImage } from "../sources/open-image.ts";
 import { type BootImage, type BootRule, bootImages } from "../stored/boot-images.ts";
 import { imageTree } from "../stored/image-tree.ts";
-import { readStoredConfig, type StoredConfig, storeConfig, storeManifest } from "../stored/stored-image.ts";
+import {
+  type LayeredConfig,
+  readStoredConfig,
+  type StoredConfig,
+  storeConfig,
+  storeManifest,
+} from "../stored/stored-image.ts";
 import { configStreamName, imageKey, isBootImageKey, manifestStreamName } from "../stored/stream-names.ts";
 import { type LayerStatistics, noStatistics, type PulledLayers, pullLayers } from "./pull-layers.ts";
 import { findUnchanged } from "./unchanged-image.ts";
@@ -119,7 +125,13 @@ interface MakeOptions extends RecordOptions {
 
 async function makeImages(repository: Repository, image: OpenedImage, options: MakeOptions): Promise<PreparedConfig> {
   const { before, layers, entries } = options;
-  const config = { digest: image.manifest.config.digest, bytes: image.configBytes, config: image.config, layers };
+  const config = {
+    digest: image.manifest.config.digest,
+    bytes: image.configBytes,
+    config: image.config,
+    layers,
+    manifest: image.manifest,
+  };
   if (image.config === undefined)
     return { ...config, images: new Map(), plain: new Map(), boot: new Map(), allBoot: [] };
   return runStep(options.events, "make root file system image", async () => {
@@ -149,7 +161,7 @@ function inFixedOrder(images: ReadonlyMap<string, string>): ReadonlyMap<string, 
 /** Makes and stores the boot images that are asked for. */
 async function makeBootImages(
   repository: Repository,
-  config: Pick<StoredConfig, "digest" | "config" | "layers">,
+  config: LayeredConfig,
   root: DirectoryNode,
   options: MakeOptions,
 ): Promise<RecordedBootImage[]> {
@@ -184,7 +196,7 @@ function bootImageIds({ images }: StoredConfig): Set<string> {
  */
 async function restoredBootImages(
   repository: Repository,
-  config: Pick<StoredConfig, "digest" | "config" | "layers">,
+  config: LayeredConfig,
   root: DirectoryNode,
   known: ReadonlySet<string> | undefined,
 ): Promise<BootImage[]> {

@@ -41,7 +41,6 @@ export async function storeUnpackedLayer(
 
 class UnpackedLayerWriter {
   readonly #context: FetchContext;
-  readonly #layer: Layer;
   readonly #stream: SplitStreamWriter;
   readonly #splitter: LayerSplitter;
   readonly #files: FileImporter;
@@ -50,11 +49,10 @@ class UnpackedLayerWriter {
   constructor(context: FetchContext, layer: Layer) {
     const { repository, importer, layerLimitBytes } = context;
     this.#context = context;
-    this.#layer = layer;
     this.#stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
-    this.#splitter = new LayerSplitter(this.#stream, importer);
     this.#files = repository.objects.fileImporter(importer.statistics);
     this.#check = new LayerCheck(layer, layerLimitBytes);
+    this.#splitter = new LayerSplitter(this.#stream, context, this.#check.limitBytes);
   }
 
   get doneBytes(): number {
@@ -86,14 +84,14 @@ class UnpackedLayerWriter {
   }
 
   async finish(): Promise<StoredLayer> {
-    this.#check.finish(`layer ${this.#layer.diffId}`);
+    this.#check.finish("the tar");
     await this.#splitter.finish();
     const streamId = this.#context.repository.objects.ensure(await this.#stream.finish());
     return { streamId, inlinedBytes: this.#splitter.inlineBytes, entries: this.#splitter.entries };
   }
 
   async abort(): Promise<void> {
-    this.#splitter.abort();
+    await this.#splitter.abort();
     await this.#files.settled();
   }
 

@@ -4,7 +4,7 @@ import { type ErofsVersion, imageOfTree, type Repository } from "../../repositor
 import { type BootTimes, type DirectoryNode, transformForBootBothWays } from "../../tree/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import { imageTree, storedPolicy } from "./image-tree.ts";
-import type { StoredConfig } from "./stored-image.ts";
+import type { LayeredConfig } from "./stored-image.ts";
 
 /** How a boot variant's tree is made. */
 export interface BootRule {
@@ -32,7 +32,7 @@ export interface BootImage extends BootRule {
  */
 export async function* bootImages(
   repository: Repository,
-  config: Pick<StoredConfig, "digest" | "config" | "layers">,
+  config: LayeredConfig,
   plain?: DirectoryNode,
   isWanted: (candidate: BootRule & Pick<BootImage, "version">) => boolean = isOfItsOwn,
 ): AsyncGenerator<BootImage, void> {

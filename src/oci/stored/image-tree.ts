@@ -12,7 +12,7 @@ import {
 } from "../../tree/index.ts";
 import type { ArchivedEntry } from "../pull/layer-import.ts";
 import { mergeLayers } from "./rebuild-tree.ts";
-import { layerIdsOf, type StoredConfig } from "./stored-image.ts";
+import { type LayeredConfig, storedLayers } from "./stored-image.ts";
 
 /** Which tree of an image is meant. */
 export interface TreeVariant {
@@ -31,7 +31,7 @@ export interface TreeVariant {
  */
 export async function imageTree(
   repository: Repository,
-  stored: Pick<StoredConfig, "digest" | "config" | "layers">,
+  stored: LayeredConfig,
   variant: TreeVariant,
   fetched?: Map<string, readonly ArchivedEntry[]>,
 ): Promise<DirectoryNode> {
@@ -41,7 +41,7 @@ export async function imageTree(
       `Cannot make a file system of ${stored.digest}: it is an artifact, not an image`,
     );
   }
-  const root = await mergeLayers(repository, layerIdsOf(stored), fetched);
+  const root = await mergeLayers(repository, storedLayers(stored), fetched);
   transformForOci(root, { keepUserXattrs: variant.keepUserXattrs });
   if (variant.bootable) makeBootable(repository, root, variant.bootTimes);
   return root;

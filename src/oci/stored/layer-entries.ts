@@ -1,7 +1,7 @@
 /** Tar entries as entries of a layer (spec/oci.md 3, "Entry → inode"). */
-import { corrupt, SealrootError } from "../../errors/index.ts";
-import { SPARSE_HINT, type TarBody, type TarEntry } from "../../tar/index.ts";
-import type { FileContent, LayerEntry, LeafNode, Metadata } from "../../tree/index.ts";
+import { type ErrorCode, SealrootError } from "../../errors/index.ts";
+import type { TarBody, TarEntry } from "../../tar/index.ts";
+import { type FileContent, type LayerEntry, type LeafNode, type Metadata, quotePath } from "../../tree/index.ts";
 
 /** Base names that begin so are instructions, whatever type the entry has (OCI image specification, layer.md). */
 const WHITEOUT_PREFIX = ".wh.";
@@ -10,7 +10,8 @@ const NO_CONTENT: FileContent = { type: "inline", bytes: new Uint8Array(0) };
 /**
  * Turns a tar entry into a layer entry; the entry's xattr map passes into its ownership.
  *
- * @param body where the body of a regular file is; `streamed` bodies have no place in a tree
+ * @param body where the content of a regular file is, that of a sparse one expanded; `streamed` bodies have no place in a
+ *   tree
  * @throws SealrootError `unsupported` for an unknown type, `corrupt` for a link without target or a device without number
  */
 export function layerEntry(entry: TarEntry, body: TarBody): LayerEntry {
@@ -51,37 +52,32 @@ function leafNode(entry: TarEntry, metadata: Metadata): LeafNode {
     case "fifo":
       return { kind: "fifo", metadata };
     default:
-      throw new SealrootError("unsupported", `Cannot read layer: entry type "${entry.typeFlag}" is not supported`, {
-        path: entry.path,
-        offset: entry.headerOffset,
-      });
+      throw refuse(entry, `type "${entry.typeFlag}" is not supported`, "unsupported");
   }
 }
 
 function fileContent(entry: TarEntry, body: TarBody): FileContent {
-  if (entry.sparse !== undefined) {
-    throw new SealrootError("unsupported", "Cannot read layer: sparse tar entries are not supported", {
-      path: entry.path,
-      offset: entry.headerOffset,
-      hint: SPARSE_HINT,
-    });
-  }
   if (body.type === "inline") return { type: "inline", bytes: body.bytes };
   if (body.type === "external") return { type: "external", sizeBytes: entry.sizeBytes, objectId: body.reference };
-  throw corrupt(`Cannot read layer: a file body of ${entry.sizeBytes} bytes is not an object`, { path: entry.path });
+  throw refuse(entry, `its body of ${entry.sizeBytes} bytes is not an object`);
 }
 
 function linkTarget(entry: TarEntry) {
-  const { linkPath, path, headerOffset } = entry;
-  if (linkPath === undefined) throw corrupt("Cannot read layer: link without a target", { path, offset: headerOffset });
+  const { linkPath } = entry;
+  if (linkPath === undefined) throw refuse(entry, "a link without a target");
   if (!linkPath.includes("\0")) return linkPath;
-  throw corrupt("Cannot read layer: link target with a NUL", { path, offset: headerOffset });
+  throw refuse(entry, "a link whose target has a NUL in it");
+}
+
+function refuse(entry: TarEntry, reason: string, code: ErrorCode = "corrupt"): SealrootError {
+  const { path, headerOffset: offset } = entry;
+  return new SealrootError(code, `Cannot use layer entry ${quotePath(path)}: ${reason}`, { path, offset });
 }
 
 /** The kernel's 32-bit encoding of a device number, new_encode_dev() of linux/kdev_t.h; the tar room sees that it fits. */
 function deviceNumber(entry: TarEntry): number {
   if (entry.device === undefined) {
-    throw corrupt("Cannot read layer: device without a number", { path: entry.path, offset: entry.headerOffset });
+    throw refuse(entry, "a device without a number");
   }
   const { major, minor } = entry.device;
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;

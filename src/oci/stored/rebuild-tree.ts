@@ -2,10 +2,13 @@
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { readChunks, readSplitStream } from "../../splitstream/index.ts";
-import { TarParser } from "../../tar/index.ts";
+import { type TarBody, type TarEntry, TarParser } from "../../tar/index.ts";
 import { applyLayerEntry, type DirectoryNode, INLINE_PARSE_MAX_BYTES, newDirectory } from "../../tree/index.ts";
+import { inLayer } from "../layer-place.ts";
 import type { ArchivedEntry } from "../pull/layer-import.ts";
 import { layerEntry } from "./layer-entries.ts";
+import { StoredSparseContents } from "./sparse-content.ts";
+import type { StoredLayerRef } from "./stored-image.ts";
 import { CONTENT_TYPE } from "./stream-names.ts";
 
 /** A body that another writer left in the stream is read up to here; no image could hold a larger one. */
@@ -16,7 +19,7 @@ const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
 /**
  * Merges the layers of an image, lowest first. No transform is applied yet.
  *
- * @param layerIds object ids of the layers' split streams, one for each diff id, in order
+ * @param layers one for each diff id, in order
  * @param fetched entries of layers that came in just now and need not be read again, by the same ids. They are taken
  *   out: their nodes become the tree's
  * @throws SealrootError `corrupt` for a layer that does not fit on those below it, `unsupported` for layers whose entries
@@ -24,22 +27,36 @@ const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
  */
 export async function mergeLayers(
   repository: Repository,
-  layerIds: readonly string[],
+  layers: readonly StoredLayerRef[],
   fetched: Map<string, readonly ArchivedEntry[]> = new Map(),
 ): Promise<DirectoryNode> {
   const root = newDirectory();
   let inlineBytes = 0;
-  for (const layerId of layerIds) {
+  for (const { layerId, place } of layers) {
     const entries = fetched.get(layerId);
     fetched.delete(layerId);
-    if (entries !== undefined) applyEntries(root, entries);
-    else inlineBytes += await applyLayer(repository, layerId, root, LAYERS_INLINE_MAX_BYTES - inlineBytes);
+    try {
+      if (entries !== undefined) applyEntries(root, entries);
+      else inlineBytes += await applyLayer(repository, layerId, root, LAYERS_INLINE_MAX_BYTES - inlineBytes);
+    } catch (error) {
+      throw inLayer(place, error);
+    }
   }
   return root;
 }
 
 function applyEntries(root: DirectoryNode, entries: readonly ArchivedEntry[]): void {
-  for (const { entry, body } of entries) applyLayerEntry(root, layerEntry(entry, body));
+  for (const { entry, body } of entries) applyEntry(root, entry, body);
+}
+
+/** @throws SealrootError with the place in the tar */
+function applyEntry(root: DirectoryNode, entry: TarEntry, body: TarBody): void {
+  try {
+    applyLayerEntry(root, layerEntry(entry, body));
+  } catch (error) {
+    if (!(error instanceof SealrootError)) throw error;
+    throw new SealrootError(error.code, error.message, { offset: entry.headerOffset, ...error.data }, error);
+  }
 }
 
 /** @returns how many bytes of the layer are no objects; at most `inlineMaxBytes` */
@@ -53,10 +70,14 @@ async function applyLayer(
     algorithm: repository.algorithm,
     contentType: CONTENT_TYPE.layer,
   });
+  const sparse = new StoredSparseContents(repository, stream.objectRefs);
   const parser = new TarParser(
     {
       inline: () => {},
-      entry: (entry, body) => applyLayerEntry(root, layerEntry(entry, body)),
+      entry: (entry, body) => {
+        const isSparse = entry.sparse !== undefined && body.type !== "streamed";
+        applyEntry(root, entry, isSparse ? sparse.find(entry, body) : body);
+      },
       body: () => {},
     },
     INLINE_READ_MAX_BYTES,

@@ -4,6 +4,7 @@ import type { Repository } from "../../repository/index.ts";
 import { readChunks, readSplitStream, SplitStreamWriter } from "../../splitstream/index.ts";
 import { digestLike } from "../digest.ts";
 import { DOCUMENT_MAX_BYTES, type ImageConfig, type ImageManifest, readConfig, readManifest } from "../documents.ts";
+import { type LayerPlace, layerPlaces } from "../layer-place.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import { CONTENT_TYPE, configReferenceName, configStreamName, isImageKey, manifestStreamName } from "./stream-names.ts";
 
@@ -114,12 +115,28 @@ export async function readStoredImage(
   return { ...config, manifestDigest, manifestStreamId, manifestBytes, manifest, manifestRefs };
 }
 
-/** The object ids of an image's layers in the order of its diff ids; one may come twice. */
-export function layerIdsOf(stored: Pick<StoredConfig, "digest" | "config" | "layers">): string[] {
-  return (stored.config?.rootfs.diff_ids ?? [...stored.layers.keys()]).map((diffId) => {
-    const id = stored.layers.get(diffId);
-    if (id !== undefined) return id;
-    throw corrupt(`Cannot read configuration ${stored.digest}: it does not refer to its layer ${diffId}`);
+/** What a tree is made of. With the manifest, errors name layers by their blobs. */
+export interface LayeredConfig extends Pick<StoredConfig, "digest" | "config" | "layers"> {
+  readonly manifest?: ImageManifest;
+}
+
+/** A layer of an image in the repository. */
+export interface StoredLayerRef {
+  /** Object id of its stream. */
+  readonly layerId: string;
+  readonly place: LayerPlace;
+}
+
+/** The layers of an image in the order of its diff ids; one may come twice. */
+export function storedLayers({ digest, config, layers, manifest }: LayeredConfig): StoredLayerRef[] {
+  const diffIds = config?.rootfs.diff_ids ?? [...layers.keys()];
+  const blobs = manifest?.layers.map((blob) => blob.digest);
+  const places = layerPlaces(blobs?.length === diffIds.length ? blobs : diffIds, config);
+  return places.map((place, index) => {
+    const diffId = diffIds[index] ?? "";
+    const layerId = layers.get(diffId);
+    if (layerId !== undefined) return { layerId, place };
+    throw corrupt(`Cannot read configuration ${digest}: it does not refer to its layer ${diffId}`);
   });
 }
 

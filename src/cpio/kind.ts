@@ -16,12 +16,12 @@ export interface InitramfsSummary {
 const MODULES = /^(?:usr\/)?lib\/modules\/([^/]+)\//;
 
 /** What an unpacked initramfs would be: later entries win over earlier ones of the same name. */
-export function summarizeInitramfs(segments: readonly InitramfsSegment[]): InitramfsSummary {
-  const entries = new Map<string, CpioEntry>();
+export function summarizeInitramfs(segments: Iterable<InitramfsSegment>): InitramfsSummary {
+  const entries = new Map<string, SeenEntry>();
   const releases = new Set<string>();
   for (const segment of segments) {
     for (const entry of segment.entries) {
-      entries.set(entry.path.replace(/^\.\//, ""), entry);
+      entries.set(entry.path.replace(/^\.\//, ""), seen(entry));
       const release = MODULES.exec(entry.path)?.[1];
       if (release !== undefined) releases.add(release);
     }
@@ -29,7 +29,14 @@ export function summarizeInitramfs(segments: readonly InitramfsSegment[]): Initr
   return { kind: kindOf(entries), kernelReleases: [...releases].sort() };
 }
 
-function kindOf(entries: ReadonlyMap<string, CpioEntry>): InitramfsKind {
+/** An entry without its content, which may be large. */
+type SeenEntry = Pick<CpioEntry, "kind"> & { readonly target: string };
+
+function seen(entry: CpioEntry): SeenEntry {
+  return { kind: entry.kind, target: entry.kind === "symlink" ? entry.target : "" };
+}
+
+function kindOf(entries: ReadonlyMap<string, SeenEntry>): InitramfsKind {
   const init = entries.get("init");
   if (init === undefined) return { kind: "unknown", reason: "it has no /init" };
   if (init.kind === "symlink") {

@@ -1,6 +1,6 @@
 /** The reader of one newc archive. */
 import { alignUp, byteString } from "../bytes/index.ts";
-import { corrupt } from "../errors/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
 import { type CpioEntry, HEADER_BYTES, MAGIC_CRC, MAGIC_NEWC, TRAILER, TYPE_BITS } from "./entry.ts";
 
 const WHAT = "cpio archive";
@@ -23,9 +23,11 @@ export function isCpioHeader(bytes: Uint8Array, offset: number): boolean {
  * Reads the archive that begins at `offset`, up to and with its trailer. File contents are views of `bytes`. Owners,
  * times and link counts are not kept: the boot does not depend on them.
  *
- * @throws SealrootError `corrupt` with the offset for anything that is not newc, or cut off
+ * @param entriesMax more entries than this are refused
+ * @throws SealrootError `corrupt` with the offset for anything that is not newc, or cut off; `unsupported` for too many
+ *   entries
  */
-export function readCpio(bytes: Uint8Array, offset = 0): CpioArchive {
+export function readCpio(bytes: Uint8Array, offset = 0, entriesMax = Number.POSITIVE_INFINITY): CpioArchive {
   const entries: CpioEntry[] = [];
   let at = offset;
   for (;;) {
@@ -42,8 +44,13 @@ export function readCpio(bytes: Uint8Array, offset = 0): CpioArchive {
     }
     at = Math.min(alignTo(offset, dataEnd), bytes.length);
     if ((name as string) === TRAILER) return { entries, endOffset: at };
+    if (entries.length >= entriesMax) throw tooManyEntries(at);
     entries.push(entryOf(header, name, bytes.subarray(dataOffset, dataEnd), nameOffset));
   }
+}
+
+function tooManyEntries(offset: number): SealrootError {
+  return new SealrootError("unsupported", `Cannot read ${WHAT}: it has too many entries`, { offset });
 }
 
 /** Padding counts from the beginning of the archive. */

@@ -25,6 +25,9 @@ interface Magic {
   readonly bytes: readonly number[];
 }
 
+/** Entries of all archives together: each takes some 200 bytes of memory, and the fullest stock initramfs has 20,000. */
+const ENTRIES_MAX = 500_000;
+
 /** First bytes of the streams the kernel knows (Linux lib/decompress.c). */
 const MAGICS: readonly Magic[] = [
   { name: "zstd", bytes: [0x28, 0xb5, 0x2f, 0xfd] },
@@ -36,30 +39,32 @@ const MAGICS: readonly Magic[] = [
 ];
 
 /**
- * Walks all archives of an initramfs in the order the kernel unpacks them. Zero bytes between them are passed over.
+ * Walks all archives of an initramfs in the order the kernel unpacks them, one in memory at a time. Zero bytes between
+ * them are passed over.
  *
  * @throws SealrootError `corrupt` where the kernel would stop unpacking; `unsupported` for a compression that cannot
- *   be looked into
+ *   be looked into, or too many entries
  */
-export function walkInitramfs(bytes: Uint8Array, unpackers: Unpackers): InitramfsSegment[] {
-  const segments: InitramfsSegment[] = [];
+export function* walkInitramfs(bytes: Uint8Array, unpackers: Unpackers): Generator<InitramfsSegment, void> {
+  let entries = 0;
   let offset = 0;
   for (;;) {
     while (bytes[offset] === 0) offset++;
-    if (offset >= bytes.length) return segments;
-    const segment = readSegment(bytes, offset, unpackers);
-    segments.push(segment);
+    if (offset >= bytes.length) return;
+    const segment = readSegment(bytes, offset, unpackers, ENTRIES_MAX - entries);
+    entries += segment.entries.length;
+    yield segment;
     offset = segment.endOffset;
   }
 }
 
-function readSegment(bytes: Uint8Array, offset: number, unpackers: Unpackers): InitramfsSegment {
+function readSegment(bytes: Uint8Array, offset: number, unpackers: Unpackers, entriesMax: number): InitramfsSegment {
   if (isCpioHeader(bytes, offset)) {
     // The kernel looks for a plain archive at multiples of 4 only and else goes on without it (spec G, joining rules).
     if (offset % 4 !== 0) {
       throw corrupt("Cannot read the initramfs: a plain archive begins at no multiple of 4", { offset });
     }
-    const { entries, endOffset } = readCpio(bytes, offset);
+    const { entries, endOffset } = readCpio(bytes, offset, entriesMax);
     return { startOffset: offset, endOffset, compression: "none", entries };
   }
   const magic = MAGICS.find((known) => known.bytes.every((byte, index) => bytes[offset + index] === byte));
@@ -74,12 +79,12 @@ function readSegment(bytes: Uint8Array, offset: number, unpackers: Unpackers): I
   }
   const { bytes: unpacked, consumedBytes } = unpackers[magic.name](bytes.subarray(offset));
   if (consumedBytes <= 0) throw corrupt("Cannot read the initramfs: an empty compressed stream", { offset });
-  const entries = walkPlain(unpacked, offset);
+  const entries = walkPlain(unpacked, offset, entriesMax);
   return { startOffset: offset, endOffset: offset + consumedBytes, compression: magic.name, entries };
 }
 
 /** The archives inside a compressed stream; a stream inside a stream is nothing the kernel unpacks. */
-function walkPlain(bytes: Uint8Array, streamOffset: number): CpioEntry[] {
+function walkPlain(bytes: Uint8Array, streamOffset: number, entriesMax: number): CpioEntry[] {
   const entries: CpioEntry[] = [];
   let offset = 0;
   for (;;) {
@@ -90,7 +95,7 @@ function walkPlain(bytes: Uint8Array, streamOffset: number): CpioEntry[] {
         offset: streamOffset,
       });
     }
-    const archive = readCpio(bytes, offset);
+    const archive = readCpio(bytes, offset, entriesMax - entries.length);
     for (const entry of archive.entries) entries.push(entry);
     offset = archive.endOffset;
   }

@@ -15,7 +15,8 @@ import {
 } from "../oci/index.ts";
 import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
-import { type DirectoryNode, TreeFiles } from "../tree/index.ts";
+import type { DirectoryNode, TreeFiles } from "../tree/index.ts";
+import { BoundedFiles } from "./bounded-files.ts";
 import { SEAL_ALGORITHM } from "./image-id.ts";
 
 export interface UnpackedImage {
@@ -57,7 +58,7 @@ export async function unpackImage<Result>(
   const source = await layersAtHand({ ...opened, config }, join(scratch.path, "layers"), events);
   const { configDigest } = await pullOpenedImage(repository, source, reference, { events });
   const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
-  const files = new TreeFiles(root, (id) => repository.objects.read(id));
+  const files = new BoundedFiles(root, (id) => repository.objects.read(id));
   return await work({ source, repository, root, files });
 }
 

@@ -40,14 +40,17 @@ export async function* decompress(
   for await (const piece of decoder(source, compression)) {
     outputBytes += piece.length;
     if (outputBytes > limit) {
-      throw new SealrootError(
-        "unsupported",
-        `Cannot decompress ${compression} data: more than ${limit} bytes come out`,
-      );
+      throw tooMuchOutput(compression, limit);
     }
     yield piece;
     if (options.transient === true && compression !== "none") free(piece);
   }
+}
+
+/** The refusal of a bomb. */
+export function tooMuchOutput(compression: Compression, limitBytes: number): SealrootError {
+  const what = `Cannot decompress ${compression} data: more than ${limitBytes} bytes come out`;
+  return new SealrootError("unsupported", what, { expected: `at most ${limitBytes} bytes` });
 }
 
 /**

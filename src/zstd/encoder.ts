@@ -9,7 +9,8 @@ import {
   zstdCompressSync,
   zstdDecompressSync,
 } from "node:zlib";
-import { corrupt } from "../errors/index.ts";
+import { corrupt, hasErrno } from "../errors/index.ts";
+import { tooMuchOutput } from "./decompress.ts";
 import { ZstdFrameWalker } from "./frames.ts";
 
 const OUTPUT_PIECE_BYTES = 128 << 10;
@@ -82,7 +83,7 @@ function levelParameter(level: number | undefined): Record<number, number> {
 
 /**
  * All frames of bytes at hand, decompressed.
- * @throws SealrootError `corrupt` for bad or truncated data, or for more than `maxOutputBytes`
+ * @throws SealrootError `corrupt` for bad or truncated data, `unsupported` for more than `maxOutputBytes`
  */
 export function unzstdWhole(bytes: Uint8Array, maxOutputBytes: number): Uint8Array {
   const walker = new ZstdFrameWalker();
@@ -91,12 +92,15 @@ export function unzstdWhole(bytes: Uint8Array, maxOutputBytes: number): Uint8Arr
   let room = maxOutputBytes;
   const contents = frames.map((frame) => {
     try {
+      // The engine knows no limit of nothing.
       const content = zstdDecompressSync(frame, { maxOutputLength: Math.max(room, 1) });
       room -= content.length;
-      return content;
+      if (room >= 0) return content;
     } catch (error) {
+      if (hasErrno(error, "ERR_BUFFER_TOO_LARGE")) throw tooMuchOutput("zstd", maxOutputBytes);
       throw corrupt(`Cannot decompress zstd data: ${error instanceof Error ? error.message : error}`);
     }
+    throw tooMuchOutput("zstd", maxOutputBytes);
   });
   return Buffer.concat(contents);
 }

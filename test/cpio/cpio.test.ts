@@ -130,7 +130,7 @@ test("walkInitramfs() finds plain and compressed archives with zeros between the
   const extension = writeCpio([file("init", "later"), file("usr/lib/modules/6.12.1/x.ko", "")]);
   streamLengths = [main.length];
   const initramfs = joinInitramfs(joinInitramfs(early, main), extension);
-  const segments = walkInitramfs(initramfs, unpackers);
+  const segments = [...walkInitramfs(initramfs, unpackers)];
   assert.deepEqual(
     segments.map(({ compression, entries }) => [compression, entries.map(({ path }) => path as string)]),
     [
@@ -148,16 +148,19 @@ test("walkInitramfs() refuses what the kernel would pass over or stop at", () =>
   const archive = writeCpio([file("a", "b")]);
   const shifted = new Uint8Array(archive.length + 2);
   shifted.set(archive, 2);
-  assert.throws(() => walkInitramfs(shifted, unpackers), { code: "corrupt", message: /no multiple of 4/ });
-  assert.throws(() => walkInitramfs(Buffer.from("rubbish"), unpackers), {
+  assert.throws(() => [...walkInitramfs(shifted, unpackers)], { code: "corrupt", message: /no multiple of 4/ });
+  assert.throws(() => [...walkInitramfs(Buffer.from("rubbish"), unpackers)], {
     code: "corrupt",
     message: /neither an archive/,
   });
   const xz = Buffer.from("fd377a585a0000", "hex");
-  assert.throws(() => walkInitramfs(xz, unpackers), { code: "unsupported", message: /compressed with xz/ });
+  assert.throws(() => [...walkInitramfs(xz, unpackers)], { code: "unsupported", message: /compressed with xz/ });
   const nested = packed(packed(archive));
   streamLengths = [nested.length];
-  assert.throws(() => walkInitramfs(nested, unpackers), { code: "corrupt", message: /something else than archives/ });
+  assert.throws(() => [...walkInitramfs(nested, unpackers)], {
+    code: "corrupt",
+    message: /something else than archives/,
+  });
 });
 
 test("joinInitramfs() leaves 8 to 11 zeros and begins the extension at a multiple of 4", () => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type ByteString, byteStringOfText } from "../../src/bytes/index.ts";
 import { loadSigner } from "../../src/keys/index.ts";
-import { MEDIA_TYPE, OciLayout, openImage, parseReference, putLayer } from "../../src/oci/index.ts";
+import { MEDIA_TYPE, OciLayout, openImage, parseReference, platformOf, putLayer } from "../../src/oci/index.ts";
 import { buildUki, readUki, signPe } from "../../src/pe/index.ts";
 import { readSealedUki } from "../../src/seal/index.ts";
 import { type TarMember, writeTar } from "../../src/tar/index.ts";
@@ -61,7 +61,7 @@ export async function bootcImage(example: SealedExample, directory: string): Pro
         config: descriptor,
         layers: [...manifest.layers, layer.descriptor],
       },
-      { tag: "bootc", platform: { architecture: config.architecture, os: config.os } },
+      { tag: "bootc", platform: platformOf(config, descriptor.digest) },
     );
     return { reference: `oci:${join(directory, "layout")}:bootc`, commandLine, v1, v2 };
   } finally {

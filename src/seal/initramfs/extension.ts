@@ -1,6 +1,13 @@
 /** The extension: an archive behind an image's own initramfs, which stays as it is (spec/boot-chain.md G). */
 import { constants, zstdCompressSync } from "node:zlib";
-import { type CpioEntry, joinInitramfs, summarizeInitramfs, walkInitramfs, writeCpio } from "../../cpio/index.ts";
+import {
+  type CpioEntry,
+  type InitramfsSegment,
+  joinInitramfs,
+  summarizeInitramfs,
+  walkInitramfs,
+  writeCpio,
+} from "../../cpio/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageFiles } from "../image-files.ts";
 import { checkBootNeeds } from "./boot-needs.ts";
@@ -9,7 +16,7 @@ import { glueEntries } from "./glue.ts";
 import { collectImageModules } from "./image-modules.ts";
 import { collectImagePrograms } from "./image-programs.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";
-import { unpackers } from "./unpack.ts";
+import { boundedUnpackers } from "./unpack.ts";
 
 export interface ExtensionOptions {
   /** The kernel that is booted; the base must be for it. */
@@ -33,7 +40,7 @@ export async function extendInitramfs(
   files: ImageFiles,
   options: ExtensionOptions,
 ): Promise<Uint8Array> {
-  const { kind, kernelReleases } = summarizeInitramfs(walkInitramfs(base, unpackers));
+  const { kind, kernelReleases } = summarizeInitramfs(walkInitramfs(base, boundedUnpackers()));
   if (kind.kind === "unknown") {
     throw new SealrootError("unsupported", `Cannot extend the image's initramfs: ${kind.reason}`, {
       expected: "one of dracut with systemd, or of initramfs-tools",
@@ -79,10 +86,11 @@ export async function buildInitramfsExtension(
  * @throws SealrootError `corrupt`
  */
 function checkExtensionIsLast(joined: Uint8Array, extension: Uint8Array): void {
-  const last = walkInitramfs(joined, unpackers).at(-1);
+  let last: InitramfsSegment | undefined;
+  for (const segment of walkInitramfs(joined, boundedUnpackers())) last = segment;
   const isOurs =
     last !== undefined && Buffer.compare(joined.subarray(last.startOffset, last.endOffset), extension) === 0;
-  if (!isOurs || last.endOffset !== joined.length) {
+  if (!isOurs || last?.endOffset !== joined.length) {
     throw new SealrootError("corrupt", "Cannot extend the image's initramfs: the extension is not its last archive");
   }
 }

@@ -1,10 +1,11 @@
 /** The kernel modules that the initramfs loads, out of the image, decompressed. */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { gunzipSync } from "node:zlib";
 import { moduleLoadOrder, parseKernelModules } from "../../elf/index.ts";
-import { SealrootError } from "../../errors/index.ts";
+import { corrupt, hasErrno, reasonOf, SealrootError } from "../../errors/index.ts";
 import { runTool, temporaryDirectory } from "../../platform/index.ts";
+import { unzstdWhole } from "../../zstd/index.ts";
 import type { ImageFiles } from "../image-files.ts";
 
 /**
@@ -41,7 +42,8 @@ export interface ImageModules {
  * Collects the modules of a kernel that exist, with what they need.
  *
  * @param withDisks whether the initramfs finds its disk with our modules
- * @throws SealrootError `unsupported` when the kernel has no EROFS or no overlayfs, `not-found` without modules.dep
+ * @throws SealrootError `unsupported` when the kernel has no EROFS or no overlayfs, or for a module that decompresses to too
+ *   much; `not-found` without modules.dep
  */
 export async function collectImageModules(
   files: ImageFiles,
@@ -74,25 +76,89 @@ export async function collectImageModules(
   };
 }
 
+/** One module, decompressed. The largest that is taken of Debian 13's kernel has 0.9 MB; with debug information, 30 times that. */
+export const MODULE_MAX_BYTES = 64 * 1024 * 1024;
+/** All modules of the initramfs; those of Debian 13's kernel have 3.3 MB. */
+export const MODULES_MAX_BYTES = 256 * 1024 * 1024;
+
 /** Decompressed here, as finit_module(2) is called without a flag; the appended signature stays valid. */
 async function decompressModules(modules: readonly ModuleFile[]): Promise<ModuleFile[]> {
-  const unpacked = await decompressXz(modules.filter(({ fileName }) => fileName.endsWith(".xz")));
+  const sizes = new ModuleSizes();
+  const unpacked = await decompressXz(
+    modules.filter(({ fileName }) => fileName.endsWith(".xz")),
+    sizes,
+  );
   return modules.map(({ fileName, bytes }) => {
-    const plainName = fileName.replace(/\.(xz|zst|gz)$/, "");
-    if (fileName.endsWith(".zst")) return { fileName: plainName, bytes: zstdDecompressSync(bytes) };
-    if (fileName.endsWith(".gz")) return { fileName: plainName, bytes: gunzipSync(bytes) };
-    return { fileName: plainName, bytes: unpacked.get(fileName) ?? bytes };
+    const fromXz = unpacked.get(fileName);
+    const plain = fromXz ?? decompressed(fileName, bytes);
+    if (fromXz === undefined) sizes.add(fileName, plain.length);
+    return { fileName: fileName.replace(/\.(xz|zst|gz)$/, ""), bytes: plain };
   });
 }
 
-/** All in one process: starting one from a large process costs 20 ms and more. Names of modules are unique. */
-async function decompressXz(modules: readonly ModuleFile[]): Promise<Map<string, Uint8Array>> {
+/** Sums up what modules decompress to. */
+class ModuleSizes {
+  #totalBytes = 0;
+
+  get totalBytes(): number {
+    return this.#totalBytes;
+  }
+
+  /** @throws SealrootError `unsupported` for too large a module, or too many */
+  add(fileName: string, sizeBytes: number): void {
+    this.#totalBytes += sizeBytes;
+    if (!(sizeBytes <= MODULE_MAX_BYTES)) throw tooLarge(fileName, "decompresses", MODULE_MAX_BYTES);
+    if (this.#totalBytes <= MODULES_MAX_BYTES) return;
+    throw tooLarge(fileName, "and those before it decompress", MODULES_MAX_BYTES);
+  }
+}
+
+function decompressed(fileName: string, bytes: Uint8Array): Uint8Array {
+  try {
+    if (fileName.endsWith(".zst")) return unzstdWhole(bytes, MODULE_MAX_BYTES);
+    return fileName.endsWith(".gz") ? gunzipSync(bytes, { maxOutputLength: MODULE_MAX_BYTES }) : bytes;
+  } catch (error) {
+    if (isTooLarge(error)) throw tooLarge(fileName, "decompresses", MODULE_MAX_BYTES);
+    throw corrupt(`Cannot build the initramfs: module ${fileName} cannot be decompressed: ${reasonOf(error)}`, {
+      path: fileName,
+    });
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return hasErrno(error, "ERR_BUFFER_TOO_LARGE") || (error instanceof SealrootError && error.code === "unsupported");
+}
+
+function tooLarge(fileName: string, problem: string, limitBytes: number): SealrootError {
+  const what = `Cannot build the initramfs: module ${fileName} ${problem} to more than ${limitBytes} bytes`;
+  return new SealrootError("unsupported", what, { path: fileName, expected: `at most ${limitBytes} bytes` });
+}
+
+/** What xz itself may take: its dictionary. Modules have one of 2 MiB; the format allows 4 GiB. */
+const XZ_MEMORY = "--memlimit-decompress=256MiB";
+
+/** All in two processes: starting one from a large process costs 20 ms and more. Names of modules are unique. */
+async function decompressXz(modules: readonly ModuleFile[], sizes: ModuleSizes): Promise<Map<string, Uint8Array>> {
   if (modules.length === 0) return new Map();
   using directory = temporaryDirectory();
   const paths = modules.map(({ fileName }) => join(directory.path, fileName));
   await Promise.all(modules.map(({ bytes }, index) => writeFile(paths[index] ?? "", bytes)));
-  await runTool("xz", ["--decompress", ...paths]);
-  const read = async (path: string, { fileName }: ModuleFile) =>
-    [fileName, await readFile(path.replace(/\.xz$/, ""))] as const;
-  return new Map(await Promise.all(modules.map((module, index) => read(paths[index] ?? "", module))));
+  const sizesBytes = xzSizes((await runTool("xz", ["--robot", "--list", ...paths])).stdout.toString("latin1"));
+  for (const [index, { fileName }] of modules.entries()) sizes.add(fileName, sizesBytes[index] ?? Number.NaN);
+  const words = [XZ_MEMORY, "--decompress", "--stdout", ...paths];
+  const { stdout } = await runTool("xz", words, { outputLimitBytes: sizes.totalBytes });
+  const unpacked = new Map<string, Uint8Array>();
+  let at = 0;
+  for (const [index, { fileName }] of modules.entries()) {
+    const end = at + (sizesBytes[index] ?? 0);
+    unpacked.set(fileName, stdout.subarray(at, end));
+    at = end;
+  }
+  return unpacked;
+}
+
+/** The uncompressed sizes, a line each: `file`, streams, blocks, compressed, uncompressed … (xz(1), "ROBOT MODE"). */
+function xzSizes(list: string): number[] {
+  const lines = list.split("\n").filter((line) => line.startsWith("file\t"));
+  return lines.map((line) => Number(line.split("\t")[4]));
 }

@@ -1,20 +1,44 @@
 /** Unpacking one compressed stream of an initramfs, whatever follows it. */
 import { crc32, inflateRawSync } from "node:zlib";
 import { ByteCursor } from "../../bytes/index.ts";
-import type { Unpackers } from "../../cpio/index.ts";
-import { corrupt, SealrootError } from "../../errors/index.ts";
-import { unzstdWhole, ZstdFrameWalker } from "../../zstd/index.ts";
+import type { Unpack, Unpackers } from "../../cpio/index.ts";
+import { corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
+import { tooMuchOutput, unzstdWhole, ZstdFrameWalker } from "../../zstd/index.ts";
 
-/** The largest stock initramfs seen is 70 MB unpacked. */
-const UNPACKED_MAX_BYTES = 1024 * 1024 * 1024;
+/**
+ * What all archives of an initramfs have, unpacked; the largest stock initramfs seen has 70 MB. Without it, seal would take
+ * as much for each archive, of which there is no limit.
+ */
+export const INITRAMFS_UNPACKED_MAX_BYTES = 512 * 1024 * 1024;
 
-export const unpackers: Unpackers = {
-  zstd: (compressed) => {
-    const consumedBytes = zstdBytes(compressed);
-    return { bytes: unzstdWhole(compressed.subarray(0, consumedBytes), UNPACKED_MAX_BYTES), consumedBytes };
-  },
-  gzip: unpackGzipMember,
-};
+/** Unpackers for one walk over one initramfs, which count what comes out of them. */
+export function boundedUnpackers(): Unpackers {
+  let leftBytes = INITRAMFS_UNPACKED_MAX_BYTES;
+  const bounded = (unpack: (compressed: Uint8Array, maxBytes: number) => ReturnType<Unpack>): Unpack => {
+    return (compressed) => {
+      try {
+        const unpacked = unpack(compressed, leftBytes);
+        leftBytes -= unpacked.bytes.length;
+        return unpacked;
+      } catch (error) {
+        if (!(error instanceof SealrootError) || error.code !== "unsupported") throw error;
+        const what = `Cannot unpack the initramfs: its archives unpack to more than ${INITRAMFS_UNPACKED_MAX_BYTES} bytes`;
+        throw new SealrootError(
+          "unsupported",
+          what,
+          { expected: `at most ${INITRAMFS_UNPACKED_MAX_BYTES} bytes` },
+          error,
+        );
+      }
+    };
+  };
+  return { zstd: bounded(unpackZstdFrames), gzip: bounded(unpackGzipMember) };
+}
+
+function unpackZstdFrames(compressed: Uint8Array, maxBytes: number): ReturnType<Unpack> {
+  const consumedBytes = zstdBytes(compressed);
+  return { bytes: unzstdWhole(compressed.subarray(0, consumedBytes), maxBytes), consumedBytes };
+}
 
 /** No frame begins with this. */
 const NO_MAGIC = new Uint8Array(4);
@@ -34,9 +58,9 @@ function zstdBytes(bytes: Uint8Array): number {
 }
 
 /** One member (RFC 1952, 2.3); gunzip itself would take what follows for another one and fail. */
-function unpackGzipMember(compressed: Uint8Array): { bytes: Uint8Array; consumedBytes: number } {
+function unpackGzipMember(compressed: Uint8Array, maxBytes: number): ReturnType<Unpack> {
   const headerBytes = gzipHeaderBytes(compressed);
-  const { bytes, consumedBytes } = inflate(compressed.subarray(headerBytes));
+  const { bytes, consumedBytes } = inflate(compressed.subarray(headerBytes), maxBytes);
   const trailer = new ByteCursor(compressed, "gzip trailer of the initramfs", headerBytes + consumedBytes);
   if (trailer.u32() !== crc32(bytes) || trailer.u32() !== bytes.length % 2 ** 32) {
     throw corrupt("Cannot unpack the initramfs: gzip checksum or length do not fit");
@@ -54,12 +78,13 @@ function gzipHeaderBytes(compressed: Uint8Array): number {
   return cursor.offset;
 }
 
-function inflate(deflated: Uint8Array): { bytes: Uint8Array; consumedBytes: number } {
+function inflate(deflated: Uint8Array, maxBytes: number): { bytes: Uint8Array; consumedBytes: number } {
   try {
-    const result = inflateRawSync(deflated, { info: true, maxOutputLength: UNPACKED_MAX_BYTES }) as unknown;
+    const result = inflateRawSync(deflated, { info: true, maxOutputLength: Math.max(maxBytes, 1) }) as unknown;
     const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
     return { bytes: buffer, consumedBytes: engine.bytesWritten };
   } catch (error) {
+    if (hasErrno(error, "ERR_BUFFER_TOO_LARGE")) throw tooMuchOutput("gzip", maxBytes);
     throw corrupt(`Cannot unpack the initramfs: ${error instanceof Error ? error.message : error}`);
   }
 }

@@ -5,7 +5,7 @@ import { byteStringOfText } from "../../../src/bytes/index.ts";
 import { type CpioEntry, walkInitramfs, writeCpio } from "../../../src/cpio/index.ts";
 import { SealrootError } from "../../../src/errors/index.ts";
 import { extendInitramfs } from "../../../src/seal/initramfs/index.ts";
-import { unpackers } from "../../../src/seal/initramfs/unpack.ts";
+import { boundedUnpackers } from "../../../src/seal/initramfs/unpack.ts";
 import { filesOfDirectory } from "./directory-files.ts";
 import { madeImage, RELEASE, SEALED_ROOT } from "./made-image.ts";
 
@@ -41,11 +41,7 @@ const extend = (base: Uint8Array) =>
 async function extensionPaths(base: Uint8Array): Promise<string[]> {
   const joined = await extend(base);
   assert.equal(Buffer.compare(joined.subarray(0, base.length), base), 0);
-  return (
-    walkInitramfs(joined, unpackers)
-      .at(-1)
-      ?.entries.map(({ path }) => path) ?? []
-  );
+  return [...walkInitramfs(joined, boundedUnpackers())].at(-1)?.entries.map(({ path }) => path) ?? [];
 }
 
 test("extendInitramfs() puts the extension last behind every compression of the base", async () => {
@@ -130,7 +126,7 @@ test("unpackers end where the stream ends, whatever follows, and refuse damaged 
     ["zstd", zstdCompressSync(content)],
   ] as const) {
     for (const tail of ["", "\0\0\0\0", "070701", "\x1f\x8b"]) {
-      const { bytes, consumedBytes } = unpackers[name](Buffer.concat([stream, Buffer.from(tail, "latin1")]));
+      const { bytes, consumedBytes } = boundedUnpackers()[name](Buffer.concat([stream, Buffer.from(tail, "latin1")]));
       assert.equal(consumedBytes, stream.length, `${name} before ${JSON.stringify(tail)}`);
       assert.ok(content.equals(bytes));
     }
@@ -138,7 +134,7 @@ test("unpackers end where the stream ends, whatever follows, and refuse damaged 
       const damaged = Buffer.from(stream);
       damaged[at] = (damaged[at] ?? 0) ^ 0x40;
       try {
-        unpackers[name](damaged);
+        boundedUnpackers()[name](damaged);
       } catch (error) {
         assert.ok(error instanceof SealrootError, `${name}, byte ${at}: ${error}`);
       }

@@ -44,6 +44,15 @@ export function inLayer({ number, count, digest, createdBy }: LayerPlace, error:
   return new SealrootError(error.code, what, error.data, error);
 }
 
+/** The pieces of a layer, whose errors say which layer it is. */
+export async function* fromLayer<Piece>(place: LayerPlace, pieces: AsyncIterable<Piece>): AsyncGenerator<Piece> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    throw inLayer(place, error);
+  }
+}
+
 function cut(command: string): string {
   return command.length <= COMMAND_MAX_CHARACTERS ? command : `${command.slice(0, COMMAND_MAX_CHARACTERS)}…`;
 }

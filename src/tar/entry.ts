@@ -37,6 +37,9 @@ const KIND_OF_FLAG: Readonly<Record<string, TarEntryKind>> = {
 /** A file, or what is written as one of a kind that nobody knows. Nothing else has a body, whatever its size field says. */
 const HAS_BODY: ReadonlySet<TarEntryKind> = new Set(["file", "unknown"]);
 
+/** Shared: a map of its own for each entry would be a third of a large layer's memory. */
+const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
+
 /** What a tar stream says about one name. Paths and targets are the bytes of the stream, not cleaned up. */
 export interface TarEntry {
   readonly kind: TarEntryKind;
@@ -53,7 +56,7 @@ export interface TarEntry {
   /** Nanoseconds since the epoch, where a PAX or GNU header has it; of no use to a tree, but part of the header. */
   readonly accessTimeNs: bigint | undefined;
   readonly changeTimeNs: bigint | undefined;
-  readonly xattrs: Map<ByteString, Uint8Array>;
+  readonly xattrs: ReadonlyMap<ByteString, Uint8Array>;
   /** Length of a file's content, holes included; of an unknown kind, that of the body. */
   readonly sizeBytes: number;
   /** Length of the body that follows in the stream; differs from `sizeBytes` for files with holes only. */
@@ -99,7 +102,7 @@ export function resolveEntry(header: TarHeader, extensions: Extensions, place: T
     mtimeNanoseconds: pax?.mtimeNanoseconds ?? 0,
     accessTimeNs: pax?.accessTimeNs ?? header.accessTimeNs,
     changeTimeNs: pax?.changeTimeNs ?? header.changeTimeNs,
-    xattrs: pax?.xattrs ?? new Map(),
+    xattrs: pax?.xattrs ?? NO_XATTRS,
     sizeBytes: bodyBytes,
     storedBytes: bodyBytes,
     sparse: undefined,

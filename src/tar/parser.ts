@@ -45,6 +45,9 @@ type PendingSparse =
       readonly sizeBytes: number;
     };
 
+/** Kept as long as any of the small bodies in it. */
+const SLAB_BYTES = 16 << 10;
+
 type State =
   | "header"
   /** Gathering the body of an x, L or K header. */
@@ -90,6 +93,8 @@ export class TarParser {
   #extensions = new ExtensionHeaders();
   #sparse: PendingSparse | undefined;
   #zeroBlockSeen = false;
+  #slab = NO_BYTES;
+  #slabUsed = SLAB_BYTES;
 
   /** @param inlineMaxBytes regular files up to this size are reported whole, with their bytes left inline */
   constructor(visitor: TarVisitor, inlineMaxBytes: number) {
@@ -336,12 +341,23 @@ export class TarParser {
     this.#state = "streamed-body";
   }
 
-  /** Fresh memory each time: a small body is handed on. */
+  /** Memory that is not used again: a small body is handed on. */
   #gather(state: State, sizeBytes: number): void {
     this.#state = state;
-    this.#gathered = new Uint8Array(sizeBytes);
+    this.#gathered = state === "small-body" ? this.#bodyMemory(sizeBytes) : new Uint8Array(sizeBytes);
     this.#gatheredBytes = 0;
     this.#wanted = sizeBytes;
+  }
+
+  /** Small bodies share a buffer: one of its own costs each of them 200 bytes. */
+  #bodyMemory(sizeBytes: number): Uint8Array {
+    if (sizeBytes > SLAB_BYTES / 8) return new Uint8Array(sizeBytes);
+    if (sizeBytes > SLAB_BYTES - this.#slabUsed) {
+      this.#slab = new Uint8Array(SLAB_BYTES);
+      this.#slabUsed = 0;
+    }
+    this.#slabUsed += sizeBytes;
+    return this.#slab.subarray(this.#slabUsed - sizeBytes, this.#slabUsed);
   }
 
   #skipBody(sizeBytes: number, place: TarPlace): void {

@@ -48,9 +48,13 @@ export async function* decompress(
 }
 
 /** The refusal of a bomb. */
-export function tooMuchOutput(compression: Compression, limitBytes: number): SealrootError {
+export function tooMuchOutput(
+  compression: Compression,
+  limitBytes: number,
+  code: "corrupt" | "unsupported" = "unsupported",
+): SealrootError {
   const what = `Cannot decompress ${compression} data: more than ${limitBytes} bytes come out`;
-  return new SealrootError("unsupported", what, { expected: `at most ${limitBytes} bytes` });
+  return new SealrootError(code, what, { expected: `at most ${limitBytes} bytes` });
 }
 
 /**

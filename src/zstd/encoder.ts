@@ -83,9 +83,14 @@ function levelParameter(level: number | undefined): Record<number, number> {
 
 /**
  * All frames of bytes at hand, decompressed.
- * @throws SealrootError `corrupt` for bad or truncated data, `unsupported` for more than `maxOutputBytes`
+ * @param excess what it is when more comes out: `corrupt` where something states the length, else `unsupported`
+ * @throws SealrootError `corrupt` for bad or truncated data; `excess`
  */
-export function unzstdWhole(bytes: Uint8Array, maxOutputBytes: number): Uint8Array {
+export function unzstdWhole(
+  bytes: Uint8Array,
+  maxOutputBytes: number,
+  excess: "corrupt" | "unsupported" = "corrupt",
+): Uint8Array {
   const walker = new ZstdFrameWalker();
   const frames = walker.push(bytes);
   walker.finish();
@@ -97,10 +102,10 @@ export function unzstdWhole(bytes: Uint8Array, maxOutputBytes: number): Uint8Arr
       room -= content.length;
       if (room >= 0) return content;
     } catch (error) {
-      if (hasErrno(error, "ERR_BUFFER_TOO_LARGE")) throw tooMuchOutput("zstd", maxOutputBytes);
+      if (hasErrno(error, "ERR_BUFFER_TOO_LARGE")) throw tooMuchOutput("zstd", maxOutputBytes, excess);
       throw corrupt(`Cannot decompress zstd data: ${error instanceof Error ? error.message : error}`);
     }
-    throw tooMuchOutput("zstd", maxOutputBytes);
+    throw tooMuchOutput("zstd", maxOutputBytes, excess);
   });
   return Buffer.concat(contents);
 }

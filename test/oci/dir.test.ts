@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { digestOf, documentBytes, openImage, parseReference } from "../../src/oci/index.ts";
 import { pulledIds, skopeoCopy } from "./containers.ts";
+import { outOfLayer } from "./layer-prefix.ts";
 import { scratchDirectory, unpack } from "./vectors.ts";
 
 let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
@@ -85,7 +86,10 @@ test("blobs are checked against their digests", async () => {
   writeFileSync(blob, bytes);
   await assert.rejects(pulledIds(scratch.path, `dir:${path}`), { code: "corrupt" });
   rmSync(blob);
-  await assert.rejects(pulledIds(scratch.path, `dir:${path}`), { code: "not-found", message: /^Cannot read blob/ });
+  await assert.rejects(
+    pulledIds(scratch.path, `dir:${path}`),
+    outOfLayer({ code: "not-found", message: /^Cannot read blob/ }),
+  );
 });
 
 test("what is no such directory is refused", async () => {

@@ -192,7 +192,8 @@ test("read again from the repository, a layer that does not fit is named too", a
   const path = join(scratch.path, "again");
   using repository = (await initRepository(path, { algorithm: "sha256", protection: "insecure" })).repository;
   const message = `Cannot read layer 3 of 4 (${digest}, made by "${COMMAND}"): Cannot use layer entry "usr/old": type "V" is not supported`;
-  const expected = { code: "unsupported", message, data: { path: "usr/old", offset: at } };
+  const data = { step: "make root file system image", path: "usr/old", offset: at };
+  const expected = { code: "unsupported", message, data };
   await assert.rejects(pullImage(repository, reference, { name: "x" }), expected);
   await assert.rejects(pullImage(repository, reference, { name: "x" }), expected);
   await assert.rejects(computeImageId(repository, "x", { bootable: false, keepUserXattrs: false }), {

@@ -194,6 +194,7 @@ test("holes are bounded as layers are: a few bytes cannot ask for any amount of 
       /^Cannot read layer 1 of 1 \(sha256:[0-9a-f]{64}\): Cannot use layer entry "usr\/holes": the holes of the layer's sparse files have more than 1073741824 bytes$/,
     );
     assert.deepEqual(error.data, {
+      step: "pull layers",
       path: "usr/holes",
       offset: 1536,
       hint: "if you trust the image, allow more with --layer-limit SIZE",

@@ -3,18 +3,13 @@ import { DigestCheck } from "../digest.ts";
 
 /**
  * Passes a tar stream on and checks it.
- * @param layer names the layer in the error, such as its blob's digest
  * @throws SealrootError `corrupt` at the end when it is not the one the diff id names
  */
-export async function* checkedDiffId(
-  tar: AsyncIterable<Uint8Array>,
-  diffId: string,
-  layer: string,
-): AsyncGenerator<Uint8Array> {
+export async function* checkedDiffId(tar: AsyncIterable<Uint8Array>, diffId: string): AsyncGenerator<Uint8Array> {
   const check = new DigestCheck(diffId);
   for await (const part of tar) {
     check.update(part);
     yield part;
   }
-  check.finish(`layer ${layer} (uncompressed)`);
+  check.finish("the unpacked tar");
 }

@@ -1,6 +1,7 @@
 /** An image at a source, to be written elsewhere: its blobs as they are, or what is kept of them. */
 import type { BlobReader } from "../blobs.ts";
 import type { Descriptor } from "../documents.ts";
+import { fromLayer, type LayerPlace, layerPlaces } from "../layer-place.ts";
 import { BlobStore } from "../layout/blob-store.ts";
 import { layerCompression } from "../media-types.ts";
 import { decompressLayer } from "../pull/layer-compression.ts";
@@ -13,11 +14,17 @@ import type { ImageContent, LayerContent } from "./image-content.ts";
 /** The image with its layers; nothing of them is read yet. */
 export function sourceContent(image: OpenedImage): ImageContent {
   const { descriptor, manifest, manifestBytes, configBytes, config } = image;
+  const places = layerPlaces(
+    manifest.layers.map(({ digest }) => digest),
+    config,
+  );
   const layers = manifest.layers.map((layer, index) => {
     const diffId = config?.rootfs.diff_ids[index];
     const isUnpacked = image.unpacked !== undefined && diffId !== undefined;
-    if (isUnpacked) return unpackedContent(image.unpacked.find(diffId), layer, diffId);
-    return layerContent(image.blobs, layer, diffId);
+    const content = isUnpacked
+      ? unpackedContent(image.unpacked.find(diffId), layer, diffId)
+      : layerContent(image.blobs, layer, diffId);
+    return placed(content, places[index]);
   });
   return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: image.original.descriptor.digest };
 }
@@ -34,8 +41,19 @@ export async function verbatimContent(
   return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: descriptor.digest };
 }
 
+/** Errors of reading say which layer it is; those of writing are the destination's. */
+export function placed(content: LayerContent, place: LayerPlace | undefined): LayerContent {
+  if (place === undefined) return content;
+  const { blob, tar } = content;
+  return {
+    ...content,
+    blob: blob && (() => fromLayer(place, blob())),
+    tar: tar && (() => fromLayer(place, tar())),
+  };
+}
+
 function unpackedContent(unpacked: UnpackedLayer, descriptor: Descriptor, diffId: string): LayerContent {
-  const tar = () => checkedDiffId(unpackedTar(unpacked), diffId, descriptor.digest);
+  const tar = () => checkedDiffId(unpackedTar(unpacked), diffId);
   return { descriptor, blob: undefined, tar, tarBytes: unpacked.sizeBytes };
 }
 
@@ -47,9 +65,7 @@ function layerContent(blobs: BlobReader, descriptor: Descriptor, diffId: string 
     descriptor,
     blob: () => blobs.read(descriptor),
     store: blobs instanceof BlobStore ? blobs : undefined,
-    tar: isTar
-      ? () => checkedDiffId(decompressLayer(blobs.read(descriptor), compression), diffId, descriptor.digest)
-      : undefined,
+    tar: isTar ? () => checkedDiffId(decompressLayer(blobs.read(descriptor), compression), diffId) : undefined,
     tarBytes: undefined,
   };
 }

@@ -3,11 +3,13 @@ import { corrupt } from "../../errors/index.ts";
 import { type Repository, streamContent } from "../../repository/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
 import type { Descriptor } from "../documents.ts";
+import { layerPlaces } from "../layer-place.ts";
 import { layerCompression, MEDIA_TYPE } from "../media-types.ts";
 import { platformOf } from "../platform.ts";
 import type { StoredImage } from "../stored/stored-image.ts";
 import { checkedDiffId } from "./checked-diff-id.ts";
 import type { ImageContent, LayerContent } from "./image-content.ts";
+import { placed } from "./source-content.ts";
 
 /**
  * The image with its layers; nothing of them is read yet but the heads of their streams. The blobs of tar layers are
@@ -22,7 +24,13 @@ export function storedContent(repository: Repository, image: StoredImage): Image
     const counts = `${manifest.layers.length} layers, ${diffIds.length} diff ids`;
     throw corrupt(`Cannot read image ${manifestDigest}: manifest and configuration disagree: ${counts}`);
   }
-  const layers = manifest.layers.map((layer, index) => storedLayer(repository, image, layer, diffIds[index] ?? ""));
+  const places = layerPlaces(
+    manifest.layers.map(({ digest }) => digest),
+    config,
+  );
+  const layers = manifest.layers.map((layer, index) =>
+    placed(storedLayer(repository, image, layer, diffIds[index] ?? ""), places[index]),
+  );
   const descriptor: Descriptor = {
     mediaType: MEDIA_TYPE.manifest,
     digest: manifestDigest,
@@ -43,7 +51,7 @@ function storedLayer(repository: Repository, image: StoredImage, descriptor: Des
     return { descriptor, blob, tar: undefined, tarBytes: undefined };
   }
   const { sizeBytes } = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
-  const tar = () => checkedDiffId(streamContent(repository, streamId), diffId, descriptor.digest);
+  const tar = () => checkedDiffId(streamContent(repository, streamId), diffId);
   return { descriptor, blob: undefined, tar, tarBytes: sizeBytes };
 }
 

@@ -1,7 +1,14 @@
 /** Tar entries as entries of a layer (spec/oci.md 3, "Entry → inode"). */
 import { type ErrorCode, SealrootError } from "../../errors/index.ts";
 import type { TarBody, TarEntry } from "../../tar/index.ts";
-import { type FileContent, type LayerEntry, type LeafNode, type Metadata, quotePath } from "../../tree/index.ts";
+import {
+  type FileContent,
+  type LayerEntry,
+  type LeafNode,
+  type Metadata,
+  NO_XATTRS,
+  quotePath,
+} from "../../tree/index.ts";
 
 /** Base names that begin so are instructions, whatever type the entry has (OCI image specification, layer.md). */
 const WHITEOUT_PREFIX = ".wh.";
@@ -22,7 +29,7 @@ export function layerEntry(entry: TarEntry, body: TarBody): LayerEntry {
     gid: entry.gid,
     mtimeSeconds: entry.mtimeSeconds,
     mtimeNanoseconds: entry.mtimeNanoseconds,
-    xattrs: entry.xattrs,
+    xattrs: entry.xattrs.size === 0 ? NO_XATTRS : entry.xattrs,
   };
   if (isWhiteout(path)) return { type: "inode", path, node: { kind: "file", metadata, content: NO_CONTENT } };
   switch (entry.kind) {

@@ -115,7 +115,7 @@ class ModuleSizes {
 
 function decompressed(fileName: string, bytes: Uint8Array): Uint8Array {
   try {
-    if (fileName.endsWith(".zst")) return unzstdWhole(bytes, MODULE_MAX_BYTES);
+    if (fileName.endsWith(".zst")) return unzstdWhole(bytes, MODULE_MAX_BYTES, "unsupported");
     return fileName.endsWith(".gz") ? gunzipSync(bytes, { maxOutputLength: MODULE_MAX_BYTES }) : bytes;
   } catch (error) {
     if (isTooLarge(error)) throw tooLarge(fileName, "decompresses", MODULE_MAX_BYTES);

@@ -37,7 +37,7 @@ export function boundedUnpackers(): Unpackers {
 
 function unpackZstdFrames(compressed: Uint8Array, maxBytes: number): ReturnType<Unpack> {
   const consumedBytes = zstdBytes(compressed);
-  return { bytes: unzstdWhole(compressed.subarray(0, consumedBytes), maxBytes), consumedBytes };
+  return { bytes: unzstdWhole(compressed.subarray(0, consumedBytes), maxBytes, "unsupported"), consumedBytes };
 }
 
 /** No frame begins with this. */

@@ -34,7 +34,8 @@ export const FAULTS: readonly Fault[] = [
     behaviour: onTarget((exchange) => cut(exchange, 0)),
     refusal: {
       code: "no-network",
-      message: /^Cannot reach http:\/\/127\.0\.0\.1:\d+: (aborted|socket hang up|.*RESET)/,
+      message:
+        /^Cannot read layer \d of \d \(sha256:\w+\): Cannot reach http:\/\/127\.0\.0\.1:\d+: (aborted|socket hang up|.*RESET)/,
     },
     check: ({ registry, target }) => assert.ok(countOf(registry.log, blobLine(target)) <= 2 * (RETRIES + 1)),
   },
@@ -63,12 +64,18 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "blob longer than its descriptor says",
     behaviour: onTarget((exchange) => wrongBytes(exchange, (copy) => Buffer.concat([copy, Buffer.alloc(7)]))),
-    refusal: { code: "corrupt", message: /^Cannot accept blob .*: it has \d+ bytes, expected \d+$/ },
+    refusal: {
+      code: "corrupt",
+      message: /^Cannot read layer \d of \d \(sha256:\w+\): Cannot accept blob .*: it has \d+ bytes, expected \d+$/,
+    },
   },
   {
     name: "blob shorter than its descriptor says",
     behaviour: onTarget((exchange) => wrongBytes(exchange, (copy) => copy.subarray(0, -7))),
-    refusal: { code: "corrupt", message: /^Cannot accept blob .*: it has \d+ bytes, expected \d+$/ },
+    refusal: {
+      code: "corrupt",
+      message: /^Cannot read layer \d of \d \(sha256:\w+\): Cannot accept blob .*: it has \d+ bytes, expected \d+$/,
+    },
   },
   {
     name: "blob without announced length, and too long",
@@ -83,7 +90,11 @@ export const FAULTS: readonly Fault[] = [
     behaviour: onTarget(({ response }) => {
       response.writeHead(404).end(JSON.stringify({ errors: [{ code: "BLOB_UNKNOWN", message: "blob unknown" }] }));
     }),
-    refusal: { code: "not-found", message: /^Cannot read blob .* answered with status 404: blob unknown$/ },
+    refusal: {
+      code: "not-found",
+      message:
+        /^Cannot read layer \d of \d \(sha256:\w+\): Cannot read blob .* answered with status 404: blob unknown$/,
+    },
   },
   {
     name: "manifest with another digest than announced",
@@ -157,7 +168,10 @@ export const FAULTS: readonly Fault[] = [
     name: "no answer at all",
     limits: { headTimeoutMs: 400 },
     behaviour: onTarget(() => {}),
-    refusal: { code: "timeout", message: /^Cannot wait for .*: no answer after 400 ms$/ },
+    refusal: {
+      code: "timeout",
+      message: /^Cannot read layer \d of \d \(sha256:\w+\): Cannot wait for .*: no answer after 400 ms$/,
+    },
   },
   {
     name: "slow drip",
@@ -170,7 +184,10 @@ export const FAULTS: readonly Fault[] = [
         await sleep(50);
       }
     }),
-    refusal: { code: "timeout", message: /^Cannot wait for .*: less than 4096 bytes in 400 ms$/ },
+    refusal: {
+      code: "timeout",
+      message: /^Cannot read layer \d of \d \(sha256:\w+\): Cannot wait for .*: less than 4096 bytes in 400 ms$/,
+    },
   },
   {
     name: "redirect to another host, which cuts: no token there, the range stays",
@@ -197,7 +214,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "truncated gzip, by the right digest",
     image: (directory) => truncatedImage(directory, "gzip"),
-    refusal: { code: "corrupt", message: /^Cannot (decompress|read) gzip/i },
+    refusal: { code: "corrupt", message: /^Cannot read layer \d of \d \(sha256:\w+\): Cannot (decompress|read) gzip/i },
   },
   {
     name: "truncated zstd, by the right digest",

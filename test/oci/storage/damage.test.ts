@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { Crc64 } from "../../../src/chunked/index.ts";
 import { layerStreamName, pullImage } from "../../../src/oci/index.ts";
 import { initRepository } from "../../../src/repository/index.ts";
+import { outOfLayer } from "../layer-prefix.ts";
 import { scratchDirectory } from "../vectors.ts";
 import * as stores from "./stores.ts";
 
@@ -20,6 +21,8 @@ after(() => scratch.remove());
 interface Refusal {
   readonly code: string;
   readonly message: string | RegExp;
+  /** The message comes behind the layer's place. */
+  readonly inLayer?: boolean;
 }
 
 let repositories = 0;
@@ -34,7 +37,9 @@ async function assertRefused(
   damage(store);
   const path = join(scratch.path, `damaged-${++repositories}`);
   using repository = (await initRepository(path, { algorithm: "sha256", protection: "insecure" })).repository;
-  await assert.rejects(pullImage(repository, stores.referenceTo(store), { name: "it" }), refusal);
+  const { inLayer = false, ...expected } = refusal;
+  const pulled = pullImage(repository, stores.referenceTo(store), { name: "it" });
+  await assert.rejects(pulled, inLayer ? outOfLayer(expected) : expected);
   assert.equal(repository.streams.find(layerStreamName(diffId)), undefined);
 }
 
@@ -47,6 +52,7 @@ function flipLastByte(path: string): void {
 }
 
 const rebuild = (reason: string, layer = stores.BASE) => ({
+  inLayer: true,
   code: "corrupt",
   message: `Cannot rebuild layer ${layer}: ${reason}`,
 });
@@ -106,7 +112,11 @@ function editToc(store: string, edit: (text: string) => string): void {
 test("a table of contents that lies or leads astray", async () => {
   const cfs = { kind: "cfs" } as const;
   await assertRefused(
-    { code: "corrupt", message: `Cannot read layer ${stores.BASE}: "sha256:../../../../etc/passwd" is no digest` },
+    {
+      inLayer: true,
+      code: "corrupt",
+      message: `Cannot read layer ${stores.BASE}: "sha256:../../../../etc/passwd" is no digest`,
+    },
     (store) => editToc(store, (text) => text.replace(/"sha256:8e76\w+"/, '"sha256:../../../../etc/passwd"')),
     cfs,
   );
@@ -117,12 +127,12 @@ test("a table of contents that lies or leads astray", async () => {
     cfs,
   );
   await assertRefused(
-    { code: "corrupt", message: `Cannot read layer ${stores.BASE}: its table of contents is missing` },
+    { inLayer: true, code: "corrupt", message: `Cannot read layer ${stores.BASE}: its table of contents is missing` },
     (store) => rmSync(join(store, "overlay-layers", stores.BASE, "=enN0ZC1jaHVua2VkLW1hbmlmZXN0")),
     cfs,
   );
   await assertRefused(
-    { code: "unsupported", message: `Cannot read layer ${stores.BASE}: its format 2 is not known` },
+    { inLayer: true, code: "unsupported", message: `Cannot read layer ${stores.BASE}: its format 2 is not known` },
     (store) =>
       writeFileSync(join(store, "overlay-layers", stores.BASE, "=enN0ZC1jaHVua2VkLWxheWVyLWRhdGE="), '{"format":2}'),
     cfs,
@@ -132,12 +142,17 @@ test("a table of contents that lies or leads astray", async () => {
 test("tar-split data that are missing, cut, or not those of the layer", async () => {
   const path = (store: string) => join(store, "overlay-layers", `${stores.BASE}.tar-split.gz`);
   await assertRefused(
-    { code: "unsupported", message: `Cannot rebuild layer ${stores.BASE}: the store has no tar-split data of it` },
+    {
+      inLayer: true,
+      code: "unsupported",
+      message: `Cannot rebuild layer ${stores.BASE}: the store has no tar-split data of it`,
+    },
     (store) => rmSync(path(store)),
   );
   await assertRefused({ code: "corrupt", message: /gzip/ }, (store) => truncateSync(path(store), 300));
-  await assertRefused({ code: "corrupt", message: "Cannot read tar-split data: line 1: it is not JSON" }, (store) =>
-    stores.editTarSplit(store, stores.BASE, (text) => `x${text}`),
+  await assertRefused(
+    { inLayer: true, code: "corrupt", message: "Cannot read tar-split data: line 1: it is not JSON" },
+    (store) => stores.editTarSplit(store, stores.BASE, (text) => `x${text}`),
   );
   const otherChecksum = (text: string) => text.replace("YV3MKGdyyzA=", "YV3MKGdyyzE=");
   await assertRefused(rebuild("etc/hostname has changed since it was pulled"), (store) =>
@@ -160,8 +175,9 @@ test("tar-split data that are missing, cut, or not those of the layer", async ()
 test("a file that was changed together with its checksum is found by the diff id", async () => {
   await assertRefused(
     {
+      inLayer: true,
       code: "corrupt",
-      message: new RegExp(`^Cannot accept layer ${stores.BASE_DIFF_ID}: its digest is sha256:\\w+, expected `),
+      message: new RegExp(`^Cannot accept the tar: its digest is sha256:\\w+, expected ${stores.BASE_DIFF_ID}$`),
     },
     (store) => {
       const content = Buffer.from("hacked\n");
@@ -190,6 +206,7 @@ test("layers that are incomplete, missing, their own ancestors, or of another im
   const other = `sha256:${"0".repeat(64)}`;
   await assertRefused(
     {
+      inLayer: true,
       code: "corrupt",
       message: `Cannot open image ${stores.IMAGE_ID}: the store has no layer of it with the diff id ${stores.BASE_DIFF_ID}`,
     },
@@ -198,7 +215,7 @@ test("layers that are incomplete, missing, their own ancestors, or of another im
   await assertRefused({ code: "corrupt", message: /parent: is not 64 hexadecimal digits$/ }, (store) =>
     stores.editList(store, "layers", (layers) => Object.assign(base(layers), { parent: "../../etc" })),
   );
-  await assertRefused({ code: "not-found", message: /^Cannot read layer/ }, (store) =>
+  await assertRefused({ inLayer: true, code: "not-found", message: /^Cannot read layer/ }, (store) =>
     rmSync(join(store, "overlay", stores.BASE), { recursive: true }),
   );
 });

@@ -9,6 +9,7 @@ import { runTool } from "../../../src/platform/index.ts";
 import { checkRepository, initRepository, openRepository } from "../../../src/repository/index.ts";
 import { withXfs } from "../../repository/xfs.ts";
 import { pulledIds, skopeoCopy } from "../containers.ts";
+import { outOfLayer } from "../layer-prefix.ts";
 import { file, layeredImage } from "../layered-image.ts";
 import { scratchDirectory } from "../vectors.ts";
 import * as stores from "./stores.ts";
@@ -66,10 +67,8 @@ test("objects share the blocks of the store's files, and stay independent of the
     writeFileSync(stdout.toString().trim(), Buffer.alloc(LARGE_BYTES, "other "));
     using repository = await openRepository(path);
     assert.deepEqual((await checkRepository(repository)).errors, []);
-    await assert.rejects(pulled(join(mounted, "again"), reference), {
-      code: "corrupt",
-      message: /^Cannot rebuild layer \w+: usr\/large has changed since it was pulled$/,
-    });
+    const message = /^Cannot rebuild layer \w+: usr\/large has changed since it was pulled$/;
+    await assert.rejects(pulled(join(mounted, "again"), reference), outOfLayer({ code: "corrupt", message }));
   });
 });
 

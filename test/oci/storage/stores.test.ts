@@ -15,6 +15,7 @@ import { copyImage, digestOf, layerStreamName, openImage, parseReference, pullIm
 import { setXattr, tryRecordLock } from "../../../src/platform/index.ts";
 import { initRepository } from "../../../src/repository/index.ts";
 import { pulledIds, skopeoCopy } from "../containers.ts";
+import { outOfLayer } from "../layer-prefix.ts";
 import { scratchDirectory, unpack } from "../vectors.ts";
 import * as stores from "./stores.ts";
 
@@ -163,7 +164,7 @@ test("an image is copied out of a store: the layers are packed anew, and skopeo 
   rmSync(stores.diffPath(damaged, stores.BASE, "usr", "bin", "tool"));
   await assert.rejects(
     copyImage(parseReference(stores.referenceTo(damaged)), parseReference(`oci:${join(scratch.path, "not-copied")}:v`)),
-    { code: "corrupt", message: `Cannot rebuild layer ${stores.BASE}: usr/bin/tool is missing` },
+    outOfLayer({ code: "corrupt", message: `Cannot rebuild layer ${stores.BASE}: usr/bin/tool is missing` }),
   );
 });
 

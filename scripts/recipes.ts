@@ -22,7 +22,7 @@ const SEAL_PACKAGES = [
 const TEST_PACKAGES = [
   ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
   ...["fish", "groff-base", "osslsigncode", "swtpm", "umoci", "zsh"],
-  ...["systemd-boot-efi", "xfsprogs"],
+  ...["libarchive-tools", "systemd-boot-efi", "xfsprogs"],
 ];
 
 const BIOME = "node_modules/@biomejs/biome/bin/biome";

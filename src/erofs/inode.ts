@@ -13,6 +13,9 @@ export interface DirectoryListing {
   readonly tailBytes: number;
 }
 
+/** An array of its own for each inode would be a fifth of them. */
+const NO_XATTR_ENTRIES: readonly XattrEntry[] = [];
+
 /** Filled in by the passes of the writer one after the other: order, xattrs, layout. */
 export class Inode {
   readonly node: TreeNode;
@@ -26,7 +29,7 @@ export class Inode {
   /** A directory with an escaped whiteout in it. */
   holdsWhiteouts = false;
   /** All but the object's metacopy and redirect, which would be two entries for every file. */
-  xattrs: readonly XattrEntry[] = [];
+  xattrs: readonly XattrEntry[] = NO_XATTR_ENTRIES;
 
   xattrAreaBytes = 0;
   sharedXattrs = 0;

@@ -24,6 +24,8 @@ export interface ObjectSink {
 
 /** A batch is sent when it has this many bytes: large enough that a message costs little, small enough to overlap. */
 const BATCH_BYTES = 1 << 20;
+/** And when it has this many objects: whoever waits for their ids has something in memory for each. */
+const BATCH_OBJECTS_MAX = 2048;
 /** What may be on its way to the workers before {@link ObjectImporter.room} asks the producer to wait. */
 const UNDER_WAY_BYTES_MAX = 16 << 20;
 /** Up to this much is hashed here: starting a worker takes 50 ms. */
@@ -63,7 +65,8 @@ export class ObjectImporter {
       sink.write(bytes);
       return sink.finish();
     }
-    if ((this.#batch?.usedBytes ?? 0) + bytes.length > BATCH_BYTES) this.#sendBatch();
+    const { usedBytes = 0, sizesBytes = [] } = this.#batch ?? {};
+    if (usedBytes + bytes.length > BATCH_BYTES || sizesBytes.length === BATCH_OBJECTS_MAX) this.#sendBatch();
     if (this.#batch === undefined) {
       this.#batch = { buffer: this.#buffers.take(), usedBytes: 0, sizesBytes: [], waiting: [] };
       setImmediate(() => this.#sendWhenFree());

@@ -264,7 +264,7 @@ export class TarParser {
   /** @param oldSparse the header's block, when it is of the old form of sparse files */
   #beginEntry(header: TarHeader, oldSparse: Uint8Array | undefined, headerOffset: number): void {
     const extensions = this.#extensions.resolve(this.#place(headerOffset), header.path);
-    const entry = resolveEntry(header, extensions, this.#place(headerOffset));
+    const entry = resolveEntry(header, extensions, this.#place(headerOffset), this.#entry);
     const place = { offset: headerOffset, path: entry.path };
     const { pax } = extensions;
     this.#extensions = new ExtensionHeaders();

@@ -10,6 +10,9 @@ import { SparseImporter } from "./sparse-import.ts";
 /** Bodies above this size are sent to the repository in parts instead of being gathered. */
 const GATHERED_MAX_BYTES = 512 << 10;
 
+/** Memory for bytes that wait is taken at this much a time. */
+const COPIES_BYTES = 256 << 10;
+
 /** Cutting off less at a time would move the rest of a long queue too often. */
 const CUT_OFF_PARTS = 4096;
 
@@ -70,6 +73,8 @@ export class LayerSplitter {
   #unnamedObjects = 0;
   #allNamed: () => void = () => {};
   #inlineBytes = 0;
+  /** For the copies of bytes that wait, one behind the other: memory of its own for each would be twice as much. */
+  #copies = Buffer.alloc(0);
   /** One for all bodies: the next begins when the last has been copied. */
   #gathered: Buffer | undefined;
   #entries: ArchivedEntry[] | undefined = [];
@@ -158,7 +163,15 @@ export class LayerSplitter {
     this.#inlineBytes += bytes.length;
     // The view ends with the call; only what must wait is copied.
     if (this.#waiting.length === 0) this.#stream.inline(bytes);
-    else this.#waiting.push({ type: "inline", bytes: new Uint8Array(bytes) });
+    else this.#waiting.push({ type: "inline", bytes: this.#copyOf(bytes) });
+  }
+
+  #copyOf(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > this.#copies.length) this.#copies = Buffer.allocUnsafeSlow(Math.max(COPIES_BYTES, bytes.length));
+    const copy = this.#copies.subarray(0, bytes.length);
+    copy.set(bytes);
+    this.#copies = this.#copies.subarray(bytes.length);
+    return copy;
   }
 
   #entry(entry: TarEntry, body: TarBody): void {

@@ -59,10 +59,16 @@ export class BlobStore implements BlobReader {
   /**
    * Takes over a blob of another layout: by hard link where that works, else as a copy (sharing extents where the file
    * system can). The digest is checked, as a name is given here; what has the name already is replaced.
+   *
+   * @param checked reads the other layout's blob through and throws when it is not what it should be
    */
-  async copyFrom(other: BlobStore, blob: BlobName): Promise<void> {
+  async copyFrom(
+    other: BlobStore,
+    blob: BlobName,
+    checked: AsyncIterable<Uint8Array> = other.read(blob),
+  ): Promise<void> {
     const [source, target] = [other.pathOf(blob.digest), this.pathOf(blob.digest)];
-    for await (const _ of other.read(blob));
+    for await (const _ of checked);
     try {
       await mkdir(dirname(target), { recursive: true });
       using hidden = this.#hiddenDirectory();

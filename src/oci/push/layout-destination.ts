@@ -52,7 +52,7 @@ export class LayoutDestination implements ImageDestination {
       const info = await this.#layout.blobs.put(content.open(), name);
       return { ...info, sentBytes: info.size };
     }
-    await this.#layout.blobs.copyFrom(store, name);
+    await this.#layout.blobs.copyFrom(store, name, content.open());
     return { digest: name.digest, size: name.size, sentBytes: name.size };
   }
 

@@ -118,6 +118,53 @@ test("a verb's error reaches the person with its data, or the program as JSON", 
   assert.deepEqual([error.code, error.path], ["not-found", join(directory.path, "none")]);
 });
 
+test("no verb answers a path of the wrong kind with a failure that nobody foresaw", async () => {
+  using directory = temporaryDirectory();
+  const at = (name: string) => join(directory.path, name);
+  for (const name of ["boot", "sysroot", "usr"]) mkdirSync(at(`dir/${name}`), { recursive: true });
+  writeFileSync(at("file"), "");
+  const [file, dir, none, repo] = [at("file"), at("dir"), at("none"), ["--repo", at("repo")]];
+  assert.equal((await run("repo", "init", "--insecure", ...repo)).exitCode, 0);
+  const cases = [
+    ["container", "compute-composefs-digest", file],
+    ["container", "compute-composefs-digest", dir, "--write-dumpfile-to", join(none, "x")],
+    ["container", "compute-composefs-digest", dir, "--write-dumpfile-to", dir],
+    ["image", "pull", ...repo, `oci:${file}`, "x"],
+    ["image", "pull", ...repo, `oci-archive:${dir}`, "x"],
+    ["image", "pull", ...repo, `docker-archive:${dir}`, "x"],
+    ["image", "pull", ...repo, `dir:${file}`, "x"],
+    ["image", "pull", ...repo, "--policy", dir, `oci:${dir}`],
+    ["image", "pull", ...repo, "--authfile", dir, "docker://localhost:1/x"],
+    ["image", "pull", ...repo, "--registries-conf", dir, "docker://localhost:1/x"],
+    ["image", "pull", ...repo, "--cert-dir", file, "docker://localhost:1/x"],
+    ["image", "copy", `oci:${dir}`, `oci:${file}`],
+    ["image", "list", "--repo", file],
+    ["repo", "init", "--insecure", file],
+    ["repo", "init", "--insecure", join(file, "x")],
+    ["repo", "fsck", "--repo", none],
+    ["repo", "create-image", ...repo, file],
+    ["repo", "compute-id", none],
+    ["repo", "mkcomposefs", dir, join(none, "x")],
+    ["repo", "mkcomposefs", "--digest-store", file, dir, at("x")],
+    ["repo", "mkcomposefs", "--from-file", dir, at("x")],
+    ["repo", "gc", ...repo, "--root", "../x"],
+    ["keys", "generate", join(file, "x")],
+    ["keys", "list", file],
+    ["seal", `oci:${dir}`, "-o", `oci:${at("y")}`, "--keys", file],
+    ["seal", `oci:${dir}`, "-o", `oci:${at("y")}`, "--unsigned", "--loader", dir],
+    ["seal", "attach", `oci:${dir}`, dir, "-o", `oci:${at("y")}`],
+    ["install", "to-disk", at("disk"), "--source-imgref", `oci:${dir}`, "--size", "4G"],
+    ["install", "print-configuration", "--root", file],
+    ["vm", "run", join(file, "x")],
+    ["vm", "run", "/dev/null"],
+  ];
+  for (const words of cases) {
+    const { exitCode, err } = await run(...words);
+    assert.ok(exitCode === 1 || exitCode === 2 || words[1] === "print-configuration", words.join(" "));
+    assert.doesNotMatch(err, /Unexpected failure/, words.join(" "));
+  }
+});
+
 test("wrong words are JSON too where --json is among them", async () => {
   for (const words of [
     ["keys", "list", "--json", "--nonsense"],

@@ -100,7 +100,7 @@ async function sourceTree(invocation: Invocation, algorithm: VerityAlgorithm): P
   if (invocation.flag("skip-xattrs") && invocation.flag("user-xattrs")) {
     throw new SealrootError("usage", "Cannot use both --skip-xattrs and --user-xattrs");
   }
-  if (store !== undefined) mkdirSync(store, { recursive: true });
+  if (store !== undefined) makeStore(store);
   const { scanDirectory } = await import("../../repository/index.ts"); // half of the verb's code; dump text needs none of it
   const { root } = await scanDirectory(source, {
     algorithm,
@@ -113,6 +113,14 @@ async function sourceTree(invocation: Invocation, algorithm: VerityAlgorithm): P
     atEpoch: invocation.flag("use-epoch"),
   });
   return root;
+}
+
+function makeStore(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw asSealrootError(error, `Cannot make the digest store ${path}`, { path });
+  }
 }
 
 const STANDARD_INPUT = 0;

@@ -36,6 +36,15 @@ export interface PlannedContent {
 
 const MIB = 1024 * 1024;
 
+/** Partitions have whole mebibytes; says so when the user wanted another size. */
+export function reportRootSize({ rootSizeBytes }: PartitionSizes, reporter: StepReporter): void {
+  if (rootSizeBytes === undefined || rootSizeBytes % MIB === 0) return;
+  const sizeMib = Math.floor(rootSizeBytes / MIB);
+  reporter.warn(
+    `The root partition gets ${sizeMib} MiB: its size of ${rootSizeBytes} bytes is rounded down to whole MiB`,
+  );
+}
+
 /** A disk file has whole mebibytes, as its partitions do; a device has the size it has. */
 export function roundDown(target: DiskTarget, reporter: StepReporter): DiskTarget {
   const sizeBytes = target.kind === "file" ? Math.floor(target.sizeBytes / MIB) * MIB : target.sizeBytes;

@@ -24,7 +24,7 @@ import { loadImageConfiguration } from "./configuration.ts";
 import { honourConfiguration } from "./honour-configuration.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
-import { checkPartitionSizes, planDisk, roundDown } from "./plan-disk.ts";
+import { checkPartitionSizes, planDisk, reportRootSize, roundDown } from "./plan-disk.ts";
 import { imagePathOf, rootEntries } from "./root-entries.ts";
 import { type StagedImage, stageImage } from "./stage-image.ts";
 import { writeStateFiles } from "./state-files.ts";
@@ -140,6 +140,7 @@ function stagingDirectory(parent: string): TemporaryDirectory {
 async function prepare(options: InstallToDiskOptions, reporter: StepReporter): Promise<DiskTarget> {
   const target = roundDown(await checkTarget(options), reporter);
   requireTools(TOOLS);
+  reportRootSize(options, reporter);
   checkPartitionSizes(target, options);
   for (const warning of target.warnings) reporter.warn(warning);
   const reference = targetReference(options.source, options.targetName, options.targetTransport);

@@ -223,6 +223,17 @@ test("a size that is not whole MiB is rounded down, and says so", async () => {
   assert.deepEqual(messages, ["The disk gets 256 MiB: its size of 269484031 bytes is rounded down to whole MiB"]);
 });
 
+test("a size of the root that is not whole MiB is rounded down, and says so", async () => {
+  const messages: string[] = [];
+  const events = (event: WorkEvent) => event.type === "message" && messages.push(event.text);
+  const made = await installToDisk(optionsFor("odd-root", sealed.reference, { rootSizeBytes: 100 * MIB + 1, events }));
+  const root = (await readDiskPartitions(made.path)).partitions.find(({ name }) => name === "root");
+  assert.equal(root?.sizeBytes, 100 * MIB);
+  assert.deepEqual(messages, [
+    "The root partition gets 100 MiB: its size of 104857601 bytes is rounded down to whole MiB",
+  ]);
+});
+
 test("a root=UUID= in the sealed command line becomes the root file system's UUID", async () => {
   const uuid = "0123abcd-1111-4222-8333-444455556666";
   const image = await sealImage(directory("uuid-image"), baseFiles(), {

@@ -1,10 +1,11 @@
 /** The push parser of tar streams: keeps every byte, finds every entry (spec/oci.md 3). */
 import type { ByteString } from "../bytes/index.ts";
-import { OLD_SPARSE_FLAG, resolveEntry, type TarEntry, withSparse } from "./entry.ts";
+import { SealrootError } from "../errors/index.ts";
+import { OLD_SPARSE_FLAG, resolveEntry, type TarEntry } from "./entry.ts";
 import { ExtensionHeaders } from "./extensions.ts";
 import { BLOCK_BYTES, isZeroBlock, readHeader, type TarHeader } from "./header.ts";
 import { type TarPlace, tarError } from "./place.ts";
-import { checkedSparseMap, LeadingSparseList, OldSparseList, type SparseMap } from "./sparse.ts";
+import { PendingSparse, sparseEntry } from "./sparse-entry.ts";
 
 /**
  * Body of a global header or of an entry that is no file. Nobody looks at it, but it must be kept, and whoever keeps it
@@ -34,16 +35,6 @@ export interface TarVisitor {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-/** A sparse file whose list of regions is being read. */
-type PendingSparse =
-  | { readonly form: "old"; readonly list: OldSparseList; readonly entry: TarEntry }
-  | {
-      readonly form: "leading";
-      readonly list: LeadingSparseList;
-      readonly entry: TarEntry;
-      readonly sizeBytes: number;
-    };
 
 /** Kept as long as any of the small bodies in it. */
 const SLAB_BYTES = 16 << 10;
@@ -239,7 +230,9 @@ export class TarParser {
     try {
       return readHeader(block, start, { ...this.#place(headerOffset), path: this.#extensions.longPath });
     } catch (error) {
-      if (this.#lastIgnoredBytes === 0) throw error;
+      // A header whose sum is right has a name.
+      const isHeader = !(error instanceof SealrootError) || error.data.path !== undefined;
+      if (this.#lastIgnoredBytes === 0 || isHeader) throw error;
       const reason = `no header follows, and entries of its type have no body, though it states ${this.#lastIgnoredBytes} bytes`;
       throw tarError({ offset: headerOffset, path: this.#lastPath }, reason);
     }
@@ -265,27 +258,17 @@ export class TarParser {
   #beginEntry(header: TarHeader, oldSparse: Uint8Array | undefined, headerOffset: number): void {
     const extensions = this.#extensions.resolve(this.#place(headerOffset), header.path);
     const entry = resolveEntry(header, extensions, this.#place(headerOffset), this.#entry);
-    const place = { offset: headerOffset, path: entry.path };
     const { pax } = extensions;
     this.#extensions = new ExtensionHeaders();
     this.#lastPath = entry.path;
     this.#isInEntry = true;
     this.#lastIgnoredBytes = (pax?.sizeBytes ?? header.sizeBytes) - entry.storedBytes;
     this.#paddingBytes = paddingOf(entry.storedBytes);
-    if (entry.kind !== "file") this.#beginBody(entry);
-    else if (oldSparse !== undefined) this.#beginOldSparse(entry, header, oldSparse, place);
-    else if (pax?.sparse === undefined) this.#beginBody(entry);
-    else if (pax.sparse.regions === undefined) {
-      const { sizeBytes } = pax.sparse;
-      this.#gatherSparse({ form: "leading", list: new LeadingSparseList(), entry, sizeBytes });
-    } else this.#beginSparseBody(entry, { ...pax.sparse, regions: pax.sparse.regions }, entry.storedBytes, place);
-  }
-
-  #beginOldSparse(entry: TarEntry, header: TarHeader, block: Uint8Array, place: TarPlace): void {
-    if (header.form !== "gnu") throw tarError(place, "a sparse file of an unknown form", {}, "unsupported");
-    const list = new OldSparseList(block, place);
-    if (list.isContinued) this.#gatherSparse({ form: "old", list, entry });
-    else this.#beginSparseBody(entry, list, entry.storedBytes, place);
+    const isFile = entry.kind === "file";
+    const signs = { form: header.form, oldBlock: oldSparse, pax: pax?.sparse };
+    const sparse = isFile ? sparseEntry(entry, signs, { offset: headerOffset, path: entry.path }) : entry;
+    if (sparse instanceof PendingSparse) this.#gatherSparse(sparse);
+    else this.#beginBody(sparse);
   }
 
   #gatherSparse(sparse: PendingSparse): void {
@@ -296,21 +279,10 @@ export class TarParser {
   #sparseBlock(): void {
     const sparse = this.#sparse;
     if (sparse === undefined) return;
-    const { list, entry } = sparse;
-    const place = { offset: this.#offset - BLOCK_BYTES, path: entry.path };
-    list.addBlock(this.#gathered, place);
-    if (sparse.form === "old" ? sparse.list.isContinued : !sparse.list.isComplete) this.#gatherSparse(sparse);
-    else if (sparse.form === "old") this.#beginSparseBody(entry, sparse.list, entry.storedBytes, place);
-    else {
-      const map = { sizeBytes: sparse.sizeBytes, regions: sparse.list.regions() };
-      this.#beginSparseBody(entry, map, entry.storedBytes - sparse.list.sizeBytes, place);
-    }
-  }
-
-  #beginSparseBody(entry: TarEntry, { sizeBytes, regions }: SparseMap, storedBytes: number, place: TarPlace): void {
+    const entry = sparse.addBlock(this.#gathered, this.#offset - BLOCK_BYTES);
     this.#sparse = undefined;
-    const map = checkedSparseMap({ sizeBytes, regions }, storedBytes, place);
-    this.#beginBody(withSparse(entry, map, storedBytes));
+    if (entry === undefined) this.#gatherSparse(sparse);
+    else this.#beginBody(entry);
   }
 
   #beginBody(entry: TarEntry): void {

@@ -205,6 +205,19 @@ test("holes are bounded as layers are: a few bytes cannot ask for any amount of 
   await assert.rejects(pulledTar("many-huge", USR, ...twice), { code: "unsupported" });
 });
 
+test("an archive of images with a sparse member is refused: members are read in place", async () => {
+  const path = join(scratch.path, "archive.tar");
+  writeFileSync(path, Buffer.concat([sparse01(100, "0,4", "data"), END_OF_ARCHIVE]));
+  await assert.rejects(openImage(parseReference(`docker-archive:${path}`), { policy: ACCEPT_ANYTHING }), {
+    code: "unsupported",
+    message: "Cannot read member usr/holes: it is stored as a sparse file",
+    data: {
+      path: "usr/holes",
+      hint: "make the archive again without sparse files: bsdtar --no-read-sparse, or tar without --sparse",
+    },
+  });
+});
+
 const sparse10 = (list: string, data = "") => {
   const records = [
     ...[record("GNU.sparse.major", "1"), record("GNU.sparse.minor", "0")],

@@ -17,21 +17,30 @@ interface RefusalSign {
 
 const SIGNATURE_HINT = "seal the image with the keys that are enrolled here, or enrol those it was sealed with";
 
+function refusedByFirmware(line: string): Refusal {
+  return { code: "untrusted", state: `the firmware refused it: ${line}`, hint: SIGNATURE_HINT };
+}
+
 /**
  * Firmware loses characters of long lines on a busy machine, so the patterns hold on to few words. The wording is that of
  * edk2 (BdsDxe), systemd-boot (`Error loading PATH: Access denied`), our boot program and Linux (spec/boot-chain.md C).
  */
 const SIGNS: readonly RefusalSign[] = [
   {
-    pattern: /(?:Error loading|failed to (?:load|start) Boot)[^\n]*(?:Access Denied|Security Violation)/i,
-    refusal: (line) => ({
-      code: "untrusted",
-      state: `the firmware refused it: ${line}`,
-      hint: SIGNATURE_HINT,
-    }),
+    // The firmware's own shell is refused with Secure Boot on too; that only means that nothing on the disk was started.
+    pattern: /failed to (?:load|start) Boot\w+ (?!"EFI Internal Shell")[^\n]*(?:Access Denied|Security Violation)/i,
+    refusal: refusedByFirmware,
   },
   {
-    pattern: /No bootable option or device was found/,
+    // systemd-boot, for any reason: with little memory a UKI cannot be loaded, which is not about signatures.
+    pattern: /Error loading [^\n]*\n/,
+    refusal: (line) =>
+      /Access denied/i.test(line)
+        ? refusedByFirmware(line)
+        : { code: "failed", state: `its boot loader could not load the system: ${line}` },
+  },
+  {
+    pattern: /No bootable option or device was found|failed to start Boot\w+ "EFI Internal Shell"/,
     refusal: () => ({ code: "failed", state: "the firmware found nothing on the disk that it could start" }),
   },
   {

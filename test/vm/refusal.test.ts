@@ -25,6 +25,16 @@ test("lines after which nothing comes end a boot, each with its code", () => {
     ["Error loading \\EFI\\Linux\\bootc\\bootc_composefs-00.efi: Access denied\n", "untrusted", /: Access denied$/],
     ['BdsDxe: failed to start Boot0001 "x": Access Denied\n', "untrusted", /failed to start/],
     ['BdsDxe: failed to load Boot0002 "x": Security Violation\n', "untrusted", /Security Violation/],
+    [
+      "Error loading \\EFI\\Linux\\bootc\\bootc_composefs-00.efi: Out of resources\n",
+      "failed",
+      /could not load.*Out of/,
+    ],
+    [
+      'BdsDxe: failed to start Boot0002 "EFI Internal Shell" from Fv(7CB8BDC9): Security Violation\n',
+      "failed",
+      /found nothing on the disk/,
+    ],
     ["BdsDxe: No bootable option or device was found.\n", "failed", /found nothing on the disk/],
     ["[    2.1] sealroot: Stopped: restart and choose another entry\n", "untrusted", /boot program refused/],
     ["[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs\n", "failed", /Unable to mount root fs$/],
@@ -41,6 +51,7 @@ test("what only looks like one does not", () => {
     "BdsDxe: failed to load Boot0001 from PXE: Not Found\n",
     "[FAILED] Failed to start foo.service: Access denied\n",
     "sealroot: Rebooting: the boot loader counts: 2 tries left for this entry\n",
+    "Error loading \\EFI\\Linux\\bootc",
     "",
   ]) {
     assert.equal(refusalOf(text), undefined, text);

@@ -8,8 +8,8 @@ import { parseCount, parseSize } from "../size.ts";
 const BYTES_PER_MIB = 1024 * 1024;
 const EXECUTE_TIMEOUT_MS = 600_000;
 
-/** Firmware, kernel and initramfs are in memory at the same time; with less, the firmware cannot load a UKI of 28 MiB. */
-const MEMORY_MIN_MIB = 256;
+/** Firmware, kernel and initramfs are in memory together: the Debian example boots with 192 MiB, its UKI is not loaded with 128. */
+const MEMORY_MIN_MIB = 192;
 
 const parseCpus = (text: string) => parseCount(text, "--cpus", 999);
 const parseTimeout = (text: string) => parseCount(text, "--timeout", 86_400);

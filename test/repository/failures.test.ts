@@ -6,6 +6,7 @@ import { pullImage } from "../../src/oci/index.ts";
 import { runTool, startTool, temporaryDirectory } from "../../src/platform/index.ts";
 import { checkRepository, directoryTree, initRepository, openRepository } from "../../src/repository/index.ts";
 import { run } from "../cli/run-verb.ts";
+import { outOfLayer } from "../oci/layer-prefix.ts";
 import { layeredImage, randomFiles } from "../oci/layered-image.ts";
 
 const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;
@@ -60,10 +61,11 @@ test(
     const image = await layeredImage(join(directory.path, "layout"), layers);
     await withTmpfs(4 << 20, async (path) => {
       using repository = (await initRepository(join(path, "repo"), INSECURE)).repository;
-      await assert.rejects(pullImage(repository, image.reference, { name: "x" }), {
-        code: "no-space",
-        message: /^Cannot write an object to .*: ENOSPC: no space left on device, write$/,
-      });
+      const message = /^Cannot write an object to .*: ENOSPC: no space left on device, write$/;
+      await assert.rejects(
+        pullImage(repository, image.reference, { name: "x" }),
+        outOfLayer({ code: "no-space", message }),
+      );
       assert.deepEqual(repository.streams.references(), []);
       const named = repository.streams.entries().map(({ entry }) => entry);
       assert.ok(

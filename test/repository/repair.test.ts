@@ -128,7 +128,7 @@ test("strays, wrong links and wrong streams go, and nothing else does", async ()
   assert.deepEqual((await repairRepository(repository)).removed, []);
 });
 
-test("--json=full adds findings, leftovers, hits and what was done to the reference's fields", async () => {
+test("--json=full has the facts of the reference's report, and findings, leftovers, hits and what was done", async () => {
   using directory = temporaryDirectory();
   const repository = await pulledRepository(directory.path);
   const { body } = await someBody(repository, "first");
@@ -137,16 +137,27 @@ test("--json=full adds findings, leftovers, hits and what was done to the refere
   const plain = JSON.parse((await run("repo", "fsck", "--json", "--repo", repository.path)).out[0] ?? "");
   const full = JSON.parse((await run("repo", "fsck", "--json=full", "--repo", repository.path)).out[0] ?? "");
   assert.deepEqual(Object.keys(plain).length, 11);
-  const { findings, leftovers, hit_references, ...rest } = full;
-  assert.deepEqual(rest, plain);
-  assert.deepEqual(hit_references, ["streams/refs/oci/first"]);
+  const { findings, leftovers, hitReferences, ...rest } = full;
+  assert.deepEqual(rest, {
+    ok: plain.ok,
+    metadata: "ok",
+    objectsChecked: plain.objects_checked,
+    objectsCorrupted: plain.objects_corrupted,
+    streamsChecked: plain.streams_checked,
+    streamsCorrupted: plain.streams_corrupted,
+    imagesChecked: plain.images_checked,
+    imagesCorrupted: plain.images_corrupted,
+    brokenLinks: plain.broken_links,
+    missingObjects: plain.missing_objects,
+  });
+  assert.deepEqual(hitReferences, ["streams/refs/oci/first"]);
   assert.deepEqual(leftovers, []);
   assert.equal(findings[0].kind, "missing-object-ref");
   const from = ["--from", `oci:${join(directory.path, "layout-1")}`];
   const repaired = await run("repo", "fsck", "--repair", ...from, "--json=full", "--repo", repository.path);
   const result = JSON.parse(repaired.out.join(""));
   assert.deepEqual([repaired.exitCode, result.ok, result.repair.findings], [0, true, findings]);
-  assert.deepEqual([result.repair.removed, result.hit_references], [[], ["streams/refs/oci/first"]]);
+  assert.deepEqual([result.repair.removed, result.hitReferences], [[], ["streams/refs/oci/first"]]);
 });
 
 test("another image than those in the repository is refused, and options that contradict each other", async () => {

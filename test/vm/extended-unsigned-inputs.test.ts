@@ -82,7 +82,7 @@ describe("an extended systemd initramfs, with unsigned files on the EFI system p
 
   test("the initrd is given all of it by the stub", async () => {
     assert.match(guest.consoleText, /UEFI Secure Boot is enabled/);
-    const handedOn = await guestText(guest, "dmesg | sed -n 's/.*witness: //p' | sort");
+    const handedOn = await guestText(guest, "dmesg | sed -n 's/.*witness: //p' | sort -u");
     assert.deepEqual(handedOn.split("\n"), HANDED_ON);
   });
 
@@ -97,7 +97,7 @@ describe("an extended systemd initramfs, with unsigned files on the EFI system p
   test("no extension image is merged", async () => {
     assert.equal(await guestText(guest, `dmesg | grep -c ${ATTACK_SIGNS.extension}; true`), "0");
     const journal = await guestText(guest, "journalctl -b -o cat -u systemd-sysext.service -u systemd-confext.service");
-    assert.match(journal, /unmet condition check \(ConditionPathExists=!\/usr\/lib\/sealroot\)/);
+    assert.match(journal, /unmet condition check \(?ConditionPathExists=!\/usr\/lib\/sealroot/);
   });
 
   test("the root is the sealed one, with fs-verity required", async () => {

@@ -82,7 +82,7 @@ test("image pull says what was fetched and what was there, in words and as JSON"
     assert.equal(exit, 0);
   }
   assert.match(said.join("\n"), /^fetched {2}\d+\.\d\d KiB; 1\.\d\d MiB of files were there$/m);
-  const report: { layers: { fetched_bytes: number; saved_bytes: number } } = JSON.parse(said.at(-1) ?? "");
-  const { fetched_bytes: fetched, saved_bytes: saved } = report.layers;
+  const report: { layers: { fetchedBytes: number; savedBytes: number } } = JSON.parse(said.at(-1) ?? "");
+  const { fetchedBytes: fetched, savedBytes: saved } = report.layers;
   assert.ok(fetched > CHANGED_BYTES && fetched < CHANGED_BYTES + 10_000 && saved > 1_000_000, said.at(-1));
 });

@@ -174,7 +174,10 @@ test("image pull takes the options of skopeo, and says what went wrong", async (
   assert.equal(lines[0], `manifest ${(await manifestOf(image.layout)).digest}`);
   assert.equal(await pull("--creds", `${LOGIN.userName}:${LOGIN.password}`, nameOf("image:t")), 0);
   assert.equal(await pull("--creds", `${LOGIN.userName}:wrong`, nameOf("image:t")), 1);
-  assert.match(remarks.join("\n"), /status 401: authentication required\n {2}log in with podman login/);
+  assert.match(
+    remarks.join("\n"),
+    /status 401: authentication required\n {2}during: {3}read image\n {2}found: {4}401\n {2}log in with podman login/,
+  );
   assert.equal(await pull("--creds", "nobody", nameOf("image:t")), 2);
   assert.equal(await pull("--platform", "linux", nameOf("image:t")), 2);
   assert.equal(await pull("--tls-verify=true", nameOf("image:t")), 1);

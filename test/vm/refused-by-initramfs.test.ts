@@ -126,7 +126,7 @@ describe("the boot program stops the machine", () => {
         await disk.makeDirectory(folder);
         await disk.symlink(link, `../../images/${example.deploymentId}`);
       },
-      [line("Cannot use the root image: 3 of its \\d+ objects are missing"), line(` *file: +${first}`), STOPPED],
+      [line("Cannot use the root image: 3 of its \\d+ objects are missing"), line(` *where: +${first}`), STOPPED],
     );
   });
 
@@ -140,7 +140,7 @@ describe("the boot program stops the machine", () => {
       },
       [
         line("Cannot find the state of /var: a link leads out of the physical root"),
-        line(` *file: +${path} on the physical root`),
+        line(` *where: +${path} on the physical root`),
         line(" *found: +/\\s"),
         STOPPED,
       ],

@@ -1,5 +1,4 @@
 /** Writing a split stream. */
-import { fromHex } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { ZstdEncoder, zstdFrame } from "../zstd/index.ts";
 import { ChunkEncoder } from "./chunks.ts";
@@ -38,7 +37,11 @@ class IdTable {
   }
 
   bytes(): Uint8Array {
-    return Buffer.concat([...this.#indexOf.keys()].map(fromHex));
+    // Not an array of a million small ones, whose memory would be scattered and stay.
+    const bytes = Buffer.alloc(this.#indexOf.size * this.#idBytes);
+    let at = 0;
+    for (const id of this.#indexOf.keys()) at += bytes.write(id, at, "hex");
+    return bytes;
   }
 }
 

@@ -147,7 +147,10 @@ describe("the sealed image", () => {
     const words = ["seal", example.sealedReference, "-o", `oci:${output}`, "--keys", example.keysDirectory];
     const { exitCode, stderr } = await sealroot(words);
     assert.equal(exitCode, 1);
-    assert.match(stderr, /^sealroot: Cannot seal the image: it is sealed already \(\/boot\/EFI\/Linux\/.*\.efi\)$/m);
+    assert.equal(
+      stderr,
+      `sealroot: Cannot seal ${example.sealedReference}: it is sealed already\n  seal the image it was made from\n`,
+    );
     await assert.rejects(openImage(parseReference(`oci:${output}`)));
   });
 });

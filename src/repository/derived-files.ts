@@ -9,7 +9,7 @@ import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { isTemporaryName, writeFileAtomically } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { isObjectId, requireObjectId } from "./names.ts";
-import { sortedEntries } from "./object-store.ts";
+import { sortedEntries } from "./objects/object-store.ts";
 import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
 
 const ROOT = "sealroot";

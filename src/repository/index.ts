@@ -6,18 +6,8 @@
  * nothing of OCI: what streams are called and what they mean is `oci/`'s business.
  * @module
  */
-export type { SizedObject } from "./content-digests.ts";
-export type { DerivedFiles } from "./derived-files.ts";
-export {
-  type DirectoryTreeOptions,
-  directoryTree,
-  imageOfTree,
-  storeTreeImages,
-} from "./directory-image.ts";
-export { type PrivilegedParts, privilegedPartsText } from "./extract-rights.ts";
-export { type ExtractOptions, extractTree } from "./extract-tree.ts";
-export { checkRepository, type FsckOptions } from "./fsck.ts";
-export { brokenObjects, findHitReferences } from "./fsck-hits.ts";
+export { checkRepository, type FsckOptions } from "./check/fsck.ts";
+export { brokenObjects, findHitReferences } from "./check/fsck-hits.ts";
 export {
   type Finding,
   type FindingKind,
@@ -26,11 +16,16 @@ export {
   fsckFullJson,
   fsckJson,
   fsckLines,
-} from "./fsck-report.ts";
-export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./gc.ts";
+} from "./check/fsck-report.ts";
+export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./check/gc.ts";
+export { type RepairOptions, type RepairReport, repairRepository } from "./check/repair.ts";
+export type { DerivedFiles } from "./derived-files.ts";
 export { idPrefixOf, onlyCandidate } from "./id-prefix.ts";
-export { storeForeignImage } from "./import-image.ts";
-export { type InitOptions, type InitResult, initRepository } from "./init.ts";
+export { type PrivilegedParts, privilegedPartsText } from "./image/extract-rights.ts";
+export { type ExtractOptions, extractTree } from "./image/extract-tree.ts";
+export { storeForeignImage } from "./image/import-image.ts";
+export { type MountImageOptions, mountImage } from "./image/mount-image.ts";
+export { readStoredTree } from "./image/stored-tree.ts";
 export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";
 export {
   type ErofsFormats,
@@ -41,17 +36,22 @@ export {
   parseMeta,
   type RepositoryMeta,
 } from "./meta.ts";
-export { type MountImageOptions, mountImage } from "./mount-image.ts";
-export type { ObjectDraft, StoredObject } from "./object-draft.ts";
-export type { ImportStatistics, ObjectImporter, ObjectSink } from "./object-importer.ts";
-export type { OpenObject } from "./object-reader.ts";
-export type { ObjectSettings, Protection } from "./object-settings.ts";
-export type { ObjectEntry, ObjectStore } from "./object-store.ts";
-export { type OpenOptions, openRepository } from "./open.ts";
-export { type RepairOptions, type RepairReport, repairRepository } from "./repair.ts";
+export type { SizedObject } from "./objects/content-digests.ts";
+export type { FileImporter } from "./objects/jobs/take-file.ts";
+export type { ObjectDraft, StoredObject } from "./objects/object-draft.ts";
+export type { ImportStatistics, ObjectImporter, ObjectSink } from "./objects/object-importer.ts";
+export type { OpenObject } from "./objects/object-reader.ts";
+export type { ObjectSettings, Protection } from "./objects/object-settings.ts";
+export type { ObjectEntry, ObjectStore } from "./objects/object-store.ts";
+export { verifiedChunks } from "./objects/verified-object.ts";
+export { type InitOptions, type InitResult, initRepository } from "./open/init.ts";
+export { type OpenOptions, openRepository } from "./open/open.ts";
 export { Repository } from "./repository.ts";
-export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan-directory.ts";
-export { readStoredTree } from "./stored-tree.ts";
+export {
+  type DirectoryTreeOptions,
+  directoryTree,
+  imageOfTree,
+  storeTreeImages,
+} from "./scan/directory-image.ts";
+export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";
 export { streamContent } from "./stream-content.ts";
-export type { FileImporter } from "./take-file.ts";
-export { verifiedChunks } from "./verified-object.ts";

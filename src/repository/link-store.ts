@@ -15,7 +15,7 @@ import {
   requireEntryName,
   requireReferenceName,
 } from "./names.ts";
-import { sortedEntries } from "./object-store.ts";
+import { sortedEntries } from "./objects/object-store.ts";
 import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
 
 /** A named reference: `refs/<name>` → entry of the same kind. */

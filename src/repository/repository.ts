@@ -8,10 +8,10 @@ import { DerivedFiles } from "./derived-files.ts";
 import { type LinkEntry, LinkStore } from "./link-store.ts";
 import type { ErofsFormats, RepositoryMeta } from "./meta.ts";
 import { META_FILE } from "./names.ts";
-import { offlineSizeBytes } from "./object-protection.ts";
-import type { Protection } from "./object-settings.ts";
-import { ObjectStore } from "./object-store.ts";
-import { newObjectWorkers, type ObjectWorkers } from "./object-workers.ts";
+import { offlineSizeBytes } from "./objects/object-protection.ts";
+import type { Protection } from "./objects/object-settings.ts";
+import { ObjectStore } from "./objects/object-store.ts";
+import { newObjectWorkers, type ObjectWorkers } from "./objects/object-workers.ts";
 
 /** What {@link openRepository} found out. */
 export interface OpenedRepository {

@@ -1,0 +1,60 @@
+/** The objects of a repository and the check of their contents. */
+import { relative } from "node:path";
+import type { Repository } from "../repository.ts";
+import type { Finding } from "./fsck-report.ts";
+
+/** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
+const BATCH_OBJECTS = 64;
+
+export interface ObjectListing {
+  /** A look here costs a fiftieth of one at the file system, and images name every object. */
+  readonly objectIds: ReadonlySet<string>;
+  readonly findings: readonly Finding[];
+}
+
+/** All files below `objects/`; those that are no objects are findings. */
+export function listObjects(repository: Repository): ObjectListing {
+  const objectIds = new Set<string>();
+  const findings: Finding[] = [];
+  for (const { objectId, path, kind } of repository.objects.entries()) {
+    if (objectId !== undefined && kind === "file") objectIds.add(objectId);
+    else findings.push({ kind: "object-invalid-name", path: relative(repository.path, path) });
+  }
+  return { objectIds, findings };
+}
+
+/**
+ * Hashes objects in parallel and compares them with their names.
+ * @param onChecked called with the number of objects that were checked since the last call
+ */
+export async function checkObjectContents(
+  repository: Repository,
+  objectIds: Iterable<string>,
+  onChecked: (objects: number) => void,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const underWay = new Set<Promise<void>>();
+  const send = (objectIds: readonly string[]) => {
+    const request = { kind: "check-objects", settings: repository.objects.settings, objectIds } as const;
+    const answer: Promise<void> = repository.workers.run(request).then((response) => {
+      underWay.delete(answer);
+      onChecked(objectIds.length);
+      if (response.kind !== "checked") return;
+      for (const [index, fault] of response.faults) {
+        findings.push({ ...fault, path: relative(repository.path, repository.objects.path(objectIds[index] ?? "")) });
+      }
+    });
+    underWay.add(answer);
+  };
+  let batch: string[] = [];
+  for (const objectId of objectIds) {
+    batch.push(objectId);
+    if (batch.length < BATCH_OBJECTS) continue;
+    send(batch);
+    batch = [];
+    if (underWay.size >= 4 * repository.workers.size) await Promise.race(underWay);
+  }
+  if (batch.length > 0) send(batch);
+  await Promise.all(underWay);
+  return findings;
+}

@@ -1,0 +1,145 @@
+/** An image mounted by the kernel: its EROFS image below, the objects as data, an overlay that joins them (spec/repository.md 8). */
+import { closeSync, constants, openSync, realpathSync } from "node:fs";
+import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { attachMount, createMount, detachMount, temporaryDirectory } from "../../platform/index.ts";
+import { verityDigest } from "../../verity/index.ts";
+import type { LinkEntry } from "../link-store.ts";
+import { requireDigest } from "../objects/verified-object.ts";
+import type { Repository } from "../repository.ts";
+import { requireOwnName } from "./stored-tree.ts";
+
+export interface MountImageOptions {
+  /** What is written goes here; `workPath` is a directory of the same file system that overlayfs uses. */
+  readonly upper?: { readonly upperPath: string; readonly workPath: string };
+  /** False: nothing can be written, even with an upper directory. */
+  readonly readWrite: boolean;
+}
+
+/**
+ * Mounts an image on a directory.
+ *
+ * The digest of the image is its name, by the kernel's word in a secure repository, computed here in any other. In a
+ * secure repository the overlay demands fs-verity with the digest that the image says of every object that is opened
+ * (`verity=require`); an insecure one is mounted without, also when the image came by a reference, where the reference
+ * tool demands what the file system may not have (spec/repository.md 5).
+ *
+ * @throws SealrootError `no-access` when root is needed; `unsupported` where the kernel lacks something; `corrupt`,
+ *   `untrusted` for the image
+ */
+export function mountImage(repository: Repository, image: LinkEntry, path: string, options: MountImageOptions): void {
+  const action = `Cannot mount image ${image.entry} on ${path}`;
+  requireOwnName(image);
+  using object = repository.objects.open(image.objectId);
+  const isSecure = repository.protection === "secure";
+  if (!isSecure) requireDigest(image.objectId, verityDigest(object.bytes(), repository.algorithm));
+  const opened = new Descriptors();
+  try {
+    const target = realpathSync(path);
+    const erofs = opened.keep(createMount("erofs", { options: erofsOptions(object.fd), readOnly: true }));
+    const objects = opened.directory(repository.objects.settings.directory);
+    const upper = options.upper && {
+      upperFd: opened.directory(options.upper.upperPath),
+      workFd: opened.directory(options.upper.workPath),
+    };
+    const overlay = withVisible(erofs, (imageFd) =>
+      createMount("overlay", {
+        options: overlayOptions(image.entry, isSecure, { imageFd, objectsFd: objects, ...upper }),
+        readOnly: !options.readWrite,
+      }),
+    );
+    attachMount(opened.keep(overlay), target);
+  } catch (error) {
+    throw mountError(error, action);
+  } finally {
+    opened.close();
+  }
+}
+
+type MountOptions = readonly (readonly [key: string, value: string | true])[];
+
+interface LayerDescriptors {
+  readonly imageFd: number;
+  readonly objectsFd: number;
+  readonly upperFd?: number;
+  readonly workFd?: number;
+}
+
+/** The opened file, not its name: what was measured is what is mounted. */
+function erofsOptions(imageFd: number): MountOptions {
+  return [
+    ["ro", true],
+    ["source", descriptorPath(imageFd)],
+  ];
+}
+
+function overlayOptions(imageId: string, requireVerity: boolean, layers: LayerDescriptors): MountOptions {
+  const { imageFd, objectsFd, upperFd, workFd } = layers;
+  return [
+    ["source", `composefs:${imageId}`],
+    ["metacopy", "on"],
+    ["redirect_dir", "on"],
+    ...(requireVerity ? ([["verity", "require"]] as const) : []),
+    ...(upperFd === undefined ? [] : ([["upperdir", descriptorPath(upperFd)]] as const)),
+    ...(workFd === undefined ? [] : ([["workdir", descriptorPath(workFd)]] as const)),
+    // "::" begins the layers that only hold data (Documentation/filesystems/overlayfs.rst).
+    ["lowerdir", `${descriptorPath(imageFd)}::${descriptorPath(objectsFd)}`],
+  ];
+}
+
+/** Paths by descriptor need no escapes and cannot be exchanged. */
+function descriptorPath(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+/**
+ * Attaches a mount to a directory of its own while `work` runs: before Linux 6.15 overlayfs takes no layer that is
+ * attached nowhere. There is no await in between, so that no signal handler ends the process while it is visible.
+ */
+function withVisible<T>(mountFd: number, work: (rootFd: number) => T): T {
+  using directory = temporaryDirectory({ purpose: "mount" });
+  attachMount(mountFd, directory.path);
+  try {
+    const rootFd = openSync(directory.path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      return work(rootFd);
+    } finally {
+      closeSync(rootFd);
+    }
+  } finally {
+    detachMount(directory.path);
+  }
+}
+
+/** Descriptors that are closed together. */
+class Descriptors {
+  readonly #open: number[] = [];
+
+  keep(fd: number): number {
+    this.#open.push(fd);
+    return fd;
+  }
+
+  directory(path: string): number {
+    return this.keep(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+  }
+
+  close(): void {
+    for (const fd of this.#open.splice(0)) closeSync(fd);
+  }
+}
+
+function mountError(error: unknown, action: string): SealrootError {
+  if (hasErrno(error, "EPERM")) {
+    return asSealrootError(error, action, {
+      hint: "Mounting needs root; sealroot repo extract and sealroot repo cat-file do without",
+    });
+  }
+  if (hasErrno(error, "ENODEV", "ENOTBLK")) {
+    const reason = hasErrno(error, "ENODEV")
+      ? "this kernel has no EROFS or no overlayfs"
+      : "this kernel cannot mount EROFS from a file of the repository's file system";
+    const hint = "Linux 6.12 can, from ext4, btrfs and xfs, with EROFS_FS_BACKED_BY_FILE and OVERLAY_FS";
+    return new SealrootError("unsupported", `${action}: ${reason}`, { hint }, error);
+  }
+  return asSealrootError(error, action);
+}

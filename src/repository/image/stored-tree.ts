@@ -1,0 +1,30 @@
+/** An EROFS image of the repository as a tree. */
+import { type ErofsImage, readErofs } from "../../erofs/index.ts";
+import { corrupt } from "../../errors/index.ts";
+import { verityDigest } from "../../verity/index.ts";
+import type { LinkEntry } from "../link-store.ts";
+import { requireDigest } from "../objects/verified-object.ts";
+import type { Repository } from "../repository.ts";
+
+/**
+ * Reads an image. Its name vouches for it, whichever way it was found: the link must lead to the object of that name
+ * (the reference compares nothing when it came by a reference; spec/repository.md 5), and the bytes must have that
+ * digest: by the kernel's word in a secure repository, computed here in any other.
+ *
+ * @throws SealrootError `corrupt` when name, object and bytes do not agree, or the bytes are no image; `not-found`
+ */
+export function readStoredTree(repository: Repository, image: LinkEntry): ErofsImage {
+  requireOwnName(image);
+  const bytes = repository.objects.read(image.objectId);
+  if (repository.protection !== "secure") requireDigest(image.objectId, verityDigest(bytes, repository.algorithm));
+  return readErofs(bytes);
+}
+
+/** @throws SealrootError `corrupt` when the link is named for another object than it leads to */
+export function requireOwnName({ entry, objectId }: LinkEntry): void {
+  if (entry === objectId) return;
+  throw corrupt(`Cannot use images/${entry}: the link leads to the object ${objectId}`, {
+    expected: entry,
+    actual: objectId,
+  });
+}

@@ -1,0 +1,230 @@
+/** Storing many objects: small ones in batches, large ones in pieces, hashed and written by worker threads. */
+import type { WorkerChannel } from "../../platform/index.ts";
+import { type DraftRequest, handleObjectRequest, type ObjectRequest, type ObjectResponse } from "./jobs/object-jobs.ts";
+import type { ObjectSettings } from "./object-settings.ts";
+import type { ObjectWorkers } from "./object-workers.ts";
+import { BufferFiller, type SharedBuffer, SharedBuffers } from "./shared-buffers.ts";
+
+export interface ImportStatistics {
+  /** Objects that were written, and objects that were there already. */
+  newObjects: number;
+  presentObjects: number;
+  /** Bytes of the new ones. */
+  storedBytes: number;
+}
+
+/** A large object whose bytes arrive in pieces. */
+export interface ObjectSink {
+  /** Takes the bytes over by copying them. */
+  write(chunk: Uint8Array): void;
+  /** @returns the object's id, once it is stored */
+  finish(): Promise<string>;
+  abort(): void;
+}
+
+/** A batch is sent when it has this many bytes: large enough that a message costs little, small enough to overlap. */
+const BATCH_BYTES = 1 << 20;
+/** And when it has this many objects: whoever waits for their ids has something in memory for each. */
+const BATCH_OBJECTS_MAX = 2048;
+/** What may be on its way to the workers before {@link ObjectImporter.room} asks the producer to wait. */
+const UNDER_WAY_BYTES_MAX = 16 << 20;
+/** Up to this much is hashed here: starting a worker takes 50 ms. */
+const IN_THREAD_BYTES_MAX = 256 << 10;
+
+let lastDraft = 0;
+
+/**
+ * Takes objects one after the other and stores them in parallel. Ids arrive as promises in the order of the workers;
+ * await them late. `await room()` now and then bounds the memory.
+ */
+export class ObjectImporter {
+  readonly statistics: ImportStatistics = { newObjects: 0, presentObjects: 0, storedBytes: 0 };
+  readonly #settings: ObjectSettings;
+  readonly #workers: ObjectWorkers;
+  readonly #buffers = new SharedBuffers(BATCH_BYTES);
+  #batch: Batch | undefined;
+  /** Requests without an answer yet, and the memory they hold. */
+  #underWay = 0;
+  #underWayBytes = 0;
+  #inThreadBytes = 0;
+  readonly #answers = new Set<Promise<unknown>>();
+
+  /** From {@link Repository.importer}. */
+  constructor(settings: ObjectSettings, workers: ObjectWorkers) {
+    this.#settings = settings;
+    this.#workers = workers;
+  }
+
+  /**
+   * Stores one object whose bytes are at hand (copied before the call returns).
+   * @returns its id, once it is stored
+   */
+  add(bytes: Uint8Array): Promise<string> {
+    if (bytes.length > BATCH_BYTES) {
+      const sink = this.open();
+      sink.write(bytes);
+      return sink.finish();
+    }
+    const { usedBytes = 0, sizesBytes = [] } = this.#batch ?? {};
+    if (usedBytes + bytes.length > BATCH_BYTES || sizesBytes.length === BATCH_OBJECTS_MAX) this.#sendBatch();
+    if (this.#batch === undefined) {
+      this.#batch = { buffer: this.#buffers.take(), usedBytes: 0, sizesBytes: [], waiting: [] };
+      setImmediate(() => this.#sendWhenFree());
+    }
+    const batch = this.#batch;
+    batch.buffer.set(bytes, batch.usedBytes);
+    batch.usedBytes += bytes.length;
+    batch.sizesBytes.push(bytes.length);
+    const stored = new Promise<string>((resolve, reject) => batch.waiting.push({ resolve, reject }));
+    return handled(stored);
+  }
+
+  /** Begins an object of unknown or large size. */
+  open(): ObjectSink {
+    const draft = ++lastDraft;
+    const channel = this.#workers.channel();
+    const failure = { error: undefined as unknown };
+    let sizeBytes = 0;
+    const send = (step: DraftRequest["step"], buffer?: SharedBuffer) => {
+      const answer = this.#track(channel, { kind: "draft", draft, step }, buffer);
+      answer.catch((error) => {
+        failure.error ??= error;
+      });
+      return answer;
+    };
+    send({ type: "begin", settings: this.#settings });
+    const parts = new BufferFiller(this.#buffers, (bytes, buffer) => send({ type: "write", bytes }, buffer));
+    return {
+      write: (chunk) => {
+        sizeBytes += chunk.length;
+        parts.add(chunk);
+      },
+      finish: () => {
+        parts.passOn();
+        const stored = send({ type: "finish" }).then((answer) => {
+          channel.release();
+          if (failure.error !== undefined || answer.kind !== "stored") throw failure.error ?? new Error("object lost");
+          this.#count(answer.isNew[0] ?? false, sizeBytes);
+          return answer.objectIds[0] ?? "";
+        });
+        return handled(stored);
+      },
+      abort: () => {
+        parts.drop();
+        send({ type: "abort" });
+        channel.release();
+      },
+    };
+  }
+
+  /** Resolves when the workers have caught up enough for more bytes; undefined when there is room now. */
+  room(): Promise<void> | undefined {
+    if (this.#underWayBytes < UNDER_WAY_BYTES_MAX) return undefined;
+    return Promise.race(this.#answers).then(
+      () => this.room(),
+      () => undefined,
+    );
+  }
+
+  /**
+   * Waits until everything handed over is stored.
+   * @throws the first error of any object
+   */
+  async finish(): Promise<ImportStatistics> {
+    this.#sendBatch();
+    await Promise.all(this.#answers);
+    return this.statistics;
+  }
+
+  /**
+   * Whoever awaits an id must not wait for a batch to fill up: it goes as soon as a worker would have nothing to do. While
+   * all have, it fills further, as each message wakes a thread on either side.
+   */
+  #sendWhenFree(): void {
+    if (this.#underWay < this.#workers.size) this.#sendBatch();
+  }
+
+  #sendBatch(): void {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    this.#batch = undefined;
+    const { buffer, sizesBytes, waiting } = batch;
+    const inThread = this.#inThreadBytes + batch.usedBytes <= IN_THREAD_BYTES_MAX;
+    const bytes = buffer.subarray(0, batch.usedBytes);
+    const request: ObjectRequest = { kind: "store", settings: this.#settings, bytes, sizesBytes };
+    if (inThread) this.#inThreadBytes += batch.usedBytes;
+    const answer = inThread ? runHere(request) : this.#track(this.#workers, request, buffer);
+    answer.then(
+      (response) => {
+        if (response.kind !== "stored") return;
+        for (const [index, waiter] of waiting.entries()) {
+          this.#count(response.isNew[index] ?? false, sizesBytes[index] ?? 0);
+          waiter.resolve(response.objectIds[index] ?? "");
+        }
+      },
+      (error) => {
+        for (const waiter of waiting) waiter.reject(error);
+      },
+    );
+    if (inThread) this.#remember(answer, undefined);
+  }
+
+  #track(
+    target: Pick<WorkerChannel<ObjectRequest, ObjectResponse>, "run">,
+    request: ObjectRequest,
+    buffer?: SharedBuffer,
+  ): Promise<ObjectResponse> {
+    const answer = target.run(request);
+    this.#remember(answer, buffer);
+    return answer;
+  }
+
+  /** @param buffer what the worker reads until it has answered */
+  #remember(answer: Promise<unknown>, buffer: SharedBuffer | undefined): void {
+    const underWayBytes = buffer?.length ?? 0;
+    this.#underWay += 1;
+    this.#underWayBytes += underWayBytes;
+    this.#answers.add(answer);
+    const settle = () => {
+      this.#underWay -= 1;
+      this.#underWayBytes -= underWayBytes;
+      if (buffer !== undefined) this.#buffers.give(buffer);
+      this.#sendWhenFree();
+    };
+    // A failed answer stays in the set, so that finish() reports it.
+    answer.then(() => {
+      settle();
+      this.#answers.delete(answer);
+    }, settle);
+  }
+
+  #count(isNew: boolean, sizeBytes: number): void {
+    if (isNew) {
+      this.statistics.newObjects++;
+      this.statistics.storedBytes += sizeBytes;
+    } else this.statistics.presentObjects++;
+  }
+}
+
+/** Small objects that go to a worker together. */
+interface Batch {
+  readonly buffer: SharedBuffer;
+  usedBytes: number;
+  readonly sizesBytes: number[];
+  readonly waiting: Waiting[];
+}
+
+interface Waiting {
+  resolve(objectId: string): void;
+  reject(error: unknown): void;
+}
+
+async function runHere(request: ObjectRequest): Promise<ObjectResponse> {
+  return handleObjectRequest(request);
+}
+
+/** Keeps a failure from ending the process while nobody awaits the promise yet. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

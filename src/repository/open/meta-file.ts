@@ -1,0 +1,77 @@
+/** Writing meta.json: complete, durable and, in a secure repository, with fs-verity before it has a name (spec/repository.md 2). */
+import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { hasErrno, SealrootError } from "../../errors/index.ts";
+import {
+  enableVerity,
+  isVerityUnsupported,
+  linkOpenFile,
+  openUnnamedFile,
+  renameNoReplace,
+  reopenForReading,
+  syncDirectory,
+} from "../../platform/index.ts";
+import { ALGORITHM_NUMBER, ext4VerityTail, type VerityAlgorithm, VerityHasher } from "../../verity/index.ts";
+import type { Protection } from "../objects/object-settings.ts";
+
+/** Prefix of its temporary name, where the file system has no unnamed files. */
+export const TEMPORARY_META_PREFIX = ".meta.json.";
+
+/**
+ * Creates `<directory>/meta.json`.
+ * @returns false when there is one already
+ * @throws SealrootError `unsupported` when it shall be secure and the file system has no fs-verity
+ */
+export function createMetaFile(
+  directory: string,
+  text: string,
+  algorithm: VerityAlgorithm,
+  protection: Protection,
+): boolean {
+  const temporary = join(directory, `${TEMPORARY_META_PREFIX}${randomBytes(6).toString("hex")}`);
+  const unnamedFd = openUnnamedFile(directory, 0o644);
+  let fd = unnamedFd ?? openSync(temporary, "wx+", 0o644);
+  try {
+    writeMeta(fd, Buffer.from(text), algorithm, protection);
+    fsyncSync(fd);
+    if (protection === "secure") {
+      // fs-verity can be enabled only when no writable descriptor is left.
+      const readOnlyFd = reopenForReading(fd);
+      closeSync(fd);
+      fd = readOnlyFd;
+      secureMeta(fd, directory, algorithm);
+    }
+    if (unnamedFd === undefined) renameNoReplace(temporary, join(directory, "meta.json"));
+    else linkOpenFile(fd, join(directory, "meta.json"));
+    if (protection !== "offline") syncDirectory(directory);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, "EEXIST")) return false;
+    throw error;
+  } finally {
+    closeSync(fd);
+    if (unnamedFd === undefined) rmSync(temporary, { force: true });
+  }
+}
+
+function writeMeta(fd: number, bytes: Buffer, algorithm: VerityAlgorithm, protection: Protection): void {
+  writeSync(fd, bytes);
+  if (protection !== "offline") return;
+  const tail = ext4VerityTail(new VerityHasher(algorithm, { keepTree: true }).update(bytes));
+  writeSync(fd, tail.bytes, 0, tail.bytes.length, tail.offset);
+}
+
+function secureMeta(readOnlyFd: number, directory: string, algorithm: VerityAlgorithm): void {
+  try {
+    enableVerity(readOnlyFd, ALGORITHM_NUMBER[algorithm]);
+  } catch (error) {
+    if (!isVerityUnsupported(error)) throw error;
+    throw new SealrootError(
+      "unsupported",
+      `Cannot initialize repository ${directory}: the file system does not support fs-verity`,
+      { path: directory, hint: "use ext4 made with -O verity, btrfs, or the option --insecure" },
+      error,
+    );
+  }
+}

@@ -1,0 +1,67 @@
+/** From a directory to the tree and the EROFS image that composefs makes of it (spec/oci.md 5, spec/repository.md 10). */
+import { writeErofs } from "../../erofs/index.ts";
+import type { StepReporter } from "../../events/index.ts";
+import {
+  type BootTimes,
+  type DirectoryNode,
+  readSelinuxPolicy,
+  transformForBoot,
+  transformForOci,
+} from "../../tree/index.ts";
+import type { VerityAlgorithm } from "../../verity/index.ts";
+import type { ErofsVersion } from "../meta.ts";
+import type { Repository } from "../repository.ts";
+import { scanDirectory } from "./scan-directory.ts";
+
+export interface DirectoryTreeOptions {
+  readonly algorithm: VerityAlgorithm;
+  /** Where contents are stored; absent: digests only. */
+  readonly repository?: Repository;
+  /** Also empty /boot and /sysroot and label everything by the image's own policy. */
+  readonly bootable?: boolean;
+  /** Of the bootable variant; the present rule when absent. */
+  readonly bootTimes?: BootTimes;
+  /** False: the tree as it is, without any transform. */
+  readonly transform?: boolean;
+  readonly keepUserXattrs?: boolean;
+  /** As in {@link ScanOptions}. */
+  readonly linkFiles?: boolean;
+  readonly reporter?: StepReporter;
+}
+
+/**
+ * Scans a directory and transforms the tree as the layers of an image are: the result's digest is the one an image with
+ * these layers has.
+ *
+ * @throws SealrootError `unsupported` when a directory that the transforms need is missing
+ */
+export async function directoryTree(path: string, options: DirectoryTreeOptions): Promise<DirectoryNode> {
+  const { algorithm, repository, reporter } = options;
+  const { root, readContent } = await scanDirectory(path, {
+    algorithm,
+    linkFiles: options.linkFiles ?? false,
+    ...(repository === undefined ? {} : { repository }),
+    ...(reporter === undefined ? {} : { reporter }),
+  });
+  if (options.transform !== false) transformForOci(root, { keepUserXattrs: options.keepUserXattrs ?? false });
+  if (options.bootable === true) transformForBoot(root, readSelinuxPolicy(root, readContent), options.bootTimes);
+  return root;
+}
+
+/** The EROFS image of a tree in the repositories' form of this version. */
+export function imageOfTree(root: DirectoryNode, algorithm: VerityAlgorithm, version: ErofsVersion): Uint8Array {
+  return writeErofs(root, { form: `v${version}`, algorithm });
+}
+
+/**
+ * Stores the images of a tree, one for each EROFS version of the repository.
+ *
+ * @param referenceName given to the image of the default version
+ * @returns the id of that image
+ */
+export function storeTreeImages(repository: Repository, root: DirectoryNode, referenceName?: string): string {
+  const { formats, algorithm } = repository;
+  const main = repository.registerImage(imageOfTree(root, algorithm, formats.default), referenceName);
+  for (const version of formats.extra) repository.registerImage(imageOfTree(root, algorithm, version));
+  return main.objectId;
+}

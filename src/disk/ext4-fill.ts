@@ -16,6 +16,8 @@ import {
   firstBlock,
   Groups,
   INODE_BYTES,
+  INODE_MAP_BYTES,
+  INODE_MAP_OFFSET,
   inodeChecksumSeed,
   readHashSeed,
   readSuperblock,
@@ -28,7 +30,7 @@ import { copyFile } from "./copy-file.ts";
 import { DiskWriter } from "./disk-writer.ts";
 import { inodeBytes } from "./ext4-inode.ts";
 import { type PlacedInode, placeContent } from "./ext4-place.ts";
-import { type RootPlan, SHORT_TARGET_BYTES } from "./ext4-plan.ts";
+import type { RootPlan } from "./ext4-plan.ts";
 import type { WorkDisk } from "./work-disk.ts";
 
 export interface FillOptions {
@@ -44,8 +46,6 @@ export interface FillOptions {
 const INODES_AT_ONCE = 64;
 /** The root directory's place in the first inode table. */
 const ROOT_INODE_OFFSET = INODE_BYTES;
-/** i_block */
-const INODE_MAP_OFFSET = 0x28;
 
 /**
  * Writes the plan's content into a file system that mke2fs has just made.
@@ -86,7 +86,7 @@ class Filler {
     if (this.#superblock.hashSeed.join() !== readHashSeed(plan.hashSeed).join()) {
       throw corrupt("Cannot fill the root file system: it was made with another hash seed than planned");
     }
-    this.#oldTable = this.#read(BLOCK_BYTES, this.#groupCount * this.#superblock.descriptorBytes);
+    this.#oldTable = this.#read(BLOCK_BYTES, this.#superblock.groupCount * this.#superblock.descriptorBytes);
     this.#table = Uint8Array.from(this.#oldTable);
     this.#groups = new Groups(this.#superblock, this.#table, (block) => this.#read(block * BLOCK_BYTES, BLOCK_BYTES));
     this.#writer = new DiskWriter(file, options.startBytes);
@@ -107,11 +107,7 @@ class Filler {
     this.#writeInodes(placed);
     for (const { block, bytes } of this.#groups.finish()) this.#writer.write(block, bytes);
     this.#writer.flush();
-    for (const group of copyGroups(this.#groupCount)) this.#writeCopy(group);
-  }
-
-  get #groupCount(): number {
-    return Math.ceil(this.#superblock.blockCount / this.#superblock.blocksPerGroup);
+    for (const group of copyGroups(this.#superblock.groupCount)) this.#writeCopy(group);
   }
 
   #read(offset: number, lengthBytes: number): Uint8Array {
@@ -132,7 +128,7 @@ class Filler {
     if (layout !== undefined) {
       const own = { inode: number, parent: parent?.number ?? number };
       this.#writeExtents(place, directoryBlocks(layout, own, this.#seedOf(number)));
-    } else if (entry.kind === "symlink" && entry.target.length >= SHORT_TARGET_BYTES) {
+    } else if (entry.kind === "symlink" && entry.target.length >= INODE_MAP_BYTES) {
       const block = new Uint8Array(BLOCK_BYTES);
       block.set(bytesOf(entry.target));
       this.#writeExtents(place, block);
@@ -154,8 +150,10 @@ class Filler {
   }
 
   #writeTree({ inode, extents, treeBlocks }: PlacedInode): void {
+    // Nearly all inodes hold their extents themselves.
+    if (treeBlocks.length === 0) return;
     const { blocks } = encodeExtents(extents, treeBlocks, this.#seedOf(inode.number));
-    for (const [index, bytes] of blocks.entries()) this.#writer.write(treeBlocks[index] ?? 0, bytes);
+    for (const { block, bytes } of blocks) this.#writer.write(block, bytes);
   }
 
   /** Inode tables, a block at a time. Blocks that hold inodes of mke2fs keep them. */

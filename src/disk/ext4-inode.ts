@@ -7,6 +7,7 @@ import {
   ext4Time,
   INODE_BYTES,
   INODE_FLAGS,
+  INODE_MAP_BYTES,
   INODE_XATTRS_OFFSET,
   isIndexed,
   signInode,
@@ -15,7 +16,7 @@ import {
 } from "../ext4/index.ts";
 import { FILE_TYPE_BITS } from "../tree/index.ts";
 import type { PlacedInode } from "./ext4-place.ts";
-import { type PlannedInode, SHORT_TARGET_BYTES } from "./ext4-plan.ts";
+import type { PlannedInode } from "./ext4-plan.ts";
 
 /** A directory that has more has "one": its links are not counted (feature dir_nlink). */
 const DIRECTORY_LINK_LIMIT = 65000;
@@ -51,7 +52,7 @@ function sizeOf({ entry, layout, parts }: PlannedInode): number {
 }
 
 function hasExtents({ entry }: PlannedInode): boolean {
-  if (entry.kind === "symlink") return entry.target.length >= SHORT_TARGET_BYTES;
+  if (entry.kind === "symlink") return entry.target.length >= INODE_MAP_BYTES;
   return entry.kind === "file" || entry.kind === "directory";
 }
 
@@ -71,11 +72,11 @@ function mapOf(place: PlacedInode, inodeSeed: number): Uint8Array {
   const { entry } = inode;
   if (hasExtents(inode)) return encodeExtents(extents, treeBlocks, inodeSeed).inodeMap;
   if (entry.kind === "symlink") return shortTarget(bytesOf(entry.target));
-  return "major" in entry ? deviceMap(entry.major, entry.minor) : new Uint8Array(SHORT_TARGET_BYTES);
+  return "major" in entry ? deviceMap(entry.major, entry.minor) : new Uint8Array(INODE_MAP_BYTES);
 }
 
 function shortTarget(target: Uint8Array): Uint8Array {
-  const map = new Uint8Array(SHORT_TARGET_BYTES);
+  const map = new Uint8Array(INODE_MAP_BYTES);
   map.set(target);
   return map;
 }

@@ -57,17 +57,22 @@ const TABLES_CLEARED_AT_ONCE_BYTES = 1024 ** 3;
  */
 export async function makeRootFileSystem(disk: WorkDisk, options: RootFileSystemOptions): Promise<void> {
   const configPath = join(disk.directory, "mke2fs.conf");
-  writeFileSync(configPath, mke2fsConfig(rootGeometry(options.sizeBytes)));
+  const geometry = rootGeometry(options.sizeBytes);
+  writeFileSync(configPath, mke2fsConfig(geometry));
   const epoch = String(Math.max(1, options.epochSeconds));
   // E2FSPROGS_FAKE_TIME is known to all versions, SOURCE_DATE_EPOCH from 1.47.1 on.
   const env = { E2FSPROGS_FAKE_TIME: epoch, SOURCE_DATE_EPOCH: epoch, MKE2FS_CONFIG: configPath };
-  await makeEmpty(disk, options, env);
+  await makeEmpty(disk, options, geometry, env);
   await fillRootFileSystem(disk, options.plan, options);
   await checkRootFileSystem(disk, options.startBytes);
 }
 
-async function makeEmpty(disk: WorkDisk, options: RootFileSystemOptions, env: Record<string, string>): Promise<void> {
-  const geometry = rootGeometry(options.sizeBytes);
+async function makeEmpty(
+  disk: WorkDisk,
+  options: RootFileSystemOptions,
+  geometry: RootGeometry,
+  env: Record<string, string>,
+): Promise<void> {
   // A number of blocks means KiB where no block size is given.
   const sizes = ["-b", String(BLOCK_BYTES), "-I", String(INODE_BYTES), "-N", String(geometry.inodeCount)];
   const groups = ["-g", String(BLOCKS_PER_GROUP), "-G", String(GROUPS_PER_FLEX_GROUP)];

@@ -67,5 +67,7 @@ function withTree(extents: readonly Extent[], groups: Groups): Blocks {
 }
 
 function takeBlock(groups: Groups): number {
-  return groups.takeBlocks(1)[0]?.start ?? 0;
+  const [run] = groups.takeBlocks(1);
+  if (run === undefined) throw new Error("unreachable: one block was taken");
+  return run.start;
 }

@@ -8,12 +8,13 @@ import {
   type DirectoryLayout,
   extentTreeBlocks,
   type HashSeed,
+  INODE_MAP_BYTES,
   layOutDirectory,
   placeXattrs,
   readHashSeed,
   type StoredXattrs,
 } from "../ext4/index.ts";
-import { quotePath } from "../tree/index.ts";
+import { DIRENT_TYPES, quotePath } from "../tree/index.ts";
 import { ext4VerityOffset } from "../verity/index.ts";
 import type { DiskEntry } from "./ext4-entry.ts";
 
@@ -63,26 +64,13 @@ export interface RootPlanOptions {
 }
 
 /** Made by mke2fs, in every root directory. */
-const LOST_AND_FOUND: DirectoryChild = { name: "lost+found" as ByteString, inode: 11, type: 2 };
+const LOST_AND_FOUND: DirectoryChild = { name: "lost+found" as ByteString, inode: 11, type: DIRENT_TYPES.directory };
 /** The kernel's limits (linux/limits.h; fs/ext4/ext4.h, EXT4_LINK_MAX). */
 const NAME_LIMIT_BYTES = 255;
 const TARGET_LIMIT_BYTES = BLOCK_BYTES - 1;
 const LINK_LIMIT = 65000;
 /** Blocks are counted in 32 bits within a file. */
 const FILE_LIMIT_BYTES = (2 ** 32 - 1) * BLOCK_BYTES;
-/** A target shorter than i_block is kept there. */
-export const SHORT_TARGET_BYTES = 60;
-
-/** Types of directory entries (Linux Documentation/filesystems/ext4/directory.rst). */
-const ENTRY_TYPE: Readonly<Record<InodeEntry["kind"], number>> = {
-  file: 1,
-  directory: 2,
-  "character-device": 3,
-  "block-device": 4,
-  fifo: 5,
-  socket: 6,
-  symlink: 7,
-};
 
 /**
  * Plans the file system: what each inode has and how each directory is laid out. Whatever ext4 cannot hold is refused
@@ -160,7 +148,7 @@ class Planner {
     if (name.length > NAME_LIMIT_BYTES) throw this.#refused(path, `its name has ${name.length} bytes`);
     parent.children.push({
       name,
-      type: ENTRY_TYPE[inode.entry.kind],
+      type: DIRENT_TYPES[inode.entry.kind],
       get inode() {
         return inode.number;
       },
@@ -207,7 +195,8 @@ class Planner {
 export function dataBlocks(inode: PlannedInode): number {
   const { entry } = inode;
   if (entry.kind === "file") return inode.parts.reduce((sum, part) => sum + partBlocks(part), 0);
-  if (entry.kind === "symlink") return entry.target.length < SHORT_TARGET_BYTES ? 0 : 1;
+  // A target shorter than i_block is kept there.
+  if (entry.kind === "symlink") return entry.target.length < INODE_MAP_BYTES ? 0 : 1;
   return inode.layout?.blockCount ?? 0;
 }
 

@@ -1,8 +1,8 @@
 /** A directory's records packed into blocks (spec/erofs.md 2.6). */
 import type { ByteString } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
-import { NAME_MAX_BYTES, quotePath } from "../tree/index.ts";
-import { BLOCK_BYTES, DIRECTORY_TAIL_MAX_BYTES, DIRENT_BYTES, DIRENT_TYPES } from "./format.ts";
+import { DIRENT_TYPES, NAME_MAX_BYTES, quotePath } from "../tree/index.ts";
+import { BLOCK_BYTES, DIRECTORY_TAIL_MAX_BYTES, DIRENT_BYTES } from "./format.ts";
 import type { ImageBuffer } from "./image-buffer.ts";
 import type { DirectoryListing, Inode } from "./inode.ts";
 

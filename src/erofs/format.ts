@@ -47,17 +47,6 @@ export const XATTR_AREA_HEADER_BYTES = 12;
 export const XATTR_ENTRY_HEADER_BYTES = 4;
 export const SHARED_XATTR_REFERENCE_BYTES = 4;
 
-/** File types of directory records (FT_xxx). */
-export const DIRENT_TYPES = {
-  file: 1,
-  directory: 2,
-  "character-device": 3,
-  "block-device": 4,
-  fifo: 5,
-  socket: 6,
-  symlink: 7,
-} as const;
-
 /** Limits of what an image holds inside (spec 8): in-image content and symbolic links, by epoch. */
 export const INLINE_CONTENT_MAX_BYTES = { 1: 5000, 2: 512 } as const;
 export const SYMLINK_MAX_BYTES = { 1: 4095, 2: 1024 } as const;

@@ -1,7 +1,15 @@
 /** An image read back as a tree, with every check of spec/erofs.md 8. */
-import { DEPTH_MAX, type DirectoryNode, type LeafNode, newDirectory, quotePath, type TreeNode } from "../tree/index.ts";
+import {
+  DEPTH_MAX,
+  DIRENT_TYPES,
+  type DirectoryNode,
+  type LeafNode,
+  newDirectory,
+  quotePath,
+  type TreeNode,
+} from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
-import { DIRENT_TYPES, LAYOUT_CHUNKED, SLOT_BYTES, STUB_NAMES, SUPERBLOCK_OFFSET } from "./format.ts";
+import { LAYOUT_CHUNKED, SLOT_BYTES, STUB_NAMES, SUPERBLOCK_OFFSET } from "./format.ts";
 import { ClaimMap } from "./read-claims.ts";
 import { type RawEntry, readDirectory } from "./read-directory.ts";
 import { expectField, imageError } from "./read-error.ts";

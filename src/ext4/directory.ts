@@ -2,7 +2,7 @@
  * Directories: a list of names in one block, or an index of hashes over many (Linux
  * Documentation/filesystems/ext4/directory.rst; offsets are from there).
  */
-import { alignUp, type ByteString } from "../bytes/index.ts";
+import { alignUp, type ByteString, bytesOf } from "../bytes/index.ts";
 import { BLOCK_BYTES } from "./block.ts";
 import { crc32c } from "./crc32c.ts";
 import { directoryHash, type HashSeed, type NameHash } from "./directory-hash.ts";
@@ -165,7 +165,7 @@ function writeEntries(block: Uint8Array, children: readonly DirectoryChild[], en
     view.setUint16(offset + 4, isLast ? end - offset : entryBytes(name), true);
     view.setUint8(offset + 6, name.length);
     view.setUint8(offset + 7, type);
-    for (let at = 0; at < name.length; at++) view.setUint8(offset + ENTRY_BYTES + at, name.charCodeAt(at));
+    block.set(bytesOf(name), offset + ENTRY_BYTES);
     offset += entryBytes(name);
   }
 }

@@ -1,7 +1,7 @@
 /** The map from a file's blocks to the disk's (Linux Documentation/filesystems/ext4/ifork.rst, "Extent Tree"). */
 import { BLOCK_BYTES } from "./block.ts";
 import { crc32c } from "./crc32c.ts";
-import type { BlockRun } from "./groups.ts";
+import type { BlockRun, ChangedBlock } from "./groups.ts";
 
 const MAGIC = 0xf30a;
 const HEADER_BYTES = 12;
@@ -31,14 +31,18 @@ export function extentTreeBlocks(extentCount: number): number {
 export interface ExtentTree {
   /** i_block */
   readonly inodeMap: Uint8Array;
-  /** Content of the tree's own blocks, in the order of `treeBlocks`. */
-  readonly blocks: readonly Uint8Array[];
+  /** The tree's own blocks, in the order of `treeBlocks`. */
+  readonly blocks: readonly ChangedBlock[];
 }
 
 /** A record: an extent in a leaf, or a block of the level below. */
 type WriteRecord = (view: DataView, offset: number) => void;
+interface LevelRecord {
+  readonly fileBlock: number;
+  readonly write: WriteRecord;
+}
 interface Level {
-  readonly records: readonly { readonly fileBlock: number; readonly write: WriteRecord }[];
+  readonly records: readonly LevelRecord[];
   readonly depth: number;
 }
 
@@ -52,15 +56,19 @@ export function encodeExtents(
   treeBlocks: readonly number[],
   inodeSeed: number,
 ): ExtentTree {
-  const blocks: Uint8Array[] = [];
+  const blocks: ChangedBlock[] = [];
   let level: Level = {
     records: extents.map((extent) => ({ fileBlock: extent.fileBlock, write: leafRecord(extent) })),
     depth: 0,
   };
   while (level.records.length > INODE_RECORDS) {
-    const above: Level["records"][number][] = [];
+    const above: LevelRecord[] = [];
     for (let start = 0; start < level.records.length; start += BLOCK_RECORDS) {
       const part = level.records.slice(start, start + BLOCK_RECORDS);
+      const [first] = part;
+      const block = treeBlocks[blocks.length];
+      if (first === undefined || block === undefined)
+        throw new Error("unreachable: a tree has as many blocks as it needs");
       const bytes = new Uint8Array(BLOCK_BYTES);
       writeNode(bytes, { records: part, depth: level.depth }, BLOCK_RECORDS);
       new DataView(bytes.buffer).setUint32(
@@ -68,9 +76,8 @@ export function encodeExtents(
         crc32c(inodeSeed, bytes.subarray(0, BLOCK_BYTES - 4)),
         true,
       );
-      const fileBlock = part[0]?.fileBlock ?? 0;
-      above.push({ fileBlock, write: indexRecord(fileBlock, treeBlocks[blocks.length] as number) });
-      blocks.push(bytes);
+      above.push({ fileBlock: first.fileBlock, write: indexRecord(first.fileBlock, block) });
+      blocks.push({ block, bytes });
     }
     level = { records: above, depth: level.depth + 1 };
   }

@@ -47,9 +47,8 @@ export class Groups {
   constructor(superblock: Superblock, table: Uint8Array, readBlock: (block: number) => Uint8Array) {
     this.#superblock = superblock;
     this.#readBlock = readBlock;
-    const { descriptorBytes } = superblock;
-    const count = Math.ceil(superblock.blockCount / superblock.blocksPerGroup);
-    this.#descriptors = Array.from({ length: count }, (_, group) => {
+    const { descriptorBytes, groupCount } = superblock;
+    this.#descriptors = Array.from({ length: groupCount }, (_, group) => {
       return new GroupDescriptor(table.subarray(group * descriptorBytes, (group + 1) * descriptorBytes));
     });
   }

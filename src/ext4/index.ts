@@ -14,7 +14,14 @@ export {
   layOutDirectory,
 } from "./directory.ts";
 export { directoryHash, type HashSeed, readHashSeed } from "./directory-hash.ts";
-export { type Extent, type ExtentTree, encodeExtents, extentTreeBlocks, firstBlock } from "./extents.ts";
+export {
+  type Extent,
+  type ExtentTree,
+  encodeExtents,
+  extentTreeBlocks,
+  firstBlock,
+  INODE_MAP_BYTES,
+} from "./extents.ts";
 export { type FeatureSet, rootFeatureNames, rootFeatures } from "./features.ts";
 export {
   BLOCKS_PER_GROUP,
@@ -29,6 +36,7 @@ export {
   deviceMap,
   INODE_BYTES,
   INODE_FLAGS,
+  INODE_MAP_OFFSET,
   INODE_XATTRS_OFFSET,
   type InodeFields,
   inodeChecksumSeed,

@@ -4,6 +4,8 @@ import { INODE_MAP_BYTES } from "./extents.ts";
 import type { Ext4Time } from "./time.ts";
 
 export const INODE_BYTES = 256;
+/** i_block */
+export const INODE_MAP_OFFSET = 0x28;
 /** Fields beyond the 128 bytes of ext2, i_extra_isize. */
 const EXTRA_BYTES = 32;
 /** Where the attributes begin. */
@@ -53,7 +55,7 @@ export function writeInode(bytes: Uint8Array, fields: InodeFields): void {
   u16(0x1a, fields.linkCount);
   u32(0x1c, sectors % 2 ** 32);
   u32(0x20, fields.flags);
-  bytes.set(fields.map.subarray(0, INODE_MAP_BYTES), 0x28);
+  bytes.set(fields.map.subarray(0, INODE_MAP_BYTES), INODE_MAP_OFFSET);
   u32(0x68, fields.xattrBlock % 2 ** 32);
   u32(0x6c, Math.floor(fields.sizeBytes / 2 ** 32));
   u16(0x74, Math.floor(sectors / 2 ** 32)); // l_i_blocks_high

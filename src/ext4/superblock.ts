@@ -21,6 +21,7 @@ export interface Superblock {
   readonly reservedBlocks: number;
   readonly freeBlocks: number;
   readonly blocksPerGroup: number;
+  readonly groupCount: number;
   readonly inodeCount: number;
   readonly freeInodes: number;
   readonly inodesPerGroup: number;
@@ -48,12 +49,15 @@ export function readSuperblock(bytes: Uint8Array): Superblock {
   if (bytes.length < SUPERBLOCK_BYTES || u16(0x38) !== MAGIC) {
     throw corrupt("Cannot read the root file system: there is no ext4 superblock", { offset: SUPERBLOCK_OFFSET });
   }
+  const blockCount = u64(0x4, 0x150);
+  const blocksPerGroup = u32(0x20);
   return {
     blockBytes: 1024 * 2 ** u32(0x18),
-    blockCount: u64(0x4, 0x150),
+    blockCount,
     reservedBlocks: u64(0x8, 0x154),
     freeBlocks: u64(0xc, 0x158),
-    blocksPerGroup: u32(0x20),
+    blocksPerGroup,
+    groupCount: Math.ceil(blockCount / blocksPerGroup),
     inodeCount: u32(0x0),
     freeInodes: u32(0x10),
     inodesPerGroup: u32(0x28),

@@ -1,14 +1,17 @@
 /** Extended attributes in inodes and in blocks of their own (Linux Documentation/filesystems/ext4/attributes.rst). */
-import { alignUp, type ByteString } from "../bytes/index.ts";
+import { alignUp, type ByteString, bytesOf } from "../bytes/index.ts";
 import { aclForDisk } from "./acl.ts";
 import { BLOCK_BYTES } from "./block.ts";
 import { crc32c, crc32cOfNumber } from "./crc32c.ts";
+import { INODE_BYTES, INODE_XATTRS_OFFSET } from "./inode.ts";
 
 const MAGIC = 0xea020000;
 const BLOCK_HEADER_BYTES = 32;
 const ENTRY_BYTES = 16;
-/** Room in an inode of 256 bytes behind its fields (128 and 32) and the magic number. */
-const INODE_ROOM_BYTES = 256 - 128 - 32 - 4;
+/** h_magic of an inode's own attributes. */
+const INODE_HEADER_BYTES = 4;
+/** Room in an inode after its fields and the magic number. */
+const INODE_ROOM_BYTES = INODE_BYTES - INODE_XATTRS_OFFSET - INODE_HEADER_BYTES;
 
 /** e_name_len has one byte. */
 const NAME_LIMIT_BYTES = 255;
@@ -98,7 +101,7 @@ export function writeInodeXattrs(area: Uint8Array, xattrs: readonly StoredXattr[
   if (xattrs.length === 0) return;
   new DataView(area.buffer, area.byteOffset).setUint32(0, MAGIC, true);
   // Values are found by their distance from the first entry.
-  writeEntries(area.subarray(4), 0, xattrs);
+  writeEntries(area.subarray(INODE_HEADER_BYTES), 0, xattrs);
 }
 
 /** The block of attributes. @param block where it will lie, which its checksum covers */
@@ -130,7 +133,7 @@ function writeEntries(area: Uint8Array, start: number, xattrs: readonly StoredXa
     view.setUint16(offset + 2, value.length === 0 ? 0 : valueOffset, true);
     view.setUint32(offset + 8, value.length, true);
     view.setUint32(offset + 12, hash, true);
-    for (let at = 0; at < name.length; at++) view.setUint8(offset + ENTRY_BYTES + at, name.charCodeAt(at));
+    area.set(bytesOf(name), offset + ENTRY_BYTES);
     offset += alignUp(ENTRY_BYTES + name.length, 4);
     hashes.push(hash);
   }
@@ -140,7 +143,7 @@ function writeEntries(area: Uint8Array, start: number, xattrs: readonly StoredXa
 /** e_hash: name and value turned through (fs/ext4/xattr.c, ext4_xattr_hash_entry). */
 function entryHash(name: ByteString, paddedValue: Uint8Array): number {
   let hash = 0;
-  for (let at = 0; at < name.length; at++) hash = ((hash << 5) | (hash >>> 27)) ^ name.charCodeAt(at);
+  for (const byte of bytesOf(name)) hash = ((hash << 5) | (hash >>> 27)) ^ byte;
   const view = new DataView(paddedValue.buffer, paddedValue.byteOffset, paddedValue.byteLength);
   for (let at = 0; at < paddedValue.length; at += 4) hash = turned16(hash) ^ view.getUint32(at, true);
   return hash >>> 0;

@@ -15,6 +15,20 @@ export const FILE_TYPE_BITS: Readonly<Record<TreeNode["kind"], number>> = {
   symlink: 0o120000,
 };
 
+/**
+ * FT_xxx: the type of an entry as directories of ext4 (Linux Documentation/filesystems/ext4/directory.rst) and EROFS
+ * (include/linux/fs_types.h) store it.
+ */
+export const DIRENT_TYPES: Readonly<Record<TreeNode["kind"], number>> = {
+  file: 1,
+  directory: 2,
+  "character-device": 3,
+  "block-device": 4,
+  fifo: 5,
+  socket: 6,
+  symlink: 7,
+};
+
 const KIND_OF_BITS: ReadonlyMap<number, TreeNode["kind"]> = new Map(
   Object.entries(FILE_TYPE_BITS).map(([kind, bits]) => [bits, kind as TreeNode["kind"]]),
 );

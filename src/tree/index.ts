@@ -12,7 +12,7 @@ export { copyMetadata, newDirectory, newMetadata } from "./create.ts";
 export { type DumpDialect, INLINE_PARSE_MAX_BYTES, SYMLINK_TARGET_MAX_BYTES } from "./dump-leaf.ts";
 export { type DumpOptions, parseDump } from "./dump-parser.ts";
 export { type DumpPart, dumpLine, dumpLines, dumpLinkLine, dumpPartLines, formatDump } from "./dump-writer.ts";
-export { FILE_TYPE_BITS, FILE_TYPE_MASK, kindOfMode, modeOf, PERMISSION_MASK } from "./file-type.ts";
+export { DIRENT_TYPES, FILE_TYPE_BITS, FILE_TYPE_MASK, kindOfMode, modeOf, PERMISSION_MASK } from "./file-type.ts";
 export { applyLayerEntry, type LayerEntry } from "./layer.ts";
 export {
   directoriesAt,

@@ -1,11 +1,13 @@
 /** The push parser of tar streams: keeps every byte, finds every entry (spec/oci.md 3). */
 import type { ByteString } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
+import { BodyMemory } from "./body-memory.ts";
 import { OLD_SPARSE_FLAG, resolveEntry, type TarEntry } from "./entry.ts";
 import { ExtensionHeaders } from "./extensions.ts";
 import { BLOCK_BYTES, isZeroBlock, readHeader, type TarHeader } from "./header.ts";
 import { type TarPlace, tarError } from "./place.ts";
 import { PendingSparse, sparseEntry } from "./sparse-entry.ts";
+import type { TarVisitor } from "./visitor.ts";
 
 /**
  * Body of a global header or of an entry that is no file. Nobody looks at it, but it must be kept, and whoever keeps it
@@ -13,31 +15,7 @@ import { PendingSparse, sparseEntry } from "./sparse-entry.ts";
  */
 export const SKIPPED_BODY_MAX_BYTES = 16 << 20;
 
-/** Where the body of an entry is; of a file with holes, its data. */
-export type TarBody =
-  /** Bytes that were also given to `inline`: a body of up to `inlineMaxBytes`, or none. The view may be kept. */
-  | { readonly type: "inline"; readonly bytes: Uint8Array }
-  /** `sizeBytes` of them follow through `body`. */
-  | { readonly type: "streamed" }
-  /** It was put in by {@link TarParser.pushExternal}. */
-  | { readonly type: "external"; readonly reference: string };
-
-/** Receives what the parser finds, in stream order. Views are valid during the call only, unless said otherwise. */
-export interface TarVisitor {
-  /** Bytes that belong to the stream but to no streamed body: headers, small bodies, padding, end and what follows it. */
-  inline(bytes: Uint8Array): void;
-  /** The next entry; called as soon as the place of its body is known. */
-  entry(entry: TarEntry, body: TarBody): void;
-  /** The next part of the last entry's streamed body. */
-  body(bytes: Uint8Array): void;
-  /** A PAX global header, which is kept and not applied. */
-  globalHeader?(): void;
-}
-
 const NO_BYTES = new Uint8Array(0);
-
-/** Kept as long as any of the small bodies in it. */
-const SLAB_BYTES = 16 << 10;
 
 type State =
   | "header"
@@ -84,8 +62,7 @@ export class TarParser {
   #extensions = new ExtensionHeaders();
   #sparse: PendingSparse | undefined;
   #zeroBlockSeen = false;
-  #slab = NO_BYTES;
-  #slabUsed = SLAB_BYTES;
+  readonly #bodyMemory = new BodyMemory();
 
   /** @param inlineMaxBytes regular files up to this size are reported whole, with their bytes left inline */
   constructor(visitor: TarVisitor, inlineMaxBytes: number) {
@@ -313,23 +290,12 @@ export class TarParser {
     this.#state = "streamed-body";
   }
 
-  /** Memory that is not used again: a small body is handed on. */
+  /** Into memory that is not used again: a small body is handed on. */
   #gather(state: State, sizeBytes: number): void {
     this.#state = state;
-    this.#gathered = state === "small-body" ? this.#bodyMemory(sizeBytes) : new Uint8Array(sizeBytes);
+    this.#gathered = state === "small-body" ? this.#bodyMemory.take(sizeBytes) : new Uint8Array(sizeBytes);
     this.#gatheredBytes = 0;
     this.#wanted = sizeBytes;
-  }
-
-  /** Small bodies share a buffer: one of its own costs each of them 200 bytes. */
-  #bodyMemory(sizeBytes: number): Uint8Array {
-    if (sizeBytes > SLAB_BYTES / 8) return new Uint8Array(sizeBytes);
-    if (sizeBytes > SLAB_BYTES - this.#slabUsed) {
-      this.#slab = new Uint8Array(SLAB_BYTES);
-      this.#slabUsed = 0;
-    }
-    this.#slabUsed += sizeBytes;
-    return this.#slab.subarray(this.#slabUsed - sizeBytes, this.#slabUsed);
   }
 
   #skipBody(sizeBytes: number, place: TarPlace): void {

@@ -37,8 +37,8 @@ const SIGNED_UKI = "the signed UKI";
 
 /** The UKI of a sealed image and the layer it is in. */
 interface SealedLayer {
-  readonly members: TarMember[];
-  readonly ukiIndex: number;
+  readonly members: readonly TarMember[];
+  readonly ukiMember: TarMember;
   readonly uki: Uint8Array;
 }
 
@@ -86,17 +86,14 @@ async function attachInto(
   const { events = silent } = options;
   const opened = await openImage(reference, options);
   try {
-    const { uki } = await readAddedLayer(opened);
-    checkSameUki(uki, signed);
+    const added = await readAddedLayer(opened);
+    checkSameUki(added.uki, signed);
     return await unpackImage(opened, { source: reference, events }, async ({ source, files }) => {
       await runStep(events, "check the signed UKI", async (reporter) => {
         await checkEnrolled(files, signed);
         options.claimKey?.(kindOf(signed)).record(reporter.warn);
       });
-      const { members, ukiIndex } = await readAddedLayer(source);
-      const unsigned = members[ukiIndex];
-      if (unsigned === undefined) throw notSealed();
-      members[ukiIndex] = { header: { ...unsigned.header, sizeBytes: signed.length }, body: signed };
+      const members = withUki(added, signed);
       const layout = await OciLayout.create(output.path);
       const created = new Date(source.config.created ?? 0);
       return await writeSealedImage(withoutLastLayer(source, source.config), members, layout, output.tag, created);
@@ -151,10 +148,16 @@ function checkSameUki(uki: Uint8Array, signed: Uint8Array): void {
 async function readAddedLayer(image: OpenedImage): Promise<SealedLayer> {
   const members = await readMembers(image, image.manifest.layers.at(-1));
   const prefix = `${IMAGE_UKI_FOLDER.slice(1)}/`;
-  const ukiIndex = members.findIndex(({ header }) => header.path.startsWith(prefix) && header.path.endsWith(".efi"));
-  const uki = members[ukiIndex]?.body;
-  if (!(uki instanceof Uint8Array)) throw notSealed();
-  return { members, ukiIndex, uki };
+  const ukiMember = members.find(({ header }) => header.path.startsWith(prefix) && header.path.endsWith(".efi"));
+  const uki = ukiMember?.body;
+  if (ukiMember === undefined || !(uki instanceof Uint8Array)) throw notSealed();
+  return { members, ukiMember, uki };
+}
+
+/** The members with the signed UKI in the place of the unsigned one. */
+function withUki({ members, ukiMember }: SealedLayer, signed: Uint8Array): TarMember[] {
+  const replaced = { header: { ...ukiMember.header, sizeBytes: signed.length }, body: signed };
+  return members.map((member) => (member === ukiMember ? replaced : member));
 }
 
 async function readMembers(image: OpenedImage, layer: Descriptor | undefined): Promise<TarMember[]> {

@@ -19,6 +19,7 @@ export interface WrittenImage {
 
 /** How the history of the image names the added layer. */
 const HISTORY_CREATED_BY = "sealroot seal";
+
 /**
  * True when the last step of the image was to seal it: known before any of its layers is read.
  * @param config undefined for an artifact

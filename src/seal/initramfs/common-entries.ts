@@ -4,9 +4,10 @@ import type { CpioEntry } from "../../cpio/index.ts";
 import { readElf } from "../../elf/index.ts";
 import { hasFileAt } from "../../tree/index.ts";
 import type { ImageFiles } from "../image-files.ts";
+import { checkBootNeeds } from "./boot-needs.ts";
 import { readBootProgram } from "./boot-program.ts";
-import type { ImageModules, ModuleFile } from "./image-modules.ts";
-import type { ImagePrograms } from "./image-programs.ts";
+import { collectImageModules, type ImageModules, type ModuleFile } from "./image-modules.ts";
+import { collectImagePrograms, type ImageProgramName, type ImagePrograms, programOf } from "./image-programs.ts";
 import { BASE, file, program } from "./layout.ts";
 import { machineCodePrograms } from "./machine-code.ts";
 
@@ -18,12 +19,37 @@ export interface SealedRoot {
   readonly objectIds: Iterable<string>;
 }
 
+export interface CommonOptions {
+  /** The folder of /usr/lib/modules whose kernel is booted. */
+  readonly kernelRelease: string;
+  readonly sealedRoot: SealedRoot;
+  readonly programs: readonly ImageProgramName[];
+  /** Whether the initramfs finds its disk with our modules. */
+  readonly withDisks: boolean;
+}
+
+export interface CommonParts {
+  /** Everything under our own directory, without the image's libraries. */
+  readonly entries: CpioEntry[];
+  /** The programs in them, and the libraries that they need. */
+  readonly image: ImagePrograms;
+}
+
 /**
- * The entries under our own directory, without the image's libraries.
+ * Collects what is needed of the image, and refuses one whose kernel or mount(8) is too old for the boot program.
  *
- * @throws SealrootError `corrupt` when the image's setup-root-conf.toml is wrong: better now than at boot
+ * @throws SealrootError as {@link collectImagePrograms}, {@link collectImageModules} and {@link checkBootNeeds}; `corrupt`
+ *   when the image's setup-root-conf.toml is wrong: better now than at boot
  */
-export async function commonEntries(
+export async function collectCommonParts(files: ImageFiles, options: CommonOptions): Promise<CommonParts> {
+  const { kernelRelease, sealedRoot } = options;
+  const image = await collectImagePrograms(files, options.programs);
+  const modules = await collectImageModules(files, kernelRelease, options.withDisks);
+  checkBootNeeds(kernelRelease, modules.loopIsBuiltIn, programOf(image, "mount").bytes);
+  return { entries: await commonEntries(files, image, modules, sealedRoot), image };
+}
+
+async function commonEntries(
   files: ImageFiles,
   image: ImagePrograms,
   modules: ImageModules,

@@ -1,7 +1,6 @@
 /** The extension: an archive behind an image's own initramfs, which stays as it is (spec/boot-chain.md G). */
 import { constants, zstdCompressSync } from "node:zlib";
 import {
-  type CpioEntry,
   type InitramfsSegment,
   joinInitramfs,
   summarizeInitramfs,
@@ -10,11 +9,8 @@ import {
 } from "../../cpio/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageFiles } from "../image-files.ts";
-import { checkBootNeeds } from "./boot-needs.ts";
-import { commonEntries, type SealedRoot } from "./common-entries.ts";
+import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
 import { glueEntries } from "./glue.ts";
-import { collectImageModules } from "./image-modules.ts";
-import { collectImagePrograms } from "./image-programs.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";
 import { boundedUnpackers } from "./unpack.ts";
 
@@ -69,10 +65,11 @@ export async function buildInitramfsExtension(
   files: ImageFiles,
   options: ExtensionOptions & { readonly kind: "systemd" | "initramfs-tools" },
 ): Promise<Uint8Array> {
-  const image = await collectImagePrograms(files, ["qjs", "mount", "umount", "blkid"]);
-  const modules = await collectImageModules(files, options.kernelRelease, false);
-  checkBootNeeds(options.kernelRelease, modules.loopIsBuiltIn, image.programs.get("mount")?.bytes ?? new Uint8Array());
-  const own: CpioEntry[] = await commonEntries(files, image, modules, options.sealedRoot);
+  const { entries: own, image } = await collectCommonParts(files, {
+    ...options,
+    programs: ["qjs", "mount", "umount", "blkid"],
+    withDisks: false,
+  });
   for (const { requestedPath, bytes, role } of image.libraries) {
     const name = requestedPath.slice(requestedPath.lastIndexOf("/") + 1);
     own.push(role === "loader" ? program(`${BASE}/ld.so`, bytes) : file(`${BASE}/lib/${name}`, bytes));

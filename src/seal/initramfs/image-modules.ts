@@ -107,7 +107,7 @@ class ModuleSizes {
   /** @throws SealrootError `unsupported` for too large a module, or too many */
   add(fileName: string, sizeBytes: number): void {
     this.#totalBytes += sizeBytes;
-    if (!(sizeBytes <= MODULE_MAX_BYTES)) throw tooLarge(fileName, "decompresses", MODULE_MAX_BYTES);
+    if (sizeBytes > MODULE_MAX_BYTES) throw tooLarge(fileName, "decompresses", MODULE_MAX_BYTES);
     if (this.#totalBytes <= MODULES_MAX_BYTES) return;
     throw tooLarge(fileName, "and those before it decompress", MODULES_MAX_BYTES);
   }
@@ -141,24 +141,32 @@ const XZ_MEMORY = "--memlimit-decompress=256MiB";
 async function decompressXz(modules: readonly ModuleFile[], sizes: ModuleSizes): Promise<Map<string, Uint8Array>> {
   if (modules.length === 0) return new Map();
   using directory = temporaryDirectory();
-  const paths = modules.map(({ fileName }) => join(directory.path, fileName));
-  await Promise.all(modules.map(({ bytes }, index) => writeFile(paths[index] ?? "", bytes)));
-  const sizesBytes = xzSizes((await runTool("xz", ["--robot", "--list", ...paths])).stdout.toString("latin1"));
-  for (const [index, { fileName }] of modules.entries()) sizes.add(fileName, sizesBytes[index] ?? Number.NaN);
+  const pathOf = ({ fileName }: ModuleFile) => join(directory.path, fileName);
+  await Promise.all(modules.map((module) => writeFile(pathOf(module), module.bytes)));
+  const paths = modules.map(pathOf);
+  const list = (await runTool("xz", ["--robot", "--list", ...paths])).stdout.toString("latin1");
+  const listed = modules.map(({ fileName }, index) => ({ fileName, sizeBytes: xzSize(list, index, fileName) }));
+  for (const { fileName, sizeBytes } of listed) sizes.add(fileName, sizeBytes);
   const words = [XZ_MEMORY, "--decompress", "--stdout", ...paths];
   const { stdout } = await runTool("xz", words, { outputLimitBytes: sizes.totalBytes });
   const unpacked = new Map<string, Uint8Array>();
   let at = 0;
-  for (const [index, { fileName }] of modules.entries()) {
-    const end = at + (sizesBytes[index] ?? 0);
-    unpacked.set(fileName, stdout.subarray(at, end));
-    at = end;
+  for (const { fileName, sizeBytes } of listed) {
+    unpacked.set(fileName, stdout.subarray(at, at + sizeBytes));
+    at += sizeBytes;
   }
   return unpacked;
 }
 
-/** The uncompressed sizes, a line each: `file`, streams, blocks, compressed, uncompressed … (xz(1), "ROBOT MODE"). */
-function xzSizes(list: string): number[] {
-  const lines = list.split("\n").filter((line) => line.startsWith("file\t"));
-  return lines.map((line) => Number(line.split("\t")[4]));
+/**
+ * The uncompressed size of one file, a line each: `file`, streams, blocks, compressed, uncompressed … (xz(1), "ROBOT
+ * MODE").
+ * @throws SealrootError `failed` when xz says something else
+ */
+function xzSize(list: string, index: number, fileName: string): number {
+  const line = list.split("\n").filter((candidate) => candidate.startsWith("file\t"))[index];
+  const sizeBytes = Number(line?.split("\t")[4]);
+  if (Number.isSafeInteger(sizeBytes)) return sizeBytes;
+  const what = `Cannot build the initramfs: xz does not say how large module ${fileName} is`;
+  throw new SealrootError("failed", what, { path: fileName, ...(line !== undefined && { actual: line }) });
 }

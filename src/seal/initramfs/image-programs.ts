@@ -50,9 +50,17 @@ export async function collectImagePrograms(
   const programs = new Map<ImageProgramName, NeededFile>();
   for (const [name, path] of pathOf) {
     const file = needed.find(({ requestedPath }) => requestedPath === path);
-    if (file !== undefined) programs.set(name, file);
+    if (file === undefined) throw new Error(`unreachable: ${path} was collected`);
+    programs.set(name, file);
   }
   return { programs, libraries: needed.filter(({ role }) => role !== "program") };
+}
+
+/** One of the programs that were collected. */
+export function programOf({ programs }: ImagePrograms, name: ImageProgramName): NeededFile {
+  const found = programs.get(name);
+  if (found === undefined) throw new Error(`unreachable: ${name} was not asked for`);
+  return found;
 }
 
 function findProgram(files: ImageFiles, name: ImageProgramName): string {

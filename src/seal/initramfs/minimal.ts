@@ -6,10 +6,8 @@ import { byteStringOfText } from "../../bytes/index.ts";
 import { type CpioEntry, writeCpio } from "../../cpio/index.ts";
 import type { NeededFile } from "../../elf/index.ts";
 import type { ImageFiles } from "../image-files.ts";
-import { checkBootNeeds } from "./boot-needs.ts";
-import { commonEntries, type SealedRoot } from "./common-entries.ts";
-import { collectImageModules } from "./image-modules.ts";
-import { collectImagePrograms } from "./image-programs.ts";
+import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
+import { programOf } from "./image-programs.ts";
 import { directory, file, link, program, withDirectories } from "./layout.ts";
 
 export interface MinimalInitramfsOptions {
@@ -38,13 +36,14 @@ const MERGED = ["bin", "lib", "lib64", "sbin"];
  * @throws SealrootError naming the program, library or kernel feature that the image lacks, and its packages
  */
 export async function buildMinimalInitramfs(files: ImageFiles, options: MinimalInitramfsOptions): Promise<Uint8Array> {
-  const image = await collectImagePrograms(files, ["sh", "qjs", "mount", "umount", "blkid", "switch_root"]);
-  const modules = await collectImageModules(files, options.kernelRelease, true);
-  checkBootNeeds(options.kernelRelease, modules.loopIsBuiltIn, image.programs.get("mount")?.bytes ?? new Uint8Array());
-  const shell = image.programs.get("sh");
+  const { entries: common, image } = await collectCommonParts(files, {
+    ...options,
+    programs: ["sh", "qjs", "mount", "umount", "blkid", "switch_root"],
+    withDisks: true,
+  });
   const entries: CpioEntry[] = [
-    ...(await commonEntries(files, image, modules, options.sealedRoot)),
-    ...(shell === undefined ? [] : [program("usr/bin/sh", shell.bytes)]),
+    ...common,
+    program("usr/bin/sh", programOf(image, "sh").bytes),
     program("init", await readFile(fileURLToPath(INIT))),
     ...EMPTY_DIRECTORIES.map((path) => directory(path)),
     // Without it the first program has no output (spec/boot-chain.md E).

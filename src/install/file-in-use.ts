@@ -1,7 +1,7 @@
 /** Who works with a disk file at the moment: replacing it would leave them with the old one. */
-import { closeSync, openSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { tryLock, tryRecordLock } from "../platform/index.ts";
+import { namesInIfReadable, tryLock, tryRecordLock } from "../platform/index.ts";
 
 /**
  * The use of a plain file, for a person to read: "used by /dev/loop0", "locked by another program".
@@ -28,7 +28,7 @@ export function useOfFile(path: string, state: Stats, sys = "/sys"): string | un
 /** Documentation/ABI/testing/sysfs-block-loop: the backing file's path, as it was when the device was set up. */
 function loopDevicesOf(state: Stats, sys: string): string[] {
   const folder = join(sys, "block");
-  return namesIn(folder).filter((name) => {
+  return namesInIfReadable(folder).filter((name) => {
     const path = contentOf(join(folder, name, "loop/backing_file"));
     const backing = path === undefined ? undefined : statIfThere(path);
     return backing?.dev === state.dev && backing.ino === state.ino;
@@ -40,14 +40,6 @@ function statIfThere(path: string): Stats | undefined {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }
 

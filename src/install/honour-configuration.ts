@@ -46,11 +46,9 @@ const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
     return refused("block", `${chosen}, but encryption needs a TPM and a block device`, hint);
   },
   kargs: (kargs, { commandLine }) => {
-    const missing = kargs
-      .flatMap((text) => CommandLine.parse(text).arguments)
-      .filter(({ text }) => {
-        return !CommandLine.parse(commandLine).arguments.some((sealed) => sealed.text === text);
-      });
+    const sealed = new Set(CommandLine.parse(commandLine).arguments.map(({ text }) => text));
+    const wanted = kargs.flatMap((text) => CommandLine.parse(text).arguments);
+    const missing = wanted.filter(({ text }) => !sealed.has(text));
     if (missing.length === 0) return undefined;
     const texts = missing.map(({ text }) => text);
     const hint = `seal the image with ${texts.map((text) => `--karg '${text}'`).join(" ")}`;

@@ -21,6 +21,7 @@ export {
 export type { FilePath } from "./libc.ts";
 export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
 export { attachMount, createMount, detachMount, type FileSystemOptions } from "./mount.ts";
+export { namesInIfReadable } from "./names-in.ts";
 export { openBeneath } from "./open-beneath.ts";
 export { inspectDirectoryPlace, inspectFilePlace, type Place, takeOverAccess } from "./place.ts";
 export { tryRecordLock, waitForRecordLock } from "./record-lock.ts";

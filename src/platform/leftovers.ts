@@ -6,19 +6,10 @@
  * Such a lock on a directory can only be shared and keeps nobody away, so making and collecting also exclude each other
  * by flock(2), for a moment.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, rmSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { tryLock, unlock } from "./lock.ts";
+import { namesInIfReadable } from "./names-in.ts";
 import { hasRecordLock, tryRecordLock } from "./record-lock.ts";
 import { removeTree } from "./remove-tree.ts";
 import { isTemporaryName } from "./temporary-name.ts";
@@ -47,7 +38,7 @@ export function holdTemporary(fd: number, path: string): boolean {
  * somebody else stays, without a word: it is no condition of anything.
  */
 export function collectLeftovers(directory: string): void {
-  for (const name of namesIn(directory)) {
+  for (const name of namesInIfReadable(directory)) {
     if (!isTemporaryName(name)) continue;
     try {
       collect(join(directory, name));
@@ -86,12 +77,4 @@ function isStillNamed(fd: number, path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   const { dev, ino } = fstatSync(fd);
   return found?.dev === dev && found.ino === ino;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

@@ -35,7 +35,8 @@ export function chooseImage(line: CommandLine, permit: string | undefined): Comp
       actual: line.toString(),
     });
   }
-  const permitted = findComposefsArguments(CommandLine.parse(permit ?? ""));
+  const permitLine = CommandLine.parse(permit ?? "");
+  const permitted = findComposefsArguments(permitLine);
   if (permitted.length === 0) {
     throw new SealrootError(
       "untrusted",
@@ -58,7 +59,7 @@ export function chooseImage(line: CommandLine, permit: string | undefined): Comp
     throw new SealrootError(
       "untrusted",
       "Cannot choose the root image: the kernel command line drops fs-verity, the sealed initramfs requires it",
-      { expected: composefsWords(CommandLine.parse(permit ?? "")).join(" "), actual: composefsWords(line).join(" ") },
+      { expected: composefsWords(permitLine).join(" "), actual: composefsWords(line).join(" ") },
     );
   }
   return first;

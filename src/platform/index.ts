@@ -53,6 +53,6 @@ export { isTemporaryName } from "./temporary-name.ts";
 export { findTool, packageOfTool, requireTool, requireTools } from "./tools.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
 export { homeDirectory, userName } from "./user.ts";
-export { serveRequests, TransferredResponse } from "./worker-error.ts";
-export { type WorkerChannel, WorkerPool, type WorkerPoolOptions } from "./worker-pool.ts";
+export { type JobInput, type JobName, type JobOutput, type Jobs, serveJobs } from "./worker-jobs.ts";
+export { type JobRunner, type WorkerChannel, WorkerPool, type WorkerPoolOptions } from "./worker-pool.ts";
 export { fileHasXattr, getXattr, listXattrs, readOpenXattrs, readXattrs, removeXattr, setXattr } from "./xattr.ts";

@@ -2,18 +2,30 @@
 import { availableParallelism } from "node:os";
 import { type Transferable, Worker } from "node:worker_threads";
 import { onProcessExit } from "./exit-hooks.ts";
-import { errorFromData, type WorkerReply } from "./worker-error.ts";
+import { errorFromData } from "./worker-error.ts";
+import { type JobInput, type JobName, type JobOutput, type JobReply, type Jobs, runJob } from "./worker-jobs.ts";
 
 export interface WorkerPoolOptions {
   /** Threads at most; the number of cores when absent. They are started when there is work for them. */
   readonly size?: number;
-  /** Given to each worker as `workerData`. */
-  readonly workerData?: unknown;
+}
+
+/** Has jobs done, each with its own type of input and output. */
+export interface JobRunner<Table extends Jobs> {
+  /**
+   * @param transfer array buffers that move to the worker instead of being copied
+   * @returns what the job returned; rejects with what it threw, and with an Error when the worker died or its answer is
+   *   not one to this job
+   */
+  run<Name extends JobName<Table>>(
+    job: Name,
+    input: JobInput<Table, Name>,
+    transfer?: readonly Transferable[],
+  ): Promise<JobOutput<Table, Name>>;
 }
 
 /** Requests that all go to one worker, in order: for work that keeps state there. */
-export interface WorkerChannel<Request, Response> {
-  run(request: Request, transfer?: readonly Transferable[]): Promise<Response>;
+export interface WorkerChannel<Table extends Jobs> extends JobRunner<Table> {
   /** Frees the worker for other work's preference; requests under way go on. */
   release(): void;
 }
@@ -21,43 +33,45 @@ export interface WorkerChannel<Request, Response> {
 /** Requests a worker has at once: while it answers one, the next is already there. */
 const UNDER_WAY_MAX = 2;
 
-interface Pending<Response> {
-  resolve(response: Response): void;
+/** A request that a worker has. */
+interface Pending {
+  readonly job: string;
+  resolve(output: unknown): void;
   reject(error: unknown): void;
 }
 
-interface Waiting<Request, Response> extends Pending<Response> {
-  readonly request: Request;
-  readonly transfer: readonly Transferable[];
+/** A request that no worker has yet. */
+interface Waiting<Table extends Jobs> {
+  send(): void;
+  answerHere(jobs: Table): void;
+  reject(error: unknown): void;
 }
 
-interface Member<Response> {
+interface Member {
   readonly worker: Worker;
-  readonly pending: Map<number, Pending<Response>>;
+  readonly pending: Map<number, Pending>;
   channels: number;
 }
 
 /**
- * Runs requests in worker threads whose module calls `serveRequests`.
+ * Has jobs done by worker threads, whose module calls {@link serveJobs} with the table that `Table` is the type of.
  *
  * Each request goes to the worker with the fewest under way, and waits while all have two: the one that is answered and
  * the next. A worker answers its requests in order. Whoever feeds the pool bounds its memory by awaiting answers. Idle
  * workers do not keep the process alive.
  */
-export class WorkerPool<Request, Response> {
+export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
   readonly #module: URL;
   readonly #sizeMax: number;
-  readonly #workerData: unknown;
-  readonly #members: Member<Response>[] = [];
-  /** Requests that no worker has yet: requests differ in length, and none shall wait behind a long one. */
-  readonly #waiting: Waiting<Request, Response>[] = [];
+  readonly #members: Member[] = [];
+  /** Requests differ in length, and none shall wait for a long one while another worker is free. */
+  readonly #waiting: Waiting<Table>[] = [];
   #lastRequest = 0;
   #forgetExit: (() => void) | undefined;
 
   constructor(module: URL, options: WorkerPoolOptions = {}) {
     this.#module = module;
     this.#sizeMax = Math.max(1, options.size ?? availableParallelism());
-    this.#workerData = options.workerData;
   }
 
   /** Most threads that will run. */
@@ -65,15 +79,19 @@ export class WorkerPool<Request, Response> {
     return this.#sizeMax;
   }
 
-  /**
-   * @param transfer array buffers that move to the worker instead of being copied
-   * @returns the handler's answer; rejects with what the handler threw, or with an Error when the worker died
-   */
-  run(request: Request, transfer: readonly Transferable[] = []): Promise<Response> {
+  run<Name extends JobName<Table>>(
+    job: Name,
+    input: JobInput<Table, Name>,
+    transfer: readonly Transferable[] = [],
+  ): Promise<JobOutput<Table, Name>> {
     const member = this.#leastLoaded();
-    if (member.pending.size < UNDER_WAY_MAX) return this.#send(member, request, transfer);
+    if (member.pending.size < UNDER_WAY_MAX) return this.#send(member, job, input, transfer);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, transfer, resolve, reject });
+      this.#waiting.push({
+        send: () => this.run(job, input, transfer).then(resolve, reject),
+        answerHere: (jobs) => resolve(runJob(jobs, job, input)),
+        reject,
+      });
     });
   }
 
@@ -81,11 +99,11 @@ export class WorkerPool<Request, Response> {
    * Answers one request that waits for a worker in this thread: for a caller that would only wait, too.
    * @returns false when no request waits
    */
-  answerWaiting(handle: (request: Request) => Response): boolean {
+  answerWaiting(jobs: Table): boolean {
     const next = this.#waiting.shift();
     if (next === undefined) return false;
     try {
-      next.resolve(handle(next.request));
+      next.answerHere(jobs);
     } catch (error) {
       next.reject(error);
     }
@@ -93,12 +111,12 @@ export class WorkerPool<Request, Response> {
   }
 
   /** Binds to the worker with the fewest other channels and requests. */
-  channel(): WorkerChannel<Request, Response> {
+  channel(): WorkerChannel<Table> {
     const member = this.#leastLoaded();
     member.channels++;
     let open = true;
     return {
-      run: (request, transfer = []) => this.#send(member, request, transfer),
+      run: (job, input, transfer = []) => this.#send(member, job, input, transfer),
       release: () => {
         if (open) member.channels--;
         open = false;
@@ -115,9 +133,9 @@ export class WorkerPool<Request, Response> {
     await Promise.all(members.map((member) => member.worker.terminate()));
   }
 
-  #leastLoaded(): Member<Response> {
-    const load = (member: Member<Response>) => member.pending.size + member.channels;
-    const best = this.#members.reduce<Member<Response> | undefined>(
+  #leastLoaded(): Member {
+    const load = (member: Member) => member.pending.size + member.channels;
+    const best = this.#members.reduce<Member | undefined>(
       (chosen, member) => (chosen === undefined || load(member) < load(chosen) ? member : chosen),
       undefined,
     );
@@ -125,10 +143,10 @@ export class WorkerPool<Request, Response> {
     return this.#start();
   }
 
-  #start(): Member<Response> {
-    const worker = new Worker(this.#module, { workerData: this.#workerData });
-    const member: Member<Response> = { worker, pending: new Map(), channels: 0 };
-    worker.on("message", (reply: WorkerReply<Response>) => this.#settle(member, reply));
+  #start(): Member {
+    const worker = new Worker(this.#module);
+    const member: Member = { worker, pending: new Map(), channels: 0 };
+    worker.on("message", (reply: JobReply) => this.#settle(member, reply));
     worker.on("error", (error) => this.#drop(member, error));
     worker.on("exit", (code) => this.#drop(member, new Error(`worker thread ended with code ${code}`)));
     worker.unref();
@@ -140,25 +158,43 @@ export class WorkerPool<Request, Response> {
     return member;
   }
 
-  #send(member: Member<Response>, request: Request, transfer: readonly Transferable[]): Promise<Response> {
+  #send<Name extends JobName<Table>>(
+    member: Member,
+    job: Name,
+    input: JobInput<Table, Name>,
+    transfer: readonly Transferable[],
+  ): Promise<JobOutput<Table, Name>> {
     const id = ++this.#lastRequest;
-    return new Promise<Response>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
+      member.worker.postMessage({ id, job, input }, [...transfer]);
       if (member.pending.size === 0) member.worker.ref();
-      member.pending.set(id, { resolve, reject });
-      member.worker.postMessage({ id, request }, [...transfer]);
+      // Before this, #settle() has compared the names of the jobs, and a job's name has one type of output.
+      member.pending.set(id, { job, resolve: (output) => resolve(output as JobOutput<Table, Name>), reject });
     });
   }
 
-  #settle(member: Member<Response>, reply: WorkerReply<Response>): void {
+  #settle(member: Member, reply: JobReply): void {
     const pending = member.pending.get(reply.id);
+    if (pending === undefined) {
+      if (this.#members.includes(member)) this.#end(member, wrongAnswer(`it is to no request, but to ${reply.id}`));
+      return;
+    }
     member.pending.delete(reply.id);
     if (member.pending.size === 0) member.worker.unref();
-    if ("error" in reply) pending?.reject(errorFromData(reply.error));
-    else pending?.resolve(reply.response);
+    if (reply.job !== pending.job) pending.reject(wrongAnswer(`it is to ${reply.job}, not to ${pending.job}`));
+    else if ("error" in reply) pending.reject(errorFromData(reply.error));
+    else if ("output" in reply) pending.resolve(reply.output);
+    else pending.reject(wrongAnswer(`${pending.job} has neither an output nor an error`));
     this.#sendWaiting();
   }
 
-  #drop(member: Member<Response>, error: unknown): void {
+  /** Ends a worker that does not keep to the protocol. */
+  #end(member: Member, error: Error): void {
+    void member.worker.terminate();
+    this.#drop(member, error);
+  }
+
+  #drop(member: Member, error: unknown): void {
     const index = this.#members.indexOf(member);
     if (index >= 0) this.#members.splice(index, 1);
     for (const pending of member.pending.values()) pending.reject(error);
@@ -167,7 +203,10 @@ export class WorkerPool<Request, Response> {
   }
 
   #sendWaiting(): void {
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.run(next.request, next.transfer).then(next.resolve, next.reject);
+    this.#waiting.shift()?.send();
   }
+}
+
+function wrongAnswer(state: string): Error {
+  return new Error(`Cannot use a worker's answer: ${state}`);
 }

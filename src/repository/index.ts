@@ -37,9 +37,10 @@ export {
   type RepositoryMeta,
 } from "./meta.ts";
 export type { SizedObject } from "./objects/content-digests.ts";
-export type { FileImporter } from "./objects/jobs/take-file.ts";
+export type { FileImporter } from "./objects/file-importer.ts";
+export type { ImportStatistics } from "./objects/import-statistics.ts";
 export type { ObjectDraft, StoredObject } from "./objects/object-draft.ts";
-export type { ImportStatistics, ObjectImporter, ObjectSink } from "./objects/object-importer.ts";
+export type { ObjectImporter, ObjectSink } from "./objects/object-importer.ts";
 export type { OpenObject } from "./objects/object-reader.ts";
 export type { ObjectSettings, Protection } from "./objects/object-settings.ts";
 export type { ObjectEntry, ObjectStore } from "./objects/object-store.ts";

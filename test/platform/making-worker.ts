@@ -1,9 +1,11 @@
 /** A worker thread that makes files in a directory, and the way to it, for as long as it can. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { serveRequests } from "../../src/platform/index.ts";
+import { serveJobs } from "../../src/platform/index.ts";
 
-serveRequests((path: string) => {
+serveJobs({ "make files": makeFiles });
+
+function makeFiles(path: string): void {
   for (let number = 0; ; number++) {
     try {
       const folder = join(path, String(number % 100));
@@ -13,4 +15,4 @@ serveRequests((path: string) => {
       // Removed meanwhile; on it goes.
     }
   }
-});
+}

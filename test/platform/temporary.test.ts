@@ -155,7 +155,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       const program = await started(`
         const directory = platform.temporaryDirectory({ parent: ${JSON.stringify(parent)} });
         const pool = new platform.WorkerPool(new URL(${JSON.stringify(worker)}), { size: 3 });
-        for (let i = 0; i < 3; i++) void pool.run(directory.path + "/a/b");
+        for (let i = 0; i < 3; i++) void pool.run("make files", directory.path + "/a/b");
         await platform.startTool("sh", ["-c", "i=0; while :; do mkdir -p c/$i; : >c/$i/f; i=$((i + 1)); done"], {
           directory: directory.path,
         });

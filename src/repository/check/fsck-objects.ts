@@ -1,5 +1,6 @@
 /** The objects of a repository and the check of their contents. */
 import { relative } from "node:path";
+import { answersTo } from "../objects/answers.ts";
 import type { Repository } from "../repository.ts";
 import type { Finding } from "./fsck-report.ts";
 
@@ -32,17 +33,18 @@ export async function checkObjectContents(
   objectIds: Iterable<string>,
   onChecked: (objects: number) => void,
 ): Promise<Finding[]> {
+  const { workers } = repository;
+  const { settings } = repository.objects;
   const findings: Finding[] = [];
   const underWay = new Set<Promise<void>>();
   const send = (objectIds: readonly string[]) => {
-    const request = { kind: "check-objects", settings: repository.objects.settings, objectIds } as const;
-    const answer: Promise<void> = repository.workers.run(request).then((response) => {
+    const answer: Promise<void> = workers.run("check-objects", { settings, objectIds }).then((faults) => {
       underWay.delete(answer);
-      onChecked(objectIds.length);
-      if (response.kind !== "checked") return;
-      for (const [index, fault] of response.faults) {
-        findings.push({ ...fault, path: relative(repository.path, repository.objects.path(objectIds[index] ?? "")) });
+      for (const [objectId, fault] of answersTo(objectIds, faults)) {
+        if (fault === undefined) continue;
+        findings.push({ ...fault, path: relative(repository.path, repository.objects.path(objectId)) });
       }
+      onChecked(objectIds.length);
     });
     underWay.add(answer);
   };
@@ -52,7 +54,7 @@ export async function checkObjectContents(
     if (batch.length < BATCH_OBJECTS) continue;
     send(batch);
     batch = [];
-    if (underWay.size >= 4 * repository.workers.size) await Promise.race(underWay);
+    if (underWay.size >= 4 * workers.size) await Promise.race(underWay);
   }
   if (batch.length > 0) send(batch);
   await Promise.all(underWay);

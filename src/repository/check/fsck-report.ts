@@ -1,16 +1,14 @@
 /** What a check of a repository found, and how the reference tools spell it (spec/repository.md 7). */
 
 import { oneLine } from "../../errors/index.ts";
+import type { ObjectFaultKind } from "../objects/jobs/check-objects.ts";
 
 /** The kinds of findings; those after the empty line are ours, the reference does not look for them. */
 export type FindingKind =
   | "metadata-parse-failed"
   | "metadata-algorithm-mismatch"
   | "object-invalid-name"
-  | "object-open-failed"
-  | "object-digest-mismatch"
-  | "object-verity-failed"
-  | "object-verity-missing"
+  | ObjectFaultKind
   | "entry-not-symlink"
   | "broken-symlink"
   | "unexpected-file-type"

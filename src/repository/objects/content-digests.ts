@@ -1,21 +1,7 @@
 /** The sha256 of objects' contents, under which the rest of the world knows them; computed by worker threads. */
-import { createHash } from "node:crypto";
-import { SealrootError } from "../../errors/index.ts";
-import { openObject } from "./object-reader.ts";
+import { answersTo } from "./answers.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
-
-export interface DigestContentsRequest {
-  readonly kind: "digest-contents";
-  readonly settings: ObjectSettings;
-  readonly objectIds: readonly string[];
-}
-
-export interface DigestContentsResponse {
-  readonly kind: "digested";
-  /** Hex; undefined for an object that cannot be read. */
-  readonly digests: readonly (string | undefined)[];
-}
 
 /** An object to hash. */
 export interface SizedObject {
@@ -26,23 +12,6 @@ export interface SizedObject {
 /** A batch is sent at this many bytes or objects. */
 const BATCH_BYTES = 8 << 20;
 const BATCH_OBJECTS = 256;
-
-/** Hashes in this thread; the worker's side. */
-export function digestContents({ settings, objectIds }: DigestContentsRequest): DigestContentsResponse {
-  return { kind: "digested", digests: objectIds.map((objectId) => digestContent(settings, objectId)) };
-}
-
-function digestContent(settings: ObjectSettings, objectId: string): string | undefined {
-  try {
-    using object = openObject(settings, objectId);
-    const hash = createHash("sha256");
-    for (const chunk of object.chunks()) hash.update(chunk);
-    return hash.digest("hex");
-  } catch (error) {
-    if (error instanceof SealrootError) return undefined;
-    throw error;
-  }
-}
 
 /**
  * Hashes many objects in parallel. Those that cannot be read are left out.
@@ -60,14 +29,13 @@ export async function contentDigests(
   const underWay = new Set<Promise<void>>();
   let doneBytes = 0;
   const send = ({ objectIds, batchBytes }: Batch) => {
-    const answer: Promise<void> = workers.run({ kind: "digest-contents", settings, objectIds }).then((response) => {
+    const answer: Promise<void> = workers.run("digest-contents", { settings, objectIds }).then((answers) => {
       underWay.delete(answer);
+      for (const [objectId, digest] of answersTo(objectIds, answers)) {
+        if (digest !== undefined) digests.set(objectId, digest);
+      }
       doneBytes += batchBytes;
       onBytes(doneBytes);
-      if (response.kind !== "digested") return;
-      for (const [index, digest] of response.digests.entries()) {
-        if (digest !== undefined) digests.set(objectIds[index] ?? "", digest);
-      }
     });
     underWay.add(answer);
   };

@@ -1,17 +1,12 @@
 /** Storing many objects: small ones in batches, large ones in pieces, hashed and written by worker threads. */
-import type { WorkerChannel } from "../../platform/index.ts";
-import { type DraftRequest, handleObjectRequest, type ObjectRequest, type ObjectResponse } from "./jobs/object-jobs.ts";
+import type { JobInput } from "../../platform/index.ts";
+import { answersTo } from "./answers.ts";
+import { countObject, type ImportStatistics } from "./import-statistics.ts";
+import type { ObjectJobs } from "./jobs/object-jobs.ts";
+import { type StoreObjectsInput, type StoreObjectsOutput, storeObjects } from "./jobs/store-objects.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
 import { BufferFiller, type SharedBuffer, SharedBuffers } from "./shared-buffers.ts";
-
-export interface ImportStatistics {
-  /** Objects that were written, and objects that were there already. */
-  newObjects: number;
-  presentObjects: number;
-  /** Bytes of the new ones. */
-  storedBytes: number;
-}
 
 /** A large object whose bytes arrive in pieces. */
 export interface ObjectSink {
@@ -32,6 +27,9 @@ const UNDER_WAY_BYTES_MAX = 16 << 20;
 const IN_THREAD_BYTES_MAX = 256 << 10;
 
 let lastDraft = 0;
+
+/** The jobs that make a large object; see jobs/drafts.ts. */
+type DraftJob = "begin-draft" | "write-draft" | "finish-draft" | "abort-draft";
 
 /**
  * Takes objects one after the other and stores them in parallel. Ids arrive as promises in the order of the workers;
@@ -85,15 +83,27 @@ export class ObjectImporter {
     const channel = this.#workers.channel();
     const failure = { error: undefined as unknown };
     let sizeBytes = 0;
-    const send = (step: DraftRequest["step"], buffer?: SharedBuffer) => {
-      const answer = this.#track(channel, { kind: "draft", draft, step }, buffer);
+    const send = <Name extends DraftJob>(job: Name, input: JobInput<ObjectJobs, Name>) => {
+      const answer = channel.run(job, input);
       answer.catch((error) => {
         failure.error ??= error;
       });
       return answer;
     };
-    send({ type: "begin", settings: this.#settings });
-    const parts = new BufferFiller(this.#buffers, (bytes, buffer) => send({ type: "write", bytes }, buffer));
+    this.#remember(send("begin-draft", { draft, settings: this.#settings }), undefined);
+    const parts = new BufferFiller(this.#buffers, (bytes, buffer) =>
+      this.#remember(send("write-draft", { draft, bytes }), buffer),
+    );
+    const finish = async () => {
+      const answer = send("finish-draft", { draft }).finally(() => channel.release());
+      const { objectId, isNew } = await answer.catch((error) => {
+        // What failed before is why this fails, too.
+        throw failure.error ?? error;
+      });
+      if (failure.error !== undefined) throw failure.error;
+      countObject(this.statistics, sizeBytes, isNew);
+      return objectId;
+    };
     return {
       write: (chunk) => {
         sizeBytes += chunk.length;
@@ -101,17 +111,13 @@ export class ObjectImporter {
       },
       finish: () => {
         parts.passOn();
-        const stored = send({ type: "finish" }).then((answer) => {
-          channel.release();
-          if (failure.error !== undefined || answer.kind !== "stored") throw failure.error ?? new Error("object lost");
-          this.#count(answer.isNew[0] ?? false, sizeBytes);
-          return answer.objectIds[0] ?? "";
-        });
+        const stored = finish();
+        this.#remember(stored, undefined);
         return handled(stored);
       },
       abort: () => {
         parts.drop();
-        send({ type: "abort" });
+        this.#remember(send("abort-draft", { draft }), undefined);
         channel.release();
       },
     };
@@ -148,35 +154,22 @@ export class ObjectImporter {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    const { buffer, sizesBytes, waiting } = batch;
-    const inThread = this.#inThreadBytes + batch.usedBytes <= IN_THREAD_BYTES_MAX;
-    const bytes = buffer.subarray(0, batch.usedBytes);
-    const request: ObjectRequest = { kind: "store", settings: this.#settings, bytes, sizesBytes };
-    if (inThread) this.#inThreadBytes += batch.usedBytes;
-    const answer = inThread ? runHere(request) : this.#track(this.#workers, request, buffer);
-    answer.then(
-      (response) => {
-        if (response.kind !== "stored") return;
-        for (const [index, waiter] of waiting.entries()) {
-          this.#count(response.isNew[index] ?? false, sizesBytes[index] ?? 0);
-          waiter.resolve(response.objectIds[index] ?? "");
-        }
-      },
-      (error) => {
-        for (const waiter of waiting) waiter.reject(error);
-      },
-    );
-    if (inThread) this.#remember(answer, undefined);
-  }
-
-  #track(
-    target: Pick<WorkerChannel<ObjectRequest, ObjectResponse>, "run">,
-    request: ObjectRequest,
-    buffer?: SharedBuffer,
-  ): Promise<ObjectResponse> {
-    const answer = target.run(request);
-    this.#remember(answer, buffer);
-    return answer;
+    const { buffer, usedBytes, sizesBytes, waiting } = batch;
+    const inThread = this.#inThreadBytes + usedBytes <= IN_THREAD_BYTES_MAX;
+    const input = { settings: this.#settings, bytes: buffer.subarray(0, usedBytes), sizesBytes };
+    if (inThread) this.#inThreadBytes += usedBytes;
+    const answer = inThread ? storeHere(input) : this.#workers.run("store-objects", input);
+    const stored = answer.then(({ objectIds, newObjects, storedBytes }) => {
+      const answers = answersTo(waiting, objectIds);
+      this.statistics.newObjects += newObjects;
+      this.statistics.presentObjects += objectIds.length - newObjects;
+      this.statistics.storedBytes += storedBytes;
+      for (const [waiter, objectId] of answers) waiter.resolve(objectId);
+    });
+    stored.catch((error) => {
+      for (const waiter of waiting) waiter.reject(error);
+    });
+    this.#remember(stored, inThread ? undefined : buffer);
   }
 
   /** @param buffer what the worker reads until it has answered */
@@ -197,13 +190,6 @@ export class ObjectImporter {
       this.#answers.delete(answer);
     }, settle);
   }
-
-  #count(isNew: boolean, sizeBytes: number): void {
-    if (isNew) {
-      this.statistics.newObjects++;
-      this.statistics.storedBytes += sizeBytes;
-    } else this.statistics.presentObjects++;
-  }
 }
 
 /** Small objects that go to a worker together. */
@@ -219,8 +205,8 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-async function runHere(request: ObjectRequest): Promise<ObjectResponse> {
-  return handleObjectRequest(request);
+async function storeHere(input: StoreObjectsInput): Promise<StoreObjectsOutput> {
+  return storeObjects(input);
 }
 
 /** Keeps a failure from ending the process while nobody awaits the promise yet. */

@@ -1,6 +1,7 @@
 /** Objects read once for two digests: the reader's own, of the stream they are in, and their fs-verity digest. */
 import type { WorkerChannel } from "../../platform/index.ts";
-import type { ObjectRequest, ObjectResponse } from "./jobs/object-jobs.ts";
+import { answersTo } from "./answers.ts";
+import type { ObjectJobs } from "./jobs/object-jobs.ts";
 import type { ObjectPiece } from "./jobs/verify-pieces.ts";
 import type { OpenObject } from "./object-reader.ts";
 import type { ObjectSettings } from "./object-settings.ts";
@@ -29,7 +30,7 @@ interface Batch {
 export class ObjectVerifier {
   readonly #settings: ObjectSettings;
   readonly #workers: ObjectWorkers;
-  #channel: WorkerChannel<ObjectRequest, ObjectResponse> | undefined;
+  #channel: WorkerChannel<ObjectJobs> | undefined;
   readonly #buffers = new SharedBuffers(BUFFER_BYTES);
   readonly #taken = new Set<string>();
   readonly #good = new Set<string>();
@@ -79,14 +80,13 @@ export class ObjectVerifier {
   #send({ buffer, usedBytes, pieces, objectIds }: Batch): void {
     this.#batch = undefined;
     const bytes = buffer.subarray(0, usedBytes);
-    const request = { kind: "verify-pieces", algorithm: this.#settings.algorithm, bytes, pieces } as const;
+    const { algorithm } = this.#settings;
     this.#channel ??= this.#workers.channel();
-    const answer: Promise<void> = this.#channel.run(request).then((response) => {
+    const answer: Promise<void> = this.#channel.run("verify-pieces", { algorithm, bytes, pieces }).then((digests) => {
       this.#underWay.delete(answer);
       this.#buffers.give(buffer);
-      if (response.kind !== "verified-pieces") return;
-      for (const [index, objectId] of objectIds.entries()) {
-        if (response.digests[index] === objectId) this.#good.add(objectId);
+      for (const [objectId, digest] of answersTo(objectIds, digests)) {
+        if (digest === objectId) this.#good.add(objectId);
       }
     });
     this.#underWay.add(answer);

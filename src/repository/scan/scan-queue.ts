@@ -4,9 +4,10 @@ import { setImmediate } from "node:timers/promises";
 import type { ByteString } from "../../bytes/index.ts";
 import { INLINE_CONTENT_MAX_BYTES, NO_XATTRS } from "../../tree/index.ts";
 import type { VerityAlgorithm } from "../../verity/index.ts";
-import { handleObjectRequest, type ObjectResponse } from "../objects/jobs/object-jobs.ts";
+import { answersTo } from "../objects/answers.ts";
+import { objectJobs } from "../objects/jobs/object-jobs.ts";
 import { type FileFacts, scanFactsAt } from "../objects/jobs/scan-facts.ts";
-import type { FileScanContent, ScanFilesRequest } from "../objects/jobs/scan-files.ts";
+import { type FileScanContent, type ScanFilesInput, type ScannedFiles, scanFiles } from "../objects/jobs/scan-files.ts";
 import type { ObjectSettings } from "../objects/object-settings.ts";
 import type { ObjectWorkers } from "../objects/object-workers.ts";
 
@@ -45,7 +46,7 @@ export class FileReadQueue {
 
   /**
    * @param store where objects go; undefined: digests only
-   * @param linkFiles as in {@link ScanFilesRequest}
+   * @param linkFiles as in {@link ScanFilesInput}
    */
   constructor(
     workers: ObjectWorkers,
@@ -85,7 +86,7 @@ export class FileReadQueue {
   /** Waits, and helps as long as a batch waits, too. */
   async #underWayAtMost(batches: number): Promise<void> {
     while (this.#underWay > batches) {
-      if (this.#workers.answerWaiting(handleObjectRequest)) await setImmediate();
+      if (this.#workers.answerWaiting(objectJobs)) await setImmediate();
       else {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -99,8 +100,7 @@ export class FileReadQueue {
     const { paths, receivers } = this.#batch;
     this.#batch = newBatch();
     this.#sentBatches++;
-    const request: ScanFilesRequest = {
-      kind: "scan-files",
+    const input: ScanFilesInput = {
       scan: this.#scan,
       algorithm: this.#algorithm,
       store: this.#store,
@@ -108,10 +108,10 @@ export class FileReadQueue {
       inlineMaxBytes: INLINE_CONTENT_MAX_BYTES,
       paths,
     };
-    const answer = inThread ? handleHere(request) : this.#workers.run(request);
+    const answer = inThread ? scanHere(input) : this.#workers.run("scan-files", input);
     this.#underWay++;
     answer
-      .then((response) => this.#receive(receivers, response))
+      .then((scanned) => this.#receive(receivers, scanned))
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
@@ -121,19 +121,17 @@ export class FileReadQueue {
       });
   }
 
-  #receive(receivers: readonly Receiver[], response: ObjectResponse): void {
-    if (response.kind !== "scanned") return;
-    this.#newObjects += response.newObjects;
-    this.#sharedObjects += response.sharedObjects;
-    for (const [index, content] of response.contents.entries()) {
-      const xattrs = response.xattrs.get(index) ?? NO_XATTRS;
-      receivers[index]?.(scanFactsAt(response.facts, index, xattrs), content);
+  #receive(receivers: readonly Receiver[], { contents, facts, xattrs, newObjects, sharedObjects }: ScannedFiles): void {
+    this.#newObjects += newObjects;
+    this.#sharedObjects += sharedObjects;
+    for (const [index, [receive, content]] of answersTo(receivers, contents).entries()) {
+      receive(scanFactsAt(facts, index, xattrs.get(index) ?? NO_XATTRS), content);
     }
   }
 }
 
-async function handleHere(request: ScanFilesRequest) {
-  return handleObjectRequest(request);
+async function scanHere(input: ScanFilesInput): Promise<ScannedFiles> {
+  return scanFiles(input);
 }
 
 function newBatch(): Batch {

@@ -1,30 +1,29 @@
-/** Checking the contents of objects; runs in worker threads. */
+/** Checking the contents of objects. */
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { toHex } from "../../../bytes/index.ts";
 import { hasErrno, reasonOf } from "../../../errors/index.ts";
 import { measureVerity } from "../../../platform/index.ts";
 import { ALGORITHM_NUMBER, VerityHasher } from "../../../verity/index.ts";
-import type { FindingKind } from "../../check/fsck-report.ts";
 import { readOfflineDescriptor } from "../object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "../object-settings.ts";
 import { openRegularFile } from "../regular-file.ts";
 
-export interface CheckObjectsRequest {
-  readonly kind: "check-objects";
+export interface CheckObjectsInput {
   readonly settings: ObjectSettings;
   readonly objectIds: readonly string[];
 }
 
+/** The ways in which an object is not what its name says, as a report of a check calls them. */
+export type ObjectFaultKind =
+  | "object-open-failed"
+  | "object-digest-mismatch"
+  | "object-verity-failed"
+  | "object-verity-missing";
+
 /** What is wrong with an object. */
 export interface ObjectFault {
-  readonly kind: FindingKind;
+  readonly kind: ObjectFaultKind;
   readonly detail?: string;
-}
-
-export interface CheckObjectsResponse {
-  readonly kind: "checked";
-  /** Of those objects that have one, by their place in the request. */
-  readonly faults: ReadonlyMap<number, ObjectFault>;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -33,14 +32,11 @@ let buffer: Buffer | undefined;
 /**
  * Compares each object with its name: the kernel's digest where there is fs-verity, and always the digest of the bytes,
  * since the kernel measures the stored descriptor only and notices damaged data when they are read.
+ *
+ * @returns for each object what is wrong with it; undefined for a good one
  */
-export function checkObjects({ settings, objectIds }: CheckObjectsRequest): CheckObjectsResponse {
-  const faults = new Map<number, ObjectFault>();
-  for (const [index, objectId] of objectIds.entries()) {
-    const fault = checkObject(settings, objectId);
-    if (fault !== undefined) faults.set(index, fault);
-  }
-  return { kind: "checked", faults };
+export function checkObjects({ settings, objectIds }: CheckObjectsInput): (ObjectFault | undefined)[] {
+  return objectIds.map((objectId) => checkObject(settings, objectId));
 }
 
 function checkObject(settings: ObjectSettings, objectId: string): ObjectFault | undefined {

@@ -1,5 +1,5 @@
 /** The worker thread's module: see object-jobs.ts. */
-import { serveRequests } from "../../../platform/index.ts";
-import { handleObjectRequest } from "./object-jobs.ts";
+import { serveJobs } from "../../../platform/index.ts";
+import { objectJobs } from "./object-jobs.ts";
 
-serveRequests(handleObjectRequest);
+serveJobs(objectJobs);

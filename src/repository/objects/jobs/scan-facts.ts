@@ -23,17 +23,21 @@ export interface FileFacts {
 }
 
 export function scanFactsAt(facts: BigInt64Array, index: number, xattrs: Metadata["xattrs"]): FileFacts {
-  const at = NUMBERS * index;
-  const number = (offset: number) => Number(facts[at + offset]);
+  const fact = (offset: number): bigint => {
+    const value = facts[NUMBERS * index + offset];
+    if (value === undefined) throw new Error(`unreachable: there are no facts about file ${index}`);
+    return value;
+  };
+  const number = (offset: number) => Number(fact(offset));
   return {
-    dev: facts[at] ?? 0n,
-    ino: facts[at + 1] ?? 0n,
+    dev: fact(0),
+    ino: fact(1),
     sizeBytes: number(5),
     metadata: {
       mode: number(2) & PERMISSION_MASK,
       uid: number(3),
       gid: number(4),
-      mtimeSeconds: facts[at + 6] ?? 0n,
+      mtimeSeconds: fact(6),
       mtimeNanoseconds: number(7),
       xattrs,
     },

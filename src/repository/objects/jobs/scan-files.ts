@@ -10,8 +10,7 @@ import { stateOfExistingObject } from "../object-protection.ts";
 import type { ObjectSettings } from "../object-settings.ts";
 import { newScanFacts, putScanFacts } from "./scan-facts.ts";
 
-export interface ScanFilesRequest {
-  readonly kind: "scan-files";
+export interface ScanFilesInput {
   /** The same for all requests of one scan, and for them only. */
   readonly scan: number;
   readonly algorithm: VerityAlgorithm;
@@ -24,8 +23,7 @@ export interface ScanFilesRequest {
   readonly paths: readonly ByteString[];
 }
 
-export interface ScanFilesResponse {
-  readonly kind: "scanned";
+export interface ScannedFiles {
   /** See scan-facts.ts. */
   readonly facts: BigInt64Array;
   /** For each path the object id, or the content of a small file. */
@@ -47,7 +45,7 @@ const known = new Map<string, FileScanContent>();
 let knownScan = 0;
 
 /** @throws SealrootError `conflict` when a file changed while it was read */
-export function scanFiles(request: ScanFilesRequest): ScanFilesResponse {
+export function scanFiles(request: ScanFilesInput): ScannedFiles {
   buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
   if (knownScan !== request.scan) known.clear();
   knownScan = request.scan;
@@ -64,7 +62,7 @@ export function scanFiles(request: ScanFilesRequest): ScanFilesResponse {
     if (read.isNew) newObjects++;
     if (read.isNew && read.isShared) sharedObjects++;
   }
-  return { kind: "scanned", facts, contents, xattrs, newObjects, sharedObjects };
+  return { facts, contents, xattrs, newObjects, sharedObjects };
 }
 
 interface ScannedContent {
@@ -85,7 +83,7 @@ interface Source {
   readonly sizeBytes: number;
 }
 
-function readScannedFile(request: ScanFilesRequest, path: Buffer, chunk: Buffer): ScannedFile {
+function readScannedFile(request: ScanFilesInput, path: Buffer, chunk: Buffer): ScannedFile {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -100,7 +98,7 @@ function readScannedFile(request: ScanFilesRequest, path: Buffer, chunk: Buffer)
   }
 }
 
-function contentOnce(request: ScanFilesRequest, source: Source, stat: BigIntStats, chunk: Buffer): ScannedContent {
+function contentOnce(request: ScanFilesInput, source: Source, stat: BigIntStats, chunk: Buffer): ScannedContent {
   if (stat.nlink === 1n) return contentOf(request, source, chunk);
   const inode = `${stat.dev}:${stat.ino}`;
   const content = known.get(inode);
@@ -111,7 +109,7 @@ function contentOnce(request: ScanFilesRequest, source: Source, stat: BigIntStat
 }
 
 /** Inline, or the digest alone, or the cheapest way into the store: shared blocks, a second name, a copy. */
-function contentOf(request: ScanFilesRequest, source: Source, chunk: Buffer): ScannedContent {
+function contentOf(request: ScanFilesInput, source: Source, chunk: Buffer): ScannedContent {
   const { store } = request;
   if (source.sizeBytes <= request.inlineMaxBytes) {
     return { content: Uint8Array.from(readWhole(source, source.sizeBytes, chunk)), isNew: false, isShared: false };
@@ -130,7 +128,7 @@ function contentOf(request: ScanFilesRequest, source: Source, chunk: Buffer): Sc
   return { content: copied.objectId, isNew: copied.isNew, isShared: false };
 }
 
-function linkOrCopy(request: ScanFilesRequest, store: ObjectSettings, source: Source, chunk: Buffer): ScannedContent {
+function linkOrCopy(request: ScanFilesInput, store: ObjectSettings, source: Source, chunk: Buffer): ScannedContent {
   const content = digestOf(request, source, chunk);
   if (stateOfExistingObject(store, content, source.sizeBytes) === "good") {
     return { content, isNew: false, isShared: false };
@@ -140,7 +138,7 @@ function linkOrCopy(request: ScanFilesRequest, store: ObjectSettings, source: So
   return { content: objectId, isNew, isShared: false };
 }
 
-function digestOf(request: ScanFilesRequest, source: Source, chunk: Buffer): string {
+function digestOf(request: ScanFilesInput, source: Source, chunk: Buffer): string {
   if (source.sizeBytes <= chunk.length) {
     return verityDigest(readWhole(source, source.sizeBytes, chunk), request.algorithm);
   }

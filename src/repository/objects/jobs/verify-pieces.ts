@@ -1,10 +1,9 @@
-/** Checking objects whose bytes another thread reads for a purpose of its own; runs in worker threads. */
+/** Checking objects whose bytes another thread reads for a purpose of its own. */
 import { type VerityAlgorithm, VerityHasher } from "../../../verity/index.ts";
 
-export interface VerifyPiecesRequest {
-  readonly kind: "verify-pieces";
+export interface VerifyPiecesInput {
   readonly algorithm: VerityAlgorithm;
-  /** The pieces one behind the other; an object goes on in the next request. All requests go to one worker. */
+  /** The pieces one after the other; an object goes on in the next request. All requests go to one worker. */
   readonly bytes: Uint8Array;
   readonly pieces: readonly ObjectPiece[];
 }
@@ -16,16 +15,10 @@ export interface ObjectPiece {
   readonly ends: boolean;
 }
 
-export interface VerifyPiecesResponse {
-  readonly kind: "verified-pieces";
-  /** Of the objects that end in the request. */
-  readonly digests: readonly string[];
-}
-
 let hasher: VerityHasher | undefined;
 
-/** The fs-verity digests of the objects that end in the request. */
-export function verifyPieces({ algorithm, bytes, pieces }: VerifyPiecesRequest): VerifyPiecesResponse {
+/** @returns the fs-verity digests of the objects that end in the request */
+export function verifyPieces({ algorithm, bytes, pieces }: VerifyPiecesInput): string[] {
   const digests: string[] = [];
   let start = 0;
   for (const { sizeBytes, begins, ends } of pieces) {
@@ -35,5 +28,5 @@ export function verifyPieces({ algorithm, bytes, pieces }: VerifyPiecesRequest):
     if (ends) digests.push(hasher.hexDigest());
     start += sizeBytes;
   }
-  return { kind: "verified-pieces", digests };
+  return digests;
 }

@@ -1,0 +1,17 @@
+/** What became of objects that were handed over to be stored. */
+
+export interface ImportStatistics {
+  /** Objects that were written, and objects that were there already. */
+  newObjects: number;
+  presentObjects: number;
+  /** Bytes of the new ones. */
+  storedBytes: number;
+}
+
+/** Counts one object. */
+export function countObject(statistics: ImportStatistics, sizeBytes: number, isNew: boolean): void {
+  if (isNew) {
+    statistics.newObjects++;
+    statistics.storedBytes += sizeBytes;
+  } else statistics.presentObjects++;
+}

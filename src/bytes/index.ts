@@ -10,5 +10,6 @@ export * from "./byte-string.ts";
 export * from "./cursor.ts";
 export * from "./hex.ts";
 export * from "./size.ts";
+export * from "./uuid.ts";
 export * from "./writer.ts";
 export * from "./xxh32.ts";

@@ -1,5 +1,5 @@
 /** GUIDs: text, and the mixed-endian 16 bytes of UEFI (UEFI 2.10, appendix A). */
-import { toHex } from "../bytes/index.ts";
+import { isUuid, toHex } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 
 declare const guidBrand: unique symbol;
@@ -21,7 +21,7 @@ export const BOOT_LOADER_VENDOR = guidOf("4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
  * @throws SealrootError `usage`
  */
 export function guidOf(text: string): Guid {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
+  if (!isUuid(text)) {
     throw new SealrootError(
       "usage",
       `Cannot read GUID: "${text}" is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`,

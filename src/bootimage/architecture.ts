@@ -1,33 +1,51 @@
-/** What one CPU architecture is called in the different places. */
-import { SealrootError } from "../errors/index.ts";
+/** What one CPU architecture is called in the different places. One row is one for which there is a boot chain here. */
 import type { EfiArchitecture } from "../pe/index.ts";
 
-export interface Architecture {
-  /** As an OCI image configuration names it (GOARCH). */
+interface ArchitectureRow {
+  /** As an OCI image configuration names it (GOARCH), and Debian. */
   readonly oci: string;
-  /** As Rust names it, which `kargs.d` and install configuration use. */
-  readonly rust: string;
+  /** As the kernel names it (uname(2), `machine`), and Rust, whose names `kargs.d` and install configuration use. */
+  readonly machine: string;
+  /** As Node names it (`process.arch`). */
+  readonly node: string;
   /** The suffix of EFI programs: `systemd-bootx64.efi`. */
   readonly efi: EfiArchitecture;
+  /**
+   * Type GUID of its root partition, in lower case (UAPI Discoverable Partitions Specification). The boot program has this
+   * column again, in `bootplan/root-device.ts`: it carries no more than it needs, and imports point downwards.
+   */
+  readonly rootPartitionType: string;
 }
 
-const ARCHITECTURES: readonly Architecture[] = [
-  { oci: "amd64", rust: "x86_64", efi: "x64" },
-  { oci: "arm64", rust: "aarch64", efi: "aa64" },
-];
+/** The rows by their OCI names. */
+export const ARCHITECTURES = {
+  amd64: {
+    oci: "amd64",
+    machine: "x86_64",
+    node: "x64",
+    efi: "x64",
+    rootPartitionType: "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
+  },
+  arm64: {
+    oci: "arm64",
+    machine: "aarch64",
+    node: "arm64",
+    efi: "aa64",
+    rootPartitionType: "b921b045-1df0-41c3-af44-4c6f280d3fae",
+  },
+} as const satisfies Readonly<Record<string, ArchitectureRow>>;
 
-/**
- * The architecture of an image configuration.
- * @throws SealrootError `unsupported` for one that has no UEFI boot chain here
- */
-export function architectureOf(oci: string): Architecture {
-  const found = ARCHITECTURES.find((one) => one.oci === oci);
-  if (found === undefined) {
-    const known = ARCHITECTURES.map((one) => one.oci).join(" or ");
-    throw new SealrootError("unsupported", `Cannot seal an image for "${oci}": the boot chain needs ${known}`, {
-      expected: known,
-      actual: oci,
-    });
-  }
-  return found;
+/** As OCI images name it. */
+export type ArchitectureName = keyof typeof ARCHITECTURES;
+
+export type Architecture = (typeof ARCHITECTURES)[ArchitectureName];
+
+/** All names of one kind, for messages. */
+export function architectureNames(kind: "oci" | "node"): string[] {
+  return Object.values(ARCHITECTURES).map((row) => row[kind]);
+}
+
+/** The architecture of this name; undefined for one that has no UEFI boot chain here. */
+export function findArchitecture(kind: "oci" | "node", name: string): Architecture | undefined {
+  return Object.values(ARCHITECTURES).find((row) => row[kind] === name);
 }

@@ -1,24 +1,41 @@
-/** What an image brings along for booting it: UKIs, add-ons and Secure Boot keys, and where they stand in it. */
+/** Finds what an image brings along for booting it: kernels, UKIs, boot loader, add-ons and Secure Boot keys. */
 import { SealrootError } from "../errors/index.ts";
 import type { EfiArchitecture } from "../pe/index.ts";
-import { directoriesAt, hasFileAt, leavesBelow, type NodeFinder, namesAt, requirePlainFile } from "../tree/index.ts";
-import type { EnrolmentFile, UkiAddon } from "./esp-layout.ts";
+import {
+  directoriesAt,
+  hasFileAt,
+  leavesBelow,
+  type NodeFinder,
+  namesAt,
+  requirePlainFile,
+  type TreeFiles,
+} from "../tree/index.ts";
+import {
+  ENROLMENT_FOLDER,
+  enrolmentPath,
+  KERNELS_FOLDER,
+  kernelPath,
+  loaderPath,
+  signedLoaderPath,
+  UKI_FOLDER,
+} from "./layout.ts";
 
-/** Where a sealed image keeps its UKI and add-ons (spec/host-install.md 8.5). */
-export const IMAGE_UKI_FOLDER = "/boot/EFI/Linux";
-/** Kernels and their modules, a folder each. */
-export const IMAGE_KERNELS_FOLDER = "/usr/lib/modules";
-/** Folders of enrolment files (spec/host-install.md 8.9). */
-export const IMAGE_KEYS_FOLDER = "/usr/lib/bootc/install/secureboot-keys";
-
-const LOADER_FOLDER = "/usr/lib/systemd/boot/efi";
-const ADDON_SUFFIX = ".addon.efi";
-
-/** Reads an image's files. */
-export interface ImageReader extends NodeFinder {
-  /** @throws SealrootError `not-found` when there is no regular file */
-  read(path: string): Uint8Array;
+/** A Secure Boot enrolment file: `<folder>/<name>` among the image's keys, `loader/keys/<folder>/<name>` in an ESP. */
+export interface EnrolmentFile {
+  readonly folder: string;
+  /** `PK.auth`, `KEK.auth` or `db.auth`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
+
+/** A signed add-on that goes beside the UKI. */
+export interface UkiAddon {
+  /** Without `.addon.efi`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+const ADDON_SUFFIX = ".addon.efi";
 
 /**
  * Paths of the UKIs of an image: in the folder for them, and beside the kernels, whose folders count when they are no
@@ -26,8 +43,8 @@ export interface ImageReader extends NodeFinder {
  * @throws SealrootError `unsupported` for something else in the place of a folder or a UKI
  */
 export function findUkis(image: NodeFinder): string[] {
-  const folders = [IMAGE_UKI_FOLDER, ...directoriesAt(image, IMAGE_KERNELS_FOLDER)];
-  const isBeside = (folder: string) => folder !== IMAGE_UKI_FOLDER;
+  const folders = [UKI_FOLDER, ...directoriesAt(image, KERNELS_FOLDER)];
+  const isBeside = (folder: string) => folder !== UKI_FOLDER;
   const paths = folders.flatMap((folder) =>
     isBeside(folder) ? namesAt(image, folder).map((name) => `${folder}/${name}`) : leavesBelow(image, folder),
   );
@@ -42,21 +59,20 @@ export function findUkis(image: NodeFinder): string[] {
  * @throws SealrootError `unsupported` for something else in its place
  */
 export function findLoader(image: NodeFinder, architecture: EfiArchitecture): string | undefined {
-  const path = `${LOADER_FOLDER}/systemd-boot${architecture}.efi`;
-  return [`${path}.signed`, path].find((candidate) => hasFileAt(image, candidate));
+  return [signedLoaderPath(architecture), loaderPath(architecture)].find((candidate) => hasFileAt(image, candidate));
 }
 
 /**
  * The add-ons of these names.
  * @throws SealrootError `not-found` for one that the image does not have, `unsupported` as {@link findUkis}
  */
-export function findAddons(image: ImageReader, names: readonly string[]): UkiAddon[] {
-  const paths = names.length === 0 ? [] : leavesBelow(image, IMAGE_UKI_FOLDER);
+export function findAddons(image: TreeFiles, names: readonly string[]): UkiAddon[] {
+  const paths = names.length === 0 ? [] : leavesBelow(image, UKI_FOLDER);
   return names.map((name) => {
     const path = paths.find((candidate) => candidate.endsWith(`/${name}${ADDON_SUFFIX}`));
     if (path === undefined) {
       const what = `Cannot install the add-on ${name}: the image has no ${name}${ADDON_SUFFIX}`;
-      throw new SealrootError("not-found", what, { path: IMAGE_UKI_FOLDER });
+      throw new SealrootError("not-found", what, { path: UKI_FOLDER });
     }
     requirePlainFile(image, path);
     return { name, bytes: image.read(path) };
@@ -67,10 +83,33 @@ export function findAddons(image: ImageReader, names: readonly string[]): UkiAdd
  * The enrolment files of an image: every `.auth` of every folder.
  * @throws SealrootError `unsupported` for something else than a folder or a file in one of the places
  */
-export function findEnrolmentFiles(image: ImageReader): EnrolmentFile[] {
-  return namesAt(image, IMAGE_KEYS_FOLDER).flatMap((folder) => {
-    const path = `${IMAGE_KEYS_FOLDER}/${folder}`;
-    const names = namesAt(image, path).filter((name) => name.endsWith(".auth") && hasFileAt(image, `${path}/${name}`));
-    return names.map((name) => ({ folder, name, bytes: image.read(`${path}/${name}`) }));
+export function findEnrolmentFiles(image: TreeFiles): EnrolmentFile[] {
+  return namesAt(image, ENROLMENT_FOLDER).flatMap((folder) => {
+    const names = namesAt(image, `${ENROLMENT_FOLDER}/${folder}`).filter((name) => name.endsWith(".auth"));
+    return names
+      .map((name) => ({ folder, name, path: enrolmentPath(folder, name) }))
+      .filter(({ path }) => hasFileAt(image, path))
+      .map(({ path, ...file }) => ({ ...file, bytes: image.read(path) }));
   });
+}
+
+/**
+ * The releases of the kernels of an image. Links beside their folders, such as `current`, are passed over, as bootc does
+ * (spec/host-install.md 8.5).
+ * @throws SealrootError `unsupported` for something else in the place of a folder or a kernel
+ */
+export function findKernelReleases(image: NodeFinder): string[] {
+  return directoriesAt(image, KERNELS_FOLDER)
+    .map((folder) => folder.slice(folder.lastIndexOf("/") + 1))
+    .filter((release) => hasFileAt(image, kernelPath(release)));
+}
+
+/**
+ * Path of an image that boots the Android way, from slots of the disk: `/boot/aboot-VERSION.img`
+ * (bootc-experimental-composefs-aboot(7)).
+ * @throws SealrootError `unsupported` for something else in the place of `/boot`
+ */
+export function findAndroidImage(image: NodeFinder): string | undefined {
+  const name = namesAt(image, "/boot").find((candidate) => /^aboot-.+\.img$/s.test(candidate));
+  return name === undefined ? undefined : `/boot/${name}`;
 }

@@ -1,8 +1,8 @@
 /** The kernel command lines that are installed signed: that of the UKI, and those of its add-ons. */
 import { checkCommandLine, SEALED_LINE_KEYS } from "../bls/index.ts";
-import type { UkiAddon } from "../bootloader/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { commandLineOf, type EfiArchitecture, parsePe } from "../pe/index.ts";
+import type { UkiAddon } from "./contents.ts";
 
 /**
  * Checks the line of the UKI, of each add-on, and all of them together: systemd-stub appends the add-ons' lines to the

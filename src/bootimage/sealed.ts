@@ -1,23 +1,26 @@
-/** Finds in an image what is installed for booting it, and refuses images that cannot boot sealed (spec/host-install.md 8.5, 8.9, 8.10). */
+/** What a sealed image holds: UKI, boot loader, keys. Images that cannot boot sealed are refused (spec/host-install.md 8.5, 8.9, 8.10). */
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
+import { isUuid } from "../bytes/index.ts";
+import { corrupt, SealrootError } from "../errors/index.ts";
+import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
+import { hasDirectoryAt, type TreeFiles } from "../tree/index.ts";
+import { type Architecture, architectureNames, findArchitecture } from "./architecture.ts";
 import {
   type EnrolmentFile,
   findAddons,
+  findAndroidImage,
   findEnrolmentFiles,
+  findKernelReleases,
   findLoader,
   findUkis,
-  IMAGE_KERNELS_FOLDER,
-  IMAGE_UKI_FOLDER,
-  isAndroidBootImage,
   type UkiAddon,
-} from "../bootloader/index.ts";
-import { corrupt, SealrootError } from "../errors/index.ts";
-import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
-import { directoriesAt, hasDirectoryAt, hasFileAt, namesAt, type TreeFiles } from "../tree/index.ts";
+} from "./contents.ts";
+import { signedLoaderPath, UKI_FOLDER } from "./layout.ts";
 import { checkSealedLines } from "./sealed-lines.ts";
 
 /** What goes from the image to the ESP, and what it says about the root. */
-export interface BootResources {
+export interface SealedContents {
+  readonly architecture: Architecture;
   readonly uki: Uki;
   readonly ukiBytes: Uint8Array;
   /** Path of the UKI in the image. */
@@ -26,7 +29,7 @@ export interface BootResources {
   readonly loaderPath: string;
   readonly osRelease: string;
   /** The images that may be the root; the deployment is named after the first. At least one. */
-  readonly composefs: readonly ComposefsArgument[];
+  readonly composefsArguments: readonly ComposefsArgument[];
   /** UUID the root file system must have, when the sealed command line says `root=UUID=…`. */
   readonly rootUuid: string | undefined;
   /** Another value of `root=`, which a new disk does not take up. */
@@ -35,35 +38,33 @@ export interface BootResources {
   readonly addons: readonly UkiAddon[];
 }
 
-/** OCI's names of the architectures, and UEFI's. */
-const EFI_ARCHITECTURE: Readonly<Record<string, EfiArchitecture>> = { amd64: "x64", arm64: "aa64" };
-
 /**
- * @param architecture the image's, as its configuration says
+ * @param architectureName the image's, as its configuration says
  * @param addonNames add-ons to install; those not named stay away
  * @throws SealrootError `unsupported` for an image that is not sealed or lacks a part, naming part and remedy, and for a
  *   kernel command line that is not fit to be booted; `conflict` for several UKIs or one of another architecture;
  *   `not-found` for an unknown add-on
  */
-export function findBootResources(
+export function findSealedContents(
   image: TreeFiles,
-  architecture: string,
+  architectureName: string,
   addonNames: readonly string[],
-): BootResources {
-  const { ukiPath, uki, ukiBytes, commandLine, composefs } = readSealedUki(image);
-  checkArchitecture(uki, architecture);
+): SealedContents {
+  const { ukiPath, uki, ukiBytes, commandLine, composefsArguments } = findSealedUki(image);
+  const architecture = checkedArchitecture(uki, architectureName);
   const addons = findAddons(image, addonNames);
   checkSealedLines({ path: ukiPath, ...uki }, addons);
   const root = commandLine.get("root");
   const loaderPath = requireLoader(image, uki.architecture);
   return {
+    architecture,
     uki,
     ukiBytes,
     ukiPath,
     loader: image.read(loaderPath),
     loaderPath,
     osRelease: Buffer.from(uki.osRelease ?? []).toString("utf8"),
-    composefs,
+    composefsArguments,
     rootUuid: uuidOfRoot(root),
     unknownRoot: root?.startsWith("UUID=") === true ? undefined : root,
     enrolmentFiles: findEnrolmentFiles(image),
@@ -71,33 +72,44 @@ export function findBootResources(
   };
 }
 
+/** The UKI of a sealed image, read. */
+export interface SealedUki {
+  /** Path of the UKI in the image. */
+  readonly ukiPath: string;
+  readonly uki: Uki;
+  readonly ukiBytes: Uint8Array;
+  readonly commandLine: CommandLine;
+  /** The images that may be the root, at least one. */
+  readonly composefsArguments: readonly ComposefsArgument[];
+}
+
 /**
  * The one UKI of an image, and which images it asks for.
  *
- * @throws SealrootError as {@link findBootResources}
+ * @throws SealrootError as {@link findSealedContents}
  */
-export function readSealedUki(image: TreeFiles) {
+export function findSealedUki(image: TreeFiles): SealedUki {
   const ukiPath = findUki(image);
   const ukiBytes = image.read(ukiPath);
   const uki = readUki(ukiBytes, `the UKI ${ukiPath}`);
   const commandLine = CommandLine.parse(uki.commandLine ?? "");
-  const composefs = findComposefsArguments(commandLine);
-  if (composefs.length === 0) {
+  const composefsArguments = findComposefsArguments(commandLine);
+  if (composefsArguments.length === 0) {
     throw new SealrootError("unsupported", `Cannot install the image: the UKI ${ukiPath} has no composefs= argument`, {
       path: ukiPath,
       hint: "seal the image with sealroot seal",
     });
   }
-  return { ukiPath, uki, ukiBytes, commandLine, composefs };
+  return { ukiPath, uki, ukiBytes, commandLine, composefsArguments };
 }
 
 function findUki(image: TreeFiles): string {
-  const android = namesAt(image, "/boot").find(isAndroidBootImage);
+  const android = findAndroidImage(image);
   if (android !== undefined) {
     throw new SealrootError(
       "unsupported",
-      `Cannot install the image: it boots from an Android boot image (/boot/${android}), not from a UKI`,
-      { path: `/boot/${android}`, hint: "install it with bootc, which writes such images to the slots of its disk" },
+      `Cannot install the image: it boots from an Android boot image (${android}), not from a UKI`,
+      { path: android, hint: "install it with bootc, which writes such images to the slots of its disk" },
     );
   }
   const [path, ...others] = findUkis(image);
@@ -115,43 +127,38 @@ function noUki(image: TreeFiles): SealrootError {
   if (!hasDirectoryAt(image, "/usr")) {
     return new SealrootError("unsupported", "Cannot install the image: it has no /usr", { path: "/usr" });
   }
-  const hasKernel = directoriesAt(image, IMAGE_KERNELS_FOLDER).some((folder) => hasFileAt(image, `${folder}/vmlinuz`));
-  if (!hasKernel) {
+  if (findKernelReleases(image).length === 0) {
     return new SealrootError("unsupported", "Cannot install the image: it has neither a UKI nor a kernel", {
-      path: IMAGE_UKI_FOLDER,
+      path: UKI_FOLDER,
       hint: "install a kernel in the image and seal it with sealroot seal",
     });
   }
-  return new SealrootError(
-    "unsupported",
-    `Cannot install the image: it is not sealed (no UKI in ${IMAGE_UKI_FOLDER})`,
-    {
-      path: IMAGE_UKI_FOLDER,
-      hint: "seal it first: sealroot seal IMAGE -o IMAGE --keys DIR",
-    },
-  );
+  return new SealrootError("unsupported", `Cannot install the image: it is not sealed (no UKI in ${UKI_FOLDER})`, {
+    path: UKI_FOLDER,
+    hint: "seal it first: sealroot seal IMAGE -o IMAGE --keys DIR",
+  });
 }
 
-function checkArchitecture(uki: Uki, architecture: string): void {
-  const expected = EFI_ARCHITECTURE[architecture];
-  if (expected === undefined || (expected !== "x64" && expected !== "aa64")) {
-    throw new SealrootError("unsupported", `Cannot install the image: architecture ${architecture} is not known`, {
-      expected: Object.keys(EFI_ARCHITECTURE).join(", "),
-      actual: architecture,
+function checkedArchitecture(uki: Uki, name: string): Architecture {
+  const architecture = findArchitecture("oci", name);
+  if (architecture === undefined) {
+    throw new SealrootError("unsupported", `Cannot install the image: architecture ${name} is not known`, {
+      expected: architectureNames("oci").join(", "),
+      actual: name,
     });
   }
-  if (uki.architecture === expected) return;
+  if (uki.architecture === architecture.efi) return architecture;
   throw new SealrootError(
     "conflict",
-    `Cannot install the image: it is for ${architecture}, but its UKI is for ${uki.architecture}`,
-    { expected, actual: uki.architecture },
+    `Cannot install the image: it is for ${name}, but its UKI is for ${uki.architecture}`,
+    { expected: architecture.efi, actual: uki.architecture },
   );
 }
 
 function requireLoader(image: TreeFiles, architecture: EfiArchitecture): string {
   const found = findLoader(image, architecture);
   if (found !== undefined) return found;
-  const path = `/usr/lib/systemd/boot/efi/systemd-boot${architecture}.efi.signed`;
+  const path = signedLoaderPath(architecture);
   throw new SealrootError("unsupported", `Cannot install the image: it has no systemd-boot (${path})`, {
     path,
     hint: "install the package that has it in the image (Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned)",
@@ -161,6 +168,6 @@ function requireLoader(image: TreeFiles, architecture: EfiArchitecture): string 
 function uuidOfRoot(root: string | undefined): string | undefined {
   if (root === undefined || !root.startsWith("UUID=")) return undefined;
   const uuid = root.slice("UUID=".length).toLowerCase();
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid)) return uuid;
+  if (isUuid(uuid)) return uuid;
   throw corrupt(`Cannot install the image: root=${root} on its command line is not the UUID of an ext4 file system`);
 }

@@ -1,12 +1,20 @@
-/** Finds in an image what its boot chain is made of, and refuses images that cannot be sealed. */
-import { findUkis, IMAGE_KERNELS_FOLDER, isAndroidBootImage } from "../bootloader/index.ts";
+/** What an unsealed image holds: the parts its boot chain is made of. Images that cannot be sealed are refused. */
 import { SealrootError } from "../errors/index.ts";
-import { directoriesAt, hasDirectoryAt, hasFileAt, namesAt } from "../tree/index.ts";
-import type { Architecture } from "./architecture.ts";
-import type { ImageFiles } from "./image-files.ts";
+import { hasDirectoryAt, hasFileAt, type NodeFinder } from "../tree/index.ts";
+import { type Architecture, architectureNames, findArchitecture } from "./architecture.ts";
+import { findAndroidImage, findKernelReleases, findUkis } from "./contents.ts";
+import {
+  initramfsPath,
+  KERNELS_FOLDER,
+  kernelFolder,
+  kernelPath,
+  loaderPath,
+  OS_RELEASE_PATH,
+  stubPath,
+} from "./layout.ts";
 
 /** Where the parts are inside the image. */
-export interface BootComponents {
+export interface UnsealedContents {
   /** The kernel's release, the name of its folder under /usr/lib/modules. */
   readonly kernelRelease: string;
   readonly kernelPath: string;
@@ -21,8 +29,6 @@ export interface BootComponents {
   readonly osReleasePath: string;
 }
 
-/** Where systemd keeps its EFI programs (systemd-boot(7), systemd-stub(7)). */
-const EFI_PROGRAMS = "/usr/lib/systemd/boot/efi";
 /**
  * Files beside `vmlinuz` that go where it goes: the checksum that Fedora's kernels bring for FIPS mode (bootc 1.17,
  * `KERNEL_COMPANION_FILES` in kernel.rs).
@@ -36,47 +42,64 @@ export interface GivenParts {
 }
 
 /**
- * The boot components of a bootable image (spec/host-build.md 2, "Minimal user recipe").
+ * The parts of a bootable image that is not sealed yet (spec/host-build.md 2, "Minimal user recipe").
  *
  * @throws SealrootError `unsupported` naming what is missing, or what stands in its place, and the remedy; `conflict`
  *   when the image is sealed already
  */
-export function findBootComponents(
-  files: ImageFiles,
+export function findUnsealedContents(
+  files: NodeFinder,
   architecture: Architecture,
   given: GivenParts = { loader: false, stub: false },
-): BootComponents {
+): UnsealedContents {
   requireDirectory(files, "/usr", "Every bootable image has its system there");
   requireDirectory(files, "/boot", "Add an empty directory /boot to the image");
   requireDirectory(files, "/sysroot", "Add an empty directory /sysroot to the image");
   refuseSealed(files);
   const kernelRelease = singleKernel(files);
-  const folder = `${IMAGE_KERNELS_FOLDER}/${kernelRelease}`;
-  const loaderPath = `${EFI_PROGRAMS}/systemd-boot${architecture.efi}.efi`;
-  const stubPath = `${EFI_PROGRAMS}/linux${architecture.efi}.efi.stub`;
+  const loader = loaderPath(architecture.efi);
+  const stub = stubPath(architecture.efi);
+  const initramfs = initramfsPath(kernelRelease);
+  const companions = KERNEL_COMPANIONS.map((name) => `${kernelFolder(kernelRelease)}/${name}`);
   if (!given.loader)
-    requireFile(files, loaderPath, "systemd-boot", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
+    requireFile(files, loader, "systemd-boot", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
   if (!given.stub)
-    requireFile(files, stubPath, "systemd EFI stub", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
-  requireFile(files, "/usr/lib/os-release", "os-release", "Debian: base-files; Fedora: fedora-release-common");
+    requireFile(files, stub, "systemd EFI stub", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
+  requireFile(files, OS_RELEASE_PATH, "os-release", "Debian: base-files; Fedora: fedora-release-common");
   return {
     kernelRelease,
-    kernelPath: `${folder}/vmlinuz`,
-    initramfsPath: hasFileAt(files, `${folder}/initramfs.img`) ? `${folder}/initramfs.img` : undefined,
-    companionPaths: KERNEL_COMPANIONS.map((name) => `${folder}/${name}`).filter((path) => hasFileAt(files, path)),
-    loaderPath,
-    stubPath,
-    osReleasePath: "/usr/lib/os-release",
+    kernelPath: kernelPath(kernelRelease),
+    initramfsPath: hasFileAt(files, initramfs) ? initramfs : undefined,
+    companionPaths: companions.filter((path) => hasFileAt(files, path)),
+    loaderPath: loader,
+    stubPath: stub,
+    osReleasePath: OS_RELEASE_PATH,
   };
 }
 
-function requireDirectory(files: ImageFiles, path: string, hint: string): void {
+/**
+ * The architecture of an image that is to be sealed.
+ *
+ * @param name as its configuration says
+ * @throws SealrootError `unsupported` for one that has no UEFI boot chain here
+ */
+export function sealableArchitecture(name: string): Architecture {
+  const found = findArchitecture("oci", name);
+  if (found !== undefined) return found;
+  const known = architectureNames("oci").join(" or ");
+  throw new SealrootError("unsupported", `Cannot seal an image for "${name}": the boot chain needs ${known}`, {
+    expected: known,
+    actual: name,
+  });
+}
+
+function requireDirectory(files: NodeFinder, path: string, hint: string): void {
   if (!hasDirectoryAt(files, path)) {
     throw new SealrootError("unsupported", `Cannot seal the image: it has no directory ${path}`, { path, hint });
   }
 }
 
-function requireFile(files: ImageFiles, path: string, what: string, packages: string): void {
+function requireFile(files: NodeFinder, path: string, what: string, packages: string): void {
   if (!hasFileAt(files, path)) {
     throw new SealrootError("unsupported", `Cannot seal the image: it has no ${what} (${path})`, {
       path,
@@ -85,7 +108,7 @@ function requireFile(files: ImageFiles, path: string, what: string, packages: st
   }
 }
 
-function refuseSealed(files: ImageFiles): void {
+function refuseSealed(files: NodeFinder): void {
   const [uki] = findUkis(files);
   if (uki !== undefined) {
     throw new SealrootError("conflict", `Cannot seal the image: it is sealed already (${uki})`, {
@@ -93,34 +116,27 @@ function refuseSealed(files: ImageFiles): void {
       hint: "seal the image it was made from",
     });
   }
-  const android = namesAt(files, "/boot").find(isAndroidBootImage);
+  const android = findAndroidImage(files);
   if (android !== undefined) {
-    throw new SealrootError("unsupported", `Cannot seal the image: it boots from an Android image (/boot/${android})`, {
-      path: `/boot/${android}`,
+    throw new SealrootError("unsupported", `Cannot seal the image: it boots from an Android image (${android})`, {
+      path: android,
       hint: "take that file out of the image, if it is to boot from a UKI",
     });
   }
 }
 
-/** Links beside the kernels' folders, such as `current`, are passed over, as bootc does (spec/host-install.md 8.5). */
-function singleKernel(files: ImageFiles): string {
-  const releases = directoriesAt(files, IMAGE_KERNELS_FOLDER)
-    .filter((folder) => hasFileAt(files, `${folder}/vmlinuz`))
-    .map((folder) => folder.slice(folder.lastIndexOf("/") + 1));
+function singleKernel(files: NodeFinder): string {
+  const releases = findKernelReleases(files);
   const [release, ...others] = releases;
   if (release === undefined) {
-    throw new SealrootError(
-      "unsupported",
-      `Cannot seal the image: no kernel in ${IMAGE_KERNELS_FOLDER}/VERSION/vmlinuz`,
-      {
-        path: IMAGE_KERNELS_FOLDER,
-        hint: "install a kernel package and put its kernel there, as examples/debian does",
-      },
-    );
+    throw new SealrootError("unsupported", `Cannot seal the image: no kernel in ${KERNELS_FOLDER}/VERSION/vmlinuz`, {
+      path: KERNELS_FOLDER,
+      hint: "install a kernel package and put its kernel there, as examples/debian does",
+    });
   }
   if (others.length > 0) {
     throw new SealrootError("conflict", `Cannot seal the image: ${releases.length} kernels (${releases.join(", ")})`, {
-      path: IMAGE_KERNELS_FOLDER,
+      path: KERNELS_FOLDER,
       expected: "1",
       actual: String(releases.length),
       hint: "remove all kernels but the one to boot",

@@ -1,23 +1,9 @@
 /** What a new ESP with systemd-boot holds (spec/host.md 1.4). */
-import { entryFileName, formatBootEntry, osIdentity, parseOsRelease, ukiEntry, ukiFileName } from "../bls/index.ts";
+import { entryFileName, formatBootEntry, osIdentity, parseOsRelease, ukiEntry, ukiPath } from "../bls/index.ts";
+import type { EnrolmentFile, UkiAddon } from "../bootimage/index.ts";
 import type { EspFile } from "../disk/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, parsePe, systemdComponentOf } from "../pe/index.ts";
-
-/** A Secure Boot enrolment file: `loader/keys/<folder>/<name>`. */
-export interface EnrolmentFile {
-  readonly folder: string;
-  /** `PK.auth`, `KEK.auth` or `db.auth`. */
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
-/** A signed add-on that goes beside the UKI. */
-export interface UkiAddon {
-  /** Without `.addon.efi`. */
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
 
 export interface EspLayoutOptions {
   readonly deploymentId: string;
@@ -36,7 +22,6 @@ export interface EspLayout {
   readonly directories: readonly string[];
 }
 
-const UKI_FOLDER = "EFI/Linux/bootc";
 /** From this version on systemd-boot knows the key `uki`; older ones drop such an entry silently (spec/boot-chain.md I.1). */
 const UKI_KEY_SINCE = 258;
 /** What upstream writes, without newline (spec/host.md 1.4). */
@@ -57,12 +42,12 @@ export function espLayout(options: EspLayoutOptions): EspLayout {
   const version = checkedLoaderVersion(options);
   const os = osIdentity(parseOsRelease(options.osRelease));
   const entry = ukiEntry(os, options.deploymentId, "primary", version >= UKI_KEY_SINCE ? "uki" : "efi");
-  const ukiPath = `${UKI_FOLDER}/${ukiFileName(options.deploymentId)}`;
+  const path = ukiPath(options.deploymentId).slice(1);
   const loaderConfig = options.enrolmentFiles.length === 0 ? MENU_TIMEOUT : `${MENU_TIMEOUT}\n${ENROL_WHERE_SAFE}\n`;
   const files: EspFile[] = [
     { path: `EFI/BOOT/BOOT${options.architecture.toUpperCase()}.EFI`, bytes: options.loader },
     { path: `EFI/systemd/systemd-boot${options.architecture}.efi`, bytes: options.loader },
-    { path: ukiPath, bytes: options.uki },
+    { path, bytes: options.uki },
     {
       path: `loader/entries/${entryFileName(os, options.deploymentId, "primary")}`,
       bytes: text(formatBootEntry(entry)),
@@ -74,7 +59,7 @@ export function espLayout(options: EspLayoutOptions): EspLayout {
     files.push({ path: `loader/keys/${folder}/${name}`, bytes });
   }
   for (const { name, bytes } of options.addons) {
-    files.push({ path: `${ukiPath}.extra.d/${name}.addon.efi`, bytes });
+    files.push({ path: `${path}.extra.d/${name}.addon.efi`, bytes });
   }
   return { files, directories: ["EFI/BOOT", "EFI/Linux", "EFI/systemd", "loader/entries"] };
 }

@@ -4,7 +4,6 @@
  * Store room: knows spec/host.md 1.2 and 1.3 and the formats it needs (tree, bls); nothing of disks or boot loaders.
  * @module
  */
-export { type BootParts, bootDigest } from "./boot-digest.ts";
 export { isRegistryReference, TRANSPORTS, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
 export { formatOrigin, type Origin, parseOrigin } from "./origin.ts";

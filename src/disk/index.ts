@@ -26,7 +26,7 @@ export {
   type PlannedPartition,
   planPartitions,
 } from "./partition-plan.ts";
-export { type DiskArchitecture, PARTITION_TYPE, ROOT_PARTITION_TYPE } from "./partition-types.ts";
+export { PARTITION_TYPE } from "./partition-types.ts";
 export { partitionScript, writePartitionTable } from "./partition-writer.ts";
 export { treeEntries } from "./tree-entries.ts";
 export type { WorkDisk } from "./work-disk.ts";

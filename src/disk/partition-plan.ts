@@ -1,7 +1,8 @@
 /** Where the partitions of a new disk lie. Sizes and names are spec/host.md 1.1. */
+import { ARCHITECTURES, type ArchitectureName } from "../bootimage/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { deriveGuid } from "./guid.ts";
-import { type DiskArchitecture, PARTITION_TYPE, ROOT_PARTITION_TYPE } from "./partition-types.ts";
+import { PARTITION_TYPE } from "./partition-types.ts";
 
 export const SECTOR_BYTES = 512;
 const MIB = 1024 * 1024;
@@ -42,7 +43,7 @@ export interface PartitionPlanOptions {
   readonly diskSizeBytes: number;
   /** True for a device, whose size nobody chooses. */
   readonly sizeIsFixed?: boolean;
-  readonly architecture: DiskArchitecture;
+  readonly architecture: ArchitectureName;
   /** All GUIDs follow from this text. */
   readonly seed: string;
   readonly espSizeBytes?: number;
@@ -79,7 +80,7 @@ export function planPartitions(options: PartitionPlanOptions): PartitionPlan {
     bootable: name === "BIOS-BOOT",
   });
   const esp = partition("EFI-SYSTEM", PARTITION_TYPE.efiSystem, espStartBytes, espSizeBytes);
-  const root = partition("root", ROOT_PARTITION_TYPE[options.architecture], rootStartBytes, rootSizeBytes);
+  const root = partition("root", ARCHITECTURES[options.architecture].rootPartitionType, rootStartBytes, rootSizeBytes);
   const biosBoot = partition("BIOS-BOOT", PARTITION_TYPE.biosBoot, ALIGNMENT_BYTES, BIOS_BOOT_BYTES);
   return {
     diskGuid: deriveGuid(options.seed, "disk"),

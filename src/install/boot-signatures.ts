@@ -1,7 +1,7 @@
 /** The signatures of what is installed for booting, against the keys that the machine will take up from the disk. */
+import type { SealedContents } from "../bootimage/index.ts";
 import type { StepReporter } from "../events/index.ts";
 import { databasesOf, isSigned, verifyBootProgram } from "../keys/index.ts";
-import type { BootResources } from "./boot-resources.ts";
 
 /**
  * Checks boot loader, UKI and add-ons. With enrolment files on the disk, the firmware will start nothing but what their
@@ -11,7 +11,10 @@ import type { BootResources } from "./boot-resources.ts";
  * @returns whether the boot loader is signed
  * @throws SealrootError as verifyBootProgram, naming the program
  */
-export async function checkBootSignatures(boot: BootResources, reporter: Pick<StepReporter, "warn">): Promise<boolean> {
+export async function checkBootSignatures(
+  boot: SealedContents,
+  reporter: Pick<StepReporter, "warn">,
+): Promise<boolean> {
   const databases = databasesOf(boot.enrolmentFiles);
   const programs = [
     { what: `the boot loader ${boot.loaderPath}`, bytes: boot.loader },

@@ -1,5 +1,6 @@
 /** The installation configuration of bootc: TOML drop-ins that are merged into one (spec/host-install.md 3). */
 import * as v from "valibot";
+import { parseTomlFile } from "../bootimage/index.ts";
 import { corrupt } from "../errors/index.ts";
 import type { TreeFiles } from "../tree/index.ts";
 import { type ConfigurationFiles, filesOfDirectory, filesOfImage } from "./configuration-files.ts";
@@ -77,11 +78,10 @@ export function loadImageConfiguration(files: TreeFiles, architecture: string): 
 }
 
 async function loadFrom(files: ConfigurationFiles, architecture: string): Promise<LoadedConfiguration> {
-  const { parse } = await import("smol-toml");
   const warnings: string[] = [];
   let merged: InstallConfiguration = {};
   for (const path of dropIns(files, warnings)) {
-    const next = readDropIn(files, path, parse, warnings);
+    const next = readDropIn(files, path, warnings);
     const architectures = next["match-architectures"];
     if (architectures !== undefined && !architectures.includes(architecture)) continue;
     merged = mergeConfigurations(merged, next);
@@ -105,19 +105,9 @@ function dropIns(files: ConfigurationFiles, warnings: string[]): string[] {
   return [...paths].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
 }
 
-function readDropIn(
-  files: ConfigurationFiles,
-  file: string,
-  parse: (text: string) => unknown,
-  warnings: string[],
-): InstallConfiguration {
+function readDropIn(files: ConfigurationFiles, file: string, warnings: string[]): InstallConfiguration {
   const path = files.shown(file);
-  let document: unknown;
-  try {
-    document = parse(files.read(file));
-  } catch (error) {
-    throw corrupt(`Cannot parse ${path}: ${error instanceof Error ? error.message.split("\n")[0] : error}`, { path });
-  }
+  const document = parseTomlFile(path, files.read(file));
   const result = v.safeParse(v.looseObject({ install: v.optional(schema) }), document);
   if (!result.success) {
     const [issue] = result.issues;

@@ -1,8 +1,8 @@
 /** Whether an image fits on a disk, and where the disk's partitions lie: decided before anything is written to it. */
 import { dirname } from "node:path";
+import type { ArchitectureName } from "../bootimage/index.ts";
 import {
   checkEspFits,
-  type DiskArchitecture,
   diskSizeForRoot,
   type EspOptions,
   inMib,
@@ -26,7 +26,7 @@ export interface PartitionSizes {
 
 /** What is put on the disk. */
 export interface PlannedContent {
-  readonly architecture: DiskArchitecture;
+  readonly architecture: ArchitectureName;
   /** All GUIDs follow from it. */
   readonly seed: string;
   readonly content: RootContent;

@@ -1,6 +1,7 @@
 /** The repository of the new system, staged on the building host with verity metadata behind every object. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { findSealedUki } from "../bootimage/index.ts";
 import { byteStringOfText } from "../bytes/index.ts";
 import { type StateXattrs, stateXattrs } from "../deployment/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
@@ -26,7 +27,6 @@ import {
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
 import { type DirectoryNode, readSelinuxPolicy, TreeFiles, transformForOci } from "../tree/index.ts";
-import { readSealedUki } from "./boot-resources.ts";
 
 export interface StageOptions {
   /** Skopeo-style reference. */
@@ -68,7 +68,7 @@ const HOST_TAG_PREFIX = "localhost/bootc-";
 /**
  * Pulls the image with the bootable variants that its UKI names; bytes are hashed on the way, once.
  *
- * @throws SealrootError as openImage, pullOpenedImage and readSealedUki; `unsupported` for an artifact; `conflict` when
+ * @throws SealrootError as openImage, pullOpenedImage and findSealedUki; `unsupported` for an artifact; `conflict` when
  *   the UKI names an image that is not made of these layers
  */
 export async function stageImage(options: StageOptions): Promise<StagedImage> {
@@ -95,7 +95,7 @@ async function stageOpenedImage(image: OpenedImage, options: StageOptions): Prom
   const { digest: manifestDigest } = image.descriptor;
   const pulled = await pullOpenedImage(repository, image, `${HOST_TAG_PREFIX}${manifestDigest}`, {
     chooseBootImages: (root, candidates) =>
-      namedBootImages(readSealedUki(filesOf(repository, root)).composefs, candidates),
+      namedBootImages(findSealedUki(filesOf(repository, root)).composefsArguments, candidates),
     events: options.events,
   });
   const [bootImage] = pulled.chosenBootImages;

@@ -1,11 +1,11 @@
 /** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
+import { bootDigest, findSealedContents, type SealedContents } from "../bootimage/index.ts";
 import { type EspLayout, espLayout } from "../bootloader/index.ts";
-import { bootDigest, initialState, isRegistryReference, targetReference } from "../deployment/index.ts";
+import { initialState, isRegistryReference, targetReference } from "../deployment/index.ts";
 import {
   checkDisk,
-  type DiskArchitecture,
   type DiskEntry,
   deriveGuid,
   makeRootFileSystem,
@@ -18,7 +18,6 @@ import {
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
 import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
-import { type BootResources, findBootResources } from "./boot-resources.ts";
 import { checkBootSignatures } from "./boot-signatures.ts";
 import { loadImageConfiguration } from "./configuration.ts";
 import { honourConfiguration } from "./honour-configuration.ts";
@@ -54,8 +53,6 @@ interface Identity {
 }
 
 const TOOLS = ["sfdisk", "mkfs.vfat", "mmd", "mcopy", "mke2fs", "e2fsck"];
-/** OCI's names of the architectures, and Rust's, which the configuration uses. */
-const RUST_ARCHITECTURE: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64" };
 const ROOT_LABEL = "root";
 /** Unit of st_blocks (stat(3type)). */
 const STAT_BLOCK_BYTES = 512;
@@ -104,10 +101,8 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     enrolmentFiles: boot.enrolmentFiles,
     addons: boot.addons,
   });
-  // findBootResources has refused all other architectures.
-  const architecture = image.architecture as DiskArchitecture;
   const plan = await runStep(events, "check the space", () =>
-    planDisk(target, options, { architecture, seed: identity.seed, content, esp }),
+    planDisk(target, options, { architecture: boot.architecture.oci, seed: identity.seed, content, esp }),
   );
   using construction = file ?? (await beginDisk(target));
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
@@ -156,9 +151,9 @@ async function checkBootChain(
   image: StagedImage,
   options: InstallToDiskOptions,
   reporter: StepReporter,
-): Promise<{ readonly boot: BootResources; readonly loaderIsSigned: boolean }> {
-  const boot = findBootResources(image.files, image.architecture, options.addonNames);
-  const isOptional = boot.composefs.some(({ verityOptional }) => verityOptional);
+): Promise<{ readonly boot: SealedContents; readonly loaderIsSigned: boolean }> {
+  const boot = findSealedContents(image.files, image.architecture, options.addonNames);
+  const isOptional = boot.composefsArguments.some(({ verityOptional }) => verityOptional);
   if (isOptional && options.allowMissingVerity !== true) throw notStrict();
   if (isOptional) {
     reporter.warn("The image is not sealed strictly: its command line has composefs=?, so fs-verity is not required");
@@ -180,10 +175,10 @@ function notStrict(): SealrootError {
 
 async function checkConfiguration(
   image: StagedImage,
-  boot: BootResources,
+  boot: SealedContents,
   options: InstallToDiskOptions,
 ): Promise<void> {
-  const loaded = await loadImageConfiguration(image.files, RUST_ARCHITECTURE[image.architecture] ?? image.architecture);
+  const loaded = await loadImageConfiguration(image.files, boot.architecture.machine);
   await honourConfiguration(loaded, {
     choices: options.choices ?? { filesystem: undefined, bootloader: undefined, blockSetup: undefined },
     policy: options.policy ?? {},
@@ -200,7 +195,7 @@ function identityOf(image: StagedImage, options: InstallToDiskOptions): Identity
 
 function layOutRoot(
   image: StagedImage,
-  boot: BootResources,
+  boot: SealedContents,
   imageReference: string,
   identity: Identity,
   directory: string,

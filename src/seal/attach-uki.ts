@@ -1,6 +1,6 @@
 /** Puts a UKI that was signed elsewhere back into the image it was taken from. */
 import { CommandLine, checkCommandLine, findComposefsArguments, SEALED_LINE_KEYS } from "../bls/index.ts";
-import { findEnrolmentFiles, findLoader, IMAGE_UKI_FOLDER } from "../bootloader/index.ts";
+import { findEnrolmentFiles, findLoader, UKI_FOLDER } from "../bootimage/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, silent } from "../events/index.ts";
 import {
@@ -147,7 +147,7 @@ function checkSameUki(uki: Uint8Array, signed: Uint8Array): void {
 
 async function readAddedLayer(image: OpenedImage): Promise<SealedLayer> {
   const members = await readMembers(image, image.manifest.layers.at(-1));
-  const prefix = `${IMAGE_UKI_FOLDER.slice(1)}/`;
+  const prefix = `${UKI_FOLDER.slice(1)}/`;
   const ukiMember = members.find(({ header }) => header.path.startsWith(prefix) && header.path.endsWith(".efi"));
   const uki = ukiMember?.body;
   if (ukiMember === undefined || !(uki instanceof Uint8Array)) throw notSealed();

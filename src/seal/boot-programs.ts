@@ -1,10 +1,9 @@
 /** The programs of the boot chain that are signed or built in as they come: systemd-boot, systemd's EFI stub, kernel. */
 import { createHash } from "node:crypto";
+import type { Architecture, UnsealedContents } from "../bootimage/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { kernelRelease, parsePe, type SystemdComponent, systemdComponentOf } from "../pe/index.ts";
-import type { Architecture } from "./architecture.ts";
-import type { BootComponents } from "./boot-components.ts";
-import type { ImageFiles } from "./image-files.ts";
+import type { ImageFiles } from "../tree/index.ts";
 
 /** Which boot program to take, when it shall not be whatever the image has. */
 export type PinnedProgram =
@@ -39,7 +38,7 @@ const NAMES = { "systemd-boot": "systemd-boot", "systemd-stub": "the systemd EFI
  */
 export async function readBootPrograms(
   files: ImageFiles,
-  components: BootComponents,
+  components: UnsealedContents,
   architecture: Architecture,
   pins: { readonly loader: PinnedProgram | undefined; readonly stub: PinnedProgram | undefined },
 ): Promise<BootPrograms> {
@@ -83,7 +82,7 @@ function checkedProgram(
 
 async function readKernel(
   files: ImageFiles,
-  { kernelPath: path, kernelRelease: expected }: BootComponents,
+  { kernelPath: path, kernelRelease: expected }: UnsealedContents,
   architecture: Architecture,
 ): Promise<Uint8Array> {
   const kernel = await files.read(path);

@@ -5,7 +5,6 @@
  * System room: may use stores and formats. Starts nothing and mounts nothing; an ordinary user suffices.
  * @module
  */
-export { type Architecture, architectureOf } from "./architecture.ts";
 export { type AttachOptions, attachUki, readSealedUki } from "./attach-uki.ts";
 export type { PinnedProgram } from "./boot-programs.ts";
 export {

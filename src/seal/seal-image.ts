@@ -1,5 +1,6 @@
 /** Seals an OCI image: from a reference to a reference, in named steps. */
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
+import { initramfsPath, sealableArchitecture, type UnsealedContents } from "../bootimage/index.ts";
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
@@ -21,13 +22,11 @@ import {
   type RegistryOptions,
 } from "../oci/index.ts";
 import type { Repository } from "../repository/index.ts";
-import { architectureOf } from "./architecture.ts";
-import type { BootComponents } from "./boot-components.ts";
+import type { ImageFiles } from "../tree/index.ts";
 import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
 import { checkState } from "./check-state.ts";
-import type { ImageFiles } from "./image-files.ts";
+import { sealedCommandLine } from "./command-line.ts";
 import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initramfs/index.ts";
-import { sealedCommandLine } from "./kernel-arguments.ts";
 import { type OutputLayout, outputName, outputReference, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
@@ -146,7 +145,7 @@ async function sealUnpacked(
 ): Promise<Omit<SealReport, "reference">> {
   const created = options.created ?? timeOf(source.config);
   checkState(root);
-  const architecture = architectureOf(platformOf(source.config, source.manifest.config.digest).architecture);
+  const architecture = sealableArchitecture(platformOf(source.config, source.manifest.config.digest).architecture);
   const parts = await runStep(events, "make initramfs, digest and UKI", async (reporter) => {
     const made = await makeSealParts(
       { repository, root, files },
@@ -229,18 +228,18 @@ async function sealedImages(
 async function makeInitramfs(
   carrier: InitramfsCarrier,
   files: ImageFiles,
-  components: BootComponents,
+  components: UnsealedContents,
   sealedRoot: SealedRoot,
 ): Promise<Uint8Array> {
-  const { kernelRelease, initramfsPath } = components;
+  const { kernelRelease } = components;
   if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease, sealedRoot });
-  if (initramfsPath === undefined) {
+  if (components.initramfsPath === undefined) {
     throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
-      path: `/usr/lib/modules/${kernelRelease}/initramfs.img`,
+      path: initramfsPath(kernelRelease),
       hint: "build one in the image with dracut or initramfs-tools, or leave out --initramfs",
     });
   }
-  return extendInitramfs(await files.read(initramfsPath), files, { kernelRelease, sealedRoot });
+  return extendInitramfs(await files.read(components.initramfsPath), files, { kernelRelease, sealedRoot });
 }
 
 function refuseSameImage(source: ImageReference, output: ImageReference): void {

@@ -1,6 +1,17 @@
 /** Everything that is put into a sealed image, in the order that makes its digest right. */
 import { CommandLine } from "../bls/index.ts";
-import { type EnrolmentFile, findEnrolmentFiles, IMAGE_KEYS_FOLDER, IMAGE_UKI_FOLDER } from "../bootloader/index.ts";
+import {
+  type Architecture,
+  type EnrolmentFile,
+  enrolmentPath,
+  findEnrolmentFiles,
+  findUnsealedContents,
+  imageKernelArguments,
+  readKargsFiles,
+  sealedUkiPath,
+  signedLoaderPath,
+  type UnsealedContents,
+} from "../bootimage/index.ts";
 import { formatPermit } from "../bootplan/index.ts";
 import type { Signer } from "../cms/index.ts";
 import { databasesOf, type EnrolmentFiles, verifyBootProgram } from "../keys/index.ts";
@@ -8,17 +19,15 @@ import { buildUki, signPe } from "../pe/index.ts";
 import type { TarMember } from "../tar/index.ts";
 import { cloneTree, type DirectoryNode, type TreeFiles, walkTree } from "../tree/index.ts";
 import { type AddedFile, addedLayerMembers } from "./added-layer.ts";
-import type { Architecture } from "./architecture.ts";
-import { type BootComponents, findBootComponents } from "./boot-components.ts";
 import { type BootPrograms, type PinnedProgram, readBootPrograms, type SystemdProgram } from "./boot-programs.ts";
+import { sealedCommandLine } from "./command-line.ts";
 import { applyMembers, bootableImageIds } from "./image-id.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
-import { imageKernelArguments, readKargsFiles, sealedCommandLine } from "./kernel-arguments.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
 
 /** The folder of keys that systemd-boot enrols by itself where that is safe (loader.conf(5), secure-boot-enroll). */
-const ENROLMENT_FOLDER = "auto";
+const ENROLLED_WHERE_SAFE = "auto";
 /** Digits of the digest that is sealed. */
 const SHA512_HEX_DIGITS = 128;
 
@@ -42,7 +51,7 @@ export interface SealSettings {
   /** Told of what the image holds and what has no effect. */
   readonly warn: (text: string) => void;
   /** Makes the initramfs that goes into the UKI; it knows the root that it is sealed with. */
-  buildInitramfs(components: BootComponents, sealedRoot: SealedRoot): Promise<Uint8Array>;
+  buildInitramfs(components: UnsealedContents, sealedRoot: SealedRoot): Promise<Uint8Array>;
 }
 
 export interface SealParts {
@@ -65,7 +74,7 @@ export interface SealParts {
  * First everything under /usr, then the digest, then the initramfs that permits this digest and no other, then the UKI
  * into /boot, which the digest leaves out.
  *
- * @throws SealrootError as {@link findBootComponents} and {@link readBootPrograms}; `untrusted` when the keys that the
+ * @throws SealrootError as {@link findUnsealedContents} and {@link readBootPrograms}; `untrusted` when the keys that the
  *   image enrols would refuse what was signed or given
  */
 export async function makeSealParts(
@@ -75,16 +84,16 @@ export async function makeSealParts(
   const { root, files } = image;
   const { architecture, timeSeconds } = settings;
   const given = { loader: settings.loader?.type === "file", stub: settings.stub?.type === "file" };
-  const components = findBootComponents(files, architecture, given);
-  const imageArguments = imageKernelArguments(await readKargsFiles(files), architecture.rust, settings.warn);
+  const components = findUnsealedContents(files, architecture, given);
+  const imageArguments = imageKernelArguments(await readKargsFiles(files), architecture.machine, settings.warn);
   const programs = await readBootPrograms(files, components, architecture, settings);
   const databases = databasesOf(enrolledFiles(files, settings.enrolment));
   const signedLoader = await makeSignedLoader(programs, settings);
   if (signedLoader !== undefined) await verifyBootProgram(signedLoader, "the boot loader", databases);
   const added: AddedFile[] = [
-    ...(signedLoader ? [{ path: `${components.loaderPath}.signed`, bytes: signedLoader }] : []),
+    ...(signedLoader ? [{ path: signedLoaderPath(architecture.efi), bytes: signedLoader }] : []),
     ...enrolmentFiles(settings.enrolment).map(({ name, bytes }) => ({
-      path: `${IMAGE_KEYS_FOLDER}/${ENROLMENT_FOLDER}/${name}`,
+      path: enrolmentPath(ENROLLED_WHERE_SAFE, name),
       bytes,
     })),
   ];
@@ -121,7 +130,7 @@ export async function makeSealParts(
   });
   const uki = settings.signer ? await signPe(unsigned, settings.signer) : unsigned;
   if (settings.signer !== undefined) await verifyBootProgram(uki, "the UKI", databases);
-  const ukiPath = `${IMAGE_UKI_FOLDER}/${components.kernelRelease}.efi`;
+  const ukiPath = sealedUkiPath(components.kernelRelease);
   const members = addedLayerMembers(root, { added: [...added, { path: ukiPath, bytes: uki }], removed }, timeSeconds);
   const initramfsSizeBytes = initramfs.length;
   return {
@@ -153,7 +162,7 @@ async function makeSignedLoader(programs: BootPrograms, settings: SealSettings):
 
 function enrolmentFiles(enrolment: EnrolmentFiles | undefined): EnrolmentFile[] {
   return Object.entries(enrolment ?? {}).map(([name, bytes]) => ({
-    folder: ENROLMENT_FOLDER,
+    folder: ENROLLED_WHERE_SAFE,
     name: `${name}.auth`,
     bytes,
   }));

@@ -13,6 +13,7 @@ export { type DumpDialect, INLINE_PARSE_MAX_BYTES, SYMLINK_TARGET_MAX_BYTES } fr
 export { type DumpOptions, parseDump } from "./dump-parser.ts";
 export { type DumpPart, dumpLine, dumpLines, dumpLinkLine, dumpPartLines, formatDump } from "./dump-writer.ts";
 export { DIRENT_TYPES, FILE_TYPE_BITS, FILE_TYPE_MASK, kindOfMode, modeOf, PERMISSION_MASK } from "./file-type.ts";
+export type { ImageFiles } from "./image-files.ts";
 export { applyLayerEntry, type LayerEntry } from "./layer.ts";
 export {
   directoriesAt,

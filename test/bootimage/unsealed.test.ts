@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ARCHITECTURES, findUnsealedContents, sealableArchitecture } from "../../src/bootimage/index.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
-import { architectureOf } from "../../src/seal/architecture.ts";
-import { findBootComponents } from "../../src/seal/boot-components.ts";
 import type { TreeFiles } from "../../src/tree/index.ts";
 import { type TreeItem, treeOf } from "../tree/tree-of.ts";
 
@@ -21,8 +20,8 @@ const COMPLETE = [
   "/usr/lib/systemd/boot/efi/linuxx64.efi.stub",
 ];
 
-test("findBootComponents() finds kernel, loader and stub of a bootable image", () => {
-  const found = findBootComponents(image(COMPLETE), architectureOf("amd64"));
+test("findUnsealedContents() finds kernel, loader and stub of a bootable image", () => {
+  const found = findUnsealedContents(image(COMPLETE), ARCHITECTURES.amd64);
   assert.deepEqual(found, {
     kernelRelease: "6.12.1",
     kernelPath: "/usr/lib/modules/6.12.1/vmlinuz",
@@ -34,20 +33,20 @@ test("findBootComponents() finds kernel, loader and stub of a bootable image", (
   });
   const withInitramfs = image([...COMPLETE, "/usr/lib/modules/6.12.1/initramfs.img"]);
   assert.equal(
-    findBootComponents(withInitramfs, architectureOf("amd64")).initramfsPath,
+    findUnsealedContents(withInitramfs, ARCHITECTURES.amd64).initramfsPath,
     "/usr/lib/modules/6.12.1/initramfs.img",
   );
 });
 
-test("findBootComponents() takes the kernel's checksum for FIPS mode along, and nothing else beside it", () => {
+test("findUnsealedContents() takes the kernel's checksum for FIPS mode along, and nothing else beside it", () => {
   const beside = [".vmlinuz.hmac", "config", "System.map", "symvers.xz", ".vmlinuz.hmac.old", "modules.dep"];
   const files = image([...COMPLETE, ...beside.map((name) => `/usr/lib/modules/6.12.1/${name}`)]);
-  assert.deepEqual(findBootComponents(files, architectureOf("amd64")).companionPaths, [
+  assert.deepEqual(findUnsealedContents(files, ARCHITECTURES.amd64).companionPaths, [
     "/usr/lib/modules/6.12.1/.vmlinuz.hmac",
   ]);
 });
 
-test("findBootComponents() names what is missing, one line each, with the way out", () => {
+test("findUnsealedContents() names what is missing, one line each, with the way out", () => {
   const cases: [string[], RegExp, string][] = [
     [[], /no directory \/usr$/, "unsupported"],
     [COMPLETE.filter((path) => path !== "/boot/"), /no directory \/boot$/, "unsupported"],
@@ -61,7 +60,7 @@ test("findBootComponents() names what is missing, one line each, with the way ou
   ];
   for (const [paths, message, code] of cases) {
     assert.throws(
-      () => findBootComponents(image(paths), architectureOf("amd64")),
+      () => findUnsealedContents(image(paths), ARCHITECTURES.amd64),
       (error: SealrootError) => {
         assert.match(error.message, message);
         assert.doesNotMatch(error.message, /\n/);
@@ -75,7 +74,7 @@ test("findBootComponents() names what is missing, one line each, with the way ou
 
 test("an architecture without a UEFI boot chain is refused by name", () => {
   assert.throws(
-    () => architectureOf("s390x"),
+    () => sealableArchitecture("s390x"),
     (error: SealrootError) =>
       error.code === "unsupported" &&
       error.message === 'Cannot seal an image for "s390x": the boot chain needs amd64 or arm64',
@@ -91,7 +90,7 @@ test("links beside the kernels' folders are passed over, as bootc does", () => {
     [`${KERNELS}/loop`]: { link: "loop" },
     [`${KERNELS}/notes`]: "a file",
   };
-  const found = findBootComponents(image(COMPLETE, links), architectureOf("amd64"));
+  const found = findUnsealedContents(image(COMPLETE, links), ARCHITECTURES.amd64);
   assert.equal(found.kernelPath, `${KERNELS}/6.12.1/vmlinuz`);
 });
 
@@ -130,7 +129,7 @@ test("something else in the place of a part is not taken for its absence", () =>
     ],
   ];
   for (const [paths, others, message] of cases) {
-    assert.throws(() => findBootComponents(image(paths, others), architectureOf("amd64")), {
+    assert.throws(() => findUnsealedContents(image(paths, others), ARCHITECTURES.amd64), {
       code: "unsupported",
       message: `Cannot use ${message}`,
     });
@@ -139,18 +138,18 @@ test("something else in the place of a part is not taken for its absence", () =>
 
 test("a UKI anywhere that install would find it makes the image a sealed one", () => {
   for (const path of ["/boot/EFI/Linux/deep/er/x.efi", `${KERNELS}/6.12.1/6.12.1.efi`, `${KERNELS}/other/y.efi`]) {
-    assert.throws(() => findBootComponents(image([...COMPLETE, path]), architectureOf("amd64")), {
+    assert.throws(() => findUnsealedContents(image([...COMPLETE, path]), ARCHITECTURES.amd64), {
       code: "conflict",
       message: `Cannot seal the image: it is sealed already (${path})`,
     });
   }
   // An add-on, and what only looks like a UKI.
   const others = ["/boot/EFI/Linux/x.addon.efi", "/boot/EFI/Linux/y.efi.extra.d/z.addon.efi", "/boot/EFI/Linux/readme"];
-  findBootComponents(image([...COMPLETE, ...others]), architectureOf("amd64"));
+  findUnsealedContents(image([...COMPLETE, ...others]), ARCHITECTURES.amd64);
 });
 
 test("loader and stub that are given from outside need not be in the image", () => {
   const bare = image(COMPLETE.filter((path) => !path.includes("/systemd/")));
-  findBootComponents(bare, architectureOf("amd64"), { loader: true, stub: true });
-  assert.throws(() => findBootComponents(bare, architectureOf("amd64"), { loader: true, stub: false }), /EFI stub/);
+  findUnsealedContents(bare, ARCHITECTURES.amd64, { loader: true, stub: true });
+  assert.throws(() => findUnsealedContents(bare, ARCHITECTURES.amd64, { loader: true, stub: false }), /EFI stub/);
 });

@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { byteStringOfText, displayText } from "../../src/bytes/index.ts";
-import {
-  bootDigest,
-  formatOrigin,
-  initialState,
-  originPath,
-  parseOrigin,
-  targetReference,
-} from "../../src/deployment/index.ts";
+import { formatOrigin, initialState, originPath, parseOrigin, targetReference } from "../../src/deployment/index.ts";
 import { treeEntries } from "../../src/disk/index.ts";
 import { type DirectoryNode, type FileNode, newDirectory, newMetadata } from "../../src/tree/index.ts";
 
@@ -72,20 +65,6 @@ test("an origin file of every boot type is read, and written again as it was", (
       message: `Cannot read origin file x.origin: boot_type is ${wrong}`,
     });
   }
-});
-
-test("the boot digest is that of kernel, initramfs and device tree in one piece", () => {
-  const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-2, "abc"
-  const parts = (kernel: string, initramfs?: string, deviceTree?: string) => ({
-    kernel: Buffer.from(kernel),
-    initramfs: initramfs === undefined ? undefined : Buffer.from(initramfs),
-    deviceTree: deviceTree === undefined ? undefined : Buffer.from(deviceTree),
-  });
-  assert.equal(bootDigest(parts("ab", "c")), abc);
-  assert.equal(bootDigest(parts("a", "b", "c")), abc);
-  assert.equal(bootDigest(parts("ab", undefined, "c")), abc);
-  assert.equal(bootDigest(parts("abc", "", "")), abc);
-  assert.notEqual(bootDigest(parts("a", "c", "b")), abc);
 });
 
 function image(): DirectoryNode {

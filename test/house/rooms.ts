@@ -7,7 +7,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
     name: "formats",
     rooms: [
       ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked"],
-      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan"],
+      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage"],
     ],
   },
   { name: "stores", rooms: ["repository", "oci", "deployment", "bootloader", "disk", "keys"] },
@@ -27,6 +27,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   pe: ["cms"],
   efi: ["cms"],
   bootplan: ["bls"],
+  bootimage: ["bls", "pe", "tree"],
   oci: ["repository"],
   deployment: ["repository"],
   bootloader: ["disk"],

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { architectureOf } from "../../src/seal/architecture.ts";
-import { findBootComponents } from "../../src/seal/boot-components.ts";
+import { ARCHITECTURES, findUnsealedContents } from "../../src/bootimage/index.ts";
 import { type PinnedProgram, readBootPrograms } from "../../src/seal/boot-programs.ts";
 import { loaderImage, peImage, stubImage } from "../bootloader/pe-fixture.ts";
 import { systemdFile } from "../pe/boot-files.ts";
@@ -31,8 +30,8 @@ async function read({ items = {}, loader, stub }: Changes) {
     ...(items[`${EFI}/systemd-bootx64.efi`] === undefined && { [`${EFI}/systemd-bootx64.efi`]: LOADER }),
     ...(items[`${EFI}/linuxx64.efi.stub`] === undefined && { [`${EFI}/linuxx64.efi.stub`]: STUB }),
   });
-  const architecture = architectureOf("amd64");
-  return readBootPrograms(files, findBootComponents(files, architecture), architecture, { loader, stub });
+  const architecture = ARCHITECTURES.amd64;
+  return readBootPrograms(files, findUnsealedContents(files, architecture), architecture, { loader, stub });
 }
 
 test("the image's loader and stub are named by version and digest", async () => {

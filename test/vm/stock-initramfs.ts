@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runTool } from "../../src/platform/index.ts";
-import type { ImageFiles } from "../../src/seal/image-files.ts";
+import type { ImageFiles } from "../../src/tree/index.ts";
 import { cacheDirectory } from "../guest/base.ts";
 import { filesOfDirectory } from "../seal/initramfs/directory-files.ts";
 

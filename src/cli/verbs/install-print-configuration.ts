@@ -1,9 +1,6 @@
 /** `sealroot install print-configuration`. */
 import type { Command } from "../command.ts";
 
-/** Node's names of the architectures, and Rust's, which the files use. */
-const RUST_ARCHITECTURE: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
-
 export const installPrintConfiguration: Command = {
   description: `Prints the merged installation configuration as JSON, as bootc does: the files *.toml in bootc/install below /usr/lib,
 /usr/local/lib, /etc and /run. A file masks one of the same name in a directory named before.`,
@@ -14,8 +11,9 @@ export const installPrintConfiguration: Command = {
   reportsJson: true,
   examples: ["sealroot install print-configuration", "sealroot install print-configuration --all"],
   async run(invocation) {
+    const { findArchitecture } = await import("../../bootimage/index.ts");
     const { configurationJson, loadInstallConfiguration } = await import("../../install/index.ts");
-    const architecture = RUST_ARCHITECTURE[process.arch] ?? process.arch;
+    const architecture = findArchitecture("node", process.arch)?.machine ?? process.arch;
     const { configuration, warnings } = await loadInstallConfiguration(invocation.option("root") ?? "/", architecture);
     for (const warning of warnings) invocation.output.remark(`warning: ${warning}`);
     invocation.output.line(configurationJson(configuration, invocation.flag("all")));

@@ -2,8 +2,8 @@
 import { parseRootConfiguration, ROOT_CONFIGURATION_PATH } from "../../bootplan/index.ts";
 import type { CpioEntry } from "../../cpio/index.ts";
 import { readElf } from "../../elf/index.ts";
+import type { ImageFiles } from "../../tree/index.ts";
 import { hasFileAt } from "../../tree/index.ts";
-import type { ImageFiles } from "../image-files.ts";
 import { checkBootNeeds } from "./boot-needs.ts";
 import { readBootProgram } from "./boot-program.ts";
 import { collectImageModules, type ImageModules, type ModuleFile } from "./image-modules.ts";

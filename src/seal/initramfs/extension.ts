@@ -8,7 +8,7 @@ import {
   writeCpio,
 } from "../../cpio/index.ts";
 import { SealrootError } from "../../errors/index.ts";
-import type { ImageFiles } from "../image-files.ts";
+import type { ImageFiles } from "../../tree/index.ts";
 import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
 import { glueEntries } from "./glue.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";

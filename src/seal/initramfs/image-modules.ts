@@ -2,11 +2,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { kernelFolder } from "../../bootimage/index.ts";
 import { moduleLoadOrder, parseKernelModules } from "../../elf/index.ts";
 import { corrupt, hasErrno, reasonOf, SealrootError } from "../../errors/index.ts";
 import { runTool, temporaryDirectory } from "../../platform/index.ts";
+import type { ImageFiles } from "../../tree/index.ts";
 import { unzstdWhole } from "../../zstd/index.ts";
-import type { ImageFiles } from "../image-files.ts";
 
 /**
  * What a root needs of the kernel: without one of these, built in or as a module, there is no sealed root.
@@ -50,7 +51,7 @@ export async function collectImageModules(
   kernelRelease: string,
   withDisks: boolean,
 ): Promise<ImageModules> {
-  const folder = `/usr/lib/modules/${kernelRelease}`;
+  const folder = kernelFolder(kernelRelease);
   const text = async (name: string) => Buffer.from(await files.read(`${folder}/${name}`)).toString("utf8");
   const kernel = parseKernelModules(await text("modules.dep"), await text("modules.builtin"));
   for (const name of REQUIRED) {

@@ -1,7 +1,7 @@
 /** The programs of the image that the initramfs runs, with all they need. */
 import { collectLibraries, type NeededFile } from "../../elf/index.ts";
 import { SealrootError } from "../../errors/index.ts";
-import type { ImageFiles } from "../image-files.ts";
+import type { ImageFiles } from "../../tree/index.ts";
 
 interface ImageProgram {
   readonly paths: readonly string[];

@@ -5,7 +5,7 @@ import { constants, zstdCompressSync } from "node:zlib";
 import { byteStringOfText } from "../../bytes/index.ts";
 import { type CpioEntry, writeCpio } from "../../cpio/index.ts";
 import type { NeededFile } from "../../elf/index.ts";
-import type { ImageFiles } from "../image-files.ts";
+import type { ImageFiles } from "../../tree/index.ts";
 import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
 import { programOf } from "./image-programs.ts";
 import { directory, file, link, program, withDirectories } from "./layout.ts";

@@ -1,7 +1,7 @@
 /** An extracted image as seal sees it. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { ImageFiles } from "../../../src/seal/image-files.ts";
+import type { ImageFiles } from "../../../src/tree/index.ts";
 import { newDirectory, newMetadata, type TreeNode } from "../../../src/tree/index.ts";
 
 /**

@@ -7,10 +7,10 @@ import { byteStringOfText } from "../../../src/bytes/index.ts";
 import { writeCpio } from "../../../src/cpio/index.ts";
 import type { SealrootError } from "../../../src/errors/index.ts";
 import { BoundedFiles, FILE_MAX_BYTES, FILES_MAX_BYTES } from "../../../src/seal/bounded-files.ts";
-import type { ImageFiles } from "../../../src/seal/image-files.ts";
 import { collectImageModules, MODULE_MAX_BYTES, MODULES_MAX_BYTES } from "../../../src/seal/initramfs/image-modules.ts";
 import { extendInitramfs } from "../../../src/seal/initramfs/index.ts";
 import { INITRAMFS_UNPACKED_MAX_BYTES } from "../../../src/seal/initramfs/unpack.ts";
+import type { ImageFiles } from "../../../src/tree/index.ts";
 import { newDirectory, newMetadata } from "../../../src/tree/index.ts";
 import { RELEASE, SEALED_ROOT } from "./made-image.ts";
 

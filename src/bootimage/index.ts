@@ -1,0 +1,30 @@
+/**
+ * bootimage: what a bootable image holds and where, before and after it is sealed: kernels, UKIs, boot loader, keys, its
+ * own kernel arguments; and what its architecture is called in the different places.
+ *
+ * Format room, pure: an image's files in, values out. Knows the layout of spec/host-build.md 2 and spec/host-install.md
+ * 8; knows nothing of layers, repositories and disks.
+ * @module
+ */
+export {
+  ARCHITECTURES,
+  type Architecture,
+  type ArchitectureName,
+  architectureNames,
+  findArchitecture,
+} from "./architecture.ts";
+export { type BootParts, bootDigest } from "./boot-digest.ts";
+export { type EnrolmentFile, findEnrolmentFiles, findLoader, type UkiAddon } from "./contents.ts";
+export { imageKernelArguments, type KargsFile, readKargsFiles } from "./kernel-arguments.ts";
+export {
+  ENROLMENT_FOLDER,
+  enrolmentPath,
+  initramfsPath,
+  kernelFolder,
+  sealedUkiPath,
+  signedLoaderPath,
+  UKI_FOLDER,
+} from "./layout.ts";
+export { findSealedContents, findSealedUki, type SealedContents, type SealedUki } from "./sealed.ts";
+export { parseTomlFile } from "./toml-file.ts";
+export { findUnsealedContents, type GivenParts, sealableArchitecture, type UnsealedContents } from "./unsealed.ts";

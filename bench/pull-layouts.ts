@@ -1,5 +1,7 @@
 /** The benchmark's image once more, in other shapes: as one zstd layer, and as ten gzip layers. */
-import { OciLayout, openImage, parseReference, putLayer, type WrittenLayer } from "../src/oci/index.ts";
+
+import { openImage } from "../src/images/index.ts";
+import { OciLayout, parseReference, putLayer, type WrittenLayer } from "../src/oci/index.ts";
 import { BLOCK_BYTES, END_OF_ARCHIVE, TarParser } from "../src/tar/index.ts";
 import { decompress } from "../src/zstd/index.ts";
 

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startDockerRegistry } from "../test/oci/registry/docker-registry.ts";
+import { startDockerRegistry } from "../test/registry/docker-registry.ts";
 
 export interface BenchRegistry {
   readonly host: string;

@@ -1,6 +1,6 @@
 /** What `repo fsck` does and prints; apart from the verb, whose help needs none of it. */
 import { oneLine } from "../errors/index.ts";
-import { decodeTag, restoreImage, TAG_DIRECTORY } from "../oci/index.ts";
+import { decodeTag, restoreImage, TAG_DIRECTORY } from "../imagestore/index.ts";
 import {
   brokenObjects,
   checkRepository,

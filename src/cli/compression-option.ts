@@ -1,5 +1,5 @@
 /** How the layers of a written image are compressed: the same options for all verbs that write one, named as podman has them. */
-import type { LayerPacking } from "../oci/index.ts";
+import type { LayerPacking } from "../images/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
 const LAYER_PACKINGS = ["gzip", "zstd", "zstd:chunked", "none"] as const satisfies readonly LayerPacking[];

@@ -1,6 +1,6 @@
 /** Which EROFS image a verb is about: one of the list of images, or that of an OCI image. */
 import { SealrootError } from "../errors/index.ts";
-import type { StoredImage } from "../oci/index.ts";
+import type { StoredImage } from "../imagestore/index.ts";
 import type { LinkEntry, Repository } from "../repository/index.ts";
 import type { ArgumentSpecification, Invocation, OptionSpecification } from "./command.ts";
 
@@ -27,7 +27,7 @@ export async function imageArgument(invocation: Invocation, repository: Reposito
   const named = registeredImage(repository, name);
   if (named !== undefined) return named;
   // Only OCI names need that room.
-  const { findImage, manifestsBeginningWith, taggedManifest } = await import("../oci/index.ts");
+  const { findImage, manifestsBeginningWith, taggedManifest } = await import("../imagestore/index.ts");
   if (taggedManifest(repository, name) !== undefined || name.startsWith("@")) {
     return erofsImage(invocation, repository, await findImage(repository, name));
   }
@@ -39,7 +39,7 @@ export async function imageArgument(invocation: Invocation, repository: Reposito
 }
 
 async function erofsImage(invocation: Invocation, repository: Repository, image: StoredImage): Promise<LinkEntry> {
-  const { imageKey } = await import("../oci/index.ts");
+  const { imageKey } = await import("../imagestore/index.ts");
   const bootable = invocation.flag("bootable");
   const id = image.images.get(imageKey({ version: repository.formats.default, bootable, keepUserXattrs: false }));
   if (id !== undefined) return repository.images.resolve(id);

@@ -1,6 +1,6 @@
 /** Which policy decides about an image: the same options for every verb that reads one. */
 import { SealrootError } from "../errors/index.ts";
-import type { PolicyChoice } from "../oci/index.ts";
+import type { PolicyChoice } from "../policy/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
 export const POLICY_OPTIONS: readonly OptionSpecification[] = [

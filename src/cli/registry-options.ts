@@ -1,7 +1,8 @@
 /** How a verb talks to registries: the same options for all of them, as skopeo and podman have them. */
 import { accessSync, constants } from "node:fs";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import type { Credentials, ImageReference, RegistryOptions } from "../oci/index.ts";
+import type { ImageReference } from "../oci/index.ts";
+import type { Credentials, RegistryOptions } from "../registry/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
 export const REGISTRY_OPTIONS: readonly OptionSpecification[] = [

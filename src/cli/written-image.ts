@@ -2,7 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { formatSize } from "../bytes/index.ts";
 import { asSealrootError } from "../errors/index.ts";
-import type { ImageReference, WrittenContent } from "../oci/index.ts";
+import type { WrittenContent } from "../images/index.ts";
+import type { ImageReference } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 import { checkOutputFile } from "./output-file.ts";
 

@@ -1,7 +1,7 @@
 /** The installation configuration of an image, carried out or refused by the name of its key (docs/install.md). */
 import { CommandLine } from "../bls/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import { loadPolicy, type PolicyChoice } from "../oci/index.ts";
+import { loadPolicy, type PolicyChoice } from "../policy/index.ts";
 import type {
   ConfigurationKey,
   ConfigurationValue,

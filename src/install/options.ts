@@ -1,7 +1,8 @@
 /** What an installation is asked to do, and which of bootc's options have no meaning for a sealed image. */
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
-import type { PolicyChoice, RegistryOptions } from "../oci/index.ts";
+import type { PolicyChoice } from "../policy/index.ts";
+import type { RegistryOptions } from "../registry/index.ts";
 
 export interface InstallToDiskOptions {
   /** Plain file to make, or block device to write. */

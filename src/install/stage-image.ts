@@ -6,6 +6,7 @@ import { byteStringOfText } from "../bytes/index.ts";
 import { type StateXattrs, stateXattrs } from "../deployment/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
+import { type OpenedImage, openImage } from "../images/index.ts";
 import {
   type BootRule,
   DEFAULT_BOOT_RULE,
@@ -13,17 +14,14 @@ import {
   makeBootable,
   mergeLayers,
   namedBootImages,
-  type OpenedImage,
-  openImage,
-  type PolicyChoice,
-  parseReference,
-  platformOf,
   pullOpenedImage,
   type RecordedBootImage,
-  type RegistryOptions,
   readStoredImage,
   storedLayers,
-} from "../oci/index.ts";
+} from "../imagestore/index.ts";
+import { parseReference, platformOf } from "../oci/index.ts";
+import type { PolicyChoice } from "../policy/index.ts";
+import type { RegistryOptions } from "../registry/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
 import { type DirectoryNode, readSelinuxPolicy, TreeFiles, transformForOci } from "../tree/index.ts";

@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import { isAbsent } from "./absent-file.ts";
+import { isAbsent } from "../platform/index.ts";
 import { type HostPaths, userConfigurationDirectory } from "./host-paths.ts";
 
 export interface ConfigurationFile {

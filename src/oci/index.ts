@@ -1,110 +1,87 @@
 /**
- * oci: container images: references, places they come from and go to, and their way into a composefs repository.
+ * oci: the documents of container images and the places that are files: descriptors, manifests, digests, references,
+ * names, blobs, and in layout/ OCI layouts and archives of them.
  *
- *   sources/   one shape for every place that has images       layout/    OCI layouts and archives of them
- *   registry/  the client for registries                       storage/   podman's store
- *   policy/    signatures, and what may be used at all         pull/      into a repository
- *   partial/   of a layer only what is missing                 stored/    images in a repository
- *   push/      out of a repository, and from place to place
- *
- * A store: may read and write files and talk to registries, and import repository/ and the format rooms. Prints nothing.
+ * Says what a place with images looks like (ImageSource, SignatureStore); registries, podman's store and the policy are
+ * rooms of their own. May read and write files. Knows nothing of repositories. Prints nothing.
  * @module
  */
-export type { BlobName } from "./blobs.ts";
-export { digestOf, isDigest } from "./digest.ts";
+export {
+  type BlobInfo,
+  type BlobName,
+  type BlobReader,
+  type ByteRange,
+  checkedBlob,
+  checkedBlobFile,
+  isFileOfSize,
+  measuredParts,
+  once,
+  type RangePiece,
+  sizeMismatch,
+  wholeBlob,
+} from "./blobs.ts";
+export { type ConfigurationFile, readConfigurationFiles } from "./configuration-files.ts";
+export { checkDigest, DigestCheck, digestLike, digestOf, isDigest, splitDigest } from "./digest.ts";
+export { COSIGN_TAG_SUFFIXES, cosignTag, referrersTag } from "./digest-tags.ts";
+export { expandRepository, fullImageName, repositoryOfName } from "./docker-names.ts";
 export {
   type Descriptor,
+  DOCUMENT_MAX_BYTES,
+  describeDocument,
   documentBytes,
   type ImageConfig,
   type ImageIndex,
   type ImageManifest,
+  indexSchema,
   type Platform,
   readConfig,
+  readDockerManifest,
   readIndex,
+  readJson,
   readManifest,
 } from "./documents.ts";
+export { type HostPaths, hostPaths, userConfigurationDirectory, userDataDirectory } from "./host-paths.ts";
+export { formatImageName, type ImageName, isNamePrefix, nameOfReference, parseImageName } from "./image-name.ts";
+export type { ImageSource } from "./image-source.ts";
+export { compressionOf, decompressLayer } from "./layer-compression.ts";
+export { fromLayer, inLayer, type LayerPlace, layerPlaces } from "./layer-place.ts";
 export { type BegunLayout, beginLayout } from "./layout/begun-layout.ts";
 export { BlobStore } from "./layout/blob-store.ts";
 export { putLayer, type WrittenLayer } from "./layout/layer-writer.ts";
 export { OciLayout } from "./layout/layout.ts";
-export { layerCompression, MEDIA_TYPE } from "./media-types.ts";
-export { parsePlatform, platformOf } from "./platform.ts";
-export { ACCEPT_ANYTHING, loadPolicy, type PolicyChoice } from "./policy/index.ts";
-export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
-export type { LayerStatistics } from "./pull/pull-layers.ts";
-export type { BootImageChooser, RecordedBootImage } from "./pull/record-image.ts";
-export { restoreImage } from "./pull/restore.ts";
+export { layoutSignatures } from "./layout/layout-signatures.ts";
+export { openArchiveSource, openLayoutSource } from "./layout/layout-source.ts";
+export { entryNamed, REF_NAME_ANNOTATION } from "./layout/ref-name.ts";
+export { TarFile, type TarFileMember } from "./layout/tar-file.ts";
+export { manifestMediaType } from "./manifest-kind.ts";
 export {
-  type CopyOptions,
-  copyAllImages,
-  copyImage,
-  copyInto,
-  copyToStorage,
-  type LayerPacking,
-  layersAtHand,
-  openDestination,
-  type PushOptions,
-  pushImage,
-  toDestination,
-  type WrittenContent,
-} from "./push/index.ts";
+  DOCKER_MEDIA_TYPE,
+  isDockerConfig,
+  LAYER_MEDIA_TYPE,
+  layerCompression,
+  MEDIA_TYPE,
+  ociLayerMediaType,
+} from "./media-types.ts";
+export { nameScopeProblem, withoutEndSlashes } from "./name-scope.ts";
+export type { OpenedPlace, StoragePlace } from "./opened-place.ts";
+export { formatPlatform, parsePlatform, platformOf, platformRank, runningPlatform } from "./platform.ts";
 export {
   formatReference,
   type ImageReference,
   type PathReference,
   parseReference,
   type RegistryReference,
+  type StorageReference,
 } from "./reference.ts";
-export {
-  type Credentials,
-  findImageInRegistry,
-  findManifest,
-  headManifest,
-  listReferrers,
-  listTags,
-  openForWriting,
-  RegistryBlobs,
-  RegistryClient,
-  type RegistryLimits,
-  type RegistryOptions,
-} from "./registry/index.ts";
+export { canonicalHost, canonicalName, isHost } from "./registry-host.ts";
+export { resolvedPath } from "./resolved-path.ts";
 export { isSameImage } from "./same-image.ts";
-export { type OpenedImage, type OpenImageOptions, openImage } from "./sources/open-image.ts";
+export { readSignatureBlobs, type SignatureStore, type StoredManifest } from "./signature-store.ts";
 export {
-  type BootImage,
-  type BootRule,
-  bootImageById,
-  bootImages,
-  DEFAULT_BOOT_RULE,
-  describeBootImage,
-} from "./stored/boot-images.ts";
-export { type HistoryEntry, imageHistory } from "./stored/image-history.ts";
-export { imageTree, makeBootable, type TreeVariant } from "./stored/image-tree.ts";
-export {
-  computeImageId,
-  findImage,
-  type ListedImage,
-  listImages,
-  manifestsBeginningWith,
-  referrersOf,
-  taggedManifest,
-  tagImage,
-  untagImage,
-} from "./stored/images.ts";
-export { type LinkedImage, linkedImages } from "./stored/linked-images.ts";
-export { namedBootImages } from "./stored/named-images.ts";
-export { mergeLayers } from "./stored/rebuild-tree.ts";
-export { type RemovedImage, removeImage } from "./stored/remove-image.ts";
-export {
-  readStoredConfig,
-  readStoredImage,
-  type StoredConfig,
-  type StoredImage,
-  storedLayers,
-} from "./stored/stored-image.ts";
-export {
-  imageKey,
-  layerStreamName,
-  TAG_DIRECTORY,
-} from "./stored/stream-names.ts";
-export { decodeTag, encodeTag } from "./stored/tag-names.ts";
+  bodyBytes,
+  type LayerBody,
+  type LayerPart,
+  type UnpackedLayer,
+  type UnpackedLayers,
+  unpackedTar,
+} from "./unpacked-layers.ts";

@@ -7,7 +7,9 @@
  * Times with nanoseconds (statx) need nothing here: Node's `lstat` with `bigint: true` has them exactly.
  * @module
  */
+export { isAbsent } from "./absent-file.ts";
 export { type AtomicWriteOptions, replaceFile, writeFileAtomically } from "./atomic-write.ts";
+export { readBoundedFile } from "./bounded-file.ts";
 export { type ExitPhase, onProcessExit } from "./exit-hooks.ts";
 export { makeNode, setModificationTime } from "./file-metadata.ts";
 export {
@@ -28,6 +30,7 @@ export { tryRecordLock, waitForRecordLock } from "./record-lock.ts";
 export { cloneBlocks } from "./reflink.ts";
 export { removeTree } from "./remove-tree.ts";
 export { renameExchange, renameNoReplace } from "./rename.ts";
+export { runBounded, untilAborted } from "./run-bounded.ts";
 export {
   type RunningTool,
   type RunToolOptions,

@@ -3,7 +3,7 @@
  * (spec/repository.md).
  *
  * A store: may use the file system and `platform/`, and the format rooms verity, tree, erofs and splitstream. Knows
- * nothing of OCI: what streams are called and what they mean is `oci/`'s business.
+ * nothing of OCI: what streams are called and what they mean is `imagestore/`'s business.
  * @module
  */
 export { checkRepository, type FsckOptions } from "./check/fsck.ts";

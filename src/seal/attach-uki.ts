@@ -3,6 +3,7 @@ import { CommandLine, checkCommandLine, findComposefsArguments, SEALED_LINE_KEYS
 import { findEnrolmentFiles, findLoader, UKI_FOLDER } from "../bootimage/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, silent } from "../events/index.ts";
+import { type OpenedImage, type OpenImageOptions, openImage } from "../images/index.ts";
 import {
   databasesOf,
   isSigned,
@@ -11,16 +12,7 @@ import {
   type SignatureDatabases,
   verifyBootProgram,
 } from "../keys/index.ts";
-import {
-  type Descriptor,
-  type ImageConfig,
-  type ImageReference,
-  layerCompression,
-  OciLayout,
-  type OpenedImage,
-  type OpenImageOptions,
-  openImage,
-} from "../oci/index.ts";
+import { type Descriptor, type ImageConfig, type ImageReference, layerCompression, OciLayout } from "../oci/index.ts";
 import { authenticodeDigest, parsePe, readUki } from "../pe/index.ts";
 import { type TarBody, type TarEntry, type TarMember, TarParser } from "../tar/index.ts";
 import type { TreeFiles } from "../tree/index.ts";

@@ -1,6 +1,6 @@
 /** The digest that is sealed, computed before the sealed image exists. */
 import { SealrootError } from "../errors/index.ts";
-import { makeBootable } from "../oci/index.ts";
+import { makeBootable } from "../imagestore/index.ts";
 import { imageOfTree, type Repository } from "../repository/index.ts";
 import type { TarMember } from "../tar/index.ts";
 import {

@@ -2,18 +2,11 @@
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
-import {
-  ACCEPT_ANYTHING,
-  beginLayout,
-  copyInto,
-  formatReference,
-  type ImageReference,
-  OciLayout,
-  type PathReference,
-  type RegistryOptions,
-  toDestination,
-} from "../oci/index.ts";
+import { copyInto, toDestination } from "../images/index.ts";
+import { beginLayout, formatReference, type ImageReference, OciLayout, type PathReference } from "../oci/index.ts";
 import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
+import { ACCEPT_ANYTHING } from "../policy/index.ts";
+import type { RegistryOptions } from "../registry/index.ts";
 
 /** A layout and the tag in it. */
 export type OutputLayout = PathReference & { readonly tag: string };

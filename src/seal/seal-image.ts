@@ -4,23 +4,19 @@ import { initramfsPath, sealableArchitecture, type UnsealedContents } from "../b
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
+import { type OpenedImage, openImage } from "../images/index.ts";
+import { type BootImage, namedBootImages, pullImage } from "../imagestore/index.ts";
 import type { EnrolmentFiles, KeyUse } from "../keys/index.ts";
 import {
-  ACCEPT_ANYTHING,
-  type BootImage,
   formatReference,
   type ImageConfig,
   type ImageReference,
   isSameImage,
-  namedBootImages,
   OciLayout,
-  type OpenedImage,
-  openImage,
-  type PolicyChoice,
   platformOf,
-  pullImage,
-  type RegistryOptions,
 } from "../oci/index.ts";
+import { ACCEPT_ANYTHING, type PolicyChoice } from "../policy/index.ts";
+import type { RegistryOptions } from "../registry/index.ts";
 import type { Repository } from "../repository/index.ts";
 import type { ImageFiles } from "../tree/index.ts";
 import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";

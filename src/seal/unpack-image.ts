@@ -2,17 +2,9 @@
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
-import {
-  formatReference,
-  type ImageConfig,
-  type ImageReference,
-  layersAtHand,
-  mergeLayers,
-  type OpenedImage,
-  pullOpenedImage,
-  readStoredConfig,
-  storedLayers,
-} from "../oci/index.ts";
+import { layersAtHand, type OpenedImage } from "../images/index.ts";
+import { mergeLayers, pullOpenedImage, readStoredConfig, storedLayers } from "../imagestore/index.ts";
+import { formatReference, type ImageConfig, type ImageReference } from "../oci/index.ts";
 import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { DirectoryNode, TreeFiles } from "../tree/index.ts";

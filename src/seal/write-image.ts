@@ -1,11 +1,12 @@
 /** The sealed image as an OCI image: the input's own layers and configuration, and one layer more. */
+
+import type { OpenedImage } from "../images/index.ts";
 import {
   BlobStore,
   type Descriptor,
   type ImageConfig,
   layerCompression,
   type OciLayout,
-  type OpenedImage,
   platformOf,
   putLayer,
   type WrittenLayer,

@@ -2,7 +2,7 @@
  * tree: the file tree in memory and what is done to it: lookup, dump file text, layer merge, OCI and boot transforms.
  *
  * Pure: nodes in, nodes out. May import `bytes/`, `errors/` and `selinux/` (for labels). Knows nothing of files on a
- * disk: directories are scanned and layers are opened in `repository/` and `oci/`.
+ * disk: directories are scanned and layers are opened in `repository/` and `imagestore/`.
  * @module
  */
 

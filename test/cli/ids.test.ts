@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type LinkEntry, openRepository, type Repository } from "../../src/repository/index.ts";
-import { makeImage } from "../oci/push/images.ts";
+import { makeImage } from "../images/copy/images.ts";
 import { run } from "./run-verb.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-ids-"));

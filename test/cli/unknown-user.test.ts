@@ -5,7 +5,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { file, layeredImage } from "../oci/layered-image.ts";
+import { file, layeredImage } from "../imagestore/layered-image.ts";
 
 const CHECKOUT = new URL("../..", import.meta.url).pathname;
 const USER_ID = 54_321;

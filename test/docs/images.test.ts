@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parsePolicy } from "../../src/oci/policy/index.ts";
+import { parsePolicy } from "../../src/policy/index.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 
 test("docs/images.md: the requirements for bundles are read as they stand", () => {

@@ -7,8 +7,8 @@ import { after, before, test } from "node:test";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { main } from "../../src/cli/main.ts";
 import { SealrootError } from "../../src/errors/index.ts";
+import { makeImage, tool } from "../images/copy/images.ts";
 import { baseFiles, sealImage } from "../install/sealed-image.ts";
-import { makeImage, tool } from "../oci/push/images.ts";
 import { sealableImage } from "../seal/sealable-image.ts";
 import { faultsOf } from "./json-schema.ts";
 

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeSealedDisk } from "../../examples/debian/sealed-disk.ts";
 import { silent } from "../../src/events/index.ts";
-import { startDockerRegistry } from "../oci/registry/docker-registry.ts";
+import { startDockerRegistry } from "../registry/docker-registry.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 import { assertSession, OrdinaryUser } from "./ordinary-user.ts";
 

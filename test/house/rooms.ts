@@ -10,7 +10,13 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
       ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage"],
     ],
   },
-  { name: "stores", rooms: ["repository", "oci", "deployment", "bootloader", "disk", "keys"] },
+  {
+    name: "stores",
+    rooms: [
+      ...["repository", "oci", "registry", "policy", "images", "imagestore"],
+      ...["deployment", "bootloader", "disk", "keys"],
+    ],
+  },
   { name: "systems", rooms: ["host", "install", "seal", "verify", "vm"] },
   { name: "cli", rooms: ["cli"] },
 ];
@@ -28,7 +34,10 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   efi: ["cms"],
   bootplan: ["bls"],
   bootimage: ["bls", "pe", "tree"],
-  oci: ["repository"],
+  registry: ["oci"],
+  policy: ["oci", "registry"],
+  images: ["oci", "registry", "policy"],
+  imagestore: ["repository", "oci", "policy", "images"],
   deployment: ["repository"],
   bootloader: ["disk"],
 };

@@ -3,16 +3,8 @@ import { join } from "node:path";
 import { formatComposefsArgument } from "../../src/bls/index.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import type { Signer } from "../../src/cms/index.ts";
-import {
-  type BootImage,
-  bootImages,
-  findImage,
-  type ImageManifest,
-  MEDIA_TYPE,
-  OciLayout,
-  pullImage,
-  putLayer,
-} from "../../src/oci/index.ts";
+import { type BootImage, bootImages, findImage, pullImage } from "../../src/imagestore/index.ts";
+import { type ImageManifest, MEDIA_TYPE, OciLayout, putLayer } from "../../src/oci/index.ts";
 import { signPe } from "../../src/pe/index.ts";
 import { initRepository } from "../../src/repository/index.ts";
 import { type TarMember, type TarMemberHeader, writeTar } from "../../src/tar/index.ts";

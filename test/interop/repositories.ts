@@ -13,7 +13,7 @@ import { gunzipSync } from "node:zlib";
 import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
 import type { VerityAlgorithm } from "../../src/verity/index.ts";
 import { run } from "../cli/run-verb.ts";
-import { readVectors, type Vector } from "../oci/vectors.ts";
+import { readVectors, type Vector } from "../imagestore/vectors.ts";
 import { runProgram, Tally, type ToolRun } from "./tally.ts";
 
 const [cfsctl, ...rest] = process.argv.slice(2);

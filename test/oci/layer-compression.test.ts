@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { compressionOf, decompressLayer } from "../../src/oci/pull/layer-compression.ts";
+import { compressionOf, decompressLayer } from "../../src/oci/layer-compression.ts";
 
 const TAR = Buffer.alloc(2048, "usr/");
 

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
 import { SealrootError } from "../../src/errors/index.ts";
-import { copyImage, type Descriptor, formatReference, openImage, parseReference } from "../../src/oci/index.ts";
-import { file, layeredImage } from "./layered-image.ts";
-import { scratchDirectory } from "./vectors.ts";
+import { copyImage, openImage } from "../../src/images/index.ts";
+import { type Descriptor, formatReference, parseReference } from "../../src/oci/index.ts";
+import { file, layeredImage } from "../imagestore/layered-image.ts";
+import { scratchDirectory } from "../imagestore/vectors.ts";
 
 const POLICY = "accept-anything";
 const REF_NAME = "org.opencontainers.image.ref.name";

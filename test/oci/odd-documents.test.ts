@@ -4,15 +4,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { copyImage, MEDIA_TYPE, openImage, parsePlatform, parseReference } from "../../src/oci/index.ts";
+import { copyImage, openImage } from "../../src/images/index.ts";
+import { MEDIA_TYPE, parsePlatform, parseReference } from "../../src/oci/index.ts";
 import { DOCKER_MEDIA_TYPE } from "../../src/oci/media-types.ts";
 import { platformRank } from "../../src/oci/platform.ts";
-import { ACCEPT_ANYTHING } from "../../src/oci/policy/index.ts";
+import { ACCEPT_ANYTHING } from "../../src/policy/index.ts";
 import { END_OF_ARCHIVE } from "../../src/tar/index.ts";
+import { pulledIds } from "../imagestore/containers.ts";
+import { configOf, HandMadeLayout, TAR_LAYER } from "../imagestore/hand-made.ts";
+import { scratchDirectory } from "../imagestore/vectors.ts";
 import { directory, file } from "../tar/blocks.ts";
-import { pulledIds } from "./containers.ts";
-import { configOf, HandMadeLayout, TAR_LAYER } from "./hand-made.ts";
-import { scratchDirectory } from "./vectors.ts";
 
 let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
 before(async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join, relative } from "node:path";
 import { after, before, test } from "node:test";
 import { isSameImage, parseReference } from "../../src/oci/index.ts";
-import { scratchDirectory } from "./vectors.ts";
+import { scratchDirectory } from "../imagestore/vectors.ts";
 
 let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
 before(async () => {

@@ -129,7 +129,7 @@ test("many processes at once in one place: each keeps its own, none stops", asyn
     Array.from({ length: count }, () =>
       started(`
         const parent = ${JSON.stringify(parent)};
-        const { existsSync, readdirSync } = await import("node:fs");
+                const { existsSync, readdirSync } = await import("node:fs");
         const { collectLeftovers } = await import(${JSON.stringify(leftovers)});
         for (let round = 0; round < 40; round++) {
           using directory = platform.temporaryDirectory({ parent });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { computeImageId, findImage, listImages } from "../../src/oci/index.ts";
+import { computeImageId, findImage, listImages } from "../../src/imagestore/index.ts";
 import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
 import { checkRepository, initRepository, openRepository } from "../../src/repository/index.ts";
 import { unpackLayouts } from "./faults/layouts.ts";

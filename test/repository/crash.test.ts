@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { listErofsObjects } from "../../src/erofs/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
-import { layerStreamName } from "../../src/oci/index.ts";
+import { layerStreamName } from "../../src/imagestore/index.ts";
 import { startTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 import {
   checkRepository,

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { pullImage } from "../../src/oci/index.ts";
+import { pullImage } from "../../src/imagestore/index.ts";
 import { runTool, startTool, temporaryDirectory } from "../../src/platform/index.ts";
 import { checkRepository, directoryTree, initRepository, openRepository } from "../../src/repository/index.ts";
 import { run } from "../cli/run-verb.ts";
-import { outOfLayer } from "../oci/layer-prefix.ts";
-import { layeredImage, randomFiles } from "../oci/layered-image.ts";
+import { outOfLayer } from "../imagestore/layer-prefix.ts";
+import { layeredImage, randomFiles } from "../imagestore/layered-image.ts";
 
 const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;
 const ROOT = process.getuid?.() === 0;

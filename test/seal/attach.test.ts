@@ -4,11 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { openImage, parseReference } from "../../src/oci/index.ts";
+import { openImage } from "../../src/images/index.ts";
+import { parseReference } from "../../src/oci/index.ts";
 import { buildUki, signPe } from "../../src/pe/index.ts";
 import { attachUki, readSealedUki } from "../../src/seal/index.ts";
+import { tool } from "../images/copy/images.ts";
 import { baseFiles, TEST_KEYS, ukiLayer, writeImage } from "../install/sealed-image.ts";
-import { tool } from "../oci/push/images.ts";
 import { systemdFile } from "../pe/boot-files.ts";
 import { syntheticKernel } from "../pe/synthetic-pe.ts";
 

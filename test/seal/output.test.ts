@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { silent } from "../../src/events/index.ts";
-import { openImage, parseReference } from "../../src/oci/index.ts";
+import { openImage } from "../../src/images/index.ts";
+import { parseReference } from "../../src/oci/index.ts";
 import { outputName, writtenTo } from "../../src/seal/output.ts";
-import { makeImage } from "../oci/push/images.ts";
+import { makeImage } from "../images/copy/images.ts";
 
 let scratch: string;
 before(async () => {

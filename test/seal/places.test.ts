@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { run } from "../cli/run-verb.ts";
-import { skopeoCopy } from "../oci/containers.ts";
-import { CERTIFICATE_DIRECTORY, type DockerRegistry, startDockerRegistry } from "../oci/registry/docker-registry.ts";
-import { unmountBelow } from "../oci/storage/stores.ts";
+import { unmountBelow } from "../images/podman/stores.ts";
+import { skopeoCopy } from "../imagestore/containers.ts";
+import { CERTIFICATE_DIRECTORY, type DockerRegistry, startDockerRegistry } from "../registry/docker-registry.ts";
 import { sealableImage } from "./sealable-image.ts";
 
 const LOGIN = { userName: "builder", password: "s3cret:with colon" };

@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type ByteString, byteStringOfText } from "../../src/bytes/index.ts";
+import { openImage } from "../../src/images/index.ts";
 import { loadSigner } from "../../src/keys/index.ts";
-import { MEDIA_TYPE, OciLayout, openImage, parseReference, platformOf, putLayer } from "../../src/oci/index.ts";
+import { MEDIA_TYPE, OciLayout, parseReference, platformOf, putLayer } from "../../src/oci/index.ts";
 import { buildUki, readUki, signPe } from "../../src/pe/index.ts";
 import { readSealedUki } from "../../src/seal/index.ts";
 import { type TarMember, writeTar } from "../../src/tar/index.ts";

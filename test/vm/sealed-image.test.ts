@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { makeSealedDisk, type SealedDisk } from "../../examples/debian/sealed-disk.ts";
 import { silent } from "../../src/events/index.ts";
-import { type ImageManifest, type OpenedImage, openImage, parseReference } from "../../src/oci/index.ts";
+import { type OpenedImage, openImage } from "../../src/images/index.ts";
+import { type ImageManifest, parseReference } from "../../src/oci/index.ts";
 import { readUki } from "../../src/pe/index.ts";
 import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
 

@@ -17,7 +17,7 @@ export const imageComputeId: Command = {
   examples: ["sealroot image compute-id --repo R --bootable debian"],
   reportsJson: true,
   async run(invocation) {
-    const { computeImageId } = await import("../../oci/index.ts");
+    const { computeImageId } = await import("../../imagestore/index.ts");
     const bootable = invocation.flag("bootable");
     const bootTimes = bootTimesOption(invocation, bootable);
     using repository = await openSelectedRepository(invocation);

@@ -32,7 +32,7 @@ references.`,
         hint: "sealroot image list shows the names",
       });
     }
-    const { copyToStorage } = await import("../../oci/index.ts");
+    const { copyToStorage } = await import("../../imagestore/index.ts");
     using repository = await openSelectedRepository(invocation);
     const copied = await copyToStorage(repository, name, {
       target: invocation.option("target") ?? DEFAULT_STORAGE_NAME,

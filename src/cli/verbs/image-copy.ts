@@ -36,7 +36,8 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   ],
   reportsJson: true,
   async run(invocation) {
-    const { copyImage, parsePlatform, parseReference } = await import("../../oci/index.ts");
+    const { copyImage } = await import("../../images/index.ts");
+    const { parsePlatform, parseReference } = await import("../../oci/index.ts");
     const source = parseReference(invocation.argument("SOURCE"));
     const target = parseReference(invocation.argument("DESTINATION"));
     refuseSharedLogin(invocation, [source, target]);
@@ -65,7 +66,7 @@ async function copyAll(invocation: Invocation, source: ImageReference, target: I
       hint: `leave out --all or --${other}`,
     });
   }
-  const { copyAllImages } = await import("../../oci/index.ts");
+  const { copyAllImages } = await import("../../images/index.ts");
   const { digest } = await copyAllImages(source, target, {
     signatures: invocation.flag("signatures"),
     policy: policyChoice(invocation),

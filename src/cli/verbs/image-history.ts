@@ -1,7 +1,7 @@
 /** `sealroot image history NAME`. */
 
 import { formatSize } from "../../bytes/index.ts";
-import type { HistoryEntry } from "../../oci/index.ts";
+import type { HistoryEntry } from "../../imagestore/index.ts";
 import type { Command } from "../command.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
@@ -19,7 +19,7 @@ fetched.`,
   examples: ["sealroot image history --repo R debian"],
   reportsJson: true,
   async run(invocation) {
-    const { findImage, imageHistory } = await import("../../oci/index.ts");
+    const { findImage, imageHistory } = await import("../../imagestore/index.ts");
     using repository = await openSelectedRepository(invocation);
     const history = imageHistory(await findImage(repository, invocation.argument("NAME"))).toReversed();
     if (invocation.json) invocation.output.json({ history: history.map(report) });

@@ -16,7 +16,7 @@ document is printed as it is, byte for byte, and a newline; without, the result 
   examples: ["sealroot image inspect --repo R debian", "sealroot image inspect --repo R --config debian"],
   reportsJson: true,
   async run(invocation) {
-    const { findImage, imageKey, referrersOf } = await import("../../oci/index.ts");
+    const { findImage, imageKey, referrersOf } = await import("../../imagestore/index.ts");
     const [manifestOnly, configOnly] = [invocation.flag("manifest"), invocation.flag("config")];
     if (manifestOnly && configOnly) {
       throw new SealrootError("usage", "Cannot print both documents: give one of --manifest and --config");

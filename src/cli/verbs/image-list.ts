@@ -1,6 +1,6 @@
 /** `sealroot image list`. */
 import { SealrootError } from "../../errors/index.ts";
-import type { ListedImage } from "../../oci/index.ts";
+import type { ListedImage } from "../../imagestore/index.ts";
 import type { Command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { textTable } from "../table.ts";
@@ -20,7 +20,7 @@ has a name and a type only.`,
   reportsJson: true,
   async run(invocation) {
     refuseLogical(invocation.option("type"));
-    const { listImages, referrersOf } = await import("../../oci/index.ts");
+    const { listImages, referrersOf } = await import("../../imagestore/index.ts");
     using repository = await openSelectedRepository(invocation);
     const images = (await listImages(repository)).map((listed) =>
       report(listed, referrersOf(repository, listed.image.manifestDigest).length),

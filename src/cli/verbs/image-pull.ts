@@ -1,7 +1,7 @@
 /** `sealroot image pull REFERENCE [NAME]`. */
 import { formatSize } from "../../bytes/index.ts";
 import { SealrootError } from "../../errors/index.ts";
-import type { BootImage, PulledImage } from "../../oci/index.ts";
+import type { BootImage, PulledImage } from "../../imagestore/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
 import type { Command, Invocation } from "../command.ts";
@@ -55,7 +55,8 @@ say. Without NAME the image is tagged with the reference.`,
     const bootable = invocation.flag("bootable");
     const bootTimes = bootTimesOption(invocation, bootable);
     const expectedDigest = expectedDigestOption(invocation, bootable);
-    const { bootImageById, parsePlatform, pullImage } = await import("../../oci/index.ts");
+    const { bootImageById, pullImage } = await import("../../imagestore/index.ts");
+    const { parsePlatform } = await import("../../oci/index.ts");
     refuseLinks(invocation);
     using repository = await openSelectedRepository(invocation);
     const name = invocation.optionalArgument("NAME");

@@ -27,7 +27,8 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
   ],
   reportsJson: true,
   async run(invocation) {
-    const { parseReference, pushImage } = await import("../../oci/index.ts");
+    const { parseReference } = await import("../../oci/index.ts");
+    const { pushImage } = await import("../../imagestore/index.ts");
     const target = parseReference(invocation.argument("DESTINATION"));
     checkDigestFile(invocation);
     using repository = await openSelectedRepository(invocation);

@@ -11,7 +11,7 @@ that nothing needs them: other images may share them.`,
   examples: ["sealroot image remove --repo R debian:stable", "sealroot image remove --repo R @sha256:8daf…"],
   reportsJson: true,
   async run(invocation) {
-    const { removeImage } = await import("../../oci/index.ts");
+    const { removeImage } = await import("../../imagestore/index.ts");
     using repository = await openSelectedRepository(invocation);
     const force = invocation.flag("force");
     const { manifestDigest, removed, kept } = await removeImage(repository, invocation.argument("NAME"), { force });

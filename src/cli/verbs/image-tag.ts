@@ -12,7 +12,7 @@ export const imageTag: Command = {
   examples: ["sealroot image tag --repo R docker://quay.io/example/os:13 stable"],
   reportsJson: true,
   async run(invocation) {
-    const { findImage, tagImage } = await import("../../oci/index.ts");
+    const { findImage, tagImage } = await import("../../imagestore/index.ts");
     using repository = await openSelectedRepository(invocation);
     const [image, name] = [invocation.argument("IMAGE"), invocation.argument("NAME")];
     const { manifestDigest } = await findImage(repository, image);
@@ -29,7 +29,7 @@ export const imageUntag: Command = {
   examples: ["sealroot image untag --repo R debian:stable"],
   reportsJson: true,
   async run(invocation) {
-    const { untagImage } = await import("../../oci/index.ts");
+    const { untagImage } = await import("../../imagestore/index.ts");
     using repository = await openSelectedRepository(invocation);
     const name = invocation.argument("NAME");
     untagImage(repository, name);

@@ -11,7 +11,7 @@ bootable ones in each version. A deployment that names one in its UKI may name a
   examples: ["sealroot repo linked-erofs-images --repo R 3ac1…"],
   reportsJson: true,
   async run(invocation) {
-    const { linkedImages } = await import("../../oci/index.ts");
+    const { linkedImages } = await import("../../imagestore/index.ts");
     using repository = await openSelectedRepository(invocation);
     const images = await linkedImages(repository, wholeId(repository, invocation.argument("ID")));
     const listed = images.map(({ id, bootable, version, keepUserXattrs, bootTimes }) => ({

@@ -38,7 +38,8 @@ export const sealAttach: Command = {
     "sealroot seal attach oci:debian-unsigned uki-signed.efi -o oci:debian-sealed",
   ],
   async run(invocation) {
-    const { formatReference, openImage, parseReference } = await import("../../oci/index.ts");
+    const { formatReference, parseReference } = await import("../../oci/index.ts");
+    const { openImage } = await import("../../images/index.ts");
     const { attachUki, readSealedUki } = await import("../../seal/index.ts");
     const source = parseReference(invocation.argument("IMAGE"));
     const opening = { registry: registryOptions(invocation), policy: policyChoice(invocation) };

@@ -2,7 +2,7 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type BlobName, type BlobReader, checkedBlob, wholeBlob } from "../blobs.ts";
 import { splitDigest } from "../digest.ts";
-import { TarFile } from "../sources/tar-file.ts";
+import { TarFile } from "./tar-file.ts";
 
 /** Opened once, until {@link close}. */
 export class OciArchive implements BlobReader {

@@ -1,12 +1,12 @@
 /** Layouts and archives of layouts as sources of images. */
 import { SealrootError } from "../../errors/index.ts";
 import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
-import { layoutSignatures } from "../policy/index.ts";
+import type { ImageSource } from "../image-source.ts";
 import { formatReference, type PathReference } from "../reference.ts";
 import { resolvedPath } from "../resolved-path.ts";
-import type { ImageSource } from "../sources/image-source.ts";
 import { OciArchive } from "./archive.ts";
 import { OciLayout } from "./layout.ts";
+import { layoutSignatures } from "./layout-signatures.ts";
 import { entryAt, REF_NAME_ANNOTATION, waysToName } from "./ref-name.ts";
 import { isFile, isLayout, splitWhereFound } from "./split-reference.ts";
 
@@ -22,6 +22,7 @@ export async function openLayoutSource(typed: PathReference): Promise<ImageSourc
     names: waysToName(index),
     blobs: layout.blobs,
     signatures: layoutSignatures(index, layout.blobs),
+    remote: false,
     readManifest: (descriptor) => layout.blobs.readWhole(descriptor),
     close: async () => {},
   };
@@ -39,6 +40,7 @@ export async function openArchiveSource(typed: PathReference): Promise<ImageSour
       names: waysToName(index),
       blobs: archive,
       signatures: layoutSignatures(index, archive),
+      remote: false,
       readManifest: (descriptor) => archive.readWhole(descriptor),
       close: () => archive.close(),
     };

@@ -2,9 +2,8 @@
 import { mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import { isTemporaryName, replaceFile } from "../../platform/index.ts";
+import { isTemporaryName, readBoundedFile, replaceFile } from "../../platform/index.ts";
 import type { BlobInfo } from "../blobs.ts";
-import { readBoundedFile } from "../bounded-file.ts";
 import {
   type Descriptor,
   DOCUMENT_MAX_BYTES,

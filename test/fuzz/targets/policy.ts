@@ -1,9 +1,9 @@
 /** Documents that decide about trust: policy.json, payloads of signatures, bundles. */
 import assert from "node:assert/strict";
-import { readBundle, signedDigests } from "../../../src/oci/policy/bundle.ts";
-import { readPayload } from "../../../src/oci/policy/payload.ts";
-import { parsePolicy } from "../../../src/oci/policy/policy-file.ts";
-import { type JsonValue, parseStrictJson } from "../../../src/oci/policy/strict-json.ts";
+import { readBundle, signedDigests } from "../../../src/policy/bundle.ts";
+import { readPayload } from "../../../src/policy/payload.ts";
+import { parsePolicy } from "../../../src/policy/policy-file.ts";
+import { type JsonValue, parseStrictJson } from "../../../src/policy/strict-json.ts";
 import { savedCorpus } from "../corpus.ts";
 import { type FuzzTarget, refusalOfSync } from "../target.ts";
 

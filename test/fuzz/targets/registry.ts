@@ -1,11 +1,11 @@
 /** What registries answer and what their configuration says: challenges, multipart ranges, registries.conf. */
 import assert from "node:assert/strict";
 import type { ByteRange } from "../../../src/oci/blobs.ts";
-import { parseChallenges } from "../../../src/oci/registry/challenge.ts";
-import type { HttpResponse } from "../../../src/oci/registry/http-response.ts";
-import { PendingRanges } from "../../../src/oci/registry/pending-ranges.ts";
-import { positionedBytes } from "../../../src/oci/registry/positioned-bytes.ts";
-import { parseRegistries } from "../../../src/oci/registry/registries-document.ts";
+import { parseChallenges } from "../../../src/registry/challenge.ts";
+import type { HttpResponse } from "../../../src/registry/http-response.ts";
+import { PendingRanges } from "../../../src/registry/pending-ranges.ts";
+import { positionedBytes } from "../../../src/registry/positioned-bytes.ts";
+import { parseRegistries } from "../../../src/registry/registries-document.ts";
 import { savedCorpus } from "../corpus.ts";
 import type { Random } from "../random.ts";
 import { type FuzzTarget, refusalOf, refusalOfSync } from "../target.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { byteString } from "../../../src/bytes/index.ts";
 import { readErofs, writeErofs } from "../../../src/erofs/index.ts";
-import { layerEntry } from "../../../src/oci/stored/layer-entries.ts";
+import { layerEntry } from "../../../src/imagestore/tree/layer-entries.ts";
 import { type TarEntry, TarParser } from "../../../src/tar/index.ts";
 import { applyLayerEntry, type DirectoryNode, firstTreeDifference, newDirectory } from "../../../src/tree/index.ts";
 import { savedCorpus } from "../corpus.ts";

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { toHex } from "../../../src/bytes/index.ts";
-import { pullImage } from "../../../src/oci/index.ts";
+import { pullImage } from "../../../src/imagestore/index.ts";
 import { measureVerity, runTool } from "../../../src/platform/index.ts";
 import { checkRepository, findingText, initRepository, openRepository } from "../../../src/repository/index.ts";
 

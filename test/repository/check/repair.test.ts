@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { main } from "../../../src/cli/main.ts";
 import type { Output } from "../../../src/cli/output.ts";
-import { findImage, layerStreamName, pullImage, restoreImage } from "../../../src/oci/index.ts";
+import { findImage, layerStreamName, pullImage, restoreImage } from "../../../src/imagestore/index.ts";
 import { temporaryDirectory } from "../../../src/platform/index.ts";
 import {
   findingText,

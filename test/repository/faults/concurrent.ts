@@ -1,7 +1,7 @@
 /** One of several processes at one repository: `node concurrent.ts pull DIRECTORY NAME` or `gc DIRECTORY`. */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pullImage, untagImage } from "../../../src/oci/index.ts";
+import { pullImage, untagImage } from "../../../src/imagestore/index.ts";
 import { collectGarbage, openRepository } from "../../../src/repository/index.ts";
 
 const ROUNDS = 6;

@@ -2,7 +2,7 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { runTool } from "../../../src/platform/index.ts";
-import { type LayeredImage, layeredImage, randomFiles } from "../../oci/layered-image.ts";
+import { type LayeredImage, layeredImage, randomFiles } from "../../imagestore/layered-image.ts";
 
 const VECTORS = new URL("../../vectors/repo/", import.meta.url).pathname;
 const CASES = ["10-boot-selinux", "02-whiteouts"];

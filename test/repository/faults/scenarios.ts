@@ -1,7 +1,7 @@
 /** The writing work that is killed at every step. */
 import { mkdirSync, readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pullImage, restoreImage, tagImage, untagImage } from "../../../src/oci/index.ts";
+import { pullImage, restoreImage, tagImage, untagImage } from "../../../src/imagestore/index.ts";
 import {
   collectGarbage,
   directoryTree,

@@ -1,0 +1,55 @@
+/** One image at a source, chosen by tag and platform (spec/oci.md 2). */
+import type { BlobReader, ImageReference, Platform, UnpackedLayers } from "../../oci/index.ts";
+import { runningPlatform } from "../../oci/index.ts";
+import { enforcePolicy, loadPolicy, MACHINE_POLICY, type PolicyChoice } from "../../policy/index.ts";
+import type { RegistryOptions } from "../../registry/index.ts";
+import { chooseImage, type ReadImage } from "./choose-image.ts";
+import { openSource } from "./open-source.ts";
+import { policySubject } from "./policy-subject.ts";
+
+/** An image whose manifest and configuration have been read and checked against their digests. */
+export interface OpenedImage extends ReadImage {
+  readonly blobs: BlobReader;
+  /** Where layers are kept unpacked instead of as blobs. */
+  readonly unpacked: UnpackedLayers | undefined;
+  /** As of its source. */
+  readonly remote: boolean;
+  close(): Promise<void>;
+}
+
+export interface OpenImageOptions {
+  /** Which of several images is wanted; that of the running machine when absent. */
+  readonly platform?: Platform | undefined;
+  /** How to talk to a registry. */
+  readonly registry?: RegistryOptions | undefined;
+  /** A configuration that need not be fetched: its bytes, known to have this digest; undefined for one that must be. */
+  readonly configAtHand?: (digest: string) => Promise<Uint8Array | undefined>;
+  /** What decides whether the image may be used; the machine's policy when absent. */
+  readonly policy?: PolicyChoice;
+}
+
+/**
+ * Opens the image a reference names. The caller closes it.
+ *
+ * Image indexes are entered. Of several images the one for `platform` is taken; a single image is taken whatever its
+ * platform, so that images can be sealed on a machine of another kind.
+ *
+ * @throws SealrootError `not-found` naming the tags there are, `usage` when several images remain, `unsupported` for
+ *   indexes nested too deep, `corrupt` for documents that are not what their digests or formats say, `untrusted` when
+ *   the policy does not accept the image; `no-access`, `no-network` and `timeout` of a registry
+ */
+export async function openImage(reference: ImageReference, options: OpenImageOptions = {}): Promise<OpenedImage> {
+  const policy = options.policy ?? MACHINE_POLICY;
+  // A policy that cannot be read refuses before anything is asked for.
+  await loadPolicy(policy);
+  const source = await openSource(reference, options.registry);
+  try {
+    const image = await chooseImage(source, reference, options.platform ?? runningPlatform(), options.configAtHand);
+    await enforcePolicy(policy, policySubject(reference, source, image));
+    const { blobs, unpacked, remote } = source;
+    return { ...image, blobs, unpacked, remote, close: () => source.close() };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * imagestore: images in a composefs repository: the one room that knows both.
+ *
+ *   pull/     an image into a repository             layer/  one layer into objects and a split stream
+ *   partial/  of a layer only what is missing        tree/   the file tree of a stored image, and images made of it
+ *   push/     a stored image out of the repository
+ *
+ * What lies at the top are the stored images themselves: names, tags, documents, history, removal. Prints nothing.
+ * @module
+ */
+export { type HistoryEntry, imageHistory } from "./image-history.ts";
+export {
+  computeImageId,
+  findImage,
+  type ListedImage,
+  listImages,
+  manifestsBeginningWith,
+  referrersOf,
+  taggedManifest,
+  tagImage,
+  untagImage,
+} from "./images.ts";
+export { linkedImages } from "./linked-images.ts";
+export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
+export type { RecordedBootImage } from "./pull/record-image.ts";
+export { restoreImage } from "./pull/restore.ts";
+export { copyToStorage } from "./push/copy-to-storage.ts";
+export { pushImage } from "./push/push-image.ts";
+export { removeImage } from "./remove-image.ts";
+export { readStoredConfig, readStoredImage, type StoredImage, storedLayers } from "./stored-image.ts";
+export { imageKey, layerStreamName, TAG_DIRECTORY } from "./stream-names.ts";
+export { decodeTag } from "./tag-names.ts";
+export {
+  type BootImage,
+  type BootRule,
+  bootImageById,
+  bootImages,
+  DEFAULT_BOOT_RULE,
+  describeBootImage,
+} from "./tree/boot-images.ts";
+export { imageTree, makeBootable } from "./tree/image-tree.ts";
+export { mergeLayers } from "./tree/merge-layers.ts";
+export { namedBootImages } from "./tree/named-images.ts";

@@ -1,0 +1,115 @@
+/** An unpacked layer on its way into the repository: its files become objects by sharing their blocks where that works. */
+import { closeSync } from "node:fs";
+import { bodyBytes, type LayerBody, type UnpackedLayer } from "../../oci/index.ts";
+import { untilAborted } from "../../platform/index.ts";
+import type { FileImporter } from "../../repository/index.ts";
+import { SplitStreamWriter } from "../../splitstream/index.ts";
+import type { Layer } from "../pull/layer-plan.ts";
+import { CONTENT_TYPE } from "../stream-names.ts";
+import type { FetchContext, StoredLayer } from "./fetch-context.ts";
+import { LayerCheck } from "./layer-check.ts";
+import { LayerSplitter } from "./layer-splitter.ts";
+
+/**
+ * Makes objects and a stream of it. What is hashed for the diff id are the bytes that are stored.
+ *
+ * @param onBytes called with as much of the blob's size as of the stream has been done
+ * @throws SealrootError as UnpackedLayer.parts(); `corrupt` when the stream does not have the diff id, `unsupported` when
+ *   it goes too far
+ */
+export async function storeUnpackedLayer(
+  context: FetchContext,
+  layer: Layer,
+  unpacked: UnpackedLayer,
+  onBytes: (doneBytes: number) => void,
+): Promise<StoredLayer> {
+  const writer = new UnpackedLayerWriter(context, layer);
+  const scale = unpacked.sizeBytes === undefined ? 0 : layer.blob.size / Math.max(unpacked.sizeBytes, 1);
+  try {
+    for await (const part of untilAborted(unpacked.parts(), context.signal)) {
+      if (part.type === "bytes") writer.bytes(part.bytes);
+      else await writer.body(part);
+      await writer.room();
+      onBytes(Math.min(layer.blob.size, Math.floor(writer.doneBytes * scale)));
+    }
+    return await writer.finish();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+class UnpackedLayerWriter {
+  readonly #context: FetchContext;
+  readonly #stream: SplitStreamWriter;
+  readonly #splitter: LayerSplitter;
+  readonly #files: FileImporter;
+  readonly #check: LayerCheck;
+
+  constructor(context: FetchContext, layer: Layer) {
+    const { repository, importer, layerLimitBytes } = context;
+    this.#context = context;
+    this.#stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
+    this.#files = repository.objects.fileImporter(importer.statistics);
+    this.#check = new LayerCheck(layer, layerLimitBytes);
+    this.#splitter = new LayerSplitter(this.#stream, context, this.#check.limitBytes);
+  }
+
+  get doneBytes(): number {
+    return this.#check.bytes;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#check.update(bytes);
+    this.#splitter.push(bytes);
+  }
+
+  /** The next file: its blocks are shared, or it gets a second name if that is wanted, or its bytes are copied. */
+  async body(body: LayerBody): Promise<void> {
+    const { fd, sizeBytes } = body;
+    if (this.#splitter.bodyIsDue) {
+      const cloneFd = this.#files.clone(fd, sizeBytes);
+      if (cloneFd !== undefined) return this.#sharedBody(body, cloneFd);
+      if (this.#context.linkFiles) return this.#linkedBody(body);
+    }
+    for (const piece of bodyBytes(body, fd)) {
+      this.bytes(piece);
+      await this.#splitter.room();
+    }
+  }
+
+  async room(): Promise<void> {
+    await this.#splitter.room();
+    await this.#files.room();
+  }
+
+  async finish(): Promise<StoredLayer> {
+    this.#check.finish("the tar");
+    await this.#splitter.finish();
+    const streamId = this.#context.repository.objects.ensure(await this.#stream.finish());
+    return { streamId, inlinedBytes: this.#splitter.inlineBytes, entries: this.#splitter.entries };
+  }
+
+  async abort(): Promise<void> {
+    await this.#splitter.abort();
+    await this.#files.settled();
+  }
+
+  /** A worker makes the object of the clone while its bytes are hashed here. */
+  #sharedBody(body: LayerBody, cloneFd: number): void {
+    const objectId = this.#files.add(cloneFd, body.sizeBytes, { linkFile: false });
+    const close = () => closeSync(cloneFd);
+    objectId.then(close, close);
+    // No waiting in between: the clone is closed when the object is there.
+    for (const piece of bodyBytes(body, cloneFd)) this.#check.update(piece);
+    this.#splitter.pushObject(objectId, body.sizeBytes);
+  }
+
+  /** Only when it is an object can nobody write to the file any more, so that is what is hashed. */
+  async #linkedBody(body: LayerBody): Promise<void> {
+    const objectId = this.#files.add(body.fd, body.sizeBytes, { linkFile: true });
+    using object = this.#context.repository.objects.open(await objectId);
+    for (const piece of bodyBytes(body, object.fd)) this.#check.update(piece);
+    this.#splitter.pushObject(objectId, body.sizeBytes);
+  }
+}

@@ -1,0 +1,110 @@
+/** The tar of a layer rebuilt from tar-split data and bodies, on its way into the repository (spec/chunked-and-policy.md 1.5). */
+import type { ByteString } from "../../bytes/index.ts";
+import type { TocContent } from "../../chunked/index.ts";
+import { SplitStreamWriter } from "../../splitstream/index.ts";
+import type { FetchContext } from "../layer/fetch-context.ts";
+import { LayerCheck, unpackedLimitBytes } from "../layer/layer-check.ts";
+import { LayerSplitter } from "../layer/layer-splitter.ts";
+import type { Layer } from "../pull/layer-plan.ts";
+import { CONTENT_TYPE } from "../stream-names.ts";
+import { sha256Hex } from "./fetch-plan.ts";
+import type { FetchedTable } from "./fetch-table.ts";
+import { fetchedBody, localBody } from "./file-bodies.ts";
+import type { LocalContent } from "./file-list.ts";
+import { PullWhole } from "./not-partial.ts";
+import type { RangeReader } from "./range-reader.ts";
+
+/** Where the parts of the layer come from. */
+export interface LayerParts {
+  readonly table: FetchedTable;
+  /** Contents of the repository by their sha256 in hex. */
+  readonly local: ReadonlyMap<string, LocalContent>;
+  /** The contents that are not local, in the order of the tar. */
+  readonly reader: RangeReader;
+}
+
+export interface RebuiltLayer {
+  readonly stream: SplitStreamWriter;
+  readonly splitter: LayerSplitter;
+}
+
+/**
+ * Feeds the tar to a splitter, entry by entry. The tree of a layer comes from the tar's headers, never from the table.
+ *
+ * @param onPlace called with the offset in the blob up to which the layer is rebuilt
+ * @throws SealrootError `corrupt` when a body or the whole tar does not have its digest, `unsupported` when it unpacks
+ *   too far; PullWhole
+ */
+export async function rebuildLayer(
+  context: FetchContext,
+  layer: Layer,
+  parts: LayerParts,
+  onPlace: (offset: number) => void,
+): Promise<RebuiltLayer> {
+  const stream = new SplitStreamWriter(context.repository.algorithm, CONTENT_TYPE.layer);
+  const splitter = new LayerSplitter(stream, context, unpackedLimitBytes(layer.blob, context.layerLimitBytes));
+  const tar = new RebuiltTar(context, layer, splitter);
+  const contents = contentsByName(parts.table);
+  try {
+    for await (const part of parts.table.tarSplit()) {
+      context.signal.throwIfAborted();
+      if (part.type === "bytes") await tar.bytes(part.bytes);
+      else if (part.sizeBytes > 0) {
+        const content = contents.get(part.name);
+        if (content === undefined) throw new PullWhole("a file has no content in the table");
+        const local = parts.local.get(sha256Hex(content.digest));
+        if (local === undefined) await tar.fetchedFile(fetchedBody(parts.reader, content, part.name));
+        else await tar.localFile(local, content.digest);
+        onPlace(content.chunks.at(-1)?.end ?? 0);
+      }
+    }
+    await tar.finish();
+  } catch (error) {
+    await splitter.abort();
+    throw error;
+  }
+  return { stream, splitter };
+}
+
+function contentsByName({ toc }: FetchedTable): Map<ByteString, TocContent> {
+  const contents = new Map<ByteString, TocContent>();
+  for (const { name, content } of toc.entries) if (content !== undefined) contents.set(name, content);
+  return contents;
+}
+
+/** Hashes every byte of the tar; passes on what the repository does not have. */
+class RebuiltTar {
+  readonly #context: FetchContext;
+  readonly #splitter: LayerSplitter;
+  readonly #check: LayerCheck;
+
+  constructor(context: FetchContext, layer: Layer, splitter: LayerSplitter) {
+    this.#context = context;
+    this.#splitter = splitter;
+    this.#check = new LayerCheck(layer, context.layerLimitBytes);
+  }
+
+  async bytes(bytes: Uint8Array): Promise<void> {
+    this.#check.update(bytes);
+    this.#splitter.push(bytes);
+    await this.#splitter.room();
+  }
+
+  async fetchedFile(body: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const piece of body) await this.bytes(piece);
+  }
+
+  /** An object's content is read for its digests only. */
+  async localFile(local: LocalContent, digest: string): Promise<void> {
+    for await (const piece of localBody(this.#context.repository, local, digest)) {
+      if (local.type === "bytes") await this.bytes(piece);
+      else this.#check.update(piece);
+    }
+    if (local.type === "object") this.#splitter.pushStored(local.objectId);
+  }
+
+  async finish(): Promise<void> {
+    this.#check.finish("the tar (rebuilt from its table of contents)");
+    await this.#splitter.finish();
+  }
+}

@@ -1,0 +1,80 @@
+/** Which layers of an image the repository has, and which must be fetched. */
+import { SealrootError } from "../../errors/index.ts";
+import type { OpenedImage } from "../../images/index.ts";
+import type { Descriptor } from "../../oci/index.ts";
+import { inLayer, type LayerPlace, layerCompression, layerPlaces } from "../../oci/index.ts";
+import type { Repository } from "../../repository/index.ts";
+import { readSplitStream } from "../../splitstream/index.ts";
+import type { Compression } from "../../zstd/index.ts";
+import type { StoredConfig } from "../stored-image.ts";
+import { layerStreamName } from "../stream-names.ts";
+
+/** A layer of the image: its blob, and the digest of what is in it. */
+export interface Layer {
+  readonly blob: Descriptor;
+  /** Of an artifact's blob: the blob's own digest. */
+  readonly diffId: string;
+  /** Undefined: an artifact's blob, stored as it is. */
+  readonly compression: Compression | undefined;
+  /** Of its first use. */
+  readonly place: LayerPlace;
+}
+
+const DECRYPT_HINT = "decrypt it first: skopeo copy --decryption-key KEY";
+
+export interface LayerPlan {
+  /** Each layer once, in the order of first use: an image may list one twice. */
+  readonly layers: readonly Layer[];
+  /** Diff ids of the layers that are in the repository to the object ids of their streams. */
+  readonly present: ReadonlyMap<string, string>;
+}
+
+/**
+ * @param options.known the image's configuration as an earlier pull left it
+ * @param options.complete true: a layer of which an object is missing counts as missing
+ * @throws SealrootError `unsupported` for a layer that is no tar
+ */
+export function planLayers(
+  repository: Repository,
+  image: Pick<OpenedImage, "config" | "manifest">,
+  options: { readonly known: StoredConfig | undefined; readonly complete: boolean },
+): LayerPlan {
+  const layers = new Map<string, Layer>();
+  for (const layer of layersOf(image)) {
+    if (!layers.has(layer.diffId)) layers.set(layer.diffId, layer);
+  }
+  const present = new Map<string, string>();
+  for (const diffId of layers.keys()) {
+    const streamId = options.known?.layers.get(diffId) ?? repository.streams.find(layerStreamName(diffId));
+    if (streamId !== undefined && isPresent(repository, streamId, options.complete)) present.set(diffId, streamId);
+  }
+  return { layers: [...layers.values()], present };
+}
+
+/** @param complete true: with everything the stream needs */
+function isPresent(repository: Repository, streamId: string, complete: boolean): boolean {
+  if (!repository.objects.has(streamId)) return false;
+  if (!complete) return true;
+  const { objectRefs } = readSplitStream(repository.objects.read(streamId), { algorithm: repository.algorithm });
+  return objectRefs.every((objectId) => repository.objects.has(objectId));
+}
+
+function notATar(mediaType: string): SealrootError {
+  const data = mediaType.endsWith("+encrypted") ? { hint: DECRYPT_HINT } : {};
+  return new SealrootError("unsupported", `Cannot unpack it: media type "${mediaType}" is not a tar layer`, data);
+}
+
+function layersOf({ config, manifest }: Pick<OpenedImage, "config" | "manifest">): Layer[] {
+  const digests = manifest.layers.map(({ digest }) => digest);
+  const places = layerPlaces(digests, config);
+  return places.flatMap((place, index) => {
+    const blob = manifest.layers[index];
+    if (blob === undefined) return [];
+    if (config === undefined) return { blob, diffId: blob.digest, compression: undefined, place };
+    const compression = layerCompression(blob.mediaType);
+    // The two lists have the same length: openImage() has seen to it.
+    const diffId = config.rootfs.diff_ids[index] ?? "";
+    if (compression !== undefined) return { blob, diffId, compression, place };
+    throw inLayer(place, notATar(blob.mediaType));
+  });
+}

@@ -1,0 +1,244 @@
+/** One image on its way into a repository: its layers, its root file system's images, its documents; not yet a tag. */
+import { SealrootError } from "../../errors/index.ts";
+import { type EventSink, runStep } from "../../events/index.ts";
+import type { OpenedImage } from "../../images/index.ts";
+import { type ErofsVersion, imageOfTree, type Repository } from "../../repository/index.ts";
+import type { DirectoryNode } from "../../tree/index.ts";
+import {
+  type LayeredConfig,
+  readStoredConfig,
+  type StoredConfig,
+  storeConfig,
+  storeManifest,
+} from "../stored-image.ts";
+import { configStreamName, imageKey, isBootImageKey, manifestStreamName } from "../stream-names.ts";
+import { type BootImage, type BootRule, bootImages } from "../tree/boot-images.ts";
+import { imageTree } from "../tree/image-tree.ts";
+import { type LayerStatistics, noStatistics, type PulledLayers, pullLayers } from "./pull-layers.ts";
+import { findUnchanged } from "./unchanged-image.ts";
+
+/** A boot image that was stored. */
+export type RecordedBootImage = Omit<BootImage, "bytes">;
+
+/**
+ * Picks the boot images that are recorded, out of all that can be made.
+ *
+ * @param root the image's tree with `/boot` as the layers have it; it changes when the first candidate is made
+ * @param candidates as {@link bootImages} gives them; they are made as they are asked for
+ */
+export type BootImageChooser = (
+  root: DirectoryNode,
+  candidates: AsyncIterable<BootImage>,
+) => Promise<readonly BootImage[]>;
+
+export interface RecordOptions {
+  /** The boot variants to make. Those that an earlier pull made stay known. */
+  readonly bootVariants: readonly BootRule[];
+  /** Instead of variants, boot images by what they are. */
+  readonly chooseBootImages?: BootImageChooser | undefined;
+  /** Trust nothing of the image that is there: complete its layers and make its boot variants again. */
+  readonly restore: boolean;
+  /** A layer may unpack to this much; by default to a multiple of its blob. */
+  readonly layerLimitBytes?: number | undefined;
+  /** As in PullOptions. */
+  readonly linkFiles?: boolean | undefined;
+  readonly events: EventSink;
+}
+
+export interface RecordedImage {
+  /** Object id of the manifest's stream. */
+  readonly manifestStreamId: string;
+  /** EROFS version to image id, for each version of the repository; empty for an artifact. */
+  readonly imageIds: ReadonlyMap<ErofsVersion, string>;
+  /** Of the last of the boot variants. */
+  readonly bootImageIds: ReadonlyMap<ErofsVersion, string>;
+  /** What was chosen instead of variants. */
+  readonly chosenBootImages: readonly RecordedBootImage[];
+  readonly statistics: LayerStatistics;
+}
+
+/**
+ * Fetches what the repository does not have of the image. The names come last: first the layers, each when it has proved
+ * right, then in one go images, configuration and manifest. Without a tag, gc collects all of it.
+ *
+ * @throws SealrootError as pullLayers and imageTree
+ */
+export async function recordImage(
+  repository: Repository,
+  image: OpenedImage,
+  options: RecordOptions,
+): Promise<RecordedImage> {
+  const { events, restore, layerLimitBytes, linkFiles } = options;
+  const before = await knownConfig(repository, image, restore);
+  // Which images are chosen shows only when they have been made.
+  if (!restore && options.chooseBootImages === undefined) {
+    const unchanged = await findUnchanged(repository, image, before, options.bootVariants);
+    if (unchanged !== undefined) return { ...unchanged, chosenBootImages: [], statistics: noStatistics() };
+  }
+  const pulled = await pullLayers(repository, image, {
+    known: before,
+    complete: restore,
+    layerLimitBytes,
+    linkFiles,
+    events,
+  });
+  // What follows is this thread's alone and takes the most memory.
+  await repository.restWorkers();
+  const made = await makeImages(repository, image, { ...options, ...pulled, before });
+  const manifestStreamId = await runStep(events, "record image", () => recordDocuments(repository, image, made));
+  return {
+    manifestStreamId,
+    imageIds: made.plain,
+    bootImageIds: made.boot,
+    chosenBootImages: options.chooseBootImages === undefined ? [] : made.allBoot,
+    statistics: pulled.statistics,
+  };
+}
+
+/** The configuration as an earlier pull left it; one that cannot be read counts as absent when it shall be restored. */
+async function knownConfig(
+  repository: Repository,
+  image: OpenedImage,
+  restore: boolean,
+): Promise<StoredConfig | undefined> {
+  try {
+    return await readStoredConfig(repository, image.manifest.config.digest, image.config !== undefined);
+  } catch (error) {
+    if (restore && error instanceof SealrootError) return undefined;
+    throw error;
+  }
+}
+
+/** A configuration ready to be stored, and the ids of the images made now. */
+interface PreparedConfig extends Pick<StoredConfig, "digest" | "bytes" | "config" | "layers" | "images"> {
+  readonly plain: ReadonlyMap<ErofsVersion, string>;
+  readonly boot: ReadonlyMap<ErofsVersion, string>;
+  /** All boot images made now. */
+  readonly allBoot: readonly RecordedBootImage[];
+}
+
+interface MakeOptions extends RecordOptions {
+  readonly before: StoredConfig | undefined;
+  readonly layers: PulledLayers["layers"];
+  readonly entries: PulledLayers["entries"];
+}
+
+async function makeImages(repository: Repository, image: OpenedImage, options: MakeOptions): Promise<PreparedConfig> {
+  const { before, layers, entries } = options;
+  const config = {
+    digest: image.manifest.config.digest,
+    bytes: image.configBytes,
+    config: image.config,
+    layers,
+    manifest: image.manifest,
+  };
+  if (image.config === undefined)
+    return { ...config, images: new Map(), plain: new Map(), boot: new Map(), allBoot: [] };
+  return runStep(options.events, "make root file system image", async () => {
+    // Boot images of an earlier pull stay known (spec/oci.md 2).
+    const images = new Map(before?.images);
+    const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false }, entries);
+    const plain = storeImages(repository, root);
+    for (const [version, id] of plain) {
+      images.set(imageKey({ version, bootable: false, keepUserXattrs: false }), id);
+    }
+    const allBoot = await makeBootImages(repository, config, root, options);
+    for (const image of allBoot) images.set(imageKey({ ...image, bootable: true }), image.id);
+    const last = options.bootVariants.at(-1);
+    const boot = new Map(
+      allBoot.filter((image) => last && sameRule(image, last)).map(({ version, id }) => [version, id]),
+    );
+    return { ...config, images: inFixedOrder(images), plain, boot, allBoot };
+  });
+}
+
+/** Whichever pull made which image: the same images give the same stream. */
+function inFixedOrder(images: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const isBoot = (key: string) => Number(key.includes(".boot"));
+  return new Map([...images].sort(([a], [b]) => isBoot(a) - isBoot(b) || (a < b ? -1 : 1)));
+}
+
+/** Makes and stores the boot images that are asked for. */
+async function makeBootImages(
+  repository: Repository,
+  config: LayeredConfig,
+  root: DirectoryNode,
+  options: MakeOptions,
+): Promise<RecordedBootImage[]> {
+  const { bootVariants, chooseBootImages, restore, before } = options;
+  const store = ({ bytes, ...image }: BootImage) => ({ ...image, id: repository.objects.ensure(bytes) });
+  if (restore) {
+    const known = before === undefined ? undefined : bootImageIds(before);
+    return (await restoredBootImages(repository, config, root, known)).map(store);
+  }
+  if (chooseBootImages !== undefined) {
+    return (await chooseBootImages(root, bootImages(repository, config, root))).map(store);
+  }
+  const versions = [repository.formats.default, ...repository.formats.extra];
+  const isAsked = (candidate: BootRule & { readonly version: ErofsVersion }) =>
+    versions.includes(candidate.version) && bootVariants.some((variant) => sameRule(variant, candidate));
+  const made: RecordedBootImage[] = [];
+  for await (const image of bootImages(repository, config, root, isAsked)) made.push(store(image));
+  return made;
+}
+
+function sameRule(a: BootRule, b: BootRule): boolean {
+  return a.keepUserXattrs === b.keepUserXattrs && a.bootTimes === b.bootTimes;
+}
+
+function bootImageIds({ images }: StoredConfig): Set<string> {
+  return new Set([...images].filter(([key]) => isBootImageKey(key)).map(([, id]) => id));
+}
+
+/**
+ * The boot images that an earlier pull made: those that its configuration named, by whatever rule; when that cannot be
+ * read, those on the list of images.
+ */
+async function restoredBootImages(
+  repository: Repository,
+  config: LayeredConfig,
+  root: DirectoryNode,
+  known: ReadonlySet<string> | undefined,
+): Promise<BootImage[]> {
+  const found = new Map<string, BootImage>();
+  if (known?.size === 0) return [];
+  try {
+    for await (const image of bootImages(repository, config, root)) {
+      const isWanted = known?.has(image.id) ?? repository.images.find(image.id) !== undefined;
+      // By two rules it may be one image: the ordinary one, which comes first, is taken.
+      if (isWanted && !found.has(image.id)) found.set(image.id, image);
+      if (found.size === known?.size) break;
+    }
+  } catch (error) {
+    // An image that cannot be made bootable has no boot variant.
+    if (!(error instanceof SealrootError) || error.code !== "unsupported") throw error;
+  }
+  return [...found.values()];
+}
+
+/** Stores the tree's image in every version of the repository. */
+function storeImages(repository: Repository, root: DirectoryNode): Map<ErofsVersion, string> {
+  const versions = [repository.formats.default, ...repository.formats.extra];
+  return new Map(
+    versions.map((version) => [version, repository.objects.ensure(imageOfTree(root, repository.algorithm, version))]),
+  );
+}
+
+/** Gives images, configuration and manifest their names. */
+async function recordDocuments(repository: Repository, image: OpenedImage, config: PreparedConfig): Promise<string> {
+  const { manifest, manifestBytes, descriptor } = image;
+  const streamId = await storeConfig(repository, config);
+  const manifestStreamId = await storeManifest(repository, {
+    manifest,
+    manifestBytes,
+    streamId,
+    layers: config.layers,
+  });
+  const imageIds = [...config.plain.values(), ...config.allBoot.map(({ id }) => id)];
+  repository.images.register(imageIds.map((objectId) => ({ entry: objectId, objectId })));
+  repository.streams.register([
+    { entry: configStreamName(config.digest), objectId: streamId },
+    { entry: manifestStreamName(descriptor.digest), objectId: manifestStreamId },
+  ]);
+  return manifestStreamId;
+}

@@ -1,0 +1,106 @@
+/** The root file system's tree, rebuilt from the layers in the repository (spec/oci.md 4). */
+import { corrupt, SealrootError } from "../../errors/index.ts";
+import { inLayer } from "../../oci/index.ts";
+import type { Repository } from "../../repository/index.ts";
+import { readChunks, readSplitStream } from "../../splitstream/index.ts";
+import { type TarBody, type TarEntry, TarParser } from "../../tar/index.ts";
+import { applyLayerEntry, type DirectoryNode, INLINE_PARSE_MAX_BYTES, newDirectory } from "../../tree/index.ts";
+import type { ArchivedEntry } from "../layer/layer-splitter.ts";
+import type { StoredLayerRef } from "../stored-image.ts";
+import { CONTENT_TYPE } from "../stream-names.ts";
+import { layerEntry } from "./layer-entries.ts";
+import { StoredSparseContents } from "./sparse-content.ts";
+
+/** A body that another writer left in the stream is read up to here; no image could hold a larger one. */
+const INLINE_READ_MAX_BYTES = INLINE_PARSE_MAX_BYTES.c;
+/** Headers and small bodies of all layers of an image: three million files have about as many bytes of them. */
+const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
+
+/**
+ * Merges the layers of an image, lowest first. No transform is applied yet.
+ *
+ * @param layers one for each diff id, in order
+ * @param fetched entries of layers that came in just now and need not be read again, by the same ids. They are taken
+ *   out: their nodes become the tree's
+ * @throws SealrootError `corrupt` for a layer that does not fit on those below it, `unsupported` for layers whose entries
+ *   alone are over 4 GiB: a few bytes can be made to unpack to that
+ */
+export async function mergeLayers(
+  repository: Repository,
+  layers: readonly StoredLayerRef[],
+  fetched: Map<string, readonly ArchivedEntry[]> = new Map(),
+): Promise<DirectoryNode> {
+  const root = newDirectory();
+  let inlineBytes = 0;
+  for (const { layerId, place } of layers) {
+    const entries = fetched.get(layerId);
+    fetched.delete(layerId);
+    try {
+      if (entries !== undefined) applyEntries(root, entries);
+      else inlineBytes += await applyLayer(repository, layerId, root, LAYERS_INLINE_MAX_BYTES - inlineBytes);
+    } catch (error) {
+      throw inLayer(place, error);
+    }
+  }
+  return root;
+}
+
+function applyEntries(root: DirectoryNode, entries: readonly ArchivedEntry[]): void {
+  for (const { entry, body } of entries) applyEntry(root, entry, body);
+}
+
+/** @throws SealrootError with the place in the tar */
+function applyEntry(root: DirectoryNode, entry: TarEntry, body: TarBody): void {
+  try {
+    applyLayerEntry(root, layerEntry(entry, body));
+  } catch (error) {
+    if (!(error instanceof SealrootError)) throw error;
+    throw new SealrootError(error.code, error.message, { offset: entry.headerOffset, ...error.data }, error);
+  }
+}
+
+/** @returns how many bytes of the layer are no objects; at most `inlineMaxBytes` */
+async function applyLayer(
+  repository: Repository,
+  layerId: string,
+  root: DirectoryNode,
+  inlineMaxBytes: number,
+): Promise<number> {
+  const stream = readSplitStream(repository.objects.read(layerId), {
+    algorithm: repository.algorithm,
+    contentType: CONTENT_TYPE.layer,
+  });
+  const sparse = new StoredSparseContents(repository, stream.objectRefs);
+  const parser = new TarParser(
+    {
+      inline: () => {},
+      entry: (entry, body) => {
+        const isSparse = entry.sparse !== undefined && body.type !== "streamed";
+        applyEntry(root, entry, isSparse ? sparse.find(entry, body) : body);
+      },
+      body: () => {},
+    },
+    INLINE_READ_MAX_BYTES,
+  );
+  let inlineBytes = 0;
+  await readChunks(stream, {
+    inline: (bytes) => {
+      inlineBytes += bytes.length;
+      if (inlineBytes > inlineMaxBytes) throw tooManyEntries(layerId);
+      parser.push(bytes);
+    },
+    external: (objectId) => parser.pushExternal(objectId),
+  });
+  parser.finish();
+  if (parser.streamBytes !== stream.sizeBytes) {
+    throw corrupt(
+      `Cannot read layer ${layerId}: it has ${parser.streamBytes} bytes, its header says ${stream.sizeBytes}`,
+    );
+  }
+  return inlineBytes;
+}
+
+function tooManyEntries(layerId: string): SealrootError {
+  const limit = `the entries of the image's layers are over ${LAYERS_INLINE_MAX_BYTES} bytes`;
+  return new SealrootError("unsupported", `Cannot read layer ${layerId}: ${limit}`);
+}

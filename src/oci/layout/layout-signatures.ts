@@ -1,0 +1,33 @@
+/** Signatures that lie in a layout beside the image, as `cosign save` and copies of whole repositories leave them. */
+import type { BlobReader } from "../blobs.ts";
+import { referrersTag } from "../digest-tags.ts";
+import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
+import { MEDIA_TYPE } from "../media-types.ts";
+import type { SignatureStore, StoredManifest } from "../signature-store.ts";
+import { REF_NAME_ANNOTATION } from "./ref-name.ts";
+
+/**
+ * A layout's own signatures: the tag scheme by the tags of its index, referrers by the tag that stands in for the API (OCI
+ * distribution specification, "Referrers Tag Schema"). Whoever can write the layout can leave signatures out, not make them.
+ *
+ * @param index the layout's whole index.json
+ */
+export function layoutSignatures(index: ImageIndex, blobs: Pick<BlobReader, "readWhole">): SignatureStore {
+  const fetchManifest = async (descriptor: Descriptor): Promise<StoredManifest> => {
+    return { mediaType: descriptor.mediaType, bytes: await blobs.readWhole(descriptor) };
+  };
+  const fetchTagged = async (tag: string): Promise<StoredManifest | undefined> => {
+    const entry = index.manifests.find(({ annotations }) => annotations?.[REF_NAME_ANNOTATION] === tag);
+    return entry === undefined ? undefined : fetchManifest(entry);
+  };
+  return {
+    fetchTagged,
+    fetchManifest,
+    blobs,
+    listReferrers: async (digest) => {
+      const tag = referrersTag(digest);
+      const fallback = await fetchTagged(tag);
+      return fallback?.mediaType === MEDIA_TYPE.index ? readIndex(fallback.bytes, tag).manifests : [];
+    },
+  };
+}

@@ -2,6 +2,7 @@
 import { relative } from "node:path";
 import { answersTo } from "../objects/answers.ts";
 import type { Repository } from "../repository.ts";
+import { batchesOf, mapUnderWay } from "../under-way.ts";
 import type { Finding } from "./fsck-report.ts";
 
 /** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
@@ -35,28 +36,16 @@ export async function checkObjectContents(
 ): Promise<Finding[]> {
   const { workers } = repository;
   const { settings } = repository.objects;
-  const findings: Finding[] = [];
-  const underWay = new Set<Promise<void>>();
-  const send = (objectIds: readonly string[]) => {
-    const answer: Promise<void> = workers.run("check-objects", { settings, objectIds }).then((faults) => {
-      underWay.delete(answer);
-      for (const [objectId, fault] of answersTo(objectIds, faults)) {
-        if (fault === undefined) continue;
-        findings.push({ ...fault, path: relative(repository.path, repository.objects.path(objectId)) });
-      }
-      onChecked(objectIds.length);
-    });
-    underWay.add(answer);
-  };
-  let batch: string[] = [];
-  for (const objectId of objectIds) {
-    batch.push(objectId);
-    if (batch.length < BATCH_OBJECTS) continue;
-    send(batch);
-    batch = [];
-    if (underWay.size >= 4 * workers.size) await Promise.race(underWay);
-  }
-  if (batch.length > 0) send(batch);
-  await Promise.all(underWay);
-  return findings;
+  const findings = await mapUnderWay(
+    batchesOf(objectIds, { items: BATCH_OBJECTS }),
+    4 * workers.size,
+    async (batch) => {
+      const faults = answersTo(batch, await workers.run("check-objects", { settings, objectIds: batch }));
+      onChecked(batch.length);
+      return faults.flatMap(([objectId, fault]) =>
+        fault === undefined ? [] : [{ ...fault, path: relative(repository.path, repository.objects.path(objectId)) }],
+      );
+    },
+  );
+  return findings.flat();
 }

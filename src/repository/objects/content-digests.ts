@@ -1,4 +1,5 @@
 /** The sha256 of objects' contents, under which the rest of the world knows them; computed by worker threads. */
+import { batchesOf, mapUnderWay } from "../under-way.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
@@ -25,41 +26,14 @@ export async function contentDigests(
   objects: Iterable<SizedObject>,
   onBytes: (doneBytes: number) => void,
 ): Promise<Map<string, string>> {
-  const digests = new Map<string, string>();
-  const underWay = new Set<Promise<void>>();
+  const limits = { items: BATCH_OBJECTS, size: { max: BATCH_BYTES, of: ({ sizeBytes }: SizedObject) => sizeBytes } };
   let doneBytes = 0;
-  const send = ({ objectIds, batchBytes }: Batch) => {
-    const answer: Promise<void> = workers.run("digest-contents", { settings, objectIds }).then((answers) => {
-      underWay.delete(answer);
-      for (const [objectId, digest] of answersTo(objectIds, answers)) {
-        if (digest !== undefined) digests.set(objectId, digest);
-      }
-      doneBytes += batchBytes;
-      onBytes(doneBytes);
-    });
-    underWay.add(answer);
-  };
-  for (const batch of batches(objects)) {
-    send(batch);
-    if (underWay.size >= 4 * workers.size) await Promise.race(underWay);
-  }
-  await Promise.all(underWay);
-  return digests;
-}
-
-interface Batch {
-  readonly objectIds: string[];
-  batchBytes: number;
-}
-
-function* batches(objects: Iterable<SizedObject>): Generator<Batch> {
-  let batch: Batch = { objectIds: [], batchBytes: 0 };
-  for (const { objectId, sizeBytes } of objects) {
-    batch.objectIds.push(objectId);
-    batch.batchBytes += sizeBytes;
-    if (batch.batchBytes < BATCH_BYTES && batch.objectIds.length < BATCH_OBJECTS) continue;
-    yield batch;
-    batch = { objectIds: [], batchBytes: 0 };
-  }
-  if (batch.objectIds.length > 0) yield batch;
+  const found = await mapUnderWay(batchesOf(objects, limits), 4 * workers.size, async (batch) => {
+    const objectIds = batch.map(({ objectId }) => objectId);
+    const digests = answersTo(objectIds, await workers.run("digest-contents", { settings, objectIds }));
+    for (const { sizeBytes } of batch) doneBytes += sizeBytes;
+    onBytes(doneBytes);
+    return digests;
+  });
+  return new Map(found.flat().filter((pair): pair is readonly [string, string] => pair[1] !== undefined));
 }

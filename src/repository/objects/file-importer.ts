@@ -1,4 +1,5 @@
 /** Open files on their way into objects (spec/repository.md 3.2). */
+import { UnderWay } from "../under-way.ts";
 import { CLONE_MIN_BYTES, cloneUnnamed } from "./import-file.ts";
 import { countObject, type ImportStatistics } from "./import-statistics.ts";
 import type { ObjectSettings } from "./object-settings.ts";
@@ -12,7 +13,7 @@ export class FileImporter {
   readonly #settings: ObjectSettings;
   readonly #workers: ObjectWorkers;
   readonly #statistics: ImportStatistics;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay = new UnderWay(UNDER_WAY_MAX);
 
   /** From {@link ObjectStore.fileImporter}. @param statistics where the objects are counted too */
   constructor(settings: ObjectSettings, workers: ObjectWorkers, statistics: ImportStatistics) {
@@ -47,21 +48,17 @@ export class FileImporter {
       return objectId;
     });
     // A failure is the receiver's; here it only ends the waiting.
-    const settled: Promise<unknown> = stored.then(
-      () => this.#underWay.delete(settled),
-      () => this.#underWay.delete(settled),
-    );
-    this.#underWay.add(settled);
+    this.#underWay.add(stored.catch(() => {}));
     return stored;
   }
 
   /** Waits while too many files are under way. */
   async room(): Promise<void> {
-    while (this.#underWay.size >= UNDER_WAY_MAX) await Promise.race(this.#underWay);
+    await this.#underWay.room();
   }
 
   /** Waits until nothing is under way, whatever became of it. */
   async settled(): Promise<void> {
-    await Promise.all(this.#underWay);
+    await this.#underWay.settled();
   }
 }

@@ -1,5 +1,6 @@
 /** Storing many objects: small ones in batches, large ones in pieces, hashed and written by worker threads. */
 import type { JobInput } from "../../platform/index.ts";
+import { UnderWay } from "../under-way.ts";
 import { answersTo } from "./answers.ts";
 import { countObject, type ImportStatistics } from "./import-statistics.ts";
 import type { ObjectJobs } from "./jobs/object-jobs.ts";
@@ -41,11 +42,9 @@ export class ObjectImporter {
   readonly #workers: ObjectWorkers;
   readonly #buffers = new SharedBuffers(BATCH_BYTES);
   #batch: Batch | undefined;
-  /** Requests without an answer yet, and the memory they hold. */
-  #underWay = 0;
-  #underWayBytes = 0;
+  /** Requests without an answer yet, by the memory they hold. */
+  readonly #underWay = new UnderWay(UNDER_WAY_BYTES_MAX);
   #inThreadBytes = 0;
-  readonly #answers = new Set<Promise<unknown>>();
 
   /** From {@link Repository.importer}. */
   constructor(settings: ObjectSettings, workers: ObjectWorkers) {
@@ -125,11 +124,7 @@ export class ObjectImporter {
 
   /** Resolves when the workers have caught up enough for more bytes; undefined when there is room now. */
   room(): Promise<void> | undefined {
-    if (this.#underWayBytes < UNDER_WAY_BYTES_MAX) return undefined;
-    return Promise.race(this.#answers).then(
-      () => this.room(),
-      () => undefined,
-    );
+    return this.#underWay.room();
   }
 
   /**
@@ -138,7 +133,7 @@ export class ObjectImporter {
    */
   async finish(): Promise<ImportStatistics> {
     this.#sendBatch();
-    await Promise.all(this.#answers);
+    await this.#underWay.finish();
     return this.statistics;
   }
 
@@ -147,7 +142,7 @@ export class ObjectImporter {
    * all have, it fills further, as each message wakes a thread on either side.
    */
   #sendWhenFree(): void {
-    if (this.#underWay < this.#workers.size) this.#sendBatch();
+    if (this.#underWay.count < this.#workers.size) this.#sendBatch();
   }
 
   #sendBatch(): void {
@@ -174,21 +169,12 @@ export class ObjectImporter {
 
   /** @param buffer what the worker reads until it has answered */
   #remember(answer: Promise<unknown>, buffer: SharedBuffer | undefined): void {
-    const underWayBytes = buffer?.length ?? 0;
-    this.#underWay += 1;
-    this.#underWayBytes += underWayBytes;
-    this.#answers.add(answer);
-    const settle = () => {
-      this.#underWay -= 1;
-      this.#underWayBytes -= underWayBytes;
+    this.#underWay.add(answer, buffer === undefined ? 0 : buffer.length);
+    const goOn = () => {
       if (buffer !== undefined) this.#buffers.give(buffer);
       this.#sendWhenFree();
     };
-    // A failed answer stays in the set, so that finish() reports it.
-    answer.then(() => {
-      settle();
-      this.#answers.delete(answer);
-    }, settle);
+    answer.then(goOn, goOn);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Objects read once for two digests: the reader's own, of the stream they are in, and their fs-verity digest. */
 import type { WorkerChannel } from "../../platform/index.ts";
+import { UnderWay } from "../under-way.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectJobs } from "./jobs/object-jobs.ts";
 import type { ObjectPiece } from "./jobs/verify-pieces.ts";
@@ -34,7 +35,7 @@ export class ObjectVerifier {
   readonly #buffers = new SharedBuffers(BUFFER_BYTES);
   readonly #taken = new Set<string>();
   readonly #good = new Set<string>();
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new UnderWay(UNDER_WAY_MAX);
   #batch: Batch | undefined;
 
   constructor(settings: ObjectSettings, workers: ObjectWorkers) {
@@ -66,13 +67,14 @@ export class ObjectVerifier {
   /** Waits for the worker. @returns ids of the objects that were read to their end and have the digest of their name */
   async finish(): Promise<ReadonlySet<string>> {
     if (this.#batch !== undefined) this.#send(this.#batch);
-    await Promise.all(this.#underWay);
+    await this.#underWay.finish();
     this.#channel?.release();
     return this.#good;
   }
 
   async #newBatch(): Promise<Batch> {
-    while (this.#underWay.size >= UNDER_WAY_MAX) await Promise.race(this.#underWay);
+    await this.#underWay.room();
+    this.#underWay.check();
     this.#batch = { buffer: this.#buffers.take(), usedBytes: 0, pieces: [], objectIds: [] };
     return this.#batch;
   }
@@ -82,14 +84,12 @@ export class ObjectVerifier {
     const bytes = buffer.subarray(0, usedBytes);
     const { algorithm } = this.#settings;
     this.#channel ??= this.#workers.channel();
-    const answer: Promise<void> = this.#channel.run("verify-pieces", { algorithm, bytes, pieces }).then((digests) => {
-      this.#underWay.delete(answer);
+    const answer = this.#channel.run("verify-pieces", { algorithm, bytes, pieces }).then((digests) => {
       this.#buffers.give(buffer);
       for (const [objectId, digest] of answersTo(objectIds, digests)) {
         if (digest === objectId) this.#good.add(objectId);
       }
     });
     this.#underWay.add(answer);
-    answer.catch(() => {}); // it stays among those under way: finish() reports it
   }
 }

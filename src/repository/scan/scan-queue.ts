@@ -10,6 +10,7 @@ import { type FileFacts, scanFactsAt } from "../objects/jobs/scan-facts.ts";
 import { type FileScanContent, type ScanFilesInput, type ScannedFiles, scanFiles } from "../objects/jobs/scan-files.ts";
 import type { ObjectSettings } from "../objects/object-settings.ts";
 import type { ObjectWorkers } from "../objects/object-workers.ts";
+import { UnderWay } from "../under-way.ts";
 
 /** A batch is sent at this many files: a few milliseconds of work, so that the last ones end nearly together. */
 const BATCH_FILES = 128;
@@ -36,13 +37,11 @@ export class FileReadQueue {
   readonly #store: ObjectSettings | undefined;
   readonly #linkFiles: boolean;
   #batch: Batch = newBatch();
-  #underWay = 0;
-  #wake: (() => void) | undefined;
+  readonly #underWay = new UnderWay(BATCHES_UNDER_WAY_MAX);
   #sentBatches = 0;
   #sentBeforeTurn = 0;
   #newObjects = 0;
   #sharedObjects = 0;
-  #failure: { readonly error: unknown } | undefined;
 
   /**
    * @param store where objects go; undefined: digests only
@@ -85,15 +84,11 @@ export class FileReadQueue {
 
   /** Waits, and helps as long as a batch waits, too. */
   async #underWayAtMost(batches: number): Promise<void> {
-    while (this.#underWay > batches) {
+    while (this.#underWay.count > batches) {
       if (this.#workers.answerWaiting(objectJobs)) await setImmediate();
-      else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
+      else await this.#underWay.next();
     }
-    if (this.#failure !== undefined) throw this.#failure.error;
+    this.#underWay.check();
   }
 
   #send(inThread = false): void {
@@ -109,16 +104,7 @@ export class FileReadQueue {
       paths,
     };
     const answer = inThread ? scanHere(input) : this.#workers.run("scan-files", input);
-    this.#underWay++;
-    answer
-      .then((scanned) => this.#receive(receivers, scanned))
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .finally(() => {
-        this.#underWay--;
-        this.#wake?.();
-      });
+    this.#underWay.add(answer.then((scanned) => this.#receive(receivers, scanned)));
   }
 
   #receive(receivers: readonly Receiver[], { contents, facts, xattrs, newObjects, sharedObjects }: ScannedFiles): void {

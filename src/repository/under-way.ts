@@ -1,0 +1,116 @@
+/** Work that goes on at the same time, and no more of it than there is room for. */
+
+/** Counts work that was begun until it ends. */
+export class UnderWay {
+  readonly #max: number;
+  #count = 0;
+  #size = 0;
+  #failure: { readonly error: unknown } | undefined;
+  readonly #waiting: (() => void)[] = [];
+
+  /** @param max of the sizes' sum; from there on nothing more should be begun */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Pieces of work that have not ended. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Counts a piece of work in.
+   * @param size in the unit of the maximum
+   */
+  add(work: Promise<unknown>, size = 1): void {
+    this.#count++;
+    this.#size += size;
+    const end = () => {
+      this.#count--;
+      this.#size -= size;
+      for (const wake of this.#waiting.splice(0)) wake();
+    };
+    work.then(end, (error: unknown) => {
+      this.#failure ??= { error };
+      end();
+    });
+  }
+
+  /** @throws the first failure, if a piece of work has failed */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Waits until one more piece has ended, well or not; not at all when none is under way. */
+  async next(): Promise<void> {
+    if (this.#count === 0) return;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Resolves when something more may be begun; undefined when it may be now. What has failed makes room, too. */
+  room(): Promise<void> | undefined {
+    return this.#size < this.#max ? undefined : this.next().then(() => this.room());
+  }
+
+  /** Waits until everything has ended, well or not. */
+  async settled(): Promise<void> {
+    while (this.#count > 0) await this.next();
+  }
+
+  /** Waits until everything has ended. @throws the first failure */
+  async finish(): Promise<void> {
+    await this.settled();
+    this.check();
+  }
+}
+
+/**
+ * Does some work for each item, for at most `underWayMax` of them at a time, begun in the order of the items. After the
+ * first failure nothing more is begun. When this returns or throws, nothing goes on any more.
+ *
+ * @returns the outputs in the order of the items
+ * @throws the first failure
+ */
+export async function mapUnderWay<Item, Output>(
+  items: Iterable<Item>,
+  underWayMax: number,
+  work: (item: Item) => Promise<Output>,
+): Promise<Output[]> {
+  const underWay = new UnderWay(underWayMax);
+  const outputs: Promise<Output>[] = [];
+  try {
+    for (const item of items) {
+      const output = work(item);
+      outputs.push(output);
+      underWay.add(output);
+      await underWay.room();
+      underWay.check();
+    }
+  } finally {
+    await underWay.settled();
+  }
+  underWay.check();
+  return Promise.all(outputs);
+}
+
+/** When a batch is full: at so many items, or at so much of what is measured of them. */
+export interface BatchLimits<Item> {
+  readonly items: number;
+  readonly size?: { readonly max: number; readonly of: (item: Item) => number };
+}
+
+/** Cuts items into batches. The one that reaches a limit is the last of its batch; none is empty. */
+export function* batchesOf<Item>(items: Iterable<Item>, limits: BatchLimits<Item>): Generator<readonly Item[]> {
+  let batch: Item[] = [];
+  let size = 0;
+  for (const item of items) {
+    batch.push(item);
+    if (limits.size !== undefined) size += limits.size.of(item);
+    const isFull = batch.length >= limits.items || (limits.size !== undefined && size >= limits.size.max);
+    if (!isFull) continue;
+    yield batch;
+    batch = [];
+    size = 0;
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -42,6 +42,24 @@ export interface Command {
   run(invocation: Invocation): Promise<number | undefined> | Promise<void>;
 }
 
+/** A verb in the table of `commands.ts`. */
+export interface CommandEntry {
+  /** The words that select the verb, such as ["repo", "init"]. */
+  readonly path: readonly string[];
+  /** One line, beginning with a verb in the imperative, no final period. */
+  readonly summary: string;
+  /** Left out of help and completion. */
+  readonly hidden?: boolean;
+  load(): Promise<Command>;
+}
+
+/** All verbs, for those that tell of others. */
+export interface CommandTable {
+  readonly entries: readonly CommandEntry[];
+  /** What a group of verbs is about, by its words. */
+  readonly groups: Readonly<Record<string, string>>;
+}
+
 /**
  * One call of a verb: its words as given, and where its output goes. An option is read by the long form's name without
  * dashes; a name that the verb does not have is an error of the program, never silently absent.

@@ -2,17 +2,7 @@
  * The table of all verbs. Help and completion of the upper levels need only this file; a verb's own file is loaded when
  * it is called. Longer paths win, so `seal attach` and `seal IMAGE` live side by side.
  */
-import type { Command } from "./command.ts";
-
-export interface CommandEntry {
-  /** The words that select the verb, such as ["repo", "init"]. */
-  readonly path: readonly string[];
-  /** One line, beginning with a verb in the imperative, no final period. */
-  readonly summary: string;
-  /** Left out of help and completion. */
-  readonly hidden?: boolean;
-  load(): Promise<Command>;
-}
+import type { CommandEntry } from "./command.ts";
 
 /** What a group of verbs is about, for the help of `sealroot` and `sealroot GROUP`. */
 export const GROUPS: Readonly<Record<string, string>> = {
@@ -220,6 +210,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["__complete"],
     summary: "List the words that can follow",
     hidden: true,
-    load: async () => (await import("./verbs/completion.ts")).complete,
+    load: async () => (await import("./verbs/completion.ts")).completeCommand({ entries: COMMANDS, groups: GROUPS }),
   },
 ];

@@ -1,8 +1,7 @@
 /** What may stand in the place of the last word of a command line: for the shells' tab completion. */
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { ArgumentSpecification, Command, OptionSpecification } from "./command.ts";
-import { COMMANDS, type CommandEntry, GROUPS } from "./commands.ts";
+import type { ArgumentSpecification, Command, CommandEntry, CommandTable, OptionSpecification } from "./command.ts";
 import { HELP_OPTION, optionsOf } from "./common-options.ts";
 import { defaultRepositoryPath } from "./repository-option.ts";
 
@@ -22,22 +21,29 @@ const TRANSPORTS: readonly Candidate[] = [
   { value: "containers-storage:", description: "podman's store" },
 ];
 
-const visible = COMMANDS.filter((entry) => entry.hidden !== true);
-
 /**
+ * @param table the verbs there are; hidden ones are left out
  * @param words those after `sealroot`, the last one unfinished
  * @returns no candidates where the shell's own completion of file names is right
  */
-export async function completeWords(words: readonly string[]): Promise<readonly Candidate[]> {
+export async function completeWords(
+  { entries, groups }: CommandTable,
+  words: readonly string[],
+): Promise<readonly Candidate[]> {
+  const visible = { entries: entries.filter((entry) => entry.hidden !== true), groups };
   const before = words.slice(0, -1);
   const unfinished = words.at(-1) ?? "";
-  const candidates = await candidatesAfter(before, unfinished);
+  const candidates = await candidatesAfter(visible, before, unfinished);
   return candidates.filter(({ value }) => value.startsWith(unfinished));
 }
 
-async function candidatesAfter(before: readonly string[], unfinished: string): Promise<readonly Candidate[]> {
-  const names = verbNames(before);
-  const entry = longestVerb(before);
+async function candidatesAfter(
+  table: CommandTable,
+  before: readonly string[],
+  unfinished: string,
+): Promise<readonly Candidate[]> {
+  const names = verbNames(table, before);
+  const entry = longestVerb(table, before);
   if (entry === undefined) return names;
   const command = await entry.load();
   const options = [...optionsOf(command).filter(({ hidden }) => hidden !== true), HELP_OPTION];
@@ -49,19 +55,19 @@ async function candidatesAfter(before: readonly string[], unfinished: string): P
 }
 
 /** The next word of every verb that begins with `before`. */
-function verbNames(before: readonly string[]): Candidate[] {
+function verbNames({ entries, groups }: CommandTable, before: readonly string[]): Candidate[] {
   const found = new Map<string, Candidate>();
-  for (const { path, summary } of visible) {
+  for (const { path, summary } of entries) {
     const name = path[before.length];
     if (name === undefined || !before.every((word, index) => path[index] === word) || found.has(name)) continue;
-    const group = path.length > before.length + 1 ? GROUPS[path.slice(0, before.length + 1).join(" ")] : undefined;
+    const group = path.length > before.length + 1 ? groups[path.slice(0, before.length + 1).join(" ")] : undefined;
     found.set(name, { value: name, description: group ?? summary });
   }
   return [...found.values()];
 }
 
-function longestVerb(before: readonly string[]): CommandEntry | undefined {
-  return visible
+function longestVerb({ entries }: CommandTable, before: readonly string[]): CommandEntry | undefined {
+  return entries
     .filter(({ path }) => path.every((word, index) => before[index] === word))
     .sort((a, b) => b.path.length - a.path.length)[0];
 }

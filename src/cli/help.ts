@@ -1,5 +1,6 @@
 /** The help of the upper levels, from the table alone: nothing is loaded for it. */
-import { COMMANDS, type CommandEntry, GROUPS } from "./commands.ts";
+import type { CommandEntry } from "./command.ts";
+import { COMMANDS, GROUPS } from "./commands.ts";
 import { textTable } from "./table.ts";
 
 /** The help of `sealroot` itself. */

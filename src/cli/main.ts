@@ -7,7 +7,8 @@
  */
 import { readFileSync } from "node:fs";
 import type { EventSink } from "../events/index.ts";
-import { COMMANDS, type CommandEntry } from "./commands.ts";
+import type { CommandEntry } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 import { asksForJson, reportFailure } from "./failure-report.ts";
 import { groupHelp, topHelp } from "./help.ts";
 import { type Output, processOutput } from "./output.ts";

@@ -2,8 +2,7 @@
 import { Command as Commander, CommanderError, Option } from "commander";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
-import type { Command, Invocation, OptionSpecification } from "./command.ts";
-import type { CommandEntry } from "./commands.ts";
+import type { Command, CommandEntry, Invocation, OptionSpecification } from "./command.ts";
 import { HELP_OPTION, optionsOf } from "./common-options.ts";
 import type { Output } from "./output.ts";
 import type { ProgressMode } from "./progress.ts";

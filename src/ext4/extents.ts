@@ -1,7 +1,6 @@
 /** The map from a file's blocks to the disk's (Linux Documentation/filesystems/ext4/ifork.rst, "Extent Tree"). */
-import { BLOCK_BYTES } from "./block.ts";
+import { BLOCK_BYTES, type BlockRun, type ChangedBlock } from "./block.ts";
 import { crc32c } from "./crc32c.ts";
-import type { BlockRun, ChangedBlock } from "./groups.ts";
 
 const MAGIC = 0xf30a;
 const HEADER_BYTES = 12;

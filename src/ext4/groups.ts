@@ -1,21 +1,10 @@
 /** Hands out the blocks and inodes of a new file system, in order, and keeps its bitmaps and descriptors right. */
 import { corrupt, SealrootError } from "../errors/index.ts";
+import type { BlockRun, ChangedBlock } from "./block.ts";
 import { crc32c } from "./crc32c.ts";
 import { copyGroups } from "./geometry.ts";
 import { GROUP_FLAGS, GroupDescriptor } from "./group-descriptors.ts";
 import type { Superblock } from "./superblock.ts";
-
-/** A run of blocks of the file system. */
-export interface BlockRun {
-  readonly start: number;
-  readonly count: number;
-}
-
-/** A block that is to be written. */
-export interface ChangedBlock {
-  readonly block: number;
-  readonly bytes: Uint8Array;
-}
 
 /** The most blocks an extent may have (ee_len of Documentation/filesystems/ext4/ifork.rst). */
 const EXTENT_BLOCKS_LIMIT = 32768;

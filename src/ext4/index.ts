@@ -5,7 +5,7 @@
  * `features.ts` and no others. Empty file systems are made by mke2fs; this room knows how to fill them.
  * @module
  */
-export { BLOCK_BYTES } from "./block.ts";
+export { BLOCK_BYTES, type BlockRun, type ChangedBlock } from "./block.ts";
 export {
   type DirectoryChild,
   type DirectoryLayout,
@@ -31,7 +31,7 @@ export {
   type RootGeometry,
   rootGeometry,
 } from "./geometry.ts";
-export { type BlockRun, type ChangedBlock, Groups } from "./groups.ts";
+export { Groups } from "./groups.ts";
 export {
   deviceMap,
   INODE_BYTES,

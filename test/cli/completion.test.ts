@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { COMMANDS, GROUPS } from "../../src/cli/commands.ts";
 import { completeWords } from "../../src/cli/complete.ts";
 import { runTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 
+const TABLE = { entries: COMMANDS, groups: GROUPS };
 const CHECKOUT = join(import.meta.dirname, "../..");
 
 let work: TemporaryDirectory;
@@ -20,11 +22,11 @@ before(() => {
 });
 
 async function values(...words: string[]): Promise<string[]> {
-  return (await completeWords(words)).map(({ value }) => value);
+  return (await completeWords(TABLE, words)).map(({ value }) => value);
 }
 
 test("verbs, groups and what a group holds, with their summaries", async () => {
-  assert.deepEqual(await completeWords(["im"]), [
+  assert.deepEqual(await completeWords(TABLE, ["im"]), [
     { value: "image", description: "Work with OCI images in a composefs repository" },
   ]);
   assert.deepEqual(await values("image", "pu"), ["pull", "push"]);

@@ -11,7 +11,7 @@ import {
   PURE_NODE_MODULES,
   SAME_LAYER,
 } from "./rooms.ts";
-import { CHECKOUT, readSources, roomOf, type SourceFile } from "./sources.ts";
+import { CHECKOUT, importCircles, readSources, roomOf, type SourceFile } from "./sources.ts";
 
 const sources = readSources("src/**/*.ts");
 const bootProgram = readSources("initramfs/**/*.ts");
@@ -81,6 +81,25 @@ test("the table of imports inside a layer has no cycle", () => {
     for (const next of SAME_LAYER[room] ?? []) visit(next, [...above, room]);
   };
   for (const room of Object.keys(SAME_LAYER)) visit(room, []);
+});
+
+/** Imports of types alone count too: what two files know of each other cannot be read, or moved, one after the other. */
+test("no files import each other in a circle", () => {
+  const circles = importCircles([...sources, ...bootProgram]);
+  assert.deepEqual(
+    circles.map((files) => [...files, files[0]].join(" -> ")),
+    [],
+  );
+});
+
+test("a circle is found, of two files, of many, and of one with itself", () => {
+  const file = (path: string, ...imports: string[]) => ({ path, room: "", code: "", imports });
+  assert.deepEqual(importCircles([file("a", "b", "c", "node:fs"), file("b", "c"), file("c")]), []);
+  assert.deepEqual(importCircles([file("a", "c"), file("c", "b"), file("b", "c")]), [["b", "c"]]);
+  assert.deepEqual(importCircles([file("d", "c"), file("a", "b"), file("b", "d"), file("c", "a"), file("e", "e")]), [
+    ["a", "b", "d", "c"],
+    ["e"],
+  ]);
 });
 
 test("only platform/ starts programs, makes system calls and starts threads", () => {

@@ -42,3 +42,27 @@ function withoutComments(text: string): string {
   const token = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
   return text.replace(token, (found) => (found.startsWith("//") || found.startsWith("/*") ? " " : found));
 }
+
+/**
+ * The circles of files that import each other: each as the files on it, in order, the smallest first. Of a tangle with
+ * many circles one is given.
+ */
+export function importCircles(files: readonly SourceFile[]): string[][] {
+  const importsOf = new Map(files.map(({ path, imports }) => [path, imports]));
+  const circles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (path: string, above: readonly string[]): void => {
+    const at = above.indexOf(path);
+    if (at >= 0) circles.push(fromSmallest(above.slice(at)));
+    if (at >= 0 || done.has(path)) return;
+    for (const next of importsOf.get(path) ?? []) visit(next, [...above, path]);
+    done.add(path);
+  };
+  for (const { path } of files) visit(path, []);
+  return circles;
+}
+
+function fromSmallest(circle: readonly string[]): string[] {
+  const start = circle.findIndex((path) => circle.every((other) => path <= other));
+  return [...circle.slice(start), ...circle.slice(0, start)];
+}

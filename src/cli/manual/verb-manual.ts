@@ -1,6 +1,6 @@
 /** What the manual says of a verb: taken from the table of verbs and the verb's own file, as help and parsing are. */
-import type { ArgumentSpecification, Command, OptionSpecification } from "../command.ts";
-import { COMMANDS, type CommandEntry } from "../commands.ts";
+import type { ArgumentSpecification, Command, CommandEntry, OptionSpecification } from "../command.ts";
+import { COMMANDS } from "../commands.ts";
 import { optionsOf, sharedOptions } from "../common-options.ts";
 
 export interface VerbManual {

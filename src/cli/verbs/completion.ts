@@ -1,6 +1,6 @@
 /** `sealroot completion SHELL` and the hidden verb its scripts call. */
 import { SealrootError } from "../../errors/index.ts";
-import type { Command } from "../command.ts";
+import type { Command, CommandTable } from "../command.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -51,13 +51,16 @@ export const completion: Command = {
   },
 };
 
-export const complete: Command = {
-  arguments: [{ name: "WORD", summary: "the words so far, the last one unfinished", optional: true, repeat: true }],
-  examples: ["sealroot __complete -- repo in"],
-  async run(invocation) {
-    const { completeWords } = await import("../complete.ts");
-    for (const { value, description } of await completeWords(invocation.arguments("WORD"))) {
-      invocation.output.line(description === undefined ? value : `${value}\t${description}`);
-    }
-  },
-};
+/** The verb that the scripts call. @param table what it completes; given, since the table has this verb in it */
+export function completeCommand(table: CommandTable): Command {
+  return {
+    arguments: [{ name: "WORD", summary: "the words so far, the last one unfinished", optional: true, repeat: true }],
+    examples: ["sealroot __complete -- repo in"],
+    async run(invocation) {
+      const { completeWords } = await import("../complete.ts");
+      for (const { value, description } of await completeWords(table, invocation.arguments("WORD"))) {
+        invocation.output.line(description === undefined ? value : `${value}\t${description}`);
+      }
+    },
+  };
+}

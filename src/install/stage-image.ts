@@ -8,10 +8,7 @@ import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import { type OpenedImage, openImage } from "../images/index.ts";
 import {
-  type BootRule,
-  DEFAULT_BOOT_RULE,
   describeBootImage,
-  makeBootable,
   mergeLayers,
   namedBootImages,
   pullOpenedImage,
@@ -24,7 +21,15 @@ import type { PolicyChoice } from "../policy/index.ts";
 import type { RegistryOptions } from "../registry/index.ts";
 import { initRepository, type Repository } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
-import { type DirectoryNode, readSelinuxPolicy, TreeFiles, transformForOci } from "../tree/index.ts";
+import {
+  type BootRule,
+  composeBootTree,
+  contentReader,
+  DEFAULT_BOOT_RULE,
+  type DirectoryNode,
+  readSelinuxPolicy,
+  TreeFiles,
+} from "../tree/index.ts";
 
 export interface StageOptions {
   /** Skopeo-style reference. */
@@ -135,12 +140,9 @@ async function readTrees(repository: Repository, manifestDigest: string, rule: B
   const boot = layers.entries.get(BOOT);
   if (boot?.kind === "directory") layers.entries.set(BOOT, { ...boot, entries: new Map(boot.entries) });
   const xattrs = stateXattrs(tree);
-  transformForOci(tree, { keepUserXattrs: rule.keepUserXattrs });
-  makeBootable(repository, tree, rule.bootTimes);
-  const policy = readSelinuxPolicy(tree, (content) => {
-    if (content.type === "inline") return content.bytes;
-    return content.objectId === undefined ? new Uint8Array() : repository.objects.read(content.objectId);
-  });
+  const readContent = contentReader((id) => repository.objects.read(id));
+  composeBootTree(tree, readContent, rule);
+  const policy = readSelinuxPolicy(tree, readContent);
   return { layers, tree, stateXattrs: xattrs, policy };
 }
 

@@ -51,6 +51,7 @@ export { Repository } from "./repository.ts";
 export {
   type DirectoryTreeOptions,
   directoryTree,
+  imageIdOfTree,
   imageOfTree,
   storeTreeImages,
 } from "./scan/directory-image.ts";

@@ -5,7 +5,20 @@
 import { type ByteString, byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { TarMember } from "../tar/index.ts";
-import { type DirectoryNode, joinPath, lookupPath, type Metadata, newMetadata, type TreeNode } from "../tree/index.ts";
+import {
+  applyLayerEntry,
+  type DirectoryNode,
+  type FileContent,
+  INLINE_CONTENT_MAX_BYTES,
+  joinPath,
+  type LayerEntry,
+  lookupPath,
+  type Metadata,
+  newMetadata,
+  type TreeNode,
+} from "../tree/index.ts";
+import { verityDigest } from "../verity/index.ts";
+import { SEAL_ALGORITHM } from "./image-id.ts";
 
 /** A file that the layer adds or replaces: 0644, owned by root. */
 export interface AddedFile {
@@ -64,6 +77,26 @@ export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, ti
   // sorts before letters.
   const key = (path: ByteString) => path.replaceAll("/", "\0");
   return [...members].sort(([a], [b]) => (key(a) < key(b) ? -1 : 1)).map(([, member]) => member);
+}
+
+/** Applies the added layer to a tree, as reading it back from the sealed image will. */
+export function applyMembers(root: DirectoryNode, members: readonly TarMember[]): void {
+  for (const member of members) applyLayerEntry(root, entryOfMember(member));
+}
+
+function entryOfMember({ header, body }: TarMember): LayerEntry {
+  const { kind, path, mode, uid, gid, mtimeSeconds, mtimeNanoseconds = 0 } = header;
+  const metadata = { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs: new Map(header.xattrs) };
+  if (kind === "directory") return { type: "inode", path, node: { kind, metadata, entries: new Map() } };
+  if (kind === "file" && body instanceof Uint8Array) {
+    return { type: "inode", path, node: { kind, metadata, content: contentOf(body) } };
+  }
+  throw new SealrootError("unsupported", `Cannot seal the image: the added layer has a ${kind} (${path})`, { path });
+}
+
+function contentOf(bytes: Uint8Array): FileContent {
+  if (bytes.length <= INLINE_CONTENT_MAX_BYTES) return { type: "inline", bytes };
+  return { type: "external", sizeBytes: bytes.length, objectId: verityDigest(bytes, SEAL_ALGORITHM) };
 }
 
 /**

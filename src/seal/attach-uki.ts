@@ -51,7 +51,7 @@ export interface AttachOptions extends Pick<OpenImageOptions, "policy" | "regist
 }
 
 /**
- * Writes the image with the signed UKI in the place of the unsigned one. /boot is outside the sealed digest, so nothing
+ * Writes the image with the signed UKI in the place of the unsigned one. /boot is outside the sealed image id, so nothing
  * else changes.
  *
  * @throws SealrootError `conflict` when the signed file is another UKI than the image's, or signed by a key that is used

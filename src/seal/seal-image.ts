@@ -74,9 +74,7 @@ export type ProgramReport = Pick<SystemdProgram, "version" | "sha256">;
 export interface SealReport {
   readonly reference: string;
   readonly manifestDigest: string;
-  /**
-   * The sealed digest, which the deployment is named after: hex fs-verity SHA-512 of the bootable EROFS image.
-   */
+  /** The image id that the deployment is named after: hex fs-verity SHA-512 of the bootable EROFS image. */
   readonly imageId: string;
   /** All images that the command line names, that one first. */
   readonly images: readonly Pick<NamedImage, "id" | "version">[];

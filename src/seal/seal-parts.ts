@@ -18,10 +18,10 @@ import { databasesOf, type EnrolmentFiles, verifyBootProgram } from "../keys/ind
 import { buildUki, signPe } from "../pe/index.ts";
 import type { TarMember } from "../tar/index.ts";
 import { cloneTree, type DirectoryNode, type TreeFiles, walkTree } from "../tree/index.ts";
-import { type AddedFile, addedLayerMembers } from "./added-layer.ts";
+import { type AddedFile, addedLayerMembers, applyMembers } from "./added-layer.ts";
 import { type BootPrograms, type PinnedProgram, readBootPrograms, type SystemdProgram } from "./boot-programs.ts";
 import { sealedCommandLine } from "./command-line.ts";
-import { applyMembers, bootableImageIds } from "./image-id.ts";
+import { bootableImageIds } from "./image-id.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";

@@ -8,6 +8,15 @@
 
 export { cloneTree } from "./clone.ts";
 export { firstTreeDifference, type TreeDifference } from "./compare.ts";
+export {
+  type BootRule,
+  composeBootTree,
+  composePlainTree,
+  contentReader,
+  DEFAULT_BOOT_RULE,
+  makeBootable,
+  makeBootableBothWays,
+} from "./compose.ts";
 export { copyMetadata, newDirectory, newMetadata } from "./create.ts";
 export { type DumpDialect, INLINE_PARSE_MAX_BYTES, SYMLINK_TARGET_MAX_BYTES } from "./dump-leaf.ts";
 export { type DumpOptions, parseDump } from "./dump-parser.ts";

@@ -1,20 +1,22 @@
 /** A tree as a file system to read from: files found by path, contents fetched from wherever they are. */
 import { byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
+import { contentReader } from "./compose.ts";
 import type { NodeFinder } from "./look-up.ts";
 import type { DirectoryNode, FileNode, TreeNode } from "./node.ts";
 import { resolvePath } from "./path.ts";
+import type { ContentReader } from "./selinux-files.ts";
 import { sortedNames } from "./walk.ts";
 
 /** Finds and reads the files of an image's tree. Paths are absolute text; links are followed inside the image. */
 export class TreeFiles implements NodeFinder {
   readonly #root: DirectoryNode;
-  readonly #readObject: (objectId: string) => Uint8Array;
+  readonly #readContent: ContentReader;
 
   /** @param readObject the bytes of the object with this id */
   constructor(root: DirectoryNode, readObject: (objectId: string) => Uint8Array) {
     this.#root = root;
-    this.#readObject = readObject;
+    this.#readContent = contentReader(readObject);
   }
 
   /** The node at `path` and the path where it really is, or undefined. */
@@ -35,11 +37,7 @@ export class TreeFiles implements NodeFinder {
     if (file === undefined) {
       throw new SealrootError("not-found", `Cannot read ${path} in the image: there is no such file`, { path });
     }
-    if (file.content.type === "inline") return file.content.bytes;
-    if (file.content.objectId === undefined) {
-      throw new SealrootError("corrupt", `Cannot read ${path} in the image: its content is not known`, { path });
-    }
-    return this.#readObject(file.content.objectId);
+    return this.#readContent(file.content, byteStringOfText(path));
   }
 
   #file(path: string): FileNode | undefined {

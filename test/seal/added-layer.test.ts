@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { byteStringOfText } from "../../src/bytes/index.ts";
-import { addedLayerMembers } from "../../src/seal/added-layer.ts";
-import { applyMembers } from "../../src/seal/image-id.ts";
+import { addedLayerMembers, applyMembers } from "../../src/seal/added-layer.ts";
 import {
   cloneTree,
   type DirectoryNode,

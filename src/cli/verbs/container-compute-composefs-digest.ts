@@ -19,9 +19,8 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
   reportsJson: true,
   examples: ["sealroot container compute-composefs-digest rootfs"],
   async run(invocation) {
-    const { directoryTree, imageOfTree } = await import("../../repository/index.ts");
+    const { directoryTree, imageIdOfTree } = await import("../../repository/index.ts");
     const { dumpLines } = await import("../../tree/index.ts");
-    const { verityDigest } = await import("../../verity/index.ts");
     const bootTimes = bootTimesOption(invocation, true);
     const version = invocation.option("erofs-version") === "v2" ? 2 : 1;
     const path = invocation.optionalArgument("DIR") ?? "/target";
@@ -33,7 +32,7 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
       directoryTree(path, { algorithm: "sha512", bootable: true, bootTimes, reporter }),
     );
     if (dumpFile !== undefined) await pipeline(dumpLines(root), createWriteStream(dumpFile));
-    const imageId = verityDigest(imageOfTree(root, "sha512", version), "sha512");
+    const imageId = imageIdOfTree(root, "sha512", version);
     if (invocation.json) invocation.output.json({ imageId, algorithm: "sha512", erofsVersion: version });
     else invocation.output.line(imageId);
   },

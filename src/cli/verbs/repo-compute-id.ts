@@ -16,13 +16,12 @@ are those of the options, else of the repository if there is one, else sha512 an
   reportsJson: true,
   examples: ["sealroot repo compute-id --hash sha512 --bootable rootfs"],
   async run(invocation) {
-    const { imageOfTree } = await import("../../repository/index.ts");
-    const { verityDigest } = await import("../../verity/index.ts");
+    const { imageIdOfTree } = await import("../../repository/index.ts");
     using repository = await openOptionalRepository(invocation);
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;
     const root = await directoryTreeFor(invocation, invocation.argument("PATH"), algorithm);
-    const imageId = verityDigest(imageOfTree(root, algorithm, version), algorithm);
+    const imageId = imageIdOfTree(root, algorithm, version);
     if (invocation.json) invocation.output.json({ imageId, algorithm, erofsVersion: version });
     else invocation.output.line(imageId);
   },

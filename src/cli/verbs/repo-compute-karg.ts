@@ -23,8 +23,7 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
   examples: ["sealroot repo compute-karg --hash sha512 rootfs"],
   async run(invocation) {
     const { formatDigestArgument } = await import("../../bls/index.ts");
-    const { directoryTree, imageOfTree } = await import("../../repository/index.ts");
-    const { verityDigest } = await import("../../verity/index.ts");
+    const { directoryTree, imageIdOfTree } = await import("../../repository/index.ts");
     using repository = await openOptionalRepository(invocation);
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;
@@ -33,7 +32,7 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
     const root = await runStep(invocation.events, "hash files", (reporter) =>
       directoryTree(invocation.argument("PATH"), { algorithm, reporter, bootable: true, bootTimes, transform }),
     );
-    const imageId = verityDigest(imageOfTree(root, algorithm, version), algorithm);
+    const imageId = imageIdOfTree(root, algorithm, version);
     const kernelArgument = formatDigestArgument(imageId, algorithm, version);
     if (invocation.json) invocation.output.json({ kernelArgument, imageId, algorithm, erofsVersion: version });
     else invocation.output.line(kernelArgument);

@@ -1,14 +1,8 @@
 /** From a directory to the tree and the EROFS image that composefs makes of it (spec/oci.md 5, spec/repository.md 10). */
 import { writeErofs } from "../../erofs/index.ts";
 import type { StepReporter } from "../../events/index.ts";
-import {
-  type BootTimes,
-  type DirectoryNode,
-  readSelinuxPolicy,
-  transformForBoot,
-  transformForOci,
-} from "../../tree/index.ts";
-import type { VerityAlgorithm } from "../../verity/index.ts";
+import { type BootTimes, composePlainTree, type DirectoryNode, makeBootable } from "../../tree/index.ts";
+import { type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
 import type { ErofsVersion } from "../meta.ts";
 import type { Repository } from "../repository.ts";
 import { scanDirectory } from "./scan-directory.ts";
@@ -43,14 +37,19 @@ export async function directoryTree(path: string, options: DirectoryTreeOptions)
     ...(repository === undefined ? {} : { repository }),
     ...(reporter === undefined ? {} : { reporter }),
   });
-  if (options.transform !== false) transformForOci(root, { keepUserXattrs: options.keepUserXattrs ?? false });
-  if (options.bootable === true) transformForBoot(root, readSelinuxPolicy(root, readContent), options.bootTimes);
+  if (options.transform !== false) composePlainTree(root, options.keepUserXattrs);
+  if (options.bootable === true) makeBootable(root, readContent, options.bootTimes);
   return root;
 }
 
 /** The EROFS image of a tree in the repositories' form of this version. */
 export function imageOfTree(root: DirectoryNode, algorithm: VerityAlgorithm, version: ErofsVersion): Uint8Array {
   return writeErofs(root, { form: `v${version}`, algorithm });
+}
+
+/** The id of that image: the fs-verity digest that it has as a file. */
+export function imageIdOfTree(root: DirectoryNode, algorithm: VerityAlgorithm, version: ErofsVersion): string {
+  return verityDigest(imageOfTree(root, algorithm, version), algorithm);
 }
 
 /**

@@ -32,12 +32,10 @@ export { imageKey, layerStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 export { decodeTag } from "./tag-names.ts";
 export {
   type BootImage,
-  type BootRule,
   bootImageById,
   bootImages,
-  DEFAULT_BOOT_RULE,
   describeBootImage,
 } from "./tree/boot-images.ts";
-export { imageTree, makeBootable } from "./tree/image-tree.ts";
+export { imageTree, storedContents } from "./tree/image-tree.ts";
 export { mergeLayers } from "./tree/merge-layers.ts";
 export { namedBootImages } from "./tree/named-images.ts";

@@ -14,6 +14,7 @@ import {
   pullOpenedImage,
   type RecordedBootImage,
   readStoredImage,
+  storedContents,
   storedLayers,
 } from "../imagestore/index.ts";
 import { parseReference, platformOf } from "../oci/index.ts";
@@ -24,7 +25,6 @@ import type { SelinuxPolicy } from "../selinux/index.ts";
 import {
   type BootRule,
   composeBootTree,
-  contentReader,
   DEFAULT_BOOT_RULE,
   type DirectoryNode,
   readSelinuxPolicy,
@@ -140,7 +140,7 @@ async function readTrees(repository: Repository, manifestDigest: string, rule: B
   const boot = layers.entries.get(BOOT);
   if (boot?.kind === "directory") layers.entries.set(BOOT, { ...boot, entries: new Map(boot.entries) });
   const xattrs = stateXattrs(tree);
-  const readContent = contentReader((id) => repository.objects.read(id));
+  const readContent = storedContents(repository);
   composeBootTree(tree, readContent, rule);
   const policy = readSelinuxPolicy(tree, readContent);
   return { layers, tree, stateXattrs: xattrs, policy };

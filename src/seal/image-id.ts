@@ -1,6 +1,7 @@
 /** The image id that is sealed, computed before the sealed image exists. */
+import { storedContents } from "../imagestore/index.ts";
 import { imageIdOfTree, type Repository } from "../repository/index.ts";
-import { composeBootTree, contentReader, type DirectoryNode } from "../tree/index.ts";
+import { composeBootTree, type DirectoryNode } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 
 /** Hosts know SHA-512 only (spec/host.md 0). */
@@ -14,9 +15,6 @@ export const SEAL_ALGORITHM: VerityAlgorithm = "sha512";
  * @returns gives the id of the image in a version
  */
 export function bootableImageIds(repository: Repository, root: DirectoryNode): (version: 1 | 2) => string {
-  composeBootTree(
-    root,
-    contentReader((id) => repository.objects.read(id)),
-  );
+  composeBootTree(root, storedContents(repository));
   return (version) => imageIdOfTree(root, SEAL_ALGORITHM, version);
 }

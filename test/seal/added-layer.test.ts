@@ -4,14 +4,16 @@ import { byteStringOfText } from "../../src/bytes/index.ts";
 import { addedLayerMembers, applyMembers } from "../../src/seal/added-layer.ts";
 import {
   cloneTree,
+  composeBootTree,
   type DirectoryNode,
   formatDump,
   newDirectory,
   newMetadata,
-  transformForBoot,
-  transformForOci,
 } from "../../src/tree/index.ts";
 import { rootOf, type TreeItem } from "../tree/tree-of.ts";
+
+/** There is no SELinux policy to read. */
+const noContent = () => assert.fail("a content was read");
 
 function directory(mtime: bigint, entries: Record<string, DirectoryNode> = {}): DirectoryNode {
   const node = newDirectory(newMetadata({ mode: 0o751, uid: 3, gid: 4, mtimeSeconds: mtime, mtimeNanoseconds: 5 }));
@@ -59,8 +61,7 @@ test("whatever times /usr, /boot and /sysroot had, the sealed tree is one by bot
   const trees = (["full", "seconds"] as const).map((times) => {
     const sealed = cloneTree(root);
     applyMembers(sealed, addedLayerMembers(root, { removed: [], added: [] }, 1000n));
-    transformForOci(sealed);
-    transformForBoot(sealed, undefined, times);
+    composeBootTree(sealed, noContent, { keepUserXattrs: false, bootTimes: times });
     return Buffer.from(formatDump(sealed)).toString();
   });
   assert.match(trees[0] ?? "", /^\/boot 0 40751 2 3 4 0 11\.11 .*\n\/sysroot 0 40751 2 3 4 0 11\.11 /m);

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  composeBootTree,
   type DirectoryNode,
   formatDump,
   lookupPath,
   readSelinuxPolicy,
-  transformForBoot,
-  transformForBootBothWays,
-  transformForOci,
 } from "../../src/tree/index.ts";
+import { transformForBoot, transformForBootBothWays } from "../../src/tree/transform-boot.ts";
+import { transformForOci } from "../../src/tree/transform-oci.ts";
 import { bytes, directory, file, names, symlink } from "./build.ts";
 import { contentReader, listCases, mergeCase, readCaseFile } from "./repository-vectors.ts";
 
@@ -22,6 +22,9 @@ for (const name of listCases().filter((each) => /^(0\d|10|12|13|14)-/.test(each)
       if (boot === undefined) return;
       transformForBoot(root, readSelinuxPolicy(root, contentReader(objects)));
       assert.equal(Buffer.from(formatDump(root)).toString(), String(boot));
+      const again = mergeCase(name, algorithm);
+      composeBootTree(again.root, contentReader(again.objects));
+      assert.equal(Buffer.from(formatDump(again.root)).toString(), String(boot));
     });
   }
 }

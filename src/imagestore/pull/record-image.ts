@@ -3,7 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import type { OpenedImage } from "../../images/index.ts";
 import { type ErofsVersion, imageOfTree, type Repository } from "../../repository/index.ts";
-import type { DirectoryNode } from "../../tree/index.ts";
+import type { BootRule, DirectoryNode } from "../../tree/index.ts";
 import {
   type LayeredConfig,
   readStoredConfig,
@@ -12,7 +12,7 @@ import {
   storeManifest,
 } from "../stored-image.ts";
 import { configStreamName, imageKey, isBootImageKey, manifestStreamName } from "../stream-names.ts";
-import { type BootImage, type BootRule, bootImages } from "../tree/boot-images.ts";
+import { type BootImage, bootImages } from "../tree/boot-images.ts";
 import { imageTree } from "../tree/image-tree.ts";
 import { type LayerStatistics, noStatistics, type PulledLayers, pullLayers } from "./pull-layers.ts";
 import { findUnchanged } from "./unchanged-image.ts";

@@ -2,10 +2,10 @@
 
 import type { OpenedImage } from "../../images/index.ts";
 import type { ErofsVersion, Repository } from "../../repository/index.ts";
+import type { BootRule } from "../../tree/index.ts";
 import { readStoredImage, type StoredConfig } from "../stored-image.ts";
 import { storedVersion } from "../stored-version.ts";
 import { configReferenceName, type ImageVariant, imageKey } from "../stream-names.ts";
-import type { BootRule } from "../tree/boot-images.ts";
 import { planLayers } from "./layer-plan.ts";
 
 /** What is there. Ids by EROFS version, for each version of the repository; none for an artifact. */

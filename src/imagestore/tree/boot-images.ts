@@ -1,23 +1,15 @@
 /** The boot images that may have been made of one OCI image: by which rules, and what each makes (spec/upstream-1.17.md 1, 2a). */
 import { SealrootError } from "../../errors/index.ts";
 import { type ErofsVersion, imageOfTree, type Repository } from "../../repository/index.ts";
-import { type BootTimes, type DirectoryNode, transformForBootBothWays } from "../../tree/index.ts";
+import { type BootRule, type BootTimes, type DirectoryNode, makeBootableBothWays } from "../../tree/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import type { LayeredConfig } from "../stored-image.ts";
-import { imageTree, storedPolicy } from "./image-tree.ts";
+import { imageTree, storedContents } from "./image-tree.ts";
 
-/** How a boot variant's tree is made. */
-export interface BootRule {
-  /** Whether `user.*` attributes stay. */
-  readonly keepUserXattrs: boolean;
-  readonly bootTimes: BootTimes;
-}
-
-/** How programs make one unless told otherwise. */
-export const DEFAULT_BOOT_RULE: BootRule = { keepUserXattrs: false, bootTimes: "full" };
-
+/** The EROFS image of a tree that is booted. */
 export interface BootImage extends BootRule {
   readonly version: ErofsVersion;
+  /** Its image id. */
   readonly id: string;
   readonly bytes: Uint8Array;
 }
@@ -26,7 +18,7 @@ export interface BootImage extends BootRule {
  * Makes the boot images of an OCI image one after the other, in every version by every rule, the likely ones first:
  * rules of today before those of old, versions of the repository before others. Writes nothing.
  *
- * @param plain the image's tree after the transform for OCI, if it is at hand; it is changed
+ * @param plain the tree of the plain image, if it is at hand; it is changed
  * @param isWanted rules and versions that it is about, when not all that may make an image of their own
  * @throws SealrootError `unsupported` when the image cannot be made bootable
  */
@@ -44,7 +36,7 @@ export async function* bootImages(
     if (wantedVersions("full").length + wantedVersions("seconds").length === 0) continue;
     const isAtHand = plain !== undefined && !keepUserXattrs;
     const root = isAtHand ? plain : await imageTree(repository, config, { bootable: false, keepUserXattrs });
-    for (const bootTimes of transformForBootBothWays(root, storedPolicy(repository, root))) {
+    for (const bootTimes of makeBootableBothWays(root, storedContents(repository))) {
       for (const version of wantedVersions(bootTimes)) {
         const bytes = imageOfTree(root, algorithm, version);
         yield { keepUserXattrs, bootTimes, version, bytes, id: verityDigest(bytes, algorithm) };

@@ -1,14 +1,14 @@
 /** The trees of an OCI image: layers merged, transformed, made bootable (spec/oci.md 4 and 6). */
 import { SealrootError } from "../../errors/index.ts";
 import type { Repository } from "../../repository/index.ts";
-import type { SelinuxPolicy } from "../../selinux/index.ts";
 import {
   type BootTimes,
+  type ContentReader,
+  composeBootTree,
+  composePlainTree,
+  contentReader,
+  DEFAULT_BOOT_RULE,
   type DirectoryNode,
-  type FileContent,
-  readSelinuxPolicy,
-  transformForBoot,
-  transformForOci,
 } from "../../tree/index.ts";
 import type { ArchivedEntry } from "../layer/layer-splitter.ts";
 import { type LayeredConfig, storedLayers } from "../stored-image.ts";
@@ -42,22 +42,13 @@ export async function imageTree(
     );
   }
   const root = await mergeLayers(repository, storedLayers(stored), fetched);
-  transformForOci(root, { keepUserXattrs: variant.keepUserXattrs });
-  if (variant.bootable) makeBootable(repository, root, variant.bootTimes);
+  const { keepUserXattrs, bootTimes = DEFAULT_BOOT_RULE.bootTimes } = variant;
+  if (variant.bootable) composeBootTree(root, storedContents(repository), { keepUserXattrs, bootTimes });
+  else composePlainTree(root, keepUserXattrs);
   return root;
 }
 
-/** Changes a tree that went through {@link transformForOci} into its boot variant. */
-export function makeBootable(repository: Repository, root: DirectoryNode, times?: BootTimes): void {
-  transformForBoot(root, storedPolicy(repository, root), times);
-}
-
-/** The SELinux policy of a tree whose contents are in the repository; undefined when it has none. */
-export function storedPolicy(repository: Repository, root: DirectoryNode): SelinuxPolicy | undefined {
-  return readSelinuxPolicy(root, (content) => readContent(repository, content));
-}
-
-function readContent(repository: Repository, content: FileContent): Uint8Array {
-  if (content.type === "inline") return content.bytes;
-  return content.objectId === undefined ? new Uint8Array(0) : repository.objects.read(content.objectId);
+/** Reads the contents of a tree whose larger files are in the repository. */
+export function storedContents(repository: Repository): ContentReader {
+  return contentReader((objectId) => repository.objects.read(objectId));
 }

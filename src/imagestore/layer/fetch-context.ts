@@ -3,7 +3,7 @@
 import type { BlobReader, UnpackedLayers } from "../../oci/index.ts";
 import type { ObjectImporter, Repository } from "../../repository/index.ts";
 import type { LocalContents } from "../partial/local-contents.ts";
-import type { Layer } from "../pull/layer-plan.ts";
+import type { Layer } from "./layer.ts";
 import type { ArchivedEntry } from "./layer-splitter.ts";
 
 /** What the layers of one pull share. */

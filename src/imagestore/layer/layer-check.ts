@@ -2,7 +2,7 @@
 import { SealrootError } from "../../errors/index.ts";
 import type { BlobName } from "../../oci/index.ts";
 import { DigestCheck } from "../../oci/index.ts";
-import type { Layer } from "../pull/layer-plan.ts";
+import type { Layer } from "./layer.ts";
 
 /** However small the blob, its layer may unpack to this much. */
 const UNPACKED_FLOOR_BYTES = 2 ** 30;

@@ -3,12 +3,9 @@ import { closeSync } from "node:fs";
 import { bodyBytes, type LayerBody, type UnpackedLayer } from "../../oci/index.ts";
 import { untilAborted } from "../../platform/index.ts";
 import type { FileImporter } from "../../repository/index.ts";
-import { SplitStreamWriter } from "../../splitstream/index.ts";
-import type { Layer } from "../pull/layer-plan.ts";
-import { CONTENT_TYPE } from "../stream-names.ts";
 import type { FetchContext, StoredLayer } from "./fetch-context.ts";
-import { LayerCheck } from "./layer-check.ts";
-import { LayerSplitter } from "./layer-splitter.ts";
+import type { Layer } from "./layer.ts";
+import { LayerSink } from "./layer-sink.ts";
 
 /**
  * Makes objects and a stream of it. What is hashed for the diff id are the bytes that are stored.
@@ -39,59 +36,51 @@ export async function storeUnpackedLayer(
   }
 }
 
+/** Files of a layer become objects while its tar is hashed. */
 class UnpackedLayerWriter {
   readonly #context: FetchContext;
-  readonly #stream: SplitStreamWriter;
-  readonly #splitter: LayerSplitter;
+  readonly #sink: LayerSink;
   readonly #files: FileImporter;
-  readonly #check: LayerCheck;
 
   constructor(context: FetchContext, layer: Layer) {
-    const { repository, importer, layerLimitBytes } = context;
     this.#context = context;
-    this.#stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
-    this.#files = repository.objects.fileImporter(importer.statistics);
-    this.#check = new LayerCheck(layer, layerLimitBytes);
-    this.#splitter = new LayerSplitter(this.#stream, context, this.#check.limitBytes);
+    this.#sink = new LayerSink(context, layer);
+    this.#files = context.repository.objects.fileImporter(context.importer.statistics);
   }
 
   get doneBytes(): number {
-    return this.#check.bytes;
+    return this.#sink.doneBytes;
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#check.update(bytes);
-    this.#splitter.push(bytes);
+    this.#sink.push(bytes);
   }
 
   /** The next file: its blocks are shared, or it gets a second name if that is wanted, or its bytes are copied. */
   async body(body: LayerBody): Promise<void> {
     const { fd, sizeBytes } = body;
-    if (this.#splitter.bodyIsDue) {
+    if (this.#sink.bodyIsDue) {
       const cloneFd = this.#files.clone(fd, sizeBytes);
       if (cloneFd !== undefined) return this.#sharedBody(body, cloneFd);
       if (this.#context.linkFiles) return this.#linkedBody(body);
     }
     for (const piece of bodyBytes(body, fd)) {
       this.bytes(piece);
-      await this.#splitter.room();
+      await this.#sink.room();
     }
   }
 
   async room(): Promise<void> {
-    await this.#splitter.room();
+    await this.#sink.room();
     await this.#files.room();
   }
 
-  async finish(): Promise<StoredLayer> {
-    this.#check.finish("the tar");
-    await this.#splitter.finish();
-    const streamId = this.#context.repository.objects.ensure(await this.#stream.finish());
-    return { streamId, inlinedBytes: this.#splitter.inlineBytes, entries: this.#splitter.entries };
+  finish(): Promise<StoredLayer> {
+    return this.#sink.finish("the tar");
   }
 
   async abort(): Promise<void> {
-    await this.#splitter.abort();
+    await this.#sink.abort();
     await this.#files.settled();
   }
 
@@ -101,15 +90,15 @@ class UnpackedLayerWriter {
     const close = () => closeSync(cloneFd);
     objectId.then(close, close);
     // No waiting in between: the clone is closed when the object is there.
-    for (const piece of bodyBytes(body, cloneFd)) this.#check.update(piece);
-    this.#splitter.pushObject(objectId, body.sizeBytes);
+    for (const piece of bodyBytes(body, cloneFd)) this.#sink.measure(piece);
+    this.#sink.pushObject(objectId, body.sizeBytes);
   }
 
   /** Only when it is an object can nobody write to the file any more, so that is what is hashed. */
   async #linkedBody(body: LayerBody): Promise<void> {
     const objectId = this.#files.add(body.fd, body.sizeBytes, { linkFile: true });
     using object = this.#context.repository.objects.open(await objectId);
-    for (const piece of bodyBytes(body, object.fd)) this.#check.update(piece);
-    this.#splitter.pushObject(objectId, body.sizeBytes);
+    for (const piece of bodyBytes(body, object.fd)) this.#sink.measure(piece);
+    this.#sink.pushObject(objectId, body.sizeBytes);
   }
 }

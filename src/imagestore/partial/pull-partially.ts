@@ -2,8 +2,8 @@
 import { type ChunkedPositions, readChunkedAnnotations, type Toc } from "../../chunked/index.ts";
 import { untilAborted } from "../../platform/index.ts";
 import type { FetchContext, FetchedLayer } from "../layer/fetch-context.ts";
+import type { Layer } from "../layer/layer.ts";
 import { unpackedLimitBytes } from "../layer/layer-check.ts";
-import type { Layer } from "../pull/layer-plan.ts";
 import { planFetch, sha256Hex, wantedContents } from "./fetch-plan.ts";
 import { fetchTable, type ReadRanges } from "./fetch-table.ts";
 import { PullWhole, StaleContent } from "./not-partial.ts";
@@ -51,18 +51,17 @@ async function pullParts(
   readRanges: ReadRanges,
   onBytes: (doneBytes: number) => void,
 ): Promise<FetchedLayer> {
-  const { contents, layerLimitBytes, repository } = context;
+  const { contents, layerLimitBytes } = context;
   const { blob } = layer;
   const table = await fetchTable(readRanges, blob, positions, unpackedLimitBytes(blob, layerLimitBytes));
   const local = await contents.find(wantedContents(table.toc));
   const { ranges, rangesBytes, savedBytes } = planFetch(table.toc, local);
   const reader = new RangeReader(ranges, ranges.length === 0 ? undefined : readRanges(blob, ranges));
   try {
-    const { stream, splitter } = await rebuildLayer(context, layer, { table, local, reader }, onBytes);
-    const streamId = repository.objects.ensure(await stream.finish());
-    const { entries, inlineBytes: inlinedBytes } = splitter;
+    const stored = await rebuildLayer(context, layer, { table, local, reader }, onBytes);
+    const { streamId, entries } = stored;
     if (entries !== undefined) contents.record(streamId, entries, digestsByPath(table.toc));
-    return { streamId, inlinedBytes, entries, fetchedBytes: table.fetchedBytes + rangesBytes, savedBytes };
+    return { ...stored, fetchedBytes: table.fetchedBytes + rangesBytes, savedBytes };
   } finally {
     await reader.close();
   }

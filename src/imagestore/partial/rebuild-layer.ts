@@ -1,12 +1,9 @@
 /** The tar of a layer rebuilt from tar-split data and bodies, on its way into the repository (spec/chunked-and-policy.md 1.5). */
 import type { ByteString } from "../../bytes/index.ts";
 import type { TocContent } from "../../chunked/index.ts";
-import { SplitStreamWriter } from "../../splitstream/index.ts";
-import type { FetchContext } from "../layer/fetch-context.ts";
-import { LayerCheck, unpackedLimitBytes } from "../layer/layer-check.ts";
-import { LayerSplitter } from "../layer/layer-splitter.ts";
-import type { Layer } from "../pull/layer-plan.ts";
-import { CONTENT_TYPE } from "../stream-names.ts";
+import type { FetchContext, StoredLayer } from "../layer/fetch-context.ts";
+import type { Layer } from "../layer/layer.ts";
+import { LayerSink } from "../layer/layer-sink.ts";
 import { sha256Hex } from "./fetch-plan.ts";
 import type { FetchedTable } from "./fetch-table.ts";
 import { fetchedBody, localBody } from "./file-bodies.ts";
@@ -23,13 +20,8 @@ export interface LayerParts {
   readonly reader: RangeReader;
 }
 
-export interface RebuiltLayer {
-  readonly stream: SplitStreamWriter;
-  readonly splitter: LayerSplitter;
-}
-
 /**
- * Feeds the tar to a splitter, entry by entry. The tree of a layer comes from the tar's headers, never from the table.
+ * Stores the tar, entry by entry. The tree of a layer comes from the tar's headers, never from the table.
  *
  * @param onPlace called with the offset in the blob up to which the layer is rebuilt
  * @throws SealrootError `corrupt` when a body or the whole tar does not have its digest, `unsupported` when it unpacks
@@ -40,10 +32,9 @@ export async function rebuildLayer(
   layer: Layer,
   parts: LayerParts,
   onPlace: (offset: number) => void,
-): Promise<RebuiltLayer> {
-  const stream = new SplitStreamWriter(context.repository.algorithm, CONTENT_TYPE.layer);
-  const splitter = new LayerSplitter(stream, context, unpackedLimitBytes(layer.blob, context.layerLimitBytes));
-  const tar = new RebuiltTar(context, layer, splitter);
+): Promise<StoredLayer> {
+  const sink = new LayerSink(context, layer);
+  const tar = new RebuiltTar(context, sink);
   const contents = contentsByName(parts.table);
   try {
     for await (const part of parts.table.tarSplit()) {
@@ -58,12 +49,11 @@ export async function rebuildLayer(
         onPlace(content.chunks.at(-1)?.end ?? 0);
       }
     }
-    await tar.finish();
+    return await sink.finish("the tar (rebuilt from its table of contents)");
   } catch (error) {
-    await splitter.abort();
+    await sink.abort();
     throw error;
   }
-  return { stream, splitter };
 }
 
 function contentsByName({ toc }: FetchedTable): Map<ByteString, TocContent> {
@@ -75,19 +65,16 @@ function contentsByName({ toc }: FetchedTable): Map<ByteString, TocContent> {
 /** Hashes every byte of the tar; passes on what the repository does not have. */
 class RebuiltTar {
   readonly #context: FetchContext;
-  readonly #splitter: LayerSplitter;
-  readonly #check: LayerCheck;
+  readonly #sink: LayerSink;
 
-  constructor(context: FetchContext, layer: Layer, splitter: LayerSplitter) {
+  constructor(context: FetchContext, sink: LayerSink) {
     this.#context = context;
-    this.#splitter = splitter;
-    this.#check = new LayerCheck(layer, context.layerLimitBytes);
+    this.#sink = sink;
   }
 
   async bytes(bytes: Uint8Array): Promise<void> {
-    this.#check.update(bytes);
-    this.#splitter.push(bytes);
-    await this.#splitter.room();
+    this.#sink.push(bytes);
+    await this.#sink.room();
   }
 
   async fetchedFile(body: AsyncIterable<Uint8Array>): Promise<void> {
@@ -98,13 +85,8 @@ class RebuiltTar {
   async localFile(local: LocalContent, digest: string): Promise<void> {
     for await (const piece of localBody(this.#context.repository, local, digest)) {
       if (local.type === "bytes") await this.bytes(piece);
-      else this.#check.update(piece);
+      else this.#sink.measure(piece);
     }
-    if (local.type === "object") this.#splitter.pushStored(local.objectId);
-  }
-
-  async finish(): Promise<void> {
-    this.#check.finish("the tar (rebuilt from its table of contents)");
-    await this.#splitter.finish();
+    if (local.type === "object") this.#sink.pushStored(local.objectId);
   }
 }

@@ -5,12 +5,11 @@ import { untilAborted } from "../../platform/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
 import type { Compression } from "../../zstd/index.ts";
 import type { FetchContext, FetchedLayer, StoredLayer } from "../layer/fetch-context.ts";
-import { LayerCheck } from "../layer/layer-check.ts";
-import { LayerSplitter } from "../layer/layer-splitter.ts";
+import type { Layer } from "../layer/layer.ts";
+import { LayerSink } from "../layer/layer-sink.ts";
 import { storeUnpackedLayer } from "../layer/store-unpacked-layer.ts";
 import { pullPartially } from "../partial/pull-partially.ts";
 import { CONTENT_TYPE } from "../stream-names.ts";
-import type { Layer } from "./layer-plan.ts";
 
 /**
  * Fetches a layer into objects and a stream: of a zstd:chunked layer only what is missing, where that can be.
@@ -55,24 +54,17 @@ async function splitLayer(
   compression: Compression,
   blob: AsyncIterable<Uint8Array>,
 ): Promise<StoredLayer> {
-  const { repository } = context;
-  const stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
-  const check = new LayerCheck(layer, context.layerLimitBytes);
-  const splitter = new LayerSplitter(stream, context, check.limitBytes);
+  const sink = new LayerSink(context, layer);
   try {
     for await (const piece of decompressLayer(blob, compression)) {
-      check.update(piece);
-      splitter.push(piece);
-      await splitter.room();
+      sink.push(piece);
+      await sink.room();
     }
-    check.finish("the unpacked tar");
-    await splitter.finish();
+    return await sink.finish("the unpacked tar");
   } catch (error) {
-    await splitter.abort();
+    await sink.abort();
     throw error;
   }
-  const streamId = repository.objects.ensure(await stream.finish());
-  return { streamId, inlinedBytes: splitter.inlineBytes, entries: splitter.entries };
 }
 
 /** An artifact's blob: one object, and a stream that is nothing but it (spec/oci.md 1). */

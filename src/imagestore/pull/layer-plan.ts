@@ -1,24 +1,12 @@
 /** Which layers of an image the repository has, and which must be fetched. */
 import { SealrootError } from "../../errors/index.ts";
 import type { OpenedImage } from "../../images/index.ts";
-import type { Descriptor } from "../../oci/index.ts";
-import { inLayer, type LayerPlace, layerCompression, layerPlaces } from "../../oci/index.ts";
+import { inLayer, layerCompression, layerPlaces } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
-import type { Compression } from "../../zstd/index.ts";
+import type { Layer } from "../layer/layer.ts";
 import type { StoredConfig } from "../stored-image.ts";
 import { layerStreamName } from "../stream-names.ts";
-
-/** A layer of the image: its blob, and the digest of what is in it. */
-export interface Layer {
-  readonly blob: Descriptor;
-  /** Of an artifact's blob: the blob's own digest. */
-  readonly diffId: string;
-  /** Undefined: an artifact's blob, stored as it is. */
-  readonly compression: Compression | undefined;
-  /** Of its first use. */
-  readonly place: LayerPlace;
-}
 
 const DECRYPT_HINT = "decrypt it first: skopeo copy --decryption-key KEY";
 

@@ -4,12 +4,13 @@ import type { OpenedImage } from "../../images/index.ts";
 import { inLayer } from "../../oci/index.ts";
 import { runBounded } from "../../platform/index.ts";
 import type { Repository } from "../../repository/index.ts";
+import type { Layer } from "../layer/layer.ts";
 import type { ArchivedEntry } from "../layer/layer-splitter.ts";
 import { LocalContents } from "../partial/local-contents.ts";
 import type { StoredConfig } from "../stored-image.ts";
 import { layerStreamName } from "../stream-names.ts";
 import { fetchLayer } from "./fetch-layer.ts";
-import { type Layer, type LayerPlan, planLayers } from "./layer-plan.ts";
+import { type LayerPlan, planLayers } from "./layer-plan.ts";
 import { PullProgress } from "./pull-progress.ts";
 
 /**

@@ -1,6 +1,7 @@
 /** How far a pull is: one sum over all layers that are fetched, known before the first byte, and each layer's share. */
 import type { StepReporter, Subtask } from "../../events/index.ts";
-import type { Layer, LayerPlan } from "./layer-plan.ts";
+import type { Layer } from "../layer/layer.ts";
+import type { LayerPlan } from "./layer-plan.ts";
 
 /** Digits of a digest that tell layers apart at a glance. */
 const SHORT_DIGEST_LENGTH = 12;

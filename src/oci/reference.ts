@@ -81,7 +81,10 @@ export function formatReference(reference: ImageReference): string {
       return `docker://${formatRegistryName(reference)}`;
     case "containers-storage":
       return `containers-storage:${reference.store === undefined ? "" : `[${reference.store}]`}${reference.image}`;
-    default:
+    case "oci":
+    case "oci-archive":
+    case "dir":
+    case "docker-archive":
       return `${reference.transport}:${reference.path}${reference.tag === undefined ? "" : `:${reference.tag}`}`;
   }
 }

@@ -18,7 +18,10 @@ function canonical(reference: ImageReference): ImageReference {
     }
     case "containers-storage":
       return reference;
-    default:
+    case "oci":
+    case "oci-archive":
+    case "dir":
+    case "docker-archive":
       return { ...reference, path: withoutLinks(reference.path) };
   }
 }

@@ -37,7 +37,7 @@ export async function findStoreImage(stores: readonly Store[], reference: Storag
   }
   const names = lists.flatMap(({ images }) => images.flatMap((image) => image.names ?? []));
   throw new SealrootError("not-found", `Cannot open image ${formatReference(reference)}: there is none of that name`, {
-    path: stores[0]?.root ?? "",
+    ...(stores[0] !== undefined && { path: stores[0].root }),
     hint: `the names there are: ${names.slice(0, 20).join(", ") || "(none)"}`,
   });
 }

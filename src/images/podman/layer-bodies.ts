@@ -31,8 +31,8 @@ export class LayerBodies implements Disposable {
    * @param chain the layer, and those below it from the nearest to the lowest
    * @throws SealrootError `not-found`, `no-access`, `corrupt`
    */
-  static async open(chain: readonly FoundLayer[]): Promise<LayerBodies> {
-    const bodies = new LayerBodies(chain[0]?.layer.id ?? "");
+  static async open(chain: readonly [FoundLayer, ...FoundLayer[]]): Promise<LayerBodies> {
+    const bodies = new LayerBodies(chain[0].layer.id);
     try {
       for (const found of chain) bodies.#directories.push(await openDirectory(found));
       return bodies;

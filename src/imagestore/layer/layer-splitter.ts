@@ -279,7 +279,8 @@ export class LayerSplitter {
     else if (part.type === "break") this.#stream.mayBreak();
     else if (part.type === "entry") this.#keepEntry(part.entry, part.body);
     else if (part.type === "object") {
-      const { entry, objectId = "" } = part;
+      const { entry, objectId } = part;
+      if (objectId === undefined) throw new Error("unreachable: an object is passed on when it has its id");
       this.#stream.external(objectId, entry.storedBytes);
       if (entry.sparse === undefined) this.#keepEntry(entry, { type: "external", reference: objectId });
     } else if (part.body !== undefined) {

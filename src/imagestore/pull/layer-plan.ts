@@ -55,13 +55,13 @@ function notATar(mediaType: string): SealrootError {
 function layersOf({ config, manifest }: Pick<OpenedImage, "config" | "manifest">): Layer[] {
   const digests = manifest.layers.map(({ digest }) => digest);
   const places = layerPlaces(digests, config);
-  return places.flatMap((place, index) => {
+  return places.map((place, index) => {
     const blob = manifest.layers[index];
-    if (blob === undefined) return [];
+    if (blob === undefined) throw new Error("unreachable: a place is that of a layer");
     if (config === undefined) return { blob, diffId: blob.digest, compression: undefined, place };
     const compression = layerCompression(blob.mediaType);
-    // The two lists have the same length: openImage() has seen to it.
-    const diffId = config.rootfs.diff_ids[index] ?? "";
+    const diffId = config.rootfs.diff_ids[index];
+    if (diffId === undefined) throw new Error("unreachable: openImage() compared the number of layers and diff ids");
     if (compression !== undefined) return { blob, diffId, compression, place };
     throw inLayer(place, notATar(blob.mediaType));
   });

@@ -70,7 +70,11 @@ export async function pullLayers(
       fetchMissing(repository, image, options, plan, pulled, reporter),
     );
   }
-  const layers = plan.layers.map(({ diffId }): [string, string] => [diffId, pulled.layers.get(diffId) ?? ""]);
+  const layers = plan.layers.map(({ diffId }): [string, string] => {
+    const streamId = pulled.layers.get(diffId);
+    if (streamId === undefined) throw new Error(`unreachable: layer ${diffId} is neither fetched nor present`);
+    return [diffId, streamId];
+  });
   return { ...pulled, layers: new Map(layers) };
 }
 

@@ -25,9 +25,11 @@ export function storedContent(repository: Repository, image: StoredImage): Image
     manifest.layers.map(({ digest }) => digest),
     config,
   );
-  const layers = manifest.layers.map((layer, index) =>
-    placed(storedLayer(repository, image, layer, diffIds[index] ?? ""), places[index]),
-  );
+  const layers = manifest.layers.map((layer, index) => {
+    const diffId = diffIds[index];
+    if (diffId === undefined) throw new Error("unreachable: there are as many diff ids as layers");
+    return placed(storedLayer(repository, image, layer, diffId), places[index]);
+  });
   const descriptor: Descriptor = {
     mediaType: MEDIA_TYPE.manifest,
     digest: manifestDigest,

@@ -191,8 +191,9 @@ export class OciLayout {
 async function isHalfMade(directory: string, names: readonly string[]): Promise<boolean> {
   const isOwn = (name: string) => name === "blobs" || name === INDEX_FILE || isTemporaryName(name);
   if (!names.includes("blobs") || !names.every(isOwn)) return false;
-  const inside = await readdir(join(directory, "blobs"), { recursive: true }).catch(() => ["not a directory"]);
-  return inside.every((name) => name === "sha256");
+  // What cannot be listed is not a directory that a writer began.
+  const inside = await readdir(join(directory, "blobs"), { recursive: true }).catch(() => undefined);
+  return inside?.every((name) => name === "sha256") ?? false;
 }
 
 /** The index with the entry; it takes the place of one with its name, and of the same one without a name. */

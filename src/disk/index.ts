@@ -8,10 +8,8 @@
  */
 export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./block-device.ts";
 export { checkDisk, type DiskContent } from "./check-disk.ts";
-export type { DiskEntry } from "./ext4-entry.ts";
-export { checkRootFileSystem, makeRootFileSystem, type RootFileSystemOptions } from "./ext4-make.ts";
-export { planRoot, type RootContent, type RootPlan, type RootPlanOptions } from "./ext4-plan.ts";
-export { rootBytesNeeded, rootHolds } from "./ext4-space.ts";
+export type { DiskEntry } from "./disk-entry.ts";
+export { EXT4 } from "./ext4/ext4-root.ts";
 export { checkEspFits, type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
 export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
 export { deriveGuid } from "./guid.ts";
@@ -28,5 +26,6 @@ export {
 } from "./partition-plan.ts";
 export { PARTITION_TYPE } from "./partition-types.ts";
 export { partitionScript, writePartitionTable } from "./partition-writer.ts";
+export type { PlannedRoot, RootContent, RootFileSystem, RootMakeOptions, RootPlanOptions } from "./root-file-system.ts";
 export { treeEntries } from "./tree-entries.ts";
 export type { WorkDisk } from "./work-disk.ts";

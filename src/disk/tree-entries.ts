@@ -1,7 +1,7 @@
 /** Turns a file tree into the flat list a root file system is filled from. */
 import type { ByteString } from "../bytes/index.ts";
 import { type DirectoryNode, type FileContent, type TreeNode, walkTree } from "../tree/index.ts";
-import type { DiskEntry } from "./ext4-entry.ts";
+import type { DiskEntry } from "./disk-entry.ts";
 
 /**
  * The entries of everything below `root`, parents first, siblings in byte order. The root itself is left out.

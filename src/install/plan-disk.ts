@@ -7,10 +7,8 @@ import {
   type EspOptions,
   inMib,
   type PartitionPlan,
+  type PlannedRoot,
   planPartitions,
-  type RootContent,
-  rootBytesNeeded,
-  rootHolds,
 } from "../disk/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
@@ -29,7 +27,7 @@ export interface PlannedContent {
   readonly architecture: ArchitectureName;
   /** All GUIDs follow from it. */
   readonly seed: string;
-  readonly content: RootContent;
+  readonly content: PlannedRoot;
   /** What goes into the ESP. */
   readonly esp: Pick<EspOptions, "files" | "directories">;
 }
@@ -73,7 +71,7 @@ export function checkPartitionSizes(target: DiskTarget, sizes: PartitionSizes): 
 export function planDisk(target: DiskTarget, sizes: PartitionSizes, planned: PlannedContent): PartitionPlan {
   const { content, architecture, seed, esp } = planned;
   const plan = planPartitions({ ...optionsOf(target, sizes), architecture, seed });
-  if (!rootHolds(plan.root.sizeBytes, content)) throw tooSmall(plan, target, sizes, content);
+  if (!content.fits(plan.root.sizeBytes)) throw tooSmall(plan, target, sizes, content);
   checkEspFits({ ...esp, partition: plan.esp });
   if (target.kind === "file") checkFreeSpace(dirname(target.path), content.blocks * BLOCK_SIZE_BYTES, "the disk");
   return plan;
@@ -88,8 +86,8 @@ function optionsOf(target: DiskTarget, sizes: PartitionSizes) {
   };
 }
 
-function tooSmall(plan: PartitionPlan, target: DiskTarget, sizes: PartitionSizes, content: RootContent): SealrootError {
-  const neededBytes = rootBytesNeeded(content);
+function tooSmall(plan: PartitionPlan, target: DiskTarget, sizes: PartitionSizes, content: PlannedRoot): SealrootError {
+  const neededBytes = content.bytesNeeded;
   const diskBytes = diskSizeForRoot(plan, neededBytes);
   const hints = [
     ...(sizes.rootSizeBytes === undefined ? [] : [`--root-size ${neededBytes / MIB}`]),

@@ -8,10 +8,9 @@ import {
   checkDisk,
   type DiskEntry,
   deriveGuid,
-  makeRootFileSystem,
+  EXT4,
   type PartitionPlan,
-  planRoot,
-  type RootPlan,
+  type PlannedRoot,
   writeEsp,
   writePartitionTable,
 } from "../disk/index.ts";
@@ -87,7 +86,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const entries = await runStep(events, "lay out the root file system", () =>
     layOutRoot(image, boot, imageReference, identity, staging.path),
   );
-  const content = planRoot(entries, {
+  const content = EXT4.plan(entries, {
     hashSeed: deriveGuid(identity.seed, "directory hashes"),
     sizeOf: ({ source }) => statSync(source).size,
     nameOf: imagePathOf,
@@ -227,7 +226,7 @@ interface WholeDisk {
   readonly plan: PartitionPlan;
   readonly esp: EspLayout;
   readonly identity: Identity;
-  readonly content: RootPlan;
+  readonly content: PlannedRoot;
   readonly rootUuid: string;
 }
 
@@ -242,19 +241,18 @@ async function writeDisk(
     writeEsp(disk, { partition: plan.esp, epochSeconds: identity.epochSeconds, ...esp }),
   );
   await runStep(options.events, "write the root file system", (reporter) =>
-    makeRootFileSystem(disk, {
+    whole.content.make(disk, {
       startBytes: plan.root.startBytes,
       sizeBytes: plan.root.sizeBytes,
       diskIsZeroed: whole.target.kind === "file",
       uuid: whole.rootUuid,
       label: ROOT_LABEL,
       epochSeconds: identity.epochSeconds,
-      plan: whole.content,
       onProgress: (done) => reporter.progress(done, whole.content.inodes, "items"),
     }),
   );
   await runStep(options.events, "partition the disk", () => writePartitionTable(disk, plan));
   await runStep(options.events, "check the disk", () =>
-    checkDisk(disk, plan, { espFiles: esp.files, rootContentBlocks: whole.content.blocks }),
+    checkDisk(disk, plan, { espFiles: esp.files, root: whole.content }),
   );
 }

@@ -1,7 +1,7 @@
 /** Whether an image can be installed, asked while it is sealed: what its hosts get a copy of must fit on their disks. */
 import { type ByteString, byteStringOfText } from "../bytes/index.ts";
 import { stateXattrs } from "../deployment/index.ts";
-import { type DiskEntry, planRoot, treeEntries } from "../disk/index.ts";
+import { type DiskEntry, EXT4, treeEntries } from "../disk/index.ts";
 import { type DirectoryNode, newDirectory } from "../tree/index.ts";
 
 const STATE_FOLDERS = ["etc", "var"].map(byteStringOfText);
@@ -27,5 +27,5 @@ export function checkState(image: DirectoryNode): void {
     if (entry.kind === "hard-link") return entry;
     return { ...entry, metadata: { ...entry.metadata, xattrs: xattrs.get(nameOf(entry.path)) ?? new Map() } };
   });
-  planRoot([root, ...entries], { hashSeed: ANY_HASH_SEED, sizeOf: () => 0, nameOf });
+  EXT4.plan([root, ...entries], { hashSeed: ANY_HASH_SEED, sizeOf: () => 0, nameOf });
 }

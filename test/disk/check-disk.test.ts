@@ -25,7 +25,7 @@ const entries: DiskEntry[] = [
 const espFiles: EspFile[] = [{ path: "loader/loader.conf", bytes: Buffer.from("timeout 5") }];
 const options = { sizeMib: 256, espMib: 96, epochSeconds: 1_700_000_000, espFiles, entries };
 const { disk, plan, content: planned } = await makeSmallDisk(join(scratch, "good"), options);
-const content = { espFiles, rootContentBlocks: planned.blocks };
+const content = { espFiles, root: planned };
 
 test("a disk as it was planned is accepted", async () => {
   await checkDisk(disk, plan, content);

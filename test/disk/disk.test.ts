@@ -8,7 +8,6 @@ import { after, test } from "node:test";
 import { type ByteString, byteStringOfText } from "../../src/bytes/index.ts";
 import {
   type DiskEntry,
-  makeRootFileSystem,
   type PartitionPlan,
   planPartitions,
   readDiskPartitions,
@@ -204,7 +203,7 @@ test("content that does not fit ends in an error, in blocks and in inodes", asyn
   const big = join(scratch, "big");
   writeFileSync(big, Buffer.alloc(80 * MIB, 1));
   await assert.rejects(
-    makeRootFileSystem(
+    planOf([{ kind: "file", path: path("big"), metadata: newMetadata({ mode: 0o644 }), source: big }]).make(
       { directory: built.disk.directory, path: "disk" },
       {
         startBytes: built.plan.root.startBytes,
@@ -213,7 +212,6 @@ test("content that does not fit ends in an error, in blocks and in inodes", asyn
         uuid: "11111111-2222-4333-8444-555555555555",
         label: "root",
         epochSeconds: EPOCH_SECONDS,
-        plan: planOf([{ kind: "file", path: path("big"), metadata: newMetadata({ mode: 0o644 }), source: big }]),
       },
     ),
     { name: "SealrootError", code: "no-space" },

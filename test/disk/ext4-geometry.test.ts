@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { makeRootFileSystem, type RootContent, rootBytesNeeded, rootHolds } from "../../src/disk/index.ts";
+import { rootBytesNeeded, rootHolds } from "../../src/disk/ext4/space.ts";
+import type { RootContent } from "../../src/disk/index.ts";
 import { rootGeometry } from "../../src/ext4/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { planOf } from "./small-disk.ts";
@@ -27,7 +28,7 @@ test("mke2fs makes the file system that was planned, on disks of every size", as
     const planned = rootGeometry(sizeMib * MIB);
     writeFileSync(join(scratch, "disk"), "");
     truncateSync(join(scratch, "disk"), sizeMib * MIB);
-    await makeRootFileSystem(
+    await planOf([]).make(
       { directory: scratch, path: "disk" },
       {
         startBytes: 0,
@@ -36,7 +37,6 @@ test("mke2fs makes the file system that was planned, on disks of every size", as
         uuid: "11111111-2222-4333-8444-555555555555",
         label: "root",
         epochSeconds: 1_700_000_000,
-        plan: planOf([]),
       },
     );
     const header = (await runTool("dumpe2fs", ["-h", "disk"], { directory: scratch })).stdout.toString();

@@ -36,7 +36,7 @@ for (const sizeMib of SIZES_MIB) {
   test(`a disk of ${sizeMib / GIB_IN_MIB} GiB is full-sized and sound`, { timeout: TIMEOUT_MS }, async () => {
     const directory = join(scratch, String(sizeMib));
     const made = await makeSmallDisk(directory, { sizeMib, epochSeconds: 1_700_000_000, espFiles, entries });
-    await checkDisk(made.disk, made.plan, { espFiles, rootContentBlocks: made.content.blocks });
+    await checkDisk(made.disk, made.plan, { espFiles, root: made.content });
     await judgeWithTools(made);
     rmSync(directory, { recursive: true });
   });

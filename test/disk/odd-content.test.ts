@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type ByteString, byteString, byteStringOfText } from "../../src/bytes/index.ts";
-import { type DiskEntry, planRoot } from "../../src/disk/index.ts";
+import { planExt4 } from "../../src/disk/ext4/plan.ts";
+import { type DiskEntry, EXT4 } from "../../src/disk/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { type Metadata, newMetadata } from "../../src/tree/index.ts";
-import { makeSmallDisk, planOf, type SmallDisk } from "./small-disk.ts";
+import { makeSmallDisk, type SmallDisk } from "./small-disk.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-odd-content-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -102,7 +103,8 @@ test("a directory of 110,000 names is an index that e2fsck accepts, and all are 
 
 test("a directory of 65,000 directories counts no links", async () => {
   const names = Array.from({ length: 65_000 }, (_, index) => directory(`many/${index}`));
-  const { planned } = planOf([directory("many"), ...names]);
+  const options = { hashSeed: "0".repeat(32), sizeOf: () => 0 };
+  const { planned } = planExt4([directory(""), directory("many"), ...names], options);
   assert.equal(planned[1]?.linkCount, 65_002);
 });
 
@@ -158,7 +160,7 @@ test("what ext4 cannot hold is refused by the name it has in the image", () => {
   const plan =
     (...entries: readonly DiskEntry[]) =>
     () =>
-      planRoot([directory(""), directory("etc"), ...entries], { hashSeed: "0".repeat(32), sizeOf: () => 8, nameOf });
+      EXT4.plan([directory(""), directory("etc"), ...entries], { hashSeed: "0".repeat(32), sizeOf: () => 8, nameOf });
   const refused = (reason: string, name: string) => ({
     code: "unsupported",
     message: `Cannot put "/${name}" on a disk: ${reason}`,

@@ -5,11 +5,10 @@ import type { ByteString } from "../../src/bytes/index.ts";
 import {
   type DiskEntry,
   type EspFile,
-  makeRootFileSystem,
+  EXT4,
   type PartitionPlan,
+  type PlannedRoot,
   planPartitions,
-  planRoot,
-  type RootPlan,
   type WorkDisk,
   writeEsp,
   writePartitionTable,
@@ -29,7 +28,7 @@ export interface SmallDiskOptions {
 export interface SmallDisk {
   readonly disk: WorkDisk;
   readonly plan: PartitionPlan;
-  readonly content: RootPlan;
+  readonly content: PlannedRoot;
 }
 
 /** Makes `directory` with a file `disk` in it. */
@@ -48,22 +47,21 @@ export async function makeSmallDisk(directory: string, options: SmallDiskOptions
   await writePartitionTable(disk, plan);
   await writeEsp(disk, { partition: plan.esp, epochSeconds, directories: ["EFI/Linux"], files: options.espFiles });
   const content = planOf(options.entries);
-  await makeRootFileSystem(disk, {
+  await content.make(disk, {
     startBytes: plan.root.startBytes,
     sizeBytes: plan.root.sizeBytes,
     diskIsZeroed: true,
     uuid: "11111111-2222-4333-8444-555555555555",
     label: "root",
     epochSeconds,
-    plan: content,
   });
   return { disk, plan, content };
 }
 
 /** The plan of these entries, which need not begin with the root directory. */
-export function planOf(entries: readonly DiskEntry[]): RootPlan {
+export function planOf(entries: readonly DiskEntry[]): PlannedRoot {
   const root: DiskEntry = { kind: "directory", path: "" as ByteString, metadata: newMetadata({ mode: 0o755 }) };
-  return planRoot(entries[0]?.path === "" ? entries : [root, ...entries], {
+  return EXT4.plan(entries[0]?.path === "" ? entries : [root, ...entries], {
     hashSeed: "11111111-2222-4333-8444-666666666666",
     sizeOf: ({ source }) => statSync(source).size,
   });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { byteStringOfText } from "../../src/bytes/index.ts";
-import type { DiskEntry, RootPlan } from "../../src/disk/index.ts";
+import type { DiskEntry, PlannedRoot } from "../../src/disk/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { rootGeometry } from "../../src/ext4/index.ts";
 import { planDisk } from "../../src/install/plan-disk.ts";
@@ -109,7 +109,7 @@ const target = (sizeMib: number) => {
 };
 
 /** What `install` would say about a disk of this size. @returns the size its hint names, undefined when it fits */
-function hintFor(sizeMib: number, content: RootPlan): number | undefined {
+function hintFor(sizeMib: number, content: PlannedRoot): number | undefined {
   try {
     planDisk(
       target(sizeMib) as Parameters<typeof planDisk>[0],

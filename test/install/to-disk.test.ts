@@ -5,7 +5,8 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { checkRootFileSystem, readDiskPartitions, readEspFile } from "../../src/disk/index.ts";
+import { checkWithE2fsck } from "../../src/disk/ext4/make.ts";
+import { readDiskPartitions, readEspFile } from "../../src/disk/index.ts";
 import type { WorkEvent } from "../../src/events/index.ts";
 import { type InstallToDiskOptions, installToDisk } from "../../src/install/index.ts";
 import { runTool } from "../../src/platform/index.ts";
@@ -197,7 +198,7 @@ test("without SOURCE_DATE_EPOCH two disks have different identities", async () =
   const other = await installToDisk(options);
   assert.notEqual(other.diskGuid, disk.diskGuid);
   assert.notEqual(other.rootUuid, disk.rootUuid);
-  await checkRootFileSystem({ directory: scratch, path: other.path }, rootStartBytes);
+  await checkWithE2fsck({ directory: scratch, path: other.path }, rootStartBytes);
 });
 
 test("an existing file is kept without --wipe and replaced with it", async () => {

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { runSealroot } from "../../examples/debian/sealroot.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
-import { checkRootFileSystem, readDiskPartitions } from "../../src/disk/index.ts";
+import { checkWithE2fsck } from "../../src/disk/ext4/make.ts";
+import { readDiskPartitions } from "../../src/disk/index.ts";
 import { openImage } from "../../src/images/index.ts";
 import { OciLayout, parseReference, putLayer } from "../../src/oci/index.ts";
 import { runTool } from "../../src/platform/index.ts";
@@ -160,6 +161,6 @@ describe("a disk of 40 GiB with odd content", () => {
     // Stopped as by a power cut: the journal is replayed first (exit code 1), and nothing else is there to be mended.
     const replay = await runTool("e2fsck", ["-f", "-y", `${diskPath}?offset=${startBytes}`], { successCodes: [0, 1] });
     assert.doesNotMatch(replay.stdout.toString(), /\? yes/);
-    await checkRootFileSystem({ directory, path: "disk.img" }, startBytes);
+    await checkWithE2fsck({ directory, path: "disk.img" }, startBytes);
   });
 });

@@ -1,7 +1,7 @@
 /** Writes blocks to a disk in few and large pieces. */
 import { writeSync } from "node:fs";
-import { asSealrootError } from "../errors/index.ts";
-import { BLOCK_BYTES } from "../ext4/index.ts";
+import { asSealrootError } from "../../errors/index.ts";
+import { BLOCK_BYTES } from "../../ext4/index.ts";
 
 /** Large enough that a write costs as much as its bytes. */
 const BUFFER_BYTES = 4 * 1024 * 1024;

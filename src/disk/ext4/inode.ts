@@ -1,5 +1,5 @@
 /** The inode of a planned entry, once it has its place. */
-import { bytesOf } from "../bytes/index.ts";
+import { bytesOf } from "../../bytes/index.ts";
 import {
   BLOCK_BYTES,
   deviceMap,
@@ -13,10 +13,10 @@ import {
   signInode,
   writeInode,
   writeInodeXattrs,
-} from "../ext4/index.ts";
-import { FILE_TYPE_BITS } from "../tree/index.ts";
-import type { PlacedInode } from "./ext4-place.ts";
-import type { PlannedInode } from "./ext4-plan.ts";
+} from "../../ext4/index.ts";
+import { FILE_TYPE_BITS } from "../../tree/index.ts";
+import type { PlacedInode } from "./place.ts";
+import type { PlannedInode } from "./plan.ts";
 
 /** A directory that has more has "one": its links are not counted (feature dir_nlink). */
 const DIRECTORY_LINK_LIMIT = 65000;

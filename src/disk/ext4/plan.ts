@@ -1,6 +1,6 @@
 /** What a root file system will hold, counted to the block before anything is written. */
-import { type ByteString, displayText } from "../bytes/index.ts";
-import { corrupt, SealrootError } from "../errors/index.ts";
+import { type ByteString, displayText } from "../../bytes/index.ts";
+import { corrupt, SealrootError } from "../../errors/index.ts";
 import {
   BLOCK_BYTES,
   BLOCKS_PER_GROUP,
@@ -13,10 +13,11 @@ import {
   placeXattrs,
   readHashSeed,
   type StoredXattrs,
-} from "../ext4/index.ts";
-import { DIRENT_TYPES, quotePath } from "../tree/index.ts";
-import { ext4VerityOffset } from "../verity/index.ts";
-import type { DiskEntry } from "./ext4-entry.ts";
+} from "../../ext4/index.ts";
+import { DIRENT_TYPES, quotePath } from "../../tree/index.ts";
+import { ext4VerityOffset } from "../../verity/index.ts";
+import type { DiskEntry } from "../disk-entry.ts";
+import type { RootContent, RootPlanOptions } from "../root-file-system.ts";
 
 /** An entry that has an inode of its own. */
 export type InodeEntry = Exclude<DiskEntry, { kind: "hard-link" }>;
@@ -41,26 +42,12 @@ export interface PlannedInode {
   layout: DirectoryLayout<DirectoryChild> | undefined;
 }
 
-/** What content takes of a root file system. */
-export interface RootContent {
-  readonly blocks: number;
-  readonly inodes: number;
-}
-
-export interface RootPlan extends RootContent {
+/** A planned file system, with everything that is needed to fill it. */
+export interface Ext4Plan extends RootContent {
   /** Seed of the directories' hashes: part of what makes equal inputs equal bytes. */
   readonly hashSeed: string;
   /** Parents before children, the root directory first. */
   readonly planned: readonly PlannedInode[];
-}
-
-export interface RootPlanOptions {
-  /** Seed of the directories' hashes, a UUID. */
-  readonly hashSeed: string;
-  /** Length of the bytes that an entry's source holds. */
-  readonly sizeOf: (entry: DiskEntry & { kind: "file" }) => number;
-  /** What an entry is called in errors. */
-  readonly nameOf?: (path: ByteString) => ByteString;
 }
 
 /** Made by mke2fs, in every root directory. */
@@ -79,7 +66,7 @@ const FILE_LIMIT_BYTES = (2 ** 32 - 1) * BLOCK_BYTES;
  * @param entries parents before children, the root directory first
  * @throws SealrootError `unsupported` naming the first entry that cannot be kept, and why
  */
-export function planRoot(entries: readonly DiskEntry[], options: RootPlanOptions): RootPlan {
+export function planExt4(entries: readonly DiskEntry[], options: RootPlanOptions): Ext4Plan {
   const planner = new Planner(options);
   for (const entry of entries) planner.add(entry);
   return planner.finish();
@@ -121,7 +108,7 @@ class Planner {
     this.#byPath.set(entry.path, inode);
   }
 
-  finish(): RootPlan {
+  finish(): Ext4Plan {
     let blocks = 0;
     for (const inode of this.#planned) {
       if (inode.entry.kind === "directory") inode.layout = this.#layOut(inode);

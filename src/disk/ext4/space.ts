@@ -1,7 +1,7 @@
 /** How large a root file system must be, known before anything is written. */
-import { BLOCK_BYTES, BLOCKS_PER_GROUP, rootGeometry } from "../ext4/index.ts";
-import type { RootContent } from "./ext4-plan.ts";
-import { MINIMUM_ROOT_BYTES } from "./partition-plan.ts";
+import { BLOCK_BYTES, BLOCKS_PER_GROUP, rootGeometry } from "../../ext4/index.ts";
+import { MINIMUM_ROOT_BYTES } from "../partition-plan.ts";
+import type { RootContent } from "../root-file-system.ts";
 
 const MIB = 1024 * 1024;
 /** Inodes of the file system itself: numbers 1 to 10, the root among them, lost+found, the orphan file. */

@@ -1,7 +1,7 @@
 /** Makes an ext4 file system with content and verity files inside a disk, as an ordinary user (spec/boot-chain.md A, B). */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SealrootError } from "../errors/index.ts";
+import { SealrootError } from "../../errors/index.ts";
 import {
   BLOCK_BYTES,
   BLOCKS_PER_GROUP,
@@ -11,26 +11,12 @@ import {
   type RootGeometry,
   rootFeatureNames,
   rootGeometry,
-} from "../ext4/index.ts";
-import { runDiskTool } from "./disk-tool.ts";
-import { fillRootFileSystem } from "./ext4-fill.ts";
-import type { RootPlan } from "./ext4-plan.ts";
-import type { WorkDisk } from "./work-disk.ts";
-
-export interface RootFileSystemOptions {
-  /** Where the file system lies in the disk. */
-  readonly startBytes: number;
-  readonly sizeBytes: number;
-  /** Whatever nobody has written on the disk reads as zeros: true of a new file, not of a device. */
-  readonly diskIsZeroed: boolean;
-  readonly uuid: string;
-  readonly label: string;
-  /** The disk's time, seconds since 1970, at least 1. */
-  readonly epochSeconds: number;
-  readonly plan: RootPlan;
-  /** Called with the number of inodes written so far. */
-  readonly onProgress?: (done: number) => void;
-}
+} from "../../ext4/index.ts";
+import { runDiskTool } from "../disk-tool.ts";
+import type { RootMakeOptions } from "../root-file-system.ts";
+import type { WorkDisk } from "../work-disk.ts";
+import { fillExt4 } from "./fill.ts";
+import type { Ext4Plan } from "./plan.ts";
 
 /** Our own settings instead of the host's /etc/mke2fs.conf, so that two distributions make one disk. */
 function mke2fsConfig({ keepsRoomForGrowing }: RootGeometry): string {
@@ -55,21 +41,21 @@ const TABLES_CLEARED_AT_ONCE_BYTES = 1024 ** 3;
  *
  * @throws SealrootError `missing-tool`; `failed` when a tool complains; `no-space`; `corrupt` when e2fsck finds anything
  */
-export async function makeRootFileSystem(disk: WorkDisk, options: RootFileSystemOptions): Promise<void> {
+export async function makeExt4(disk: WorkDisk, plan: Ext4Plan, options: RootMakeOptions): Promise<void> {
   const configPath = join(disk.directory, "mke2fs.conf");
   const geometry = rootGeometry(options.sizeBytes);
   writeFileSync(configPath, mke2fsConfig(geometry));
   const epoch = String(Math.max(1, options.epochSeconds));
   // E2FSPROGS_FAKE_TIME is known to all versions, SOURCE_DATE_EPOCH from 1.47.1 on.
   const env = { E2FSPROGS_FAKE_TIME: epoch, SOURCE_DATE_EPOCH: epoch, MKE2FS_CONFIG: configPath };
-  await makeEmpty(disk, options, geometry, env);
-  await fillRootFileSystem(disk, options.plan, options);
-  await checkRootFileSystem(disk, options.startBytes);
+  await makeEmpty(disk, { ...options, hashSeed: plan.hashSeed }, geometry, env);
+  await fillExt4(disk, plan, options);
+  await checkWithE2fsck(disk, options.startBytes);
 }
 
 async function makeEmpty(
   disk: WorkDisk,
-  options: RootFileSystemOptions,
+  options: RootMakeOptions & Pick<Ext4Plan, "hashSeed">,
   geometry: RootGeometry,
   env: Record<string, string>,
 ): Promise<void> {
@@ -80,7 +66,7 @@ async function makeEmpty(
   const identity = ["-U", options.uuid, "-L", options.label];
   const extended = [
     `offset=${options.startBytes}`,
-    `hash_seed=${options.plan.hashSeed}`,
+    `hash_seed=${options.hashSeed}`,
     "root_owner=0:0",
     ...(options.diskIsZeroed ? ZEROED_DISK : unknownDisk(geometry)),
   ];
@@ -101,7 +87,7 @@ function unknownDisk(geometry: RootGeometry): string[] {
 }
 
 /** @throws SealrootError `corrupt` when e2fsck finds anything to mend */
-export async function checkRootFileSystem(disk: WorkDisk, startBytes: number): Promise<void> {
+export async function checkWithE2fsck(disk: WorkDisk, startBytes: number): Promise<void> {
   // 4: errors left uncorrected, 8 and above: operational errors (e2fsck(8), EXIT CODE); -n never corrects.
   const args = ["-f", "-n", `${disk.path}?offset=${startBytes}`];
   const result = await runDiskTool(disk, "e2fsck", args, { timeoutMs: TIMEOUT_MS, successCodes: [0, 4] });

@@ -1,9 +1,9 @@
 /** Copies a file of the building host into the blocks it was given. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { asSealrootError, corrupt } from "../errors/index.ts";
-import { BLOCK_BYTES, type Extent } from "../ext4/index.ts";
+import { asSealrootError, corrupt } from "../../errors/index.ts";
+import { BLOCK_BYTES, type Extent } from "../../ext4/index.ts";
 import type { DiskWriter } from "./disk-writer.ts";
-import type { FilePart } from "./ext4-plan.ts";
+import type { FilePart } from "./plan.ts";
 
 /**
  * @param parts the stretches of the source that are read; what is missing of the last block of each is zeros

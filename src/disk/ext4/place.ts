@@ -1,6 +1,6 @@
 /** Gives each planned inode its number and its blocks. */
-import { BLOCK_BYTES, type BlockRun, type Extent, extentTreeBlocks, type Groups } from "../ext4/index.ts";
-import { dataBlocks, type PlannedInode, partBlocks, type RootPlan } from "./ext4-plan.ts";
+import { BLOCK_BYTES, type BlockRun, type Extent, extentTreeBlocks, type Groups } from "../../ext4/index.ts";
+import { dataBlocks, type Ext4Plan, type PlannedInode, partBlocks } from "./plan.ts";
 
 /** An inode and where everything of it lies. */
 export interface PlacedInode {
@@ -23,7 +23,7 @@ const ROOT_INODE = 2;
  * @param rootBlock the block that the root directory has already
  * @throws SealrootError `no-space`
  */
-export function placeContent(plan: RootPlan, groups: Groups, rootBlock: number): PlacedInode[] {
+export function placeContent(plan: Ext4Plan, groups: Groups, rootBlock: number): PlacedInode[] {
   for (const inode of plan.planned) {
     const isDirectory = inode.entry.kind === "directory";
     inode.number = inode.parent === undefined ? ROOT_INODE : groups.takeInode(isDirectory);

@@ -5,8 +5,8 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { bytesOf } from "../bytes/index.ts";
-import { asSealrootError, corrupt } from "../errors/index.ts";
+import { bytesOf } from "../../bytes/index.ts";
+import { asSealrootError, corrupt } from "../../errors/index.ts";
 import {
   BLOCK_BYTES,
   changeSuperblock,
@@ -25,22 +25,17 @@ import {
   SUPERBLOCK_OFFSET,
   type Superblock,
   xattrBlock,
-} from "../ext4/index.ts";
+} from "../../ext4/index.ts";
+import type { RootMakeOptions } from "../root-file-system.ts";
+import type { WorkDisk } from "../work-disk.ts";
 import { copyFile } from "./copy-file.ts";
 import { DiskWriter } from "./disk-writer.ts";
-import { inodeBytes } from "./ext4-inode.ts";
-import { type PlacedInode, placeContent } from "./ext4-place.ts";
-import type { RootPlan } from "./ext4-plan.ts";
-import type { WorkDisk } from "./work-disk.ts";
+import { inodeBytes } from "./inode.ts";
+import { type PlacedInode, placeContent } from "./place.ts";
+import type { Ext4Plan } from "./plan.ts";
 
-export interface FillOptions {
-  /** Where the file system lies in the disk. */
-  readonly startBytes: number;
-  /** The disk's time, seconds since 1970. */
-  readonly epochSeconds: number;
-  /** Called with the number of inodes written so far. */
-  readonly onProgress?: (done: number) => void;
-}
+/** Where the file system lies in the disk, its time, and who is told of the progress. */
+export type FillOptions = Pick<RootMakeOptions, "startBytes" | "epochSeconds" | "onProgress">;
 
 /** Inodes between two rests, in which signals and other work get their turn. */
 const INODES_AT_ONCE = 64;
@@ -52,7 +47,7 @@ const ROOT_INODE_OFFSET = INODE_BYTES;
  *
  * @throws SealrootError `corrupt` when the file system or a source is not what was planned; `no-space`
  */
-export async function fillRootFileSystem(disk: WorkDisk, plan: RootPlan, options: FillOptions): Promise<void> {
+export async function fillExt4(disk: WorkDisk, plan: Ext4Plan, options: FillOptions): Promise<void> {
   const path = resolve(disk.directory, disk.path);
   let file: number;
   try {
@@ -69,7 +64,7 @@ export async function fillRootFileSystem(disk: WorkDisk, plan: RootPlan, options
 
 class Filler {
   readonly #file: number;
-  readonly #plan: RootPlan;
+  readonly #plan: Ext4Plan;
   readonly #options: FillOptions;
   readonly #superblock: Superblock;
   /** The group descriptors as they were, and as they become. */
@@ -78,7 +73,7 @@ class Filler {
   readonly #groups: Groups;
   readonly #writer: DiskWriter;
 
-  constructor(file: number, plan: RootPlan, options: FillOptions) {
+  constructor(file: number, plan: Ext4Plan, options: FillOptions) {
     this.#file = file;
     this.#plan = plan;
     this.#options = options;

@@ -1,0 +1,67 @@
+/** The shape of a root file system: planned to the block before anything is written, then made, then checked. */
+import type { ByteString } from "../bytes/index.ts";
+import type { DiskEntry } from "./disk-entry.ts";
+import type { ReadAt } from "./gpt.ts";
+import type { PlannedPartition } from "./partition-plan.ts";
+import type { WorkDisk } from "./work-disk.ts";
+
+/** What content takes of a root file system. */
+export interface RootContent {
+  readonly blocks: number;
+  readonly inodes: number;
+}
+
+export interface RootPlanOptions {
+  /** Seed of the directories' hashes, a UUID: part of what makes equal inputs equal bytes. */
+  readonly hashSeed: string;
+  /** Length of the bytes that an entry's source holds. */
+  readonly sizeOf: (entry: DiskEntry & { kind: "file" }) => number;
+  /** What an entry is called in errors. */
+  readonly nameOf?: (path: ByteString) => ByteString;
+}
+
+/** Where a root file system is made, and what it is called. */
+export interface RootMakeOptions {
+  /** Where the file system lies in the disk. */
+  readonly startBytes: number;
+  readonly sizeBytes: number;
+  /** Whatever nobody has written on the disk reads as zeros: true of a new file, not of a device. */
+  readonly diskIsZeroed: boolean;
+  readonly uuid: string;
+  readonly label: string;
+  /** The disk's time, seconds since 1970, at least 1. */
+  readonly epochSeconds: number;
+  /** Called with the number of inodes written so far. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** A root file system with its content, before it is on a disk. */
+export interface PlannedRoot extends RootContent {
+  /** The smallest size of a root partition, in whole MiB, that holds the content. */
+  readonly bytesNeeded: number;
+  /** Whether a partition of this size, and every larger one, holds the content. */
+  fits(partitionBytes: number): boolean;
+  /**
+   * Makes and fills the file system, then has its own checker look at it.
+   *
+   * @throws SealrootError `missing-tool`; `failed` when a tool complains; `no-space`; `corrupt` when the checker finds
+   *   anything
+   */
+  make(disk: WorkDisk, options: RootMakeOptions): Promise<void>;
+  /**
+   * Compares what a finished disk says about the file system with what was planned.
+   * @throws SealrootError `corrupt` naming the first difference
+   */
+  check(readAt: ReadAt, partition: PlannedPartition): Promise<void>;
+}
+
+/** A kind of root file system. */
+export interface RootFileSystem {
+  /**
+   * Plans a file system. Whatever it cannot hold is refused here, and nowhere else.
+   *
+   * @param entries parents before children, the root directory first
+   * @throws SealrootError `unsupported` naming the first entry that cannot be kept, and why
+   */
+  plan(entries: readonly DiskEntry[], options: RootPlanOptions): PlannedRoot;
+}

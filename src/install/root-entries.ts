@@ -1,17 +1,15 @@
 /** The physical root of a new system as one list (spec/host.md 1.2). */
-import { readdirSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
 import { type ByteString, byteStringOfText } from "../bytes/index.ts";
 import type { StateXattrs } from "../deployment/index.ts";
 import { type DiskEntry, treeEntries } from "../disk/index.ts";
+import type { StagedEntry } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
 import { type DirectoryNode, type FileContent, type Metadata, newDirectory, newMetadata } from "../tree/index.ts";
 import { labelEntries } from "./label-entries.ts";
-import { stagedDataBytes } from "./staged-verity.ts";
 
 export interface RootEntriesOptions {
-  /** The staged repository on the building host. */
-  readonly repositoryPath: string;
+  /** What is in the repository that was staged on the building host. */
+  readonly repositoryEntries: Iterable<StagedEntry>;
   /** The tree that becomes `/state`. */
   readonly state: DirectoryNode;
   /** What files of the state have besides the tree's attributes. */
@@ -47,7 +45,7 @@ export function rootEntries(options: RootEntriesOptions): DiskEntry[] {
     // Objects may be readable by file mode; the way to them is root's alone (spec/repository.md 1).
     directory(REPOSITORY, 0o700),
     directory(`${REPOSITORY}/bootc`),
-    ...repositoryEntries(options, metadata),
+    ...Array.from(options.repositoryEntries, (entry) => repositoryEntry(entry, metadata)),
     directory("ostree"),
     {
       kind: "symlink",
@@ -73,36 +71,9 @@ export function imagePathOf(path: ByteString): ByteString {
   return (folder === undefined ? `/${path}` : `/${folder}${rest}`) as ByteString;
 }
 
-/** Everything in the staged repository, in byte order, with the modes it has when made by root (spec/repository.md 1). */
-function* repositoryEntries(options: RootEntriesOptions, metadata: (mode: number) => Metadata): Generator<DiskEntry> {
-  const pending = [""];
-  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    const folders: string[] = [];
-    for (const child of sortedEntries(join(options.repositoryPath, folder))) {
-      const inside = folder === "" ? child.name : `${folder}/${child.name}`;
-      const path = byteStringOfText(`${REPOSITORY}/${inside}`);
-      const source = join(options.repositoryPath, inside);
-      if (child.isDirectory()) {
-        yield { kind: "directory", path, metadata: metadata(0o755) };
-        folders.push(inside);
-      } else if (child.isSymbolicLink()) {
-        const target = readlinkSync(source, "latin1") as ByteString;
-        yield { kind: "symlink", path, metadata: metadata(0o777), target };
-      } else {
-        const veritySizeBytes = stagedDataBytes(source, objectIdOf(inside));
-        yield { kind: "file", path, metadata: metadata(0o644), source, veritySizeBytes };
-      }
-    }
-    pending.push(...folders.reverse());
-  }
-}
-
-/** `objects/ab/cd…` is the object abcd…; `meta.json` is the only other file. */
-function objectIdOf(inside: string): string | undefined {
-  const [, start, rest] = /^objects\/([0-9a-f]{2})\/([0-9a-f]+)$/.exec(inside) ?? [];
-  return start === undefined || rest === undefined ? undefined : `${start}${rest}`;
-}
-
-function sortedEntries(path: string) {
-  return readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+function repositoryEntry(entry: StagedEntry, metadata: (mode: number) => Metadata): DiskEntry {
+  const named = { path: byteStringOfText(`${REPOSITORY}/${entry.path}`), metadata: metadata(entry.mode) };
+  if (entry.kind === "directory") return { ...named, kind: "directory" };
+  if (entry.kind === "symlink") return { ...named, kind: "symlink", target: entry.target };
+  return { ...named, kind: "file", source: entry.source, veritySizeBytes: entry.sizeBytes };
 }

@@ -20,7 +20,7 @@ import {
 import { parseReference, platformOf } from "../oci/index.ts";
 import type { PolicyChoice } from "../policy/index.ts";
 import type { RegistryOptions } from "../registry/index.ts";
-import { initRepository, type Repository } from "../repository/index.ts";
+import { initRepository, type Repository, type StagedEntry } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
 import {
   type BootRule,
@@ -59,7 +59,8 @@ export interface StagedImage {
   /** What the files of `/etc` and `/var` keep besides. */
   readonly stateXattrs: StateXattrs;
   readonly policy: SelinuxPolicy | undefined;
-  readonly repositoryPath: string;
+  /** Everything in the repository, for the disk. */
+  readonly repositoryEntries: () => Iterable<StagedEntry>;
   /** Copies the data of an object into a new file. */
   readonly copyObject: (objectId: string, path: string) => void;
 }
@@ -108,7 +109,7 @@ async function stageOpenedImage(image: OpenedImage, options: StageOptions): Prom
     return readTrees(repository, manifestDigest, bootImage);
   });
   const deploymentId = bootImage.id;
-  return { manifestDigest, architecture, deploymentId, repositoryPath, ...trees, ...objectAccess(repository, trees) };
+  return { manifestDigest, architecture, deploymentId, ...trees, ...repositoryAccess(repository, trees) };
 }
 
 /** Says by which rule a UKI's image was made, if not by today's. */
@@ -146,9 +147,14 @@ async function readTrees(repository: Repository, manifestDigest: string, rule: B
   return { layers, tree, stateXattrs: xattrs, policy };
 }
 
-function objectAccess(repository: Repository, trees: ImageTrees): Pick<StagedImage, "files" | "copyObject"> {
+/** What may be asked of the repository when it is closed: nobody else has it, or changes it. */
+function repositoryAccess(
+  repository: Repository,
+  trees: ImageTrees,
+): Pick<StagedImage, "repositoryEntries" | "files" | "copyObject"> {
   const { objects } = repository;
   return {
+    repositoryEntries: () => repository.stagedEntries(),
     files: filesOf(repository, trees.layers),
     copyObject: (objectId, path) => {
       using object = objects.open(objectId);

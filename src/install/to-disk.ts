@@ -212,7 +212,7 @@ function layOutRoot(
   });
   const files = writeStateFiles(state, directory, image.copyObject);
   return rootEntries({
-    repositoryPath: image.repositoryPath,
+    repositoryEntries: image.repositoryEntries(),
     state,
     stateXattrs: image.stateXattrs,
     sourceOf: (content) => files.get(content) ?? "",

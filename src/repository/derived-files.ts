@@ -9,8 +9,8 @@ import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { isTemporaryName, writeFileAtomically } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { isObjectId, requireObjectId } from "./names.ts";
-import { sortedEntries } from "./objects/object-store.ts";
 import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
+import { sortedEntries } from "./sorted-entries.ts";
 
 const ROOT = "sealroot";
 

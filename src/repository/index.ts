@@ -56,4 +56,5 @@ export {
   storeTreeImages,
 } from "./scan/directory-image.ts";
 export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";
+export type { StagedEntry } from "./staged-entries.ts";
 export { streamContent } from "./stream-content.ts";

@@ -15,8 +15,8 @@ import {
   requireEntryName,
   requireReferenceName,
 } from "./names.ts";
-import { sortedEntries } from "./objects/object-store.ts";
 import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
+import { sortedEntries } from "./sorted-entries.ts";
 
 /** A named reference: `refs/<name>` → entry of the same kind. */
 export interface Reference {

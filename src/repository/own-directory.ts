@@ -2,7 +2,7 @@
 import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { corrupt, hasErrno } from "../errors/index.ts";
-import { sortedEntries } from "./objects/object-store.ts";
+import { sortedEntries } from "./sorted-entries.ts";
 
 const MODE = 0o755;
 /** Every directory that writers enter without looking again; absent ones are made when they are needed. */

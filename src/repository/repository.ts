@@ -1,17 +1,16 @@
 /** An open repository: its settings, its lock, its objects and links. */
 import { accessSync, closeSync, constants } from "node:fs";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { type LockMode, syncDirectory, syncFileSystem, waitForLock } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { DerivedFiles } from "./derived-files.ts";
 import { type LinkEntry, LinkStore } from "./link-store.ts";
 import type { ErofsFormats, RepositoryMeta } from "./meta.ts";
-import { META_FILE } from "./names.ts";
-import { offlineSizeBytes } from "./objects/object-protection.ts";
 import type { Protection } from "./objects/object-settings.ts";
 import { ObjectStore } from "./objects/object-store.ts";
 import { newObjectWorkers, type ObjectWorkers } from "./objects/object-workers.ts";
+import { type StagedEntry, stagedEntries } from "./staged-entries.ts";
 
 /** What {@link openRepository} found out. */
 export interface OpenedRepository {
@@ -115,14 +114,11 @@ export class Repository implements Disposable {
   }
 
   /**
-   * The files of a staged repository that shall have fs-verity, meta.json first, then objects by name: paths relative to
-   * the repository and the lengths of their data, without the metadata behind them.
+   * Everything in a staged repository, for the disk it was staged for: see {@link StagedEntry}. Also when it is closed.
+   * @throws SealrootError `corrupt` when a file has no verity metadata, or those of another object
    */
-  *verityFiles(): Generator<{ readonly path: string; readonly sizeBytes: number }> {
-    yield { path: META_FILE, sizeBytes: offlineSizeBytes(join(this.path, META_FILE)) };
-    for (const { objectId, path } of this.objects.entries()) {
-      if (objectId !== undefined) yield { path: relative(this.path, path), sizeBytes: offlineSizeBytes(path) };
-    }
+  stagedEntries(): Generator<StagedEntry> {
+    return stagedEntries(this.path);
   }
 
   /**

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import type { VerityAlgorithm } from "../../verity/index.ts";
 import type { LinkEntry } from "../link-store.ts";
 import { type LinkKind, objectIdOfLinkTarget } from "../names.ts";
-import { sortedEntries } from "../objects/object-store.ts";
+import { sortedEntries } from "../sorted-entries.ts";
 import type { Finding } from "./fsck-report.ts";
 
 export interface CheckedLinks {

@@ -155,11 +155,15 @@ export function readOfflineDescriptor(fd: number, objectId?: string): VerityDesc
   return descriptor;
 }
 
-/** Length of the data of a staged file. @throws SealrootError `corrupt` */
-export function offlineSizeBytes(path: string): number {
+/**
+ * Length of the data of a staged file.
+ * @param objectId whose digest it must have; undefined for a file that is not an object
+ * @throws SealrootError `corrupt`
+ */
+export function offlineSizeBytes(path: string, objectId: string | undefined): number {
   const fd = openRegularFile(path);
   try {
-    return readOfflineDescriptor(fd).sizeBytes;
+    return readOfflineDescriptor(fd, objectId).sizeBytes;
   } finally {
     closeSync(fd);
   }

@@ -1,9 +1,10 @@
 /** The objects of a repository. */
-import { type Dirent, lstatSync, readdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { isLowerHex } from "../../bytes/index.ts";
 import { asSealrootError, hasErrno } from "../../errors/index.ts";
 import { requireObjectId } from "../names.ts";
+import { sortedEntries } from "../sorted-entries.ts";
 import { contentDigests, type SizedObject } from "./content-digests.ts";
 import { FileImporter } from "./file-importer.ts";
 import type { ImportStatistics } from "./import-statistics.ts";
@@ -121,15 +122,5 @@ export class ObjectStore {
         };
       }
     }
-  }
-}
-
-/** The directory's entries by name; none when it does not exist. */
-export function sortedEntries(path: string): Dirent[] {
-  try {
-    return readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return [];
-    throw asSealrootError(error, "Cannot read a directory of the repository", { path });
   }
 }

@@ -9,8 +9,8 @@ import { LinkStore } from "../link-store.ts";
 import { type ErofsVersion, formatMeta } from "../meta.ts";
 import { openObject } from "../objects/object-reader.ts";
 import { type ObjectSettings, objectFilePath } from "../objects/object-settings.ts";
-import { sortedEntries } from "../objects/object-store.ts";
 import { openRegularFile } from "../objects/regular-file.ts";
+import { sortedEntries } from "../sorted-entries.ts";
 import { createMetaFile } from "./meta-file.ts";
 
 /** File name lengths below `objects/xx/`: the digest without its first two digits. */

@@ -38,8 +38,10 @@ export function runJob<Table extends Jobs, Name extends JobName<Table>>(
  * it returns or throws.
  */
 export function serveJobs(jobs: Jobs): void {
-  parentPort?.on("message", ({ id, job, input }: JobRequest) => {
-    const answer = (reply: JobReply) => parentPort?.postMessage(reply);
+  const port = parentPort;
+  if (port === null) throw new Error("serveJobs() is for a worker thread");
+  port.on("message", ({ id, job, input }: JobRequest) => {
+    const answer = (reply: JobReply) => port.postMessage(reply);
     try {
       if (!Object.hasOwn(jobs, job)) throw new Error(`Cannot do the job ${job}: the worker has none of that name`);
       // Its type was checked where it was sent: the pool's table has the same type.

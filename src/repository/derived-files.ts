@@ -32,7 +32,7 @@ export function derivedTemporaries(repositoryPath: string): string[] {
 }
 
 /** What derived files need of their repository. */
-export interface DerivedFilesContext {
+interface DerivedFilesContext {
   readonly path: string;
   readonly algorithm: VerityAlgorithm;
   assertWritable(): void;

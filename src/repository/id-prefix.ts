@@ -2,7 +2,7 @@
 import { SealrootError } from "../errors/index.ts";
 
 /** Fewer digits could be a word that was meant as a name. */
-export const ID_PREFIX_MIN_DIGITS = 4;
+const ID_PREFIX_MIN_DIGITS = 4;
 
 /** More are counted and not named. */
 const NAMED_MAX = 10;

@@ -8,15 +8,7 @@
  */
 export { checkRepository, type FsckOptions } from "./check/fsck.ts";
 export { brokenObjects, findHitReferences } from "./check/fsck-hits.ts";
-export {
-  type Finding,
-  type FindingKind,
-  type FsckReport,
-  findingText,
-  fsckFullJson,
-  fsckJson,
-  fsckLines,
-} from "./check/fsck-report.ts";
+export { type Finding, type FsckReport, findingText, fsckFullJson, fsckJson, fsckLines } from "./check/fsck-report.ts";
 export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./check/gc.ts";
 export { type RepairOptions, type RepairReport, repairRepository } from "./check/repair.ts";
 export type { DerivedFiles } from "./derived-files.ts";
@@ -26,28 +18,15 @@ export { type ExtractOptions, extractTree } from "./image/extract-tree.ts";
 export { storeForeignImage } from "./image/import-image.ts";
 export { type MountImageOptions, mountImage } from "./image/mount-image.ts";
 export { readStoredTree } from "./image/stored-tree.ts";
-export { type LinkEntry, LinkStore, type Reference } from "./link-store.ts";
-export {
-  type ErofsFormats,
-  type ErofsVersion,
-  formatMeta,
-  parseAlgorithm,
-  parseErofsVersion,
-  parseMeta,
-  type RepositoryMeta,
-} from "./meta.ts";
-export type { SizedObject } from "./objects/content-digests.ts";
+export type { LinkEntry } from "./link-store.ts";
+export { type ErofsVersion, formatMeta, parseAlgorithm, parseMeta } from "./meta.ts";
 export type { FileImporter } from "./objects/file-importer.ts";
-export type { ImportStatistics } from "./objects/import-statistics.ts";
-export type { ObjectDraft, StoredObject } from "./objects/object-draft.ts";
 export type { ObjectImporter, ObjectSink } from "./objects/object-importer.ts";
-export type { OpenObject } from "./objects/object-reader.ts";
-export type { ObjectSettings, Protection } from "./objects/object-settings.ts";
-export type { ObjectEntry, ObjectStore } from "./objects/object-store.ts";
+export type { Protection } from "./objects/object-settings.ts";
 export { verifiedChunks } from "./objects/verified-object.ts";
 export { type InitOptions, type InitResult, initRepository } from "./open/init.ts";
 export { type OpenOptions, openRepository } from "./open/open.ts";
-export { Repository } from "./repository.ts";
+export type { Repository } from "./repository.ts";
 export {
   type DirectoryTreeOptions,
   directoryTree,

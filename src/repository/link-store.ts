@@ -19,7 +19,7 @@ import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
 import { sortedEntries } from "./sorted-entries.ts";
 
 /** A named reference: `refs/<name>` → entry of the same kind. */
-export interface Reference {
+interface Reference {
   readonly name: string;
   readonly entry: string;
 }
@@ -31,7 +31,7 @@ export interface LinkEntry {
 }
 
 /** What links need of their repository. */
-export interface LinkStoreContext {
+interface LinkStoreContext {
   readonly path: string;
   readonly algorithm: VerityAlgorithm;
   assertWritable(): void;

@@ -92,7 +92,7 @@ export function parseAlgorithm(name: unknown): VerityAlgorithm {
 }
 
 /** @throws SealrootError `unsupported` for a number that is no EROFS version */
-export function parseErofsVersion(value: unknown): ErofsVersion {
+function parseErofsVersion(value: unknown): ErofsVersion {
   if (value === 0 || value === 1 || value === 2) return value;
   throw new SealrootError("unsupported", `Cannot use the EROFS version ${shown(value)}: it is not 0, 1 or 2`);
 }

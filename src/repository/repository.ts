@@ -13,7 +13,7 @@ import { newObjectWorkers, type ObjectWorkers } from "./objects/object-workers.t
 import { type StagedEntry, stagedEntries } from "./staged-entries.ts";
 
 /** What {@link openRepository} found out. */
-export interface OpenedRepository {
+interface OpenedRepository {
   /** Absolute. */
   readonly path: string;
   /** The repository's directory, open and locked (shared). */

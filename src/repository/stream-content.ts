@@ -5,7 +5,7 @@ import { OBJECT_CHUNK_BYTES, type OpenObject } from "./objects/object-reader.ts"
 import type { Repository } from "./repository.ts";
 
 /** Something that has more to do with the bytes of an object than to hand them on. */
-export interface ObjectChunksReader {
+interface ObjectChunksReader {
   /** As {@link OpenObject.chunks}. */
   chunksOf(object: OpenObject): AsyncIterable<Uint8Array>;
 }

@@ -94,7 +94,7 @@ export async function mapUnderWay<Item, Output>(
 }
 
 /** When a batch is full: at so many items, or at so much of what is measured of them. */
-export interface BatchLimits<Item> {
+interface BatchLimits<Item> {
   readonly items: number;
   readonly size?: { readonly max: number; readonly of: (item: Item) => number };
 }

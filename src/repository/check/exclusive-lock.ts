@@ -3,7 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import type { Repository } from "../repository.ts";
 
-export interface ExclusiveOptions {
+interface ExclusiveOptions {
   /** What for, as the error says it: "collect garbage in". */
   readonly purpose: string;
   /** How long to wait for other users of the repository; without end when absent. */

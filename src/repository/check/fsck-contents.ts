@@ -7,7 +7,7 @@ import { checkObjectContents } from "./fsck-objects.ts";
 import type { Finding } from "./fsck-report.ts";
 import { checkStreamContents, checkStreams } from "./fsck-streams.ts";
 
-export interface ContentOptions {
+interface ContentOptions {
   /** Only headers and references of streams. */
   readonly metadataOnly?: boolean;
   /** No objects but those that streams are reassembled from. */
@@ -15,7 +15,7 @@ export interface ContentOptions {
   readonly events?: EventSink;
 }
 
-export interface ContentFindings {
+interface ContentFindings {
   readonly objects: readonly Finding[];
   readonly streams: readonly Finding[];
 }

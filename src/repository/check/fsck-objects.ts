@@ -8,7 +8,7 @@ import type { Finding } from "./fsck-report.ts";
 /** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
 const BATCH_OBJECTS = 64;
 
-export interface ObjectListing {
+interface ObjectListing {
   /** A look here costs a fiftieth of one at the file system, and images name every object. */
   readonly objectIds: ReadonlySet<string>;
   readonly findings: readonly Finding[];

@@ -88,7 +88,7 @@ export function fsckJson(report: FsckReport): Readonly<Record<string, unknown>> 
 }
 
 /** What {@link fsckFullJson} adds to a report. */
-export interface FsckContext {
+interface FsckContext {
   /** References that lead to something broken or missing. */
   readonly hit: readonly string[];
   /** Of a repair; absent when nothing was to be changed. */

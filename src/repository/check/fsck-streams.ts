@@ -13,7 +13,7 @@ import type { Finding } from "./fsck-report.ts";
 /** So many bytes are hashed in one go, about 2 ms, before the answers of the worker that hashes objects are taken. */
 const TURN_BYTES = 2 << 20;
 
-export interface CheckedStreams {
+interface CheckedStreams {
   readonly findings: readonly Finding[];
   /** Streams that state the digest of their content and whose objects are all there. */
   readonly readable: readonly LinkEntry[];

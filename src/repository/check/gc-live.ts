@@ -6,7 +6,7 @@ import type { LinkStore } from "../link-store.ts";
 import type { Repository } from "../repository.ts";
 import type { Finding } from "./fsck-report.ts";
 
-export interface LiveObjects {
+interface LiveObjects {
   readonly live: ReadonlySet<string>;
   /** References that lead nowhere. */
   readonly notices: readonly Finding[];

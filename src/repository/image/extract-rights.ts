@@ -16,11 +16,22 @@ export function isDevice(node: TreeNode): boolean {
   return node.kind === "character-device" || node.kind === "block-device";
 }
 
-/** @param caller the effective ids of this process */
-export function privilegedParts(
-  root: DirectoryNode,
-  caller: { readonly uid: number; readonly gid: number },
-): PrivilegedParts {
+/** The effective ids of a process. */
+interface Caller {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Who this process acts as. */
+export function callerIds(): Caller {
+  const uid = process.geteuid?.();
+  const gid = process.getegid?.();
+  if (uid === undefined || gid === undefined) throw new Error("unreachable: on Linux a process has a user and a group");
+  return { uid, gid };
+}
+
+/** Looks for what `caller` may not be able to make. */
+export function privilegedParts(root: DirectoryNode, caller: Caller): PrivilegedParts {
   const seen = new Set<TreeNode>();
   const counts = { owners: 0, devices: 0, xattrs: 0 };
   for (const { node } of walkTree(root)) {

@@ -29,7 +29,7 @@ import {
 import type { Repository } from "../repository.ts";
 import { ContentWriter } from "./extract-content.ts";
 import { type MetadataRules, setModeAndTime, setOwnerAndXattrs } from "./extract-metadata.ts";
-import { isDevice, type PrivilegedParts, privilegedParts, refusePrivilegedParts } from "./extract-rights.ts";
+import { callerIds, isDevice, type PrivilegedParts, privilegedParts, refusePrivilegedParts } from "./extract-rights.ts";
 
 export interface ExtractOptions extends MetadataRules {
   readonly reporter?: StepReporter;
@@ -59,7 +59,7 @@ export async function extractTree(
 ): Promise<PrivilegedParts> {
   const target = resolve(path);
   requireNewOrEmpty(target);
-  const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const caller = callerIds();
   const parts = privilegedParts(root, caller);
   if (options.sameOwner && caller.uid !== 0) refusePrivilegedParts(parts);
   using hidden = hiddenSibling(target);

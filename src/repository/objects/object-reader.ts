@@ -8,7 +8,7 @@ import { openRegularFile } from "./regular-file.ts";
 /** Length of the pieces that objects are read in. */
 export const OBJECT_CHUNK_BYTES = 1 << 20;
 /** Largest object that is read whole: split streams and images; the latter have the same limit. */
-export const WHOLE_OBJECT_MAX_BYTES = 2 ** 30;
+const WHOLE_OBJECT_MAX_BYTES = 2 ** 30;
 
 /** An opened object, checked as the repository demands. Close it; `using` does. */
 export interface OpenObject extends Disposable {

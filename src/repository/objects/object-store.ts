@@ -15,7 +15,7 @@ import { type ObjectSettings, objectFileNameLength, objectFilePath } from "./obj
 import type { ObjectWorkers } from "./object-workers.ts";
 
 /** A file below `objects/xx/`. */
-export interface ObjectEntry {
+interface ObjectEntry {
   /** Undefined for a file whose name is not an object's. */
   readonly objectId: string | undefined;
   readonly path: string;

@@ -8,7 +8,7 @@ import { readOfflineDescriptor } from "../object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "../object-settings.ts";
 import { openRegularFile } from "../regular-file.ts";
 
-export interface CheckObjectsInput {
+interface CheckObjectsInput {
   readonly settings: ObjectSettings;
   readonly objectIds: readonly string[];
 }
@@ -21,7 +21,7 @@ export type ObjectFaultKind =
   | "object-verity-missing";
 
 /** What is wrong with an object. */
-export interface ObjectFault {
+interface ObjectFault {
   readonly kind: ObjectFaultKind;
   readonly detail?: string;
 }

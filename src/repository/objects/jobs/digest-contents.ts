@@ -4,7 +4,7 @@ import { SealrootError } from "../../../errors/index.ts";
 import { openObject } from "../object-reader.ts";
 import type { ObjectSettings } from "../object-settings.ts";
 
-export interface DigestContentsInput {
+interface DigestContentsInput {
   readonly settings: ObjectSettings;
   readonly objectIds: readonly string[];
 }

@@ -5,15 +5,15 @@
 import { ObjectDraft, type StoredObject } from "../object-draft.ts";
 import type { ObjectSettings } from "../object-settings.ts";
 
-export interface DraftNumber {
+interface DraftNumber {
   readonly draft: number;
 }
 
-export interface BeginDraftInput extends DraftNumber {
+interface BeginDraftInput extends DraftNumber {
   readonly settings: ObjectSettings;
 }
 
-export interface WriteDraftInput extends DraftNumber {
+interface WriteDraftInput extends DraftNumber {
   readonly bytes: Uint8Array;
 }
 

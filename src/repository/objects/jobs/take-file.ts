@@ -7,7 +7,7 @@ import { stateOfExistingObject } from "../object-protection.ts";
 import type { ObjectSettings } from "../object-settings.ts";
 
 /** An open file of this process to be made an object. */
-export interface TakeFileInput {
+interface TakeFileInput {
   readonly settings: ObjectSettings;
   /** The threads of a process share their descriptors. */
   readonly fd: number;

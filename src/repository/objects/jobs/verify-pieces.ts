@@ -1,7 +1,7 @@
 /** Checking objects whose bytes another thread reads for a purpose of its own. */
 import { type VerityAlgorithm, VerityHasher } from "../../../verity/index.ts";
 
-export interface VerifyPiecesInput {
+interface VerifyPiecesInput {
   readonly algorithm: VerityAlgorithm;
   /** The pieces one after the other; an object goes on in the next request. All requests go to one worker. */
   readonly bytes: Uint8Array;

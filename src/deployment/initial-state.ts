@@ -1,25 +1,28 @@
 /** The state of a first deployment: its `/etc`, the shared `/var`, its origin file (spec/host.md 1.2). */
-import { byteStringOfText } from "../bytes/index.ts";
+import { type ByteString, byteStringOfText } from "../bytes/index.ts";
 import {
   type DirectoryNode,
   lookupPath,
   type Metadata,
   newDirectory,
   newMetadata,
+  subdirectory,
   type TreeNode,
 } from "../tree/index.ts";
-import { formatOrigin, type Origin } from "./origin.ts";
-import { VAR_LINK_TARGET } from "./paths.ts";
+import { formatOrigin } from "./origin.ts";
+import { originPath, SHARED_VAR, stateDirectory, VAR_LINK_TARGET } from "./paths.ts";
+import type { DeploymentRecord } from "./record.ts";
 
 export interface InitialStateOptions {
   /** The tree of the bootable image: what a mount of it would show. */
   readonly image: DirectoryNode;
-  readonly deploymentId: string;
-  readonly origin: Origin;
+  readonly record: DeploymentRecord;
   /** Time of what does not come from the image, seconds since 1970. */
   readonly epochSeconds: number;
 }
 
+/** All paths of a deployment's state are below it. */
+const STATE = byteStringOfText("state");
 /** Its absence makes the units of ConditionNeedsUpdate=/etc run at first boot (systemd.unit(5)). */
 const UPDATED_STAMP = byteStringOfText(".updated");
 
@@ -30,25 +33,41 @@ const UPDATED_STAMP = byteStringOfText(".updated");
 export function initialState(options: InitialStateOptions): DirectoryNode {
   const metadata = (mode: number): Metadata =>
     newMetadata({ mode, mtimeSeconds: BigInt(Math.floor(options.epochSeconds)) });
-  const directory = (entries: Record<string, TreeNode>): DirectoryNode => {
-    const node = newDirectory(metadata(0o755));
-    for (const [name, child] of Object.entries(entries)) node.entries.set(byteStringOfText(name), child);
-    return node;
+  const empty = (): DirectoryNode => newDirectory(metadata(0o755));
+  const { deploymentId, origin } = options.record;
+  const root = empty();
+  const place = (path: string, node: TreeNode): void => {
+    const names = path.split("/").map(byteStringOfText);
+    let directory = root;
+    for (const [index, name] of names.entries()) {
+      if (index === names.length - 1) directory.entries.set(name, node);
+      else directory = subdirectoryOr(directory, name, empty);
+    }
   };
   const etc = imageDirectory(options.image, "/etc", metadata(0o755));
-  const deployment = directory({
-    etc: { ...etc, entries: new Map([...etc.entries].filter(([name]) => name !== UPDATED_STAMP)) },
-    var: { kind: "symlink", metadata: metadata(0o777), target: byteStringOfText(VAR_LINK_TARGET) },
-    [`${options.deploymentId}.origin`]: {
-      kind: "file",
-      metadata: metadata(0o644),
-      content: { type: "inline", bytes: Buffer.from(formatOrigin(options.origin), "utf8") },
-    },
+  const ownEtc = { ...etc, entries: new Map([...etc.entries].filter(([name]) => name !== UPDATED_STAMP)) };
+  place(`${stateDirectory(deploymentId)}/etc`, ownEtc);
+  place(`${stateDirectory(deploymentId)}/var`, {
+    kind: "symlink",
+    metadata: metadata(0o777),
+    target: byteStringOfText(VAR_LINK_TARGET),
   });
-  return directory({
-    deploy: directory({ [options.deploymentId]: deployment }),
-    os: directory({ default: directory({ var: imageDirectory(options.image, "/var", metadata(0o755)) }) }),
+  place(originPath(deploymentId), {
+    kind: "file",
+    metadata: metadata(0o644),
+    content: { type: "inline", bytes: Buffer.from(formatOrigin(origin), "utf8") },
   });
+  place(SHARED_VAR, imageDirectory(options.image, "/var", metadata(0o755)));
+  return subdirectory(root, STATE);
+}
+
+/** The directory of this name, which is made when it is not there. */
+function subdirectoryOr(parent: DirectoryNode, name: ByteString, make: () => DirectoryNode): DirectoryNode {
+  const found = parent.entries.get(name);
+  if (found?.kind === "directory") return found;
+  const made = make();
+  parent.entries.set(name, made);
+  return made;
 }
 
 function imageDirectory(image: DirectoryNode, path: string, metadata: Metadata): DirectoryNode {

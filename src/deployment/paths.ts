@@ -1,17 +1,25 @@
 /** Where a deployment's state lies below the physical root (spec/host.md 1.2). Paths are relative to it. */
+import { statePath } from "../bootplan/index.ts";
+import type { ByteString } from "../bytes/index.ts";
 
 /** The one `/var` shared by all deployments; "default" is fixed. */
 export const SHARED_VAR = "state/os/default/var";
 
-/** A deployment's own directory. */
-export function stateDirectory(deploymentId: string): string {
-  return `state/deploy/${deploymentId}`;
-}
-
-/** What the `var` link in it says. */
+/** What the link `var` in a deployment's own directory says. */
 export const VAR_LINK_TARGET = "../../os/default/var";
+
+/** A deployment's own directory, where the boot program looks for it, too. */
+export function stateDirectory(deploymentId: string): string {
+  return statePath(deploymentId);
+}
 
 /** Path of a deployment's origin file. */
 export function originPath(deploymentId: string): string {
   return `${stateDirectory(deploymentId)}/${deploymentId}.origin`;
+}
+
+/** What a file of the state is called in the image it came from; other paths are absolute and else as they are. */
+export function imagePathOf(path: ByteString): ByteString {
+  const [, folder, rest] = /^state\/(?:deploy\/[^/]+|os\/default)\/(etc|var)((?:\/.*)?)$/s.exec(path) ?? [];
+  return (folder === undefined ? `/${path}` : `/${folder}${rest}`) as ByteString;
 }

@@ -1,6 +1,6 @@
 /** The physical root of a new system as one list (spec/host.md 1.2). */
-import { type ByteString, byteStringOfText } from "../bytes/index.ts";
-import type { StateXattrs } from "../deployment/index.ts";
+import { byteStringOfText } from "../bytes/index.ts";
+import { imagePathOf, type StateXattrs } from "../deployment/index.ts";
 import { type DiskEntry, treeEntries } from "../disk/index.ts";
 import type { StagedEntry } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
@@ -63,12 +63,6 @@ function withXattrs(entry: DiskEntry, stateXattrs: StateXattrs): DiskEntry {
   const more = stateXattrs.get(imagePathOf(entry.path));
   if (more === undefined || entry.kind === "hard-link") return entry;
   return { ...entry, metadata: { ...entry.metadata, xattrs: new Map([...entry.metadata.xattrs, ...more]) } };
-}
-
-/** What a file of the state is called in the image it came from; other paths are absolute and else as they are. */
-export function imagePathOf(path: ByteString): ByteString {
-  const [, folder, rest] = /^state\/(?:deploy\/[^/]+|os\/default)\/(etc|var)((?:\/.*)?)$/s.exec(path) ?? [];
-  return (folder === undefined ? `/${path}` : `/${folder}${rest}`) as ByteString;
 }
 
 function repositoryEntry(entry: StagedEntry, metadata: (mode: number) => Metadata): DiskEntry {

@@ -8,14 +8,14 @@ import { type DirectoryNode, type FileContent, walkTree } from "../tree/index.ts
  * Writes every content of the tree into `directory`, equal objects once.
  *
  * @param copyObject copies the data of an object, without verity metadata, into a new file
- * @returns the file of each content
+ * @returns gives the file of each content
  * @throws SealrootError `corrupt` for a file whose content is not known
  */
 export function writeStateFiles(
   state: DirectoryNode,
   directory: string,
   copyObject: (objectId: string, path: string) => void,
-): ReadonlyMap<FileContent, string> {
+): (content: FileContent) => string {
   const files = new Map<FileContent, string>();
   const copies = new Map<string, string>();
   for (const { node, path } of walkTree(state)) {
@@ -34,5 +34,9 @@ export function writeStateFiles(
     }
     files.set(content, file);
   }
-  return files;
+  return (content) => {
+    const file = files.get(content);
+    if (file === undefined) throw new Error("unreachable: every content of the state was written");
+    return file;
+  };
 }

@@ -1,9 +1,9 @@
 /** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
-import { bootDigest, findSealedContents, type SealedContents } from "../bootimage/index.ts";
+import { findSealedContents, type SealedContents } from "../bootimage/index.ts";
 import { type EspLayout, espLayout } from "../bootloader/index.ts";
-import { initialState, isRegistryReference, targetReference } from "../deployment/index.ts";
+import { imagePathOf, initialState, isRegistryReference, recordOfUki, targetReference } from "../deployment/index.ts";
 import {
   checkDisk,
   type DiskEntry,
@@ -23,7 +23,7 @@ import { honourConfiguration } from "./honour-configuration.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
 import { checkPartitionSizes, planDisk, reportRootSize, roundDown } from "./plan-disk.ts";
-import { imagePathOf, rootEntries } from "./root-entries.ts";
+import { rootEntries } from "./root-entries.ts";
 import { type StagedImage, stageImage } from "./stage-image.ts";
 import { writeStateFiles } from "./state-files.ts";
 import type { DiskTarget, DiskUnderConstruction } from "./target.ts";
@@ -201,21 +201,14 @@ function layOutRoot(
 ): DiskEntry[] {
   const state = initialState({
     image: image.tree,
-    deploymentId: image.deploymentId,
-    origin: {
-      imageReference,
-      bootType: "uki",
-      bootDigest: bootDigest(boot.uki),
-      manifestDigest: image.manifestDigest,
-    },
+    record: recordOfUki(image, imageReference, boot.uki),
     epochSeconds: identity.epochSeconds,
   });
-  const files = writeStateFiles(state, directory, image.copyObject);
   return rootEntries({
     repositoryEntries: image.repositoryEntries(),
     state,
     stateXattrs: image.stateXattrs,
-    sourceOf: (content) => files.get(content) ?? "",
+    sourceOf: writeStateFiles(state, directory, image.copyObject),
     policy: image.policy,
     epochSeconds: identity.epochSeconds,
   });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { byteStringOfText, displayText } from "../../src/bytes/index.ts";
-import { formatOrigin, initialState, originPath, parseOrigin, targetReference } from "../../src/deployment/index.ts";
+import { formatOrigin, initialState, parseOrigin, targetReference } from "../../src/deployment/index.ts";
+import { originPath } from "../../src/deployment/paths.ts";
 import { treeEntries } from "../../src/disk/index.ts";
 import { type DirectoryNode, type FileNode, newDirectory, newMetadata } from "../../src/tree/index.ts";
 
@@ -94,7 +95,7 @@ function image(): DirectoryNode {
 }
 
 test("the first state has /etc without its stamp, the shared /var, the link and the origin file", () => {
-  const state = initialState({ image: image(), deploymentId: ID, origin: ORIGIN, epochSeconds: 99 });
+  const state = initialState({ image: image(), record: { deploymentId: ID, origin: ORIGIN }, epochSeconds: 99 });
   const entries = treeEntries(state, (content) =>
     content.type === "inline" ? Buffer.from(content.bytes).toString() : "",
   );
@@ -124,7 +125,7 @@ test("the first state has /etc without its stamp, the shared /var, the link and 
 });
 
 test("an image without /etc and /var gets empty ones", () => {
-  const state = initialState({ image: newDirectory(), deploymentId: ID, origin: ORIGIN, epochSeconds: 1 });
+  const state = initialState({ image: newDirectory(), record: { deploymentId: ID, origin: ORIGIN }, epochSeconds: 1 });
   const paths = treeEntries(state, () => "").map((entry) => displayText(entry.path));
   assert.ok(paths.includes(`deploy/${ID}/etc`) && paths.includes("os/default/var"));
 });

@@ -38,7 +38,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   policy: ["oci", "registry"],
   images: ["oci", "registry", "policy"],
   imagestore: ["repository", "oci", "policy", "images"],
-  deployment: ["repository"],
+  deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
 };
 

@@ -1,7 +1,10 @@
 /**
- * bootloader: boot loaders and boot entries as a store: what an ESP holds and how the next boot is chosen.
+ * bootloader: boot loaders and boot entries: what an EFI system partition holds and what is booted from it.
  *
  * Store room: knows spec/host.md 1.4 to 1.7 and may use `disk/`; knows nothing of repositories and deployments' state.
  * @module
  */
-export { type EspLayout, type EspLayoutOptions, espLayout } from "./esp-layout.ts";
+export type { UkiDeployment } from "./boot-entries.ts";
+export type { BootLoader } from "./boot-loader.ts";
+export { type EspLayout, espLayout } from "./esp-layout.ts";
+export { type SystemdBootOptions, systemdBoot } from "./systemd-boot.ts";

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import { findSealedContents, type SealedContents } from "../bootimage/index.ts";
-import { type EspLayout, espLayout } from "../bootloader/index.ts";
+import { type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
 import { imagePathOf, initialState, isRegistryReference, recordOfUki, targetReference } from "../deployment/index.ts";
 import {
   checkDisk,
@@ -91,13 +91,15 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     sizeOf: ({ source }) => statSync(source).size,
     nameOf: imagePathOf,
   });
-  const esp = espLayout({
-    deploymentId: image.deploymentId,
-    loader: boot.loader,
-    uki: boot.ukiBytes,
+  const loader = systemdBoot({
+    program: boot.loader,
     architecture: boot.uki.architecture,
-    osRelease: boot.osRelease,
     enrolmentFiles: boot.enrolmentFiles,
+  });
+  const esp = espLayout(loader, {
+    deploymentId: image.deploymentId,
+    uki: boot.ukiBytes,
+    osRelease: boot.osRelease,
     addons: boot.addons,
   });
   const plan = await runStep(events, "check the space", () =>

@@ -1,22 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type EspLayoutOptions, espLayout } from "../../src/bootloader/index.ts";
+import { espLayout, type SystemdBootOptions, systemdBoot, type UkiDeployment } from "../../src/bootloader/index.ts";
 import { loaderImage, peImage } from "./pe-fixture.ts";
 
 const ID = "0f".repeat(64);
 const OS_RELEASE = 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_ID="13"\n';
 
-function layoutOf(changes: Partial<EspLayoutOptions> = {}): Map<string, string> {
-  const layout = espLayout({
-    deploymentId: ID,
-    loader: loaderImage("257.13-1~deb13u1"),
-    uki: Buffer.from("uki"),
-    architecture: "x64",
-    osRelease: OS_RELEASE,
-    enrolmentFiles: [],
-    addons: [],
-    ...changes,
-  });
+function layoutOf(changes: Partial<SystemdBootOptions & UkiDeployment> = {}): Map<string, string> {
+  const program = loaderImage("257.13-1~deb13u1");
+  const loader = systemdBoot({ program, architecture: "x64", enrolmentFiles: [], ...changes });
+  const deployment = { deploymentId: ID, uki: Buffer.from("uki"), osRelease: OS_RELEASE, addons: [] };
+  const layout = espLayout(loader, { ...deployment, ...changes });
   return new Map(layout.files.map(({ path, bytes }) => [path, Buffer.from(bytes).toString("latin1")]));
 }
 
@@ -48,7 +42,7 @@ sort-key bootc-debian-0
 });
 
 test("the entry uses the key uki from systemd-boot 258 on", () => {
-  const entry = layoutOf({ loader: loaderImage("258") }).get("loader/entries/bootc_debian-13-1.conf");
+  const entry = layoutOf({ program: loaderImage("258") }).get("loader/entries/bootc_debian-13-1.conf");
   assert.match(entry ?? "", /^uki \/EFI\/Linux\/bootc\/bootc_composefs-0f/m);
 });
 
@@ -63,20 +57,20 @@ test("enrolment files and add-ons find their folders, and enrolment is switched 
 });
 
 test("arm64 loaders get arm64 names", () => {
-  const files = layoutOf({ architecture: "aa64", loader: loaderImage("257", "aa64") });
+  const files = layoutOf({ architecture: "aa64", program: loaderImage("257", "aa64") });
   assert.ok(files.has("EFI/BOOT/BOOTAA64.EFI"));
   assert.ok(files.has("EFI/systemd/systemd-bootaa64.efi"));
 });
 
 test("a loader for another architecture is refused", () => {
-  assert.throws(() => layoutOf({ loader: loaderImage("257", "aa64") }), {
+  assert.throws(() => layoutOf({ program: loaderImage("257", "aa64") }), {
     code: "conflict",
     message: "Cannot install the boot loader: it is for aa64, the UKI for x64",
   });
 });
 
 test("a program that is not systemd-boot is refused", () => {
-  assert.throws(() => layoutOf({ loader: peImage({ ".text": "grub" }) }), {
+  assert.throws(() => layoutOf({ program: peImage({ ".text": "grub" }) }), {
     code: "unsupported",
     message: "Cannot install the boot loader: it is not systemd-boot",
   });

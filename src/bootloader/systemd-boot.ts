@@ -1,0 +1,64 @@
+/** systemd-boot as a boot loader (systemd-boot(7), spec/host.md 1.4). */
+import type { EnrolmentFile } from "../bootimage/index.ts";
+import { SealrootError } from "../errors/index.ts";
+import { type EfiArchitecture, parsePe, systemdComponentOf } from "../pe/index.ts";
+import type { BootLoader } from "./boot-loader.ts";
+
+/** From this version on systemd-boot knows the key `uki`; older ones drop such an entry silently (spec/boot-chain.md I.1). */
+const UKI_KEY_SINCE = 258;
+/** What upstream writes, without newline (spec/host.md 1.4). */
+const MENU_TIMEOUT = "timeout 5";
+/** Enrols without being asked in virtual machines and from the menu elsewhere (systemd-boot(7), loader.conf(5)). */
+const ENROL_WHERE_SAFE = "secure-boot-enroll if-safe";
+/** bootctl's mark that the entries are of Type 1 (systemd, src/boot/bootctl-install.c). */
+const ENTRIES_TYPE = "type1\n";
+
+export interface SystemdBootOptions {
+  /** systemd-boot, as it is to be started by the firmware. */
+  readonly program: Uint8Array;
+  readonly architecture: EfiArchitecture;
+  /** Enrolled where that is safe; the loader is told so when there are any. */
+  readonly enrolmentFiles: readonly EnrolmentFile[];
+}
+
+/**
+ * @throws SealrootError `unsupported` when the program is not systemd-boot; `conflict` when it is for another
+ *   architecture; `corrupt` for a broken PE image
+ */
+export function systemdBoot({ program, architecture, enrolmentFiles }: SystemdBootOptions): BootLoader {
+  const version = checkedVersion(program, architecture);
+  const loaderConfig = enrolmentFiles.length === 0 ? MENU_TIMEOUT : `${MENU_TIMEOUT}\n${ENROL_WHERE_SAFE}\n`;
+  return {
+    // Twice, as bootctl does.
+    programs: [
+      { path: `EFI/BOOT/BOOT${architecture.toUpperCase()}.EFI`, bytes: program },
+      { path: `EFI/systemd/systemd-boot${architecture}.efi`, bytes: program },
+    ],
+    settings: [
+      { path: "loader/entries.srel", bytes: Buffer.from(ENTRIES_TYPE) },
+      { path: "loader/loader.conf", bytes: Buffer.from(loaderConfig) },
+    ],
+    keys: enrolmentFiles.map(({ folder, name, bytes }) => ({ path: `loader/keys/${folder}/${name}`, bytes })),
+    directories: ["EFI/BOOT", "EFI/Linux", "EFI/systemd", "loader/entries"],
+    ukiKey: version >= UKI_KEY_SINCE ? "uki" : "efi",
+  };
+}
+
+function checkedVersion(program: Uint8Array, architecture: EfiArchitecture): number {
+  const image = parsePe(program, "the boot loader");
+  if (image.architecture !== architecture) {
+    throw new SealrootError(
+      "conflict",
+      `Cannot install the boot loader: it is for ${image.architecture}, the UKI for ${architecture}`,
+      { expected: architecture, actual: image.architecture },
+    );
+  }
+  const component = systemdComponentOf(image);
+  if (component?.component !== "systemd-boot") {
+    throw new SealrootError("unsupported", "Cannot install the boot loader: it is not systemd-boot", {
+      expected: "systemd-boot",
+      actual: component?.component ?? "an unknown EFI program",
+    });
+  }
+  return component.majorVersion;
+}

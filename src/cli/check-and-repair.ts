@@ -14,9 +14,12 @@ import {
   repairRepository,
 } from "../repository/index.ts";
 import type { Invocation } from "./command.ts";
+import type { FSCK_OPTIONS } from "./fsck-options.ts";
+
+type FsckCall = Invocation<typeof FSCK_OPTIONS>;
 
 /** Checks a repository and prints what was found. */
-export async function checked(invocation: Invocation, repository: Repository): Promise<FsckReport> {
+export async function checked(invocation: FsckCall, repository: Repository): Promise<FsckReport> {
   const metadataOnly = invocation.flag("metadata-only");
   const report = await checkRepository(repository, { metadataOnly, events: invocation.events });
   const hit = report.errors.length === 0 ? [] : findHitReferences(repository, brokenObjects(repository, report));
@@ -27,7 +30,7 @@ export async function checked(invocation: Invocation, repository: Repository): P
 }
 
 /** Repairs a repository and prints what was done and what is still wrong. */
-export async function repaired(invocation: Invocation, repository: Repository): Promise<FsckReport> {
+export async function repaired(invocation: FsckCall, repository: Repository): Promise<FsckReport> {
   const { events, output } = invocation;
   const report: RepairReport = await repairRepository(repository, {
     events,
@@ -47,7 +50,7 @@ export async function repaired(invocation: Invocation, repository: Repository): 
   return report.after;
 }
 
-function print(invocation: Invocation, report: FsckReport, full: () => object): void {
+function print(invocation: FsckCall, report: FsckReport, full: () => object): void {
   const { output } = invocation;
   if (invocation.option("json") === "full") output.json(full());
   else if (invocation.json) output.json(fsckJson(report));

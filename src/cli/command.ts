@@ -25,6 +25,10 @@ export interface OptionSpecification {
   readonly choices?: readonly string[];
   /** Refuses a value before anything else is looked at. @throws SealrootError `usage` */
   readonly check?: (text: string) => void;
+  /** Names of options that cannot be given with it. */
+  readonly excludes?: readonly string[];
+  /** Names of options without which it says nothing. */
+  readonly needs?: readonly string[];
   /** Accepted for bootc's sake and left out of the help. */
   readonly hidden?: boolean;
 }
@@ -39,7 +43,22 @@ export interface Command {
   /** True when `--json` is meaningful; the framework then adds the option. */
   readonly reportsJson?: boolean;
   /** Does the work. Returns the exit code when it is not 0; throws SealrootError for failures (exit code 1). */
-  run(invocation: Invocation): Promise<number | undefined> | Promise<void>;
+  run(invocation: AnyInvocation): Promise<number | undefined> | Promise<void>;
+}
+
+/** A command whose `run` can ask for its own options and arguments only: another name does not compile. */
+export function command<
+  const Options extends readonly OptionSpecification[] = readonly [],
+  const Arguments extends readonly ArgumentSpecification[] = readonly [],
+>(
+  definition: Omit<Command, "options" | "arguments" | "run"> & {
+    readonly options?: Options;
+    readonly arguments?: Arguments;
+    run(invocation: Invocation<Options, Arguments>): ReturnType<Command["run"]>;
+  },
+): Command {
+  // The parser's call answers to every name.
+  return definition as Command;
 }
 
 /** A verb in the table of `commands.ts`. */
@@ -62,23 +81,64 @@ export interface CommandTable {
 
 /**
  * One call of a verb: its words as given, and where its output goes. An option is read by the long form's name without
- * dashes; a name that the verb does not have is an error of the program, never silently absent.
+ * dashes; which names there are, the type parameters say.
  */
-export interface Invocation {
+interface Call<
+  Argument extends string,
+  Flag extends string,
+  Negated extends string,
+  Value extends string,
+  Required extends string,
+  List extends string,
+> {
+  // Properties, not methods: only then does the compiler refuse a call that lacks some of the names.
   /** The value of the named argument ("IMAGE"). @throws SealrootError `usage` when it is absent */
-  argument(name: string): string;
-  optionalArgument(name: string): string | undefined;
+  readonly argument: (name: Argument) => string;
+  readonly optionalArgument: (name: Argument) => string | undefined;
   /** All values of a repeating argument. */
-  arguments(name: string): readonly string[];
+  readonly arguments: (name: Argument) => readonly string[];
   /** True when the option without value was given. */
-  flag(name: string): boolean;
+  readonly flag: (name: Flag) => boolean;
   /** True when `--no-NAME` was given, for what is so unless it is taken away. */
-  negated(name: string): boolean;
-  option(name: string): string | undefined;
+  readonly negated: (name: Negated) => boolean;
+  readonly option: (name: Value) => string | undefined;
+  /** The value of a required option. */
+  readonly required: (name: Required) => string;
   /** All values of a repeating option, in order. */
-  list(name: string): readonly string[];
+  readonly list: (name: List) => readonly string[];
   /** True when the result is to be JSON. */
   readonly json: boolean;
   readonly output: Output;
   readonly events: EventSink;
 }
+
+/** The call of a verb that has these options and arguments. A function takes it from any verb that has more of them. */
+export type Invocation<
+  Options extends readonly OptionSpecification[] = readonly [],
+  Arguments extends readonly ArgumentSpecification[] = readonly [],
+> = Call<
+  Arguments[number]["name"],
+  FlagName<Options[number]>,
+  NegatedName<Options[number]>,
+  ValueName<Options[number]>,
+  LongName<Extract<Options[number], { readonly required: true }>["flags"]>,
+  LongName<Extract<Options[number], { readonly repeat: true }>["flags"]>
+>;
+
+/** A call before it is known of which verb. */
+export type AnyInvocation = Call<string, string, string, string, string, string>;
+
+/** `output` of `-o, --output <IMAGE>`. */
+type LongName<Flags extends string> = Flags extends `${string}--${infer Rest}`
+  ? Rest extends `${infer Name} ${string}`
+    ? Name
+    : Rest
+  : never;
+/** `--size <SIZE>` has a value, `--json [FORM]` may have one. */
+type WithValue = `${string} <${string}` | `${string} [${string}`;
+type ValueName<Option extends OptionSpecification> = Option extends { readonly repeat: true }
+  ? never
+  : LongName<Extract<Option["flags"], WithValue>>;
+type FlagName<Option extends OptionSpecification> = LongName<Exclude<Option["flags"], WithValue>>;
+type NegatedName<Option extends OptionSpecification> =
+  FlagName<Option> extends infer Name ? (Name extends `no-${infer Rest}` ? Rest : never) : never;

@@ -4,17 +4,17 @@ import type { Invocation, OptionSpecification } from "./command.ts";
 
 const LAYER_PACKINGS = ["gzip", "zstd", "zstd:chunked", "none"] as const satisfies readonly LayerPacking[];
 
-export const COMPRESSION_OPTIONS: readonly OptionSpecification[] = [
+export const COMPRESSION_OPTIONS = [
   {
     flags: "--compression <FORMAT>",
     summary: "compress layers this way (default: as the image's manifest has it)",
     choices: LAYER_PACKINGS,
   },
   { flags: "--preserve-digests", summary: "fail where the manifest would get another digest" },
-];
+] as const satisfies readonly OptionSpecification[];
 
 /** The options' values, as writing takes them. */
-export function compressionOptions(invocation: Invocation): {
+export function compressionOptions(invocation: Invocation<typeof COMPRESSION_OPTIONS>): {
   readonly packing: LayerPacking | undefined;
   readonly preserveDigests: boolean;
 } {

@@ -4,15 +4,17 @@ import type { StoredImage } from "../imagestore/index.ts";
 import type { LinkEntry, Repository } from "../repository/index.ts";
 import type { ArgumentSpecification, Invocation, OptionSpecification } from "./command.ts";
 
-export const IMAGE_ARGUMENT: ArgumentSpecification = {
+export const IMAGE_ARGUMENT = {
   name: "IMAGE",
   summary: "an image's id, the name of a reference, or an OCI image's tag or digest; ids may be cut",
   holds: "image",
-};
+} as const satisfies ArgumentSpecification;
 
-export const IMAGE_OPTIONS: readonly OptionSpecification[] = [
+export const IMAGE_OPTIONS = [
   { flags: "--bootable", summary: "of an OCI image, the variant that is booted" },
-];
+] as const satisfies readonly OptionSpecification[];
+
+type ImageCall = Invocation<typeof IMAGE_OPTIONS, readonly [typeof IMAGE_ARGUMENT]>;
 
 /** What names an OCI image of a repository, for verbs about these alone. */
 export const OCI_IMAGE_SUMMARY = "a tag, or the digest of a manifest, whole or its first digits";
@@ -22,7 +24,7 @@ export const OCI_IMAGE_SUMMARY = "a tag, or the digest of a manifest, whole or i
  * may be cut to their first digits.
  * @throws SealrootError `not-found`, `corrupt`; `usage` when several ids begin so
  */
-export async function imageArgument(invocation: Invocation, repository: Repository): Promise<LinkEntry> {
+export async function imageArgument(invocation: ImageCall, repository: Repository): Promise<LinkEntry> {
   const name = invocation.argument("IMAGE");
   const named = registeredImage(repository, name);
   if (named !== undefined) return named;
@@ -38,7 +40,7 @@ export async function imageArgument(invocation: Invocation, repository: Reposito
   return "entry" in found ? found : erofsImage(invocation, repository, await findImage(repository, found.digest));
 }
 
-async function erofsImage(invocation: Invocation, repository: Repository, image: StoredImage): Promise<LinkEntry> {
+async function erofsImage(invocation: ImageCall, repository: Repository, image: StoredImage): Promise<LinkEntry> {
   const { imageKey } = await import("../imagestore/index.ts");
   const bootable = invocation.flag("bootable");
   const id = image.images.get(imageKey({ version: repository.formats.default, bootable, keepUserXattrs: false }));

@@ -2,7 +2,7 @@
 import { Command as Commander, CommanderError, Option } from "commander";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
-import type { Command, CommandEntry, Invocation, OptionSpecification } from "./command.ts";
+import type { AnyInvocation, Command, CommandEntry, OptionSpecification } from "./command.ts";
 import { HELP_OPTION, optionsOf } from "./common-options.ts";
 import type { Output } from "./output.ts";
 import type { ProgressMode } from "./progress.ts";
@@ -15,7 +15,7 @@ export type ParseResult =
       readonly progress: ProgressMode;
       /** Where progress goes as JSON lines besides. */
       readonly progressFd: number | undefined;
-      invocation(output: Output, events: EventSink): Invocation;
+      invocation(output: Output, events: EventSink): AnyInvocation;
     }
   | { readonly type: "help"; readonly text: string };
 
@@ -43,6 +43,7 @@ export function parseInvocation(entry: CommandEntry, command: Command, words: re
   }
   const values = parser.opts<Record<string, unknown>>();
   refuseMissingOption(command, values, entry);
+  refuseCombinations(optionsOf(command), values, entry);
   const names = new Set(parser.options.map((option) => option.attributeName()));
   const positional = new Map<string, string | readonly string[]>();
   (command.arguments ?? []).forEach((argument, index) => {
@@ -67,6 +68,28 @@ function refuseMissingOption(command: Command, values: Readonly<Record<string, u
   for (const { flags, required } of command.options ?? []) {
     if (required !== true || values[new Option(flags).attributeName()] !== undefined) continue;
     throw wrongWords(`required option '${flags}' not specified`, entry);
+  }
+}
+
+/** What {@link OptionSpecification.excludes} and {@link OptionSpecification.needs} say of the options that were given. */
+function refuseCombinations(
+  options: readonly OptionSpecification[],
+  values: Readonly<Record<string, unknown>>,
+  entry: CommandEntry,
+): void {
+  const given = new Set(
+    options
+      .map(({ flags }) => new Option(flags))
+      .filter((option) => values[option.attributeName()] !== (option.negate ? true : undefined))
+      .map((option) => option.name()),
+  );
+  for (const { flags, excludes = [], needs = [] } of options) {
+    const name = new Option(flags).name();
+    if (!given.has(name)) continue;
+    const excluded = excludes.find((other) => given.has(other));
+    if (excluded !== undefined) throw wrongWords(`--${name} and --${excluded} exclude each other`, entry);
+    const missing = needs.find((other) => !given.has(other));
+    if (missing !== undefined) throw wrongWords(`--${name} needs --${missing}`, entry);
   }
 }
 
@@ -105,7 +128,7 @@ function paragraphsOf(description: string): string[] {
     .map((paragraph) => paragraph.replace(/\n(?! )/g, " "));
 }
 
-class ParsedInvocation implements Invocation {
+class ParsedInvocation implements AnyInvocation {
   readonly output: Output;
   readonly events: EventSink;
   readonly #positional: ReadonlyMap<string, string | readonly string[]>;
@@ -157,6 +180,12 @@ class ParsedInvocation implements Invocation {
   option(name: string): string | undefined {
     const value = this.#value(name);
     return typeof value === "string" ? value : undefined;
+  }
+
+  required(name: string): string {
+    const value = this.option(name);
+    if (value === undefined) throw new Error(`unreachable: --${name} is required`);
+    return value;
   }
 
   list(name: string): readonly string[] {

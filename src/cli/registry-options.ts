@@ -5,7 +5,7 @@ import type { ImageReference } from "../oci/index.ts";
 import type { Credentials, RegistryOptions } from "../registry/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
-export const REGISTRY_OPTIONS: readonly OptionSpecification[] = [
+export const REGISTRY_OPTIONS = [
   { flags: "--authfile <FILE>", summary: "file with logins (default: those of podman, skopeo and docker login)" },
   {
     flags: "--creds <USER:PASSWORD>",
@@ -19,10 +19,10 @@ export const REGISTRY_OPTIONS: readonly OptionSpecification[] = [
     choices: ["true", "false"],
   },
   { flags: "--registries-conf <FILE>", summary: "mirrors, locations, blocked registries (default: the system's)" },
-];
+] as const satisfies readonly OptionSpecification[];
 
 /** What the options say. @throws SealrootError `usage` */
-export function registryOptions(invocation: Invocation): RegistryOptions {
+export function registryOptions(invocation: Invocation<typeof REGISTRY_OPTIONS>): RegistryOptions {
   const authFile = invocation.option("authfile");
   const credentials = invocation.option("creds");
   const certificateDirectory = invocation.option("cert-dir");
@@ -46,7 +46,10 @@ export function registryOptions(invocation: Invocation): RegistryOptions {
  * For verbs that read from one place and write to another: a password is for one registry, the other must not see it.
  * @throws SealrootError `usage` when --creds is given and the references name registries on several hosts
  */
-export function refuseSharedLogin(invocation: Invocation, references: readonly ImageReference[]): void {
+export function refuseSharedLogin(
+  invocation: Invocation<typeof REGISTRY_OPTIONS>,
+  references: readonly ImageReference[],
+): void {
   const hosts = references.flatMap((reference) => (reference.transport === "docker" ? [reference.host] : []));
   if (invocation.option("creds") === undefined || new Set(hosts).size < 2) return;
   throw new SealrootError("usage", `Cannot log in: --creds would go to ${[...new Set(hosts)].join(" and ")}`, {

@@ -7,14 +7,16 @@ import type { ImageReference } from "../oci/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 import { checkOutputFile } from "./output-file.ts";
 
-export const DIGEST_FILE_OPTION: OptionSpecification = {
+export const DIGEST_FILE_OPTION = {
   flags: "--digestfile <FILE>",
   summary: "also write the manifest's digest into FILE",
-};
+} as const satisfies OptionSpecification;
+
+type WritingCall = Invocation<readonly [typeof DIGEST_FILE_OPTION]>;
 
 /** Prints the report, writes the digest file, and warns when the image has another digest than before. */
 export async function reportWritten(
-  invocation: Invocation,
+  invocation: WritingCall,
   target: ImageReference,
   written: WrittenContent,
 ): Promise<void> {
@@ -31,12 +33,12 @@ export async function reportWritten(
 }
 
 /** To be called before anything is copied. @throws SealrootError as checkOutputFile */
-export function checkDigestFile(invocation: Invocation): void {
+export function checkDigestFile(invocation: WritingCall): void {
   checkOutputFile(invocation.option("digestfile"), "digest file");
 }
 
 /** @throws SealrootError when the file cannot be written */
-export async function writeDigestFile(invocation: Invocation, digest: string): Promise<void> {
+export async function writeDigestFile(invocation: WritingCall, digest: string): Promise<void> {
   const path = invocation.option("digestfile");
   if (path === undefined) return;
   await writeFile(path, digest).catch((error: unknown) => {

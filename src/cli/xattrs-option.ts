@@ -3,12 +3,12 @@ import type { Invocation, OptionSpecification } from "./command.ts";
 
 const KEEP_USER_XATTRS = "keep-user-xattrs";
 
-export const XATTRS_OPTION: OptionSpecification = {
+export const XATTRS_OPTION = {
   flags: "--xattrs <MODE>",
   summary: "extended attributes to keep: security.capability only, or user.* too",
   choices: ["allowlist-only", KEEP_USER_XATTRS],
-};
+} as const satisfies OptionSpecification;
 
-export function keepsUserXattrs(invocation: Invocation): boolean {
+export function keepsUserXattrs(invocation: Invocation<readonly [typeof XATTRS_OPTION]>): boolean {
   return invocation.option("xattrs") === KEEP_USER_XATTRS;
 }

@@ -155,10 +155,13 @@ test("image pull --expected-digest with an id that no rule gives records nothing
 test("options about the boot variant are refused where there is none, or with a wrong id", async () => {
   using repository = await newRepository("refused");
   const refusals: [string[], RegExp][] = [
-    [["image", "pull", "--boot-times", "seconds", reference], /--boot-times: it is about the variant that is booted/],
-    [["image", "compute-id", "--boot-times", "full", "os"], /--boot-times: it is about the variant that is booted/],
-    [["repo", "compute-id", "--boot-times", "full", scratch.path], /--boot-times: it is about the variant that is/],
-    [["image", "pull", "--expected-digest", "0".repeat(128), reference], /--expected-digest: it is about the variant/],
+    [["image", "pull", "--boot-times", "seconds", reference], /^sealroot: --boot-times needs --bootable$/m],
+    [["image", "compute-id", "--boot-times", "full", "os"], /^sealroot: --boot-times needs --bootable$/m],
+    [["repo", "compute-id", "--boot-times", "full", scratch.path], /^sealroot: --boot-times needs --bootable$/m],
+    [
+      ["image", "pull", "--expected-digest", "0".repeat(128), reference],
+      /^sealroot: --expected-digest needs --bootable$/m,
+    ],
     [["image", "pull", "--bootable", "--expected-digest", "0", reference], /--expected-digest: "0" is not the id of/],
     [["image", "pull", "--bootable", "--boot-times", "half", reference], /full|seconds/],
   ];

@@ -81,7 +81,7 @@ test("an accepted image is pulled; so is any with --insecure-policy", async () =
     assert.equal((await pull("--insecure-policy")).exit, 0);
     assert.equal((await pull("--policy", accepting)).exit, 0);
     const both = await pull("--policy", accepting, "--insecure-policy");
-    assert.match(both.remarks, /--policy and --insecure-policy exclude each other/);
+    assert.match(both.remarks, /^sealroot: --insecure-policy and --policy exclude each other$/m);
   } finally {
     delete process.env.CONTAINERS_POLICY_JSON;
   }

@@ -1,6 +1,6 @@
 /** `sealroot completion SHELL` and the hidden verb its scripts call. */
 import { SealrootError } from "../../errors/index.ts";
-import type { Command, CommandTable } from "../command.ts";
+import { type Command, type CommandTable, command } from "../command.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -37,7 +37,7 @@ compdef _sealroot sealroot`,
 complete -c sealroot -F -n 'test -z "$(sealroot __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)"'`,
 };
 
-export const completion: Command = {
+export const completion = command({
   description: "Add the line of the example to the start-up file of your shell.",
   arguments: [{ name: "SHELL", summary: "bash, zsh or fish" }],
   examples: ["source <(sealroot completion bash)"],
@@ -49,7 +49,7 @@ export const completion: Command = {
     }
     invocation.output.line(script);
   },
-};
+});
 
 /** The verb that the scripts call. @param table what it completes; given, since the table has this verb in it */
 export function completeCommand(table: CommandTable): Command {

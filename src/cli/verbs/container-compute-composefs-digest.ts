@@ -4,10 +4,10 @@ import { pipeline } from "node:stream/promises";
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
 import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { checkOutputFile } from "../output-file.ts";
 
-export const containerComputeComposefsDigest: Command = {
+export const containerComputeComposefsDigest = command({
   description: `Prints the digest that a UKI of this root file system carries as composefs=: SHA-512, as it is booted.
 The directory is a mounted or extracted image; / itself is refused, since the running root differs from its image.`,
   arguments: [{ name: "DIR", summary: "the root file system (default: /target)", optional: true }],
@@ -21,7 +21,7 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
   async run(invocation) {
     const { directoryTree, imageIdOfTree } = await import("../../repository/index.ts");
     const { dumpLines } = await import("../../tree/index.ts");
-    const bootTimes = bootTimesOption(invocation, true);
+    const bootTimes = bootTimesOption(invocation);
     const version = invocation.option("erofs-version") === "v2" ? 2 : 1;
     const path = invocation.optionalArgument("DIR") ?? "/target";
     if (isRoot(path))
@@ -36,7 +36,7 @@ The directory is a mounted or extracted image; / itself is refused, since the ru
     if (invocation.json) invocation.output.json({ imageId, algorithm: "sha512", erofsVersion: version });
     else invocation.output.line(imageId);
   },
-};
+});
 
 function isRoot(path: string): boolean {
   try {

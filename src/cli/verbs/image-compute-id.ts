@@ -1,17 +1,17 @@
 /** `sealroot image compute-id NAME`. */
-import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
-import type { Command } from "../command.ts";
+import { BOOTABLE_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
+import { command } from "../command.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
 
-export const imageComputeId: Command = {
+export const imageComputeId = command({
   description: `Computes the id of an image's EROFS image from its layers, whatever is recorded, and prints it. Nothing is written.`,
   arguments: [{ name: "NAME", summary: `${OCI_IMAGE_SUMMARY}, or @ and that of a configuration`, holds: "image" }],
   options: [
     { flags: "--bootable", summary: "of the variant that is booted" },
     XATTRS_OPTION,
-    BOOT_TIMES_OPTION,
+    BOOTABLE_TIMES_OPTION,
     ...REPOSITORY_OPTIONS,
   ],
   examples: ["sealroot image compute-id --repo R --bootable debian"],
@@ -19,11 +19,11 @@ export const imageComputeId: Command = {
   async run(invocation) {
     const { computeImageId } = await import("../../imagestore/index.ts");
     const bootable = invocation.flag("bootable");
-    const bootTimes = bootTimesOption(invocation, bootable);
+    const bootTimes = bootTimesOption(invocation);
     using repository = await openSelectedRepository(invocation);
     const variant = { bootable, bootTimes, keepUserXattrs: keepsUserXattrs(invocation) };
     const id = await computeImageId(repository, invocation.argument("NAME"), variant);
     if (invocation.json) invocation.output.json({ imageId: id });
     else invocation.output.line(id);
   },
-};
+});

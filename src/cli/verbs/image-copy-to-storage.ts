@@ -1,13 +1,13 @@
 /** `sealroot image copy-to-storage [NAME]`. */
 import { SealrootError } from "../../errors/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 /** What bootc calls it there (spec/host-lifecycle.md 10). */
 const DEFAULT_STORAGE_NAME = "localhost/bootc";
 
-export const imageCopyToStorage: Command = {
+export const imageCopyToStorage = command({
   description: `Hands an image of a repository to podman. It gets the configuration it has,
 and so its image id; layers go uncompressed, as podman keeps them. Needs
 skopeo.
@@ -41,4 +41,4 @@ references.`,
     if (invocation.json) invocation.output.json(copied);
     else invocation.output.line(`Copied to ${copied.reference}`);
   },
-};
+});

@@ -1,13 +1,33 @@
 /** `sealroot image copy SOURCE DESTINATION`. */
-import { SealrootError } from "../../errors/index.ts";
 import type { ImageReference } from "../../oci/index.ts";
-import type { Command, Invocation } from "../command.ts";
+import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 import { checkDigestFile, DIGEST_FILE_OPTION, reportWritten, writeDigestFile } from "../written-image.ts";
 
-export const imageCopy: Command = {
+const ARGUMENTS = [
+  { name: "SOURCE", summary: "the image to copy", holds: "reference" },
+  { name: "DESTINATION", summary: "where it goes", holds: "reference" },
+] as const satisfies readonly ArgumentSpecification[];
+
+const OPTIONS = [
+  {
+    flags: "--all",
+    summary: "the images of all platforms, and the index over them",
+    excludes: ["platform", "compression"],
+  },
+  { flags: "--platform <OS/ARCH>", summary: "the image for this platform (default: that of this machine)" },
+  { flags: "--signatures", summary: "also what belongs to the image: signatures, attestations" },
+  ...POLICY_OPTIONS,
+  ...COMPRESSION_OPTIONS,
+  DIGEST_FILE_OPTION,
+  ...REGISTRY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
+
+export const imageCopy = command({
   description: `Copies an image from one place to another, without a repository. Blobs and
 manifest stay as they are, byte for byte, so that digests and signatures hold;
 every blob is checked against its digest on the way. Only --compression
@@ -17,19 +37,8 @@ registries and layouts have room for it.
 
 DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
 oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
-  arguments: [
-    { name: "SOURCE", summary: "the image to copy", holds: "reference" },
-    { name: "DESTINATION", summary: "where it goes", holds: "reference" },
-  ],
-  options: [
-    { flags: "--all", summary: "the images of all platforms, and the index over them" },
-    { flags: "--platform <OS/ARCH>", summary: "the image for this platform (default: that of this machine)" },
-    { flags: "--signatures", summary: "also what belongs to the image: signatures, attestations" },
-    ...POLICY_OPTIONS,
-    ...COMPRESSION_OPTIONS,
-    DIGEST_FILE_OPTION,
-    ...REGISTRY_OPTIONS,
-  ],
+  arguments: ARGUMENTS,
+  options: OPTIONS,
   examples: [
     "sealroot image copy oci:debian dir:debian-files",
     "sealroot image copy --all --signatures docker://quay.io/example/os:1 docker://registry.example/os:1",
@@ -57,15 +66,9 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
     });
     await reportWritten(invocation, target, written);
   },
-};
+});
 
-async function copyAll(invocation: Invocation, source: ImageReference, target: ImageReference): Promise<void> {
-  for (const other of ["platform", "compression"]) {
-    if (invocation.option(other) === undefined) continue;
-    throw new SealrootError("usage", `Cannot copy all images: --${other} is for one image`, {
-      hint: `leave out --all or --${other}`,
-    });
-  }
+async function copyAll(invocation: Call, source: ImageReference, target: ImageReference): Promise<void> {
   const { copyAllImages } = await import("../../images/index.ts");
   const { digest } = await copyAllImages(source, target, {
     signatures: invocation.flag("signatures"),

@@ -2,7 +2,7 @@
 
 import { formatSize } from "../../bytes/index.ts";
 import type { HistoryEntry } from "../../imagestore/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { textTable } from "../table.ts";
@@ -11,7 +11,7 @@ import { textTable } from "../table.ts";
 const COMMAND_LENGTH_MAX = 60;
 const NOTHING = "-";
 
-export const imageHistoryCommand: Command = {
+export const imageHistoryCommand = command({
   description: `Shows the steps in which an image was made, the last one first, with the size of each step's layer as it is
 fetched.`,
   arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
@@ -28,7 +28,7 @@ fetched.`,
       for (const line of textTable(rows, [1])) invocation.output.line(line);
     }
   },
-};
+});
 
 function row({ created, createdBy, comment, layer }: HistoryEntry): string[] {
   const command = (createdBy ?? comment ?? NOTHING).replace(/\s+/g, " ");

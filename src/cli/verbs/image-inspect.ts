@@ -1,16 +1,15 @@
 /** `sealroot image inspect NAME`. */
-import { SealrootError } from "../../errors/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const imageInspect: Command = {
+export const imageInspect = command({
   description: `Shows an image's manifest and configuration, and the ids of its EROFS images. With --manifest or --config the
 document is printed as it is, byte for byte, and a newline; without, the result is JSON in any case.`,
   arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
   options: [
     { flags: "--manifest", summary: "only the manifest" },
-    { flags: "--config", summary: "only the configuration" },
+    { flags: "--config", summary: "only the configuration", excludes: ["manifest"] },
     ...REPOSITORY_OPTIONS,
   ],
   examples: ["sealroot image inspect --repo R debian", "sealroot image inspect --repo R --config debian"],
@@ -18,9 +17,6 @@ document is printed as it is, byte for byte, and a newline; without, the result 
   async run(invocation) {
     const { findImage, imageKey, referrersOf } = await import("../../imagestore/index.ts");
     const [manifestOnly, configOnly] = [invocation.flag("manifest"), invocation.flag("config")];
-    if (manifestOnly && configOnly) {
-      throw new SealrootError("usage", "Cannot print both documents: give one of --manifest and --config");
-    }
     using repository = await openSelectedRepository(invocation);
     const image = await findImage(repository, invocation.argument("NAME"));
     if (manifestOnly || configOnly) {
@@ -39,4 +35,4 @@ document is printed as it is, byte for byte, and a newline; without, the result 
       composefs_boot_erofs: idOf(true),
     });
   },
-};
+});

@@ -1,14 +1,14 @@
 /** `sealroot image list`. */
 import { SealrootError } from "../../errors/index.ts";
 import type { ListedImage } from "../../imagestore/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { textTable } from "../table.ts";
 
 /** Digits of a digest that tell images apart at a glance. */
 const SHORT_DIGEST_LENGTH = 12;
 
-export const imageList: Command = {
+export const imageList = command({
   description: `Lists the tagged OCI images of a repository. --json reports what cfsctl does; --format json is bootc's list, which
 has a name and a type only.`,
   options: [
@@ -43,7 +43,7 @@ has a name and a type only.`,
     const header = ["NAME", "DIGEST", "ARCH", "LAYERS", "REFS"];
     for (const line of textTable([header, ...rows], [3, 4])) invocation.output.line(line);
   },
-};
+});
 
 /** bootc's logically bound images are containers of podman's, not in a composefs repository. */
 function refuseLogical(type: string | undefined): void {

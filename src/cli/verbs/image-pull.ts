@@ -3,15 +3,46 @@ import { formatSize } from "../../bytes/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { BootImage, PulledImage } from "../../imagestore/index.ts";
 import type { Repository } from "../../repository/index.ts";
-import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
-import type { Command, Invocation } from "../command.ts";
+import { BOOTABLE_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
+import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { parseSize } from "../size.ts";
 import { keepsUserXattrs, XATTRS_OPTION } from "../xattrs-option.ts";
 
-export const imagePull: Command = {
+const ARGUMENTS = [
+  { name: "REFERENCE", summary: "the image to pull", holds: "reference" },
+  { name: "NAME", summary: "its tag in the repository", optional: true },
+] as const satisfies readonly ArgumentSpecification[];
+
+const OPTIONS = [
+  { flags: "--bootable", summary: "also make the variant that is booted: /boot emptied, SELinux labels set" },
+  XATTRS_OPTION,
+  BOOTABLE_TIMES_OPTION,
+  {
+    flags: "--expected-digest <HEX>",
+    needs: ["bootable"],
+    summary: "make the boot image with this id, by whatever rule and in whatever version it was made",
+  },
+  {
+    flags: "--layer-limit <SIZE>",
+    summary: "let a layer unpack to this much (default: 1 GiB, or 100 times its compressed size)",
+    check: (text) => void parseSize(text, "--layer-limit"),
+  },
+  {
+    flags: "--link-files",
+    summary: "of containers-storage: hard links to the store's files, which get fs-verity and cannot be written again",
+  },
+  ...POLICY_OPTIONS,
+  { flags: "--platform <OS/ARCH>", summary: "of several images that for this platform (default: this machine's)" },
+  ...REGISTRY_OPTIONS,
+  ...REPOSITORY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
+
+export const imagePull = command({
   description: `Brings an OCI image into a composefs repository: file bodies become objects, and the root file system becomes an
 EROFS image. Digests of blobs and of their uncompressed content are checked while they stream; what does not
 match gets no name. Nor does an image that the policy does not accept.
@@ -19,33 +50,8 @@ match gets no name. Nor does an image that the policy does not accept.
 REFERENCE is docker://HOST/NAME[:TAG|@DIGEST], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE,
 dir:DIRECTORY or containers-storage:NAME. Registries are read as the machine's registries.conf, auth.json and certs.d
 say. Without NAME the image is tagged with the reference.`,
-  arguments: [
-    { name: "REFERENCE", summary: "the image to pull", holds: "reference" },
-    { name: "NAME", summary: "its tag in the repository", optional: true },
-  ],
-  options: [
-    { flags: "--bootable", summary: "also make the variant that is booted: /boot emptied, SELinux labels set" },
-    XATTRS_OPTION,
-    BOOT_TIMES_OPTION,
-    {
-      flags: "--expected-digest <HEX>",
-      summary: "make the boot image with this id, by whatever rule and in whatever version it was made",
-    },
-    {
-      flags: "--layer-limit <SIZE>",
-      summary: "let a layer unpack to this much (default: 1 GiB, or 100 times its compressed size)",
-      check: (text) => void parseSize(text, "--layer-limit"),
-    },
-    {
-      flags: "--link-files",
-      summary:
-        "of containers-storage: hard links to the store's files, which get fs-verity and cannot be written again",
-    },
-    ...POLICY_OPTIONS,
-    { flags: "--platform <OS/ARCH>", summary: "of several images that for this platform (default: this machine's)" },
-    ...REGISTRY_OPTIONS,
-    ...REPOSITORY_OPTIONS,
-  ],
+  arguments: ARGUMENTS,
+  options: OPTIONS,
   examples: [
     "sealroot image pull --repo R oci:debian:latest debian",
     "sealroot image pull --repo R --bootable docker://quay.io/example/os:latest",
@@ -53,8 +59,8 @@ say. Without NAME the image is tagged with the reference.`,
   reportsJson: true,
   async run(invocation) {
     const bootable = invocation.flag("bootable");
-    const bootTimes = bootTimesOption(invocation, bootable);
-    const expectedDigest = expectedDigestOption(invocation, bootable);
+    const bootTimes = bootTimesOption(invocation);
+    const expectedDigest = expectedDigestOption(invocation);
     const { bootImageById, pullImage } = await import("../../imagestore/index.ts");
     const { parsePlatform } = await import("../../oci/index.ts");
     refuseLinks(invocation);
@@ -80,22 +86,19 @@ say. Without NAME the image is tagged with the reference.`,
     if (invocation.json) invocation.output.json(report(repository, pulled));
     else for (const line of lines(repository, pulled)) invocation.output.line(line);
   },
-};
+});
 
-function expectedDigestOption(invocation: Invocation, isBootable: boolean): string | undefined {
+function expectedDigestOption(invocation: Call): string | undefined {
   const digest = invocation.option("expected-digest")?.toLowerCase();
   if (digest === undefined) return undefined;
-  const refuse = (reason: string, hint: string) =>
-    new SealrootError("usage", `Cannot use --expected-digest: ${reason}`, { hint });
-  if (!isBootable) throw refuse("it is about the variant that is booted", "add --bootable");
-  if (!/^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(digest)) {
-    throw refuse(`"${digest}" is not the id of an image`, "an id has 64 or 128 hex digits");
-  }
-  return digest;
+  if (/^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(digest)) return digest;
+  throw new SealrootError("usage", `Cannot use --expected-digest: "${digest}" is not the id of an image`, {
+    hint: "an id has 64 or 128 hex digits",
+  });
 }
 
 /** Only podman's store has files to link to. */
-function refuseLinks(invocation: Invocation): void {
+function refuseLinks(invocation: Call): void {
   if (!invocation.flag("link-files") || invocation.argument("REFERENCE").startsWith("containers-storage:")) return;
   throw new SealrootError("usage", "Cannot link files: only an image in podman's store has any", {
     hint: "leave out --link-files, or name the image as containers-storage:NAME",

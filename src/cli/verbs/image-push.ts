@@ -1,12 +1,12 @@
 /** `sealroot image push NAME DESTINATION`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { COMPRESSION_OPTIONS, compressionOptions } from "../compression-option.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "../registry-options.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { checkDigestFile, DIGEST_FILE_OPTION, reportWritten } from "../written-image.ts";
 
-export const imagePush: Command = {
+export const imagePush = command({
   description: `Writes an image of a repository somewhere else. The layers' tar streams are
 put together again bit for bit and checked against the diff ids; configuration
 and image id stay. A repository does not keep the compressed layers: those
@@ -39,4 +39,4 @@ oci-archive:FILE[:TAG] or dir:DIRECTORY.`,
     });
     await reportWritten(invocation, target, written);
   },
-};
+});

@@ -1,9 +1,9 @@
 /** `sealroot image remove NAME`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const imageRemove: Command = {
+export const imageRemove = command({
   description: `Takes a tag away, or all tags of an image that is given by its digest. The image's objects stay until repo gc finds
 that nothing needs them: other images may share them.`,
   arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
@@ -23,4 +23,4 @@ that nothing needs them: other images may share them.`,
     const rest = kept.length > 0 ? `it still has the tags: ${kept.join(", ")}` : "repo gc deletes what nothing needs";
     invocation.output.remark(`${manifestDigest}: ${rest}`);
   },
-};
+});

@@ -1,9 +1,9 @@
 /** `sealroot image tag IMAGE NAME` and `sealroot image untag NAME`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { OCI_IMAGE_SUMMARY } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const imageTag: Command = {
+export const imageTag = command({
   arguments: [
     { name: "IMAGE", summary: OCI_IMAGE_SUMMARY, holds: "image" },
     { name: "NAME", summary: "the tag it gets" },
@@ -20,9 +20,9 @@ export const imageTag: Command = {
     if (invocation.json) invocation.output.json({ name, manifestDigest });
     else invocation.output.line(`Tagged ${manifestDigest} as ${name}`);
   },
-};
+});
 
-export const imageUntag: Command = {
+export const imageUntag = command({
   description: "Takes a tag away. The image's objects stay until repo gc finds that nothing needs them.",
   arguments: [{ name: "NAME", summary: "the tag", holds: "image" }],
   options: REPOSITORY_OPTIONS,
@@ -36,4 +36,4 @@ export const imageUntag: Command = {
     if (invocation.json) invocation.output.json({ removed: name });
     else invocation.output.line(`Removed tag ${name}`);
   },
-};
+});

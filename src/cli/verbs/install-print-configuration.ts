@@ -1,7 +1,7 @@
 /** `sealroot install print-configuration`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 
-export const installPrintConfiguration: Command = {
+export const installPrintConfiguration = command({
   description: `Prints the merged installation configuration as JSON, as bootc does: the files *.toml in bootc/install below /usr/lib,
 /usr/local/lib, /etc and /run. A file masks one of the same name in a directory named before.`,
   options: [
@@ -18,4 +18,4 @@ export const installPrintConfiguration: Command = {
     for (const warning of warnings) invocation.output.remark(`warning: ${warning}`);
     invocation.output.line(configurationJson(configuration, invocation.flag("all")));
   },
-};
+});

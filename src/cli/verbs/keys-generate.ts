@@ -1,6 +1,6 @@
 /** `sealroot keys generate DIR`. */
 import { buildTime } from "../build-time.ts";
-import type { Command } from "../command.ts";
+import { command, type OptionSpecification } from "../command.ts";
 import { parseCount } from "../size.ts";
 import { textTable } from "../table.ts";
 
@@ -8,22 +8,24 @@ const RSA_BITS = [2048, 3072, 4096] as const;
 
 const parseDays = (text: string) => parseCount(text, "--days", 999_999);
 
-export const keysGenerate: Command = {
+const OPTIONS = [
+  { flags: "--common-name <NAME>", summary: 'beginning of the certificates\' names (default "sealroot")' },
+  { flags: "--rsa-bits <BITS>", summary: "size of the keys (default 2048)", choices: RSA_BITS.map(String) },
+  {
+    flags: "--days <DAYS>",
+    summary: "validity of the certificates (default 3650)",
+    check: (text) => void parseDays(text),
+  },
+] as const satisfies readonly OptionSpecification[];
+
+export const keysGenerate = command({
   description: `Makes a platform key (PK), a key exchange key (KEK) and an image signing key (db): private keys (.key, mode
 0600), certificates (.pem, .der), signature lists (.esl), enrolment files (.auth) and the owner's GUID (GUID.txt).
 
 DIR must be empty or not exist; keys are never overwritten. Keep the private keys safe: whoever has db.key can sign
 images that your machines start, whoever has PK.key can change which keys they trust.`,
   arguments: [{ name: "DIR", summary: "directory to make" }],
-  options: [
-    { flags: "--common-name <NAME>", summary: 'beginning of the certificates\' names (default "sealroot")' },
-    { flags: "--rsa-bits <BITS>", summary: "size of the keys (default 2048)", choices: RSA_BITS.map(String) },
-    {
-      flags: "--days <DAYS>",
-      summary: "validity of the certificates (default 3650)",
-      check: (text) => void parseDays(text),
-    },
-  ],
+  options: OPTIONS,
   examples: ["sealroot keys generate keys", 'sealroot keys generate keys --common-name "Example Corp" --rsa-bits 4096'],
   reportsJson: true,
   async run(invocation) {
@@ -51,4 +53,4 @@ images that your machines start, whoever has PK.key can change which keys they t
     const header = ["KEY", "SUBJECT", "VALID TO", "SHA-256 FINGERPRINT"];
     for (const line of textTable([header, ...rows])) invocation.output.line(line);
   },
-};
+});

@@ -1,6 +1,6 @@
 /** `sealroot keys list DIR`. */
 import type { KeyReport, SealKind } from "../../keys/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { textTable } from "../table.ts";
 
 const KIND_TEXTS: Readonly<Record<SealKind, string>> = {
@@ -8,7 +8,7 @@ const KIND_TEXTS: Readonly<Record<SealKind, string>> = {
   lenient: "images that do not require fs-verity",
 };
 
-export const keysList: Command = {
+export const keysList = command({
   description: `Shows the certificates in DIR and whether each private key belongs to its certificate. Reads the names of sealroot
 (NAME.key, NAME.pem), of bootc's examples (NAME.crt, NAME.cer) and of sbctl (NAME/NAME.pem).
 
@@ -30,7 +30,7 @@ Exit code 1 when a private key does not belong to its certificate.`,
     }
     return keys.some((key) => key.keyMatches === false) ? 1 : 0;
   },
-};
+});
 
 /** With null for what is not known: JSON has no undefined. */
 function reportOf(key: KeyReport) {

@@ -2,11 +2,11 @@
 import { byteStringOfText } from "../../bytes/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { DirectoryNode, FileContent } from "../../tree/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoCatFile: Command = {
+export const repoCatFile = command({
   description: `Writes the bytes of one file of an image to standard output. Nothing is mounted. Symbolic links are followed inside
 the image. The content is compared with its digest, behind the last byte: exit code 1 means that what was written is
 not what the image says.`,
@@ -27,7 +27,7 @@ not what the image says.`,
     using object = repository.objects.open(content.objectId);
     for (const chunk of verifiedChunks(object, repository.objects.settings)) await invocation.output.bytes(chunk);
   },
-};
+});
 
 async function fileContent(root: DirectoryNode, path: string): Promise<FileContent> {
   const { resolvePath } = await import("../../tree/index.ts");

@@ -1,8 +1,8 @@
 /** `sealroot repo cat NAME`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoCat: Command = {
+export const repoCat = command({
   description: "Writes the bytes that a stream stands for, such as the tar of a layer, to standard output.",
   arguments: [{ name: "NAME", summary: "a stream's content id, or refs/ and a reference's name" }],
   options: REPOSITORY_OPTIONS,
@@ -13,4 +13,4 @@ export const repoCat: Command = {
     const { objectId } = repository.streams.resolve(invocation.argument("NAME"));
     for await (const piece of streamContent(repository, objectId)) await invocation.output.bytes(piece);
   },
-};
+});

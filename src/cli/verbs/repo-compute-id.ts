@@ -1,5 +1,5 @@
 /** `sealroot repo compute-id PATH`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
 import {
   erofsVersionOption,
@@ -8,7 +8,7 @@ import {
   openOptionalRepository,
 } from "../repository-option.ts";
 
-export const repoComputeId: Command = {
+export const repoComputeId = command({
   description: `Prints the id of the image that create-image would make of a directory. Nothing is written. Hash and version
 are those of the options, else of the repository if there is one, else sha512 and 1.`,
   arguments: [{ name: "PATH", summary: "the root directory" }],
@@ -25,4 +25,4 @@ are those of the options, else of the repository if there is one, else sha512 an
     if (invocation.json) invocation.output.json({ imageId, algorithm, erofsVersion: version });
     else invocation.output.line(imageId);
   },
-};
+});

@@ -1,8 +1,8 @@
 /** `sealroot repo compute-karg PATH`: the output of cfsctl. */
 import { runStep } from "../../events/index.ts";
 import { BOOT_TIMES_OPTION, bootTimesOption } from "../boot-times-option.ts";
-import type { Command } from "../command.ts";
-import { DIRECTORY_OPTIONS } from "../directory-option.ts";
+import { command } from "../command.ts";
+import { PLAIN_TREE_OPTION } from "../directory-option.ts";
 import {
   erofsVersionOption,
   hashOption,
@@ -10,15 +10,11 @@ import {
   openOptionalRepository,
 } from "../repository-option.ts";
 
-export const repoComputeKarg: Command = {
+export const repoComputeKarg = command({
   description: `Prints the kernel argument that boots a directory as the root: what compute-id --bootable computes, in the form that
 states format and hash (composefs.digest=…), of version 2 in the plain form (composefs=…). Nothing is written.`,
   arguments: [{ name: "PATH", summary: "the root directory" }],
-  options: [
-    ...DIRECTORY_OPTIONS.filter(({ flags }) => flags === "--no-propagate-usr-to-root"),
-    BOOT_TIMES_OPTION,
-    ...OPTIONAL_REPOSITORY_OPTIONS,
-  ],
+  options: [PLAIN_TREE_OPTION, BOOT_TIMES_OPTION, ...OPTIONAL_REPOSITORY_OPTIONS],
   reportsJson: true,
   examples: ["sealroot repo compute-karg --hash sha512 rootfs"],
   async run(invocation) {
@@ -28,7 +24,7 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
     const algorithm = hashOption(invocation) ?? repository?.algorithm ?? "sha512";
     const version = erofsVersionOption(invocation) ?? repository?.formats.default ?? 1;
     const transform = !invocation.negated("propagate-usr-to-root");
-    const bootTimes = bootTimesOption(invocation, true);
+    const bootTimes = bootTimesOption(invocation);
     const root = await runStep(invocation.events, "hash files", (reporter) =>
       directoryTree(invocation.argument("PATH"), { algorithm, reporter, bootable: true, bootTimes, transform }),
     );
@@ -37,4 +33,4 @@ states format and hash (composefs.digest=…), of version 2 in the plain form (c
     if (invocation.json) invocation.output.json({ kernelArgument, imageId, algorithm, erofsVersion: version });
     else invocation.output.line(kernelArgument);
   },
-};
+});

@@ -1,9 +1,9 @@
 /** `sealroot repo create-dumpfile PATH`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
 import { hashOption, OPTIONAL_REPOSITORY_OPTIONS, openOptionalRepository } from "../repository-option.ts";
 
-export const repoCreateDumpfile: Command = {
+export const repoCreateDumpfile = command({
   description:
     "Prints the tree that create-image would make of a directory, as composefs dump text. Nothing is written.",
   arguments: [{ name: "PATH", summary: "the root directory" }],
@@ -16,4 +16,4 @@ export const repoCreateDumpfile: Command = {
     const root = await directoryTreeFor(invocation, invocation.argument("PATH"), algorithm);
     await invocation.output.bytes(formatDump(root));
   },
-};
+});

@@ -1,10 +1,10 @@
 /** `sealroot repo create-image PATH [NAME]`. */
 import { runStep } from "../../events/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { DIRECTORY_OPTIONS, directoryTreeFor } from "../directory-option.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoCreateImage: Command = {
+export const repoCreateImage = command({
   description: `Stores a directory's files as objects and its tree as an EROFS image, and prints the image's id. Where the file
 system can, objects share the files' blocks.`,
   arguments: [
@@ -33,4 +33,4 @@ system can, objects share the files' blocks.`,
     if (invocation.json) invocation.output.json({ imageId: id, algorithm, name: name ?? null });
     else invocation.output.line(`${algorithm}:${id}`);
   },
-};
+});

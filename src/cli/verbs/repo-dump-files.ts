@@ -10,7 +10,7 @@ import {
   splitPath,
   type TreeNode,
 } from "../../tree/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
@@ -20,7 +20,7 @@ interface Selected {
   readonly node: TreeNode;
 }
 
-export const repoDumpFiles: Command = {
+export const repoDumpFiles = command({
   description: `Prints files of an image as composefs dump text, directories with all that is below them; or, with
 --backing-path-only, where the content of each file is: "PATH inline" for one in the image itself, "PATH ab/cd…" for an
 object. Symbolic links are not followed. When one FILE is missing nothing is printed.`,
@@ -42,7 +42,7 @@ object. Symbolic links are not followed. When one FILE is missing nothing is pri
     const lines = invocation.flag("backing-path-only") ? selected.map(backingPathLine) : dumpText(root, selected);
     await invocation.output.bytes(bytesOf(lines.join("") as ByteString));
   },
-};
+});
 
 function select(root: DirectoryNode, text: string): Selected {
   const path = byteStringOfText(text);

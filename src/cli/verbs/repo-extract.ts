@@ -1,10 +1,10 @@
 /** `sealroot repo extract IMAGE DIR`. */
 import { runStep } from "../../events/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "../image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoExtract: Command = {
+export const repoExtract = command({
   description: `Unpacks an image into a directory that does not exist yet or is empty: files, directories, symbolic and hard links,
 modes, times, extended attributes. Every content is compared with its digest. DIR has its name when it is complete.
 
@@ -39,4 +39,4 @@ then belong to the caller, and set-user-id and set-group-id bits are left out to
     const leftOut = sameOwner ? undefined : privilegedPartsText(parts);
     if (leftOut !== undefined) invocation.output.remark(`Left out: ${leftOut}`);
   },
-};
+});

@@ -1,9 +1,9 @@
 /** `sealroot repo gc`. */
 import type { Repository } from "../../repository/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoGc: Command = {
+export const repoGc = command({
   description: `Deletes objects that no reference needs, links that lead nowhere, and what dead processes left behind. Waits
 until nobody else uses the repository.`,
   options: [
@@ -35,7 +35,7 @@ until nobody else uses the repository.`,
     };
     invocation.output.json({ dryRun, ...result, paths: report.paths });
   },
-};
+});
 
 /** A misspelt root would be nothing to keep, and what it meant would go. @throws SealrootError `not-found` */
 function rootEntry(repository: Repository, root: string): string {

@@ -1,8 +1,8 @@
 /** `sealroot repo image-objects NAME`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoImageObjects: Command = {
+export const repoImageObjects = command({
   description: "Lists the objects that an image's files are in, one a line.",
   arguments: [{ name: "NAME", summary: "an image's id, or the name of a reference", holds: "image" }],
   options: REPOSITORY_OPTIONS,
@@ -17,4 +17,4 @@ export const repoImageObjects: Command = {
     if (invocation.json) invocation.output.json({ algorithm, objects: [...ids] });
     else for (const id of ids) invocation.output.line(`${algorithm}:${id}`);
   },
-};
+});

@@ -1,12 +1,12 @@
 /** `sealroot repo images`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 import { textTable } from "../table.ts";
 
 /** Digits of a digest that tell images apart at a glance. */
 const SHORT_DIGEST_LENGTH = 12;
 
-export const repoImages: Command = {
+export const repoImages = command({
   description: "Lists the named images (images/refs). Images pulled from registries have no name here: see image list.",
   options: [{ flags: "--no-trunc", summary: "show whole digests" }, ...REPOSITORY_OPTIONS],
   examples: ["sealroot repo images --repo R"],
@@ -25,4 +25,4 @@ export const repoImages: Command = {
     const rows = images.map(({ name, digest }) => [name, shorten(digest)]);
     for (const line of textTable([["NAME", "DIGEST"], ...rows])) invocation.output.line(line);
   },
-};
+});

@@ -1,9 +1,9 @@
 /** `sealroot repo import-image REF`. */
 import { SealrootError } from "../../errors/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoImportImage: Command = {
+export const repoImportImage = command({
   description: `Takes an EROFS image from standard input into the repository, names it, and prints its id. It must be a composefs
 image of any version, without a flaw, and its objects must be in the repository.`,
   arguments: [{ name: "REF", summary: "the reference to make, images/refs/REF" }],
@@ -22,7 +22,7 @@ image of any version, without a flaw, and its objects must be in the repository.
     if (invocation.json) invocation.output.json(report);
     else invocation.output.line(`${algorithm}:${image.objectId}`);
   },
-};
+});
 
 async function standardInput(maxBytes: number): Promise<Uint8Array> {
   const parts: Buffer[] = [];

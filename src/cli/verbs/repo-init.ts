@@ -1,9 +1,9 @@
 /** `sealroot repo init [PATH]`. */
 import { SealrootError } from "../../errors/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { erofsVersionOption, REPOSITORY_PATH_OPTIONS, repositoryPath } from "../repository-option.ts";
 
-export const repoInit: Command = {
+export const repoInit = command({
   description: `Makes a composefs repository, or confirms that one with the same settings is there. Objects get fs-verity,
 so the file system must support it (ext4 made with -O verity, btrfs), unless --insecure is given: then names alone
 vouch for contents, and only fsck compares them.`,
@@ -22,7 +22,7 @@ vouch for contents, and only fsck compares them.`,
     const { initRepository, parseAlgorithm } = await import("../../repository/index.ts");
     const given = invocation.optionalArgument("PATH");
     const selected =
-      ["user", "system"].some((flag) => invocation.flag(flag)) || invocation.option("repo") !== undefined;
+      (["user", "system"] as const).some((flag) => invocation.flag(flag)) || invocation.option("repo") !== undefined;
     if (given !== undefined && selected) {
       throw new SealrootError("usage", "Cannot choose a repository: give PATH or one of --repo, --user and --system");
     }
@@ -52,4 +52,4 @@ vouch for contents, and only fsck compares them.`,
     invocation.output.line(`  algorithm: fsverity-${opened.algorithm}-12`);
     invocation.output.line(`  verity:    ${opened.protection === "secure" ? "required" : "not required (insecure)"}`);
   },
-};
+});

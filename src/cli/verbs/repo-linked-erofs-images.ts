@@ -1,9 +1,9 @@
 /** `sealroot repo linked-erofs-images ID`: the output of `cfsctl oci linked-erofs-images`. */
 import type { Repository } from "../../repository/index.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
-export const repoLinkedErofsImages: Command = {
+export const repoLinkedErofsImages = command({
   description: `Lists the EROFS images that were made of the same OCI image as the one given, itself among them, as JSON: plain and
 bootable ones in each version. A deployment that names one in its UKI may name another as its fallback.`,
   arguments: [{ name: "ID", summary: "an EROFS image's id", holds: "image" }],
@@ -23,7 +23,7 @@ bootable ones in each version. A deployment that names one in its UKI may name a
     }));
     invocation.output.json(listed);
   },
-};
+});
 
 /** What no image begins with stays as it is: records may name an image whose link is gone. */
 function wholeId(repository: Repository, id: string): string {

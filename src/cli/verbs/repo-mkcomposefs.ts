@@ -6,36 +6,47 @@ import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { inspectFilePlace, type Place, replaceFile } from "../../platform/index.ts";
 import { type DirectoryNode, filterScan, parseDump } from "../../tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
-import type { Command, Invocation } from "../command.ts";
+import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "../command.ts";
 import { checkOutputFile } from "../output-file.ts";
 
-/** They choose what a scan takes in; dump text says itself what it holds. */
-const SCAN_FLAGS = ["use-epoch", "skip-devices", "skip-xattrs", "user-xattrs", "hardlinks"] as const;
+/** They choose what a scan takes in, or where it goes; dump text says itself what it holds. */
+const SCAN_OPTIONS = ["use-epoch", "skip-devices", "skip-xattrs", "user-xattrs", "hardlinks", "digest-store"] as const;
 
-export const repoMkcomposefs: Command = {
+const ARGUMENTS = [
+  { name: "SOURCE", summary: "directory, or dump text with --from-file" },
+  { name: "IMAGE", summary: "file to write", optional: true },
+] as const satisfies readonly ArgumentSpecification[];
+
+const OPTIONS = [
+  { flags: "--from-file", summary: "SOURCE is dump text", excludes: SCAN_OPTIONS },
+  { flags: "--print-digest", summary: "print the image's fs-verity digest as well" },
+  { flags: "--print-digest-only", summary: "print the digest and write nothing" },
+  { flags: "--min-version <N>", summary: "lowest version of the header", choices: ["0", "1"] },
+  { flags: "--max-version <N>", summary: "version to which whiteouts may raise it", choices: ["0", "1"] },
+  {
+    flags: "--erofs-version <N>",
+    summary: "exactly this version",
+    choices: ["0", "1", "2"],
+    excludes: ["min-version", "max-version"],
+  },
+  { flags: "--hash <HASH>", summary: "hash of the digests (default: sha256)", choices: ["sha256", "sha512"] },
+  { flags: "--digest-store <DIR>", summary: "store the directory's larger files there, by digest" },
+  { flags: "--use-epoch", summary: "set all times to 1970" },
+  { flags: "--skip-devices", summary: "leave out block and character devices" },
+  { flags: "--skip-xattrs", summary: "leave out all extended attributes" },
+  { flags: "--user-xattrs", summary: "leave out all extended attributes but user.*", excludes: ["skip-xattrs"] },
+  { flags: "--hardlinks", summary: "keep hard links of the directory; mkcomposefs never does" },
+  { flags: "--threads <N>", summary: "accepted for mkcomposefs' sake", hidden: true },
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
+
+export const repoMkcomposefs = command({
   description: `Makes an image of a directory, or with --from-file of dump text (composefs-dump(5)), byte for byte as mkcomposefs
 does. "-" is standard input or standard output. Without a version the image has version 0, or 1 when the tree holds
 whiteouts; --erofs-version 2 makes the legacy form of composefs-rs.`,
-  arguments: [
-    { name: "SOURCE", summary: "directory, or dump text with --from-file" },
-    { name: "IMAGE", summary: "file to write", optional: true },
-  ],
-  options: [
-    { flags: "--from-file", summary: "SOURCE is dump text" },
-    { flags: "--print-digest", summary: "print the image's fs-verity digest as well" },
-    { flags: "--print-digest-only", summary: "print the digest and write nothing" },
-    { flags: "--min-version <N>", summary: "lowest version of the header", choices: ["0", "1"] },
-    { flags: "--max-version <N>", summary: "version to which whiteouts may raise it", choices: ["0", "1"] },
-    { flags: "--erofs-version <N>", summary: "exactly this version", choices: ["0", "1", "2"] },
-    { flags: "--hash <HASH>", summary: "hash of the digests (default: sha256)", choices: ["sha256", "sha512"] },
-    { flags: "--digest-store <DIR>", summary: "store the directory's larger files there, by digest" },
-    { flags: "--use-epoch", summary: "set all times to 1970" },
-    { flags: "--skip-devices", summary: "leave out block and character devices" },
-    { flags: "--skip-xattrs", summary: "leave out all extended attributes" },
-    { flags: "--user-xattrs", summary: "leave out all extended attributes but user.*" },
-    { flags: "--hardlinks", summary: "keep hard links of the directory; mkcomposefs never does" },
-    { flags: "--threads <N>", summary: "accepted for mkcomposefs' sake", hidden: true },
-  ],
+  arguments: ARGUMENTS,
+  options: OPTIONS,
   examples: [
     "sealroot repo mkcomposefs --digest-store objects rootfs image.erofs",
     "sealroot repo mkcomposefs --from-file --print-digest-only rootfs.dump",
@@ -56,10 +67,10 @@ whiteouts; --erofs-version 2 makes the legacy form of composefs-rs.`,
       invocation.output.line(verityDigest(image, algorithm));
     }
   },
-};
+});
 
 /** Where the image goes: a path, "-", or undefined for nowhere. */
-function imageTarget(invocation: Invocation): string | undefined {
+function imageTarget(invocation: Call): string | undefined {
   const target = invocation.optionalArgument("IMAGE");
   if (invocation.flag("print-digest-only")) {
     if (target === undefined) return undefined;
@@ -75,31 +86,18 @@ function imageTarget(invocation: Invocation): string | undefined {
 }
 
 /** The C tool's rule: either bound resets the other one to 0, then the upper is raised to the lower (spec/erofs.md 0). */
-function formOf(invocation: Invocation): ErofsForm {
+function formOf(invocation: Call): ErofsForm {
   const exact = invocation.option("erofs-version");
   const [min, max] = [invocation.option("min-version"), invocation.option("max-version")];
-  if (exact !== undefined) {
-    if (min === undefined && max === undefined) return exact === "2" ? "v2" : exact === "1" ? "v1" : "v0";
-    throw new SealrootError("usage", "Cannot choose a version: give --erofs-version or bounds, not both");
-  }
+  if (exact !== undefined) return exact === "2" ? "v2" : exact === "1" ? "v1" : "v0";
   if (min === "1") return "v1";
   return max === "1" || (min === undefined && max === undefined) ? "c-default" : "v0";
 }
 
-async function sourceTree(invocation: Invocation, algorithm: VerityAlgorithm): Promise<DirectoryNode> {
+async function sourceTree(invocation: Call, algorithm: VerityAlgorithm): Promise<DirectoryNode> {
   const source = invocation.argument("SOURCE");
+  if (invocation.flag("from-file")) return parseDump(readSource(source), { allowNegativeTimes: true });
   const store = invocation.option("digest-store");
-  if (invocation.flag("from-file")) {
-    const misplaced = [
-      ...SCAN_FLAGS.filter((flag) => invocation.flag(flag)),
-      ...(store === undefined ? [] : ["digest-store"]),
-    ];
-    if (misplaced.length === 0) return parseDump(readSource(source), { allowNegativeTimes: true });
-    throw new SealrootError("usage", `Cannot use --${misplaced[0]} with --from-file: it is about directories`);
-  }
-  if (invocation.flag("skip-xattrs") && invocation.flag("user-xattrs")) {
-    throw new SealrootError("usage", "Cannot use both --skip-xattrs and --user-xattrs");
-  }
   if (store !== undefined) makeStore(store);
   const { scanDirectory } = await import("../../repository/index.ts"); // half of the verb's code; dump text needs none of it
   const { root } = await scanDirectory(source, {

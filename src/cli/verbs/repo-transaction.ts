@@ -1,11 +1,11 @@
 /** `sealroot repo transaction`. */
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "../repository-option.ts";
 
 /** The longest a timer takes. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-export const repoTransaction: Command = {
+export const repoTransaction = command({
   description: `Holds the shared lock of a repository until the process is ended, so that gc waits meanwhile. Says on standard error
 when it has the lock.`,
   options: REPOSITORY_OPTIONS,
@@ -16,4 +16,4 @@ when it has the lock.`,
     // A promise alone does not keep the process; the kernel gives the lock up when a signal ends it.
     await new Promise<never>(() => setInterval(() => {}, TIMER_MAX_MS));
   },
-};
+});

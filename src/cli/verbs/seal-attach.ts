@@ -2,36 +2,42 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { AttachOptions } from "../../seal/index.ts";
-import type { Command, Invocation } from "../command.ts";
+import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "../command.ts";
 import { checkOutputFile } from "../output-file.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 import { SHARED_KEY_OPTION } from "../shared-key-option.ts";
 
-export const sealAttach: Command = {
+const ARGUMENTS = [
+  { name: "IMAGE", summary: "the image that seal --unsigned wrote", holds: "reference" },
+  { name: "SIGNED", summary: "the signed UKI", optional: true },
+] as const satisfies readonly ArgumentSpecification[];
+
+const OPTIONS = [
+  {
+    flags: "-o, --output <IMAGE>",
+    summary: "where the signed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
+  },
+  { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
+  {
+    flags: "--keys <DIR>",
+    summary: "whose signature is wanted: the directory with db's certificate (no private key)",
+  },
+  SHARED_KEY_OPTION,
+  ...POLICY_OPTIONS,
+  ...REGISTRY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
+
+export const sealAttach = command({
   description: [
     "The private key never meets the builder: seal with --unsigned, take the UKI out with --extract, sign it where the",
     "key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the image, and",
     "signed as firmware demands: by a key whose certificate is in the db that the image enrols, or that --keys names.",
   ].join("\n"),
-  arguments: [
-    { name: "IMAGE", summary: "the image that seal --unsigned wrote", holds: "reference" },
-    { name: "SIGNED", summary: "the signed UKI", optional: true },
-  ],
-  options: [
-    {
-      flags: "-o, --output <IMAGE>",
-      summary: "where the signed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
-    },
-    { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
-    {
-      flags: "--keys <DIR>",
-      summary: "whose signature is wanted: the directory with db's certificate (no private key)",
-    },
-    SHARED_KEY_OPTION,
-    ...POLICY_OPTIONS,
-    ...REGISTRY_OPTIONS,
-  ],
+  arguments: ARGUMENTS,
+  options: OPTIONS,
   reportsJson: true,
   examples: [
     "sealroot seal attach oci:debian-unsigned --extract uki.efi",
@@ -76,9 +82,9 @@ export const sealAttach: Command = {
     if (invocation.json) invocation.output.json({ reference: formatReference(target), manifestDigest: digest });
     else invocation.output.line(digest);
   },
-};
+});
 
-async function wantedSigner(invocation: Invocation): Promise<Pick<AttachOptions, "database" | "claimKey">> {
+async function wantedSigner(invocation: Call): Promise<Pick<AttachOptions, "database" | "claimKey">> {
   const directory = invocation.option("keys");
   if (directory === undefined) return {};
   const { claimKey, databaseOfDirectory } = await import("../../keys/index.ts");
@@ -89,7 +95,7 @@ async function wantedSigner(invocation: Invocation): Promise<Pick<AttachOptions,
 }
 
 /** Taking the UKI out and putting one in are two things. */
-function refuseBoth(invocation: Invocation): void {
+function refuseBoth(invocation: Call): void {
   if (invocation.optionalArgument("SIGNED") === undefined && invocation.option("output") === undefined) return;
   throw new SealrootError("usage", "Cannot attach the UKI: --extract only takes it out of the image", {
     hint: "give --extract, or SIGNED and --output",

@@ -4,13 +4,52 @@ import { formatSize } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { PinnedProgram, ProgramReport, SealedForm, SealReport } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../build-time.ts";
-import type { Command, Invocation } from "../command.ts";
+import { command, type Invocation, type OptionSpecification } from "../command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../registry-options.ts";
 import { SHARED_KEY_OPTION } from "../shared-key-option.ts";
 import { textTable } from "../table.ts";
 
-export const seal: Command = {
+const OPTIONS = [
+  {
+    flags: "-o, --output <IMAGE>",
+    summary: "where the sealed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
+    required: true,
+  },
+  { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
+  { flags: "--signer <COMMAND>", summary: "outside signer: gets the bytes to sign, prints the signature" },
+  { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
+  {
+    flags: "--loader <FILE|sha256:HEX>",
+    summary:
+      "a boot loader that is signed already, instead of signing the image's; or the digest the image's must have",
+  },
+  {
+    flags: "--stub <FILE|sha256:HEX>",
+    summary: "an EFI stub for the UKI, instead of the image's; or the digest the image's must have",
+  },
+  { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
+  {
+    flags: "--initramfs <CARRIER>",
+    summary: "minimal: our own (default); extend: the image's own and our program, without credentials",
+    choices: ["minimal", "extend"],
+  },
+  { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
+  { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
+  {
+    flags: "--erofs-version <V>",
+    summary:
+      "name the images as bootc container ukify does: v1 and v2 as fallback, only v2, only v1 (default: v1 as composefs=)",
+    choices: ["v1", "v2", "v1-only"],
+  },
+  SHARED_KEY_OPTION,
+  ...POLICY_OPTIONS,
+  ...REGISTRY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS>;
+
+export const seal = command({
   description: [
     "The image needs a kernel in /usr/lib/modules/VERSION/vmlinuz, systemd-boot and its stub, quickjs and util-linux,",
     "and empty directories /boot and /sysroot. The result is the same image with one layer more. The same image, keys",
@@ -23,42 +62,7 @@ export const seal: Command = {
       holds: "reference",
     },
   ],
-  options: [
-    {
-      flags: "-o, --output <IMAGE>",
-      summary: "where the sealed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
-      required: true,
-    },
-    { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
-    { flags: "--signer <COMMAND>", summary: "outside signer: gets the bytes to sign, prints the signature" },
-    { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
-    {
-      flags: "--loader <FILE|sha256:HEX>",
-      summary:
-        "a boot loader that is signed already, instead of signing the image's; or the digest the image's must have",
-    },
-    {
-      flags: "--stub <FILE|sha256:HEX>",
-      summary: "an EFI stub for the UKI, instead of the image's; or the digest the image's must have",
-    },
-    { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
-    {
-      flags: "--initramfs <CARRIER>",
-      summary: "minimal: our own (default); extend: the image's own and our program, without credentials",
-      choices: ["minimal", "extend"],
-    },
-    { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
-    { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
-    {
-      flags: "--erofs-version <V>",
-      summary:
-        "name the images as bootc container ukify does: v1 and v2 as fallback, only v2, only v1 (default: v1 as composefs=)",
-      choices: ["v1", "v2", "v1-only"],
-    },
-    SHARED_KEY_OPTION,
-    ...POLICY_OPTIONS,
-    ...REGISTRY_OPTIONS,
-  ],
+  options: OPTIONS,
   reportsJson: true,
   examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
   async run(invocation) {
@@ -68,7 +72,7 @@ export const seal: Command = {
     ]);
     const signing = await signingOptions(invocation);
     const source = parseReference(invocation.argument("IMAGE"));
-    const output = parseReference(invocation.option("output") ?? "");
+    const output = parseReference(invocation.required("output"));
     refuseSharedLogin(invocation, [source, output]);
     const report = await sealImage({
       source,
@@ -87,13 +91,13 @@ export const seal: Command = {
     if (invocation.json) invocation.output.json(report);
     else for (const line of reportLines(report)) invocation.output.line(line);
   },
-};
+});
 
 function sealedForm(version: string | undefined): SealedForm {
   return version === "v1" || version === "v2" || version === "v1-only" ? version : "bare";
 }
 
-async function signingOptions(invocation: Invocation) {
+async function signingOptions(invocation: Call) {
   const keys = invocation.option("keys");
   const unsigned = invocation.flag("unsigned");
   if ((keys === undefined) === !unsigned) {
@@ -129,7 +133,7 @@ function firstCertificate(keys: string, [certificate]: readonly Uint8Array[]): U
 }
 
 /** `sha256:HEX` is a digest; a file of such a name can be given as `./sha256:HEX`. */
-async function pinnedProgram(invocation: Invocation, option: "loader" | "stub"): Promise<PinnedProgram | undefined> {
+async function pinnedProgram(invocation: Call, option: "loader" | "stub"): Promise<PinnedProgram | undefined> {
   const text = invocation.option(option);
   if (text === undefined) return undefined;
   if (!text.startsWith("sha256:")) return { type: "file", path: text, bytes: await readProgram(option, text) };

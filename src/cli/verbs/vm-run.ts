@@ -2,7 +2,7 @@
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
 import type { VirtualMachineOptions } from "../../vm/index.ts";
-import type { Command, Invocation } from "../command.ts";
+import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "../command.ts";
 import { parseCount, parseSize } from "../size.ts";
 
 const BYTES_PER_MIB = 1024 * 1024;
@@ -14,7 +14,34 @@ const MEMORY_MIN_MIB = 192;
 const parseCpus = (text: string) => parseCount(text, "--cpus", 999);
 const parseTimeout = (text: string) => parseCount(text, "--timeout", 86_400);
 
-export const vmRun: Command = {
+const ARGUMENTS = [{ name: "DISK", summary: "raw disk image" }] as const satisfies readonly ArgumentSpecification[];
+
+const OPTIONS = [
+  { flags: "--secure-boot-keys <DIR>", summary: "enrol the certificates in DIR (PK, KEK, db)" },
+  {
+    flags: "--memory <SIZE>",
+    summary: "memory of the machine (default: 1G)",
+    check: (text) => void parseMemoryMib(text),
+  },
+  {
+    flags: "--cpus <N>",
+    summary: "processors of the machine (default: 2)",
+    check: (text) => void parseCpus(text),
+  },
+  { flags: "--execute <COMMAND>", summary: "run a shell command in the booted system, print its output and stop" },
+  {
+    flags: "--timeout <SECONDS>",
+    summary: "end the machine after this time, boot included (default with --execute: 600)",
+    check: (text) => void parseTimeout(text),
+  },
+  { flags: "--persist", summary: "write the guest's changes into the disk file" },
+  { flags: "--network", summary: "allow outgoing network connections" },
+  { flags: "--tpm", summary: "add a TPM 2.0 (swtpm)" },
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
+
+export const vmRun = command({
   description: `Boots a disk image in QEMU with UEFI firmware, its serial console on this
 terminal. Leave with Ctrl-A X.
 
@@ -25,29 +52,8 @@ enrol its own keys.
 A boot that is refused, by the firmware (Access Denied) or by the system's boot program, ends at once with the reason.
 
 The disk file stays as it is unless --persist is given.`,
-  arguments: [{ name: "DISK", summary: "raw disk image" }],
-  options: [
-    { flags: "--secure-boot-keys <DIR>", summary: "enrol the certificates in DIR (PK, KEK, db)" },
-    {
-      flags: "--memory <SIZE>",
-      summary: "memory of the machine (default: 1G)",
-      check: (text) => void parseMemoryMib(text),
-    },
-    {
-      flags: "--cpus <N>",
-      summary: "processors of the machine (default: 2)",
-      check: (text) => void parseCpus(text),
-    },
-    { flags: "--execute <COMMAND>", summary: "run a shell command in the booted system, print its output and stop" },
-    {
-      flags: "--timeout <SECONDS>",
-      summary: "end the machine after this time, boot included (default with --execute: 600)",
-      check: (text) => void parseTimeout(text),
-    },
-    { flags: "--persist", summary: "write the guest's changes into the disk file" },
-    { flags: "--network", summary: "allow outgoing network connections" },
-    { flags: "--tpm", summary: "add a TPM 2.0 (swtpm)" },
-  ],
+  arguments: ARGUMENTS,
+  options: OPTIONS,
   reportsJson: true,
   examples: [
     "sealroot vm run disk.img --secure-boot-keys keys",
@@ -66,9 +72,9 @@ The disk file stays as it is unless --persist is given.`,
     invocation.output.remark("Booting; leave the machine with Ctrl-A X");
     return runOnTerminal(options, timeoutMs);
   },
-};
+});
 
-async function machineOptions(invocation: Invocation): Promise<VirtualMachineOptions> {
+async function machineOptions(invocation: Call): Promise<VirtualMachineOptions> {
   const keys = invocation.option("secure-boot-keys");
   const memory = invocation.option("memory");
   const cpus = invocation.option("cpus");
@@ -99,7 +105,7 @@ async function executeInGuest(
   options: VirtualMachineOptions,
   command: string,
   timeoutMs: number,
-  invocation: Invocation,
+  invocation: Call,
 ): Promise<number> {
   const { lastConsoleLine, startVirtualMachine } = await import("../../vm/index.ts");
   const endMs = performance.now() + timeoutMs;

@@ -76,7 +76,7 @@ test("wrong words are told as such", async () => {
     [
       ["copy", "--all", "--compression", "zstd", source, `dir:${at("x")}`],
       2,
-      ["Cannot copy all images: --compression is for one image", "leave out --all or --compression"],
+      ["--all and --compression exclude each other", "run: sealroot image copy --help"],
     ],
     [
       ["copy", "--creds", "a:b", "docker://one.example/a", "docker://two.example/a"],

@@ -138,6 +138,7 @@ test("the environment names a file or a directory", async () => {
 
 test("variables in paths are those of the environment", async () => {
   const text = configuration(
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the braces are storage.conf's
     'graphroot = "$BOX/${KIND}store$UNSET"\nimagestore = "${HOME}/images"',
     'additionalimagestores = ["$BOX/more"]',
   );

@@ -1,0 +1,20 @@
+/** The options of `repo fsck`, for the verb and for what does its work. */
+import type { OptionSpecification } from "./command.ts";
+import { REPOSITORY_OPTIONS } from "./repository-option.ts";
+
+export const FSCK_OPTIONS = [
+  { flags: "--metadata-only", summary: "do not read the contents of objects and streams" },
+  {
+    flags: "--repair",
+    summary: "remove what is damaged; waits until nobody else uses the repository",
+    excludes: ["metadata-only"],
+  },
+  {
+    flags: "--from <IMAGE>",
+    summary: "with --repair: fetch what is missing of this image again",
+    repeat: true,
+    needs: ["repair"],
+  },
+  { flags: "--json [FORM]", summary: "print the result as JSON; full: with everything known", choices: ["full"] },
+  ...REPOSITORY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];

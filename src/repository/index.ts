@@ -2,6 +2,12 @@
  * repository: the composefs repository on disk: objects, streams, images, references, locks, gc, fsck
  * (spec/repository.md).
  *
+ *   objects/  storing and reading files by their digest    scan/   a directory into objects, a tree and an image
+ *     jobs/   what of that worker threads do               image/  an image out: read, mounted, unpacked
+ *   open/     init, open, meta.json, old repositories      check/  fsck, repair, garbage collection
+ *
+ * What lies at the top are the open repository itself, its links and references, its names and settings.
+ *
  * A store: may use the file system and `platform/`, and the format rooms verity, tree, erofs and splitstream. Knows
  * nothing of OCI: what streams are called and what they mean is `imagestore/`'s business.
  * @module

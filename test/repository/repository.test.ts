@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryDirectory } from "../../src/platform/index.ts";
 import { initRepository, openRepository } from "../../src/repository/index.ts";
+import { ObjectDraft } from "../../src/repository/objects/object-draft.ts";
 import { verityDigest } from "../../src/verity/index.ts";
 
 const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;
@@ -88,7 +89,7 @@ test("objects are stored under their fs-verity digest, once", async () => {
   assert.equal(lstatSync(path).mode & 0o777, 0o666 & 0o644 & ~process.umask());
   repository.objects.ensure(bytes);
   assert.equal(lstatSync(path).ino, inode);
-  const draft = repository.objects.draft();
+  const draft = new ObjectDraft(repository.objects.settings);
   draft.write(bytes.subarray(0, 4999));
   draft.write(bytes.subarray(4999));
   assert.deepEqual(draft.finish(), { objectId, sizeBytes: 5000, isNew: false });

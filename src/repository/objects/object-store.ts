@@ -8,7 +8,7 @@ import { sortedEntries } from "../sorted-entries.ts";
 import { contentDigests, type SizedObject } from "./content-digests.ts";
 import { FileImporter } from "./file-importer.ts";
 import type { ImportStatistics } from "./import-statistics.ts";
-import { ObjectDraft, storeObject } from "./object-draft.ts";
+import { storeObject } from "./object-draft.ts";
 import { ObjectImporter } from "./object-importer.ts";
 import { type OpenObject, openObject } from "./object-reader.ts";
 import { type ObjectSettings, objectFileNameLength, objectFilePath } from "./object-settings.ts";
@@ -43,12 +43,6 @@ export class ObjectStore {
   ensure(bytes: Uint8Array): string {
     this.#assertWritable();
     return storeObject(this.settings, bytes).objectId;
-  }
-
-  /** Begins an object of unknown size, written in this thread. */
-  draft(): ObjectDraft {
-    this.#assertWritable();
-    return new ObjectDraft(this.settings);
   }
 
   /** For many objects: hashed and written in parallel. */

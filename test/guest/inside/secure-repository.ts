@@ -13,6 +13,7 @@ import {
   repairRepository,
   scanDirectory,
 } from "../../../src/repository/index.ts";
+import { ObjectDraft } from "../../../src/repository/objects/object-draft.ts";
 import { ALGORITHM_NUMBER, readVerityDescriptor, verityDigest } from "../../../src/verity/index.ts";
 
 const ALGORITHMS = ["sha256", "sha512"] as const;
@@ -100,7 +101,7 @@ test("every object of a secure repository has fs-verity, however it was stored",
     for (let part = 0; part < 4; part++) sink.write(Buffer.alloc(700_000, part));
     ids.push(sink.finish());
     await importer.finish();
-    const draft = repository.objects.draft();
+    const draft = new ObjectDraft(repository.objects.settings);
     draft.write(Buffer.from("by draft"));
     const all = [...(await Promise.all(ids)), draft.finish().objectId, repository.objects.ensure(Buffer.from("small"))];
     for (const objectId of all) {

@@ -31,6 +31,10 @@ fmt:
 reference:
     ./just reference
 
+# Build the pages of docs/ as a site with search, into build/site
+site *words:
+    ./just site {{words}}
+
 # Make what others install: npm package, Debian package, tool image
 package *words:
     ./just package {{words}}

@@ -2,7 +2,7 @@
 import { sharedOptions } from "../common-options.ts";
 import { synopsis, type VerbManual } from "./verb-manual.ts";
 
-const INTRODUCTION = `# Command line
+const INTRODUCTION = `# Verbs and options
 
 Made from the table of verbs by \`./just reference\`; a test holds it to that table. Every verb also has \`--help\` and a manual page.
 

@@ -1,11 +1,16 @@
 /** One image at a source, chosen by tag and platform (spec/oci.md 2). */
-import type { BlobReader, ImageReference, Platform, UnpackedLayers } from "../../oci/index.ts";
+import type { BlobReader, Descriptor, ImageReference, ImageSource, Platform, UnpackedLayers } from "../../oci/index.ts";
 import { runningPlatform } from "../../oci/index.ts";
-import { enforcePolicy, loadPolicy, MACHINE_POLICY, type PolicyChoice } from "../../policy/index.ts";
+import {
+  enforcePolicy,
+  loadPolicy,
+  MACHINE_POLICY,
+  type PolicyChoice,
+  type PolicySubject,
+} from "../../policy/index.ts";
 import type { RegistryOptions } from "../../registry/index.ts";
 import { chooseImage, type ReadImage } from "./choose-image.ts";
 import { openSource } from "./open-source.ts";
-import { policySubject } from "./policy-subject.ts";
 
 /** An image whose manifest and configuration have been read and checked against their digests. */
 export interface OpenedImage extends ReadImage {
@@ -52,4 +57,26 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
     await source.close();
     throw error;
   }
+}
+
+/**
+ * The image as the policy looks at it. Signatures are of what the source has: the manifest before it is converted, and
+ * the indexes it was reached through.
+ *
+ * @param reference as the user named the image
+ */
+function policySubject(reference: ImageReference, source: ImageSource, image: ReadImage): PolicySubject {
+  const { descriptor, manifestBytes } = image.original;
+  const readIndex = async (index: Descriptor) => ({
+    digest: index.digest,
+    bytes: await source.readManifest(index),
+  });
+  return {
+    reference,
+    place: source.place,
+    manifest: { digest: descriptor.digest, bytes: manifestBytes },
+    indexDigests: image.indexes.map(({ digest }) => digest),
+    indexes: () => Promise.all(image.indexes.map(readIndex)),
+    signatures: source.signatures,
+  };
 }

@@ -9,7 +9,7 @@
 export { isRegistryReference, TRANSPORTS, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
 export { formatOrigin, type Origin, parseOrigin } from "./origin.ts";
-export { imagePathOf } from "./paths.ts";
+export { imagePathOf, REPOSITORY_PATH } from "./paths.ts";
 export { type DeploymentRecord, recordOfUki } from "./record.ts";
 export { type StagedDeployment, stageDeployment } from "./staging.ts";
 export { type StateXattrs, stateXattrs } from "./state-xattrs.ts";

@@ -1,6 +1,9 @@
-/** Where a deployment's state lies below the physical root (spec/host.md 1.2). Paths are relative to it. */
+/** Where repository and state lie below the physical root (spec/host.md 1.2). Paths are relative to it. */
 import { statePath } from "../bootplan/index.ts";
 import type { ByteString } from "../bytes/index.ts";
+
+/** The composefs repository; the boot program has this path, too (`bootplan/mount-plan.ts`). */
+export const REPOSITORY_PATH = "composefs";
 
 /** The one `/var` shared by all deployments; "default" is fixed. */
 export const SHARED_VAR = "state/os/default/var";

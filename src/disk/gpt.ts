@@ -1,8 +1,7 @@
 /** Reads GUID partition tables, so that disks and disk files can be looked into without root (UEFI 2.10, 5.3). */
 import { crc32 } from "node:zlib";
-import { ByteCursor, byteString } from "../bytes/index.ts";
+import { ByteCursor, byteString, UUID_BYTES, uuidOfMixedEndian } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
-import { readMixedEndianGuid } from "./guid.ts";
 import { SECTOR_BYTES } from "./partition-plan.ts";
 
 /** One used entry of the table. The range is half-open, although the table's own last LBA is inclusive. */
@@ -82,7 +81,7 @@ function parseHeader(sector: Uint8Array): Header {
   cursor.skip(4 + 8 + 8); // reserved, own LBA, LBA of the mirrored header
   const firstUsableLba = cursor.size();
   const lastUsableLba = cursor.size();
-  const diskGuid = readMixedEndianGuid(cursor);
+  const diskGuid = uuidOfMixedEndian(cursor.take(UUID_BYTES));
   const entriesOffsetBytes = cursor.size() * SECTOR_BYTES;
   const entryCount = cursor.u32();
   const entryBytes = cursor.u32();
@@ -114,9 +113,9 @@ function checkCrc32(what: string, bytes: Uint8Array, expected: number): void {
 
 function parseEntry(bytes: Uint8Array, number: number, header: Header): Partition | undefined {
   const cursor = new ByteCursor(bytes, `partition ${number}`);
-  const typeGuid = readMixedEndianGuid(cursor);
+  const typeGuid = uuidOfMixedEndian(cursor.take(UUID_BYTES));
   if (typeGuid === UNUSED) return undefined;
-  const guid = readMixedEndianGuid(cursor);
+  const guid = uuidOfMixedEndian(cursor.take(UUID_BYTES));
   const firstLba = cursor.size();
   const lastLba = cursor.size();
   const attributes = cursor.u64();

@@ -1,5 +1,5 @@
 /** GUIDs: text, and the mixed-endian 16 bytes of UEFI (UEFI 2.10, appendix A). */
-import { isUuid, toHex } from "../bytes/index.ts";
+import { isUuid, mixedEndianUuid, UUID_BYTES, uuidOfMixedEndian } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 
 declare const guidBrand: unique symbol;
@@ -7,7 +7,7 @@ declare const guidBrand: unique symbol;
 /** A GUID as lower-case text, such as `8be4df61-93ca-11d2-aa0d-00e098032b8c`. */
 export type Guid = string & { readonly [guidBrand]: true };
 
-export const GUID_BYTES = 16;
+export const GUID_BYTES = UUID_BYTES;
 
 /** EFI_GLOBAL_VARIABLE: PK, KEK, SecureBoot, BootOrder … (UEFI 2.10, 3.3). */
 export const GLOBAL_VARIABLE_VENDOR = guidOf("8be4df61-93ca-11d2-aa0d-00e098032b8c");
@@ -32,23 +32,11 @@ export function guidOf(text: string): Guid {
 
 /** The 16 bytes: the first three fields little-endian, the rest as written. */
 export function guidBytes(guid: Guid): Uint8Array {
-  const bytes = Buffer.from(guid.replaceAll("-", ""), "hex");
-  return Uint8Array.from(swapEndian(bytes));
+  return mixedEndianUuid(guid);
 }
 
 /** @throws SealrootError `corrupt` when there are not 16 bytes */
 export function guidText(bytes: Uint8Array): Guid {
   if (bytes.length !== GUID_BYTES) throw corrupt(`Cannot read GUID: ${bytes.length} bytes, 16 wanted`);
-  const hex = toHex(swapEndian(bytes));
-  return guidOf(`${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`);
-}
-
-/** Turns the first three fields (4, 2 and 2 bytes) around; its own inverse. */
-function swapEndian(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.of(
-    ...bytes.subarray(0, 4).toReversed(),
-    ...bytes.subarray(4, 6).toReversed(),
-    ...bytes.subarray(6, 8).toReversed(),
-    ...bytes.subarray(8),
-  );
+  return guidOf(uuidOfMixedEndian(bytes));
 }

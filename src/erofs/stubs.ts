@@ -1,10 +1,9 @@
 /** The 256 entries `00`..`ff` that an epoch 1 root gets (spec/erofs.md 3.4 step 5, 7). */
 import { type ByteString, toHex } from "../bytes/index.ts";
-import { type DeviceNode, type DirectoryNode, type Metadata, newMetadata } from "../tree/index.ts";
+import { type DeviceNode, type DirectoryNode, LABEL_XATTR, type Metadata, newMetadata } from "../tree/index.ts";
 import { STUB_NAMES } from "./format.ts";
 
 const STUB_MODE = 0o644;
-const LABEL_XATTR = "security.selinux" as ByteString;
 const STUB_NAME_SET: ReadonlySet<string> = new Set(STUB_NAMES);
 
 /** The stubs for those names that the root does not have. All share one metadata object. */

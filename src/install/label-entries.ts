@@ -1,12 +1,12 @@
 /** SELinux labels of the physical root, from the image's own policy (spec/host-install.md 8.12). */
 import type { ByteString } from "../bytes/index.ts";
+import { REPOSITORY_PATH } from "../deployment/index.ts";
 import type { DiskEntry } from "../disk/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
+import { LABEL_XATTR } from "../tree/index.ts";
 
-const LABEL_XATTR = "security.selinux" as ByteString;
 /** The repository is labelled as if it were here, so that confined programs may read what comes from it (`usr_t`). */
 const REPOSITORY_ALIAS = "/usr" as ByteString;
-const REPOSITORY = "composefs";
 
 /**
  * Labels every entry that has no label yet, in place. What was copied from the image keeps the label it has there.
@@ -27,7 +27,7 @@ export function labelEntries(entries: readonly DiskEntry[], policy: SelinuxPolic
 function policyPath(path: ByteString, policy: SelinuxPolicy, known: Map<string, ByteString>): ByteString {
   const found = known.get(path);
   if (found !== undefined) return found;
-  const result = path === REPOSITORY ? REPOSITORY_ALIAS : policy.substitute(plainPath(path, policy, known));
+  const result = path === REPOSITORY_PATH ? REPOSITORY_ALIAS : policy.substitute(plainPath(path, policy, known));
   known.set(path, result);
   return result;
 }

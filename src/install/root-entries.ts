@@ -1,6 +1,6 @@
 /** The physical root of a new system as one list (spec/host.md 1.2). */
 import { byteStringOfText } from "../bytes/index.ts";
-import { imagePathOf, type StateXattrs } from "../deployment/index.ts";
+import { imagePathOf, REPOSITORY_PATH, type StateXattrs } from "../deployment/index.ts";
 import { type DiskEntry, treeEntries } from "../disk/index.ts";
 import type { StagedEntry } from "../repository/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
@@ -22,9 +22,6 @@ export interface RootEntriesOptions {
   readonly policy: SelinuxPolicy | undefined;
 }
 
-/** Where the repository lies on the physical root. */
-const REPOSITORY = "composefs";
-
 /**
  * The physical root and all names in it, parents first: empty `/boot/efi`, the repository, bootc's storage folder with the
  * compatibility link to it, `/state`.
@@ -43,15 +40,15 @@ export function rootEntries(options: RootEntriesOptions): DiskEntry[] {
     directory("boot"),
     directory("boot/efi"),
     // Objects may be readable by file mode; the way to them is root's alone (spec/repository.md 1).
-    directory(REPOSITORY, 0o700),
-    directory(`${REPOSITORY}/bootc`),
+    directory(REPOSITORY_PATH, 0o700),
+    directory(`${REPOSITORY_PATH}/bootc`),
     ...Array.from(options.repositoryEntries, (entry) => repositoryEntry(entry, metadata)),
     directory("ostree"),
     {
       kind: "symlink",
       path: byteStringOfText("ostree/bootc"),
       metadata: metadata(0o777),
-      target: byteStringOfText(`../${REPOSITORY}/bootc`),
+      target: byteStringOfText(`../${REPOSITORY_PATH}/bootc`),
     },
     ...treeEntries(state, options.sourceOf).map((entry) => withXattrs(entry, options.stateXattrs)),
   ];
@@ -66,7 +63,7 @@ function withXattrs(entry: DiskEntry, stateXattrs: StateXattrs): DiskEntry {
 }
 
 function repositoryEntry(entry: StagedEntry, metadata: (mode: number) => Metadata): DiskEntry {
-  const named = { path: byteStringOfText(`${REPOSITORY}/${entry.path}`), metadata: metadata(entry.mode) };
+  const named = { path: byteStringOfText(`${REPOSITORY_PATH}/${entry.path}`), metadata: metadata(entry.mode) };
   if (entry.kind === "directory") return { ...named, kind: "directory" };
   if (entry.kind === "symlink") return { ...named, kind: "symlink", target: entry.target };
   return { ...named, kind: "file", source: entry.source, veritySizeBytes: entry.sizeBytes };

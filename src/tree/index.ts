@@ -48,6 +48,6 @@ export {
 } from "./path.ts";
 export { filterScan, type ScanFilter } from "./scan-filter.ts";
 export { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
-export type { BootTimes } from "./transform-boot.ts";
+export { type BootTimes, LABEL_XATTR } from "./transform-boot.ts";
 export { TreeFiles } from "./tree-files.ts";
 export { allDirectories, directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";

@@ -7,7 +7,8 @@ import type { DirectoryNode, LeafNode, Metadata, TreeNode } from "./node.ts";
 import { joinPath } from "./path.ts";
 import { requiredDirectory } from "./transform-oci.ts";
 
-const LABEL_XATTR = "security.selinux" as ByteString;
+/** The extended attribute that holds a SELinux label. */
+export const LABEL_XATTR = "security.selinux" as ByteString;
 /** These are mount points at run time; what the image has in them is not part of the root. */
 const EMPTIED = ["boot" as ByteString, "sysroot" as ByteString];
 

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { OBJECTS_PATH } from "../../src/bootplan/index.ts";
 import { byteStringOfText, displayText } from "../../src/bytes/index.ts";
-import { formatOrigin, initialState, parseOrigin, targetReference } from "../../src/deployment/index.ts";
+import {
+  formatOrigin,
+  initialState,
+  parseOrigin,
+  REPOSITORY_PATH,
+  targetReference,
+} from "../../src/deployment/index.ts";
 import { originPath } from "../../src/deployment/paths.ts";
 import { treeEntries } from "../../src/disk/index.ts";
 import { type DirectoryNode, type FileNode, newDirectory, newMetadata } from "../../src/tree/index.ts";
@@ -128,4 +135,8 @@ test("an image without /etc and /var gets empty ones", () => {
   const state = initialState({ image: newDirectory(), record: { deploymentId: ID, origin: ORIGIN }, epochSeconds: 1 });
   const paths = treeEntries(state, () => "").map((entry) => displayText(entry.path));
   assert.ok(paths.includes(`deploy/${ID}/etc`) && paths.includes("os/default/var"));
+});
+
+test("the repository lies where the boot program looks for its objects", () => {
+  assert.equal(OBJECTS_PATH, `${REPOSITORY_PATH}/objects`);
 });

@@ -2,7 +2,7 @@
  * The table of all verbs. Help and completion of the upper levels need only this file; a verb's own file is loaded when
  * it is called. Longer paths win, so `seal attach` and `seal IMAGE` live side by side.
  */
-import type { CommandEntry } from "./command.ts";
+import type { CommandEntry } from "../verbs/index.ts";
 
 /** What a group of verbs is about, for the help of `sealroot` and `sealroot GROUP`. */
 export const GROUPS: Readonly<Record<string, string>> = {
@@ -19,197 +19,197 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
-    load: async () => (await import("./verbs/install-to-disk.ts")).installToDiskCommand,
+    load: async () => (await import("../verbs/install-to-disk.ts")).installToDiskCommand,
   },
   {
     path: ["install", "print-configuration"],
     summary: "Print the merged installation configuration",
-    load: async () => (await import("./verbs/install-print-configuration.ts")).installPrintConfiguration,
+    load: async () => (await import("../verbs/install-print-configuration.ts")).installPrintConfiguration,
   },
   {
     path: ["seal"],
     summary: "Seal an image: signed UKI over the digest of its root",
-    load: async () => (await import("./verbs/seal.ts")).seal,
+    load: async () => (await import("../verbs/seal.ts")).seal,
   },
   {
     path: ["seal", "attach"],
     summary: "Put a UKI that was signed elsewhere into its image",
-    load: async () => (await import("./verbs/seal-attach.ts")).sealAttach,
+    load: async () => (await import("../verbs/seal-attach.ts")).sealAttach,
   },
   {
     path: ["keys", "generate"],
     summary: "Make Secure Boot keys",
-    load: async () => (await import("./verbs/keys-generate.ts")).keysGenerate,
+    load: async () => (await import("../verbs/keys-generate.ts")).keysGenerate,
   },
   {
     path: ["keys", "list"],
     summary: "Show Secure Boot keys and check that they fit together",
-    load: async () => (await import("./verbs/keys-list.ts")).keysList,
+    load: async () => (await import("../verbs/keys-list.ts")).keysList,
   },
   {
     path: ["vm", "run"],
     summary: "Boot a disk image in a virtual machine",
-    load: async () => (await import("./verbs/vm-run.ts")).vmRun,
+    load: async () => (await import("../verbs/vm-run.ts")).vmRun,
   },
   {
     path: ["image", "pull"],
     summary: "Bring an OCI image into a repository",
-    load: async () => (await import("./verbs/image-pull.ts")).imagePull,
+    load: async () => (await import("../verbs/image-pull.ts")).imagePull,
   },
   {
     path: ["image", "push"],
     summary: "Write an image of a repository somewhere else",
-    load: async () => (await import("./verbs/image-push.ts")).imagePush,
+    load: async () => (await import("../verbs/image-push.ts")).imagePush,
   },
   {
     path: ["image", "copy"],
     summary: "Copy an image from one place to another",
-    load: async () => (await import("./verbs/image-copy.ts")).imageCopy,
+    load: async () => (await import("../verbs/image-copy.ts")).imageCopy,
   },
   {
     path: ["image", "copy-to-storage"],
     summary: "Hand an image to podman",
-    load: async () => (await import("./verbs/image-copy-to-storage.ts")).imageCopyToStorage,
+    load: async () => (await import("../verbs/image-copy-to-storage.ts")).imageCopyToStorage,
   },
   {
     path: ["image", "list"],
     summary: "List the OCI images of a repository",
-    load: async () => (await import("./verbs/image-list.ts")).imageList,
+    load: async () => (await import("../verbs/image-list.ts")).imageList,
   },
   {
     path: ["image", "inspect"],
     summary: "Show an image's manifest, configuration and ids",
-    load: async () => (await import("./verbs/image-inspect.ts")).imageInspect,
+    load: async () => (await import("../verbs/image-inspect.ts")).imageInspect,
   },
   {
     path: ["image", "history"],
     summary: "Show how an image was made",
-    load: async () => (await import("./verbs/image-history.ts")).imageHistoryCommand,
+    load: async () => (await import("../verbs/image-history.ts")).imageHistoryCommand,
   },
   {
     path: ["image", "compute-id"],
     summary: "Compute the id of an image's root file system",
-    load: async () => (await import("./verbs/image-compute-id.ts")).imageComputeId,
+    load: async () => (await import("../verbs/image-compute-id.ts")).imageComputeId,
   },
   {
     path: ["image", "tag"],
     summary: "Give an image another name",
-    load: async () => (await import("./verbs/image-tag.ts")).imageTag,
+    load: async () => (await import("../verbs/image-tag.ts")).imageTag,
   },
   {
     path: ["image", "untag"],
     summary: "Take a name of an image away",
-    load: async () => (await import("./verbs/image-tag.ts")).imageUntag,
+    load: async () => (await import("../verbs/image-tag.ts")).imageUntag,
   },
   {
     path: ["image", "remove"],
     summary: "Remove an image from a repository",
-    load: async () => (await import("./verbs/image-remove.ts")).imageRemove,
+    load: async () => (await import("../verbs/image-remove.ts")).imageRemove,
   },
   {
     path: ["repo", "init"],
     summary: "Make a composefs repository",
-    load: async () => (await import("./verbs/repo-init.ts")).repoInit,
+    load: async () => (await import("../verbs/repo-init.ts")).repoInit,
   },
   {
     path: ["repo", "cat"],
     summary: "Write the bytes of a stream",
-    load: async () => (await import("./verbs/repo-cat.ts")).repoCat,
+    load: async () => (await import("../verbs/repo-cat.ts")).repoCat,
   },
   {
     path: ["repo", "cat-file"],
     summary: "Write the bytes of a file of an image",
-    load: async () => (await import("./verbs/repo-cat-file.ts")).repoCatFile,
+    load: async () => (await import("../verbs/repo-cat-file.ts")).repoCatFile,
   },
   {
     path: ["repo", "create-image"],
     summary: "Make an image of a directory",
-    load: async () => (await import("./verbs/repo-create-image.ts")).repoCreateImage,
+    load: async () => (await import("../verbs/repo-create-image.ts")).repoCreateImage,
   },
   {
     path: ["repo", "compute-id"],
     summary: "Compute the image id of a directory",
-    load: async () => (await import("./verbs/repo-compute-id.ts")).repoComputeId,
+    load: async () => (await import("../verbs/repo-compute-id.ts")).repoComputeId,
   },
   {
     path: ["repo", "compute-karg"],
     summary: "Compute the kernel argument that boots a directory",
-    load: async () => (await import("./verbs/repo-compute-karg.ts")).repoComputeKarg,
+    load: async () => (await import("../verbs/repo-compute-karg.ts")).repoComputeKarg,
   },
   {
     path: ["repo", "create-dumpfile"],
     summary: "Print a directory's tree as dump text",
-    load: async () => (await import("./verbs/repo-create-dumpfile.ts")).repoCreateDumpfile,
+    load: async () => (await import("../verbs/repo-create-dumpfile.ts")).repoCreateDumpfile,
   },
   {
     path: ["repo", "dump-files"],
     summary: "Print files of an image as dump text",
-    load: async () => (await import("./verbs/repo-dump-files.ts")).repoDumpFiles,
+    load: async () => (await import("../verbs/repo-dump-files.ts")).repoDumpFiles,
   },
   {
     path: ["repo", "extract"],
     summary: "Unpack an image into a directory",
-    load: async () => (await import("./verbs/repo-extract.ts")).repoExtract,
+    load: async () => (await import("../verbs/repo-extract.ts")).repoExtract,
   },
   {
     path: ["repo", "fsck"],
     summary: "Check a repository",
-    load: async () => (await import("./verbs/repo-fsck.ts")).repoFsck,
+    load: async () => (await import("../verbs/repo-fsck.ts")).repoFsck,
   },
   {
     path: ["repo", "gc"],
     summary: "Delete what no reference needs",
-    load: async () => (await import("./verbs/repo-gc.ts")).repoGc,
+    load: async () => (await import("../verbs/repo-gc.ts")).repoGc,
   },
   {
     path: ["repo", "image-objects"],
     summary: "List the objects of an image",
-    load: async () => (await import("./verbs/repo-image-objects.ts")).repoImageObjects,
+    load: async () => (await import("../verbs/repo-image-objects.ts")).repoImageObjects,
   },
   {
     path: ["repo", "import-image"],
     summary: "Take an EROFS image into a repository",
-    load: async () => (await import("./verbs/repo-import-image.ts")).repoImportImage,
+    load: async () => (await import("../verbs/repo-import-image.ts")).repoImportImage,
   },
   {
     path: ["repo", "linked-erofs-images"],
     summary: "List the EROFS images of the same OCI image",
-    load: async () => (await import("./verbs/repo-linked-erofs-images.ts")).repoLinkedErofsImages,
+    load: async () => (await import("../verbs/repo-linked-erofs-images.ts")).repoLinkedErofsImages,
   },
   {
     path: ["repo", "mkcomposefs"],
     summary: "Make an EROFS image of a directory or of dump text",
-    load: async () => (await import("./verbs/repo-mkcomposefs.ts")).repoMkcomposefs,
+    load: async () => (await import("../verbs/repo-mkcomposefs.ts")).repoMkcomposefs,
   },
   {
     path: ["repo", "images"],
     summary: "List the named images",
-    load: async () => (await import("./verbs/repo-images.ts")).repoImages,
+    load: async () => (await import("../verbs/repo-images.ts")).repoImages,
   },
   {
     path: ["repo", "mount"],
     summary: "Mount an image",
-    load: async () => (await import("./verbs/repo-mount.ts")).repoMount,
+    load: async () => (await import("../verbs/repo-mount.ts")).repoMount,
   },
   {
     path: ["repo", "transaction"],
     summary: "Keep gc away until stopped",
-    load: async () => (await import("./verbs/repo-transaction.ts")).repoTransaction,
+    load: async () => (await import("../verbs/repo-transaction.ts")).repoTransaction,
   },
   {
     path: ["container", "compute-composefs-digest"],
     summary: "Compute the composefs digest of a root file system",
-    load: async () => (await import("./verbs/container-compute-composefs-digest.ts")).containerComputeComposefsDigest,
+    load: async () => (await import("../verbs/container-compute-composefs-digest.ts")).containerComputeComposefsDigest,
   },
   {
     path: ["completion"],
     summary: "Print the tab completion of a shell",
-    load: async () => (await import("./verbs/completion.ts")).completion,
+    load: async () => (await import("./completion.ts")).completion,
   },
   {
     path: ["__complete"],
     summary: "List the words that can follow",
     hidden: true,
-    load: async () => (await import("./verbs/completion.ts")).completeCommand({ entries: COMMANDS, groups: GROUPS }),
+    load: async () => (await import("./completion.ts")).completeCommand({ entries: COMMANDS, groups: GROUPS }),
   },
 ];

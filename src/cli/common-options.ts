@@ -1,5 +1,5 @@
 /** Options that the command line itself gives to verbs: in one place for parsing, help, tab completion and the manual. */
-import type { Command, OptionSpecification } from "./command.ts";
+import type { Command, OptionSpecification } from "../verbs/index.ts";
 import { PROGRESS_MODES } from "./progress.ts";
 import { parseProgressFd } from "./progress-fd.ts";
 

@@ -1,9 +1,15 @@
 /** What may stand in the place of the last word of a command line: for the shells' tab completion. */
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { ArgumentSpecification, Command, CommandEntry, CommandTable, OptionSpecification } from "./command.ts";
+import type {
+  ArgumentSpecification,
+  Command,
+  CommandEntry,
+  CommandTable,
+  OptionSpecification,
+} from "../verbs/index.ts";
+import { defaultRepositoryPath } from "../verbs/shared/repository-option.ts";
 import { HELP_OPTION, optionsOf } from "./common-options.ts";
-import { defaultRepositoryPath } from "./repository-option.ts";
 
 /** A word, and what it means where the shell can show it. */
 export interface Candidate {

@@ -1,6 +1,6 @@
 /** How a failure reaches the person, or with `--json` the program, that ran the command line. */
 import { asSealrootError, describeError, SealrootError } from "../errors/index.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../verbs/index.ts";
 
 /**
  * Tells of a failure: on standard error in lines, or in the result's place as `{"error": …}` (docs/schema/error.json).

@@ -1,7 +1,7 @@
 /** The help of the upper levels, from the table alone: nothing is loaded for it. */
-import type { CommandEntry } from "./command.ts";
+import type { CommandEntry } from "../verbs/index.ts";
+import { textTable } from "../verbs/shared/table.ts";
 import { COMMANDS, GROUPS } from "./commands.ts";
-import { textTable } from "./table.ts";
 
 /** The help of `sealroot` itself. */
 export function topHelp(version: string): string {

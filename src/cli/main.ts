@@ -1,5 +1,5 @@
 /**
- * cli: argument parsing, output and exit codes; one file a verb. The only room that prints, and the only one that knows
+ * cli: argument parsing, help, completion, progress, output and exit codes. The only room that prints, and the only one that knows
  * the process has arguments. Everything heavy is loaded by the verb that needs it.
  *
  * Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -7,11 +7,11 @@
  */
 import { readFileSync } from "node:fs";
 import type { EventSink } from "../events/index.ts";
-import type { CommandEntry } from "./command.ts";
+import type { CommandEntry, Output } from "../verbs/index.ts";
 import { COMMANDS } from "./commands.ts";
 import { asksForJson, reportFailure } from "./failure-report.ts";
 import { groupHelp, topHelp } from "./help.ts";
-import { type Output, processOutput } from "./output.ts";
+import { processOutput } from "./output.ts";
 import { unknownVerb } from "./unknown-verb.ts";
 
 /** The version in package.json, which stands beside `src/` and in the bundle's folder. */

@@ -1,16 +1,6 @@
 /** Where verbs print: results on standard output, everything else on standard error. */
 import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
-
-export interface Output {
-  /** One line of the result. */
-  line(text: string): void;
-  /** Raw bytes of the result, such as a reassembled stream; resolves when the reader can take more. */
-  bytes(chunk: Uint8Array): Promise<void>;
-  /** The result as JSON, indented, with a final newline. */
-  json(value: unknown): void;
-  /** A remark for the person at the terminal, on standard error. */
-  remark(text: string): void;
-}
+import type { Output } from "../verbs/index.ts";
 
 /** An output whose reader can go away or be full. */
 export interface ProcessOutput extends Output {

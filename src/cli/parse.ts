@@ -2,9 +2,8 @@
 import { Command as Commander, CommanderError, Option } from "commander";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
-import type { AnyInvocation, Command, CommandEntry, OptionSpecification } from "./command.ts";
+import type { AnyInvocation, Command, CommandEntry, OptionSpecification, Output } from "../verbs/index.ts";
 import { HELP_OPTION, optionsOf } from "./common-options.ts";
-import type { Output } from "./output.ts";
 import type { ProgressMode } from "./progress.ts";
 import { parseProgressFd } from "./progress-fd.ts";
 

@@ -1,10 +1,10 @@
 /** Progress on a terminal: the lines at the bottom are drawn again and again, and what is settled stays above them. */
 import { oneLine } from "../errors/index.ts";
 import type { EventSink, Subtask } from "../events/index.ts";
+import { formatDuration } from "../verbs/shared/table.ts";
 import { type ProgressEvent, ProgressState, type RunningStep } from "./progress-state.ts";
 import { amountText, percentOf, settledLine, speedText } from "./progress-text.ts";
 import type { ProgressTarget, ProgressView } from "./progress-view.ts";
-import { formatDuration } from "./table.ts";
 
 /** Redraws at most this often; a terminal needs no more. */
 const REDRAW_INTERVAL_MS = 100;

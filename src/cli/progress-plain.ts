@@ -1,10 +1,10 @@
 /** Progress in a log: a line for what is settled, a sign of life now and then, no cursor movement. */
 import { oneLine } from "../errors/index.ts";
 import type { EventSink, WorkEvent } from "../events/index.ts";
+import { formatDuration } from "../verbs/shared/table.ts";
 import { ProgressState, type RunningStep } from "./progress-state.ts";
 import { amountText, settledLine, speedText } from "./progress-text.ts";
 import type { ProgressTarget, ProgressView } from "./progress-view.ts";
-import { formatDuration } from "./table.ts";
 
 /** A log gets a sign of life this often while one step runs. */
 const SIGN_INTERVAL_MS = 10_000;

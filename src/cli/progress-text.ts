@@ -3,8 +3,8 @@
 import { formatSize } from "../bytes/index.ts";
 import { oneLine } from "../errors/index.ts";
 import type { Subtask, WorkEvent } from "../events/index.ts";
+import { formatDuration } from "../verbs/shared/table.ts";
 import type { RunningStep } from "./progress-state.ts";
-import { formatDuration } from "./table.ts";
 
 /** The line that stays behind for an event, if one does. A failure is told once, by the error itself. */
 export function settledLine(event: WorkEvent): string | undefined {

@@ -1,10 +1,10 @@
 /** What a verb may ask of its call: the compiler refuses the lines marked so. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { command, type Invocation, type OptionSpecification } from "../../src/cli/command.ts";
-import type { Output } from "../../src/cli/output.ts";
 import { parseInvocation } from "../../src/cli/parse.ts";
 import { silent } from "../../src/events/index.ts";
+import type { Output } from "../../src/verbs/index.ts";
+import { command, type Invocation, type OptionSpecification } from "../../src/verbs/shared/command.ts";
 
 const SHARED = [
   { flags: "-s, --shared <TEXT>", summary: "of several verbs" },

@@ -4,10 +4,10 @@ import { formatSize } from "../../src/bytes/index.ts";
 import { progressView } from "../../src/cli/progress.ts";
 import { parseProgressFd, progressLines } from "../../src/cli/progress-fd.ts";
 import { ProgressRate } from "../../src/cli/progress-rate.ts";
-import { parseSize } from "../../src/cli/size.ts";
-import { formatDuration, textTable } from "../../src/cli/table.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
 import { runStep } from "../../src/events/index.ts";
+import { parseSize } from "../../src/verbs/shared/size.ts";
+import { formatDuration, textTable } from "../../src/verbs/shared/table.ts";
 
 function target(isTTY: boolean, columns = 60) {
   const written: string[] = [];

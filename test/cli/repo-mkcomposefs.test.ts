@@ -13,9 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { main } from "../../src/cli/main.ts";
-import type { Output } from "../../src/cli/output.ts";
 import { readErofs } from "../../src/erofs/index.ts";
 import { formatDump } from "../../src/tree/index.ts";
+import type { Output } from "../../src/verbs/index.ts";
 import { verityDigest } from "../../src/verity/index.ts";
 import { readVector } from "../erofs/vectors.ts";
 

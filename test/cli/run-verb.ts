@@ -1,6 +1,6 @@
 /** Runs verbs in the test's own process and keeps what they say. */
 import { main } from "../../src/cli/main.ts";
-import type { Output } from "../../src/cli/output.ts";
+import type { Output } from "../../src/verbs/index.ts";
 
 export interface Run {
   readonly exitCode: number;

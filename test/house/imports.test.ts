@@ -70,6 +70,8 @@ test("a room is entered through its index.ts", () => {
   // What runs in the initramfs takes single files: a whole room would bring parts that need Node.
   const files = sources.filter((file) => !NODE_FREE_ROOMS.includes(file.room));
   const wrong = offendingImports(files, (file, name) => {
+    // The command line starts with few files: it takes what it needs of the verbs, and a verb when it is called.
+    if (file.room === "cli" && roomOf(name) === "verbs") return false;
     return name.startsWith("src/") && roomOf(name) !== file.room && !name.endsWith("/index.ts");
   });
   assert.deepEqual(wrong, []);

@@ -18,7 +18,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
     ],
   },
   { name: "systems", rooms: ["host", "install", "seal", "verify", "vm"] },
-  { name: "cli", rooms: ["cli"] },
+  { name: "cli", rooms: ["verbs", "cli"] },
 ];
 
 /** Room → rooms of its own layer that it may import. There is no cycle. */
@@ -40,6 +40,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   imagestore: ["repository", "oci", "policy", "images"],
   deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
+  cli: ["verbs"],
 };
 
 /** Rooms below that are closed to a layer: formats are pure, so the system's door is not for them. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { cpSync, readFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { buildTime } from "../../src/cli/build-time.ts";
 import { main } from "../../src/cli/main.ts";
-import type { Output } from "../../src/cli/output.ts";
+import type { Output } from "../../src/verbs/index.ts";
+import { buildTime } from "../../src/verbs/shared/build-time.ts";
 import { TestDirectory } from "../pe/boot-files.ts";
 import { failsWith } from "../pe/keys.ts";
 

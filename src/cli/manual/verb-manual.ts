@@ -1,5 +1,5 @@
 /** What the manual says of a verb: taken from the table of verbs and the verb's own file, as help and parsing are. */
-import type { ArgumentSpecification, Command, CommandEntry, OptionSpecification } from "../command.ts";
+import type { ArgumentSpecification, Command, CommandEntry, OptionSpecification } from "../../verbs/index.ts";
 import { COMMANDS } from "../commands.ts";
 import { optionsOf, sharedOptions } from "../common-options.ts";
 

@@ -3,7 +3,6 @@ import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { join } from "node:path";
 import { test } from "node:test";
 import { main } from "../../../src/cli/main.ts";
-import type { Output } from "../../../src/cli/output.ts";
 import { findImage, layerStreamName, pullImage, restoreImage } from "../../../src/imagestore/index.ts";
 import { temporaryDirectory } from "../../../src/platform/index.ts";
 import {
@@ -14,6 +13,7 @@ import {
   repairRepository,
 } from "../../../src/repository/index.ts";
 import { readSplitStream } from "../../../src/splitstream/index.ts";
+import type { Output } from "../../../src/verbs/index.ts";
 import { unpackLayouts } from "../faults/layouts.ts";
 
 /** A repository with both layouts pulled as `first` (bootable) and `second`. */

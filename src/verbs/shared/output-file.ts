@@ -1,0 +1,27 @@
+/** Files that a verb writes beside its result: looked at before the work whose result they get. */
+import { accessSync, constants, lstatSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+
+/**
+ * @param path undefined when none was asked for
+ * @param what for messages: `digest file`
+ * @param isNew whether an existing file is refused instead of overwritten
+ * @throws SealrootError `exists`, `not-found`, `no-access`, `unsupported` for a directory
+ */
+export function checkOutputFile(path: string | undefined, what: string, isNew = false): void {
+  if (path === undefined) return;
+  const action = `Cannot write ${what}`;
+  try {
+    if (isNew && lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+      throw new SealrootError("exists", `${action} ${path}: it exists`, { path });
+    }
+    const existing = statSync(path, { throwIfNoEntry: false });
+    if (existing?.isDirectory() === true) {
+      throw new SealrootError("unsupported", `${action} ${path}: it is a directory`, { path });
+    }
+    accessSync(existing === undefined ? dirname(resolve(path)) : path, constants.W_OK);
+  } catch (error) {
+    throw asSealrootError(error, action, { path });
+  }
+}

@@ -15,6 +15,7 @@ export {
 } from "./architecture.ts";
 export { type BootParts, bootDigest } from "./boot-digest.ts";
 export { type EnrolmentFile, findEnrolmentFiles, findLoader, type UkiAddon } from "./contents.ts";
+export { checkDeployment, type DeploymentRules } from "./deployment-check.ts";
 export { imageKernelArguments, type KargsFile, readKargsFiles } from "./kernel-arguments.ts";
 export {
   ENROLMENT_FOLDER,

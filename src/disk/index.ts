@@ -15,6 +15,7 @@ export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } 
 export { deriveGuid } from "./guid.ts";
 export { readDiskPartitions } from "./open-disk.ts";
 export {
+  checkPartitionSizes,
   DEFAULT_ESP_BYTES,
   diskSizeForRoot,
   inMib,

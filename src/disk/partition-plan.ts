@@ -39,16 +39,44 @@ export interface PartitionPlan {
   readonly root: PlannedPartition;
 }
 
-export interface PartitionPlanOptions {
+export interface PartitionSizeOptions {
   readonly diskSizeBytes: number;
   /** True for a device, whose size nobody chooses. */
   readonly sizeIsFixed?: boolean;
-  readonly architecture: ArchitectureName;
-  /** All GUIDs follow from this text. */
-  readonly seed: string;
   readonly espSizeBytes?: number;
   /** Size of the root partition; the rest of the disk when absent. */
   readonly rootSizeBytes?: number;
+}
+
+export interface PartitionPlanOptions extends PartitionSizeOptions {
+  readonly architecture: ArchitectureName;
+  /** All GUIDs follow from this text. */
+  readonly seed: string;
+}
+
+/**
+ * Checks that the partitions fit, on a disk of any architecture: amd64 has one more, of 1 MiB.
+ * @throws SealrootError as {@link planPartitions}
+ */
+export function checkPartitionSizes(options: PartitionSizeOptions): void {
+  placePartitions(options, true);
+}
+
+/** Where the partitions lie that every disk has. */
+function placePartitions(options: PartitionSizeOptions, hasBiosBoot: boolean) {
+  const espSizeBytes = alignDown(options.espSizeBytes ?? DEFAULT_ESP_BYTES);
+  if (espSizeBytes < MINIMUM_ESP_BYTES) {
+    throw new SealrootError("usage", `Cannot make an ESP of ${espSizeBytes} bytes: FAT32 needs ${MINIMUM_ESP_BYTES}`);
+  }
+  const espStartBytes = ALIGNMENT_BYTES + (hasBiosBoot ? BIOS_BOOT_BYTES : 0);
+  const rootStartBytes = espStartBytes + espSizeBytes;
+  const usableEndBytes = alignDown(options.diskSizeBytes - BACKUP_TABLE_BYTES);
+  const rootSizeBytes =
+    options.rootSizeBytes === undefined ? usableEndBytes - rootStartBytes : alignDown(options.rootSizeBytes);
+  if (rootSizeBytes < MINIMUM_ROOT_BYTES || rootStartBytes + rootSizeBytes > usableEndBytes) {
+    throw tooSmall(options, rootStartBytes + Math.max(rootSizeBytes, MINIMUM_ROOT_BYTES));
+  }
+  return { espStartBytes, espSizeBytes, rootStartBytes, rootSizeBytes };
 }
 
 /**
@@ -58,19 +86,8 @@ export interface PartitionPlanOptions {
  *   for an ESP below {@link MINIMUM_ESP_BYTES}
  */
 export function planPartitions(options: PartitionPlanOptions): PartitionPlan {
-  const espSizeBytes = alignDown(options.espSizeBytes ?? DEFAULT_ESP_BYTES);
-  if (espSizeBytes < MINIMUM_ESP_BYTES) {
-    throw new SealrootError("usage", `Cannot make an ESP of ${espSizeBytes} bytes: FAT32 needs ${MINIMUM_ESP_BYTES}`);
-  }
   const hasBiosBoot = options.architecture === "amd64";
-  const espStartBytes = ALIGNMENT_BYTES + (hasBiosBoot ? BIOS_BOOT_BYTES : 0);
-  const rootStartBytes = espStartBytes + espSizeBytes;
-  const usableEndBytes = alignDown(options.diskSizeBytes - BACKUP_TABLE_BYTES);
-  const rootSizeBytes =
-    options.rootSizeBytes === undefined ? usableEndBytes - rootStartBytes : alignDown(options.rootSizeBytes);
-  if (rootSizeBytes < MINIMUM_ROOT_BYTES || rootStartBytes + rootSizeBytes > usableEndBytes) {
-    throw tooSmall(options, rootStartBytes + Math.max(rootSizeBytes, MINIMUM_ROOT_BYTES));
-  }
+  const { espStartBytes, espSizeBytes, rootStartBytes, rootSizeBytes } = placePartitions(options, hasBiosBoot);
   const partition = (name: PlannedPartition["name"], typeGuid: string, startBytes: number, sizeBytes: number) => ({
     name,
     typeGuid,
@@ -101,7 +118,7 @@ export function inMib(sizeBytes: number): string {
   return `${Math.ceil(sizeBytes / MIB)} MiB`;
 }
 
-function tooSmall(options: PartitionPlanOptions, rootEndBytes: number): SealrootError {
+function tooSmall(options: PartitionSizeOptions, rootEndBytes: number): SealrootError {
   const neededBytes = alignUpMib(rootEndBytes) + ALIGNMENT_BYTES;
   return new SealrootError(
     "no-space",

@@ -54,15 +54,6 @@ export function roundDown(target: DiskTarget, reporter: StepReporter): DiskTarge
 }
 
 /**
- * Checks that the partitions fit, before the image is looked at.
- * @throws SealrootError as planPartitions
- */
-export function checkPartitionSizes(target: DiskTarget, sizes: PartitionSizes): void {
-  // The image's architecture is not known yet: amd64 has one partition more, of 1 MiB.
-  planPartitions({ ...optionsOf(target, sizes), architecture: "amd64", seed: "" });
-}
-
-/**
  * Lays out the disk for this content.
  *
  * @throws SealrootError `no-space` when a partition is too small for it, for the root with the size that would do as the
@@ -70,14 +61,15 @@ export function checkPartitionSizes(target: DiskTarget, sizes: PartitionSizes): 
  */
 export function planDisk(target: DiskTarget, sizes: PartitionSizes, planned: PlannedContent): PartitionPlan {
   const { content, architecture, seed, esp } = planned;
-  const plan = planPartitions({ ...optionsOf(target, sizes), architecture, seed });
+  const plan = planPartitions({ ...sizeOptions(target, sizes), architecture, seed });
   if (!content.fits(plan.root.sizeBytes)) throw tooSmall(plan, target, sizes, content);
   checkEspFits({ ...esp, partition: plan.esp });
   if (target.kind === "file") checkFreeSpace(dirname(target.path), content.blocks * BLOCK_SIZE_BYTES, "the disk");
   return plan;
 }
 
-function optionsOf(target: DiskTarget, sizes: PartitionSizes) {
+/** What the partitions are to have. */
+export function sizeOptions(target: DiskTarget, sizes: PartitionSizes) {
   return {
     diskSizeBytes: target.sizeBytes,
     sizeIsFixed: target.kind === "device",

@@ -1,11 +1,12 @@
 /** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
-import { findSealedContents, type SealedContents } from "../bootimage/index.ts";
+import { checkDeployment, findSealedContents, type SealedContents } from "../bootimage/index.ts";
 import { type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
 import { imagePathOf, initialState, isRegistryReference, recordOfUki, targetReference } from "../deployment/index.ts";
 import {
   checkDisk,
+  checkPartitionSizes,
   type DiskEntry,
   deriveGuid,
   EXT4,
@@ -14,15 +15,15 @@ import {
   writeEsp,
   writePartitionTable,
 } from "../disk/index.ts";
-import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { asSealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
+import { checkBootSignatures } from "../keys/index.ts";
 import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
-import { checkBootSignatures } from "./boot-signatures.ts";
 import { loadImageConfiguration } from "./configuration.ts";
 import { honourConfiguration } from "./honour-configuration.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
-import { checkPartitionSizes, planDisk, reportRootSize, roundDown } from "./plan-disk.ts";
+import { planDisk, reportRootSize, roundDown, sizeOptions } from "./plan-disk.ts";
 import { rootEntries } from "./root-entries.ts";
 import { type StagedImage, stageImage } from "./stage-image.ts";
 import { writeStateFiles } from "./state-files.ts";
@@ -137,7 +138,7 @@ async function prepare(options: InstallToDiskOptions, reporter: StepReporter): P
   const target = roundDown(await checkTarget(options), reporter);
   requireTools(TOOLS);
   reportRootSize(options, reporter);
-  checkPartitionSizes(target, options);
+  checkPartitionSizes(sizeOptions(target, options));
   for (const warning of target.warnings) reporter.warn(warning);
   const reference = targetReference(options.source, options.targetName, options.targetTransport);
   if (!isRegistryReference(reference)) {
@@ -154,24 +155,11 @@ async function checkBootChain(
   reporter: StepReporter,
 ): Promise<{ readonly boot: SealedContents; readonly loaderIsSigned: boolean }> {
   const boot = findSealedContents(image.files, image.architecture, options.addonNames);
-  const isOptional = boot.composefsArguments.some(({ verityOptional }) => verityOptional);
-  if (isOptional && options.allowMissingVerity !== true) throw notStrict();
-  if (isOptional) {
-    reporter.warn("The image is not sealed strictly: its command line has composefs=?, so fs-verity is not required");
-  } else if (options.allowMissingVerity === true) {
-    reporter.warn("The image is sealed strictly: --allow-missing-verity changes nothing");
-  }
+  checkDeployment(boot, { allowMissingVerity: options.allowMissingVerity ?? false }, reporter.warn);
   if (boot.unknownRoot !== undefined) {
     reporter.warn(`The sealed command line says root=${boot.unknownRoot}: see that the new disk is found by that name`);
   }
   return { boot, loaderIsSigned: await checkBootSignatures(boot, reporter) };
-}
-
-function notStrict(): SealrootError {
-  const what = "Cannot install the image: its command line has composefs=?, so its disk boots unverified files, too";
-  return new SealrootError("untrusted", what, {
-    hint: "give --allow-missing-verity if that is wanted, or seal the image without it",
-  });
 }
 
 async function checkConfiguration(

@@ -8,13 +8,13 @@ import type { VerityAlgorithm } from "../verity/index.ts";
 export const SEAL_ALGORITHM: VerityAlgorithm = "sha512";
 
 /**
- * Computes ids of the bootable EROFS images of a tree, the numbers in the composefs arguments.
+ * Computes the ids of the boot images of a tree, the numbers in the composefs arguments.
  *
  * @param repository holds the contents of the tree's files
  * @param root all layers merged, before any transform; it is transformed in place
  * @returns gives the id of the image in a version
  */
-export function bootableImageIds(repository: Repository, root: DirectoryNode): (version: 1 | 2) => string {
+export function bootImageIds(repository: Repository, root: DirectoryNode): (version: 1 | 2) => string {
   composeBootTree(root, storedContents(repository));
   return (version) => imageIdOfTree(root, SEAL_ALGORITHM, version);
 }

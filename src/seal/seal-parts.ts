@@ -21,7 +21,7 @@ import { cloneTree, type DirectoryNode, type TreeFiles, walkTree } from "../tree
 import { type AddedFile, addedLayerMembers, applyMembers } from "./added-layer.ts";
 import { type BootPrograms, type PinnedProgram, readBootPrograms, type SystemdProgram } from "./boot-programs.ts";
 import { sealedCommandLine } from "./command-line.ts";
-import { bootableImageIds } from "./image-id.ts";
+import { bootImageIds } from "./image-id.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
@@ -113,7 +113,7 @@ export async function makeSealParts(
 
   const sealed = cloneTree(root);
   applyMembers(sealed, addedLayerMembers(root, { added, removed }, timeSeconds));
-  const images = imagesToName(settings.form, settings.verityOptional, bootableImageIds(image.repository, sealed));
+  const images = imagesToName(settings.form, settings.verityOptional, bootImageIds(image.repository, sealed));
 
   const commandLine = commandLineOver(images);
   const initramfs = await settings.buildInitramfs(components, {

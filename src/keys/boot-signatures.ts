@@ -1,7 +1,7 @@
 /** The signatures of what is installed for booting, against the keys that the machine will take up from the disk. */
 import type { SealedContents } from "../bootimage/index.ts";
 import type { StepReporter } from "../events/index.ts";
-import { databasesOf, isSigned, verifyBootProgram } from "../keys/index.ts";
+import { databasesOf, isSigned, verifyBootProgram } from "./verify-boot-program.ts";
 
 /**
  * Checks boot loader, UKI and add-ons. With enrolment files on the disk, the firmware will start nothing but what their

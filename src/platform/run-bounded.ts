@@ -2,27 +2,38 @@
 
 /**
  * Runs a job for each item, at most `limit` at a time, begun in the order of the items. After the first failure the
- * signal aborts, nothing more is begun, and the others are waited for.
+ * signal aborts, nothing more is begun, and the others are waited for: nothing goes on after this has returned or thrown.
  *
- * @throws what the first job to fail threw
+ * @returns what the jobs returned, in the order of the items
+ * @throws what the first job to fail threw, or the items
  */
-export async function runBounded<Item>(
-  items: readonly Item[],
+export async function runBounded<Item, Output>(
+  items: Iterable<Item>,
   limit: number,
-  job: (item: Item, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
+  job: (item: Item, signal: AbortSignal) => Promise<Output>,
+): Promise<Output[]> {
   const controller = new AbortController();
   const { signal } = controller;
-  const waiting = items.values();
+  const outputs: Output[] = [];
+  let begun = 0;
   // One iterator for all: each lane takes the next item when it is free.
+  const waiting = items[Symbol.iterator]();
   const lane = async () => {
-    for (const item of waiting) {
-      if (signal.aborted) return;
-      await job(item, signal).catch((error: unknown) => controller.abort(error));
+    try {
+      while (!signal.aborted) {
+        const next = waiting.next();
+        if (next.done === true) return;
+        const place = begun++;
+        outputs[place] = await job(next.value, signal);
+      }
+    } catch (error) {
+      controller.abort(error);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  await Promise.all(Array.from({ length: limit }, lane));
+  if (signal.aborted) waiting.return?.();
   signal.throwIfAborted();
+  return outputs;
 }
 
 /**

@@ -64,35 +64,6 @@ export class UnderWay {
   }
 }
 
-/**
- * Does some work for each item, for at most `underWayMax` of them at a time, begun in the order of the items. After the
- * first failure nothing more is begun. When this returns or throws, nothing goes on any more.
- *
- * @returns the outputs in the order of the items
- * @throws the first failure
- */
-export async function mapUnderWay<Item, Output>(
-  items: Iterable<Item>,
-  underWayMax: number,
-  work: (item: Item) => Promise<Output>,
-): Promise<Output[]> {
-  const underWay = new UnderWay(underWayMax);
-  const outputs: Promise<Output>[] = [];
-  try {
-    for (const item of items) {
-      const output = work(item);
-      outputs.push(output);
-      underWay.add(output);
-      await underWay.room();
-      underWay.check();
-    }
-  } finally {
-    await underWay.settled();
-  }
-  underWay.check();
-  return Promise.all(outputs);
-}
-
 /** When a batch is full: at so many items, or at so much of what is measured of them. */
 interface BatchLimits<Item> {
   readonly items: number;

@@ -1,8 +1,9 @@
 /** The objects of a repository and the check of their contents. */
 import { relative } from "node:path";
+import { runBounded } from "../../platform/index.ts";
 import { answersTo } from "../objects/answers.ts";
 import type { Repository } from "../repository.ts";
-import { batchesOf, mapUnderWay } from "../under-way.ts";
+import { batchesOf } from "../under-way.ts";
 import type { Finding } from "./fsck-report.ts";
 
 /** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
@@ -36,16 +37,12 @@ export async function checkObjectContents(
 ): Promise<Finding[]> {
   const { workers } = repository;
   const { settings } = repository.objects;
-  const findings = await mapUnderWay(
-    batchesOf(objectIds, { items: BATCH_OBJECTS }),
-    4 * workers.size,
-    async (batch) => {
-      const faults = answersTo(batch, await workers.run("check-objects", { settings, objectIds: batch }));
-      onChecked(batch.length);
-      return faults.flatMap(([objectId, fault]) =>
-        fault === undefined ? [] : [{ ...fault, path: relative(repository.path, repository.objects.path(objectId)) }],
-      );
-    },
-  );
+  const findings = await runBounded(batchesOf(objectIds, { items: BATCH_OBJECTS }), 4 * workers.size, async (batch) => {
+    const faults = answersTo(batch, await workers.run("check-objects", { settings, objectIds: batch }));
+    onChecked(batch.length);
+    return faults.flatMap(([objectId, fault]) =>
+      fault === undefined ? [] : [{ ...fault, path: relative(repository.path, repository.objects.path(objectId)) }],
+    );
+  });
   return findings.flat();
 }

@@ -1,5 +1,7 @@
 /** The sha256 of objects' contents, under which the rest of the world knows them; computed by worker threads. */
-import { batchesOf, mapUnderWay } from "../under-way.ts";
+
+import { runBounded } from "../../platform/index.ts";
+import { batchesOf } from "../under-way.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
@@ -28,7 +30,7 @@ export async function contentDigests(
 ): Promise<Map<string, string>> {
   const limits = { items: BATCH_OBJECTS, size: { max: BATCH_BYTES, of: ({ sizeBytes }: SizedObject) => sizeBytes } };
   let doneBytes = 0;
-  const found = await mapUnderWay(batchesOf(objects, limits), 4 * workers.size, async (batch) => {
+  const found = await runBounded(batchesOf(objects, limits), 4 * workers.size, async (batch) => {
     const objectIds = batch.map(({ objectId }) => objectId);
     const digests = answersTo(objectIds, await workers.run("digest-contents", { settings, objectIds }));
     for (const { sizeBytes } of batch) doneBytes += sizeBytes;

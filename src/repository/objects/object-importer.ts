@@ -46,7 +46,7 @@ export class ObjectImporter {
   readonly #underWay = new UnderWay(UNDER_WAY_BYTES_MAX);
   #inThreadBytes = 0;
 
-  /** From {@link Repository.importer}. */
+  /** From {@link ObjectStore.importer}. */
   constructor(settings: ObjectSettings, workers: ObjectWorkers) {
     this.#settings = settings;
     this.#workers = workers;

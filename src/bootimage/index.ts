@@ -10,7 +10,6 @@ export {
   ARCHITECTURES,
   type Architecture,
   type ArchitectureName,
-  architectureNames,
   findArchitecture,
 } from "./architecture.ts";
 export { type BootParts, bootDigest } from "./boot-digest.ts";
@@ -18,7 +17,6 @@ export { type EnrolmentFile, findEnrolmentFiles, findLoader, type UkiAddon } fro
 export { checkDeployment, type DeploymentRules } from "./deployment-check.ts";
 export { imageKernelArguments, type KargsFile, readKargsFiles } from "./kernel-arguments.ts";
 export {
-  ENROLMENT_FOLDER,
   enrolmentPath,
   initramfsPath,
   kernelFolder,

@@ -16,17 +16,15 @@ export { deriveGuid } from "./guid.ts";
 export { readDiskPartitions } from "./open-disk.ts";
 export {
   checkPartitionSizes,
-  DEFAULT_ESP_BYTES,
   diskSizeForRoot,
   inMib,
-  MINIMUM_ESP_BYTES,
   type PartitionPlan,
   type PartitionPlanOptions,
   type PlannedPartition,
   planPartitions,
 } from "./partition-plan.ts";
 export { PARTITION_TYPE } from "./partition-types.ts";
-export { partitionScript, writePartitionTable } from "./partition-writer.ts";
+export { writePartitionTable } from "./partition-writer.ts";
 export type { PlannedRoot, RootContent, RootFileSystem, RootMakeOptions, RootPlanOptions } from "./root-file-system.ts";
 export { treeEntries } from "./tree-entries.ts";
 export type { WorkDisk } from "./work-disk.ts";

@@ -16,7 +16,7 @@ export async function writePartitionTable(disk: WorkDisk, plan: PartitionPlan): 
 }
 
 /** The plan in the script language of sfdisk(8), "Input formats". */
-export function partitionScript(plan: PartitionPlan): string {
+function partitionScript(plan: PartitionPlan): string {
   const header = ["label: gpt", `label-id: ${plan.diskGuid}`, "unit: sectors", "first-lba: 2048"];
   return `${[...header, ...plan.partitions.map(partitionLine)].join("\n")}\n`;
 }

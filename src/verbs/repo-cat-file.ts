@@ -14,7 +14,8 @@ not what the image says.`,
   options: [...IMAGE_OPTIONS, ...REPOSITORY_OPTIONS],
   examples: ["sealroot repo cat-file --repo R my-system /usr/lib/os-release"],
   async run(invocation) {
-    const { readStoredTree, verifiedChunks } = await import("../repository/index.ts");
+    const { verifiedChunks } = await import("../objects/index.ts");
+    const { readStoredTree } = await import("../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
     const content = await fileContent(root, invocation.argument("PATH"));

@@ -1,6 +1,5 @@
 /** Storing many objects: small ones in batches, large ones in pieces, hashed and written by worker threads. */
-import type { JobInput } from "../../platform/index.ts";
-import { UnderWay } from "../under-way.ts";
+import type { JobInput } from "../platform/index.ts";
 import { answersTo } from "./answers.ts";
 import { countObject, type ImportStatistics } from "./import-statistics.ts";
 import type { ObjectJobs } from "./jobs/object-jobs.ts";
@@ -8,6 +7,7 @@ import { type StoreObjectsInput, type StoreObjectsOutput, storeObjects } from ".
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
 import { BufferFiller, type SharedBuffer, SharedBuffers } from "./shared-buffers.ts";
+import { UnderWay } from "./under-way.ts";
 
 /** A large object whose bytes arrive in pieces. */
 export interface ObjectSink {

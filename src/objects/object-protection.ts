@@ -1,14 +1,14 @@
 /** fs-verity of object files: switched on when an object is made, asked for when one is found (spec/repository.md 3.1, 3.3). */
 import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
-import { toHex } from "../../bytes/index.ts";
-import { corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
-import { enableVerity, isVerityUnsupported, measureVerity, type VerityState } from "../../platform/index.ts";
+import { toHex } from "../bytes/index.ts";
+import { corrupt, hasErrno, SealrootError } from "../errors/index.ts";
+import { enableVerity, isVerityUnsupported, measureVerity, type VerityState } from "../platform/index.ts";
 import {
   ALGORITHM_NUMBER,
   BLOCK_SIZE_BYTES,
   readExt4VerityDescriptor,
   type VerityDescriptor,
-} from "../../verity/index.ts";
+} from "../verity/index.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 import { openRegularFile } from "./regular-file.ts";
 

@@ -4,15 +4,15 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { byteStringOfText } from "../../../src/bytes/index.ts";
-import { WorkerPool } from "../../../src/platform/index.ts";
-import { checkRepository, initRepository } from "../../../src/repository/index.ts";
-import { contentDigests } from "../../../src/repository/objects/content-digests.ts";
-import { FileImporter } from "../../../src/repository/objects/file-importer.ts";
-import type { ObjectJobs } from "../../../src/repository/objects/jobs/object-jobs.ts";
-import { ObjectImporter } from "../../../src/repository/objects/object-importer.ts";
-import { ObjectVerifier } from "../../../src/repository/objects/object-verifier.ts";
-import { FileReadQueue } from "../../../src/repository/scan/scan-queue.ts";
+import { byteStringOfText } from "../../src/bytes/index.ts";
+import { contentDigests } from "../../src/objects/content-digests.ts";
+import { FileImporter } from "../../src/objects/file-importer.ts";
+import type { ObjectJobs } from "../../src/objects/jobs/object-jobs.ts";
+import { ObjectImporter } from "../../src/objects/object-importer.ts";
+import { ObjectVerifier } from "../../src/objects/object-verifier.ts";
+import { FileReadQueue } from "../../src/objects/scan-queue.ts";
+import { WorkerPool } from "../../src/platform/index.ts";
+import { checkRepository, initRepository } from "../../src/repository/index.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sealroot-test-"));
 const { repository } = await initRepository(join(directory, "repository"), { protection: "insecure" });

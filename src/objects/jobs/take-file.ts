@@ -1,6 +1,6 @@
 /** Open files as objects: blocks shared, or a second name, or a copy (spec/repository.md 3.2). */
 import { readSync } from "node:fs";
-import { VerityHasher } from "../../../verity/index.ts";
+import { VerityHasher } from "../../verity/index.ts";
 import { cloneFile, linkFile } from "../import-file.ts";
 import { ObjectDraft, type StoredObject } from "../object-draft.ts";
 import { stateOfExistingObject } from "../object-protection.ts";

@@ -1,9 +1,9 @@
 /** Checking the contents of objects. */
 import { closeSync, fstatSync, readSync } from "node:fs";
-import { toHex } from "../../../bytes/index.ts";
-import { hasErrno, reasonOf } from "../../../errors/index.ts";
-import { measureVerity } from "../../../platform/index.ts";
-import { ALGORITHM_NUMBER, VerityHasher } from "../../../verity/index.ts";
+import { toHex } from "../../bytes/index.ts";
+import { hasErrno, reasonOf } from "../../errors/index.ts";
+import { measureVerity } from "../../platform/index.ts";
+import { ALGORITHM_NUMBER, VerityHasher } from "../../verity/index.ts";
 import { readOfflineDescriptor } from "../object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "../object-settings.ts";
 import { openRegularFile } from "../regular-file.ts";
@@ -21,7 +21,7 @@ export type ObjectFaultKind =
   | "object-verity-missing";
 
 /** What is wrong with an object. */
-interface ObjectFault {
+export interface ObjectFault {
   readonly kind: ObjectFaultKind;
   readonly detail?: string;
 }

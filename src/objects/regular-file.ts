@@ -1,6 +1,6 @@
 /** Opening the repository's files for reading, whatever a stranger put in their place. */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { corrupt, hasErrno } from "../../errors/index.ts";
+import { corrupt, hasErrno } from "../errors/index.ts";
 
 /**
  * Opens a regular file. A link is not followed, and a pipe is not waited for: open(2) of a pipe without a writer would

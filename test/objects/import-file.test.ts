@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { findTool, runTool, temporaryDirectory } from "../../../src/platform/index.ts";
-import { checkRepository, initRepository, scanDirectory } from "../../../src/repository/index.ts";
-import { withXfs } from "../xfs.ts";
+import { findTool, runTool, temporaryDirectory } from "../../src/platform/index.ts";
+import { checkRepository, initRepository, scanDirectory } from "../../src/repository/index.ts";
+import { withXfs } from "../repository/xfs.ts";
 
 const hasXfs = process.getuid?.() === 0 && findTool("mkfs.xfs") !== undefined;
 const skip = hasXfs ? false : "a file system with shared blocks needs root and mkfs.xfs (xfsprogs)";

@@ -1,6 +1,6 @@
 /** Reading objects. */
 import { closeSync, readSync } from "node:fs";
-import { asSealrootError, corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
+import { asSealrootError, corrupt, hasErrno, SealrootError } from "../errors/index.ts";
 import { checkOpenedObject } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 import { openRegularFile } from "./regular-file.ts";

@@ -5,7 +5,7 @@
  * Nothing in this folder knows who asks: the other side (object-workers.ts and whoever uses it) imports these files, and
  * they import none of it.
  */
-import type { Jobs } from "../../../platform/index.ts";
+import type { Jobs } from "../../platform/index.ts";
 import { checkObjects } from "./check-objects.ts";
 import { digestContents } from "./digest-contents.ts";
 import { abortDraft, beginDraft, finishDraft, writeDraft } from "./drafts.ts";

@@ -1,6 +1,6 @@
 /** What stat(2) says about scanned files, on its way between threads: eight numbers a file in one array. */
 import type { BigIntStats } from "node:fs";
-import { type Metadata, PERMISSION_MASK } from "../../../tree/index.ts";
+import { type Metadata, PERMISSION_MASK } from "../../tree/index.ts";
 
 const NUMBERS = 8;
 const NANOSECONDS = 1_000_000_000n;

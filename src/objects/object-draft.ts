@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { asSealrootError, hasErrno } from "../../errors/index.ts";
-import { cloneBlocks, linkOpenFile, openUnnamedFile, renameNoReplace, reopenForReading } from "../../platform/index.ts";
-import { ext4VerityTail, VerityHasher } from "../../verity/index.ts";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { cloneBlocks, linkOpenFile, openUnnamedFile, renameNoReplace, reopenForReading } from "../platform/index.ts";
+import { ext4VerityTail, VerityHasher } from "../verity/index.ts";
 import { stateOfExistingObject, verityNeeded, verityOn } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 

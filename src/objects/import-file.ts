@@ -1,8 +1,8 @@
 /** Taking over a file that exists: sharing its blocks or its inode instead of copying it (spec/repository.md 3.2). */
 import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { asSealrootError, hasErrno } from "../../errors/index.ts";
-import { cloneBlocks, linkOpenFile, measureVerity, openUnnamedFile } from "../../platform/index.ts";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { cloneBlocks, linkOpenFile, measureVerity, openUnnamedFile } from "../platform/index.ts";
 import { makeObjectDirectory, ObjectDraft, type StoredObject } from "./object-draft.ts";
 import { verityNeeded, verityOn } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";

@@ -1,18 +1,18 @@
 /** The objects of a repository. */
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { isLowerHex } from "../../bytes/index.ts";
-import { asSealrootError, hasErrno } from "../../errors/index.ts";
-import { requireObjectId } from "../names.ts";
-import { sortedEntries } from "../sorted-entries.ts";
+import { isLowerHex } from "../bytes/index.ts";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { contentDigests, type SizedObject } from "./content-digests.ts";
 import { FileImporter } from "./file-importer.ts";
 import type { ImportStatistics } from "./import-statistics.ts";
 import { storeObject } from "./object-draft.ts";
+import { requireObjectId } from "./object-id.ts";
 import { ObjectImporter } from "./object-importer.ts";
 import { type OpenObject, openObject } from "./object-reader.ts";
 import { type ObjectSettings, objectFileNameLength, objectFilePath } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
+import { sortedEntries } from "./sorted-entries.ts";
 
 /** A file below `objects/xx/`. */
 interface ObjectEntry {
@@ -28,7 +28,10 @@ export class ObjectStore {
   readonly #workers: () => ObjectWorkers;
   readonly #assertWritable: () => void;
 
-  /** From {@link Repository}. */
+  /**
+   * @param workers asked for when there is work for them
+   * @param assertWritable throws where nothing may be stored
+   */
   constructor(settings: ObjectSettings, workers: () => ObjectWorkers, assertWritable: () => void) {
     this.settings = settings;
     this.#workers = workers;

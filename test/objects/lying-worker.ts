@@ -1,5 +1,5 @@
 /** A worker that answers to the right jobs, and about fewer things than it was asked about. */
-import { serveJobs } from "../../../src/platform/index.ts";
+import { serveJobs } from "../../src/platform/index.ts";
 
 const nothing = () => {};
 

@@ -1,6 +1,6 @@
 /** Reading what leaves the repository: contents are what the names say, whoever vouches for them. */
-import { corrupt } from "../../errors/index.ts";
-import { VerityHasher } from "../../verity/index.ts";
+import { corrupt } from "../errors/index.ts";
+import { VerityHasher } from "../verity/index.ts";
 import type { OpenObject } from "./object-reader.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 

@@ -1,6 +1,6 @@
 /** Hashing the contents of objects with sha256, under which the rest of the world knows them. */
 import { createHash } from "node:crypto";
-import { SealrootError } from "../../../errors/index.ts";
+import { SealrootError } from "../../errors/index.ts";
 import { openObject } from "../object-reader.ts";
 import type { ObjectSettings } from "../object-settings.ts";
 

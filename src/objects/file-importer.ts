@@ -1,9 +1,10 @@
 /** Open files on their way into objects (spec/repository.md 3.2). */
-import { UnderWay } from "../under-way.ts";
+
 import { CLONE_MIN_BYTES, cloneUnnamed } from "./import-file.ts";
 import { countObject, type ImportStatistics } from "./import-statistics.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
+import { UnderWay } from "./under-way.ts";
 
 /** Files under way before the producer waits: each keeps a descriptor open. */
 const UNDER_WAY_MAX = 64;

@@ -1,6 +1,5 @@
 /** Objects read once for two digests: the reader's own, of the stream they are in, and their fs-verity digest. */
-import type { WorkerChannel } from "../../platform/index.ts";
-import { UnderWay } from "../under-way.ts";
+import type { WorkerChannel } from "../platform/index.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectJobs } from "./jobs/object-jobs.ts";
 import type { ObjectPiece } from "./jobs/verify-pieces.ts";
@@ -8,6 +7,7 @@ import type { OpenObject } from "./object-reader.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
 import { SharedBuffers } from "./shared-buffers.ts";
+import { UnderWay } from "./under-way.ts";
 
 const BUFFER_BYTES = 1 << 20;
 /** Buffers that the worker has not answered yet: the reader waits before it fills one more. */

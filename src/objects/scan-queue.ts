@@ -1,16 +1,16 @@
 /** Files on their way to the workers that read and hash them. */
 import { lstatSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import type { ByteString } from "../../bytes/index.ts";
-import { INLINE_CONTENT_MAX_BYTES, NO_XATTRS } from "../../tree/index.ts";
-import type { VerityAlgorithm } from "../../verity/index.ts";
-import { answersTo } from "../objects/answers.ts";
-import { objectJobs } from "../objects/jobs/object-jobs.ts";
-import { type FileFacts, scanFactsAt } from "../objects/jobs/scan-facts.ts";
-import { type FileScanContent, type ScanFilesInput, type ScannedFiles, scanFiles } from "../objects/jobs/scan-files.ts";
-import type { ObjectSettings } from "../objects/object-settings.ts";
-import type { ObjectWorkers } from "../objects/object-workers.ts";
-import { UnderWay } from "../under-way.ts";
+import type { ByteString } from "../bytes/index.ts";
+import { INLINE_CONTENT_MAX_BYTES, NO_XATTRS } from "../tree/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
+import { answersTo } from "./answers.ts";
+import { objectJobs } from "./jobs/object-jobs.ts";
+import { type FileFacts, scanFactsAt } from "./jobs/scan-facts.ts";
+import { type FileScanContent, type ScanFilesInput, type ScannedFiles, scanFiles } from "./jobs/scan-files.ts";
+import type { ObjectSettings } from "./object-settings.ts";
+import type { ObjectWorkers } from "./object-workers.ts";
+import { UnderWay } from "./under-way.ts";
 
 /** A batch is sent at this many files: a few milliseconds of work, so that the last ones end nearly together. */
 const BATCH_FILES = 128;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { alignUp } from "../../../src/bytes/index.ts";
-import { temporaryDirectory } from "../../../src/platform/index.ts";
-import { initRepository, openRepository, type Repository } from "../../../src/repository/index.ts";
-import { readExt4VerityDescriptor, verityDigest } from "../../../src/verity/index.ts";
+import { alignUp } from "../../src/bytes/index.ts";
+import { temporaryDirectory } from "../../src/platform/index.ts";
+import { initRepository, openRepository, type Repository } from "../../src/repository/index.ts";
+import { readExt4VerityDescriptor, verityDigest } from "../../src/verity/index.ts";
 
 const SIZES_BYTES = [0, 1, 4096, 4097, 65535, 65536, 65537, 300_000, 3 << 20];
 

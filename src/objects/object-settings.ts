@@ -1,5 +1,5 @@
 /** What whoever writes or reads objects must know about the repository. Plain data: it is sent to worker threads. */
-import { DIGEST_BYTES, type VerityAlgorithm } from "../../verity/index.ts";
+import { DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
 
 /**
  * How objects are protected:

@@ -1,6 +1,6 @@
 /** The worker threads of one repository or scan. */
 import { availableParallelism } from "node:os";
-import { WorkerPool } from "../../platform/index.ts";
+import { WorkerPool } from "../platform/index.ts";
 import type { ObjectJobs } from "./jobs/object-jobs.ts";
 
 export type ObjectWorkers = WorkerPool<ObjectJobs>;

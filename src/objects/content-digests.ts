@@ -1,10 +1,10 @@
 /** The sha256 of objects' contents, under which the rest of the world knows them; computed by worker threads. */
 
-import { runBounded } from "../../platform/index.ts";
-import { batchesOf } from "../under-way.ts";
+import { runBounded } from "../platform/index.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
+import { batchesOf } from "./under-way.ts";
 
 /** An object to hash. */
 export interface SizedObject {

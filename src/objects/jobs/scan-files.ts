@@ -1,9 +1,9 @@
 /** Reading the regular files of a scanned directory: metadata, and contents as objects or inline (spec/repository.md 3). */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import type { ByteString } from "../../../bytes/index.ts";
-import { asSealrootError, SealrootError } from "../../../errors/index.ts";
-import { readOpenXattrs } from "../../../platform/index.ts";
-import { type VerityAlgorithm, VerityHasher, verityDigest } from "../../../verity/index.ts";
+import type { ByteString } from "../../bytes/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { readOpenXattrs } from "../../platform/index.ts";
+import { type VerityAlgorithm, VerityHasher, verityDigest } from "../../verity/index.ts";
 import { CLONE_MIN_BYTES, cloneFile, linkFile } from "../import-file.ts";
 import { ObjectDraft, type StoredObject, storeObject } from "../object-draft.ts";
 import { stateOfExistingObject } from "../object-protection.ts";

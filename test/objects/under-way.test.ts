@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { batchesOf, UnderWay } from "../../src/repository/under-way.ts";
+import { batchesOf, UnderWay } from "../../src/objects/under-way.ts";
 
 test("where nothing is under way nobody waits", async () => {
   assert.deepEqual([...batchesOf([], { items: 3 })], []);

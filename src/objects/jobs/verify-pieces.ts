@@ -1,5 +1,5 @@
 /** Checking objects whose bytes another thread reads for a purpose of its own. */
-import { type VerityAlgorithm, VerityHasher } from "../../../verity/index.ts";
+import { type VerityAlgorithm, VerityHasher } from "../../verity/index.ts";
 
 interface VerifyPiecesInput {
   readonly algorithm: VerityAlgorithm;

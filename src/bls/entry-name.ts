@@ -23,14 +23,14 @@ function plainName(text: string): string {
 }
 
 /** `bootc-<os id>-0` */
-export function entrySortKey(os: OsIdentity, rank: EntryRank): string {
+function entrySortKey(os: OsIdentity, rank: EntryRank): string {
   return `bootc-${os.id}-${SORT_NUMBER[rank]}`;
 }
 
 const ARTIFACT_PREFIX = "bootc_composefs-";
 
 /** Name of the UKI of a deployment in `EFI/Linux/bootc/`. */
-export function ukiFileName(deploymentId: string): string {
+function ukiFileName(deploymentId: string): string {
   return `${ARTIFACT_PREFIX}${deploymentId}.efi`;
 }
 

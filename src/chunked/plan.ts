@@ -7,9 +7,9 @@ export interface Range {
 }
 
 /** Two ranges closer than this become one: a request costs more than these bytes. */
-export const RANGE_GAP_MAX_BYTES = 1024;
+const RANGE_GAP_MAX_BYTES = 1024;
 /** Most ranges of one layer. */
-export const RANGE_COUNT_MAX = 1024;
+const RANGE_COUNT_MAX = 1024;
 
 /**
  * Merges pieces that are close to each other; while more than {@link RANGE_COUNT_MAX} are left, those with the smallest

@@ -9,9 +9,7 @@ export interface DerElement {
   readonly end: number;
 }
 
-/** Universal class, constructed: SEQUENCE and SET (X.690 8.9, 8.11). */
-export const SEQUENCE_TAG = 0x30;
-export const SET_TAG = 0x31;
+/** Universal class, primitive (X.690 8.19). */
 export const OBJECT_IDENTIFIER_TAG = 0x06;
 
 /** Bit 6 of the tag: the content is elements (X.690 8.1.2.5). */

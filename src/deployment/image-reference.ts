@@ -14,7 +14,7 @@ const PREFIX_OF_TRANSPORT: Readonly<Record<string, string>> = {
 };
 
 /** Names for `--target-transport`. */
-export const TRANSPORTS = Object.keys(PREFIX_OF_TRANSPORT);
+const TRANSPORTS = Object.keys(PREFIX_OF_TRANSPORT);
 
 /**
  * The reference written to the origin file.

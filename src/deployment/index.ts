@@ -6,7 +6,7 @@
  * boot loaders.
  * @module
  */
-export { isRegistryReference, TRANSPORTS, targetReference } from "./image-reference.ts";
+export { isRegistryReference, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
 export { formatOrigin, type Origin, parseOrigin } from "./origin.ts";
 export { imagePathOf, REPOSITORY_PATH } from "./paths.ts";

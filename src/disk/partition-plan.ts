@@ -13,9 +13,9 @@ const BACKUP_TABLE_BYTES = 33 * SECTOR_BYTES;
 const BIOS_BOOT_BYTES = MIB;
 
 /** Size of the ESP for composefs systems (spec/host.md 1.1): room for several UKIs. */
-export const DEFAULT_ESP_BYTES = 1024 * MIB;
+const DEFAULT_ESP_BYTES = 1024 * MIB;
 /** Below this many bytes FAT32 has too few clusters (spec/boot-chain.md B). */
-export const MINIMUM_ESP_BYTES = 64 * MIB;
+const MINIMUM_ESP_BYTES = 64 * MIB;
 /** A root file system below this has no room for its own tables and journal. */
 export const MINIMUM_ROOT_BYTES = 64 * MIB;
 

@@ -30,7 +30,6 @@ export {
   type SecureBootVariableName,
   secureBootVariable,
   secureBootVariables,
-  vendorOf,
 } from "./secure-boot.ts";
 export {
   encodeSignatureLists,

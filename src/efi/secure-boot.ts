@@ -18,7 +18,7 @@ const { nonVolatile, bootServiceAccess, runtimeAccess, timeBasedAuthenticatedWri
 const ATTRIBUTES = nonVolatile | bootServiceAccess | runtimeAccess | timeBasedAuthenticatedWriteAccess;
 
 /** The vendor under which firmware looks for the variable. */
-export function vendorOf(name: SecureBootVariableName): Guid {
+function vendorOf(name: SecureBootVariableName): Guid {
   return name === "db" ? IMAGE_SECURITY_DATABASE_VENDOR : GLOBAL_VARIABLE_VENDOR;
 }
 

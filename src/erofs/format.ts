@@ -11,7 +11,7 @@ export const HEADER_FLAG_HAS_ACL = 1;
 
 /** struct erofs_super_block (spec 1.2). */
 export const SUPERBLOCK_OFFSET = 1024;
-export const SUPERBLOCK_BYTES = 128;
+const SUPERBLOCK_BYTES = 128;
 export const SUPERBLOCK_MAGIC = 0xe0f5e1e2;
 export const FEATURE_COMPAT_SB_CHECKSUM = 1;
 export const FEATURE_COMPAT_MTIME = 2;

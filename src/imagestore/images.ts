@@ -107,7 +107,7 @@ export async function computeImageId(repository: Repository, name: string, varia
 }
 
 /** The configuration of an image; behind an `@` its own digest counts too, as with the reference tool. */
-export async function findConfig(repository: Repository, name: string): Promise<StoredConfig> {
+async function findConfig(repository: Repository, name: string): Promise<StoredConfig> {
   const digest = name.startsWith("@") ? name.slice(1) : "";
   const config = isDigest(digest) ? await readStoredConfig(repository, digest) : undefined;
   return config ?? findImage(repository, name);

@@ -131,7 +131,7 @@ function unknownKeys(table: Record<string, unknown>, known: readonly string[], p
 }
 
 /** Scalars of `next` win, lists of kernel arguments grow, tables are merged key by key. */
-export function mergeConfigurations(base: InstallConfiguration, next: InstallConfiguration): InstallConfiguration {
+function mergeConfigurations(base: InstallConfiguration, next: InstallConfiguration): InstallConfiguration {
   // An architecture list speaks for its own file only.
   const { "match-architectures": _matched, ...merged } = { ...base, ...next };
   const result: InstallConfiguration = merged;

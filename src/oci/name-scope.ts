@@ -7,9 +7,6 @@ const PART = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const WILDCARD = /^\*(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+$/;
 
-/** What one can write. */
-export const NAME_SCOPE_FORMS = "HOST[:PORT][/NAME[:TAG or @DIGEST]] or *.DOMAIN";
-
 /**
  * Why no image of a registry can ever fall under a scope: names are compared in full, with their host. A rule that
  * silently holds for nothing is worse than none.

@@ -90,7 +90,7 @@ export function formatReference(reference: ImageReference): string {
 }
 
 /** `HOST/REPOSITORY[:TAG][@DIGEST]`, as signatures and policies name an image. */
-export function formatRegistryName({ host, repository, tag, digest }: RegistryReference): string {
+function formatRegistryName({ host, repository, tag, digest }: RegistryReference): string {
   return `${host}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 

@@ -44,7 +44,6 @@ export { syncDirectory, syncFileSystem } from "./sync.ts";
 export {
   largeFileDirectory,
   makeDirectory,
-  smallFileDirectory,
   type TemporaryDirectory,
   type TemporaryFile,
   type TemporaryFileOptions,
@@ -53,7 +52,7 @@ export {
   temporaryFile,
 } from "./temporary.ts";
 export { isTemporaryName } from "./temporary-name.ts";
-export { findTool, packageOfTool, requireTool, requireTools } from "./tools.ts";
+export { findTool, requireTool, requireTools } from "./tools.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
 export { homeDirectory, userName } from "./user.ts";
 export { type JobInput, type JobName, type JobOutput, type Jobs, serveJobs } from "./worker-jobs.ts";

@@ -115,7 +115,7 @@ function collectOnce(directory: string): void {
 }
 
 /** Where small files are made that nobody needs later: TMPDIR, or the system's directory, /tmp. */
-export function smallFileDirectory(): string {
+function smallFileDirectory(): string {
   return usable(resolve(tmpdir()));
 }
 

@@ -67,7 +67,7 @@ export function findTool(name: string): string | undefined {
 }
 
 /** The Debian package that has the program, where it is known. */
-export function packageOfTool(name: string): string | undefined {
+function packageOfTool(name: string): string | undefined {
   return DEBIAN_PACKAGE_OF_TOOL[name];
 }
 

@@ -4,9 +4,9 @@ import { type PaxOverrides, readPax } from "./pax.ts";
 import { type TarPlace, tarError } from "./place.ts";
 
 /** All extension headers of one entry together (spec/oci.md 3, limits). */
-export const EXTENSION_MAX_BYTES = 1 << 20;
+const EXTENSION_MAX_BYTES = 1 << 20;
 /** Extension headers of one entry. */
-export const EXTENSION_MAX_COUNT = 16;
+const EXTENSION_MAX_COUNT = 16;
 
 /** Extension headers, read. */
 export interface Extensions {

@@ -6,10 +6,9 @@
  * @module
  */
 export type { TarEntry, TarEntryKind } from "./entry.ts";
-export { EXTENSION_MAX_BYTES, EXTENSION_MAX_COUNT } from "./extensions.ts";
 export { BLOCK_BYTES } from "./header.ts";
-export { SKIPPED_BODY_MAX_BYTES, TarParser } from "./parser.ts";
-export { SPARSE_HINT, SPARSE_LIST_MAX_BYTES, SparseExpander, type SparseMap } from "./sparse.ts";
+export { TarParser } from "./parser.ts";
+export { SPARSE_HINT, SparseExpander, type SparseMap } from "./sparse.ts";
 export type { TarBody, TarVisitor } from "./visitor.ts";
 export {
   END_OF_ARCHIVE,

@@ -13,7 +13,7 @@ import type { TarVisitor } from "./visitor.ts";
  * Body of a global header or of an entry that is no file. Nobody looks at it, but it must be kept, and whoever keeps it
  * may not cut it: without a limit a small compressed layer could ask for any amount of memory.
  */
-export const SKIPPED_BODY_MAX_BYTES = 16 << 20;
+const SKIPPED_BODY_MAX_BYTES = 16 << 20;
 
 const NO_BYTES = new Uint8Array(0);
 

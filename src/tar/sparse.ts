@@ -8,7 +8,7 @@ import { readNumber, readSize } from "./number.ts";
 import { type TarPlace, tarError } from "./place.ts";
 
 /** All headers and lists of a file's regions; Go's reader has the same limit. */
-export const SPARSE_LIST_MAX_BYTES = 1 << 20;
+const SPARSE_LIST_MAX_BYTES = 1 << 20;
 
 /** The way out where a file with holes cannot be read. */
 export const SPARSE_HINT =

@@ -11,7 +11,7 @@ export type DumpDialect = "c" | "rs";
 /** LCFS_BUILD_INLINE_FILE_SIZE_LIMIT of libcomposefs, MAX_INLINE_CONTENT of composefs-rs. */
 export const INLINE_PARSE_MAX_BYTES: Readonly<Record<DumpDialect, number>> = { c: 5000, rs: 512 };
 /** PATH_MAX - 1, and the limit of composefs-rs. */
-export const SYMLINK_TARGET_MAX_BYTES: Readonly<Record<DumpDialect, number>> = { c: 4095, rs: 1024 };
+const SYMLINK_TARGET_MAX_BYTES: Readonly<Record<DumpDialect, number>> = { c: 4095, rs: 1024 };
 
 /**
  * The inode of a line that is neither a directory's nor a hard link's.

@@ -11,7 +11,7 @@ import { directoryLinkCount, hardLinkCounts, walkTree } from "./walk.ts";
  *
  * @param linkCount the inode's number of links, as counted by the caller
  */
-export function dumpLine(path: ByteString, node: TreeNode, linkCount: number): string {
+function dumpLine(path: ByteString, node: TreeNode, linkCount: number): string {
   const { uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs } = node.metadata;
   const rdev = "rdev" in node ? node.rdev : 0;
   const fixed = [
@@ -29,7 +29,7 @@ export function dumpLine(path: ByteString, node: TreeNode, linkCount: number): s
 }
 
 /** The line of a further name of an inode, without the newline; only path and target matter. */
-export function dumpLinkLine(path: ByteString, target: ByteString): string {
+function dumpLinkLine(path: ByteString, target: ByteString): string {
   return `${escapeField(path)} 0 @120000 - - - - 0.0 ${escapeField(target)} - -`;
 }
 

@@ -1,7 +1,7 @@
 /** File type bits of st_mode (S_IFMT of inode(7)) and the kinds of nodes. */
 import type { TreeNode } from "./node.ts";
 
-export const FILE_TYPE_MASK = 0o170000;
+const FILE_TYPE_MASK = 0o170000;
 export const PERMISSION_MASK = 0o7777;
 
 /** S_IFxxx of each kind. */

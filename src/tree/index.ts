@@ -17,11 +17,11 @@ export {
   makeBootable,
   makeBootableBothWays,
 } from "./compose.ts";
-export { copyMetadata, newDirectory, newMetadata } from "./create.ts";
-export { type DumpDialect, INLINE_PARSE_MAX_BYTES, SYMLINK_TARGET_MAX_BYTES } from "./dump-leaf.ts";
+export { newDirectory, newMetadata } from "./create.ts";
+export { type DumpDialect, INLINE_PARSE_MAX_BYTES } from "./dump-leaf.ts";
 export { type DumpOptions, parseDump } from "./dump-parser.ts";
-export { type DumpPart, dumpLine, dumpLines, dumpLinkLine, dumpPartLines, formatDump } from "./dump-writer.ts";
-export { DIRENT_TYPES, FILE_TYPE_BITS, FILE_TYPE_MASK, kindOfMode, modeOf, PERMISSION_MASK } from "./file-type.ts";
+export { type DumpPart, dumpLines, dumpPartLines, formatDump } from "./dump-writer.ts";
+export { DIRENT_TYPES, FILE_TYPE_BITS, kindOfMode, modeOf, PERMISSION_MASK } from "./file-type.ts";
 export type { ImageFiles } from "./image-files.ts";
 export { applyLayerEntry, type LayerEntry } from "./layer.ts";
 export {
@@ -50,4 +50,4 @@ export { filterScan, type ScanFilter } from "./scan-filter.ts";
 export { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
 export { type BootTimes, LABEL_XATTR } from "./transform-boot.ts";
 export { TreeFiles } from "./tree-files.ts";
-export { allDirectories, directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";
+export { directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";

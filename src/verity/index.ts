@@ -6,11 +6,6 @@
  * @module
  */
 export * from "./algorithm.ts";
-export {
-  DESCRIPTOR_BYTES,
-  readVerityDescriptor,
-  type VerityDescriptor,
-  verityDescriptor,
-} from "./descriptor.ts";
+export { readVerityDescriptor, type VerityDescriptor, verityDescriptor } from "./descriptor.ts";
 export { type Ext4VerityTail, ext4VerityOffset, ext4VerityTail, readExt4VerityDescriptor } from "./ext4.ts";
 export { VerityHasher, verityDigest } from "./hasher.ts";

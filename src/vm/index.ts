@@ -9,7 +9,7 @@ export { type Accelerator, chooseAccelerator } from "./accelerator.ts";
 export type { CommandResult } from "./agent-channel.ts";
 export { checkBootDisk } from "./boot-disk.ts";
 export { lastConsoleLine } from "./console-status.ts";
-export { AGENT_PORT, AGENT_SCRIPT } from "./credentials.ts";
+export { AGENT_SCRIPT } from "./credentials.ts";
 export type { DirectBoot, Drive } from "./machine.ts";
 export type { VirtualMachineOptions } from "./options.ts";
 export { runOnTerminal } from "./terminal.ts";

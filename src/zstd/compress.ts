@@ -7,7 +7,7 @@ import { gathered } from "./gather.ts";
 export type Compression = "none" | "gzip" | "zstd";
 
 /** Output comes in pieces of this size. */
-export const PIECE_BYTES = 1 << 20;
+const PIECE_BYTES = 1 << 20;
 
 function encoder(compression: "gzip" | "zstd", level: number | undefined) {
   if (compression === "gzip") return createGzip({ chunkSize: PIECE_BYTES, ...(level === undefined ? {} : { level }) });

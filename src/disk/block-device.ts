@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { deviceNumberText, readMountTable } from "../platform/index.ts";
 
 export interface BlockDevice {
   /** Free of symbolic links: /dev/sda. */
@@ -83,13 +84,8 @@ function usesOf(name: string, folder: string, views: KernelViews): string[] {
   ];
 }
 
-/** Fields of a line: id, parent, major:minor, root, mount point … (proc_pid_mountinfo(5)). */
 function mountPoints(number: string, views: KernelViews): string[] {
-  const lines = text(join(views.proc, "self/mountinfo")).split("\n");
-  return lines.flatMap((line) => {
-    const [, , device, , place] = line.split(" ");
-    return device === number && place !== undefined ? [place] : [];
-  });
+  return readMountTable(views.proc).flatMap(({ device, mountPoint }) => (device === number ? [mountPoint] : []));
 }
 
 function isSwap(name: string, views: KernelViews): boolean {
@@ -101,12 +97,4 @@ function isSwap(name: string, views: KernelViews): boolean {
 /** Content without the final newline; empty when there is no such file. */
 function text(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8").trimEnd() : "";
-}
-
-/** `major:minor` of st_rdev (glibc's encoding, gnu_dev_major(3)). */
-function deviceNumberText(rdev: number): string {
-  const value = BigInt(rdev);
-  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & 0xfffff000n);
-  const minor = (value & 0xffn) | ((value >> 12n) & 0xffffff00n);
-  return `${major}:${minor}`;
 }

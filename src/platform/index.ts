@@ -23,6 +23,7 @@ export {
 export type { FilePath } from "./libc.ts";
 export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
 export { attachMount, createMount, detachMount, type FileSystemOptions } from "./mount.ts";
+export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } from "./mount-table.ts";
 export { namesInIfReadable } from "./names-in.ts";
 export { openBeneath } from "./open-beneath.ts";
 export { inspectDirectoryPlace, inspectFilePlace, type Place, takeOverAccess } from "./place.ts";

@@ -7,7 +7,6 @@ import {
   fchownSync,
   lstatSync,
   openSync,
-  readFileSync,
   readlinkSync,
   realpathSync,
   type Stats,
@@ -16,6 +15,7 @@ import {
 import { basename, dirname, join, resolve } from "node:path";
 import type { ByteString } from "../bytes/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { readMountTable } from "./mount-table.ts";
 import { getXattr, setXattr } from "./xattr.ts";
 
 /** A name that may be given to something new. */
@@ -119,20 +119,11 @@ function kindOf(state: Stats): string {
 
 /** What is mounted on a name (single files too, in containers) cannot be replaced: rename(2) says EBUSY. */
 function checkMount(path: string, action: string): void {
-  if (!mountPoints().has(path)) return;
+  if (!readMountTable().some(({ mountPoint }) => mountPoint === path)) return;
   throw new SealrootError("conflict", `${action}: it is a mount point`, {
     path,
     hint: "mount the directory that it is in, and name it there",
   });
-}
-
-/** Paths as this process sees them; blanks and a few more are written in octal (proc_pid_mountinfo(5)). */
-function mountPoints(): Set<string> {
-  const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
-  const paths = lines.map((line) => line.split(" ")[4] ?? "");
-  return new Set(
-    paths.map((path) => path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)))),
-  );
 }
 
 /** Renaming over a file asks for rights to the directory only; whoever protected the file meant it. */

@@ -1,4 +1,6 @@
 /** Names of boot entries, their sort keys and the artifacts they start (spec/host.md 1.4 and 1.6). */
+import { CommandLine } from "./command-line.ts";
+import { findComposefsArguments } from "./composefs-argument.ts";
 import type { BootEntry } from "./entry.ts";
 import type { OsIdentity } from "./os-release.ts";
 
@@ -43,6 +45,17 @@ export function ukiPath(deploymentId: string): string {
 export function deploymentOfUkiPath(path: string): string | undefined {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return /^(?:bootc_composefs-)?([0-9a-f]{128}|[0-9a-f]{64})\.efi$/.exec(name)?.[1];
+}
+
+/**
+ * The deployment that an entry starts: the one whose UKI it names, or the image its options name (spec/host.md 1.6).
+ * Undefined for an entry of another system.
+ *
+ * @throws SealrootError as findComposefsArguments, for options with more than is allowed
+ */
+export function deploymentOfEntry({ target, options }: BootEntry): string | undefined {
+  if (target.type === "uki") return deploymentOfUkiPath(target.path);
+  return findComposefsArguments(CommandLine.parse(options ?? ""))[0]?.id;
 }
 
 /**

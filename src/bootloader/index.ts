@@ -6,5 +6,13 @@
  */
 export type { UkiDeployment } from "./boot-entries.ts";
 export type { BootLoader } from "./boot-loader.ts";
+export {
+  type EntryListing,
+  EntryStore,
+  type MenuOrder,
+  type NewEntry,
+  type StoredEntry,
+  type UnusableEntry,
+} from "./entry-store.ts";
 export { type EspLayout, espLayout } from "./esp-layout.ts";
 export { type SystemdBootOptions, systemdBoot } from "./systemd-boot.ts";

@@ -6,10 +6,18 @@
  * boot loaders.
  * @module
  */
+
+export {
+  type DeploymentListing,
+  listDeployments,
+  readDeployment,
+  type UnusableDeployment,
+} from "./deployment-list.ts";
 export { isRegistryReference, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
 export { formatOrigin, type Origin, parseOrigin } from "./origin.ts";
 export { imagePathOf, REPOSITORY_PATH } from "./paths.ts";
 export { type DeploymentRecord, recordOfUki } from "./record.ts";
+export { readStagedRecord, removeStagedRecord, type StagedRecord, writeStagedRecord } from "./staged-record.ts";
 export { type StagedDeployment, stageDeployment } from "./staging.ts";
 export { type StateXattrs, stateXattrs } from "./state-xattrs.ts";

@@ -1,0 +1,179 @@
+/**
+ * The boot entries of a system as a store: read, staged beside the live ones, and switched in one step (spec/host.md 1.6
+ * and 1.7). The boot directory is the ESP, or `/boot` for GRUB.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  compareForGrub,
+  compareForSystemdBoot,
+  deploymentOfEntry,
+  type NamedEntry,
+  parseBootEntry,
+} from "../bls/index.ts";
+import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { isTemporaryName, removeTree, renameExchange, syncDirectory } from "../platform/index.ts";
+
+/** How a boot loader orders its menu. */
+export type MenuOrder = "systemd-boot" | "grub";
+
+const COMPARE = { "systemd-boot": compareForSystemdBoot, grub: compareForGrub } as const;
+
+/** An entry of the menu. */
+export interface StoredEntry extends NamedEntry {
+  /** Undefined for an entry of another system. */
+  readonly deploymentId: string | undefined;
+}
+
+/** A file that stands among the entries and is not one, or not one that can be used. */
+export interface UnusableEntry {
+  readonly fileName: string;
+  readonly error: SealrootError;
+}
+
+export interface EntryListing {
+  /** In the order of the menu, the default first. */
+  readonly entries: readonly StoredEntry[];
+  readonly unusable: readonly UnusableEntry[];
+}
+
+/** A file to be staged. */
+export interface NewEntry {
+  readonly fileName: string;
+  readonly text: string;
+}
+
+const LIVE = "entries";
+const STAGED = "entries.staged";
+/** More is not an entry but an attack on memory. */
+const ENTRY_MAX_BYTES = 1 << 20;
+
+export class EntryStore {
+  readonly #loader: string;
+  readonly #order: MenuOrder;
+
+  /** @param bootDirectory holds `loader/` */
+  constructor(bootDirectory: string, order: MenuOrder) {
+    this.#loader = join(bootDirectory, "loader");
+    this.#order = order;
+  }
+
+  /**
+   * The entries, one bad one never hiding the others.
+   * @throws SealrootError when the folder cannot be listed; one that is absent has no entries
+   */
+  list(folder: "live" | "staged"): EntryListing {
+    const directory = this.#directory(folder);
+    const entries: StoredEntry[] = [];
+    const unusable: UnusableEntry[] = [];
+    for (const fileName of entryFileNames(directory)) {
+      const path = join(directory, fileName);
+      try {
+        const entry = parseBootEntry(readEntry(path), `boot entry ${path}`);
+        entries.push({ fileName, entry, deploymentId: deploymentOfEntry(entry) });
+      } catch (error) {
+        unusable.push({ fileName, error: asSealrootError(error, `Cannot read boot entry ${path}`, { path }) });
+      }
+    }
+    return { entries: entries.sort(COMPARE[this.#order]), unusable };
+  }
+
+  /**
+   * Writes a new set of entries beside the live ones; what was staged before is dropped. Files that are live now and
+   * belong to other systems, or cannot be read, are taken along byte for byte: they are not ours to lose.
+   *
+   * All is durable on return, and nothing of it is seen by a boot loader.
+   */
+  stage(entries: readonly NewEntry[]): void {
+    const directory = this.#directory("staged");
+    const live = this.#directory("live");
+    const names = new Set(entries.map(({ fileName }) => fileName));
+    const ours = new Set(
+      this.list("live").entries.flatMap(({ fileName, deploymentId }) => (deploymentId === undefined ? [] : [fileName])),
+    );
+    const foreign = fileNames(live).filter((name) => !ours.has(name) && !names.has(name) && !isTemporaryName(name));
+    try {
+      removeTree(directory);
+      mkdirSync(directory);
+      for (const { fileName, text } of entries) writeDurably(join(directory, fileName), Buffer.from(text, "utf8"));
+      for (const name of foreign) writeDurably(join(directory, name), readFileSync(join(live, name)));
+      syncDirectory(directory);
+      syncDirectory(this.#loader);
+    } catch (error) {
+      throw asSealrootError(error, "Cannot stage boot entries", { path: directory });
+    }
+  }
+
+  /** True when a set of entries waits to be activated. */
+  get hasStaged(): boolean {
+    return fileNames(this.#loader).includes(STAGED);
+  }
+
+  /** Drops what is staged. */
+  discardStaged(): void {
+    try {
+      removeTree(this.#directory("staged"));
+    } catch (error) {
+      throw asSealrootError(error, "Cannot drop the staged boot entries", { path: this.#directory("staged") });
+    }
+    syncDirectory(this.#loader);
+  }
+
+  /**
+   * Makes the staged entries the live ones: both names are exchanged in one step, at every moment the boot loader finds
+   * one whole set. Needs Linux 6.0 on FAT (renameat2(2), RENAME_EXCHANGE).
+   *
+   * @throws SealrootError `not-found` when nothing is staged; `unsupported` for a kernel that cannot exchange names
+   */
+  activate(): void {
+    if (!this.hasStaged) {
+      throw new SealrootError("not-found", "Cannot switch boot entries: none are staged", { path: this.#loader });
+    }
+    const [staged, live] = [this.#directory("staged"), this.#directory("live")];
+    try {
+      renameExchange(staged, live);
+      syncDirectory(this.#loader);
+    } catch (error) {
+      throw asSealrootError(error, "Cannot switch boot entries", { path: this.#loader });
+    }
+    // The old set is under the other name now. That it stays after a failure here does no harm.
+    this.discardStaged();
+  }
+
+  #directory(folder: "live" | "staged"): string {
+    return join(this.#loader, folder === "live" ? LIVE : STAGED);
+  }
+}
+
+/** Names of a folder that boot loaders look at, sorted; the endings of names have no case on FAT. */
+function entryFileNames(directory: string): string[] {
+  return fileNames(directory).filter((name) => name.toLowerCase().endsWith(".conf") && !isTemporaryName(name));
+}
+
+function fileNames(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return [];
+    throw asSealrootError(error, `Cannot list ${directory}`, { path: directory });
+  }
+}
+
+function readEntry(path: string): string {
+  const bytes = readFileSync(path);
+  if (bytes.length <= ENTRY_MAX_BYTES) return bytes.toString("utf8");
+  throw new SealrootError("corrupt", `Cannot read boot entry ${path}: it has ${bytes.length} bytes`, {
+    path,
+    expected: `at most ${ENTRY_MAX_BYTES} bytes`,
+  });
+}
+
+function writeDurably(path: string, bytes: Uint8Array): void {
+  const fd = openSync(path, "wx");
+  try {
+    writeFileSync(fd, bytes);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,69 @@
+/** The deployments of a physical root: their state directories and what their origin files say (spec/host.md 1.2, 1.3). */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { parseOrigin } from "./origin.ts";
+import { originPath } from "./paths.ts";
+import type { DeploymentRecord } from "./record.ts";
+
+/** A state directory whose record is missing or cannot be read. */
+export interface UnusableDeployment {
+  readonly deploymentId: string;
+  readonly error: SealrootError;
+}
+
+export interface DeploymentListing {
+  readonly deployments: readonly DeploymentRecord[];
+  readonly unusable: readonly UnusableDeployment[];
+}
+
+/** Where the state of all deployments is, below the physical root. */
+const STATE_DEPLOY = "state/deploy";
+const ID = /^(?:[0-9a-f]{64}|[0-9a-f]{128})$/;
+
+/**
+ * All deployments that have a state directory, one bad one never hiding the others. Names that are not ids are passed
+ * over.
+ *
+ * @throws SealrootError when the folder cannot be listed; one that is absent has no deployments
+ */
+export function listDeployments(physicalRoot: string): DeploymentListing {
+  const deployments: DeploymentRecord[] = [];
+  const unusable: UnusableDeployment[] = [];
+  for (const deploymentId of stateNames(join(physicalRoot, STATE_DEPLOY))) {
+    try {
+      deployments.push(readDeployment(physicalRoot, deploymentId));
+    } catch (error) {
+      const path = join(physicalRoot, originPath(deploymentId));
+      unusable.push({ deploymentId, error: asSealrootError(error, "Cannot read origin file", { path }) });
+    }
+  }
+  return { deployments, unusable };
+}
+
+/** @throws SealrootError `not-found` without origin file, `corrupt` for one that is not one */
+export function readDeployment(physicalRoot: string, deploymentId: string): DeploymentRecord {
+  const path = join(physicalRoot, originPath(deploymentId));
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    // The words of bootc's journal message.
+    if (hasErrno(error, "ENOENT")) {
+      throw new SealrootError("not-found", `No origin file for deployment ${deploymentId}`, { path });
+    }
+    throw error;
+  }
+  return { deploymentId, origin: parseOrigin(text, path) };
+}
+
+function stateNames(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => ID.test(name))
+      .sort();
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return [];
+    throw asSealrootError(error, "Cannot list the deployments", { path: directory });
+  }
+}

@@ -1,0 +1,68 @@
+/** Which deployment waits for the next boot: a file of `/run`, so that no boot inherits it (spec/host.md 1.8). */
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { asSealrootError, corrupt, hasErrno } from "../errors/index.ts";
+import { writeFileAtomically } from "../platform/index.ts";
+
+export interface StagedRecord {
+  readonly deploymentId: string;
+  /** True: fetched only. It is not switched to at shutdown. */
+  readonly downloadOnly: boolean;
+}
+
+const FOLDER = "composefs";
+const FILE = "staged-deployment";
+
+/** @param runDirectory `/run` */
+export function stagedRecordPath(runDirectory: string): string {
+  return join(runDirectory, FOLDER, FILE);
+}
+
+/**
+ * @returns undefined when nothing is staged
+ * @throws SealrootError `corrupt` for a file that bootc and we did not write
+ */
+export function readStagedRecord(runDirectory: string): StagedRecord | undefined {
+  const path = stagedRecordPath(runDirectory);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined;
+    throw asSealrootError(error, "Cannot read which deployment is staged", { path });
+  }
+  const record = parseRecord(text);
+  if (record !== undefined) return record;
+  throw corrupt("Cannot read which deployment is staged: the file is not a record of one", { path, actual: text });
+}
+
+function parseRecord(text: string): StagedRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null || !("depl_id" in value)) return undefined;
+  const locked = "finalization_locked" in value ? value.finalization_locked : false;
+  if (typeof value.depl_id !== "string" || typeof locked !== "boolean") return undefined;
+  return /^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(value.depl_id)
+    ? { deploymentId: value.depl_id, downloadOnly: locked }
+    : undefined;
+}
+
+/** Written last of all that is staged: its presence is what makes a deployment staged. */
+export function writeStagedRecord(runDirectory: string, { deploymentId, downloadOnly }: StagedRecord): void {
+  const path = stagedRecordPath(runDirectory);
+  try {
+    mkdirSync(join(runDirectory, FOLDER), { recursive: true });
+    writeFileAtomically(path, JSON.stringify({ depl_id: deploymentId, finalization_locked: downloadOnly }));
+  } catch (error) {
+    throw asSealrootError(error, "Cannot record which deployment is staged", { path });
+  }
+}
+
+/** Nothing is staged any more. */
+export function removeStagedRecord(runDirectory: string): void {
+  rmSync(stagedRecordPath(runDirectory), { force: true });
+}

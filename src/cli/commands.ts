@@ -10,12 +10,17 @@ export const GROUPS: Readonly<Record<string, string>> = {
   container: "Look at images as containers",
   image: "Work with OCI images in a composefs repository",
   install: "Put an image on a disk",
-  keys: "Make and inspect Secure Boot keys",
+  keys: "Make and look at Secure Boot keys",
   repo: "Work with composefs repositories",
   vm: "Boot disks in a virtual machine",
 };
 
 export const COMMANDS: readonly CommandEntry[] = [
+  {
+    path: ["status"],
+    summary: "Show the deployments of this system",
+    load: async () => (await import("../verbs/status.ts")).status,
+  },
   {
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
@@ -53,7 +58,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["image", "pull"],
-    summary: "Pull an OCI image into a repository",
+    summary: "Bring an OCI image into a repository",
     load: async () => (await import("../verbs/image-pull.ts")).imagePull,
   },
   {
@@ -68,7 +73,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["image", "copy-to-storage"],
-    summary: "Copy an image to podman's store",
+    summary: "Hand an image to podman",
     load: async () => (await import("../verbs/image-copy-to-storage.ts")).imageCopyToStorage,
   },
   {
@@ -98,7 +103,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["image", "untag"],
-    summary: "Remove a name of an image",
+    summary: "Take a name of an image away",
     load: async () => (await import("../verbs/image-tag.ts")).imageUntag,
   },
   {
@@ -123,7 +128,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["repo", "create-image"],
-    summary: "Make an image from a directory",
+    summary: "Make an image of a directory",
     load: async () => (await import("../verbs/repo-create-image.ts")).repoCreateImage,
   },
   {
@@ -168,7 +173,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["repo", "import-image"],
-    summary: "Import an EROFS image into a repository",
+    summary: "Take an EROFS image into a repository",
     load: async () => (await import("../verbs/repo-import-image.ts")).repoImportImage,
   },
   {
@@ -178,7 +183,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["repo", "mkcomposefs"],
-    summary: "Make an EROFS image from a directory or dump text",
+    summary: "Make an EROFS image of a directory or of dump text",
     load: async () => (await import("../verbs/repo-mkcomposefs.ts")).repoMkcomposefs,
   },
   {
@@ -208,7 +213,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["__complete"],
-    summary: "List possible next words",
+    summary: "List the words that can follow",
     hidden: true,
     load: async () => (await import("./completion.ts")).completeCommand({ entries: COMMANDS, groups: GROUPS }),
   },

@@ -248,12 +248,12 @@ async function mainAlone(...words: string[]) {
 }
 
 test("verbs that are not there yet say so, and what there is", async () => {
-  assert.deepEqual(await mainAlone("status"), {
+  assert.deepEqual(await mainAlone("upgrade"), {
     exitCode: 1,
     out: "",
     err:
-      'sealroot: Cannot run "status": sealroot does not have this verb yet\n' +
-      "  sealroot makes images and disks so far and does not manage the running host\n",
+      'sealroot: Cannot run "upgrade": sealroot does not have this verb yet\n' +
+      "  sealroot makes images and disks and shows the running host, but does not change it yet\n",
   });
   for (const words of [
     ["upgrade", "--check"],

@@ -13,7 +13,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
   {
     name: "stores",
     rooms: [
-      ...["objects", "repository", "oci", "registry", "policy", "images", "imagestore"],
+      ...["repository", "oci", "registry", "policy", "images", "imagestore"],
       ...["deployment", "bootloader", "disk", "keys"],
     ],
   },
@@ -37,8 +37,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   registry: ["oci"],
   policy: ["oci", "registry"],
   images: ["oci", "registry", "policy"],
-  repository: ["objects"],
-  imagestore: ["objects", "repository", "oci", "policy", "images"],
+  imagestore: ["repository", "oci", "policy", "images"],
   deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
   cli: ["verbs"],

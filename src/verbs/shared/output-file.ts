@@ -1,4 +1,4 @@
-/** Files that a verb writes beside its result: checked before the work. */
+/** Files that a verb writes beside its result: looked at before the work whose result they get. */
 import { accessSync, constants, lstatSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";

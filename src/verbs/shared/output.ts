@@ -1,5 +1,7 @@
 /** Where a verb puts its result: standard output in the end. */
 export interface Output {
+  /** True when the result is read on a terminal. */
+  readonly isTerminal?: boolean;
   /** One line of the result. */
   line(text: string): void;
   /** Raw bytes of the result, such as a reassembled stream; resolves when the reader can take more. */

@@ -1,0 +1,50 @@
+/** What a host is made of: its deployments by their roles, and everything about it that is wrong. */
+import type { StoredEntry } from "../bootloader/index.ts";
+import type { DeploymentRecord } from "../deployment/index.ts";
+import type { SealrootError } from "../errors/index.ts";
+import type { UsrOverlay } from "./booted-root.ts";
+import type { BootLoaderName } from "./host-places.ts";
+
+/** What the repository knows of the image that a deployment was made of. */
+export interface DeploymentImage {
+  /** `sha256:<hex>` of the manifest. */
+  readonly manifestDigest: string;
+  /** The manifest's annotation org.opencontainers.image.version. */
+  readonly version: string | undefined;
+  /** When the image was made, as its configuration says. */
+  readonly created: string | undefined;
+  /** Such as `amd64`. */
+  readonly architecture: string;
+}
+
+export interface HostDeployment extends DeploymentRecord {
+  /** Undefined of a booted deployment whose entry is lost: it will not be booted again. */
+  readonly entry: StoredEntry | undefined;
+  /** Its command line accepts an image without fs-verity. */
+  readonly missingVerityAllowed: boolean;
+  /** Undefined when the repository cannot say; a problem says why. */
+  readonly image: DeploymentImage | undefined;
+  /** It can be changed to without the firmware: same kernel, same arguments. Never true of the booted one. */
+  readonly softRebootCapable: boolean;
+}
+
+/** Something about the host that is wrong, by itself; everything else is still told. */
+export interface HostProblem {
+  /** What it is about: a deployment's id, the name of a boot entry, a path. */
+  readonly subject: string;
+  readonly error: SealrootError;
+}
+
+export interface Host {
+  readonly staged: (HostDeployment & { readonly downloadOnly: boolean }) | undefined;
+  readonly booted: HostDeployment | undefined;
+  readonly rollback: HostDeployment | undefined;
+  /** In the order of the menu. */
+  readonly others: readonly HostDeployment[];
+  /** The next boot takes another than the one that runs, without anything staged. */
+  readonly rollbackQueued: boolean;
+  readonly bootLoader: BootLoaderName;
+  readonly usrOverlay: UsrOverlay | undefined;
+  readonly isReadOnly: boolean;
+  readonly problems: readonly HostProblem[];
+}

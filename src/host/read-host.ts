@@ -1,0 +1,233 @@
+/** Reading a host: boot entries, deployments and repository put together (spec/host-lifecycle.md 3.1). Writes nothing. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CommandLine, findComposefsArguments } from "../bls/index.ts";
+import { type EntryListing, EntryStore, type StoredEntry } from "../bootloader/index.ts";
+import {
+  type DeploymentRecord,
+  listDeployments,
+  REPOSITORY_PATH,
+  readStagedRecord,
+  type StagedRecord,
+} from "../deployment/index.ts";
+import { asSealrootError, corrupt, SealrootError } from "../errors/index.ts";
+import { readStoredImage } from "../imagestore/index.ts";
+import { platformOf } from "../oci/index.ts";
+import { readUki } from "../pe/index.ts";
+import { openRepository, type Repository } from "../repository/index.ts";
+import type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
+import { type HostPlaces, menuOrder } from "./host-places.ts";
+import { sameKernelState } from "./soft-reboot.ts";
+
+const NO_ENTRIES: EntryListing = { entries: [], unusable: [] };
+const VERSION_ANNOTATION = "org.opencontainers.image.version";
+
+/**
+ * Reads everything there is. What cannot be read becomes a problem of its own and never hides the rest.
+ * @throws SealrootError only when nothing at all can be told
+ */
+export async function readHost(places: HostPlaces): Promise<Host> {
+  const reader = new HostReader(places);
+  try {
+    return await reader.read();
+  } finally {
+    reader[Symbol.dispose]();
+  }
+}
+
+class HostReader implements Disposable {
+  readonly #places: HostPlaces;
+  readonly #entries: EntryStore | undefined;
+  readonly #problems: HostProblem[] = [];
+  #repository: Repository | undefined;
+
+  constructor(places: HostPlaces) {
+    this.#places = places;
+    const { bootDirectory, bootLoader } = places;
+    this.#entries = bootDirectory === undefined ? undefined : new EntryStore(bootDirectory, menuOrder(bootLoader));
+  }
+
+  [Symbol.dispose](): void {
+    this.#repository?.close();
+  }
+
+  async read(): Promise<Host> {
+    const { bootLoader, booted: root, isReadOnly, physicalRoot, usrOverlay } = this.#places;
+    const records = this.#records();
+    const stagedRecord = this.#stagedRecord();
+    const live = this.#entriesOf("live");
+    await this.#open(join(physicalRoot, REPOSITORY_PATH));
+    const deployments: HostDeployment[] = [];
+    for (const entry of live) {
+      const record = this.#recordOf(entry, records);
+      if (record !== undefined) deployments.push(await this.#deployment(record, entry));
+    }
+    const stagedEntry =
+      stagedRecord && this.#entriesOf("staged").find(({ deploymentId }) => deploymentId === stagedRecord.deploymentId);
+    const staged = await this.#staged(stagedRecord, stagedEntry, records);
+    const booted =
+      deployments.find(({ deploymentId }) => deploymentId === root?.imageId) ??
+      deployments.find((deployment) => this.#names(deployment, root?.imageId)) ??
+      (await this.#bootedWithoutEntry(records));
+    const compare = (deployment: HostDeployment) => this.#withSoftReboot(deployment, booted);
+    const [rollback, ...others] = deployments.filter((deployment) => deployment !== booted).map(compare);
+    const [first] = live;
+    return {
+      staged: staged && { ...compare(staged), downloadOnly: stagedRecord?.downloadOnly ?? false },
+      booted: booted && { ...booted, missingVerityAllowed: root?.missingVerityAllowed ?? false },
+      rollback,
+      others,
+      rollbackQueued: booted !== undefined && first !== undefined && first.deploymentId !== booted.deploymentId,
+      bootLoader,
+      usrOverlay,
+      isReadOnly,
+      problems: this.#problems,
+    };
+  }
+
+  #problem(subject: string, error: unknown, action = "Cannot read it"): void {
+    this.#problems.push({ subject, error: asSealrootError(error, action) });
+  }
+
+  #records(): ReadonlyMap<string, DeploymentRecord> {
+    try {
+      const { deployments, unusable } = listDeployments(this.#places.physicalRoot);
+      for (const { deploymentId, error } of unusable) this.#problem(deploymentId, error);
+      return new Map(deployments.map((record) => [record.deploymentId, record]));
+    } catch (error) {
+      this.#problem(this.#places.physicalRoot, error, "Cannot list the deployments");
+      return new Map();
+    }
+  }
+
+  #stagedRecord(): StagedRecord | undefined {
+    try {
+      return readStagedRecord(this.#places.runDirectory);
+    } catch (error) {
+      this.#problem("staged", error);
+      return undefined;
+    }
+  }
+
+  /** Entries of deployments; those of other systems are not ours to judge. */
+  #entriesOf(folder: "live" | "staged"): StoredEntry[] {
+    try {
+      const { entries, unusable } = this.#entries?.list(folder) ?? NO_ENTRIES;
+      for (const { fileName, error } of unusable) this.#problem(fileName, error);
+      return entries.filter(({ deploymentId }) => deploymentId !== undefined);
+    } catch (error) {
+      this.#problem("boot entries", error, "Cannot list the boot entries");
+      return [];
+    }
+  }
+
+  /** What the state directories say about an entry; one that could not be read is told about already. */
+  #recordOf(entry: StoredEntry, records: ReadonlyMap<string, DeploymentRecord>): DeploymentRecord | undefined {
+    const { deploymentId = "", fileName } = entry;
+    const record = records.get(deploymentId);
+    if (record !== undefined || this.#problems.some(({ subject }) => subject === deploymentId)) return record;
+    const what = `Boot entry ${fileName} starts a deployment that has no state directory`;
+    this.#problem(deploymentId, new SealrootError("not-found", what));
+    return undefined;
+  }
+
+  async #open(path: string): Promise<void> {
+    try {
+      this.#repository = await openRepository(path, { upgrade: false });
+    } catch (error) {
+      this.#problem(path, error, "Cannot open the repository");
+    }
+  }
+
+  async #staged(
+    staged: StagedRecord | undefined,
+    entry: StoredEntry | undefined,
+    records: ReadonlyMap<string, DeploymentRecord>,
+  ): Promise<HostDeployment | undefined> {
+    if (staged === undefined) return undefined;
+    const { deploymentId } = staged;
+    if (entry === undefined) {
+      this.#problem(deploymentId, new SealrootError("not-found", "The staged deployment has no staged boot entry"));
+      return undefined;
+    }
+    const record = this.#recordOf(entry, records);
+    return record && this.#deployment(record, entry);
+  }
+
+  /** What runs is told of, also when no boot entry leads to it any more. */
+  async #bootedWithoutEntry(records: ReadonlyMap<string, DeploymentRecord>): Promise<HostDeployment | undefined> {
+    const id = this.#places.booted?.imageId;
+    if (id === undefined) return undefined;
+    this.#problem(id, new SealrootError("not-found", "The booted deployment has no usable boot entry"));
+    const record = records.get(id);
+    return record && this.#deployment(record, undefined);
+  }
+
+  async #deployment(record: DeploymentRecord, entry: StoredEntry | undefined): Promise<HostDeployment> {
+    return {
+      ...record,
+      entry,
+      missingVerityAllowed: (entry && this.#commandLine(record, entry, isVerityOptional)) ?? false,
+      image: await this.#image(record),
+      softRebootCapable: false,
+    };
+  }
+
+  async #image({ deploymentId, origin }: DeploymentRecord): Promise<DeploymentImage | undefined> {
+    if (this.#repository === undefined) return undefined;
+    try {
+      if (origin.manifestDigest === undefined) throw corrupt("Its origin file names no manifest");
+      const stored = await readStoredImage(this.#repository, origin.manifestDigest);
+      if (stored?.config === undefined) throw corrupt(`Its image ${origin.manifestDigest} is not in the repository`);
+      const { config, manifest, manifestDigest } = stored;
+      return {
+        manifestDigest,
+        version: manifest.annotations?.[VERSION_ANNOTATION],
+        created: config.created,
+        architecture: platformOf(config, manifest.config.digest).architecture,
+      };
+    } catch (error) {
+      this.#problem(deploymentId, error, "Cannot read its image");
+      return undefined;
+    }
+  }
+
+  /** True when the deployment's command line names the image, be it as its second one. */
+  #names(deployment: HostDeployment, imageId: string | undefined): boolean {
+    const read = (line: CommandLine) => findComposefsArguments(line).some(({ id }) => id === imageId);
+    return (
+      (imageId !== undefined && deployment.entry && this.#commandLine(deployment, deployment.entry, read)) ?? false
+    );
+  }
+
+  #withSoftReboot(deployment: HostDeployment, booted: HostDeployment | undefined): HostDeployment {
+    const digest = booted?.origin.bootDigest;
+    if (booted === undefined || digest === undefined || digest !== deployment.origin.bootDigest) return deployment;
+    const lineOf = (of: HostDeployment) => of.entry && this.#commandLine(of, of.entry, (found) => found);
+    const [line, own] = [lineOf(deployment), lineOf(booted)];
+    const softRebootCapable = line !== undefined && own !== undefined && sameKernelState(line, own);
+    return { ...deployment, softRebootCapable };
+  }
+
+  /** The command line that an entry starts its kernel with: its options, or what its UKI has inside. */
+  #commandLine<T>(
+    { deploymentId }: DeploymentRecord,
+    { entry }: StoredEntry,
+    read: (line: CommandLine) => T,
+  ): T | undefined {
+    try {
+      if (entry.target.type === "linux") return read(CommandLine.parse(entry.options ?? ""));
+      const { bootDirectory } = this.#places;
+      if (bootDirectory === undefined) throw new Error("unreachable: an entry was read from a boot directory");
+      const path = join(bootDirectory, entry.target.path);
+      return read(CommandLine.parse(readUki(readFileSync(path), path).commandLine ?? ""));
+    } catch (error) {
+      this.#problem(deploymentId, error, "Cannot read its command line");
+      return undefined;
+    }
+  }
+}
+
+function isVerityOptional(line: CommandLine): boolean {
+  return findComposefsArguments(line)[0]?.verityOptional ?? false;
+}

@@ -1,0 +1,159 @@
+/** The status as bootc gives it to programs: `org.containers.bootc/v1` (spec/host-lifecycle.md 3.2). */
+import type { Host, HostDeployment } from "./host.ts";
+
+/** An image reference in bootc's two parts. */
+export interface StatusImageReference {
+  readonly image: string;
+  readonly transport: string;
+  /** What vouches for it, where the origin demands that. */
+  readonly signature?: StatusSignature;
+}
+
+export type StatusSignature = "containerPolicy" | { readonly ostreeRemote: string };
+
+export interface StatusImage {
+  readonly image: StatusImageReference;
+  readonly version: string | null;
+  readonly timestamp: string | null;
+  readonly imageDigest: string;
+  readonly architecture: string;
+}
+
+export interface StatusBootEntry {
+  readonly image: StatusImage | null;
+  readonly cachedUpdate: null;
+  readonly incompatible: false;
+  readonly pinned: boolean;
+  readonly softRebootCapable: boolean;
+  readonly downloadOnly: boolean;
+  readonly store: null;
+  readonly ostree: null;
+  readonly composefs: {
+    readonly verity: string;
+    readonly bootType: "Bls" | "Uki" | "Aboot";
+    readonly bootloader: string;
+    readonly bootDigest: string | null;
+    readonly missingVerityAllowed: boolean;
+  };
+}
+
+export interface StatusDocument {
+  readonly apiVersion: "org.containers.bootc/v1";
+  readonly kind: "BootcHost";
+  readonly metadata: { readonly name: "host" };
+  readonly spec: { readonly image: StatusImageReference | null; readonly bootOrder: "default" | "rollback" };
+  readonly status: {
+    readonly staged: StatusBootEntry | null;
+    readonly booted: StatusBootEntry | null;
+    readonly rollback: StatusBootEntry | null;
+    /** Left out when there are none. */
+    readonly otherDeployments?: readonly StatusBootEntry[];
+    readonly rollbackQueued: boolean;
+    readonly type: null;
+    readonly usrOverlay: { readonly accessMode: "readOnly" | "readWrite"; readonly persistence: "transient" } | null;
+    readonly readOnly: boolean;
+  };
+}
+
+const BOOT_TYPE = { bls: "Bls", uki: "Uki", aboot: "Aboot" } as const;
+
+/**
+ * The document of a host, its fields in bootc's order of declaration.
+ * @param bootedOnly leaves out what is staged and what could be rolled back to
+ */
+export function statusDocument(host: Host, bootedOnly = false): StatusDocument {
+  const { staged, booted, rollback, others, rollbackQueued, usrOverlay } = host;
+  const entry = (deployment: HostDeployment | undefined, downloadOnly = false) =>
+    deployment === undefined ? null : bootEntry(host, deployment, downloadOnly);
+  const followed = staged ?? booted;
+  return {
+    apiVersion: "org.containers.bootc/v1",
+    kind: "BootcHost",
+    metadata: { name: "host" },
+    spec: {
+      image: followed === undefined ? null : statusReference(followed.origin.imageReference),
+      bootOrder: rollbackQueued ? "rollback" : "default",
+    },
+    status: {
+      staged: bootedOnly ? null : entry(staged, staged?.downloadOnly),
+      booted: entry(booted),
+      rollback: bootedOnly ? null : entry(rollback),
+      ...(others.length > 0 && { otherDeployments: others.map((other) => bootEntry(host, other, false)) }),
+      rollbackQueued,
+      type: null,
+      usrOverlay:
+        (usrOverlay && {
+          accessMode: usrOverlay.isWritable ? "readWrite" : "readOnly",
+          persistence: "transient",
+        }) ||
+        null,
+      readOnly: host.isReadOnly,
+    },
+  };
+}
+
+/** One line of JSON with sorted keys, as bootc writes it. */
+export function statusJson(document: StatusDocument): string {
+  return JSON.stringify(sorted(document));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
+}
+
+function bootEntry(host: Host, deployment: HostDeployment, downloadOnly: boolean): StatusBootEntry {
+  const { deploymentId, image, missingVerityAllowed, origin, softRebootCapable } = deployment;
+  return {
+    image:
+      image === undefined
+        ? null
+        : {
+            image: statusReference(origin.imageReference),
+            version: image.version ?? null,
+            timestamp: image.created ?? null,
+            imageDigest: image.manifestDigest,
+            architecture: image.architecture,
+          },
+    cachedUpdate: null,
+    incompatible: false,
+    pinned: false,
+    softRebootCapable,
+    downloadOnly,
+    store: null,
+    ostree: null,
+    composefs: {
+      verity: deploymentId,
+      bootType: BOOT_TYPE[origin.bootType],
+      bootloader: host.bootLoader,
+      bootDigest: origin.bootDigest ?? null,
+      missingVerityAllowed,
+    },
+  };
+}
+
+const SIGNED = "ostree-image-signed:";
+const REMOTE = "ostree-remote-image:";
+
+/** A skopeo-style reference, with one of ostree's prefixes or without, in bootc's parts (spec/host.md 1.3). */
+export function statusReference(reference: string): StatusImageReference {
+  if (reference.startsWith(SIGNED)) {
+    return { ...statusReference(reference.slice(SIGNED.length)), signature: "containerPolicy" };
+  }
+  if (reference.startsWith(REMOTE)) {
+    const rest = reference.slice(REMOTE.length);
+    const colon = rest.indexOf(":");
+    return { ...statusReference(rest.slice(colon + 1)), signature: { ostreeRemote: rest.slice(0, colon) } };
+  }
+  const colon = reference.indexOf(":");
+  const transport = reference.slice(0, Math.max(colon, 0));
+  const image = reference.slice(colon + 1);
+  return transport === "docker"
+    ? { image: image.replace(/^\/\//, ""), transport: "registry" }
+    : { image, transport: transport === "" ? "registry" : transport };
+}

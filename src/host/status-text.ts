@@ -1,0 +1,75 @@
+/** The status for people, as bootc words it (spec/host-lifecycle.md 3.3), and beneath it what is wrong. */
+import type { Host, HostDeployment } from "./host.ts";
+import { statusReference } from "./status-document.ts";
+
+interface Slot {
+  readonly heading: string;
+  readonly mark: string;
+  readonly deployment: HostDeployment;
+  readonly downloadOnly: boolean | undefined;
+}
+
+export interface StatusTextOptions {
+  /** Only what is booted. */
+  readonly bootedOnly: boolean;
+  /** More lines for each deployment. */
+  readonly verbose: boolean;
+}
+
+/** Lines without line ends. */
+export function statusText(host: Host, { bootedOnly, verbose }: StatusTextOptions): string[] {
+  const slots = slotsOf(host).filter(({ deployment }) => !bootedOnly || deployment === host.booted);
+  const blocks = slots.map((slot) => slotLines(host, slot, verbose));
+  if (blocks.length === 0) blocks.push(["System is not deployed via bootc."]);
+  if (host.rollbackQueued && !bootedOnly) blocks.push(["The next boot takes another deployment than this one."]);
+  if (host.problems.length > 0) {
+    blocks.push([
+      "Problems:",
+      ...host.problems.map(({ subject, error }) => `  ${shortened(subject)}: ${error.message}`),
+    ]);
+  }
+  return blocks.flatMap((block, index) => (index === 0 ? block : ["", ...block]));
+}
+
+/** In the order of the menu, so to say: what comes, what is, what was. */
+function slotsOf({ staged, booted, rollback, others, rollbackQueued }: Host): Slot[] {
+  const slot = (heading: string, deployment: HostDeployment | undefined, mark = " ", downloadOnly?: boolean): Slot[] =>
+    deployment === undefined ? [] : [{ heading, mark, deployment, downloadOnly }];
+  return [
+    ...slot("Staged image", staged, " ", staged?.downloadOnly),
+    ...slot("Booted image", booted, "●"),
+    ...slot(rollbackQueued ? "Rollback image (queued)" : "Rollback image", rollback),
+    ...others.flatMap((other) => slot("Other image", other)),
+  ];
+}
+
+function slotLines(host: Host, { heading, mark, deployment, downloadOnly }: Slot, verbose: boolean): string[] {
+  const { deploymentId, image, origin, missingVerityAllowed, softRebootCapable } = deployment;
+  const { image: name, transport, signature } = statusReference(origin.imageReference);
+  const first = `${mark} ${heading}`;
+  const rows: [string, string][] = [[first, transport === "registry" ? name : `${transport}:${name}`]];
+  if (image !== undefined) rows.push(["Digest", `${image.manifestDigest} (${image.architecture})`]);
+  rows.push(["Verity", deploymentId]);
+  const created = image?.created;
+  if (image?.version !== undefined) {
+    rows.push(["Version", created === undefined ? image.version : `${image.version} (${created})`]);
+  } else if (created !== undefined) {
+    rows.push(["Timestamp", created]);
+  }
+  if (deployment === host.booted && host.usrOverlay !== undefined) {
+    rows.push(["/usr overlay", `transient, ${host.usrOverlay.isWritable ? "read/write" : "read-only"}`]);
+  }
+  if (verbose) {
+    if (signature !== undefined) rows.push(["Signature", signature === "containerPolicy" ? signature : "ostreeRemote"]);
+    rows.push(["Soft-reboot", softRebootCapable ? "yes" : "no"]);
+    rows.push(["FsVerity", missingVerityAllowed ? "Not Enforced" : "Enforced"]);
+    rows.push(["Boot entry", deployment.entry?.fileName ?? "(none)"]);
+    if (downloadOnly !== undefined) rows.push(["Download-only", downloadOnly ? "yes" : "no"]);
+  }
+  return rows.map(([label, value]) => `${label.padStart(first.length)}: ${value}`);
+}
+
+/** Ids are long; their beginning tells them apart. */
+function shortened(subject: string): string {
+  return /^[0-9a-f]{64,}$/.test(subject) ? `${subject.slice(0, 12)}…` : subject;
+}

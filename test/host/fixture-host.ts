@@ -1,0 +1,106 @@
+/** A host as a folder: physical root, ESP, /run; deployments made of small sealed images. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { CommandLine, type EntryRank } from "../../src/bls/index.ts";
+import { findSealedUki } from "../../src/bootimage/index.ts";
+import { entryFiles } from "../../src/bootloader/boot-entries.ts";
+import { formatOrigin, recordOfUki, stageDeployment } from "../../src/deployment/index.ts";
+import { silent } from "../../src/events/index.ts";
+import type { HostPlaces } from "../../src/host/index.ts";
+import { openImage } from "../../src/images/index.ts";
+import { parseReference } from "../../src/oci/index.ts";
+import { readUki } from "../../src/pe/index.ts";
+import { initRepository } from "../../src/repository/index.ts";
+import { baseFiles, type ImageFile, OS_RELEASE, type SealOptions, sealImage } from "../install/sealed-image.ts";
+
+export interface AddOptions extends SealOptions {
+  readonly rank?: EntryRank;
+  /** More files of the image; they make it another one. */
+  readonly files?: readonly ImageFile[];
+  readonly imageReference?: string;
+}
+
+export class FixtureHost implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), "sealroot-host-"));
+  readonly physicalRoot = join(this.path, "sysroot");
+  readonly bootDirectory = join(this.path, "esp");
+  readonly runDirectory = join(this.path, "run");
+  #images = 0;
+
+  static async make(): Promise<FixtureHost> {
+    const host = new FixtureHost();
+    for (const path of [
+      "sysroot/state/deploy",
+      "sysroot/state/os/default/var",
+      "esp/loader/entries",
+      "esp/EFI/Linux/bootc",
+      "run",
+    ]) {
+      mkdirSync(join(host.path, path), { recursive: true });
+    }
+    const options = { algorithm: "sha512", protection: "insecure" } as const;
+    (await initRepository(join(host.physicalRoot, "composefs"), options)).repository.close();
+    return host;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  /** Writes a sealed image, without deploying it. */
+  async image(options: AddOptions = {}): Promise<{ reference: string; deploymentId: string }> {
+    const directory = join(this.path, `image-${++this.#images}`);
+    mkdirSync(directory);
+    return sealImage(directory, [...baseFiles(), ...(options.files ?? [])], options);
+  }
+
+  /** Deploys an image as an installation or an upgrade leaves it. @returns its id */
+  async add(options: AddOptions = {}): Promise<string> {
+    const { rank = "primary", imageReference = "docker://quay.io/example/os:1" } = options;
+    const { reference } = await this.image(options);
+    using repository = (await this.repository()).repository;
+    const image = await openImage(parseReference(reference), { policy: "accept-anything" });
+    const config = image.config;
+    if (config === undefined) throw new Error("the image has a configuration");
+    const staged = await stageDeployment(repository, { ...image, config }, reference, silent);
+    await image.close();
+    const { ukiBytes } = findSealedUki(staged.files);
+    const record = recordOfUki(staged, imageReference, readUki(ukiBytes));
+    const state = join(this.physicalRoot, "state/deploy", staged.deploymentId);
+    mkdirSync(join(state, "etc"), { recursive: true });
+    writeFileSync(join(state, `${staged.deploymentId}.origin`), formatOrigin(record.origin));
+    const uki = { deploymentId: staged.deploymentId, uki: ukiBytes, osRelease: OS_RELEASE, addons: [] };
+    const files = entryFiles(uki, rank, { ukiKey: "efi" });
+    for (const { path, bytes } of [files.uki, files.entry]) this.writeEsp(path, bytes);
+    return staged.deploymentId;
+  }
+
+  repository() {
+    return initRepository(join(this.physicalRoot, "composefs"), { algorithm: "sha512", protection: "insecure" });
+  }
+
+  writeEsp(path: string, content: string | Uint8Array): void {
+    const file = join(this.bootDirectory, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+
+  /** @param bootedId the deployment that runs */
+  places(bootedId?: string, changes: Partial<HostPlaces> = {}): HostPlaces {
+    const commandLine = CommandLine.parse(`composefs=${bootedId} rw`);
+    return {
+      physicalRoot: this.physicalRoot,
+      bootDirectory: this.bootDirectory,
+      runDirectory: this.runDirectory,
+      bootLoader: "systemd",
+      booted:
+        bootedId === undefined
+          ? undefined
+          : { imageId: bootedId, missingVerityAllowed: false, verityRequired: true, commandLine },
+      usrOverlay: undefined,
+      isReadOnly: false,
+      ...changes,
+    };
+  }
+}

@@ -10,7 +10,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   container: "Look at images as containers",
   image: "Work with OCI images in a composefs repository",
   install: "Put an image on a disk",
-  keys: "Make and look at Secure Boot keys",
+  keys: "Make and inspect Secure Boot keys",
   repo: "Work with composefs repositories",
   vm: "Boot disks in a virtual machine",
 };
@@ -58,7 +58,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["image", "pull"],
-    summary: "Bring an OCI image into a repository",
+    summary: "Pull an OCI image into a repository",
     load: async () => (await import("../verbs/image-pull.ts")).imagePull,
   },
   {
@@ -73,7 +73,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["image", "copy-to-storage"],
-    summary: "Hand an image to podman",
+    summary: "Copy an image to podman's store",
     load: async () => (await import("../verbs/image-copy-to-storage.ts")).imageCopyToStorage,
   },
   {
@@ -103,7 +103,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["image", "untag"],
-    summary: "Take a name of an image away",
+    summary: "Remove a name of an image",
     load: async () => (await import("../verbs/image-tag.ts")).imageUntag,
   },
   {
@@ -128,7 +128,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["repo", "create-image"],
-    summary: "Make an image of a directory",
+    summary: "Make an image from a directory",
     load: async () => (await import("../verbs/repo-create-image.ts")).repoCreateImage,
   },
   {
@@ -173,7 +173,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["repo", "import-image"],
-    summary: "Take an EROFS image into a repository",
+    summary: "Import an EROFS image into a repository",
     load: async () => (await import("../verbs/repo-import-image.ts")).repoImportImage,
   },
   {
@@ -183,7 +183,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["repo", "mkcomposefs"],
-    summary: "Make an EROFS image of a directory or of dump text",
+    summary: "Make an EROFS image from a directory or dump text",
     load: async () => (await import("../verbs/repo-mkcomposefs.ts")).repoMkcomposefs,
   },
   {
@@ -213,7 +213,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     path: ["__complete"],
-    summary: "List the words that can follow",
+    summary: "List possible next words",
     hidden: true,
     load: async () => (await import("./completion.ts")).completeCommand({ entries: COMMANDS, groups: GROUPS }),
   },

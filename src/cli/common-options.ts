@@ -1,14 +1,16 @@
-/** Options that the command line itself gives to verbs: in one place for parsing, help, tab completion and the manual. */
+/**
+ * Options that the command line itself adds to verbs, in one place for parsing, help, tab completion and the manual.
+ */
 import type { Command, OptionSpecification } from "../verbs/index.ts";
 import { PROGRESS_MODES } from "./progress.ts";
 import { parseProgressFd } from "./progress-fd.ts";
 
-/** Of verbs that report (`Command.reportsJson`). */
+/** For verbs that report (`Command.reportsJson`). */
 const JSON_OPTION: OptionSpecification = { flags: "--json", summary: "print the result as JSON" };
 
 export const HELP_OPTION: OptionSpecification = { flags: "-h, --help", summary: "show this help" };
 
-/** Of every verb, help apart. */
+/** For every verb, except help. */
 const COMMON_OPTIONS: readonly OptionSpecification[] = [
   { flags: "-q, --quiet", summary: "report no progress" },
   { flags: "--progress <HOW>", summary: "how to report progress on standard error", choices: PROGRESS_MODES },

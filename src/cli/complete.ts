@@ -1,4 +1,4 @@
-/** What may stand in the place of the last word of a command line: for the shells' tab completion. */
+/** What the last word of a command line may become: for the shells' tab completion. */
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type {
@@ -11,13 +11,13 @@ import type {
 import { defaultRepositoryPath } from "../verbs/shared/repository-option.ts";
 import { HELP_OPTION, optionsOf } from "./common-options.ts";
 
-/** A word, and what it means where the shell can show it. */
+/** A word, and its meaning for shells that show it. */
 export interface Candidate {
   readonly value: string;
   readonly description?: string;
 }
 
-/** Transports of an image reference; after each comes a place that only the user knows, or a path. */
+/** Transports of an image reference; each is followed by a place that only the user knows, or a path. */
 const TRANSPORTS: readonly Candidate[] = [
   { value: "docker://", description: "a registry" },
   { value: "oci:", description: "an OCI layout" },
@@ -30,7 +30,7 @@ const TRANSPORTS: readonly Candidate[] = [
 /**
  * @param table the verbs there are; hidden ones are left out
  * @param words those after `sealroot`, the last one unfinished
- * @returns no candidates where the shell's own completion of file names is right
+ * @returns no candidates where the shell should complete file names itself
  */
 export async function completeWords(
   { entries, groups }: CommandTable,
@@ -121,7 +121,7 @@ function argumentValues(
   return argument.holds === "reference" ? referenceValues(unfinished) : [];
 }
 
-/** Transports; after one that leads into the file system, what lies there. */
+/** Transports; after one for the file system, what is there. */
 function referenceValues(unfinished: string): readonly Candidate[] {
   const transport = /^(?:oci|oci-archive|dir|docker-archive):/.exec(unfinished)?.[0];
   if (transport === undefined) return TRANSPORTS;
@@ -131,14 +131,14 @@ function referenceValues(unfinished: string): readonly Candidate[] {
   return listDirectory(directory).map((name) => ({ value: `${transport}${prefix}${name}` }));
 }
 
-/** Names of directories end in a slash, so that completion goes on inside. */
+/** Names of directories end in a slash, so that completion continues inside. */
 function listDirectory(directory: string): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true }).map(
       (item) => `${item.name}${item.isDirectory() ? "/" : ""}`,
     );
   } catch {
-    // A place that cannot be read has nothing to offer; the verb itself will say why.
+    // A place that cannot be read offers nothing; the verb itself will say why.
     return [];
   }
 }

@@ -5,8 +5,8 @@ import { type Command, type CommandTable, command } from "../verbs/index.ts";
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
 /**
- * bash splits words at colons, so the words are taken from the line itself, and what stands before the last colon of the
- * unfinished word is taken off the candidates again. What a candidate means follows it after a tab.
+ * bash splits words at colons, so the words are taken from the line itself, and what precedes the last colon of the
+ * unfinished word is cut off the candidates again. A candidate's meaning follows it after a tab.
  */
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_sealroot() {
@@ -38,7 +38,7 @@ complete -c sealroot -F -n 'test -z "$(sealroot __complete -- (commandline -opc)
 };
 
 export const completion = command({
-  description: "Add the line of the example to the start-up file of your shell.",
+  description: "Add the line of the example to your shell's start-up file.",
   arguments: [{ name: "SHELL", summary: "bash, zsh or fish" }],
   examples: ["source <(sealroot completion bash)"],
   async run(invocation) {
@@ -51,7 +51,7 @@ export const completion = command({
   },
 });
 
-/** The verb that the scripts call. @param table what it completes; given, since the table has this verb in it */
+/** The verb that the scripts call. @param table what it completes; a parameter, since the table contains this verb */
 export function completeCommand(table: CommandTable): Command {
   return {
     arguments: [{ name: "WORD", summary: "the words so far, the last one unfinished", optional: true, repeat: true }],

@@ -1,9 +1,9 @@
-/** How a failure reaches the person, or with `--json` the program, that ran the command line. */
+/** How a failure is reported to the person, or with `--json` the program, that ran the command line. */
 import { asSealrootError, describeError, SealrootError } from "../errors/index.ts";
 import type { Output } from "../verbs/index.ts";
 
 /**
- * Tells of a failure: on standard error in lines, or in the result's place as `{"error": …}` (docs/schema/error.json).
+ * Reports a failure: in lines on standard error, or as `{"error": …}` in place of the result (docs/schema/error.json).
  *
  * @returns the exit code: 2 for wrong usage, else 1
  */
@@ -17,13 +17,13 @@ export function reportFailure(error: unknown, asJson: boolean, output: Output): 
   return failure.code === "usage" ? 2 : 1;
 }
 
-/** What no room has foreseen: the stack tells where, and is shown on request only. */
+/** An error that no room foresaw: the stack tells where, but is shown only on request. */
 function unexpected(error: unknown): SealrootError {
   const hint = "SEALROOT_DEBUG=1 in the environment shows where; please report it";
   return asSealrootError(error, "Unexpected failure", { hint });
 }
 
-/** @returns false when there is nothing to print to, such as a closed standard output: then the lines must do */
+/** @returns false when there is nowhere to print to, such as a closed standard output: then the lines must do */
 function printJson(failure: SealrootError, output: Output): boolean {
   try {
     output.json({ error: failure.toJSON() });

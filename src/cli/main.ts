@@ -14,7 +14,7 @@ import { groupHelp, topHelp } from "./help.ts";
 import { processOutput } from "./output.ts";
 import { unknownVerb } from "./unknown-verb.ts";
 
-/** The version in package.json, which stands beside `src/` and in the bundle's folder. */
+/** The version in package.json, which is beside `src/` and in the bundle's folder. */
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const parsed: unknown = JSON.parse(text);
@@ -37,7 +37,7 @@ export async function main(words: readonly string[], output: Output): Promise<nu
   // "help image pull" is "image pull --help".
   const named = words[0] === "help" ? words.slice(1).filter((word) => !word.startsWith("-")) : [];
   if (named.length > 0) return main([...named, "--help"], output);
-  // Words that could not be parsed, or are not parsed yet, ask in their own way.
+  // Words that could not be parsed, or are not parsed yet, are searched for the option.
   let asJson = asksForJson(words);
   try {
     const [first] = words;
@@ -59,7 +59,7 @@ export async function main(words: readonly string[], output: Output): Promise<nu
   }
 }
 
-/** The help of a group; else the error of what is no verb. */
+/** The help of a group; else the error for words that are not a verb. */
 async function withoutVerb(words: readonly string[], output: Output): Promise<number> {
   const [first = "", second] = words;
   const entries = COMMANDS.filter(({ path }) => path.length > 1 && path[0] === first);
@@ -101,7 +101,7 @@ async function runEntry(
   }
 }
 
-/** The process: what is not written to the end is a failure too, and nothing ends in a stack. */
+/** The process: unfinished output is a failure too, and nothing ends in a stack trace. */
 export async function runProcess(words: readonly string[]): Promise<number> {
   const output = processOutput();
   process.on("uncaughtException", (error) => process.exit(reportFailure(error, false, output)));

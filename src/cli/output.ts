@@ -2,13 +2,13 @@
 import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import type { Output } from "../verbs/index.ts";
 
-/** An output whose reader can go away or be full. */
+/** An output that can be full, or lose its reader. */
 export interface ProcessOutput extends Output {
   /** Waits until everything is written. @throws SealrootError when something was not, unless that was thrown before */
   finish(): Promise<void>;
 }
 
-/** The output of the real process. Once a result could not be written, every further attempt throws the reason. */
+/** The output of the real process. After a result could not be written, every further attempt throws the reason. */
 export function processOutput(): ProcessOutput {
   let failure: SealrootError | undefined;
   let isTold = false;
@@ -19,7 +19,7 @@ export function processOutput(): ProcessOutput {
   process.stdout.on("error", (error) => {
     failure ??= writeFailure(error);
   });
-  // Where remarks cannot be written there is nobody to tell; the exit code stays.
+  // If remarks cannot be written there is nobody to tell; the exit code stays.
   process.stderr.on("error", () => {});
   const write = (text: string) => {
     if (failure !== undefined) fail();

@@ -1,4 +1,4 @@
-/** From the words of the command line to one call of one verb. */
+/** Turns the words of the command line into one call of one verb. */
 import { Command as Commander, CommanderError, Option } from "commander";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
@@ -7,12 +7,12 @@ import { HELP_OPTION, optionsOf } from "./common-options.ts";
 import type { ProgressMode } from "./progress.ts";
 import { parseProgressFd } from "./progress-fd.ts";
 
-/** What parsing found: run the verb, or only print this text (help) and be done. */
+/** What parsing found: run the verb, or just print this text (help). */
 export type ParseResult =
   | {
       readonly type: "run";
       readonly progress: ProgressMode;
-      /** Where progress goes as JSON lines besides. */
+      /** Where progress also goes as JSON lines. */
       readonly progressFd: number | undefined;
       invocation(output: Output, events: EventSink): AnyInvocation;
     }
@@ -62,7 +62,7 @@ function wrongWords(message: string, entry: CommandEntry): SealrootError {
   return new SealrootError("usage", message, { hint: `run: sealroot ${entry.path.join(" ")} --help` });
 }
 
-/** After the parser, which would say what is missing before what is wrong. */
+/** After the parser, which would report what is missing before what is wrong. */
 function refuseMissingOption(command: Command, values: Readonly<Record<string, unknown>>, entry: CommandEntry): void {
   for (const { flags, required } of command.options ?? []) {
     if (required !== true || values[new Option(flags).attributeName()] !== undefined) continue;
@@ -70,7 +70,7 @@ function refuseMissingOption(command: Command, values: Readonly<Record<string, u
   }
 }
 
-/** What {@link OptionSpecification.excludes} and {@link OptionSpecification.needs} say of the options that were given. */
+/** What {@link OptionSpecification.excludes} and {@link OptionSpecification.needs} say about the given options. */
 function refuseCombinations(
   options: readonly OptionSpecification[],
   values: Readonly<Record<string, unknown>>,
@@ -119,7 +119,7 @@ function commanderOption(specification: OptionSpecification): Option {
   return option;
 }
 
-/** Paragraphs without the line ends of the source: commander wraps them at the terminal's width. */
+/** Paragraphs without the line breaks of the source: commander wraps them at the terminal's width. */
 function paragraphsOf(description: string): string[] {
   return description
     .split(/\n{2,}/)

@@ -1,4 +1,4 @@
-/** Progress on a terminal: the lines at the bottom are drawn again and again, and what is settled stays above them. */
+/** Progress on a terminal: the lines at the bottom are redrawn, and what is settled stays above them. */
 import { oneLine } from "../errors/index.ts";
 import type { EventSink, Subtask } from "../events/index.ts";
 import { formatDuration } from "../verbs/shared/table.ts";
@@ -8,7 +8,7 @@ import type { ProgressTarget, ProgressView } from "./progress-view.ts";
 
 /** Redraws at most this often; a terminal needs no more. */
 const REDRAW_INTERVAL_MS = 100;
-/** The time of a step that reports nothing goes on this often. */
+/** The time of a step that reports nothing is updated this often. */
 const TICK_INTERVAL_MS = 500;
 const BAR_CELLS = 20;
 /** Subtasks with a line of their own. */
@@ -65,7 +65,7 @@ function stepLines(running: RunningStep, nowMs: number): string[] {
   return [`  ${step}  ${amount}${end}${status}`, ...subtaskLines(running.subtasks.values())];
 }
 
-/** A bar of bytes that have a total; items are told by their number alone. */
+/** A bar for bytes with a total; for items only their number. */
 function bar({ done, total, unit }: ProgressEvent): string {
   if (unit !== "bytes" || total === undefined || total === 0) return "";
   const filled = Math.floor((percentOf(done, total) * BAR_CELLS) / 100);

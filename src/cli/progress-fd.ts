@@ -1,13 +1,13 @@
 /**
  * Progress for programs in bootc's shape: JSON lines on a file descriptor (spec/host-lifecycle.md 11; bootc,
- * docs/src/experimental-progress-fd.md). Zero stands for what is unknown.
+ * docs/src/experimental-progress-fd.md). Zero means unknown.
  */
 import { writeSync } from "node:fs";
 import { hasErrno, SealrootError } from "../errors/index.ts";
 import type { EventSink, Subtask } from "../events/index.ts";
 import { ProgressState, type RunningStep } from "./progress-state.ts";
 
-/** Of the lines' form, as bootc states it. */
+/** Version of the lines' format, as bootc states it. */
 const FORM_VERSION = "0.1.0";
 /** The first three are standard input, output and error. */
 const DESCRIPTOR_MIN = 3;
@@ -16,13 +16,13 @@ const LINE_INTERVAL_MS = 200;
 /** Characters of a layer's digest in its description. */
 const LAYER_NAME_LENGTH = 20;
 
-/** What bootc calls the pull; other steps go by their own name. */
+/** What bootc calls the pull; other steps have their own name. */
 const PULL_STEP = "pull layers";
 const PULL_NAMES = { task: "pulling", description: "Pulling composefs image", id: "composefs-pull" };
 
 /**
  * The descriptor that `--progress-fd` names.
- * @throws SealrootError `usage` for what is no number, or one of the standard streams
+ * @throws SealrootError `usage` for anything but a number, or a standard stream
  */
 export function parseProgressFd(text: string): number {
   const fd = /^\d{1,9}$/.test(text) ? Number(text) : -1;
@@ -34,7 +34,7 @@ export function parseProgressFd(text: string): number {
 }
 
 /**
- * A sink that writes lines to an open descriptor. A reader that goes away is no failure of the work: nothing more is
+ * A sink that writes lines to an open descriptor. A reader that goes away does not fail the work: nothing more is
  * written then, nor to a descriptor that is not open.
  */
 export function progressFdSink(fd: number): EventSink {
@@ -44,7 +44,7 @@ export function progressFdSink(fd: number): EventSink {
   });
 }
 
-/** The lines of bootc's shape, each with its newline, as {@link progressFdSink} writes them. */
+/** The lines in bootc's shape, each with its newline, as {@link progressFdSink} writes them. */
 export function progressLines(write: (line: string) => void): EventSink {
   const state = new ProgressState();
   let writtenMs = Number.NEGATIVE_INFINITY;
@@ -106,13 +106,13 @@ function namesOf(step: string) {
   return step === PULL_STEP ? PULL_NAMES : { task: step.replaceAll(" ", "-"), description: step, id: step };
 }
 
-/** @returns false when nobody will read there any more */
+/** @returns false when nobody reads there any more */
 function writeLine(fd: number, line: string): boolean {
   try {
     writeSync(fd, line);
     return true;
   } catch (error) {
-    // A full pipe that shall not block: this line is lost, the next one may fit.
+    // A full non-blocking pipe: this line is lost, the next one may fit.
     return hasErrno(error, "EAGAIN");
   }
 }

@@ -1,4 +1,4 @@
-/** Progress in a log: a line for what is settled, a sign of life now and then, no cursor movement. */
+/** Progress in a log: a line for what is settled, an occasional sign of life, no cursor movement. */
 import { oneLine } from "../errors/index.ts";
 import type { EventSink, WorkEvent } from "../events/index.ts";
 import { formatDuration } from "../verbs/shared/table.ts";
@@ -9,7 +9,7 @@ import type { ProgressTarget, ProgressView } from "./progress-view.ts";
 /** A log gets a sign of life this often while one step runs. */
 const SIGN_INTERVAL_MS = 10_000;
 
-/** How far a step is: its quantity, or its time and what it is at. */
+/** How far a step is: its quantity, or its time and what it is doing. */
 function signOfLife(event: WorkEvent, running: RunningStep, nowMs: number): string | undefined {
   if (event.type === "progress") return `${amountText(event)}${speedText(running)}`;
   if (event.type === "status") return `${formatDuration(nowMs - running.startedMs)}  ${oneLine(event.text)}`;

@@ -4,7 +4,7 @@
 const WINDOW_MS = 5000;
 /** Samples are taken at most this often. */
 const SAMPLE_INTERVAL_MS = 250;
-/** Before this much time has been seen, no speed is told. */
+/** Until this much time has passed, no speed is shown. */
 const MEASURED_MIN_MS = 500;
 
 interface Sample {
@@ -22,11 +22,11 @@ export class ProgressRate {
     const newest = this.#samples.at(-1);
     if (newest !== undefined && atMs - newest.atMs < SAMPLE_INTERVAL_MS) return;
     this.#samples.push(this.#last);
-    // The last one before the window stays, so that the samples span it.
+    // Keep the last one before the window, so that the samples span it.
     while ((this.#samples[1]?.atMs ?? atMs) < atMs - WINDOW_MS) this.#samples.shift();
   }
 
-  /** Units a second; undefined as long as too little is known. */
+  /** Units per second; undefined while too little is known. */
   perSecond(): number | undefined {
     const [first] = this.#samples;
     if (first === undefined || this.#last === undefined) return undefined;
@@ -34,7 +34,7 @@ export class ProgressRate {
     return spanMs < MEASURED_MIN_MS ? undefined : ((this.#last.done - first.done) / spanMs) * 1000;
   }
 
-  /** Milliseconds until `total` is reached at this speed; undefined when it cannot be told. */
+  /** Milliseconds until `total` is reached at this speed; undefined when unknown. */
   leftMs(total: number): number | undefined {
     const rate = this.perSecond();
     if (rate === undefined || rate <= 0 || this.#last === undefined) return undefined;

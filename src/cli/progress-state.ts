@@ -10,7 +10,7 @@ export interface RunningStep {
   readonly startedMs: number;
   /** The last report; undefined before the first. */
   progress: ProgressEvent | undefined;
-  /** What it is at, in words; empty before the first report. */
+  /** What it is doing, in words; empty before the first report. */
   status: string;
   readonly rate: ProgressRate;
   /** By id, in the order of their first report. */
@@ -21,13 +21,13 @@ export interface RunningStep {
 export class ProgressState {
   readonly #running: RunningStep[] = [];
 
-  /** The step that began last. */
+  /** The step that began most recently. */
   get current(): RunningStep | undefined {
     return this.#running.at(-1);
   }
 
   /**
-   * @param nowMs of the clock that the events' times are of
+   * @param nowMs by the same clock as the events' times
    * @returns the step concerned, also when it ends with this event; undefined for a message
    */
   accept(event: WorkEvent, nowMs: number): RunningStep | undefined {

@@ -6,7 +6,7 @@ import type { Subtask, WorkEvent } from "../events/index.ts";
 import { formatDuration } from "../verbs/shared/table.ts";
 import type { RunningStep } from "./progress-state.ts";
 
-/** The line that stays behind for an event, if one does. A failure is told once, by the error itself. */
+/** The line that an event leaves, if any. A failure is reported once, by the error itself. */
 export function settledLine(event: WorkEvent): string | undefined {
   switch (event.type) {
     case "step-finished":
@@ -18,12 +18,12 @@ export function settledLine(event: WorkEvent): string | undefined {
   }
 }
 
-/** What a message says, on one line: parts of it may be a stranger's. */
+/** What a message says, on one line: parts of it may be untrusted. */
 export function messageLine({ level, text }: WorkEvent & { readonly type: "message" }): string {
   return level === "warning" ? `warning: ${oneLine(text)}` : `  ${oneLine(text)}`;
 }
 
-/** How far something is: `43 % of 293.0 MB`, or the bare quantity where the whole is unknown. */
+/** How far something is: `43 % of 293.0 MB`, or just the quantity if the total is unknown. */
 export function amountText({ done, total, unit }: Pick<Subtask, "done" | "total" | "unit">): string {
   const quantity = (value: number) => (unit === "bytes" ? formatSize(value) : String(value));
   if (total === undefined || total === 0) return quantity(done);
@@ -35,7 +35,7 @@ export function percentOf(done: number, total: number): number {
   return Math.min(100, Math.floor((done / total) * 100));
 }
 
-/** Speed and time left of a step that moves bytes, each with two spaces in front; empty as long as they are unknown. */
+/** Speed and time left of a step that moves bytes, each preceded by two spaces; empty while unknown. */
 export function speedText({ progress, rate }: RunningStep): string {
   const bytesPerSecond = rate.perSecond();
   if (progress?.unit !== "bytes" || bytesPerSecond === undefined) return "";
@@ -44,7 +44,7 @@ export function speedText({ progress, rate }: RunningStep): string {
   return `  ${formatSize(Math.round(bytesPerSecond))}/s${left}`;
 }
 
-/** Whole seconds, as an estimate is no better: `12 s left`, `3 min 05 s left`. */
+/** Whole seconds, as an estimate is not better than that: `12 s left`, `3 min 05 s left`. */
 function leftText(leftMs: number): string {
   const seconds = Math.ceil(leftMs / 1000);
   return `${seconds < 100 ? `${seconds} s` : formatDuration(seconds * 1000)} left`;

@@ -1,11 +1,11 @@
-/** What is said to a command line whose verb does not exist: the nearest one, or that it is not there yet. */
+/** The answer to a command line whose verb does not exist: the nearest one, or that it does not exist yet. */
 import { SealrootError } from "../errors/index.ts";
 import { COMMANDS } from "./commands.ts";
 
 const HOST = "sealroot makes images and disks and shows the running host, but does not change it yet";
 const TO_DISK = "sealroot install to-disk makes a disk file or writes a device";
 
-/** Verbs of bootc and plans of ours, with what to do instead. An entry goes when its verb comes. */
+/** Verbs of bootc and planned ones of ours, with what to do instead. An entry is removed when its verb exists. */
 export const NOT_YET: Readonly<Record<string, string>> = {
   upgrade: HOST,
   update: HOST,
@@ -23,7 +23,7 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   "install reset": TO_DISK,
   "install mount": "sealroot repo mount mounts an image of a repository",
   "container inspect": "sealroot image inspect shows an image of a repository",
-  "container lint": "sealroot seal refuses what could not boot",
+  "container lint": "sealroot seal refuses images that could not boot",
   "container ukify": "sealroot seal makes and signs the UKI",
   "container split-kernel-and-rootfs": "sealroot seal takes the kernel from the image as it is",
 };
@@ -57,12 +57,12 @@ function optionInPlaceOfVerb(words: readonly string[], groupWords: number, help:
   return new SealrootError("usage", state, { hint });
 }
 
-/** More suggestions would be a list, which the help is. */
+/** More suggestions would be a list, and that is the help. */
 const SUGGESTIONS_MAX = 3;
 
 /**
  * The verbs and groups whose name is nearest to `name`, or whose last word is it (`fsck` for `repo fsck`); none when
- * all are far.
+ * nothing is near.
  */
 function nearestVerbs(name: string): string[] {
   const visible = COMMANDS.filter(({ hidden }) => hidden !== true).map(({ path }) => path);
@@ -71,7 +71,7 @@ function nearestVerbs(name: string): string[] {
     ...(path.length > 1 ? [{ path: path[0] ?? "", name: path[0] ?? "" }] : []),
     ...(path.length > 1 ? [{ path: path.join(" "), name: path.at(-1) ?? "" }] : []),
   ]);
-  // A third of the letters may be wrong; with more, anything resembles anything.
+  // A third of the letters may be wrong; beyond that, everything looks alike.
   const limit = Math.max(1, Math.floor(name.length / 3));
   const distances = named.map((one) => ({ path: one.path, distance: editDistance(name, one.name) }));
   const least = Math.min(...distances.map(({ distance }) => distance));

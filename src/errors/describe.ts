@@ -1,15 +1,15 @@
-/** What a person is told of a failure: the same lines from the command line, the boot program and the example. */
+/** How a failure is described to a person: the same lines from the command line, the boot program and the example. */
 import { type ErrorData, oneLine, reasonOf, SealrootError } from "./error.ts";
 
-/** Longest line besides the message, which has its own limit; a terminal of this many characters would be full. */
+/** Longest line besides the message, which has its own limit; this many characters would fill a terminal. */
 const LINE_MAX_CHARACTERS = 2000;
 
 /**
  * The sentence, then one indented line for each thing that the error knows and the sentence does not say: where it
- * happened, the step, the expected and the found value, and last the way out. No line holds a control character, so that
- * none can be forged by a name or an argument.
+ * happened, the step, the expected and the found value, and last the way out. No line holds a control character, so no
+ * name or argument can forge one.
  *
- * @param error any thrown value; of what is not a SealrootError only the message is told
+ * @param error any thrown value; for anything but a SealrootError only the message is printed
  */
 export function describeError(error: unknown): string[] {
   const message = reasonOf(error);
@@ -19,7 +19,7 @@ export function describeError(error: unknown): string[] {
   );
 }
 
-/** When the words were wrong, it does not matter how far the work had come. */
+/** For wrong usage it does not matter how far the work got. */
 function dataOf(error: unknown): string[] {
   if (!(error instanceof SealrootError)) return [];
   const { step, ...data } = error.data;
@@ -35,7 +35,7 @@ function dataLines(
     ...(line === undefined || mentions(message, `line ${line}`) ? [] : [`line ${line}`]),
     ...(offset === undefined || mentions(message, `offset ${offset}`) ? [] : [`offset ${offset}`]),
   ];
-  // A number may stand in the sentence and mean something else there.
+  // A number may occur in the sentence and mean something else there.
   const isTold = (value: string) => !/^\d{0,15}$/.test(value) && mentions(message, value);
   return [
     ...(place.length === 0 ? [] : [`  where:    ${place.join(", ")}`]),
@@ -47,12 +47,12 @@ function dataLines(
   ];
 }
 
-/** Characters beside it that would make a value a part of another one. */
+/** Adjacent characters that would make a value part of another one. */
 const WORD = /\w/;
 /** The same for paths and references: `/dev/sda` is not mentioned by `/dev/sda1` or `/dev/sda/x`. */
 const PATH = /[\w/.@-]/;
 
-/** Whether the sentence has this very value in it. */
+/** Whether the sentence contains exactly this value. */
 function mentions(message: string, value: string, part = WORD): boolean {
   const shown = oneLine(value);
   for (let start = message.indexOf(shown); start >= 0; start = message.indexOf(shown, start + 1)) {

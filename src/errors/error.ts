@@ -1,16 +1,16 @@
-/** The one error class, its closed set of codes, and what turns other errors into it. */
+/** The one error class, its closed set of codes, and conversions of other errors into it. */
 /**
  * The kinds of failure. They are kept apart because a caller acts differently on each:
  *
  * - `usage`: the command line or an argument is wrong.
- * - `corrupt`: bytes do not mean what their format says, or do not have the digest they should have.
+ * - `corrupt`: bytes do not follow their format, or do not have the digest they should have.
  * - `untrusted`: bytes are well formed but nothing trusted vouches for them.
- * - `unsupported`: well formed, but asks for something that is not done here (also: the system lacks a feature).
+ * - `unsupported`: well formed, but asks for something not supported here (also: the system lacks a feature).
  * - `not-found`, `exists`, `no-access`, `no-space`, `read-only`: the file system or registry said so.
  * - `no-network`: another machine could not be reached, or the connection to it broke for good.
  * - `conflict`: two statements that must agree do not (a key and its certificate, a repository and its settings).
  * - `missing-tool`: a program of the system is needed and absent.
- * - `timeout`: something did not answer in its time.
+ * - `timeout`: something did not answer in time.
  * - `failed`: a program or the system refused for a reason of its own, which the message carries.
  */
 export type ErrorCode =
@@ -41,20 +41,20 @@ export interface ErrorData {
   readonly line?: number;
   readonly expected?: string;
   readonly actual?: string;
-  /** The last lines that a program or a machine printed. */
+  /** The last lines a program or machine printed. */
   readonly output?: readonly string[];
-  /** The way out: a clause with a small first letter (names and acronyms as they are written), no final period. */
+  /** The way out: a clause with a lower-case first letter (names and acronyms keep theirs), no final period. */
   readonly hint?: string;
 }
 
-/** A message holds parts of inputs, whose authors must not be able to write lines of their own or fill a terminal. */
+/** A message contains parts of inputs, whose authors must not be able to add lines of their own or fill a terminal. */
 const MESSAGE_MAX_CHARACTERS = 2000;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: C0, DEL and C1 (ISO 6429), line and paragraph separator
 const CONTROL_CHARACTER = /[\0-\x1f\x7f-\x9f\u2028\u2029]/g;
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** A text with its control characters written as in JSON: it stays on its line, whatever it was made of. */
+/** A text with its control characters written as in JSON: it stays on its line, whatever is in it. */
 export function oneLine(text: string): string {
   return text.replace(CONTROL_CHARACTER, (character) => {
     return SHORT_ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
@@ -80,7 +80,7 @@ export class SealrootError extends Error {
     this.data = data.hint === undefined ? data : { ...data, hint: cutMessage(oneLine(data.hint)) };
   }
 
-  /** The same failure, knowing the step it happened in; of nested steps the innermost stays. */
+  /** The same failure with the step it happened in; of nested steps the innermost stays. */
   during(step: string): SealrootError {
     if (this.data.step !== undefined) return this;
     const failure = new SealrootError(this.code, this.message, { step, ...this.data }, this.cause);
@@ -115,7 +115,7 @@ const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = {
   ENOTTY: "unsupported",
 };
 
-/** What a thrown value says, in its own words. */
+/** The message of any thrown value. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 /**
- * events: the one stream of what long work is doing. Types and a tiny step runner; no printing, no clock of its own
- * besides the injected one. The terminal bar, the plain lines and the JSON lines in `cli/` are three views of it.
+ * events: the one stream of what long work is doing. Types and a tiny step runner; no printing, no clock but the
+ * injected one. The terminal bar, the plain lines and the JSON lines in `cli/` are three views of it.
  * @module
  */
 import { reasonOf, SealrootError } from "../errors/index.ts";
@@ -18,14 +18,14 @@ export type WorkEvent =
       readonly total: number | undefined;
       readonly unit: "bytes" | "items";
     }
-  /** What the running step is at, in words that a later one replaces. */
+  /** What the running step is doing, in words that a later report replaces. */
   | { readonly type: "status"; readonly step: string; readonly text: string }
   | (Subtask & { readonly type: "subtask"; readonly step: string })
   | { readonly type: "message"; readonly level: "info" | "warning"; readonly text: string };
 
 /** One of the things that a step does side by side, such as a layer of a pull; their sum is the step's own progress. */
 export interface Subtask {
-  /** Tells it from the step's other subtasks, such as the layer's digest. */
+  /** Distinguishes it from the step's other subtasks, such as the layer's digest. */
   readonly id: string;
   /** As the user reads it. */
   readonly name: string;
@@ -42,13 +42,13 @@ export type EventSink = (event: WorkEvent) => void;
 /** A sink for callers who do not want to know. */
 export const silent: EventSink = () => {};
 
-/** Lets one piece of work report under its step's name. */
+/** Lets a piece of work report under its step's name. */
 export interface StepReporter {
   /** Progress of the step; cheap enough to call for every chunk (views throttle). */
   progress(done: number, total: number | undefined, unit: "bytes" | "items"): void;
-  /** What the step is at, such as the last line of a console; cheap enough to call for each. */
+  /** What the step is doing, such as the last line of a console; cheap enough to call for each. */
   status(text: string): void;
-  /** How far one part of the step is; the last report of each has another state than `running`. */
+  /** How far one part of the step is; the last report of each has a state other than `running`. */
   subtask(subtask: Subtask): void;
   info(text: string): void;
   warn(text: string): void;

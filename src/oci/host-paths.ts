@@ -9,6 +9,7 @@ export interface HostPaths {
   /** `/run`. */
   readonly runDirectory: string;
   readonly homeDirectory: string;
+  /** Whose configuration and store count. */
   readonly userId: number;
   /** Environment variables. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -21,9 +22,20 @@ export function hostPaths(): HostPaths {
     shareDirectory: "/usr/share",
     runDirectory: "/run",
     homeDirectory: homeDirectory(),
-    userId: process.getuid?.() ?? 0,
+    userId: userIdOf(process.env, process.getuid?.() ?? 0),
     environment: process.env,
   };
+}
+
+/**
+ * Who asks. In `podman unshare` and `buildah unshare` a user is root, and says in the environment who he was outside
+ * (`GetRootlessUID` in containers/storage, pkg/unshare/unshare_linux.go): his store is meant, not root's.
+ *
+ * @param processUserId the user id of this process
+ */
+export function userIdOf(environment: HostPaths["environment"], processUserId: number): number {
+  const outside = environment._CONTAINERS_ROOTLESS_UID ?? "";
+  return /^\d+$/.test(outside) ? Number(outside) : processUserId;
 }
 
 /** `$XDG_CONFIG_HOME`, or `~/.config` (XDG base directory specification). */

@@ -3,14 +3,14 @@
  * in `sealroot/<kind>/<object id>`, below a top-level directory that other tools do not know and must tolerate
  * (spec/repository.md 1). Whoever reads one trusts nothing of it.
  */
+
 import { lstatSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { isObjectId, requireObjectId, sortedEntries } from "../objects/index.ts";
 import { isTemporaryName, writeFileAtomically } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
-import { isObjectId, requireObjectId } from "./names.ts";
 import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
-import { sortedEntries } from "./sorted-entries.ts";
 
 const ROOT = "sealroot";
 

@@ -1,15 +1,14 @@
 /**
- * repository: the composefs repository on disk: objects, streams, images, references, locks, gc, fsck
- * (spec/repository.md).
+ * repository: the composefs repository on disk: streams, images, references, locks, gc, fsck (spec/repository.md).
  *
- *   objects/  storing and reading files by their digest    scan/   a directory into objects, a tree and an image
- *     jobs/   what of that worker threads do               image/  an image out: read, mounted, unpacked
- *   open/     init, open, meta.json, old repositories      check/  fsck, repair, garbage collection
+ *   open/   init, open, meta.json, old repositories      image/  an image out: read, mounted, unpacked
+ *   scan/   a directory into a tree and an image         check/  fsck, repair, garbage collection
  *
  * What lies at the top are the open repository itself, its links and references, its names and settings.
  *
- * A store: may use the file system and `platform/`, and the format rooms verity, tree, erofs and splitstream. Knows
- * nothing of OCI: what streams are called and what they mean is `imagestore/`'s business.
+ * A store above `objects/`, which holds the contents: may use the file system and `platform/`, and the format rooms
+ * verity, tree, erofs and splitstream. Knows nothing of OCI: what streams are called and what they mean is
+ * `imagestore/`'s business.
  * @module
  */
 export { checkRepository, type FsckOptions } from "./check/fsck.ts";
@@ -26,10 +25,6 @@ export { type MountImageOptions, mountImage } from "./image/mount-image.ts";
 export { readStoredTree } from "./image/stored-tree.ts";
 export type { LinkEntry } from "./link-store.ts";
 export { type ErofsVersion, formatMeta, parseAlgorithm, parseMeta } from "./meta.ts";
-export type { FileImporter } from "./objects/file-importer.ts";
-export type { ObjectImporter, ObjectSink } from "./objects/object-importer.ts";
-export type { Protection } from "./objects/object-settings.ts";
-export { verifiedChunks } from "./objects/verified-object.ts";
 export { type InitOptions, type InitResult, initRepository } from "./open/init.ts";
 export { type OpenOptions, openRepository } from "./open/open.ts";
 export type { Repository } from "./repository.ts";

@@ -1,10 +1,12 @@
 /**
  * The links `streams/…` and `images/…` to objects, and the named references below `refs/` (spec/repository.md 1, 5).
  */
+
 import { randomBytes } from "node:crypto";
 import { type Dirent, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { sortedEntries } from "../objects/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { idPrefixOf, onlyCandidate } from "./id-prefix.ts";
 import {
@@ -16,7 +18,6 @@ import {
   requireReferenceName,
 } from "./names.ts";
 import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
-import { sortedEntries } from "./sorted-entries.ts";
 
 /** A named reference: `refs/<name>` → entry of the same kind. */
 interface Reference {

@@ -1,7 +1,8 @@
-/** Names inside a repository: objects, content ids, references; which are safe and how links spell them. */
-import { isLowerHex } from "../bytes/index.ts";
+/** Names inside a repository: content ids, references; which are safe and how links spell them. */
+
 import { SealrootError } from "../errors/index.ts";
-import { DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
+import { isObjectId } from "../objects/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
 
 /** The two kinds of links to objects (spec/repository.md 1). */
 export type LinkKind = "streams" | "images";
@@ -10,17 +11,6 @@ export type LinkKind = "streams" | "images";
 export const META_FILE = "meta.json";
 
 const NAME_MAX_BYTES = 255;
-
-/** True for a lower-case hex digest of the algorithm's length. */
-export function isObjectId(text: string, algorithm: VerityAlgorithm): boolean {
-  return text.length === 2 * DIGEST_BYTES[algorithm] && isLowerHex(text);
-}
-
-/** @throws SealrootError `usage` unless `text` is an object id of the algorithm */
-export function requireObjectId(text: string, algorithm: VerityAlgorithm): string {
-  if (isObjectId(text, algorithm)) return text;
-  throw new SealrootError("usage", `Cannot use "${text}" as an object id: it is not a ${algorithm} digest in hex`);
-}
 
 /**
  * Checks the name of a top-level link: one path component, not `refs`, which is the directory of references.

@@ -1,8 +1,9 @@
 /** Directories of the repository that must be its own: a link in their place would lead every write elsewhere. */
+
 import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { corrupt, hasErrno } from "../errors/index.ts";
-import { sortedEntries } from "./sorted-entries.ts";
+import { sortedEntries } from "../objects/index.ts";
 
 const MODE = 0o755;
 /** Every directory that writers enter without looking again; absent ones are made when they are needed. */

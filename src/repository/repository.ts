@@ -1,15 +1,14 @@
 /** An open repository: its settings, its lock, its objects and links. */
+
 import { accessSync, closeSync, constants } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { newObjectWorkers, ObjectStore, type ObjectWorkers, type Protection } from "../objects/index.ts";
 import { type LockMode, syncDirectory, syncFileSystem, waitForLock } from "../platform/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { DerivedFiles } from "./derived-files.ts";
 import { type LinkEntry, LinkStore } from "./link-store.ts";
 import type { ErofsFormats, RepositoryMeta } from "./meta.ts";
-import type { Protection } from "./objects/object-settings.ts";
-import { ObjectStore } from "./objects/object-store.ts";
-import { newObjectWorkers, type ObjectWorkers } from "./objects/object-workers.ts";
 import { type StagedEntry, stagedEntries } from "./staged-entries.ts";
 
 /** What {@link openRepository} found out. */

@@ -1,10 +1,10 @@
 /** What of a staged repository goes onto the disk it was staged for. */
+
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteString } from "../bytes/index.ts";
 import { asSealrootError } from "../errors/index.ts";
-import { offlineSizeBytes } from "./objects/object-protection.ts";
-import { sortedEntries } from "./sorted-entries.ts";
+import { offlineSizeBytes, sortedEntries } from "../objects/index.ts";
 
 /** A name in the repository, with the permission bits that it has when root makes it (spec/repository.md 1). */
 export type StagedEntry = {

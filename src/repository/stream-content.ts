@@ -1,7 +1,8 @@
 /** The bytes that a stream stands for. */
+
 import { corrupt } from "../errors/index.ts";
+import { OBJECT_CHUNK_BYTES, type OpenObject } from "../objects/index.ts";
 import { readSplitStream, streamParts } from "../splitstream/index.ts";
-import { OBJECT_CHUNK_BYTES, type OpenObject } from "./objects/object-reader.ts";
 import type { Repository } from "./repository.ts";
 
 /** Something that has more to do with the bytes of an object than to hand them on. */

@@ -8,8 +8,9 @@ import { command } from "./shared/command.ts";
 import { checkOutputFile } from "./shared/output-file.ts";
 
 export const containerComputeComposefsDigest = command({
-  description: `Prints the digest that a UKI of this root file system carries as composefs=: SHA-512, as it is booted.
-The directory is a mounted or extracted image; / itself is refused, since the running root differs from its image.`,
+  description: `Prints the digest that a UKI of this root file system carries as composefs=: SHA-512, of the boot
+variant. The directory is a mounted or extracted image; / itself is refused, since the running root differs from its
+image.`,
   arguments: [{ name: "DIR", summary: "the root file system (default: /target)", optional: true }],
   options: [
     { flags: "--write-dumpfile-to <FILE>", summary: "also write the tree as composefs dump text" },

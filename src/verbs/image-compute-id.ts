@@ -9,7 +9,7 @@ export const imageComputeId = command({
   description: `Computes the id of an image's EROFS image from its layers, whatever is recorded, and prints it. Nothing is written.`,
   arguments: [{ name: "NAME", summary: `${OCI_IMAGE_SUMMARY}, or @ and that of a configuration`, holds: "image" }],
   options: [
-    { flags: "--bootable", summary: "of the variant that is booted" },
+    { flags: "--bootable", summary: "of the boot variant" },
     XATTRS_OPTION,
     BOOTABLE_TIMES_OPTION,
     ...REPOSITORY_OPTIONS,

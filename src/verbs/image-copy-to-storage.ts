@@ -8,9 +8,8 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-
 const DEFAULT_STORAGE_NAME = "localhost/bootc";
 
 export const imageCopyToStorage = command({
-  description: `Hands an image of a repository to podman. It gets the configuration it has,
-and so its image id; layers go uncompressed, as podman keeps them. Needs
-skopeo.
+  description: `Copies an image of a repository to podman's store. It keeps its configuration and thus its image id;
+layers go uncompressed, as podman keeps them. Needs skopeo.
 
 The target may name a store: [DRIVER@ROOT+RUN]NAME, as in containers-storage:
 references.`,

@@ -14,11 +14,11 @@ const ARGUMENTS = [
 const OPTIONS = [
   {
     flags: "--all",
-    summary: "the images of all platforms, and the index over them",
+    summary: "the images of all platforms and the index over them",
     excludes: ["platform", "compression"],
   },
   { flags: "--platform <OS/ARCH>", summary: "the image for this platform (default: that of this machine)" },
-  { flags: "--signatures", summary: "also what belongs to the image: signatures, attestations" },
+  { flags: "--signatures", summary: "also copy what belongs to the image: signatures, attestations" },
   ...POLICY_OPTIONS,
   ...COMPRESSION_OPTIONS,
   DIGEST_FILE_OPTION,
@@ -28,12 +28,10 @@ const OPTIONS = [
 type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const imageCopy = command({
-  description: `Copies an image from one place to another, without a repository. Blobs and
-manifest stay as they are, byte for byte, so that digests and signatures hold;
-every blob is checked against its digest on the way. Only --compression
-changes that, and an image with Docker's kind of manifest gets one of OCI's,
-unless --all copies it. --signatures takes along what lies beside the image;
-registries and layouts have room for it.
+  description: `Copies an image from one place to another, without a repository. Blobs and manifest stay the same, byte
+for byte, so digests and signatures remain valid; every blob is checked against its digest on the way. Only
+--compression changes that, and an image with a Docker manifest gets an OCI one, unless --all copies it. --signatures
+also copies what accompanies the image; registries and layouts have a place for it.
 
 DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
 oci-archive:FILE[:TAG] or dir:DIRECTORY.`,

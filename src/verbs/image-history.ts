@@ -7,7 +7,7 @@ import { OCI_IMAGE_SUMMARY } from "./shared/image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 import { textTable } from "./shared/table.ts";
 
-/** Longer commands are cut, so that a step stays on its line; --json has them whole. */
+/** Longer commands are cut so that a step fits on its line; --json has them whole. */
 const COMMAND_LENGTH_MAX = 60;
 const NOTHING = "-";
 

@@ -4,8 +4,8 @@ import { OCI_IMAGE_SUMMARY } from "./shared/image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
 export const imageInspect = command({
-  description: `Shows an image's manifest and configuration, and the ids of its EROFS images. With --manifest or --config the
-document is printed as it is, byte for byte, and a newline; without, the result is JSON in any case.`,
+  description: `Shows an image's manifest and configuration, and the ids of its EROFS images. With --manifest or
+--config the document is printed byte for byte, and a newline; otherwise the result is always JSON.`,
   arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
   options: [
     { flags: "--manifest", summary: "only the manifest" },

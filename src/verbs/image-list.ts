@@ -5,12 +5,12 @@ import { command } from "./shared/command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 import { textTable } from "./shared/table.ts";
 
-/** Digits of a digest that tell images apart at a glance. */
+/** Enough digits of a digest to tell images apart at a glance. */
 const SHORT_DIGEST_LENGTH = 12;
 
 export const imageList = command({
-  description: `Lists the tagged OCI images of a repository. --json reports what cfsctl does; --format json is bootc's list, which
-has a name and a type only.`,
+  description: `Lists the tagged OCI images of a repository. --json reports what cfsctl does; --format json is bootc's
+list, which has only a name and a type.`,
   options: [
     { flags: "--type <TYPE>", summary: "which images (default: all)", choices: ["all", "host", "logical"] },
     { flags: "--format <FORMAT>", summary: "the form of the list (default: table)", choices: ["table", "json"] },

@@ -17,13 +17,13 @@ const ARGUMENTS = [
 ] as const satisfies readonly ArgumentSpecification[];
 
 const OPTIONS = [
-  { flags: "--bootable", summary: "also make the variant that is booted: /boot emptied, SELinux labels set" },
+  { flags: "--bootable", summary: "also make the boot variant: /boot emptied, SELinux labels set" },
   XATTRS_OPTION,
   BOOTABLE_TIMES_OPTION,
   {
     flags: "--expected-digest <HEX>",
     needs: ["bootable"],
-    summary: "make the boot image with this id, by whatever rule and in whatever version it was made",
+    summary: "make the boot image with this id, whatever rule and version it was made by",
   },
   {
     flags: "--layer-limit <SIZE>",
@@ -32,10 +32,10 @@ const OPTIONS = [
   },
   {
     flags: "--link-files",
-    summary: "of containers-storage: hard links to the store's files, which get fs-verity and cannot be written again",
+    summary: "for containers-storage: hard links to the store's files, which get fs-verity and become read-only",
   },
   ...POLICY_OPTIONS,
-  { flags: "--platform <OS/ARCH>", summary: "of several images that for this platform (default: this machine's)" },
+  { flags: "--platform <OS/ARCH>", summary: "of several images the one for this platform (default: this machine's)" },
   ...REGISTRY_OPTIONS,
   ...REPOSITORY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
@@ -43,12 +43,12 @@ const OPTIONS = [
 type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const imagePull = command({
-  description: `Brings an OCI image into a composefs repository: file bodies become objects, and the root file system becomes an
-EROFS image. Digests of blobs and of their uncompressed content are checked while they stream; what does not
+  description: `Pulls an OCI image into a composefs repository: file bodies become objects, and the root file system
+becomes an EROFS image. Digests of blobs and of their uncompressed content are checked as they stream; what does not
 match gets no name. Nor does an image that the policy does not accept.
 
 REFERENCE is docker://HOST/NAME[:TAG|@DIGEST], oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE,
-dir:DIRECTORY or containers-storage:NAME. Registries are read as the machine's registries.conf, auth.json and certs.d
+dir:DIRECTORY or containers-storage:NAME. Registries are used as the machine's registries.conf, auth.json and certs.d
 say. Without NAME the image is tagged with the reference.`,
   arguments: ARGUMENTS,
   options: OPTIONS,
@@ -105,7 +105,9 @@ function refuseLinks(invocation: Call): void {
   });
 }
 
-/** The lines of `cfsctl oci pull` (spec/repository.md 10); what it calls `verity` is the id of the stored manifest. */
+/**
+ * The lines of `cfsctl oci pull` (spec/repository.md 10); what cfsctl calls `verity` is the id of the stored manifest.
+ */
 function lines(repository: Repository, pulled: PulledImage): string[] {
   const { newObjects, presentObjects, storedBytes, inlinedBytes, fetchedBytes, savedBytes } = pulled.statistics;
   const counts = `${newObjects} new + ${presentObjects} already present objects`;
@@ -125,7 +127,7 @@ function lines(repository: Repository, pulled: PulledImage): string[] {
   ];
 }
 
-/** How cfsctl says it, and what it does not look for. */
+/** cfsctl's wording, plus what it does not look for. */
 function ruleText({ keepUserXattrs, version, bootTimes }: Omit<BootImage, "id" | "bytes">): string {
   const xattrs = keepUserXattrs ? "keep-user-xattrs" : "allowlist-only";
   const times = bootTimes === "seconds" ? ", boot-times=seconds" : "";

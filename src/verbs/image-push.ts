@@ -7,12 +7,10 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-
 import { checkDigestFile, DIGEST_FILE_OPTION, reportWritten } from "./shared/written-image.ts";
 
 export const imagePush = command({
-  description: `Writes an image of a repository somewhere else. The layers' tar streams are
-put together again bit for bit and checked against the diff ids; configuration
-and image id stay. A repository does not keep the compressed layers: those
-that the destination does not have are compressed again, always to the same
-bytes, and where these are not the ones that were pulled, the manifest gets
-another digest.
+  description: `Writes an image of a repository somewhere else. The layers' tar streams are reassembled bit for bit and
+checked against the diff ids; configuration and image id stay. A repository does not keep the compressed layers: those
+that the destination lacks are compressed again, always to the same bytes, and where these differ from the ones that
+were pulled, the manifest gets another digest.
 
 DESTINATION is docker://HOST/NAME[:TAG], oci:DIRECTORY[:TAG],
 oci-archive:FILE[:TAG] or dir:DIRECTORY.`,

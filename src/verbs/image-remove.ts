@@ -4,10 +4,10 @@ import { OCI_IMAGE_SUMMARY } from "./shared/image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
 export const imageRemove = command({
-  description: `Takes a tag away, or all tags of an image that is given by its digest. The image's objects stay until repo gc finds
-that nothing needs them: other images may share them.`,
+  description: `Removes a tag, or all tags of an image that is given by its digest. The image's objects stay until repo
+gc finds that nothing needs them: other images may share them.`,
   arguments: [{ name: "NAME", summary: OCI_IMAGE_SUMMARY, holds: "image" }],
-  options: [{ flags: "--force", summary: "also take away the tag of a deployment" }, ...REPOSITORY_OPTIONS],
+  options: [{ flags: "--force", summary: "also remove the tag of a deployment" }, ...REPOSITORY_OPTIONS],
   examples: ["sealroot image remove --repo R debian:stable", "sealroot image remove --repo R @sha256:8daf…"],
   reportsJson: true,
   async run(invocation) {

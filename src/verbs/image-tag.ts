@@ -23,7 +23,7 @@ export const imageTag = command({
 });
 
 export const imageUntag = command({
-  description: "Takes a tag away. The image's objects stay until repo gc finds that nothing needs them.",
+  description: "Removes a tag. The image's objects stay until repo gc finds that nothing needs them.",
   arguments: [{ name: "NAME", summary: "the tag", holds: "image" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot image untag --repo R debian:stable"],

@@ -1,8 +1,8 @@
 /**
- * verbs: what the program can do: one file a verb, from which parsing, help, completion and the manual come.
+ * verbs: what the program can do, one file a verb, from which parsing, help, completion and the manual come.
  *
  * `cli/` loads a verb's own file when it is called; a file that names all of them would load them all. shared/ has what
- * verbs have in common: what a verb is, options of several, and how results are put. A verb calls the rooms below and
+ * verbs have in common: what a verb is, shared options, and how results are printed. A verb calls the rooms below and
  * reports through the Output it is given; it prints nothing itself.
  * @module
  */

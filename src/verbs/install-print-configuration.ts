@@ -3,9 +3,9 @@ import { command } from "./shared/command.ts";
 
 export const installPrintConfiguration = command({
   description: `Prints the merged installation configuration as JSON, as bootc does: the files *.toml in bootc/install below /usr/lib,
-/usr/local/lib, /etc and /run. A file masks one of the same name in a directory named before.`,
+/usr/local/lib, /etc and /run. A file masks one of the same name in an earlier directory.`,
   options: [
-    { flags: "--all", summary: "also print what an installation takes care of itself: kernel arguments" },
+    { flags: "--all", summary: "also print what an installation handles itself: kernel arguments" },
     { flags: "--root <DIR>", summary: "read the files below DIR instead of /" },
   ],
   reportsJson: true,

@@ -20,7 +20,7 @@ const OPTIONS = [
     summary: "size of a disk file, such as 4G (default: that of the file being replaced)",
     check: (text) => void parseSize(text, "--size"),
   },
-  { flags: "--wipe", summary: "replace an existing file, destroy what is on a device" },
+  { flags: "--wipe", summary: "replace an existing file, or destroy what is on a device" },
   { flags: "--target-imgref <NAME>", summary: "image the host upgrades from (default: the source)" },
   { flags: "--target-transport <TRANSPORT>", summary: 'transport of --target-imgref (default "registry")' },
   {
@@ -37,15 +37,15 @@ const OPTIONS = [
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
   { flags: "--filesystem <TYPE>", summary: "root file system (default ext4)", choices: ["ext4", "xfs", "btrfs"] },
-  { flags: "--allow-missing-verity", summary: "take an image that is not sealed strictly (composefs=?)" },
+  { flags: "--allow-missing-verity", summary: "accept an image that is not sealed strictly (composefs=?)" },
   { flags: "--bootloader <LOADER>", summary: "boot loader (default systemd)", hidden: true },
   { flags: "--block-setup <SETUP>", summary: "direct or tpm2-luks", hidden: true },
   { flags: "--stateroot <NAME>", summary: "default", hidden: true },
   { flags: "--karg <ARG>", summary: "refused: a UKI's command line is sealed", repeat: true, hidden: true },
   { flags: "--karg-delete <ARG>", summary: "refused: a UKI's command line is sealed", repeat: true, hidden: true },
-  { flags: "--root-ssh-authorized-keys <FILE>", summary: "refused: the disk gets what the image has", hidden: true },
+  { flags: "--root-ssh-authorized-keys <FILE>", summary: "refused: the disk gets what is in the image", hidden: true },
   { flags: "--global-uki-addon <NAME>", summary: "refused: add-ons belong to one UKI", repeat: true, hidden: true },
-  { flags: "--bound-images <HOW>", summary: "skip; other ways are refused", hidden: true },
+  { flags: "--bound-images <HOW>", summary: "skip; anything else is refused", hidden: true },
   { flags: "--bootupd-skip-boot-uuid", summary: "accepted; there is no bootupd", hidden: true },
   { flags: "--experimental-unified-storage", summary: "refused: there is one store", hidden: true },
   { flags: "--run-fetch-check", summary: "refused: the host has other logins and networks", hidden: true },
@@ -60,9 +60,9 @@ const OPTIONS = [
 type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const installToDiskCommand = command({
-  description: `Makes a bootable disk from a sealed image. DISK is a plain file, which any user can make: no loop device, no mount; it
-is written sparse, beside its final name, and named when it is complete and checked. Or it is a block device, which
-only root can write; with --wipe everything on it is destroyed.
+  description: `Makes a bootable disk from a sealed image. DISK is a plain file, which any user can make: no loop
+device, no mount; it is written sparse, beside its final name, and renamed when it is complete and checked. Or it is a
+block device, which only root can write; with --wipe everything on it is destroyed.
 
 The disk has an ESP (1 GiB) with the image's signed systemd-boot and UKI, and an ext4 root with the composefs
 repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the same image gives the same bytes.`,
@@ -112,7 +112,7 @@ function optionsOf(invocation: Call): InstallToDiskOptions {
   const rootSize = invocation.option("root-size");
   const targetName = invocation.option("target-imgref");
   const stagingParent = invocation.option("staging-directory");
-  // Without the variable every disk gets its own identity, so the present is not passed on as if it were chosen.
+  // Without the variable every disk gets its own identity, so the current time is not passed on as if it were chosen.
   const isReproducible = (process.env.SOURCE_DATE_EPOCH ?? "") !== "";
   return {
     target: invocation.argument("DISK"),

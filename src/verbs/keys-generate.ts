@@ -22,8 +22,8 @@ export const keysGenerate = command({
   description: `Makes a platform key (PK), a key exchange key (KEK) and an image signing key (db): private keys (.key, mode
 0600), certificates (.pem, .der), signature lists (.esl), enrolment files (.auth) and the owner's GUID (GUID.txt).
 
-DIR must be empty or not exist; keys are never overwritten. Keep the private keys safe: whoever has db.key can sign
-images that your machines start, whoever has PK.key can change which keys they trust.`,
+DIR must be empty or not exist; keys are never overwritten. Keep the private keys safe: with db.key anyone can sign
+images that your machines start, with PK.key change which keys they trust.`,
   arguments: [{ name: "DIR", summary: "directory to make" }],
   options: OPTIONS,
   examples: ["sealroot keys generate keys", 'sealroot keys generate keys --common-name "Example Corp" --rsa-bits 4096'],

@@ -32,7 +32,7 @@ Exit code 1 when a private key does not belong to its certificate.`,
   },
 });
 
-/** With null for what is not known: JSON has no undefined. */
+/** With null for unknown values: JSON has no undefined. */
 function reportOf(key: KeyReport) {
   const { privateKeyPath, keyMatches, signedKinds } = key;
   return {

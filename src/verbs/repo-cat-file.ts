@@ -7,14 +7,15 @@ import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "./shared/image-arg
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
 export const repoCatFile = command({
-  description: `Writes the bytes of one file of an image to standard output. Nothing is mounted. Symbolic links are followed inside
-the image. The content is compared with its digest, behind the last byte: exit code 1 means that what was written is
-not what the image says.`,
+  description: `Writes the bytes of one file of an image to standard output. Nothing is mounted. Symbolic links are
+followed inside the image. The content is compared with its digest after the last byte: exit code 1 means that what was
+written is not what the image says.`,
   arguments: [IMAGE_ARGUMENT, { name: "PATH", summary: "of the file in the image" }],
   options: [...IMAGE_OPTIONS, ...REPOSITORY_OPTIONS],
   examples: ["sealroot repo cat-file --repo R my-system /usr/lib/os-release"],
   async run(invocation) {
-    const { readStoredTree, verifiedChunks } = await import("../repository/index.ts");
+    const { verifiedChunks } = await import("../objects/index.ts");
+    const { readStoredTree } = await import("../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const { root } = readStoredTree(repository, await imageArgument(invocation, repository));
     const content = await fileContent(root, invocation.argument("PATH"));

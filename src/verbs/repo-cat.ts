@@ -3,7 +3,7 @@ import { command } from "./shared/command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
 export const repoCat = command({
-  description: "Writes the bytes that a stream stands for, such as the tar of a layer, to standard output.",
+  description: "Writes the content of a stream, such as the tar of a layer, to standard output.",
   arguments: [{ name: "NAME", summary: "a stream's content id, or refs/ and a reference's name" }],
   options: REPOSITORY_OPTIONS,
   examples: ["sealroot repo cat --repo R oci-layer-sha256:4bf5… > layer.tar", "sealroot repo cat refs/oci/debian"],

@@ -9,8 +9,8 @@ import {
 } from "./shared/repository-option.ts";
 
 export const repoComputeId = command({
-  description: `Prints the id of the image that create-image would make of a directory. Nothing is written. Hash and version
-are those of the options, else of the repository if there is one, else sha512 and 1.`,
+  description: `Prints the id of the image that create-image would make from a directory. Nothing is written. Hash and
+version come from the options, else from the repository if there is one, else sha512 and 1.`,
   arguments: [{ name: "PATH", summary: "the root directory" }],
   options: [...DIRECTORY_OPTIONS, ...OPTIONAL_REPOSITORY_OPTIONS],
   reportsJson: true,

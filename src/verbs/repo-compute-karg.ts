@@ -12,7 +12,7 @@ import {
 
 export const repoComputeKarg = command({
   description: `Prints the kernel argument that boots a directory as the root: what compute-id --bootable computes, in the form that
-states format and hash (composefs.digest=…), of version 2 in the plain form (composefs=…). Nothing is written.`,
+states format and hash (composefs.digest=…), for version 2 in the plain form (composefs=…). Nothing is written.`,
   arguments: [{ name: "PATH", summary: "the root directory" }],
   options: [PLAIN_TREE_OPTION, BOOT_TIMES_OPTION, ...OPTIONAL_REPOSITORY_OPTIONS],
   reportsJson: true,

@@ -5,7 +5,7 @@ import { hashOption, OPTIONAL_REPOSITORY_OPTIONS, openOptionalRepository } from 
 
 export const repoCreateDumpfile = command({
   description:
-    "Prints the tree that create-image would make of a directory, as composefs dump text. Nothing is written.",
+    "Prints the tree that create-image would make from a directory, as composefs dump text. Nothing is written.",
   arguments: [{ name: "PATH", summary: "the root directory" }],
   options: [...DIRECTORY_OPTIONS, ...OPTIONAL_REPOSITORY_OPTIONS],
   examples: ["sealroot repo create-dumpfile rootfs | sealroot repo mkcomposefs --from-file - image.erofs"],

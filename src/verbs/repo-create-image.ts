@@ -13,7 +13,7 @@ system can, objects share the files' blocks.`,
   ],
   options: [
     ...DIRECTORY_OPTIONS,
-    { flags: "--link-files", summary: "hard links to the files, which get fs-verity and cannot be written again" },
+    { flags: "--link-files", summary: "hard links to the files, which get fs-verity and become read-only" },
     ...REPOSITORY_OPTIONS,
   ],
   reportsJson: true,
@@ -27,7 +27,7 @@ system can, objects share the files' blocks.`,
       linkFiles: invocation.flag("link-files"),
     });
     const name = invocation.optionalArgument("NAME");
-    await repository.restWorkers(); // their memory is better used for a large tree and its image
+    await repository.restWorkers(); // their memory is better spent on a large tree and its image
     const id = await runStep(invocation.events, "write image", () => storeTreeImages(repository, root, name));
     const { algorithm } = repository;
     if (invocation.json) invocation.output.json({ imageId: id, algorithm, name: name ?? null });

@@ -14,7 +14,7 @@ import { command } from "./shared/command.ts";
 import { IMAGE_ARGUMENT, IMAGE_OPTIONS, imageArgument } from "./shared/image-argument.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
-/** One FILE as it was given, and what is there. */
+/** One FILE as given, and what is there. */
 interface Selected {
   readonly path: ByteString;
   readonly node: TreeNode;
@@ -23,7 +23,7 @@ interface Selected {
 export const repoDumpFiles = command({
   description: `Prints files of an image as composefs dump text, directories with all that is below them; or, with
 --backing-path-only, where the content of each file is: "PATH inline" for one in the image itself, "PATH ab/cd…" for an
-object. Symbolic links are not followed. When one FILE is missing nothing is printed.`,
+object. Symbolic links are not followed. If one FILE is missing nothing is printed.`,
   arguments: [IMAGE_ARGUMENT, { name: "FILE", summary: "paths in the image", repeat: true, optional: true }],
   options: [
     { flags: "--backing-path-only", summary: "print where contents are instead of dump text" },
@@ -59,7 +59,7 @@ function dumpText(root: DirectoryNode, selected: readonly Selected[]): string[] 
   return selected.flatMap((part) => [...dumpPartLines(part, counts)]);
 }
 
-/** What has no content is in the image too; a directory has neither, which the reference tool refuses. */
+/** A file without content is in the image too; a directory is neither, and the reference tool refuses it. */
 function backingPathLine({ path, node }: Selected): string {
   if (node.kind === "directory") {
     const shown = Buffer.from(bytesOf(path)).toString();

@@ -6,9 +6,9 @@ import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-
 
 export const repoExtract = command({
   description: `Unpacks an image into a directory that does not exist yet or is empty: files, directories, symbolic and hard links,
-modes, times, extended attributes. Every content is compared with its digest. DIR has its name when it is complete.
+modes, times, extended attributes. Every content is compared with its digest. DIR gets its name when it is complete.
 
-Owners, devices and security attributes need root. As an ordinary user give --no-same-owner to go on without them: files
+Owners, devices and security attributes need root. As an ordinary user give --no-same-owner to do without them: files
 then belong to the caller, and set-user-id and set-group-id bits are left out too.`,
   arguments: [IMAGE_ARGUMENT, { name: "DIR", summary: "the directory to make" }],
   options: [

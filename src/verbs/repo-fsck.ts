@@ -4,11 +4,11 @@ import { FSCK_OPTIONS } from "./shared/fsck-options.ts";
 import { openSelectedRepository } from "./shared/repository-option.ts";
 
 export const repoFsck = command({
-  description: `Checks settings, the content of every object, streams with what they refer to and stand for, images with their
-objects, and all references. Exits with 1 when something is wrong, with --json too.
+  description: `Checks settings, the content of every object, streams with their references and content, images with
+their objects, and all references. Exits with 1 when something is wrong, also with --json.
 
 Without --repair nothing is changed. With it, what is damaged or leads nowhere is removed, and what is missing is fetched
-from the images that --from names; what then still is wrong decides the exit code.`,
+from the images that --from names; what is still wrong then decides the exit code.`,
   options: FSCK_OPTIONS,
   examples: [
     "sealroot repo fsck --repo R",

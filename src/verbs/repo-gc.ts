@@ -7,8 +7,8 @@ export const repoGc = command({
   description: `Deletes objects that no reference needs, links that lead nowhere, and what dead processes left behind. Waits
 until nobody else uses the repository.`,
   options: [
-    { flags: "-r, --root <ENTRY>", summary: "keep this stream or image too", repeat: true },
-    { flags: "-n, --dry-run", summary: "say what would be deleted and delete nothing" },
+    { flags: "-r, --root <ENTRY>", summary: "also keep this stream or image", repeat: true },
+    { flags: "-n, --dry-run", summary: "only say what would be deleted" },
     ...REPOSITORY_OPTIONS,
   ],
   examples: ["sealroot repo gc --repo R --dry-run"],
@@ -37,7 +37,7 @@ until nobody else uses the repository.`,
   },
 });
 
-/** A misspelt root would be nothing to keep, and what it meant would go. @throws SealrootError `not-found` */
+/** A misspelt root would keep nothing, and what was meant would be deleted. @throws SealrootError `not-found` */
 function rootEntry(repository: Repository, root: string): string {
   const isImage = repository.images.named(root) !== undefined || repository.images.beginningWith(root).length > 0;
   return (isImage ? repository.images : repository.streams).resolve(root).entry;

@@ -3,7 +3,7 @@ import { command } from "./shared/command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
 export const repoImageObjects = command({
-  description: "Lists the objects that an image's files are in, one a line.",
+  description: "Lists the objects that hold an image's files, one a line.",
   arguments: [{ name: "NAME", summary: "an image's id, or the name of a reference", holds: "image" }],
   options: REPOSITORY_OPTIONS,
   reportsJson: true,

@@ -3,7 +3,7 @@ import { command } from "./shared/command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 import { textTable } from "./shared/table.ts";
 
-/** Digits of a digest that tell images apart at a glance. */
+/** Enough digits of a digest to tell images apart at a glance. */
 const SHORT_DIGEST_LENGTH = 12;
 
 export const repoImages = command({

@@ -4,8 +4,8 @@ import { command } from "./shared/command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
 export const repoImportImage = command({
-  description: `Takes an EROFS image from standard input into the repository, names it, and prints its id. It must be a composefs
-image of any version, without a flaw, and its objects must be in the repository.`,
+  description: `Imports an EROFS image from standard input into the repository, names it, and prints its id. It must be
+a flawless composefs image of any version, and its objects must be in the repository.`,
   arguments: [{ name: "REF", summary: "the reference to make, images/refs/REF" }],
   options: REPOSITORY_OPTIONS,
   reportsJson: true,

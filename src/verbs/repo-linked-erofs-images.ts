@@ -4,7 +4,7 @@ import { command } from "./shared/command.ts";
 import { openSelectedRepository, REPOSITORY_OPTIONS } from "./shared/repository-option.ts";
 
 export const repoLinkedErofsImages = command({
-  description: `Lists the EROFS images that were made of the same OCI image as the one given, itself among them, as JSON: plain and
+  description: `Lists the EROFS images made from the same OCI image as the given one, including it, as JSON: plain and
 bootable ones in each version. A deployment that names one in its UKI may name another as its fallback.`,
   arguments: [{ name: "ID", summary: "an EROFS image's id", holds: "image" }],
   options: REPOSITORY_OPTIONS,
@@ -25,7 +25,7 @@ bootable ones in each version. A deployment that names one in its UKI may name a
   },
 });
 
-/** What no image begins with stays as it is: records may name an image whose link is gone. */
+/** An id that no image begins with stays unchanged: records may name an image whose link is gone. */
 function wholeId(repository: Repository, id: string): string {
   const { images } = repository;
   return images.beginningWith(id).length === 0 ? id.toLowerCase() : images.resolve(id).entry;

@@ -9,7 +9,7 @@ import { type VerityAlgorithm, verityDigest } from "../verity/index.ts";
 import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "./shared/command.ts";
 import { checkOutputFile } from "./shared/output-file.ts";
 
-/** They choose what a scan takes in, or where it goes; dump text says itself what it holds. */
+/** They choose what a scan includes, or where it goes; dump text is complete by itself. */
 const SCAN_OPTIONS = ["use-epoch", "skip-devices", "skip-xattrs", "user-xattrs", "hardlinks", "digest-store"] as const;
 
 const ARGUMENTS = [
@@ -36,15 +36,15 @@ const OPTIONS = [
   { flags: "--skip-xattrs", summary: "leave out all extended attributes" },
   { flags: "--user-xattrs", summary: "leave out all extended attributes but user.*", excludes: ["skip-xattrs"] },
   { flags: "--hardlinks", summary: "keep hard links of the directory; mkcomposefs never does" },
-  { flags: "--threads <N>", summary: "accepted for mkcomposefs' sake", hidden: true },
+  { flags: "--threads <N>", summary: "accepted for compatibility with mkcomposefs", hidden: true },
 ] as const satisfies readonly OptionSpecification[];
 
 type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const repoMkcomposefs = command({
-  description: `Makes an image of a directory, or with --from-file of dump text (composefs-dump(5)), byte for byte as mkcomposefs
-does. "-" is standard input or standard output. Without a version the image has version 0, or 1 when the tree holds
-whiteouts; --erofs-version 2 makes the legacy form of composefs-rs.`,
+  description: `Makes an image from a directory, or with --from-file from dump text (composefs-dump(5)), byte for byte
+as mkcomposefs does. "-" is standard input or standard output. Without a version the image has version 0, or 1 if the
+tree contains whiteouts; --erofs-version 2 makes the legacy form of composefs-rs.`,
   arguments: ARGUMENTS,
   options: OPTIONS,
   examples: [
@@ -56,7 +56,7 @@ whiteouts; --erofs-version 2 makes the legacy form of composefs-rs.`,
     const target = imageTarget(invocation);
     const form = formOf(invocation);
     const isFile = target !== undefined && target !== "-";
-    // Looked at before the source, which may take long to read.
+    // Checked before the source, which may take long to read.
     if (isFile) checkOutputFile(target, `image ${target}`);
     const place = isFile ? inspectFilePlace(target, `Cannot write image ${target}`) : undefined;
     const tree = await sourceTree(invocation, algorithm);
@@ -74,7 +74,7 @@ function imageTarget(invocation: Call): string | undefined {
   const target = invocation.optionalArgument("IMAGE");
   if (invocation.flag("print-digest-only")) {
     if (target === undefined) return undefined;
-    throw new SealrootError("usage", "Cannot write an image with --print-digest-only: IMAGE is one word too many");
+    throw new SealrootError("usage", "Cannot write an image with --print-digest-only: IMAGE is one argument too many");
   }
   if (target === undefined) throw new SealrootError("usage", "Cannot write an image: IMAGE is missing");
   if (target === "-" && invocation.flag("print-digest")) {

@@ -15,12 +15,12 @@ const OPTIONS = [
 type Call = Invocation<typeof OPTIONS>;
 
 export const repoMount = command({
-  description: `Mounts an image on a directory, by the kernel and as root; umount(8) ends it. Of a secure repository the kernel
-checks every block that is read, and opens no file whose object has not the digest that the image says. Of an insecure
-one only the image itself is checked, when it is mounted.
+  description: `Mounts an image on a directory, by the kernel and as root; umount(8) ends it. In a secure repository the
+kernel checks every block that is read, and opens only files whose objects have the digest that the image says. In an
+insecure one only the image itself is checked, when it is mounted.
 
-With --upperdir and --workdir, two directories of one file system, an overlay on top keeps what is written with
---read-write.`,
+With --upperdir and --workdir, two directories of one file system, an overlay on top keeps what is written (with
+--read-write).`,
   arguments: [IMAGE_ARGUMENT, { name: "DIR", summary: "an existing directory" }],
   options: OPTIONS,
   examples: [

@@ -21,7 +21,7 @@ const OPTIONS = [
   { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
   {
     flags: "--keys <DIR>",
-    summary: "whose signature is wanted: the directory with db's certificate (no private key)",
+    summary: "whose signature is required: the directory with db's certificate (no private key)",
   },
   SHARED_KEY_OPTION,
   ...POLICY_OPTIONS,
@@ -32,9 +32,10 @@ type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const sealAttach = command({
   description: [
-    "The private key never meets the builder: seal with --unsigned, take the UKI out with --extract, sign it where the",
-    "key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the image, and",
-    "signed as firmware demands: by a key whose certificate is in the db that the image enrols, or that --keys names.",
+    "The private key never reaches the build machine: seal with --unsigned, take the UKI out with --extract, sign it",
+    "where the key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the",
+    "image, and signed as firmware demands: by a key whose certificate is in the db that the image enrols, or that --keys",
+    "names.",
   ].join("\n"),
   arguments: ARGUMENTS,
   options: OPTIONS,
@@ -94,7 +95,7 @@ async function wantedSigner(invocation: Call): Promise<Pick<AttachOptions, "data
   };
 }
 
-/** Taking the UKI out and putting one in are two things. */
+/** Taking the UKI out and putting one in are separate actions. */
 function refuseBoth(invocation: Call): void {
   if (invocation.optionalArgument("SIGNED") === undefined && invocation.option("output") === undefined) return;
   throw new SealrootError("usage", "Cannot attach the UKI: --extract only takes it out of the image", {

@@ -21,12 +21,11 @@ const OPTIONS = [
   { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
   {
     flags: "--loader <FILE|sha256:HEX>",
-    summary:
-      "a boot loader that is signed already, instead of signing the image's; or the digest the image's must have",
+    summary: "a signed boot loader to use instead of signing the image's; or the digest the image's must have",
   },
   {
     flags: "--stub <FILE|sha256:HEX>",
-    summary: "an EFI stub for the UKI, instead of the image's; or the digest the image's must have",
+    summary: "an EFI stub for the UKI instead of the image's; or the digest the image's must have",
   },
   { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
   {
@@ -52,7 +51,7 @@ type Call = Invocation<typeof OPTIONS>;
 export const seal = command({
   description: [
     "The image needs a kernel in /usr/lib/modules/VERSION/vmlinuz, systemd-boot and its stub, quickjs and util-linux,",
-    "and empty directories /boot and /sysroot. The result is the same image with one layer more. The same image, keys",
+    "and empty directories /boot and /sysroot. The result is the same image with one more layer. The same image, keys",
     "and SOURCE_DATE_EPOCH give the same bytes.",
   ].join("\n"),
   arguments: [

@@ -8,7 +8,10 @@ import { parseCount, parseSize } from "./shared/size.ts";
 const BYTES_PER_MIB = 1024 * 1024;
 const EXECUTE_TIMEOUT_MS = 600_000;
 
-/** Firmware, kernel and initramfs are in memory together: the Debian example boots with 192 MiB, its UKI is not loaded with 128. */
+/**
+ * Firmware, kernel and initramfs are in memory together: the Debian example boots with 192 MiB; with 128 its UKI is not
+ * loaded.
+ */
 const MEMORY_MIN_MIB = 192;
 
 const parseCpus = (text: string) => parseCount(text, "--cpus", 999);
@@ -49,9 +52,9 @@ With --secure-boot-keys the certificates of the directory are enrolled and
 Secure Boot is on; without it the firmware is in setup mode and the disk may
 enrol its own keys.
 
-A boot that is refused, by the firmware (Access Denied) or by the system's boot program, ends at once with the reason.
+A boot refused by the firmware (Access Denied) or the system's boot program ends at once with the reason.
 
-The disk file stays as it is unless --persist is given.`,
+The disk file stays unchanged unless --persist is given.`,
   arguments: ARGUMENTS,
   options: OPTIONS,
   reportsJson: true,
@@ -109,7 +112,7 @@ async function executeInGuest(
 ): Promise<number> {
   const { lastConsoleLine, startVirtualMachine } = await import("../vm/index.ts");
   const endMs = performance.now() + timeoutMs;
-  // A wait that begins when the time is over fails at once.
+  // A wait that begins after the deadline fails at once.
   const leftMs = () => Math.max(1, endMs - performance.now());
   let report: (line: string) => void = () => {};
   const machine = await startVirtualMachine({ ...options, onConsole: lastConsoleLine((line) => report(line)) });
@@ -129,7 +132,7 @@ async function executeInGuest(
       await invocation.output.bytes(result.stdout);
       if (result.stderr.length > 0) invocation.output.remark(result.stderr.toString().trimEnd());
     }
-    // What is thrown away may be cut off; what is kept must reach the disk.
+    // Discarded changes may be cut off; persistent ones must reach the disk.
     if (invocation.flag("persist")) {
       await runStep(invocation.events, "switch the machine off", async () => {
         await machine.run("systemctl poweroff --no-block", leftMs());

@@ -89,7 +89,7 @@ test("in fish, with descriptions", async () => {
   const script = `sealroot completion fish | source; complete -C "sealroot image pu"`;
   const { stdout } = await runTool("fish", ["--no-config", "-c", script], { env: shellEnvironment() });
   assert.deepEqual(stdout.toString().trim().split("\n"), [
-    "pull\tBring an OCI image into a repository",
+    "pull\tPull an OCI image into a repository",
     "push\tWrite an image of a repository somewhere else",
   ]);
 });

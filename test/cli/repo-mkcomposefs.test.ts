@@ -117,7 +117,7 @@ test("repo mkcomposefs --hardlinks keeps hard links", async () => {
 test("repo mkcomposefs refuses what does not fit together", async () => {
   const cases: [words: string[], code: number, message: RegExp][] = [
     [["--from-file", DUMP], 2, /IMAGE is missing/],
-    [["--from-file", "--print-digest-only", DUMP, "out"], 2, /IMAGE is one word too many/],
+    [["--from-file", "--print-digest-only", DUMP, "out"], 2, /IMAGE is one argument too many/],
     [["--from-file", "--print-digest", DUMP, "-"], 2, /standard output takes the image/],
     [
       ["--from-file", "--skip-devices", "--print-digest-only", DUMP],

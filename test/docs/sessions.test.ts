@@ -78,6 +78,7 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   "docs/repository.md": ["console"],
   "docs/command-line.md": ["console command-line"],
   "docs/images.md": ["console signatures", "console pulling", "console copying"],
+  "docs/containerfile.md": ["sh containerfile"], // containerfile.test.ts
 };
 /** `./just build-sealed` and `./just test` cannot run in a test of their own. */
 const TWO_COMMANDS = /^\.\/just (?:build-sealed|test) +#/m;

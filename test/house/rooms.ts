@@ -13,7 +13,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
   {
     name: "stores",
     rooms: [
-      ...["repository", "oci", "registry", "policy", "images", "imagestore"],
+      ...["objects", "repository", "oci", "registry", "policy", "images", "imagestore"],
       ...["deployment", "bootloader", "disk", "keys"],
     ],
   },
@@ -37,7 +37,8 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   registry: ["oci"],
   policy: ["oci", "registry"],
   images: ["oci", "registry", "policy"],
-  imagestore: ["repository", "oci", "policy", "images"],
+  repository: ["objects"],
+  imagestore: ["objects", "repository", "oci", "policy", "images"],
   deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
   cli: ["verbs"],

@@ -38,7 +38,7 @@ test("every promise names its test", () => {
 });
 
 test("every attack has a test in a virtual machine, or the reason why not", () => {
-  const rows = section("Attacks that were found, and what holds them")
+  const rows = section("Attacks that were found, and what stops them")
     .split("\n")
     .filter((line) => line.startsWith("|"))
     .slice(2)

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ObjectDraft } from "../../src/objects/object-draft.ts";
 import { temporaryDirectory } from "../../src/platform/index.ts";
 import { initRepository, openRepository } from "../../src/repository/index.ts";
-import { ObjectDraft } from "../../src/repository/objects/object-draft.ts";
 import { verityDigest } from "../../src/verity/index.ts";
 
 const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;

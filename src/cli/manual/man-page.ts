@@ -2,7 +2,7 @@
 import { sharedOptions } from "../common-options.ts";
 import { synopsis, type VerbManual } from "./verb-manual.ts";
 
-/** What a page's head says. */
+/** What a page's header says. */
 export interface PageFacts {
   readonly version: string;
   /** YYYY-MM-DD */
@@ -11,12 +11,12 @@ export interface PageFacts {
 
 const EXIT_STATUS: readonly (readonly [string, string])[] = [
   ["0", "The work is done."],
-  ["1", "It failed; the reason stands on standard error."],
+  ["1", "It failed; the reason is on standard error."],
   ["2", "The command line is wrong."],
 ];
 
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
-  ["SOURCE_DATE_EPOCH", "Seconds since 1970 that stand for now, so that equal inputs give equal bytes."],
+  ["SOURCE_DATE_EPOCH", "Seconds since 1970 to use as the current time, so that equal inputs give equal bytes."],
   ["TMPDIR", "Where large work is staged; /var/tmp when absent."],
   ["SEALROOT_DEBUG", "When set, an error is followed by where in the program it arose."],
 ];
@@ -49,7 +49,7 @@ export function verbPage(verb: VerbManual, facts: PageFacts): string {
   ].join("\n");
 }
 
-/** `sealroot(1)`: all verbs, and what holds for each of them. */
+/** `sealroot(1)`: all verbs, and what applies to each of them. */
 export function overviewPage(verbs: readonly VerbManual[], about: string, facts: PageFacts): string {
   return [
     head("sealroot", facts),
@@ -90,14 +90,16 @@ function optionText(option: { readonly summary: string; readonly choices?: reado
   return option.choices === undefined ? text : `${text} One of ${option.choices.join(", ")}.`;
 }
 
-/** Lines that begin with a blank are a table or a drawing: they stay as they are. */
+/** Lines that begin with a blank are a table or a drawing: they stay unchanged. */
 function paragraph(text: string): string[] {
   const lines = text.split("\n");
   if (lines.some((line) => line.startsWith(" "))) return [".PP", ".nf", ...lines.map(roff), ".fi"];
   return [".PP", roff(lines.join(" "))];
 }
 
-/** A backslash begins an escape, a point or a quote at the start of a line a macro; `\\-` is the minus that can be copied. */
+/**
+ * A backslash begins an escape, a dot or a quote at the start of a line a macro; `\\-` is the minus that can be copied.
+ */
 function roff(text: string): string {
   return text
     .replaceAll("\\", "\\e")

@@ -4,7 +4,8 @@ import { synopsis, type VerbManual } from "./verb-manual.ts";
 
 const INTRODUCTION = `# Verbs and options
 
-Made from the table of verbs by \`./just reference\`; a test holds it to that table. Every verb also has \`--help\` and a manual page.
+Generated from the table of verbs by \`./just reference\`; a test compares the two. Every verb also has \`--help\`
+and a manual page.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 `;
@@ -70,7 +71,7 @@ function optionText(option: { readonly summary: string; readonly choices?: reado
   return option.choices === undefined ? option.summary : `${option.summary}: ${option.choices.join(", ")}`;
 }
 
-/** Drawings and tables of the help stay as they are; other paragraphs lose the line ends of the source. */
+/** Drawings and tables of the help stay unchanged; other paragraphs lose the line breaks of the source. */
 function plainParagraph(text: string): string {
   return /^ /m.test(text) ? `\`\`\`\n${text}\n\`\`\`` : escapeMarkdown(text.replaceAll("\n", " "));
 }
@@ -79,7 +80,7 @@ function cell(text: string): string {
   return escapeMarkdown(text).replaceAll("|", "\\|");
 }
 
-/** `<FILE>` would be taken for a tag, `*` for emphasis. Inside of code, as in the first cells, both are shown as they are. */
+/** `<FILE>` would be taken for a tag, `*` for emphasis. In code, as in the first cells, both are shown as written. */
 function escapeMarkdown(text: string): string {
   return text.replaceAll("<", "&lt;").replaceAll("*", "\\*");
 }

@@ -1,4 +1,4 @@
-/** What the manual says of a verb: taken from the table of verbs and the verb's own file, as help and parsing are. */
+/** What the manual says about a verb: taken from the table of verbs and the verb's own file, like help and parsing. */
 import type { ArgumentSpecification, Command, CommandEntry, OptionSpecification } from "../../verbs/index.ts";
 import { COMMANDS } from "../commands.ts";
 import { optionsOf, sharedOptions } from "../common-options.ts";
@@ -7,10 +7,10 @@ export interface VerbManual {
   /** The words after `sealroot`. */
   readonly path: readonly string[];
   readonly summary: string;
-  /** Paragraphs; the lines of one that begins with a blank stand as they are. */
+  /** Paragraphs; one that begins with a blank keeps its lines. */
   readonly description: readonly string[];
   readonly arguments: readonly ArgumentSpecification[];
-  /** Without hidden ones, and without those of every verb. */
+  /** Without hidden ones and those of every verb. */
   readonly options: readonly OptionSpecification[];
   readonly examples: readonly string[];
 }

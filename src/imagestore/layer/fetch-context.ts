@@ -1,7 +1,8 @@
 /** What fetching a layer needs, and what it gives. */
 
+import type { ObjectImporter } from "../../objects/index.ts";
 import type { BlobReader, UnpackedLayers } from "../../oci/index.ts";
-import type { ObjectImporter, Repository } from "../../repository/index.ts";
+import type { Repository } from "../../repository/index.ts";
 import type { LocalContents } from "../partial/local-contents.ts";
 import type { Layer } from "./layer.ts";
 import type { ArchivedEntry } from "./layer-splitter.ts";

@@ -1,6 +1,7 @@
 /** A tar layer on its way into the repository: bodies become objects, the rest a split stream (spec/oci.md 3). */
 import { corrupt } from "../../errors/index.ts";
-import type { ObjectImporter, ObjectSink, Repository } from "../../repository/index.ts";
+import type { ObjectImporter, ObjectSink } from "../../objects/index.ts";
+import type { Repository } from "../../repository/index.ts";
 import type { SplitStreamWriter } from "../../splitstream/index.ts";
 import { type TarBody, type TarEntry, TarParser, type TarVisitor } from "../../tar/index.ts";
 import { INLINE_CONTENT_MAX_BYTES } from "../../tree/index.ts";

@@ -1,6 +1,7 @@
 /** Contents of sparse files on their way into the repository. */
 import { SealrootError } from "../../errors/index.ts";
-import type { ObjectImporter, Repository } from "../../repository/index.ts";
+import type { ObjectImporter } from "../../objects/index.ts";
+import type { Repository } from "../../repository/index.ts";
 import type { TarBody, TarEntry } from "../../tar/index.ts";
 import { quotePath } from "../../tree/index.ts";
 import { expandedPieces, inlineContent, type SparseData } from "../tree/sparse-content.ts";

@@ -1,8 +1,8 @@
 /** An unpacked layer on its way into the repository: its files become objects by sharing their blocks where that works. */
 import { closeSync } from "node:fs";
+import type { FileImporter } from "../../objects/index.ts";
 import { bodyBytes, type LayerBody, type UnpackedLayer } from "../../oci/index.ts";
 import { untilAborted } from "../../platform/index.ts";
-import type { FileImporter } from "../../repository/index.ts";
 import type { FetchContext, StoredLayer } from "./fetch-context.ts";
 import type { Layer } from "./layer.ts";
 import { LayerSink } from "./layer-sink.ts";

@@ -1,7 +1,8 @@
 /** The part of a check that reads all data: objects, and what streams stand for. */
+
 import { type EventSink, runStep, silent } from "../../events/index.ts";
+import { ObjectVerifier } from "../../objects/index.ts";
 import type { LinkEntry } from "../link-store.ts";
-import { ObjectVerifier } from "../objects/object-verifier.ts";
 import type { Repository } from "../repository.ts";
 import { checkObjectContents } from "./fsck-objects.ts";
 import type { Finding } from "./fsck-report.ts";

@@ -1,10 +1,9 @@
 /** Temporary names that processes left behind (spec/repository.md 1, 6). */
+import { sortedEntries, TEMPORARY_OBJECT_PREFIX } from "../../objects/index.ts";
 import { derivedTemporaries } from "../derived-files.ts";
 import { TEMPORARY_LINK_PREFIX } from "../link-store.ts";
-import { TEMPORARY_OBJECT_PREFIX } from "../objects/object-draft.ts";
 import { TEMPORARY_META_PREFIX } from "../open/meta-file.ts";
 import type { Repository } from "../repository.ts";
-import { sortedEntries } from "../sorted-entries.ts";
 import type { Finding } from "./fsck-report.ts";
 
 /** Temporaries of processes that died; of living ones too, unless the exclusive lock is held. */

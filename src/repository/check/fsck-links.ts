@@ -1,10 +1,11 @@
 /** Checking the links of one kind and their references. */
+
 import { existsSync, readlinkSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { sortedEntries } from "../../objects/index.ts";
 import type { VerityAlgorithm } from "../../verity/index.ts";
 import type { LinkEntry } from "../link-store.ts";
 import { type LinkKind, objectIdOfLinkTarget } from "../names.ts";
-import { sortedEntries } from "../sorted-entries.ts";
 import type { Finding } from "./fsck-report.ts";
 
 export interface CheckedLinks {

@@ -1,13 +1,9 @@
 /** The objects of a repository and the check of their contents. */
-import { relative } from "node:path";
-import { runBounded } from "../../platform/index.ts";
-import { answersTo } from "../objects/answers.ts";
-import type { Repository } from "../repository.ts";
-import { batchesOf } from "../under-way.ts";
-import type { Finding } from "./fsck-report.ts";
 
-/** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
-const BATCH_OBJECTS = 64;
+import { relative } from "node:path";
+import { objectFaults } from "../../objects/index.ts";
+import type { Repository } from "../repository.ts";
+import type { Finding } from "./fsck-report.ts";
 
 interface ObjectListing {
   /** A look here costs a fiftieth of one at the file system, and images name every object. */
@@ -35,14 +31,10 @@ export async function checkObjectContents(
   objectIds: Iterable<string>,
   onChecked: (objects: number) => void,
 ): Promise<Finding[]> {
-  const { workers } = repository;
   const { settings } = repository.objects;
-  const findings = await runBounded(batchesOf(objectIds, { items: BATCH_OBJECTS }), 4 * workers.size, async (batch) => {
-    const faults = answersTo(batch, await workers.run("check-objects", { settings, objectIds: batch }));
-    onChecked(batch.length);
-    return faults.flatMap(([objectId, fault]) =>
-      fault === undefined ? [] : [{ ...fault, path: relative(repository.path, repository.objects.path(objectId)) }],
-    );
-  });
-  return findings.flat();
+  const faults = await objectFaults(settings, repository.workers, objectIds, onChecked);
+  return faults.map(([objectId, fault]) => ({
+    ...fault,
+    path: relative(repository.path, repository.objects.path(objectId)),
+  }));
 }

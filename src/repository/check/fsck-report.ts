@@ -1,7 +1,7 @@
 /** What a check of a repository found, and how the reference tools spell it (spec/repository.md 7). */
 
 import { oneLine } from "../../errors/index.ts";
-import type { ObjectFaultKind } from "../objects/jobs/check-objects.ts";
+import type { ObjectFaultKind } from "../../objects/index.ts";
 
 /** The kinds of findings; those after the empty line are ours, the reference does not look for them. */
 export type FindingKind =

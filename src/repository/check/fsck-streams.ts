@@ -1,11 +1,12 @@
 /** Checking streams: header, what they refer to, and what they stand for. */
+
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { hasErrno, reasonOf, SealrootError } from "../../errors/index.ts";
 import type { StepReporter } from "../../events/index.ts";
+import type { ObjectVerifier } from "../../objects/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
 import type { LinkEntry } from "../link-store.ts";
-import type { ObjectVerifier } from "../objects/object-verifier.ts";
 import type { Repository } from "../repository.ts";
 import { streamContent } from "../stream-content.ts";
 import type { Finding } from "./fsck-report.ts";

@@ -1,10 +1,10 @@
 /** What a garbage collection will delete: found out first, so that a dry run says exactly what a run does. */
+
 import { lstatSync } from "node:fs";
 import { join, relative } from "node:path";
+import { sortedEntries, TEMPORARY_OBJECT_PREFIX } from "../../objects/index.ts";
 import type { LinkKind } from "../names.ts";
-import { TEMPORARY_OBJECT_PREFIX } from "../objects/object-draft.ts";
 import type { Repository } from "../repository.ts";
-import { sortedEntries } from "../sorted-entries.ts";
 import { findLeftovers } from "./fsck-leftovers.ts";
 import { checkLinks } from "./fsck-links.ts";
 import type { Finding } from "./fsck-report.ts";

@@ -1,10 +1,10 @@
 /** Repairing a repository: what is wrong and of no use to anybody goes, what is missing can be fetched again. */
+
 import { closeSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrno, SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, silent } from "../../events/index.ts";
-import { verityOn } from "../objects/object-protection.ts";
-import { openRegularFile } from "../objects/regular-file.ts";
+import { openRegularFile, verityOn } from "../../objects/index.ts";
 import type { Repository } from "../repository.ts";
 import { withExclusiveLock } from "./exclusive-lock.ts";
 import { checkRepository } from "./fsck.ts";

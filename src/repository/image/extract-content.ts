@@ -1,11 +1,10 @@
 /** The content of an extracted file. */
+
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { corrupt } from "../../errors/index.ts";
+import { CLONE_MIN_BYTES, type ObjectStore, verifiedChunks } from "../../objects/index.ts";
 import { cloneBlocks } from "../../platform/index.ts";
 import type { FileNode } from "../../tree/index.ts";
-import { CLONE_MIN_BYTES } from "../objects/import-file.ts";
-import type { ObjectStore } from "../objects/object-store.ts";
-import { verifiedChunks } from "../objects/verified-object.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 /** Until the metadata are set. */

@@ -1,10 +1,11 @@
 /** An image mounted by the kernel: its EROFS image below, the objects as data, an overlay that joins them (spec/repository.md 8). */
+
 import { closeSync, constants, openSync, realpathSync } from "node:fs";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { requireDigest } from "../../objects/index.ts";
 import { attachMount, createMount, detachMount, temporaryDirectory } from "../../platform/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import type { LinkEntry } from "../link-store.ts";
-import { requireDigest } from "../objects/verified-object.ts";
 import type { Repository } from "../repository.ts";
 import { requireOwnName } from "./stored-tree.ts";
 

@@ -1,9 +1,10 @@
 /** An EROFS image of the repository as a tree. */
+
 import { type ErofsImage, readErofs } from "../../erofs/index.ts";
 import { corrupt } from "../../errors/index.ts";
+import { requireDigest } from "../../objects/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import type { LinkEntry } from "../link-store.ts";
-import { requireDigest } from "../objects/verified-object.ts";
 import type { Repository } from "../repository.ts";
 
 /**

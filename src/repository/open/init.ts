@@ -1,12 +1,13 @@
 /** Creating a repository (spec/repository.md 2). */
+
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import type { Protection } from "../../objects/index.ts";
 import { makeDirectory } from "../../platform/index.ts";
 import type { VerityAlgorithm } from "../../verity/index.ts";
 import { type ErofsVersion, formatMeta, type RepositoryMeta } from "../meta.ts";
 import { META_FILE } from "../names.ts";
-import type { Protection } from "../objects/object-settings.ts";
 import type { Repository } from "../repository.ts";
 import { createMetaFile } from "./meta-file.ts";
 import { openRepository, readMeta } from "./open.ts";

@@ -1,8 +1,10 @@
 /** Writing meta.json: complete, durable and, in a secure repository, with fs-verity before it has a name (spec/repository.md 2). */
+
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrno, SealrootError } from "../../errors/index.ts";
+import type { Protection } from "../../objects/index.ts";
 import {
   enableVerity,
   isVerityUnsupported,
@@ -13,7 +15,6 @@ import {
   syncDirectory,
 } from "../../platform/index.ts";
 import { ALGORITHM_NUMBER, ext4VerityTail, type VerityAlgorithm, VerityHasher } from "../../verity/index.ts";
-import type { Protection } from "../objects/object-settings.ts";
 
 /** Prefix of its temporary name, where the file system has no unnamed files. */
 export const TEMPORARY_META_PREFIX = ".meta.json.";

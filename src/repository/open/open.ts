@@ -1,14 +1,13 @@
 /** Opening a repository (spec/repository.md 2, 9). */
+
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
+import { openRegularFile, type Protection, readOfflineDescriptor } from "../../objects/index.ts";
 import { measureVerity, waitForLock } from "../../platform/index.ts";
 import { ALGORITHM_NUMBER, type VerityAlgorithm } from "../../verity/index.ts";
 import { type ErofsVersion, parseMeta, type RepositoryMeta } from "../meta.ts";
 import { META_FILE } from "../names.ts";
-import { readOfflineDescriptor } from "../objects/object-protection.ts";
-import type { Protection } from "../objects/object-settings.ts";
-import { openRegularFile } from "../objects/regular-file.ts";
 import { requireOwnDirectories } from "../own-directory.ts";
 import { Repository } from "../repository.ts";
 import { upgradeOldRepository } from "./upgrade.ts";

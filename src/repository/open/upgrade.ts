@@ -1,16 +1,20 @@
 /** Repositories from before meta.json (spec/repository.md 2.1). */
+
 import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrno, SealrootError } from "../../errors/index.ts";
+import {
+  type ObjectSettings,
+  objectFilePath,
+  openObject,
+  openRegularFile,
+  sortedEntries,
+} from "../../objects/index.ts";
 import { measureVerity } from "../../platform/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
 import type { VerityAlgorithm } from "../../verity/index.ts";
 import { LinkStore } from "../link-store.ts";
 import { type ErofsVersion, formatMeta } from "../meta.ts";
-import { openObject } from "../objects/object-reader.ts";
-import { type ObjectSettings, objectFilePath } from "../objects/object-settings.ts";
-import { openRegularFile } from "../objects/regular-file.ts";
-import { sortedEntries } from "../sorted-entries.ts";
 import { createMetaFile } from "./meta-file.ts";
 
 /** File name lengths below `objects/xx/`: the digest without its first two digits. */

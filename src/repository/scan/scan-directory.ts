@@ -1,9 +1,19 @@
 /** A directory of the file system as a tree (spec/erofs.md 6, spec/oci.md 5). */
+
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type ByteString, byteString, byteStringOfText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { StepReporter } from "../../events/index.ts";
+import {
+  changedFile,
+  type FileFacts,
+  FileReadQueue,
+  type FileScanContent,
+  metadataOfStat,
+  newObjectWorkers,
+  type ObjectWorkers,
+} from "../../objects/index.ts";
 import { readXattrs } from "../../platform/index.ts";
 import {
   type DirectoryNode,
@@ -16,12 +26,8 @@ import {
   newDirectory,
 } from "../../tree/index.ts";
 import { type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
-import { type FileFacts, metadataOfStat } from "../objects/jobs/scan-facts.ts";
-import { changedFile, type FileScanContent } from "../objects/jobs/scan-files.ts";
-import { newObjectWorkers, type ObjectWorkers } from "../objects/object-workers.ts";
 import type { Repository } from "../repository.ts";
 import { InodeTable } from "./inode-table.ts";
-import { FileReadQueue } from "./scan-queue.ts";
 
 export interface ScanOptions {
   readonly algorithm: VerityAlgorithm;

@@ -16,7 +16,7 @@ export function sourceDateEpoch(environment: Environment = process.env): Date | 
   throw new SealrootError("usage", `Cannot read SOURCE_DATE_EPOCH: "${text}" is not a number of seconds`);
 }
 
-/** SOURCE_DATE_EPOCH when the environment has it, the present otherwise. */
+/** SOURCE_DATE_EPOCH if the environment has it, otherwise the current time. */
 export function buildTime(environment: Environment = process.env): Date {
   return sourceDateEpoch(environment) ?? new Date();
 }

@@ -1,4 +1,4 @@
-/** What `repo fsck` does and prints; apart from the verb, whose help needs none of it. */
+/** What `repo fsck` does and prints; separate from the verb, whose help needs none of it. */
 import { oneLine } from "../../errors/index.ts";
 import { decodeTag, restoreImage, TAG_DIRECTORY } from "../../imagestore/index.ts";
 import {
@@ -45,7 +45,7 @@ export async function repaired(invocation: FsckCall, repository: Repository): Pr
   }
   print(invocation, report.after, () => fsckFullJson(report.after, { hit: report.hit, repair: report }));
   if (report.after.missingObjects > 0) {
-    output.remark("fetch what is missing with --repair --from IMAGE, or remove the tags of what is hit and run gc");
+    output.remark("fetch what is missing with --repair --from IMAGE, or remove the affected tags and run gc");
   }
   return report.after;
 }
@@ -57,7 +57,7 @@ function print(invocation: FsckCall, report: FsckReport, full: () => object): vo
   else for (const line of fsckLines(report)) output.line(line);
 }
 
-/** References as people know them: an OCI image by its tag. */
+/** References in the user's terms: an OCI image by its tag. */
 function referenceName(path: string): string {
   const tag = `streams/refs/${TAG_DIRECTORY}/`;
   return path.startsWith(tag) ? `image "${decodeTag(path.slice(tag.length))}"` : path;

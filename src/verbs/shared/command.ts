@@ -23,13 +23,13 @@ export interface OptionSpecification {
   readonly repeat?: boolean;
   readonly required?: boolean;
   readonly choices?: readonly string[];
-  /** Refuses a value before anything else is looked at. @throws SealrootError `usage` */
+  /** Refuses a value before anything else is checked. @throws SealrootError `usage` */
   readonly check?: (text: string) => void;
   /** Names of options that cannot be given with it. */
   readonly excludes?: readonly string[];
-  /** Names of options without which it says nothing. */
+  /** Names of options that it needs. */
   readonly needs?: readonly string[];
-  /** Accepted for bootc's sake and left out of the help. */
+  /** Accepted for compatibility with bootc and left out of the help. */
   readonly hidden?: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface Command {
   run(invocation: AnyInvocation): Promise<number | undefined> | Promise<void>;
 }
 
-/** A command whose `run` can ask for its own options and arguments only: another name does not compile. */
+/** A command whose `run` can ask only for its own options and arguments: another name does not compile. */
 export function command<
   const Options extends readonly OptionSpecification[] = readonly [],
   const Arguments extends readonly ArgumentSpecification[] = readonly [],
@@ -72,7 +72,7 @@ export interface CommandEntry {
   load(): Promise<Command>;
 }
 
-/** All verbs, for those that tell of others. */
+/** All verbs, for those that describe others. */
 export interface CommandTable {
   readonly entries: readonly CommandEntry[];
   /** What a group of verbs is about, by its words. */
@@ -80,8 +80,8 @@ export interface CommandTable {
 }
 
 /**
- * One call of a verb: its words as given, and where its output goes. An option is read by the long form's name without
- * dashes; which names there are, the type parameters say.
+ * One call of a verb: its words as given, and where its output goes. An option is read by its long name without dashes;
+ * the type parameters say which names there are.
  */
 interface Call<
   Argument extends string,
@@ -99,7 +99,7 @@ interface Call<
   readonly arguments: (name: Argument) => readonly string[];
   /** True when the option without value was given. */
   readonly flag: (name: Flag) => boolean;
-  /** True when `--no-NAME` was given, for what is so unless it is taken away. */
+  /** True when `--no-NAME` was given, for defaults that can be switched off. */
   readonly negated: (name: Negated) => boolean;
   readonly option: (name: Value) => string | undefined;
   /** The value of a required option. */
@@ -112,7 +112,9 @@ interface Call<
   readonly events: EventSink;
 }
 
-/** The call of a verb that has these options and arguments. A function takes it from any verb that has more of them. */
+/**
+ * The call of a verb that has these options and arguments. A function accepts it from any verb that has more of them.
+ */
 export type Invocation<
   Options extends readonly OptionSpecification[] = readonly [],
   Arguments extends readonly ArgumentSpecification[] = readonly [],
@@ -125,7 +127,7 @@ export type Invocation<
   LongName<Extract<Options[number], { readonly repeat: true }>["flags"]>
 >;
 
-/** A call before it is known of which verb. */
+/** A call whose verb is not known yet. */
 export type AnyInvocation = Call<string, string, string, string, string, string>;
 
 /** `output` of `-o, --output <IMAGE>`. */

@@ -1,4 +1,6 @@
-/** How the layers of a written image are compressed: the same options for all verbs that write one, named as podman has them. */
+/**
+ * How the layers of a written image are compressed: the same options for all verbs that write one, named as in podman.
+ */
 import type { LayerPacking } from "../../images/index.ts";
 import type { Invocation, OptionSpecification } from "./command.ts";
 
@@ -7,10 +9,10 @@ const LAYER_PACKINGS = ["gzip", "zstd", "zstd:chunked", "none"] as const satisfi
 export const COMPRESSION_OPTIONS = [
   {
     flags: "--compression <FORMAT>",
-    summary: "compress layers this way (default: as the image's manifest has it)",
+    summary: "compress layers this way (default: as in the image's manifest)",
     choices: LAYER_PACKINGS,
   },
-  { flags: "--preserve-digests", summary: "fail where the manifest would get another digest" },
+  { flags: "--preserve-digests", summary: "fail if the manifest would get another digest" },
 ] as const satisfies readonly OptionSpecification[];
 
 /** The options' values, as writing takes them. */

@@ -9,11 +9,11 @@ import { keepsUserXattrs, XATTRS_OPTION } from "./xattrs-option.ts";
 
 export const PLAIN_TREE_OPTION = {
   flags: "--no-propagate-usr-to-root",
-  summary: "the tree as it is, without the transform for OCI images",
+  summary: "the tree unchanged, without the transform for OCI images",
 } as const satisfies OptionSpecification;
 
 export const DIRECTORY_OPTIONS = [
-  { flags: "--bootable", summary: "as it is booted: /boot and /sysroot emptied, labelled by the image's own policy" },
+  { flags: "--bootable", summary: "the boot variant: /boot and /sysroot emptied, labelled by the image's own policy" },
   PLAIN_TREE_OPTION,
   XATTRS_OPTION,
   BOOTABLE_TIMES_OPTION,
@@ -21,7 +21,7 @@ export const DIRECTORY_OPTIONS = [
 
 /**
  * Scans the directory and transforms the tree as the options say.
- * @param repository takes the files as objects; without it nothing is stored
+ * @param repository stores the files as objects; without it nothing is stored
  */
 export function directoryTreeFor(
   invocation: Invocation<typeof DIRECTORY_OPTIONS>,

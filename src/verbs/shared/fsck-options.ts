@@ -1,4 +1,4 @@
-/** The options of `repo fsck`, for the verb and for what does its work. */
+/** The options of `repo fsck`, for the verb and for the code that does its work. */
 import type { OptionSpecification } from "./command.ts";
 import { REPOSITORY_OPTIONS } from "./repository-option.ts";
 
@@ -11,10 +11,10 @@ export const FSCK_OPTIONS = [
   },
   {
     flags: "--from <IMAGE>",
-    summary: "with --repair: fetch what is missing of this image again",
+    summary: "with --repair: fetch what is missing from this image again",
     repeat: true,
     needs: ["repair"],
   },
-  { flags: "--json [FORM]", summary: "print the result as JSON; full: with everything known", choices: ["full"] },
+  { flags: "--json [FORM]", summary: "print the result as JSON; full: everything known", choices: ["full"] },
   ...REPOSITORY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];

@@ -11,12 +11,12 @@ export const IMAGE_ARGUMENT = {
 } as const satisfies ArgumentSpecification;
 
 export const IMAGE_OPTIONS = [
-  { flags: "--bootable", summary: "of an OCI image, the variant that is booted" },
+  { flags: "--bootable", summary: "of an OCI image, the boot variant" },
 ] as const satisfies readonly OptionSpecification[];
 
 type ImageCall = Invocation<typeof IMAGE_OPTIONS, readonly [typeof IMAGE_ARGUMENT]>;
 
-/** What names an OCI image of a repository, for verbs about these alone. */
+/** What names an OCI image of a repository, for verbs about only these. */
 export const OCI_IMAGE_SUMMARY = "a tag, or the digest of a manifest, whole or its first digits";
 
 /**
@@ -47,7 +47,7 @@ async function erofsImage(invocation: ImageCall, repository: Repository, image: 
   if (id !== undefined) return repository.images.resolve(id);
   const name = invocation.argument("IMAGE");
   throw new SealrootError("not-found", `Cannot use "${name}": the repository has no such EROFS image of it`, {
-    hint: bootable ? "pull it with --bootable" : "pull it again, or give --bootable for the variant that is booted",
+    hint: bootable ? "pull it with --bootable" : "pull it again, or give --bootable for the boot variant",
   });
 }
 

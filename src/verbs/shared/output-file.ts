@@ -1,4 +1,4 @@
-/** Files that a verb writes beside its result: looked at before the work whose result they get. */
+/** Files that a verb writes beside its result: checked before the work. */
 import { accessSync, constants, lstatSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";

@@ -1,4 +1,4 @@
-/** How a verb talks to registries: the same options for all of them, as skopeo and podman have them. */
+/** How a verb talks to registries: the same options for all of them, as in skopeo and podman. */
 import { accessSync, constants } from "node:fs";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { ImageReference } from "../../oci/index.ts";
@@ -43,7 +43,7 @@ export function registryOptions(invocation: Invocation<typeof REGISTRY_OPTIONS>)
 }
 
 /**
- * For verbs that read from one place and write to another: a password is for one registry, the other must not see it.
+ * For verbs that read from one place and write to another: a password is for one registry and must not reach the other.
  * @throws SealrootError `usage` when --creds is given and the references name registries on several hosts
  */
 export function refuseSharedLogin(
@@ -57,7 +57,7 @@ export function refuseSharedLogin(
   });
 }
 
-/** What the user names must be there: a login that is not found would only show as a refusal of the registry. */
+/** What the user names must exist: a missing login would only show up as a refusal by the registry. */
 function requireReadable(option: string, path: string): void {
   try {
     accessSync(path, constants.R_OK);
@@ -71,6 +71,6 @@ function parseCredentials(text: string): Credentials {
   const colon = text.indexOf(":");
   if (colon > 0) return { type: "password", userName: text.slice(0, colon), password: text.slice(colon + 1) };
   throw new SealrootError("usage", "Cannot log in: --creds is not USER:PASSWORD", {
-    hint: "or log in with podman login, and give no --creds",
+    hint: "or log in with podman login and leave out --creds",
   });
 }

@@ -1,4 +1,4 @@
-/** Which repository a verb works on: the same options for all of them, as cfsctl has them (spec/repository.md 1, 10). */
+/** Which repository a verb works on: the same options for all of them, as in cfsctl (spec/repository.md 1, 10). */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { homeDirectory } from "../../platform/index.ts";
@@ -10,7 +10,7 @@ const SYSTEM_REPOSITORY = "/sysroot/composefs";
 const USER_REPOSITORY = ".var/lib/composefs";
 
 export const REPOSITORY_PATH_OPTIONS = [
-  { flags: "--repo <DIR>", summary: "the repository (default: that of the system for root, the user's otherwise)" },
+  { flags: "--repo <DIR>", summary: "the repository (default: the system's for root, otherwise the user's)" },
   { flags: "--user", summary: `the user's repository, ~/${USER_REPOSITORY}`, excludes: ["repo", "system"] },
   { flags: "--system", summary: `the system's repository, ${SYSTEM_REPOSITORY}`, excludes: ["repo"] },
 ] as const satisfies readonly OptionSpecification[];
@@ -23,7 +23,7 @@ const HASH_OPTION = {
 
 const EROFS_VERSION_OPTION = {
   flags: "--erofs-version <N>",
-  summary: "make images in this version, this once",
+  summary: "make images in this version, just this time",
   choices: ["0", "1", "2"],
 } as const satisfies OptionSpecification;
 
@@ -33,7 +33,7 @@ export const REPOSITORY_OPTIONS = [
   HASH_OPTION,
   EROFS_VERSION_OPTION,
   { flags: "--require-verity", summary: "refuse a repository without fs-verity" },
-  { flags: "--insecure", summary: "do not demand fs-verity, this once", hidden: true },
+  { flags: "--insecure", summary: "do not demand fs-verity, just this time", hidden: true },
   { flags: "--no-upgrade", summary: "refuse a repository of the old format instead of upgrading it" },
 ] as const satisfies readonly OptionSpecification[];
 

@@ -10,7 +10,7 @@ import { oneLine } from "../../errors/index.ts";
  */
 export function textTable(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
   const widths: number[] = [];
-  // A cell may be a stranger's word.
+  // A cell may be untrusted text.
   const lines = rows.map((row) => row.map(oneLine));
   for (const row of lines) {
     row.forEach((cell, column) => {

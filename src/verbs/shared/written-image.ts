@@ -1,4 +1,4 @@
-/** What verbs report of an image they have written. */
+/** What verbs report about an image they wrote. */
 import { writeFile } from "node:fs/promises";
 import { formatSize } from "../../bytes/index.ts";
 import { asSealrootError } from "../../errors/index.ts";
@@ -32,7 +32,7 @@ export async function reportWritten(
   else for (const line of lines(reference, written)) invocation.output.line(line);
 }
 
-/** To be called before anything is copied. @throws SealrootError as checkOutputFile */
+/** Call before anything is copied. @throws SealrootError as checkOutputFile */
 export function checkDigestFile(invocation: WritingCall): void {
   checkOutputFile(invocation.option("digestfile"), "digest file");
 }

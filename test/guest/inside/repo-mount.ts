@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import type { Protection } from "../../../src/objects/index.ts";
 import { enableVerity, runTool } from "../../../src/platform/index.ts";
-import { directoryTree, initRepository, type Protection, storeTreeImages } from "../../../src/repository/index.ts";
+import { directoryTree, initRepository, storeTreeImages } from "../../../src/repository/index.ts";
 import { ALGORITHM_NUMBER, verityDigest } from "../../../src/verity/index.ts";
 import { run } from "../../cli/run-verb.ts";
 

@@ -5,6 +5,7 @@ import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, wri
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { toHex } from "../../../src/bytes/index.ts";
+import { ObjectDraft } from "../../../src/objects/object-draft.ts";
 import { enableVerity, measureVerity, readVerityMetadata, runTool } from "../../../src/platform/index.ts";
 import {
   checkRepository,
@@ -13,7 +14,6 @@ import {
   repairRepository,
   scanDirectory,
 } from "../../../src/repository/index.ts";
-import { ObjectDraft } from "../../../src/repository/objects/object-draft.ts";
 import { ALGORITHM_NUMBER, readVerityDescriptor, verityDigest } from "../../../src/verity/index.ts";
 
 const ALGORITHMS = ["sha256", "sha512"] as const;

@@ -1,0 +1,132 @@
+/** Files on their way to the workers that read and hash them. */
+import { lstatSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import type { ByteString } from "../bytes/index.ts";
+import { INLINE_CONTENT_MAX_BYTES, NO_XATTRS } from "../tree/index.ts";
+import type { VerityAlgorithm } from "../verity/index.ts";
+import { answersTo } from "./answers.ts";
+import { objectJobs } from "./jobs/object-jobs.ts";
+import { type FileFacts, scanFactsAt } from "./jobs/scan-facts.ts";
+import { type FileScanContent, type ScanFilesInput, type ScannedFiles, scanFiles } from "./jobs/scan-files.ts";
+import type { ObjectSettings } from "./object-settings.ts";
+import type { ObjectWorkers } from "./object-workers.ts";
+import { UnderWay } from "./under-way.ts";
+
+/** A batch is sent at this many files: a few milliseconds of work, so that the last ones end nearly together. */
+const BATCH_FILES = 128;
+/** Batches under way before the reader waits. They hold names only, so this bounds names, not contents. */
+const BATCHES_UNDER_WAY_MAX = 64;
+/** A scan of no more than this is done here: starting a worker takes 50 ms. */
+const IN_THREAD_BYTES_MAX = 256 << 10;
+
+/** Takes what is known about a file. */
+type Receiver = (file: FileFacts, content: FileScanContent) => void;
+
+interface Batch {
+  readonly paths: ByteString[];
+  readonly receivers: Receiver[];
+}
+
+let lastScan = 0;
+
+/** Collects files into batches and gives for each what is in it (inline bytes or object id) when it is known. */
+export class FileReadQueue {
+  readonly #workers: ObjectWorkers;
+  readonly #scan = ++lastScan;
+  readonly #algorithm: VerityAlgorithm;
+  readonly #store: ObjectSettings | undefined;
+  readonly #linkFiles: boolean;
+  #batch: Batch = newBatch();
+  readonly #underWay = new UnderWay(BATCHES_UNDER_WAY_MAX);
+  #sentBatches = 0;
+  #sentBeforeTurn = 0;
+  #newObjects = 0;
+  #sharedObjects = 0;
+
+  /**
+   * @param store where objects go; undefined: digests only
+   * @param linkFiles as in {@link ScanFilesInput}
+   */
+  constructor(
+    workers: ObjectWorkers,
+    algorithm: VerityAlgorithm,
+    store: ObjectSettings | undefined,
+    linkFiles: boolean,
+  ) {
+    this.#workers = workers;
+    this.#algorithm = algorithm;
+    this.#store = store;
+    this.#linkFiles = linkFiles;
+  }
+
+  /** Queues a regular file. */
+  add(path: ByteString, receive: Receiver): void {
+    this.#batch.paths.push(path);
+    this.#batch.receivers.push(receive);
+    if (this.#batch.paths.length >= BATCH_FILES) this.#send();
+  }
+
+  /** Lets answers of the workers in, and waits while too much is under way. @throws what a worker met */
+  async room(): Promise<void> {
+    if (this.#sentBatches === this.#sentBeforeTurn) return;
+    this.#sentBeforeTurn = this.#sentBatches;
+    await setImmediate();
+    await this.#underWayAtMost(BATCHES_UNDER_WAY_MAX);
+  }
+
+  /** Waits for everything. @returns how many objects are new in the store, and how many of those share their file's data */
+  async finish(): Promise<{ readonly newObjects: number; readonly sharedObjects: number }> {
+    const { paths } = this.#batch;
+    if (paths.length > 0) this.#send(this.#sentBatches === 0 && bytesAtMost(paths, IN_THREAD_BYTES_MAX));
+    await this.#underWayAtMost(0);
+    return { newObjects: this.#newObjects, sharedObjects: this.#sharedObjects };
+  }
+
+  /** Waits, and helps as long as a batch waits, too. */
+  async #underWayAtMost(batches: number): Promise<void> {
+    while (this.#underWay.count > batches) {
+      if (this.#workers.answerWaiting(objectJobs)) await setImmediate();
+      else await this.#underWay.next();
+    }
+    this.#underWay.check();
+  }
+
+  #send(inThread = false): void {
+    const { paths, receivers } = this.#batch;
+    this.#batch = newBatch();
+    this.#sentBatches++;
+    const input: ScanFilesInput = {
+      scan: this.#scan,
+      algorithm: this.#algorithm,
+      store: this.#store,
+      linkFiles: this.#linkFiles,
+      inlineMaxBytes: INLINE_CONTENT_MAX_BYTES,
+      paths,
+    };
+    const answer = inThread ? scanHere(input) : this.#workers.run("scan-files", input);
+    this.#underWay.add(answer.then((scanned) => this.#receive(receivers, scanned)));
+  }
+
+  #receive(receivers: readonly Receiver[], { contents, facts, xattrs, newObjects, sharedObjects }: ScannedFiles): void {
+    this.#newObjects += newObjects;
+    this.#sharedObjects += sharedObjects;
+    for (const [index, [receive, content]] of answersTo(receivers, contents).entries()) {
+      receive(scanFactsAt(facts, index, xattrs.get(index) ?? NO_XATTRS), content);
+    }
+  }
+}
+
+async function scanHere(input: ScanFilesInput): Promise<ScannedFiles> {
+  return scanFiles(input);
+}
+
+function newBatch(): Batch {
+  return { paths: [], receivers: [] };
+}
+
+/** A file that is gone counts nothing: reading it says so. */
+function bytesAtMost(paths: readonly ByteString[], maxBytes: number): boolean {
+  let bytes = 0;
+  for (const path of paths) bytes += lstatSync(Buffer.from(path, "latin1"), { throwIfNoEntry: false })?.size ?? 0;
+  return bytes <= maxBytes;
+}

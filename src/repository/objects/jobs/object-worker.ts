@@ -1,5 +1,0 @@
-/** The worker thread's module: see object-jobs.ts. */
-import { serveJobs } from "../../../platform/index.ts";
-import { objectJobs } from "./object-jobs.ts";
-
-serveJobs(objectJobs);

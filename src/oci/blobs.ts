@@ -1,4 +1,4 @@
-/** Blobs: bytes named by the digest of their content, and reading them so that the name is right. */
+/** Blobs: bytes named by the digest of their content, and reading them so that they match it. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { type Descriptor, DOCUMENT_MAX_BYTES } from "./documents.ts";
 /** Size of the pieces in which blobs are read. */
 const READ_BYTES = 1 << 20;
 
-/** What a blob is called and how long it is. */
+/** A blob's name and length. */
 export interface BlobInfo {
   readonly digest: string;
   readonly size: number;
@@ -18,13 +18,13 @@ export interface BlobInfo {
 /** Parts of a descriptor that say which bytes are meant. */
 export type BlobName = Pick<Descriptor, "digest" | "size">;
 
-/** Half-open: from `start` up to, not including, `end`. */
+/** Half-open: from `start` up to but not including `end`. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** Bytes of one range of several. */
+/** Bytes of one of several ranges. */
 export interface RangePiece {
   /** Index of the range. */
   readonly range: number;
@@ -35,7 +35,7 @@ export interface RangePiece {
 export interface BlobReader {
   /**
    * The blob in parts. Its size is compared before the first part and its digest before the end is reported, so a
-   * consumer that reached the end has seen the right bytes.
+   * consumer that reaches the end has seen the right bytes.
    *
    * @throws SealrootError `not-found`, or `corrupt` when size or digest differ
    */
@@ -46,11 +46,11 @@ export interface BlobReader {
    */
   readWhole(blob: BlobName): Promise<Uint8Array>;
   /**
-   * Parts of a blob, where the place can serve parts; absent elsewhere. The ranges are in order and do not overlap. A
-   * part of a blob has no digest of its own: the caller must know what the bytes should be.
+   * Parts of a blob, if the place can serve parts; otherwise absent. The ranges are in order and do not overlap. A part
+   * of a blob has no digest of its own: the caller must know what the bytes should be.
    *
    * @returns for each range its bytes in pieces, in the order of the ranges
-   * @throws SealrootError `unsupported` when it turns out that this blob is only served whole
+   * @throws SealrootError `unsupported` when this blob turns out to be served only whole
    */
   readRanges?(blob: BlobName, ranges: readonly ByteRange[]): AsyncGenerator<RangePiece>;
 }
@@ -80,20 +80,20 @@ export async function* checkedBlobFile(path: string, blob: BlobName): AsyncGener
   yield* checkedBlob(createReadStream(path, { highWaterMark: READ_BYTES }), blob, size, path);
 }
 
-/** Bytes at hand as the parts of a blob. */
+/** Bytes in memory as the parts of a blob. */
 export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** Parts of a blob that pass, and what they were. */
+/** Parts of a passing blob, and what they were. */
 export interface MeasuredParts {
   readonly parts: AsyncIterable<Uint8Array>;
-  /** Digest and size; to be asked for when the parts have come to their end. */
+  /** Digest and size; ask only after the last part. */
   result(): BlobInfo;
 }
 
 /**
- * Passes the parts of a blob on, computing the digest, or checking it where it is known (see {@link checkedBlob}).
+ * Passes the parts of a blob on, computing the digest, or checking it if it is known (see {@link checkedBlob}).
  * @param name what the blob must turn out to be
  */
 export function measuredParts(
@@ -127,7 +127,7 @@ export async function wholeBlob(reader: BlobReader, blob: BlobName): Promise<Uin
   return Buffer.concat(parts);
 }
 
-/** True when there is a file of that length. @throws SealrootError when it cannot be told */
+/** True when there is a file of that length. @throws SealrootError when that cannot be determined */
 export async function isFileOfSize(path: string, sizeBytes: number): Promise<boolean> {
   try {
     return (await stat(path)).size === sizeBytes;
@@ -137,7 +137,7 @@ export async function isFileOfSize(path: string, sizeBytes: number): Promise<boo
   }
 }
 
-/** The error for a blob of another length than its descriptor says. */
+/** The error for a blob whose length differs from its descriptor's. */
 export function sizeMismatch(path: string, expected: number, actual: number): SealrootError {
   return new SealrootError("corrupt", `Cannot accept blob ${path}: it has ${actual} bytes, expected ${expected}`, {
     path,

@@ -10,19 +10,19 @@ export interface ConfigurationFile {
   readonly text: string;
 }
 
-/** What is configured: `registries.conf` or `storage.conf`. */
+/** Which configuration: `registries.conf` or `storage.conf`. */
 export type ConfigurationName = "registries" | "storage";
 
 /**
  * The files that count, in the order in which they are merged.
  *
- * Of the main file the first that exists of the user, the machine and the distribution; or the one that is named. Then
- * drop-ins, `NAME.conf.d/*.conf`, in the order of their names, of which those of the user hide the machine's, and those the
- * distribution's. Each directory but the user's has others beside it: `NAME.rootful.conf.d` for root, for everybody else
- * `NAME.rootless.conf.d` and in it one with the user's id (container-libs, storage/pkg/configfile).
+ * The main file is the first that exists of the user's, the machine's and the distribution's, or the one that is named.
+ * Then come drop-ins, `NAME.conf.d/*.conf`, in the order of their names; the user's hide the machine's, and those the
+ * distribution's. Each directory but the user's has others beside it: `NAME.rootful.conf.d` for root, for everybody
+ * else `NAME.rootless.conf.d` and in it one named by the user's id (container-libs, storage/pkg/configfile).
  *
- * @param given the main file as an option names it; `$CONTAINERS_NAME_CONF` names one too, to which there are no drop-ins
- * @throws SealrootError `not-found` for a file that is named, `no-access`
+ * @param given the main file named by an option; `$CONTAINERS_NAME_CONF` also names one, which has no drop-ins
+ * @throws SealrootError `not-found` for a named file, `no-access`
  */
 export async function readConfigurationFiles(
   paths: HostPaths,
@@ -41,14 +41,14 @@ export async function readConfigurationFiles(
   return files;
 }
 
-/** From the strongest to the weakest. */
+/** Strongest first. */
 function mainFiles(paths: HostPaths, name: ConfigurationName): string[] {
   return [userConfigurationDirectory(paths), paths.etcDirectory, paths.shareDirectory].map((directory) =>
     join(directory, "containers", `${name}.conf`),
   );
 }
 
-/** From the weakest to the strongest. */
+/** Weakest first. */
 function dropInFolders(paths: HostPaths, name: ConfigurationName): string[] {
   const { shareDirectory, etcDirectory, userId } = paths;
   const ofSystem = [shareDirectory, etcDirectory].flatMap((directory) => {

@@ -1,8 +1,8 @@
-/** Tags that are made of a manifest's digest, for what belongs to it. */
+/** Tags derived from a manifest's digest, for what belongs to it. */
 import { splitDigest } from "./digest.ts";
 
 /**
- * The tag under which clients keep the list of referrers where the registry has no interface for it, and layouts always
+ * The tag under which clients keep the list of referrers if the registry has no API for it, and layouts always do
  * (OCI distribution specification, "Referrers Tag Schema").
  */
 export function referrersTag(digest: string): string {

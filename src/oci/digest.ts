@@ -36,14 +36,14 @@ export function digestLike(digest: string, bytes: Uint8Array): string {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }
 
-/** Compares bytes at hand with their digest. @throws SealrootError as DigestCheck.finish */
+/** Compares bytes in memory with their digest. @throws SealrootError as DigestCheck.finish */
 export function checkDigest(bytes: Uint8Array, expected: string, what: string): void {
   const check = new DigestCheck(expected);
   check.update(bytes);
   check.finish(what);
 }
 
-/** Hashes a stream on its way and compares at the end. */
+/** Hashes a stream as it passes and compares at the end. */
 export class DigestCheck {
   readonly expected: string;
   readonly #algorithm: string;

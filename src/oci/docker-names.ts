@@ -1,8 +1,8 @@
-/** Names of images in full, as Docker and podman keep them in archives, stores and signatures. */
+/** Full names of images, as Docker and podman keep them in archives, stores and signatures. */
 
 /**
- * The name in full: `debian` is `docker.io/library/debian:latest` (distribution/reference, "normalized named"). A digest
- * behind `@` stays, and keeps `:latest` away.
+ * The full name: `debian` is `docker.io/library/debian:latest` (distribution/reference, "normalized named"). A digest
+ * after `@` stays, and no `:latest` is added then.
  */
 export function fullImageName(name: string): string {
   const [named = "", digest] = name.split("@", 2);
@@ -12,8 +12,8 @@ export function fullImageName(name: string): string {
 }
 
 /**
- * The repository in full, with whatever follows it: a first part without a dot, a colon or upper case that is not
- * `localhost` is no host, and the host is then docker.io, where a single part is under `library/`.
+ * The full repository, with whatever follows it: a first part without a dot, a colon or upper case that is not
+ * `localhost` is not a host, so the host is docker.io, where a single part is under `library/`.
  */
 export function expandRepository(text: string): string {
   const slash = text.indexOf("/");

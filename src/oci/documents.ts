@@ -10,7 +10,7 @@ export const DOCUMENT_MAX_BYTES = 8 << 20;
 const digest = v.pipe(v.string(), v.check(isDigest, "is not sha256:<hex> or sha512:<hex>"));
 const texts = v.record(v.string(), v.string());
 
-// Unknown fields stay (looseObject): a document that is changed and written again must not lose what it carried.
+// Unknown fields stay (looseObject): a document that is changed and written back must not lose anything.
 const platformSchema = v.looseObject({
   architecture: v.string(),
   os: v.string(),
@@ -29,7 +29,7 @@ const descriptorSchema = v.looseObject({
   artifactType: v.optional(v.string()),
 });
 
-/** Nobody's mistake makes this one worth refusing: Docker's manifests are known by the type of the document. */
+/** This one is not worth refusing: Docker's manifests are recognised by the type of the document. */
 const dockerConfigSchema = v.looseObject({ ...descriptorSchema.entries, mediaType: v.optional(v.string(), "") });
 
 const manifestSchema = v.looseObject({
@@ -51,7 +51,7 @@ const dockerManifestSchema = v.looseObject({
   manifests: foreign,
 });
 
-/** As {@link readIndex} reads it. A manifest list of Docker's has the fields of an index. */
+/** As {@link readIndex} reads it. A Docker manifest list has the fields of an index. */
 export const indexSchema = v.looseObject({
   schemaVersion: v.literal(2),
   mediaType: v.optional(v.picklist([MEDIA_TYPE.index, DOCKER_MEDIA_TYPE.list])),
@@ -69,7 +69,7 @@ const historySchema = v.looseObject({
 });
 
 const configSchema = v.looseObject({
-  // The specification demands both; images without them are around nonetheless.
+  // The specification demands both; images without them exist nonetheless.
   architecture: v.optional(v.string()),
   os: v.optional(v.string()),
   variant: v.optional(v.string()),
@@ -86,10 +86,10 @@ export type DockerManifest = v.InferOutput<typeof dockerManifestSchema>;
 export type ImageIndex = v.InferOutput<typeof indexSchema>;
 export type ImageConfig = v.InferOutput<typeof configSchema>;
 
-/** The lists in these documents. Go writes null for one that nobody has put anything into. */
+/** The lists in these documents. Go writes null for an empty one. */
 const LISTS: ReadonlySet<string> = new Set(["layers", "manifests", "diff_ids", "Layers", "entries"]);
 
-/** The specification knows no null: it stands for an empty list, or for what is absent. */
+/** The specification has no null: it means an empty list, or absent. */
 function withoutNull(key: string, value: unknown): unknown {
   if (value !== null) return value;
   return LISTS.has(key) ? [] : undefined;
@@ -128,12 +128,12 @@ export function readManifest(bytes: Uint8Array, path: string): ImageManifest {
   return readJson(manifestSchema, bytes, "image manifest", path);
 }
 
-/** Reads a manifest of Docker's (version 2, schema 2); as {@link readManifest}. */
+/** Reads a Docker manifest (version 2, schema 2); as {@link readManifest}. */
 export function readDockerManifest(bytes: Uint8Array, path: string): DockerManifest {
   return readJson(dockerManifestSchema, bytes, "Docker manifest", path);
 }
 
-/** Reads an image index, or a manifest list of Docker's; as {@link readManifest}. */
+/** Reads an image index, or a Docker manifest list; as {@link readManifest}. */
 export function readIndex(bytes: Uint8Array, path: string): ImageIndex {
   return readJson(indexSchema, bytes, "image index", path);
 }
@@ -143,12 +143,12 @@ export function readConfig(bytes: Uint8Array, path: string): ImageConfig {
   return readJson(configSchema, bytes, "image configuration", path);
 }
 
-/** The descriptor of a document at hand. */
+/** The descriptor of a document in memory. */
 export function describeDocument(mediaType: string, bytes: Uint8Array): Descriptor {
   return { mediaType, digest: digestOf(bytes), size: bytes.length };
 }
 
-/** The bytes under which a document made here is stored and hashed: compact JSON in the order of its keys. */
+/** The bytes as which a document made here is stored and hashed: compact JSON in the order of its keys. */
 export function documentBytes(document: object): Uint8Array {
   return Buffer.from(JSON.stringify(document), "utf8");
 }

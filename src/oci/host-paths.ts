@@ -1,4 +1,7 @@
-/** Where a machine keeps its configuration of registries and stores, and credentials; one value, so that tests can bring their own. */
+/**
+ * Where a machine keeps its configuration of registries and stores, and credentials; one value, so that tests can use
+ * their own.
+ */
 import { homeDirectory } from "../platform/index.ts";
 
 export interface HostPaths {

@@ -19,13 +19,13 @@ const HOST =
 const REPOSITORY = new RegExp(`^${HOST}(?::[0-9]+)?(?:/${PART})+$`);
 /** What remapIdentity replaces: a host, with or without a path (containers-policy.json(5)). */
 const PREFIX = new RegExp(`^${HOST}(?::[0-9]+)?(?:/${PART})*$`);
-/** Longer than any name a registry takes: 255 for the repository, 128 for the tag, and a digest. */
+/** Longer than any name a registry accepts: 255 for the repository, 128 for the tag, and a digest. */
 const NAME_MAX_CHARACTERS = 1024;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
 /**
  * Reads a name as docker does (see expandRepository).
- * @returns undefined for what is no name
+ * @returns undefined for what is not a name
  */
 export function parseImageName(text: string): ImageName | undefined {
   if (text.length > NAME_MAX_CHARACTERS) return undefined;
@@ -43,8 +43,8 @@ export function parseImageName(text: string): ImageName | undefined {
 }
 
 /**
- * The name of an image in a registry. A digest decides which image it is, so a tag beside it is dropped, as podman does:
- * nobody has looked whether the tag means that image.
+ * The name of an image in a registry. A digest decides which image it is, so a tag beside it is dropped, as in podman:
+ * nobody checked that the tag means that image.
  */
 export function nameOfReference({ host, repository, tag, digest }: RegistryReference): ImageName {
   return {
@@ -59,7 +59,7 @@ export function formatImageName({ repository, tag, digest }: ImageName): string 
   return `${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
-/** True for what `remapIdentity` takes as a prefix. */
+/** True for what `remapIdentity` accepts as a prefix. */
 export function isNamePrefix(text: string): boolean {
   return PREFIX.test(text);
 }

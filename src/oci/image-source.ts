@@ -9,21 +9,21 @@ import type { UnpackedLayers } from "./unpacked-layers.ts";
 export interface ImageSource {
   /** What was opened, for the policy. */
   readonly place: OpenedPlace;
-  /** One entry for each image or index that the reference can mean; tags are in the annotations of the entries. */
+  /** One entry for each image or index that the reference can mean; tags are in the entries' annotations. */
   readonly index: ImageIndex;
-  /** What to write in a reference for one of several images; absent where there is only one, or no way to name one. */
+  /** What to write in a reference for one of several images; absent if there is only one, or no way to name one. */
   readonly names?: readonly string[];
   readonly blobs: BlobReader;
-  /** Where layers are kept unpacked instead of as blobs. */
+  /** For places that keep layers unpacked instead of as blobs. */
   readonly unpacked?: UnpackedLayers;
   /**
    * The bytes of a manifest or an inner index, checked against the descriptor's digest. Registries keep them apart from
    * blobs.
    */
   readManifest(descriptor: Descriptor): Promise<Uint8Array>;
-  /** Where signatures of the image are, when the place has room for them. */
+  /** Where signatures of the image are, if the place can hold them. */
   readonly signatures?: SignatureStore;
-  /** Whether blobs come over a network, so that what is read more than once is better kept at hand. */
+  /** Whether blobs come over a network, so what is read more than once is better kept. */
   readonly remote: boolean;
   close(): Promise<void>;
 }

@@ -1,9 +1,9 @@
 /**
- * oci: the documents of container images and the places that are files: descriptors, manifests, digests, references,
- * names, blobs, and in layout/ OCI layouts and archives of them.
+ * oci: the documents of container images and the places for them that are files: descriptors, manifests, digests,
+ * references, names, blobs, and in layout/ OCI layouts and archives of them.
  *
- * Says what a place with images looks like (ImageSource, SignatureStore); registries, podman's store and the policy are
- * rooms of their own. May read and write files. Knows nothing of repositories. Prints nothing.
+ * Defines what a place with images looks like (ImageSource, SignatureStore); registries, podman's store and the policy
+ * are rooms of their own. May read and write files. Knows nothing of repositories. Prints nothing.
  * @module
  */
 export {

@@ -1,4 +1,4 @@
-/** How a layer is really compressed. */
+/** How a layer is actually compressed. */
 import { SealrootError } from "../errors/index.ts";
 import { type Compression, decompress } from "../zstd/index.ts";
 
@@ -7,7 +7,7 @@ const GZIP_MAGIC = [0x1f, 0x8b];
 const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPABLE_MAGIC_TAIL = [0x2a, 0x4d, 0x18];
 
-/** What some builders pack layers with, and the image specification does not know. */
+/** What some builders compress layers with, outside the image specification. */
 const FOREIGN_MAGICS: readonly (readonly [string, readonly number[]])[] = [
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ["bzip2", [0x42, 0x5a, 0x68]],
@@ -24,11 +24,12 @@ export function compressionOf(head: Uint8Array): Compression {
 }
 
 /**
- * The tar stream of a layer's blob. Manifests say gzip where the blob is plain (`podman save --format docker-dir`), or tar
- * where it is compressed, and other readers go by the first bytes, so these count. The diff id tells whether it was right.
+ * The tar stream of a layer's blob. Some manifests say gzip for a plain blob (`podman save --format docker-dir`), or
+ * tar for a compressed one, and other readers go by the first bytes, so these count. The diff id shows whether it was
+ * right.
  *
- * @param stated what the media type says; counts for an empty blob only
- * @returns pieces that are valid only until the next one is asked for
+ * @param stated what the media type says; used only for an empty blob
+ * @returns pieces that are valid only until the next one is requested
  * @throws SealrootError `unsupported` for another compression; as decompress()
  */
 export async function* decompressLayer(
@@ -48,11 +49,11 @@ function foreignCompression(name: string): SealrootError {
   return new SealrootError("unsupported", `Cannot decompress layer: it is compressed with ${name}`, {
     expected: "gzip, zstd, or no compression",
     actual: name,
-    hint: "have it packed again: skopeo copy --dest-compress --dest-compress-format zstd",
+    hint: "have it compressed again: skopeo copy --dest-compress --dest-compress-format zstd",
   });
 }
 
-/** Six bytes or more, unless there are not that many. */
+/** Six bytes or more, unless there are fewer. */
 async function firstPiece(pieces: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
   let first: Uint8Array = new Uint8Array(0);
   while (first.length < HEAD_BYTES) {

@@ -1,25 +1,25 @@
-/** Which of an image's layers an error comes out of. */
+/** Which of an image's layers an error comes from. */
 import { SealrootError } from "../errors/index.ts";
 import type { ImageConfig } from "./documents.ts";
 
-/** A layer among those of its image, as people can find it. */
+/** A layer among those of its image, in terms a person can find. */
 export interface LayerPlace {
   /** From 1, the lowest. */
   readonly number: number;
   readonly count: number;
-  /** Of the blob where it is known; else the diff id. */
+  /** Of the blob if it is known; else the diff id. */
   readonly digest: string;
   /** The command of the image's history that made it. */
   readonly createdBy: string | undefined;
 }
 
-/** The most of a command that is shown. */
+/** Longest part of a command that is shown. */
 const COMMAND_MAX_CHARACTERS = 120;
 
 /**
  * The places of an image's layers, from the lowest.
  *
- * @param digests those of the blobs, or the diff ids where only the configuration is at hand
+ * @param digests those of the blobs, or the diff ids if only the configuration is available
  * @param config undefined for an artifact
  */
 export function layerPlaces(digests: readonly string[], config: ImageConfig | undefined): LayerPlace[] {
@@ -34,8 +34,8 @@ export function layerPlaces(digests: readonly string[], config: ImageConfig | un
 }
 
 /**
- * Puts the layer in front of an error that came out of it; errors of other kinds stay as they are.
- * @returns what is to be thrown; code and data are the error's own
+ * Adds the layer to an error that came from it; errors of other kinds stay unchanged.
+ * @returns the error to throw, with the same code and data
  */
 export function inLayer({ number, count, digest, createdBy }: LayerPlace, error: unknown): unknown {
   if (!(error instanceof SealrootError)) return error;
@@ -44,7 +44,7 @@ export function inLayer({ number, count, digest, createdBy }: LayerPlace, error:
   return new SealrootError(error.code, what, error.data, error);
 }
 
-/** The pieces of a layer, whose errors say which layer it is. */
+/** The pieces of a layer; errors say which layer it is. */
 export async function* fromLayer<Piece>(place: LayerPlace, pieces: AsyncIterable<Piece>): AsyncGenerator<Piece> {
   try {
     yield* pieces;

@@ -1,13 +1,13 @@
-/** What kind of document a manifest is, where nothing but the document says it. */
+/** What kind of document a manifest is, when only the document itself can say. */
 import { SealrootError } from "../errors/index.ts";
 import { DOCKER_MEDIA_TYPE, MEDIA_TYPE } from "./media-types.ts";
 
 /**
- * The media type of a manifest or index: what it says of itself; OCI's types may leave that out and are known by their
+ * The media type of a manifest or index: what it says itself; OCI's types may omit that and are recognised by their
  * fields (OCI image specification, manifest.md and image-index.md, "mediaType").
  *
  * @param path names the document in errors
- * @throws SealrootError `corrupt` for what is no such document, `unsupported` for Docker's first schema
+ * @throws SealrootError `corrupt` for anything but such a document, `unsupported` for Docker's first schema
  */
 export function manifestMediaType(bytes: Uint8Array, path: string): string {
   const { mediaType, schemaVersion, manifests, config, layers } = jsonObject(bytes, path);

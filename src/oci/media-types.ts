@@ -13,7 +13,7 @@ export const DOCKER_MEDIA_TYPE = {
   list: "application/vnd.docker.distribution.manifest.list.v2+json",
   manifest: "application/vnd.docker.distribution.manifest.v2+json",
   config: "application/vnd.docker.container.image.v1+json",
-  // Of before 2016: known by name, in order to be refused.
+  // From before 2016: known in order to be refused by name.
   schema1: "application/vnd.docker.distribution.manifest.v1+json",
   signedSchema1: "application/vnd.docker.distribution.manifest.v1+prettyjws",
 } as const;
@@ -38,7 +38,7 @@ const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 
 /**
- * What registries and builders have put in place of the type of Docker's configuration, and docker still takes for an
+ * What registries and builders have put in place of the type of Docker's configuration, and docker still accepts as an
  * image (moby, distribution/metadata: issues 1621 of distribution, 22378 and 30083 of moby); "" is a field left empty.
  */
 const MISTAKEN_CONFIGS = ["application/octet-stream", "application/json", "text/html", ""];
@@ -58,14 +58,14 @@ const OCI_OF_DOCKER_LAYER: ReadonlyMap<string, string> = new Map([
   [`${DOCKER_FOREIGN_LAYER}.gzip`, `${NONDISTRIBUTABLE}+gzip`],
 ]);
 
-/** The media type OCI has for a tar layer of its own or of Docker's types; undefined for any other. */
+/** OCI's media type for a tar layer of an OCI or Docker type; undefined for any other. */
 export function ociLayerMediaType(mediaType: string): string | undefined {
   return COMPRESSION_OF_LAYER.has(mediaType) ? mediaType : OCI_OF_DOCKER_LAYER.get(mediaType);
 }
 
 /**
- * How a layer of this media type is compressed; undefined when it is not a tar layer but a blob of its own kind. Builders
- * put OCI layers on Docker images and the other way round, so the manifest around it does not matter.
+ * How a layer of this media type is compressed; undefined for a blob that is not a tar layer. Builders put OCI layers
+ * on Docker images and vice versa, so the kind of manifest does not matter.
  */
 export function layerCompression(mediaType: string): Compression | undefined {
   const ociMediaType = ociLayerMediaType(mediaType);

@@ -4,7 +4,7 @@ import type { ImageName } from "./image-name.ts";
 export type OpenedPlace =
   | {
       readonly transport: "docker";
-      /** As the user names the image, before mirrors; nothing left out, the host in its canonical form. */
+      /** The image as the user named it, before mirrors; nothing left out, the host in its canonical form. */
       readonly name: ImageName;
     }
   | {
@@ -20,10 +20,10 @@ export interface StoragePlace {
   readonly transport: "containers-storage";
   /** Such as `overlay`. */
   readonly driver: string;
-  /** The store that has the image and, when it is another, the store it was reached through; without symbolic links. */
+  /** The store that has the image and, if different, the store it was reached through; without symbolic links. */
   readonly roots: readonly string[];
   /** The whole id. */
   readonly id: string;
-  /** The name the image was found by; all it has when it was found by its id. In full, with tag or digest. */
+  /** The name the image was found by; all its names if it was found by its id. In full, with tag or digest. */
   readonly names: readonly string[];
 }

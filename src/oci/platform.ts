@@ -1,18 +1,18 @@
-/** Platforms: of this machine, as text, and which image suits which (spec/chunked-and-policy.md 4.3). */
+/** Platforms: this machine's, as text, and which image fits which (spec/chunked-and-policy.md 4.3). */
 import { SealrootError } from "../errors/index.ts";
 import type { ImageConfig, Platform } from "./documents.ts";
 
 /** Go's names of architectures, which OCI uses, by Node's (OCI image specification, config.md; GOARCH). */
 const ARCHITECTURE_OF_NODE: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
 
-/** Variants of an architecture; each runs what is made for those behind it. Of amd64 they are the psABI's levels. */
+/** Variants of an architecture; each runs what is made for the later ones. For amd64 they are the psABI's levels. */
 const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   amd64: ["v4", "v3", "v2", "v1"],
   arm: ["v8", "v7", "v6", "v5"],
   arm64: ["v8"],
 };
 
-/** Where every machine runs the lowest variant, and the higher ones not every machine. */
+/** Architectures where every machine runs the lowest variant, but not the higher ones. */
 const LOWEST_FIRST: ReadonlySet<string> = new Set(["amd64"]);
 
 /** The platform this program runs on, in OCI's words. */
@@ -55,7 +55,7 @@ export function platformOf({ architecture, os, variant }: ImageConfig, digest: s
   });
 }
 
-/** `OS/ARCHITECTURE[/VARIANT]`; what is not said is a question mark. */
+/** `OS/ARCHITECTURE[/VARIANT]`; unknown parts are question marks. */
 export function formatPlatform({
   os,
   architecture,
@@ -65,8 +65,8 @@ export function formatPlatform({
 }
 
 /**
- * How well an image for `offered` suits: 0 is best, undefined means that it does not run. Who wants a variant takes it,
- * then lower ones, then an image that names none; who wants none takes that first.
+ * How well an image for `offered` fits: 0 is best, undefined means that it does not run. If a variant is wanted, it
+ * comes first, then lower ones, then an image that names none; if none is wanted, that comes first.
  */
 export function platformRank(
   wanted: Platform,

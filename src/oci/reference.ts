@@ -8,14 +8,14 @@ export interface PathReference {
   readonly transport: "oci" | "oci-archive" | "docker-archive" | "dir";
   /** The layout's directory, or the archive. */
   readonly path: string;
-  /** The name of an image there, which may have colons and slashes. Undefined: the only image; always for `dir`. */
+  /** The name of an image there, which may contain colons and slashes. Undefined: the only image; always for `dir`. */
   readonly tag: string | undefined;
 }
 
 /** An image in a registry. */
 export interface RegistryReference {
   readonly transport: "docker";
-  /** Host, and port where one is given; `docker.io` is kept as it is written. */
+  /** Host, and port if given; `docker.io` is kept as written. */
   readonly host: string;
   /** The path in the registry, such as `library/debian`. */
   readonly repository: string;
@@ -28,7 +28,7 @@ export interface RegistryReference {
 /** An image in podman's store. */
 export interface StorageReference {
   readonly transport: "containers-storage";
-  /** What stands in brackets, such as `overlay@/var/lib/containers/storage`; undefined: the user's own store. */
+  /** What is in brackets, such as `overlay@/var/lib/containers/storage`; undefined: the user's own store. */
   readonly store: string | undefined;
   /** A name, an id, or a name and `@id`. */
   readonly image: string;
@@ -38,7 +38,7 @@ export type ImageReference = PathReference | RegistryReference | StorageReferenc
 
 const PATH_TRANSPORTS = ["oci", "oci-archive", "docker-archive", "dir"] as const;
 
-/** Transports that exist elsewhere, and how to say it here. */
+/** Transports that exist elsewhere, and what to write here. */
 const FOREIGN_TRANSPORTS: ReadonlyMap<string, (rest: string) => string> = new Map<string, (rest: string) => string>([
   ["registry", (rest) => `write docker://${rest.replace(/^\/\//, "")}`],
   ["docker-daemon", (rest) => `save it first: docker save -o FILE ${rest}, then docker-archive:FILE`],
@@ -50,11 +50,11 @@ const FOREIGN_TRANSPORTS: ReadonlyMap<string, (rest: string) => string> = new Ma
 /**
  * Reads a reference.
  *
- * The name of an image in a layout or archive follows the first colon (containers-transports(5)); who reads one may find
- * that the path goes on after it (see splitWhereFound). A `docker://` reference needs its registry's host: short names
- * mean different images on different machines.
+ * The name of an image in a layout or archive follows the first colon (containers-transports(5)); a reader may find
+ * that the path continues after it (see splitWhereFound). A `docker://` reference needs its registry's host: short
+ * names mean different images on different machines.
  *
- * @throws SealrootError `unsupported` for a transport that is known but not done here, `usage` for anything else
+ * @throws SealrootError `unsupported` for a known transport that is not implemented, `usage` for anything else
  */
 export function parseReference(text: string): ImageReference {
   const colon = text.indexOf(":");
@@ -115,7 +115,7 @@ function parseRegistryReference(rest: string, text: string): RegistryReference {
   if (!rest.startsWith("//")) throw refused(text, "two slashes are missing", `write docker://${withHost(rest)}`);
   const [named = "", digest, ...more] = rest.slice(2).split("@");
   if (more.length > 0 || (digest !== undefined && !isDigest(digest))) {
-    throw refused(text, "what follows @ is no digest", "write @sha256: and 64 lower-case hexadecimal digits");
+    throw refused(text, "what follows @ is not a digest", "write @sha256: and 64 lower-case hexadecimal digits");
   }
   const slash = named.indexOf("/");
   const host = named.slice(0, Math.max(slash, 0));
@@ -147,14 +147,14 @@ function parseStorageReference(rest: string, text: string): StorageReference {
   return { transport: "containers-storage", store: match?.[1], image };
 }
 
-/** The name as it would most often be meant: short names are looked up at docker.io, one without slash in `library/`. */
+/** The most likely meaning of the name: short names are at docker.io, those without a slash in `library/`. */
 function withHost(name: string): string {
   const [first = "", ...rest] = name.split("/");
   if (rest.length === 0) return `docker.io/library/${name}`;
   return isHost(first) ? name : `docker.io/${name}`;
 }
 
-/** How to write what was given without a transport. */
+/** How to write a reference that was given without a transport. */
 function hintFromText(text: string): string {
   if (/^\.{0,2}\//.test(text)) return `write oci:${text}, or oci-archive:, docker-archive: or dir: before the path`;
   const name = text.replace(/^https?:\/\//, "");

@@ -1,23 +1,23 @@
-/** Hosts of registries: one is one, however it is written. */
+/** Hosts of registries: the same host, however it is written. */
 
-/** A host name or address with an optional port; IPv6 addresses stand in brackets. */
+/** A host name or address with an optional port; IPv6 addresses are in brackets. */
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$/;
 
-/** The names of Docker Hub; the first is the one that is meant (spec/chunked-and-policy.md 4.1). */
+/** The names of Docker Hub; the first is the canonical one (spec/chunked-and-policy.md 4.1). */
 const DOCKER_HUB = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /**
- * The host as a connection to it would name it: in lower case, without the port that HTTPS has anyway, addresses in their
- * usual form (URL Standard, "host parsing"); Docker Hub by one name. Rules about a host must fit all its spellings.
+ * The host as a connection to it would name it: in lower case, without HTTPS's default port, addresses in their usual
+ * form (URL Standard, "host parsing"); Docker Hub by one name. Rules about a host must match all its spellings.
  *
  * @param host with a port where there is one
- * @returns undefined for what no connection can be made to, such as `256.1.1.1` and `example.com:99999`
+ * @returns undefined if no connection is possible, such as to `256.1.1.1` and `example.com:99999`
  */
 export function canonicalHost(host: string): string | undefined {
   if (!HOST.test(host)) return undefined;
   const url = URL.parse(`https://${host}`);
   if (url === null) return undefined;
-  // Without its port, a name of one part would not look like a host any more.
+  // Without its port, a name of one part would no longer look like a host.
   const canonical = isHost(url.host) ? url.host : `${url.host}:443`;
   return DOCKER_HUB.includes(canonical) ? "docker.io" : canonical;
 }
@@ -30,7 +30,7 @@ export function canonicalName(name: string): string {
   return canonical + name.slice(host.length);
 }
 
-/** What is a host rather than the first part of a short name, as docker tells them apart. */
+/** Whether this is a host rather than the first part of a short name, as docker decides it. */
 export function isHost(first: string): boolean {
   return /[.:]/.test(first) || first === "localhost";
 }

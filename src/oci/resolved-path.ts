@@ -2,8 +2,8 @@
 import { realpath } from "node:fs/promises";
 
 /**
- * The path without symbolic links, absolute. What is opened by it is what a policy is asked about: a link that is changed in
- * the meantime changes neither. A path to nothing stays as it is, for opening it to say why.
+ * The absolute path without symbolic links. The same path is opened and given to the policy, so a link that changes in
+ * the meantime affects neither. A path to nothing stays unchanged, so that opening it says why.
  */
 export async function resolvedPath(path: string): Promise<string> {
   return realpath(path).catch(() => path);

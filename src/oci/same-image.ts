@@ -1,4 +1,4 @@
-/** Whether two references mean one image, however they are spelled. */
+/** Whether two references mean the same image, however they are spelled. */
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { formatReference, type ImageReference } from "./reference.ts";
@@ -26,7 +26,7 @@ function canonical(reference: ImageReference): ImageReference {
   }
 }
 
-/** What is not there has no links. */
+/** A missing file has no links. */
 function withoutLinks(path: string): string {
   try {
     return realpathSync(path);

@@ -1,4 +1,4 @@
-/** Where the signatures of an image are looked for: the registry it comes from, or the layout it lies in. */
+/** Where the signatures of an image are looked for: the registry it comes from, or the layout it is in. */
 
 import { SealrootError } from "../errors/index.ts";
 import type { BlobReader } from "./blobs.ts";
@@ -8,7 +8,7 @@ import type { Descriptor } from "./documents.ts";
 const SIGNATURES_MAX = 256;
 const SIGNATURES_MAX_BYTES = 64 << 20;
 
-/** A manifest or index as it was served. */
+/** A manifest or index as served. */
 export interface StoredManifest {
   readonly mediaType: string;
   readonly bytes: Uint8Array;
@@ -17,8 +17,8 @@ export interface StoredManifest {
 /** What is looked up beside an image, in its own repository. */
 export interface SignatureStore {
   /**
-   * The manifest of a tag; undefined when there is none. That the registry cannot be reached or says no is an error: it
-   * must not look like the absence of signatures.
+   * The manifest of a tag; undefined when there is none. An unreachable or refusing registry is an error: it must not
+   * look like the absence of signatures.
    */
   fetchTagged(tag: string): Promise<StoredManifest | undefined>;
   /** The manifest a descriptor names, checked against its digest. */
@@ -26,8 +26,8 @@ export interface SignatureStore {
   /** Blobs, checked against their digests. */
   readonly blobs: Pick<BlobReader, "readWhole">;
   /**
-   * What refers to the manifest with `digest` (OCI distribution specification, "Listing referrers"), by the API or by the
-   * tag that stands in for it. May hold more than `artifactType` asks for.
+   * What refers to the manifest with `digest` (OCI distribution specification, "Listing referrers"), by the API or by
+   * the tag that replaces it. May hold more than `artifactType` asks for.
    */
   listReferrers(digest: string, artifactType: string): Promise<readonly Descriptor[]>;
 }
@@ -35,7 +35,7 @@ export interface SignatureStore {
 /**
  * Reads the blobs that hold signatures.
  * @param what names them in errors, such as "signatures sha256-….sig"
- * @throws SealrootError `unsupported` for more, or longer ones, than any image has; `corrupt`, or as the registry says
+ * @throws SealrootError `unsupported` for more or longer ones than any image has; `corrupt`, or as the registry says
  */
 export function readSignatureBlobs(
   store: SignatureStore,

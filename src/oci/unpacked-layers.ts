@@ -1,16 +1,16 @@
-/** Layers that a place keeps unpacked: their blobs are gone, but their tar streams can be made again. */
+/** Layers that a place keeps unpacked: their blobs are gone, but their tar streams can be rebuilt. */
 import { readSync } from "node:fs";
 import { Crc64 } from "../chunked/index.ts";
 
 /** A file whose bytes come next in the stream. */
 export interface LayerBody {
   readonly type: "body";
-  /** Open for reading; closed when the next part is asked for. */
+  /** Open for reading; closed when the next part is requested. */
   readonly fd: number;
   readonly sizeBytes: number;
   /**
-   * To be called with the CRC-64 of the bytes that were used.
-   * @throws SealrootError `corrupt`, naming the file, when they are not those that were packed
+   * Call with the CRC-64 of the bytes that were used.
+   * @throws SealrootError `corrupt`, naming the file, when they are not the original ones
    */
   check(checksum: Uint8Array): void;
 }
@@ -18,11 +18,11 @@ export interface LayerBody {
 export type LayerPart = LayerBody | { readonly type: "bytes"; readonly bytes: Uint8Array };
 
 export interface UnpackedLayer {
-  /** Length of the stream, for the progress; what is believed of it is the diff id alone. */
+  /** Length of the stream, for progress; only the diff id is trusted. */
   readonly sizeBytes: number | undefined;
   /**
-   * The stream in order. Its digest is for the consumer to check.
-   * @throws SealrootError `corrupt` when it cannot be made again, `no-access`
+   * The stream in order. The consumer must check its digest.
+   * @throws SealrootError `corrupt` when it cannot be rebuilt, `no-access`
    */
   parts(): AsyncGenerator<LayerPart>;
 }
@@ -35,7 +35,7 @@ export interface UnpackedLayers {
 const READ_BYTES = 1 << 20;
 
 /**
- * The bytes of an open file, checked. The pieces are valid until the next is asked for.
+ * The bytes of an open file, checked. The pieces are valid until the next is requested.
  */
 export function* bodyBytes({ sizeBytes, check }: LayerBody, fd: number): Generator<Uint8Array> {
   const checksum = new Crc64();
@@ -55,7 +55,7 @@ export function* bodyBytes({ sizeBytes, check }: LayerBody, fd: number): Generat
 export async function* unpackedTar(layer: UnpackedLayer): AsyncGenerator<Uint8Array> {
   for await (const part of layer.parts()) {
     if (part.type === "bytes") yield part.bytes;
-    // Copied: whoever takes a stream may keep its parts.
+    // Copied: consumers of a stream may keep its parts.
     else for (const piece of bodyBytes(part, part.fd)) yield Uint8Array.from(piece);
   }
 }

@@ -9,7 +9,7 @@ const ARTIFACT_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /** The new spelling, and the old one of versions 0.1 to 0.3 (protobuf-specs, sigstore_bundle.proto). */
 const MEDIA_TYPE_PATTERN = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.3\+json|\+json;version=0\.[123])$/;
 
-/** Attestations with inventories are larger and passed over; a signature is a few kilobytes. */
+/** Attestations with inventories are larger and skipped; a signature is a few kilobytes. */
 const BUNDLE_MAX_BYTES = 4 << 20;
 /** Each costs a request. */
 const REFERRERS_MAX = 256;
@@ -27,7 +27,7 @@ export type BundleContent =
       readonly signature: Uint8Array;
     }
   | {
-      /** Over the signed bytes themselves, which are the manifest. */
+      /** Over the signed bytes themselves: the manifest. */
       readonly kind: "message";
       readonly sha256: Uint8Array;
       readonly signature: Uint8Array;
@@ -77,7 +77,7 @@ const WHAT = "sigstore bundle";
 
 /**
  * Reads a bundle.
- * @throws SealrootError `corrupt` for what is no bundle of versions 0.1 to 0.3 with exactly one signature
+ * @throws SealrootError `corrupt` for anything but a bundle of versions 0.1 to 0.3 with exactly one signature
  */
 export function readBundle(bytes: Uint8Array): Bundle {
   const fields = Fields.of(parseStrictJson(bytes, WHAT), WHAT);
@@ -113,7 +113,7 @@ function readMessage(fields: Fields): BundleContent {
   return { kind: "message", sha256: digest.base64("digest"), signature: fields.base64("signature") };
 }
 
-/** What is signed of an envelope: the "pre-authentication encoding" (DSSE protocol, "Signature Definition"). */
+/** The signed form of an envelope: the "pre-authentication encoding" (DSSE protocol, "Signature Definition"). */
 export function preAuthenticationEncoding(payloadType: string, payload: Uint8Array): Uint8Array {
   const type = Buffer.from(payloadType, "utf8");
   const head = `DSSEv1 ${type.length} ${payloadType} ${payload.length} `;
@@ -121,7 +121,7 @@ export function preAuthenticationEncoding(payloadType: string, payload: Uint8Arr
 }
 
 /**
- * The digests an image signature of cosign is about, from an envelope whose signature has been verified.
+ * The digests a cosign image signature is about, from an envelope whose signature has been verified.
  * @returns `sha256:…` of every subject
  * @throws SealrootError `untrusted` for a statement about something else, such as an inventory; `corrupt`
  */

@@ -1,4 +1,4 @@
-/** What a scope of a policy means: two spellings of one thing are one scope. */
+/** What a scope of a policy means: two spellings of the same thing are one scope. */
 import { realpathSync } from "node:fs";
 import { canonicalName } from "../oci/index.ts";
 
@@ -6,8 +6,8 @@ import { canonicalName } from "../oci/index.ts";
 export const PATH_TRANSPORTS: readonly string[] = ["dir", "oci", "oci-archive", "sif"];
 
 /**
- * The scope as {@link scopeGroups} makes it of what was opened: paths without symbolic links, hosts as connections name
- * them. A rule that is written with another spelling would silently not hold.
+ * The scope as {@link scopeGroups} derives it from what was opened: paths without symbolic links, hosts as connections
+ * name them. Otherwise a rule with another spelling would silently not apply.
  */
 export function canonicalScope(transport: string, scope: string): string {
   if (transport === "docker") return canonicalName(scope);
@@ -18,7 +18,7 @@ export function canonicalScope(transport: string, scope: string): string {
   return PATH_TRANSPORTS.includes(transport) ? withoutLinks(scope) : scope;
 }
 
-/** The path itself when there is nothing: what is not there holds no image. */
+/** The path itself if there is nothing: no image is there. */
 function withoutLinks(path: string): string {
   try {
     return realpathSync(path);

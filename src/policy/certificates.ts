@@ -5,15 +5,17 @@ import { rejected } from "./subject.ts";
 
 /** Extended key usage of certificates that sign programs and images (RFC 5280 4.2.1.12). */
 export const CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
-/** Where Fulcio puts the issuer of the account: as bare text, and as an UTF8String (Fulcio, oid-info.md). */
+/** Where Fulcio puts the issuer of the account: as bare text, and as a UTF8String (Fulcio, oid-info.md). */
 const FULCIO_ISSUER_V1 = "1.3.6.1.4.1.57264.1.1";
 const FULCIO_ISSUER_V2 = "1.3.6.1.4.1.57264.1.8";
 /** Tag and one-byte length of a short DER UTF8String (X.690 8.23). */
 const UTF8_STRING_TAG = 0x0c;
 
-/** Critical extensions that are looked at here (RFC 5280 4.2): key usage, alternative names, basic constraints, extended. */
+/**
+ * Critical extensions that are checked here (RFC 5280 4.2): key usage, alternative names, basic constraints, extended.
+ */
 const KNOWN_CRITICAL = ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.37"];
-/** Authorities between a leaf and its root, and how many are looked at: the search tries them in every order. */
+/** Authorities between a leaf and its root, and how many are considered: the search tries them in every order. */
 const CHAIN_MAX = 4;
 const INTERMEDIATES_MAX = 8;
 
@@ -26,15 +28,15 @@ export interface Signer {
   readonly oidcIssuer: string | undefined;
 }
 
-/** Certificates, DER each. */
+/** Certificates, each in DER. */
 export interface CertificatePool {
   readonly roots: readonly Uint8Array[];
-  /** From anywhere; they count only as links of a chain. */
+  /** From anywhere; they serve only as links of a chain. */
   readonly intermediates: readonly Uint8Array[];
 }
 
 /**
- * Verifies that `leaf` may sign images and leads to one of the roots, everything being valid at `time`.
+ * Verifies that `leaf` may sign images and leads to one of the roots, with everything valid at `time`.
  * @throws SealrootError `untrusted`
  */
 export async function verifySignerCertificate(leaf: Uint8Array, pool: CertificatePool, time: Date): Promise<Signer> {
@@ -53,7 +55,7 @@ export async function verifySignerCertificate(leaf: Uint8Array, pool: Certificat
 interface Certificate extends Omit<Signer, "key"> {
   readonly node: X509Certificate;
   readonly usages: readonly string[];
-  /** How many authorities may stand between it and the leaf; undefined: any number. */
+  /** How many authorities may be between it and the leaf; undefined: any number. */
   readonly pathLength: number | undefined;
   readonly notBefore: Date;
   readonly notAfter: Date;
@@ -89,7 +91,7 @@ async function parser() {
   return { parse };
 }
 
-/** No extension twice, and none that is critical and not understood (RFC 5280 4.2). */
+/** No extension twice, and no unknown critical one (RFC 5280 4.2). */
 function isAcceptable({ extensions }: ParsedCertificate): boolean {
   const types = extensions.map(({ type }) => type);
   const critical = extensions.filter((extension) => extension.critical);
@@ -112,7 +114,7 @@ interface ParsedPool {
   readonly intermediates: readonly Certificate[];
 }
 
-/** @param below how many authorities stand between `certificate` and the leaf, with itself when it is one */
+/** @param below how many authorities are between `certificate` and the leaf, including itself if it is one */
 function leadsToRoot(certificate: Certificate, pool: ParsedPool, time: Date, below: number): boolean {
   if (below > CHAIN_MAX || !isValidAt(certificate, time)) return false;
   const issues = (authority: Certificate) => {
@@ -121,7 +123,7 @@ function leadsToRoot(certificate: Certificate, pool: ParsedPool, time: Date, bel
     return certificate.node.checkIssued(node) && certificate.node.verify(node.publicKey);
   };
   if (pool.roots.some(issues)) return true;
-  // A link is used once, so that two that issue each other end the search.
+  // A link is used once, so two that issued each other end the search.
   return pool.intermediates.some((link) => {
     if (link === certificate || !issues(link)) return false;
     const others = { ...pool, intermediates: pool.intermediates.filter((other) => other !== link) };

@@ -11,7 +11,7 @@ const ANNOTATION = {
   bundle: "dev.sigstore.cosign/bundle",
 } as const;
 
-/** One signature as found: nothing of it is verified but the digest of the payload. */
+/** One signature as found: only the digest of the payload is verified. */
 export interface CosignSignature {
   readonly payload: Uint8Array;
   /** Base64, as the annotation has it. */
@@ -24,7 +24,7 @@ export interface CosignSignature {
 }
 
 /**
- * The signatures of one manifest; none when the tag does not exist. Attachments of other kinds are passed over.
+ * The signatures of one manifest; none when the tag does not exist. Attachments of other kinds are skipped.
  * @throws SealrootError `corrupt`, `unsupported`, or as the registry says
  */
 export async function readCosignSignatures(store: SignatureStore, manifestDigest: string): Promise<CosignSignature[]> {

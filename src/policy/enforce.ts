@@ -1,14 +1,14 @@
-/** Which policy holds, and holding an opened image to it. */
+/** Which policy applies, and applying it to an opened image. */
 import { SealrootError } from "../errors/index.ts";
 import { findPolicy, type Policy, policySearchPath, readPolicy } from "./policy-file.ts";
 import type { PolicySubject } from "./subject.ts";
 
-/** What the caller wants to hold images to. */
+/** What the caller wants images checked against. */
 export type PolicyChoice =
-  /** Nothing is checked: for what was made here, and for who says so. */
+  /** Nothing is checked: for what was made here, and when the caller asks for it. */
   | "accept-anything"
   | {
-      /** The policy; that of the machine when absent. Where the machine has none, everything is accepted. */
+      /** The policy; that of the machine when absent. If the machine has none, everything is accepted. */
       readonly path?: string;
       /** There must be a policy, and by default it must not accept everything (bootc's `--enforce-container-sigpolicy`). */
       readonly enforced?: boolean;
@@ -18,8 +18,8 @@ export const MACHINE_POLICY: PolicyChoice = {};
 export const ACCEPT_ANYTHING: PolicyChoice = "accept-anything";
 
 /**
- * The policy that a choice leads to; undefined when anything is accepted.
- * @throws SealrootError as readPolicy; `untrusted` when a policy is to be enforced and there is none that decides
+ * The policy that a choice selects; undefined when anything is accepted.
+ * @throws SealrootError as readPolicy; `untrusted` when a policy must be enforced and none decides
  */
 export async function loadPolicy(choice: PolicyChoice): Promise<Policy | undefined> {
   if (choice === "accept-anything") return undefined;
@@ -44,13 +44,13 @@ function requireDecision(policy: Policy | undefined): Policy {
 }
 
 /**
- * Holds an image to the chosen policy.
+ * Checks an image against the chosen policy.
  * @throws SealrootError as {@link loadPolicy} and assertAccepted
  */
 export async function enforcePolicy(choice: PolicyChoice, subject: PolicySubject): Promise<void> {
   const policy = await loadPolicy(choice);
   if (policy === undefined) return;
-  // What verifies signatures is loaded only where there is a policy.
+  // The code that verifies signatures is loaded only if there is a policy.
   const { assertAccepted } = await import("./evaluate.ts");
   await assertAccepted(policy, subject);
 }

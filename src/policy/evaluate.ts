@@ -1,4 +1,4 @@
-/** The verdict of a policy over an image (spec/chunked-and-policy.md 3.1). */
+/** The verdict of a policy on an image (spec/chunked-and-policy.md 3.1). */
 import { SealrootError } from "../errors/index.ts";
 import { formatReference } from "../oci/index.ts";
 import type { Policy } from "./policy-file.ts";
@@ -8,7 +8,7 @@ import { requireSigstoreSigned } from "./sigstore-signed.ts";
 import { NO_SIGNATURE, type PolicySubject, rejected } from "./subject.ts";
 
 /**
- * Holds an image to a policy: every requirement of the scope it falls under must be met.
+ * Checks an image against a policy: every requirement of the scope it falls under must be met.
  *
  * @throws SealrootError `untrusted`, naming image, requirement, scope and reason; `unsupported` for a requirement that cannot
  *   be judged here; and, in their own words, errors of reading keys and of the registry
@@ -44,7 +44,7 @@ async function assertMet(
   }
 }
 
-/** cosign 3 writes bundles unless it is told otherwise; that they are not what is asked for is easily missed. */
+/** cosign 3 writes bundles by default; it is easy to miss that they are not what is required. */
 function hintFor({ type }: Requirement, { message }: SealrootError): { readonly hint?: string } {
   if (type !== "sigstoreSigned" || message !== NO_SIGNATURE) return {};
   return { hint: "cosign 3 writes such a signature with --new-bundle-format=false; its bundles meet sigstoreBundle" };

@@ -1,8 +1,8 @@
-/** Taking strict documents apart: every key is known, every value of its kind, and errors say where. */
+/** Reading strict documents: every key is known, every value of its kind, and errors say where. */
 import { corrupt, type SealrootError } from "../errors/index.ts";
 import { isObject, type JsonObject, type JsonValue } from "./strict-json.ts";
 
-/** An object of a document with the place where it stands, such as `transports.docker."quay.io"[0]`. */
+/** An object of a document with its place, such as `transports.docker."quay.io"[0]`. */
 export class Fields {
   readonly object: JsonObject;
   readonly #what: string;
@@ -48,10 +48,10 @@ export class Fields {
     return this.object.get(key);
   }
 
-  /** A string that is not empty. */
+  /** A non-empty string. */
   text(key: string): string {
     const value = this.object.get(key);
-    if (typeof value !== "string" || value === "") throw this.refused(key, "is not a string with something in it");
+    if (typeof value !== "string" || value === "") throw this.refused(key, "is not a non-empty string");
     return value;
   }
 
@@ -73,7 +73,7 @@ export class Fields {
   /** A list of strings with at least one. */
   texts(key: string): string[] {
     return this.list(key).map((value) => {
-      if (typeof value !== "string" || value === "") throw this.refused(key, "holds something else than strings");
+      if (typeof value !== "string" || value === "") throw this.refused(key, "holds something other than strings");
       return value;
     });
   }
@@ -94,7 +94,7 @@ export class Fields {
     return Fields.of(this.object.get(key), this.#what, this.placeOf(key));
   }
 
-  /** Exactly one, or at most one, of `keys`; undefined when there is none and none is needed. */
+  /** Exactly one, or at most one, of `keys`; undefined if there is none and none is needed. */
   oneOf(keys: readonly string[], needed: "needed" | "optional"): string | undefined {
     const present = keys.filter((key) => this.object.has(key));
     if (present.length > 1) throw this.refused(present[1] ?? "", `excludes ${present[0]}`);

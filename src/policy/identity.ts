@@ -1,4 +1,4 @@
-/** Which name a signature must carry for the image it is found at (spec/chunked-and-policy.md 3.4). */
+/** Which name a signature must carry for the image it is found with (spec/chunked-and-policy.md 3.4). */
 
 import { formatImageName, type ImageName, isNamePrefix, parseImageName } from "../oci/index.ts";
 import type { Fields } from "./fields.ts";
@@ -10,7 +10,7 @@ export type SignedIdentity =
   | { readonly type: "exactRepository"; readonly repository: string }
   | { readonly type: "remapIdentity"; readonly prefix: string; readonly signedPrefix: string };
 
-/** The rule where a requirement names none. */
+/** The rule if a requirement names none. */
 export const DEFAULT_IDENTITY: SignedIdentity = { type: "matchRepoDigestOrExact" };
 
 /**
@@ -51,10 +51,10 @@ export function readIdentity(fields: Fields): SignedIdentity {
 }
 
 /**
- * Whether a signature that says `signed` is one for `image`.
+ * Whether a signature that says `signed` is for `image`.
  *
- * @param image the name under which the image is pulled, before mirrors; undefined for an image that has none, such as
- *   one in a layout, to which only the two exact rules can say yes
+ * @param image the name under which the image is pulled, before mirrors; undefined for an image without one, such as in
+ * a layout, which only the two exact rules can accept
  * @param signed the `docker-reference` of the signature
  */
 export function acceptsIdentity(rule: SignedIdentity, image: ImageName | undefined, signed: string): boolean {
@@ -83,7 +83,7 @@ function matchesRepoDigestOrExact(image: ImageName, signer: ImageName): boolean 
   return isSameReference(image, signer);
 }
 
-/** Neither may be bare: a bare name would otherwise stand for every tag. */
+/** Neither may be bare: otherwise a bare name would stand for every tag. */
 function isSameReference(image: ImageName, signer: ImageName): boolean {
   return !isBare(image) && !isBare(signer) && formatImageName(image) === formatImageName(signer);
 }

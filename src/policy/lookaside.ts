@@ -8,18 +8,18 @@ import { readBoundedFile } from "../platform/index.ts";
 import { HttpClient, wholeBody } from "../registry/index.ts";
 import { readRegistriesD, signatureStorageOf } from "./registries-d.ts";
 
-/** A signature has a kilobyte or two; all of an image are in memory at the same time. */
+/** A signature has a kilobyte or two; all of an image's are in memory at once. */
 const SIGNATURE_MAX_BYTES = 1 << 20;
 const SIGNATURES_MAX = 128;
 /** How often a failed request is sent again. */
 const RETRIES = 1;
 
-/** What a file of another kind than bare OpenPGP begins with, after a zero byte and up to a line feed. */
+/** What a file other than bare OpenPGP begins with, after a zero byte and up to a line feed. */
 const FORMAT_SIMPLE_SIGNING = "simple-signing";
 
 /**
  * The OpenPGP signatures of one manifest of an image; those of other kinds are left out.
- * @throws SealrootError `unsupported` for more, or longer ones, than any image has; as the file system or server says
+ * @throws SealrootError `unsupported` for more or longer ones than any image has; as the file system or server says
  */
 export async function readSimpleSignatures(place: OpenedPlace, manifestDigest: string): Promise<Uint8Array[]> {
   const base = await baseOf(place, manifestDigest);
@@ -56,7 +56,7 @@ function defaultLookaside(): string {
   return pathToFileURL(join(data, "containers/sigstore")).href;
 }
 
-/** Undefined when there is none of that number. */
+/** Undefined if there is none with that number. */
 async function fetchSignature(location: string, client: HttpClient): Promise<Uint8Array | undefined> {
   if (/^https?:/.test(location)) return download(location, client);
   const path = location.startsWith("file:") ? fileURLToPath(location) : location;
@@ -68,7 +68,7 @@ async function fetchSignature(location: string, client: HttpClient): Promise<Uin
   }
 }
 
-/** Credentials are not sent: the place is no part of the registry. */
+/** Credentials are not sent: the place is not part of the registry. */
 async function download(url: string, client: HttpClient): Promise<Uint8Array | undefined> {
   const response = await client.send({ method: "GET", url: new URL(url) });
   // The configured address may hold a password.

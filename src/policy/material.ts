@@ -11,7 +11,7 @@ export interface LoadedMaterial {
 }
 
 /**
- * Every piece; one that cannot be read fails all, as with the reference: a key that has gone missing must be noticed.
+ * Every piece; one that cannot be read fails all, as in the reference: a missing key must be noticed.
  * @throws SealrootError as the file system says
  */
 export async function loadMaterial(material: Material): Promise<LoadedMaterial[]> {
@@ -32,7 +32,7 @@ export interface PemBlock {
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\s([A-Za-z0-9+/=\s]*)-----END \1-----/g;
 
-/** The blocks of a PEM text in order (RFC 7468); what stands between them is ignored, as everywhere. */
+/** The blocks of a PEM text in order (RFC 7468); what is between them is ignored, as everywhere. */
 export function readPem(bytes: Uint8Array): PemBlock[] {
   const text = Buffer.from(bytes).toString("latin1");
   return [...text.matchAll(PEM_BLOCK)].map(([, label = "", body = ""]) => {
@@ -41,13 +41,13 @@ export function readPem(bytes: Uint8Array): PemBlock[] {
 }
 
 /**
- * The certificates of a PEM text, DER each.
- * @throws SealrootError `corrupt` when there is none or something else among them
+ * The certificates of a PEM text, each in DER.
+ * @throws SealrootError `corrupt` when there is none, or something else among them
  */
 export function readCertificates(bytes: Uint8Array, origin: string): Uint8Array[] {
   const blocks = readPem(bytes);
   if (blocks.length > 0 && blocks.every(({ label }) => label === "CERTIFICATE")) return blocks.map(({ der }) => der);
-  throw new SealrootError("corrupt", `Cannot read certificates of ${origin}: there are no PEM certificates alone`, {
+  throw new SealrootError("corrupt", `Cannot read certificates of ${origin}: it is not PEM certificates only`, {
     path: origin,
   });
 }

@@ -15,7 +15,7 @@ const ARMOR =
 const BAD_STATUS = ["BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NODATA", "UNEXPECTED", "FAILURE"];
 
 /**
- * What a signed message says, once gpgv has found exactly one good signature on it by one of the keys.
+ * The content of a signed message, once gpgv has found exactly one good signature on it by one of the keys.
  * @param message binary, not armoured
  * @param keyring as {@link openPgpKeyring} makes it
  * @throws SealrootError `untrusted`, `missing-tool`
@@ -43,15 +43,15 @@ export async function verifyOpenPgp(message: Uint8Array, keyring: Uint8Array): P
 
 /**
  * One binary keyring of all keys, which is what gpgv reads.
- * @throws SealrootError `corrupt` for what is no key
+ * @throws SealrootError `corrupt` for an invalid key
  */
 export function openPgpKeyring(keys: readonly LoadedMaterial[]): Uint8Array {
   return Buffer.concat(keys.map(binaryKeys));
 }
 
-/** Key files are mostly armoured (RFC 9580 6.2). */
+/** Key files are usually armoured (RFC 9580 6.2). */
 function binaryKeys({ bytes, origin }: LoadedMaterial): Uint8Array {
-  // The first octet of a packet has its high bit set (RFC 9580 4.2), that of armour has not.
+  // The first octet of a packet has its high bit set (RFC 9580 4.2); that of armour does not.
   if (((bytes[0] ?? 0) & 0x80) !== 0) return bytes;
   const blocks = [...Buffer.from(bytes).toString("latin1").matchAll(ARMOR)];
   if (blocks.length === 0) {

@@ -15,10 +15,10 @@ export interface SignedStatement {
 const WHAT = "signature payload";
 
 /**
- * Reads a payload, which must be signed already.
+ * Reads a payload whose signature has been verified.
  *
  * Exactly the members of the format, none twice: a payload that another reader could understand differently is refused.
- * What is under `optional` does not decide anything.
+ * `optional` does not decide anything.
  *
  * @throws SealrootError `corrupt`
  */

@@ -9,7 +9,7 @@ import { type Requirement, readRequirement } from "./requirements.ts";
 import { POLICY_TRANSPORTS, scopeProblem } from "./scope-syntax.ts";
 import { type JsonValue, parseStrictJson } from "./strict-json.ts";
 
-/** Requirements of which every one must be met. */
+/** Requirements that must all be met. */
 export type RequirementList = readonly Requirement[];
 
 export interface Policy {
@@ -23,9 +23,9 @@ export interface Policy {
 /**
  * Reads a policy.
  *
- * Strict as the reference and stricter: one unknown, doubled or misspelt key, one empty list, one scope that nothing can
- * fall under, anything after the document, and the whole file is refused, because a rule that is silently not applied is
- * worse than no pull. Rules for podman's transports that are not read here are kept.
+ * At least as strict as the reference: an unknown, duplicate or misspelt key, an empty list, a scope that nothing can
+ * match, anything after the document, and the whole file is refused, because a silently ignored rule is worse than no
+ * pull. Rules for podman's transports that are not read here are kept.
  *
  * @param path names the file in errors
  * @throws SealrootError `corrupt` with the place and the reason
@@ -55,7 +55,7 @@ export async function readPolicy(path: string): Promise<Policy> {
   return parsePolicy(bytes, path);
 }
 
-/** The places where a policy is looked for, in order; the first that is there is the only one. */
+/** The places where a policy is looked for, in order; only the first that exists is read. */
 export function policySearchPath(environment: NodeJS.ProcessEnv = process.env): readonly string[] {
   const named = environment.CONTAINERS_POLICY_JSON ?? "";
   if (named !== "") return [named];

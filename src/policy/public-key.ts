@@ -7,18 +7,18 @@ import type { Material } from "./requirements.ts";
 /** A key that may vouch for an image. */
 export interface VerificationKey {
   readonly key: KeyObject;
-  /** SubjectPublicKeyInfo, by which logs and hints name the key. */
+  /** SubjectPublicKeyInfo, by which logs and hints identify the key. */
   readonly spki: Uint8Array;
   /** Where it comes from, for messages. */
   readonly origin: string;
 }
 
-/** RSA keys below are within reach of attackers (BSI TR-02102-1, NIST SP 800-131A). */
+/** Shorter RSA keys are within reach of attackers (BSI TR-02102-1, NIST SP 800-131A). */
 const RSA_MIN_BITS = 2048;
 const CURVES = ["prime256v1", "secp384r1", "secp521r1"];
 
 /**
- * The keys that a requirement names; any one of them may have signed. One that cannot be read or used fails all.
+ * The keys that a requirement names; any of them may have signed. One that cannot be read or used fails all.
  * @throws SealrootError `corrupt`, `unsupported`, or as the file system says
  */
 export async function loadPublicKeys(material: Material): Promise<VerificationKey[]> {
@@ -64,7 +64,7 @@ function assertUsable(key: KeyObject, origin: string): void {
   });
 }
 
-/** True for a kind of key that signatures are made with here. */
+/** True for a kind of key that is accepted here. */
 export function isUsable({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): boolean {
   const { namedCurve = "", modulusLength = 0 } = asymmetricKeyDetails;
   switch (asymmetricKeyType) {
@@ -85,7 +85,7 @@ export function verifySignature(key: KeyObject, message: Uint8Array, signature: 
   try {
     return verify(key.asymmetricKeyType === "ed25519" ? null : "sha256", message, key, signature);
   } catch {
-    // A signature that is no DER at all.
+    // A signature that is not DER at all.
     return false;
   }
 }

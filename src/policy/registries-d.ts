@@ -31,7 +31,7 @@ function registriesDirectory(): string {
 
 /**
  * Reads every `*.yaml` of a directory; nothing is configured where there is none.
- * @throws SealrootError `corrupt` for what is not YAML of the right shape, and for a scope that stands twice
+ * @throws SealrootError `corrupt` for what is not YAML of the right shape, and for a duplicate scope
  */
 export async function readRegistriesD(directory = registriesDirectory()): Promise<RegistriesD> {
   const names = await readdir(directory).catch((error: unknown) => {
@@ -62,8 +62,8 @@ export async function readRegistriesD(directory = registriesDirectory()): Promis
 }
 
 /**
- * What holds for an image. An option that a scope leaves out is looked for at less specific ones, as the reference's code
- * does, against its manual.
+ * What applies to an image. An option that a scope omits is taken from less specific ones, as the reference's code
+ * does, contrary to its manual.
  */
 export function signatureStorageOf(configuration: RegistriesD, name: ImageName): SignatureStorage {
   const scopes = registryScopes(name, []);
@@ -109,10 +109,10 @@ function readSection(section: unknown, place: string, path: string): SignatureSt
   return { lookaside, useSigstoreAttachments: attachments };
 }
 
-/** `sigstore` is what `lookaside` was called; the places to write to are not for us. */
+/** `sigstore` is the old name of `lookaside`; the places to write to do not concern us. */
 const SECTION_KEYS = ["lookaside", "lookaside-staging", "sigstore", "sigstore-staging", "use-sigstore-attachments"];
 
-/** What is misspelt would be as good as not written. */
+/** A misspelt key would have no effect. */
 function refuseUnknown(
   section: Readonly<Record<string, unknown>>,
   known: readonly string[],
@@ -125,7 +125,7 @@ function refuseUnknown(
   throw corrupt(`Cannot read ${path}: ${unknown}${place} is not known here`, { path, hint });
 }
 
-/** With another scheme, nothing is ever found. */
+/** With another scheme, nothing would ever be found. */
 function isReadableUrl(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && ["file:", "http:", "https:"].includes(url.protocol);

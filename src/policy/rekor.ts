@@ -17,8 +17,8 @@ export interface LoggedSignature {
 const WHAT = "Rekor SET";
 
 /**
- * Checks the promise against the keys of logs, any of which may have given it, and against the signature it is for.
- * @returns when the log took the entry
+ * Checks the promise against the keys of logs, any of which may have given it, and against its signature.
+ * @returns when the log accepted the entry
  * @throws SealrootError `untrusted` when no key verifies it or it is about something else, `corrupt`
  */
 export function verifyRekorSet(set: string, logKeys: readonly KeyObject[], logged: LoggedSignature): Date {

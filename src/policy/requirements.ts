@@ -3,7 +3,7 @@ import { Fields } from "./fields.ts";
 import { DEFAULT_IDENTITY, readIdentity, type SignedIdentity } from "./identity.ts";
 import type { JsonValue } from "./strict-json.ts";
 
-/** Where key or certificate material stands: in files, or in the policy itself. */
+/** Where key or certificate material is: in files, or in the policy itself. */
 export interface Material {
   readonly paths: readonly string[];
   readonly data: readonly Uint8Array[];
@@ -16,7 +16,7 @@ export interface FulcioRoot {
   readonly subjectEmail: string;
 }
 
-/** Certificates of one's own authority. */
+/** Certificates of the user's own authority. */
 export interface PkiRoot {
   readonly roots: Material;
   readonly intermediates: Material;
@@ -31,7 +31,7 @@ export interface SigstoreSigned {
     | { readonly kind: "keys"; readonly keys: Material }
     | { readonly kind: "fulcio"; readonly fulcio: FulcioRoot }
     | { readonly kind: "pki"; readonly pki: PkiRoot };
-  /** When given, the log must have promised to keep the signature. */
+  /** If given, the log must have promised to keep the signature. */
   readonly rekorKeys: Material | undefined;
   readonly identity: SignedIdentity;
 }
@@ -44,8 +44,8 @@ export interface SignedBy {
 }
 
 /**
- * Ours: sigstore bundles that refer to the image (spec/chunked-and-policy.md 2.2). They name a digest and no repository, so
- * there is no identity to compare; docs/images.md says what follows.
+ * Ours: sigstore bundles that refer to the image (spec/chunked-and-policy.md 2.2). They name a digest but no
+ * repository, so there is no identity to compare; docs/images.md says what follows from that.
  */
 export interface SigstoreBundle {
   readonly type: "sigstoreBundle";

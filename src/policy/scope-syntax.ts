@@ -1,10 +1,10 @@
-/** Scopes that nothing can ever fall under: a policy that has one is refused (containers-policy.json(5)). */
+/** Scopes that nothing can ever match: a policy that has one is refused (containers-policy.json(5)). */
 import { existsSync } from "node:fs";
 import { posix } from "node:path";
 import { expandRepository, isDigest, nameScopeProblem } from "../oci/index.ts";
 import { PATH_TRANSPORTS } from "./canonical-scope.ts";
 
-/** Transports of podman and skopeo. Those that are not read here may have scopes of any form. */
+/** Transports of podman and skopeo. Those not read here may have scopes of any form. */
 export const POLICY_TRANSPORTS: readonly string[] = [
   ...["atomic", "containers-storage", "dir", "docker", "docker-archive", "docker-daemon"],
   ...["oci", "oci-archive", "ostree", "sif", "tarball"],
@@ -13,7 +13,7 @@ export const POLICY_TRANSPORTS: readonly string[] = [
 const ID = /^[0-9a-f]{64}$/;
 
 /**
- * Why nothing can fall under a scope, and how to write it.
+ * Why nothing can match a scope, and how to write it.
  * @param scope not the empty one, which every transport has
  * @returns undefined when something can
  */
@@ -41,7 +41,7 @@ function pathProblem(transport: string, scope: string): string | undefined {
   const problem = plainPathProblem(scope);
   if (problem !== undefined || transport === "dir" || transport === "sif") return problem;
   const colon = scope.indexOf(":");
-  // A directory may have a colon in its name; what is not there is more likely meant as the name of an image.
+  // A directory may have a colon in its name; if it does not exist, the name of an image is more likely meant.
   if (colon === -1 || existsSync(scope)) return undefined;
   return `names of images are no part of it; write ${JSON.stringify(scope.slice(0, colon))}`;
 }
@@ -78,7 +78,8 @@ function storageProblem(scope: string): string | undefined {
     if (problem !== undefined) return `${JSON.stringify(root)}: ${problem}`;
   }
   if (name === "") return undefined;
-  if (driver === "") return `names stand after a store with its driver only; ${written(`[overlay@${root}]${name}`)}`;
+  if (driver === "")
+    return `only a store with its driver can be followed by names; ${written(`[overlay@${root}]${name}`)}`;
   return storedNameProblem(name, (full) => written(`[${place}]${full}`));
 }
 
@@ -89,7 +90,7 @@ function storedNameProblem(text: string, written: (name: string) => string): str
   if (wrong !== undefined) return `"${wrong}" is neither a whole id, of 64 hexadecimal digits, nor a digest`;
   if (named === "") return undefined;
   const [host = ""] = named.split("/");
-  // What stands before a colon may be a host with its port, or a name with its tag.
+  // What precedes a colon may be a host with its port, or a name with its tag.
   const isName = named.includes("/") || !/[.:]/.test(host);
   const full = isName && host !== "localhost" ? expandRepository(named) : named;
   if (full !== named && host !== "docker.io")

@@ -5,7 +5,7 @@ import { formatImageName, type ImageName, parseImageName } from "../oci/index.ts
 import { canonicalScope } from "./canonical-scope.ts";
 import type { Policy, RequirementList } from "./policy-file.ts";
 
-/** Requirements that hold for an image, and where they stand. */
+/** Requirements that apply to an image, and where they are. */
 export interface ApplicableRequirements {
   readonly requirements: RequirementList;
   /** Such as `docker "quay.io/org"`, or `the default`. */
@@ -21,9 +21,9 @@ export interface ScopeGroup {
 }
 
 /**
- * The lists that hold for an image; every one of them must be met. Mostly it is one, that of the most specific scope, as
- * lists are not merged. An image that was found by its id has all its names, and one in a store within a store has
- * both: a rule about any of them must not be passed over by naming the image in another way.
+ * The lists that apply to an image; all must be met. Mostly there is one, that of the most specific scope, as lists are
+ * not merged. An image found by its id has all its names, and one in a store within a store has both stores: a rule
+ * about any of them must not be evaded by naming the image another way.
  *
  * @param place where the image was found
  * @param digests of the image's manifest, and of the indexes through which it was found
@@ -54,7 +54,7 @@ export function requirementsFor(
   return [{ requirements: policy.default, scope: "the default" }];
 }
 
-/** The scopes an image can fall under, without the empty one, which is always last. */
+/** The scopes an image can match, without the empty one, which is always last. */
 export function scopeGroups(place: OpenedPlace, digests: readonly string[]): readonly ScopeGroup[] {
   switch (place.transport) {
     case "docker":

@@ -18,8 +18,8 @@ type VerifyBundle = (bundle: Bundle, document: SignedDocument) => Promise<void>;
 /**
  * One bundle that refers to the image, or to an index that holds it, must be accepted.
  *
- * A bundle is bound to a digest and nothing else: there is no name in it. The scope of the policy in which this requirement
- * stands is all that ties a signer to a repository.
+ * A bundle is bound only to a digest: there is no name in it. Only the scope of the policy with this requirement ties a
+ * signer to a repository.
  *
  * @throws SealrootError `untrusted`; as loadPublicKeys; as the registry says
  */

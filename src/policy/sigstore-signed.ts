@@ -29,10 +29,10 @@ interface Trust {
 /**
  * One signature of the image, or of an index that holds it, must be accepted.
  *
- * The order of the checks is the reference's: signature, form of the payload, digest, identity. Nothing of a payload is looked
- * at before its signature is verified.
+ * The order of the checks is the reference's: signature, form of the payload, digest, identity. Nothing in a payload is
+ * read before its signature is verified.
  *
- * @param now for certificates of one's own authority, which have no log to say when they signed
+ * @param now for certificates of the user's own authority, which have no log to say when they signed
  * @throws SealrootError `untrusted` with the reference's words; as loadPublicKeys; as the registry says
  */
 export async function requireSigstoreSigned(
@@ -49,9 +49,9 @@ export async function requireSigstoreSigned(
 }
 
 /**
- * Where the signatures are. The reference looks in a registry only where `use-sigstore-attachments` says so; here a policy
- * that asks for such signatures is reason enough, and only an explicit `false` keeps us from looking. Either way the image
- * needs one.
+ * Where the signatures are. The reference looks in a registry only if `use-sigstore-attachments` says so; here a policy
+ * that asks for such signatures is reason enough, and only an explicit `false` prevents it. Either way the image needs
+ * one.
  */
 async function attachmentsOf({ place, signatures }: PolicySubject): Promise<SignatureStore | undefined> {
   if (place.transport !== "docker") return signatures;
@@ -137,7 +137,7 @@ async function pkiTrust(pki: PkiRoot, now: Date): Promise<Trust> {
       const signer = await verifySignerCertificate(leafOf(signature), { roots, intermediates }, now);
       if (pki.subjectEmail !== undefined) requireEmail(signer, pki.subjectEmail);
       const { subjectHostname } = pki;
-      // Names are compared as they stand; a wildcard certificate is none for a signer.
+      // Names are compared literally; a wildcard certificate does not identify a signer.
       if (subjectHostname !== undefined && !signer.hostnames.includes(subjectHostname)) {
         throw rejected(`Unexpected subject hostname: "${signer.hostnames.join(", ")}"`);
       }
@@ -162,7 +162,7 @@ async function loadCertificates(material: Material): Promise<Uint8Array[]> {
 function leafOf({ certificate }: CosignSignature): Uint8Array {
   const blocks = readPem(Buffer.from(certificate ?? ""));
   const [leaf] = blocks;
-  if (leaf === undefined || blocks.length > 1) throw rejected("the signature has not exactly one certificate");
+  if (leaf === undefined || blocks.length > 1) throw rejected("the signature does not have exactly one certificate");
   return leaf.der;
 }
 

@@ -1,10 +1,11 @@
 /**
- * JSON for documents that decide about trust: what two readers could read differently is refused (spec/chunked-and-policy.md
+ * JSON for documents that decide about trust: anything that two readers could read differently is refused
+ * (spec/chunked-and-policy.md
  * 2.1, 3.1). JSON.parse keeps the last of several equal keys; a signer and a verifier must not disagree on which one counts.
  */
 import { corrupt, reasonOf } from "../errors/index.ts";
 
-/** A value as read; objects are maps, so that no key has a meaning of its own in JavaScript. */
+/** A value as read; objects are maps, so no key has a special meaning in JavaScript. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 export type JsonObject = ReadonlyMap<string, JsonValue>;
 
@@ -14,7 +15,7 @@ const DEPTH_MAX = 64;
 /**
  * Reads a document that is one JSON value.
  * @param what names the document in errors, such as "policy /etc/containers/policy.json"
- * @throws SealrootError `corrupt` for text that is not UTF-8 or not JSON, for anything behind the value, for nesting
+ * @throws SealrootError `corrupt` for text that is not UTF-8 or not JSON, for anything after the value, for nesting
  *   deeper than 64, and for an object with the same key twice
  */
 export function parseStrictJson(bytes: Uint8Array, what: string): JsonValue {
@@ -75,7 +76,7 @@ function findAmbiguity(text: string): string | undefined {
   return undefined;
 }
 
-/** The index behind the quotation mark that ends the string beginning at `start`. */
+/** The index after the quotation mark that ends the string beginning at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;

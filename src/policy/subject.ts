@@ -11,17 +11,17 @@ export interface SignedDocument {
 }
 
 export interface PolicySubject {
-  /** As the user names the image, for messages only. */
+  /** The user's name for the image, only for messages. */
   readonly reference: ImageReference;
-  /** What was opened and found under that name: the policy's scopes are made of it. */
+  /** What was opened and found under that name: the policy's scopes are derived from it. */
   readonly place: OpenedPlace;
-  /** The image's manifest as its source has it, unconverted. */
+  /** The image's manifest as in its source, unconverted. */
   readonly manifest: SignedDocument;
   /** Of the indexes through which the image was found, the outermost first. */
   readonly indexDigests: readonly string[];
-  /** These indexes, which hold the image's digest; asked for only when it is not signed itself. */
+  /** These indexes, which hold the image's digest; requested only when it is not signed itself. */
   indexes(): Promise<readonly SignedDocument[]>;
-  /** Undefined where a source has no place for signatures. */
+  /** Undefined if a source has no place for signatures. */
   readonly signatures: SignatureStore | undefined;
 }
 
@@ -45,19 +45,19 @@ export function requireSameBytes(sha256: Uint8Array, { bytes, digest }: SignedDo
 /** The reason in the words of the reference. */
 export const NO_SIGNATURE = "A signature was required, but no signature exists";
 
-/** A requirement that is not met. @param reason in the words of the reference where it has some */
+/** An unmet requirement. @param reason in the words of the reference if it has any */
 export function rejected(reason: string): SealrootError {
   return new SealrootError("untrusted", reason);
 }
 
 /**
- * One signature of the image, or of an index that holds it, must be accepted. An index is looked at only when the image's
- * own signatures do not do; the instance is then held to the digest that the index has for it.
+ * One signature of the image, or of an index that holds it, must be accepted. An index is read only if the image's own
+ * signatures do not suffice; the instance must then have the digest that the index has for it.
  *
- * @param fetch the signatures of the document with this digest; none when there is no place for them
+ * @param fetch the signatures of the document with this digest; none if there is no place for them
  * @param check throws `untrusted` or `corrupt` for a signature that does not count
- * @throws SealrootError `untrusted` in the words of the reference; what `fetch` throws: a registry out of reach must not look
- *   like the absence of signatures
+ * @throws SealrootError `untrusted` in the words of the reference; what `fetch` throws: an unreachable registry must
+ * not look like the absence of signatures
  */
 export async function requireSignature<T>(
   subject: PolicySubject,

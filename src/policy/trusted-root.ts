@@ -30,7 +30,7 @@ export interface BundleVerifier {
  * the root vouches for. Where the root lists transparency logs, an entry in one is needed; where it lists certificate logs, a
  * certificate needs a timestamp of one.
  *
- * @throws SealrootError `corrupt` for what is no trusted root, or one without anything that tells the time
+ * @throws SealrootError `corrupt` for what is no trusted root, or one without anything that proves the time
  */
 export function loadTrustedRoot({ bytes, origin }: LoadedMaterial): BundleVerifier {
   const root = readTrustedRoot(bytes, origin);
@@ -74,7 +74,7 @@ function verifyBundle(
     const parsed = bundleFromJSON(JSON.parse(Buffer.from(bundle.bytes).toString("utf8")) as SerializedBundle);
     requireCodeSigning(parsed.verificationMaterial.content);
     requireSamePayload(parsed, bundle);
-    // The library's own check of the name takes a regular expression, so that the comparison is made here.
+    // The library's own check of the name takes a regular expression, so the comparison is made here.
     identity = verifier.verify(toSignedEntity(parsed, Buffer.from(document.bytes))).identity;
   } catch (error) {
     if (error instanceof SealrootError) throw error;

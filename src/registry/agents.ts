@@ -11,11 +11,11 @@ export interface AgentOptions {
   readonly paths: HostPaths;
   readonly limits: RegistryLimits;
   readonly certificateDirectory: string | undefined;
-  /** True for a host whose certificate need not be proved. */
+  /** True for a host whose certificate need not be valid. */
   isInsecure(host: string): boolean;
 }
 
-/** Until the next address of a host is tried as well; Node's own 250 ms is too short for far registries. */
+/** Delay before the next address of a host is tried as well; Node's own 250 ms is too short for far registries. */
 const NEXT_ADDRESS_MS = 2000;
 
 /** True for a name or address of this machine itself, with or without port. */
@@ -24,7 +24,7 @@ export function isLoopback(host: string): boolean {
   return name === "localhost" || name === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 
-/** The agents of one client, each made when its host is first asked. */
+/** The agents of one client, each made when its host is first contacted. */
 export class Agents {
   readonly #options: AgentOptions;
   readonly #agents = new Map<string, Promise<HttpAgent | HttpsAgent>>();
@@ -54,7 +54,7 @@ export class Agents {
       keepAlive: true,
       maxSockets: limits.connections,
       autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
-      // As everywhere, what runs on this machine is not asked for through a proxy.
+      // As everywhere, this machine itself is not reached through a proxy.
       ...(isLoopback(url.host) ? {} : { proxyEnv: proxyEnvironment(paths.environment) }),
     };
     if (url.protocol === "http:") return new HttpAgent(common);

@@ -3,9 +3,9 @@ import { type ErrorCode, SealrootError } from "../errors/index.ts";
 import type { HttpResponse } from "./http-response.ts";
 import { parseJson } from "./lenient-json.ts";
 
-/** Most of an error's body that is read; the rest is not wanted. */
+/** How much of an error's body is read; the rest is ignored. */
 const ERROR_BODY_MAX_BYTES = 1 << 20;
-/** Most of what a registry says that is shown, and of a text that is not the specified JSON. */
+/** How much of a registry's message is shown, and of a text that is not the specified JSON. */
 const SAID_MAX_CHARACTERS = 1000;
 const PLAIN_MAX_CHARACTERS = 200;
 
@@ -30,7 +30,7 @@ export interface RegistryProblem {
   readonly message: string;
 }
 
-/** An answer that was not hoped for, with what the registry said about it. */
+/** An unexpected answer, with what the registry said about it. */
 export interface Refusal {
   readonly status: number;
   readonly problems: readonly RegistryProblem[];
@@ -39,7 +39,7 @@ export interface Refusal {
 
 /**
  * Reads an error's body and closes the answer.
- * @param action what was wanted, such as `Cannot read manifest quay.io/a:1`
+ * @param action what was attempted, such as `Cannot read manifest quay.io/a:1`
  */
 export async function refusalOf(response: HttpResponse, action: string): Promise<Refusal> {
   const { status } = response;
@@ -56,7 +56,7 @@ export async function refusalOf(response: HttpResponse, action: string): Promise
   return { status, problems, error };
 }
 
-/** The beginning of a body that is only told, not trusted; what cannot be read is left out. */
+/** The beginning of a body that is only shown, not trusted; what cannot be read is left out. */
 async function boundedText(response: HttpResponse): Promise<string> {
   const parts: Uint8Array[] = [];
   let sizeBytes = 0;
@@ -67,7 +67,7 @@ async function boundedText(response: HttpResponse): Promise<string> {
       if (sizeBytes >= ERROR_BODY_MAX_BYTES) break;
     }
   } catch {
-    // The status is known; that its explanation broke off changes nothing.
+    // The status is known; an interrupted explanation changes nothing.
   }
   return Buffer.concat(parts).subarray(0, ERROR_BODY_MAX_BYTES).toString("utf8");
 }

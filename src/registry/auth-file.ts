@@ -20,7 +20,7 @@ export interface AuthFile {
   readonly entries: ReadonlyMap<string, AuthEntry>;
   /** Host to the name of a helper program. */
   readonly helpers: ReadonlyMap<string, string>;
-  /** The name of the helper program for all other hosts; docker's, podman does not know it. */
+  /** The name of the helper program for all other hosts; docker only, not podman. */
   readonly store: string | undefined;
 }
 
@@ -29,7 +29,7 @@ type AuthEntry = v.InferOutput<typeof entrySchema>;
 /**
  * Reads a file with credentials; undefined when it does not exist.
  * @param isLegacy true for `~/.dockercfg`, which is the bare map of entries
- * @throws SealrootError `corrupt` when it is not what it should be, `no-access` when it may not be read
+ * @throws SealrootError `corrupt` when it is malformed, `no-access` when it may not be read
  */
 export async function readAuthFile(path: string, isLegacy: boolean): Promise<AuthFile | undefined> {
   let content: string;
@@ -54,7 +54,7 @@ function parseJson(text: string, path: string): unknown {
     // Go programs write null for what is absent.
     return JSON.parse(text, (_, value) => value ?? undefined);
   } catch {
-    // Without its cause: a parser's message quotes what it read, which is secret here.
+    // Without the cause: a parser's message quotes its input, which is secret here.
     throw new SealrootError("corrupt", `Cannot read credentials: ${path} is not JSON`, { path });
   }
 }
@@ -67,8 +67,8 @@ function checked<S extends v.GenericSchema>(schema: S, document: unknown, path: 
 }
 
 /**
- * The credentials that a file has for a repository: those of the repository, of the folders above it, of the host; at
- * last those whose key means the same host when written otherwise.
+ * The credentials that a file has for a repository: those of the repository, of the folders above it, of the host;
+ * finally those whose key is another spelling of the host.
  *
  * @throws SealrootError `corrupt` for an entry that is not base64
  */
@@ -91,8 +91,8 @@ function keysFor(host: string, repository: string): string[] {
 }
 
 /**
- * Docker wrote web addresses as keys, and Docker Hub has three names. A key with a path but no scheme is for that path
- * alone.
+ * Docker wrote web addresses as keys, and Docker Hub has three names. A key with a path but no scheme is only for that
+ * path.
  */
 function normalHost(key: string): string {
   const address = key.replace(/^https?:\/\//, "");
@@ -104,7 +104,7 @@ function credentialsOf(entry: AuthEntry | undefined, key: string, path: string):
   if (entry === undefined) return undefined;
   if (entry.identitytoken) return { type: "identity-token", token: entry.identitytoken };
   if (!entry.auth) return entry.username ? passwordOf(entry.username, entry.password ?? "") : undefined;
-  // base64(1) breaks lines, and so do people's secrets.
+  // base64(1) breaks lines, so secrets may contain line breaks.
   const auth = entry.auth.replace(/\s/g, "");
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(auth)) {
     throw new SealrootError("corrupt", `Cannot read credentials: ${path}: auth of "${key}" is not base64`, { path });

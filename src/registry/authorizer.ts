@@ -1,4 +1,7 @@
-/** Which Authorization header a request carries: learned from the registry's challenges (spec/chunked-and-policy.md 4.1). */
+/**
+ * Which Authorization header a request carries, learned from the registry's challenges (spec/chunked-and-policy.md
+ * 4.1).
+ */
 import { SealrootError } from "../errors/index.ts";
 import { isLoopback } from "./agents.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
@@ -7,17 +10,17 @@ import type { HttpResponse } from "./http-response.ts";
 import type { Credentials } from "./options.ts";
 import { basicAuthorization, fetchToken, isExpired, type Token } from "./token.ts";
 
-/** A registry that asks for one scope after the other is not followed further. */
+/** A registry that keeps asking for another scope is not followed further. */
 const SCOPES_MAX = 8;
 
 /** One try of a request: what it was sent with. */
 export interface Authorization {
   /** Undefined: none was sent. */
   readonly header: string | undefined;
-  /** True when the registry had not yet said what it wants. */
+  /** True if the registry had not yet said what it wants. */
   readonly isBlind: boolean;
   readonly scopes: readonly string[];
-  /** False for a token that earlier requests used already. */
+  /** False for a token that earlier requests already used. */
   readonly isFresh: boolean;
 }
 
@@ -29,7 +32,7 @@ export class Authorizer {
   /** Undefined until the registry asks. */
   #challenge: Challenge | undefined;
   #credentials: Promise<Credentials | undefined> | undefined;
-  /** By the sorted scopes; a promise, so that requests at the same time share one. */
+  /** By the sorted scopes; a promise, so that concurrent requests share one. */
   readonly #tokens = new Map<string, Promise<Token>>();
 
   /** @param mayUsePlainHttp true when credentials may travel to any token service without TLS */
@@ -63,9 +66,9 @@ export class Authorizer {
   }
 
   /**
-   * Takes in an answer with status 401.
+   * Handles an answer with status 401.
    *
-   * @returns the scopes to try again with; undefined when another try would go the same way
+   * @returns the scopes to try again with; undefined if another try would fail the same way
    */
   learn(response: HttpResponse, sent: Authorization): readonly string[] | undefined {
     const challenge = chooseChallenge(parseChallenges([response.headers["www-authenticate"] ?? []].flat()));
@@ -95,7 +98,7 @@ export class Authorizer {
     return this.#credentials;
   }
 
-  /** One request for each set of scopes at a time: whoever comes while it is under way waits for it. */
+  /** One request for each set of scopes at a time: later callers wait for it. */
   #newToken(
     key: string,
     scopes: readonly string[],
@@ -120,7 +123,7 @@ export class Authorizer {
   }
 }
 
-/** Bearer before Basic, as the narrower right. */
+/** Bearer before Basic, as it grants less. */
 function chooseChallenge(challenges: readonly Challenge[]): Challenge | undefined {
   const byScheme = (scheme: string) => challenges.find((challenge) => challenge.scheme === scheme);
   return byScheme("bearer") ?? byScheme("basic");

@@ -3,7 +3,7 @@ import { SealrootError } from "../errors/index.ts";
 
 const LINE_MAX_BYTES = 8192;
 
-/** Reads from an iterator of parts; what is not read stays with the iterator, to be ended by the caller. */
+/** Reads from an iterator of parts; unread data stay with the iterator, which the caller ends. */
 export class ByteStream {
   readonly #parts: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
@@ -14,7 +14,7 @@ export class ByteStream {
 
   /**
    * A line without its line feed and carriage return; undefined at the end of the stream.
-   * @throws SealrootError `corrupt` for a line that is no header's
+   * @throws SealrootError `corrupt` for a line too long for a header
    */
   async line(): Promise<string | undefined> {
     for (let from = 0; ; ) {
@@ -34,7 +34,7 @@ export class ByteStream {
     }
   }
 
-  /** The next `count` bytes in parts; fewer when the stream ends before. */
+  /** The next `count` bytes in parts; fewer if the stream ends first. */
   async *bytes(count: number): AsyncGenerator<Uint8Array> {
     for (let left = count; left > 0; ) {
       if (this.#rest.length === 0) {

@@ -7,7 +7,7 @@ import { type HostPaths, userConfigurationDirectory } from "../oci/index.ts";
 import { isAbsent } from "../platform/index.ts";
 
 export interface HostCertificates {
-  /** PEM texts: the system's authorities, and those given for the host. */
+  /** PEM texts: the system's authorities and those given for the host. */
   readonly authorities: readonly string[];
   /** The client's own certificates and keys, PEM. */
   readonly clients: readonly { readonly certificate: string; readonly key: string }[];
@@ -71,7 +71,7 @@ async function readCertificates(directory: string, names: readonly string[]): Pr
   return { authorities: [...systemAuthorities(), ...authorities], clients: await Promise.all(clients) };
 }
 
-/** The authorities that the system trusts; those that come with Node where there are none. */
+/** The authorities that the system trusts; Node's own if there are none. */
 function systemAuthorities(): readonly string[] {
   const system = getCACertificates("system");
   return system.length > 0 ? system : getCACertificates("default");

@@ -12,8 +12,8 @@ const TOKEN = /[\s,]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)/y;
 const VALUE = /\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))/y;
 
 /**
- * Reads all challenges of one or several header lines. Realms contain commas, services contain spaces: both stand in
- * quoted strings. Reading ends at what is no challenge; those before it count.
+ * Reads all challenges of one or several header lines. Realms contain commas, services contain spaces, both in quoted
+ * strings. Reading ends at anything but a challenge; those before it count.
  */
 export function parseChallenges(lines: readonly string[]): Challenge[] {
   return lines.flatMap(parseLine);

@@ -1,11 +1,11 @@
-/** From a reference to the places where it may lie: prefix, rewrite, mirrors (spec/chunked-and-policy.md 3.5). */
+/** From a reference to the places where it may be: prefix, rewrite, mirrors (spec/chunked-and-policy.md 3.5). */
 import { SealrootError } from "../errors/index.ts";
 import { canonicalName, expandRepository, formatReference, type RegistryReference } from "../oci/index.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { RegistryRule } from "./registries-document.ts";
 
 /**
- * Where to read an image, in this order: the mirrors that may serve the reference, then the place itself.
+ * Where to read an image, in order: the mirrors that may serve the reference, then the place itself.
  * @throws SealrootError `no-access` when the configuration blocks it
  */
 export function endpointsForReading(reference: RegistryReference, rules: readonly RegistryRule[]): Endpoint[] {
@@ -19,7 +19,7 @@ export function endpointsForReading(reference: RegistryReference, rules: readonl
 }
 
 /**
- * Where to write an image: mirrors and other locations are for reading only.
+ * Where to write an image: mirrors and other locations are only for reading.
  * @throws SealrootError `no-access` when the configuration blocks it
  */
 export function endpointForWriting(reference: RegistryReference, rules: readonly RegistryRule[]): Endpoint {
@@ -35,13 +35,13 @@ function ruleFor(reference: RegistryReference, rules: readonly RegistryRule[]): 
   throw new SealrootError("no-access", what, { path: blocking.prefix });
 }
 
-/** The rule with the longest prefix that begins the name; of two equally long ones the first in byte order. */
+/** The rule with the longest prefix of the name; of two equally long ones the first in byte order. */
 function longestMatch(reference: RegistryReference, rules: readonly RegistryRule[]): RegistryRule | undefined {
   const matching = rules.filter(({ prefix, location }) => restAfter(reference, prefix, location) !== undefined);
   return matching.sort((a, b) => b.prefix.length - a.prefix.length || (a.prefix < b.prefix ? -1 : 1))[0];
 }
 
-/** What is blocked stays so in capital letters, or with the port that it has anyway. */
+/** What is blocked stays blocked in capital letters, or with the default port. */
 function canonicalReference(reference: RegistryReference): RegistryReference {
   const name = expandRepository(canonicalName(`${reference.host}/${reference.repository}`));
   const slash = name.indexOf("/");
@@ -54,7 +54,8 @@ function canonicalRule(rule: RegistryRule): RegistryRule {
 
 /**
  * What follows the prefix in `HOST/REPOSITORY`; undefined when the name does not begin with it. A host matches as a
- * whole, with its port, unlike in the reference implementation, where the match of a host without its port leads nowhere.
+ * whole, with its port, unlike in the reference implementation, where a host that matches without its port leads
+ * nowhere.
  */
 function restAfter(reference: RegistryReference, prefix: string, location: string | undefined): string | undefined {
   const { host, repository } = reference;

@@ -17,17 +17,17 @@ export interface RegistryRequest {
   readonly body?: HttpRequest["body"];
   /** What the token must allow; reading this repository when absent. */
   readonly scopes?: readonly string[];
-  /** Statuses that are answers; every other one is an error. `[200]` when absent. */
+  /** Statuses that are answers; all others are errors. `[200]` when absent. */
   readonly expect?: readonly number[];
   /** As in ClientRequest. */
   readonly repeatable?: boolean;
-  /** What is wanted, for messages: `Cannot read manifest quay.io/a:1`. */
+  /** What is attempted, for messages: `Cannot read manifest quay.io/a:1`. */
   readonly action: string;
 }
 
 export interface RegistryClientOptions extends RegistryOptions {
   readonly endpoint: Endpoint;
-  /** Looks up what to log in with; called when the registry asks, once. */
+  /** Looks up what to log in with; called once, when the registry asks. */
   findCredentials(): Promise<Credentials | undefined>;
 }
 
@@ -35,7 +35,7 @@ type Scheme = "https" | "http";
 
 /**
  * A repository of a registry. HTTPS always, except that a loopback host may turn out to speak plain HTTP, and a host
- * that is insecure by option or configuration need not prove itself or encrypt (spec/chunked-and-policy.md 3.5).
+ * that is insecure by option or configuration need neither authenticate nor encrypt (spec/chunked-and-policy.md 3.5).
  */
 export class RegistryClient {
   readonly endpoint: Endpoint;
@@ -55,7 +55,7 @@ export class RegistryClient {
     this.#scheme = mayBePlain ? undefined : "https";
     this.#http = new HttpClient({
       ...options,
-      // That one host is insecure by configuration says nothing about those it redirects to.
+      // One host being insecure by configuration says nothing about those it redirects to.
       isInsecure: (other) => tlsVerify === false || (this.#isInsecure && isSameHost(other, host)),
     });
     this.#authorizer = new Authorizer(this.#http, {
@@ -96,13 +96,15 @@ export class RegistryClient {
     return answer;
   }
 
-  /** As {@link request}, but an unexpected status is returned instead of thrown, for callers who know what it means. */
+  /**
+   * As {@link request}, but an unexpected status is returned instead of thrown, for callers that know what it means.
+   */
   async requestOrRefusal(
     method: HttpMethod,
     path: string | URL,
     request: RegistryRequest,
   ): Promise<HttpResponse | Refusal> {
-    // A body shall not be sent only to learn that a token is needed, nor over a connection that must be tried.
+    // Do not send a body only to learn that a token is needed, or over an untried connection.
     if (request.body !== undefined && !this.#wasAsked && !this.#authorizer.isChallenged) await this.#ping();
     let scopes = request.scopes ?? [this.scope("pull")];
     for (;;) {
@@ -119,12 +121,12 @@ export class RegistryClient {
     }
   }
 
-  /** Waits before a repetition. @throws SealrootError `failed` as soon as the client is closed */
+  /** Waits before a retry. @throws SealrootError `failed` as soon as the client is closed */
   wait(delayMs: number): Promise<void> {
     return this.#http.wait(delayMs);
   }
 
-  /** Closes all connections; what is still under way fails. */
+  /** Closes all connections; pending requests fail. */
   close(): Promise<void> {
     return this.#http.close();
   }
@@ -133,7 +135,7 @@ export class RegistryClient {
     return new URL(`${scheme}://${interfaceHost(this.endpoint.host)}/v2/${this.endpoint.repository}/`);
   }
 
-  /** Some hosts name their challenge at `/v2/` only (spec/chunked-and-policy.md 4.1). */
+  /** Some hosts give their challenge only at `/v2/` (spec/chunked-and-policy.md 4.1). */
   async #learn(response: HttpResponse, sent: Parameters<Authorizer["learn"]>[1]) {
     const next = this.#authorizer.learn(response, sent);
     if (next !== undefined || !sent.isBlind) return next;
@@ -141,7 +143,7 @@ export class RegistryClient {
     return this.#authorizer.isChallenged ? sent.scopes : undefined;
   }
 
-  /** Asks whether there is a registry, which is when it names its challenge (specification, "Determining support"). */
+  /** Asks whether there is a registry, which then gives its challenge (specification, "Determining support"). */
   async #ping(): Promise<void> {
     const response = await this.#send("GET", "/v2/", {});
     this.#wasAsked = true;
@@ -166,7 +168,7 @@ export class RegistryClient {
     return this.#http.send({ method, url, headers: this.#ownHeaders(url, this.#scheme, headers ?? {}), ...rest });
   }
 
-  /** One try, as what is no TLS will not become it. Without a port, HTTP has another one than HTTPS. */
+  /** One try, as a host without TLS will not gain it. Without a given port, HTTP's differs from HTTPS's. */
   async #findScheme(): Promise<Scheme> {
     const url = this.#base("https");
     try {
@@ -184,17 +186,17 @@ export class RegistryClient {
     return this.#scheme !== undefined && url.origin === this.#base(this.#scheme).origin;
   }
 
-  /** What the registry leads to could name any place as the one where its password is to be given. */
+  /** What the registry points to could name any place to give its password to. */
   #foreignLogin(response: HttpResponse, action: string): Refusal {
     const { status, url } = response;
     response.discard();
     const own = interfaceHost(this.endpoint.host);
     const what = `${action}: ${own} led to ${url.host}, which wants a login of its own`;
-    const hint = "only the registry itself may ask for a login; the place it leads to must serve everybody";
+    const hint = "only the registry itself may ask for a login; the place it points to must serve everybody";
     return { status, problems: [], error: new SealrootError("no-access", what, { path: url.host, hint }) };
   }
 
-  /** A registry may name another place for an upload or a page: credentials are not for that one. */
+  /** A registry may name another place for an upload or a page, which gets no credentials. */
   #ownHeaders(url: URL, scheme: Scheme, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     if (this.#isOwn(url)) return headers;
     refuseDowngrade(this.#base(scheme).origin, url, this.#isInsecure);
@@ -203,7 +205,7 @@ export class RegistryClient {
   }
 }
 
-/** Compares hosts without the port that a scheme has anyway. */
+/** Compares hosts without a scheme's default port. */
 function isSameHost(one: string, other: string): boolean {
   return ["https:", "http:"].some(
     (scheme) => new URL(`${scheme}//${one}`).host === new URL(`${scheme}//${other}`).host,

@@ -9,7 +9,7 @@ import type { Credentials } from "./options.ts";
 const TIMEOUT_MS = 60_000;
 /** What a helper prints, with exit code 1, when it has nothing for the host. */
 const NOT_FOUND = /credentials not found/i;
-/** Stands in place of a user's name when the secret is an identity token. */
+/** Takes the place of the user's name when the secret is an identity token. */
 const TOKEN_USER = "<token>";
 
 const answerSchema = v.looseObject({ Username: v.string(), Secret: v.string() });
@@ -24,7 +24,7 @@ const answerSchema = v.looseObject({ Username: v.string(), Secret: v.string() })
 export async function askCredentialHelper(name: string, host: string): Promise<Credentials | undefined> {
   const program = `docker-credential-${name}`;
   if (!/^[A-Za-z0-9._-]+$/.test(name)) {
-    throw new SealrootError("corrupt", `Cannot run credential helper "${name}": this is no program's name`);
+    throw new SealrootError("corrupt", `Cannot run credential helper "${name}": this is not the name of a program`);
   }
   const { exitCode, stdout, stderr } = await runTool(program, ["get"], {
     input: host,

@@ -6,13 +6,13 @@ import { credentialsIn, readAuthFile } from "./auth-file.ts";
 import { askCredentialHelper } from "./credential-helper.ts";
 import type { Credentials } from "./options.ts";
 
-/** Stands in the list of helpers for the files. */
+/** Means the files in the list of helpers. */
 const FILES = "containers-auth.json";
 
 export interface CredentialSearch {
   readonly host: string;
   readonly repository: string;
-  /** The only file to be read; it must exist. */
+  /** The only file to read; it must exist. */
   readonly authFile: string | undefined;
   /** `credential-helpers` of registries.conf: where to look, in this order. */
   readonly helpers: readonly string[];
@@ -23,7 +23,7 @@ export interface CredentialSearch {
 export const DEFAULT_HELPERS: readonly string[] = [FILES];
 
 /**
- * The first credentials found; undefined when there are none, which is no error: most images are for everybody.
+ * The first credentials found; undefined if there are none, which is not an error: most images are public.
  * @throws SealrootError `not-found` when `authFile` does not exist; as readAuthFile, credentialsIn, askCredentialHelper
  */
 export async function findCredentials(search: CredentialSearch): Promise<Credentials | undefined> {
@@ -50,12 +50,12 @@ async function searchFiles(search: CredentialSearch): Promise<Credentials | unde
   return undefined;
 }
 
-/** How docker calls Docker Hub when it asks helper programs. */
+/** Docker's name for Docker Hub when it asks helper programs. */
 const HUB_ADDRESS = "https://index.docker.io/v1/";
 
 /**
- * Asks the program that docker keeps its logins with. Where it is not installed there are no logins of docker's: most
- * images are for everybody, and podman does not ask it at all.
+ * Asks the program that docker keeps its logins with. If it is not installed there are no docker logins: most images
+ * are public, and podman does not ask it at all.
  */
 async function askStore(store: string | undefined, host: string): Promise<Credentials | undefined> {
   if (store === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Requests with the patience and the caution that registries need: repetitions, redirects, bounded waits. */
+/** Requests with the patience and caution that registries need: retries, redirects, bounded waits. */
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, silent } from "../events/index.ts";
 import { type HostPaths, hostPaths } from "../oci/index.ts";
@@ -11,26 +11,26 @@ import { isPassingStatus, retryDelayMs, waitFor } from "./retry.ts";
 import { userAgent } from "./user-agent.ts";
 
 const REDIRECTS_MAX = 10;
-/** These keep the method and the body (RFC 9110 section 15.4); the older ones are followed for reading only. */
+/** These keep the method and the body (RFC 9110 section 15.4); the older ones are followed only for reading. */
 const KEEPING_REDIRECTS = new Set([307, 308]);
 const READING_REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export interface ClientRequest extends HttpRequest {
   /**
-   * False for a request that must not be carried out twice: it is repeated only after 429, which means that nothing
-   * was done. By default those that RFC 9110 section 9.2.2 calls idempotent may be repeated.
+   * False for a request that must not be executed twice: it is retried only after 429, which means that nothing was
+   * done. By default those that RFC 9110 section 9.2.2 calls idempotent may be retried.
    */
   readonly repeatable?: boolean;
-  /** True for a body that logs in: like the header Authorization it must not reach another host. */
+  /** True for a body with a login: like the header Authorization it must not reach another host. */
   readonly isLogin?: boolean;
 }
 
 export interface HttpClientOptions extends RegistryOptions {
-  /** True for a host whose certificate need not be proved. */
+  /** True for a host whose certificate need not be valid. */
   isInsecure(host: string): boolean;
 }
 
-/** Sends requests to any host; credentials are the caller's, and reach no host but the one they are sent to. */
+/** Sends requests to any host; credentials are the caller's, and reach only the host they are sent to. */
 export class HttpClient {
   readonly limits: RegistryLimits;
   readonly events: EventSink;
@@ -54,8 +54,8 @@ export class HttpClient {
   }
 
   /**
-   * Sends a request, follows redirects and repeats what may pass: 429, some 5xx, broken connections. The last answer is
-   * returned whatever its status.
+   * Sends a request, follows redirects and retries what may succeed: 429, some 5xx, broken connections. The last answer
+   * is returned whatever its status.
    *
    * @throws SealrootError `no-network`, `no-access` (certificate), `timeout`; `failed` for redirects without end
    */
@@ -86,9 +86,9 @@ export class HttpClient {
     return waitFor(delayMs, this.#closing.signal);
   }
 
-  /** Closes all connections. What is still under way fails at once, instead of waiting and trying again. */
+  /** Closes all connections. Pending requests fail at once, instead of waiting and retrying. */
   close(): Promise<void> {
-    this.#closing.abort(new SealrootError("failed", "Cannot go on with the request: its client is closed"));
+    this.#closing.abort(new SealrootError("failed", "Cannot continue the request: its client is closed"));
     return this.#agents.close();
   }
 
@@ -129,16 +129,20 @@ export class HttpClient {
 }
 
 /**
- * What is encrypted stays so, wherever a registry leads.
+ * What is encrypted stays so, wherever a registry points.
  * @throws SealrootError `no-access`
  */
 export function refuseDowngrade(origin: string, target: URL, isInsecure: boolean): void {
   const mayBePlain = isInsecure || origin.startsWith("http:");
   if (target.protocol === "https:" || (target.protocol === "http:" && mayBePlain)) return;
-  throw new SealrootError("no-access", `Cannot go on from ${origin}: it leads to ${target.protocol}//${target.host}`, {
-    path: origin,
-    hint: "the registry is set up wrongly; --tls-verify=false accepts it",
-  });
+  throw new SealrootError(
+    "no-access",
+    `Cannot continue from ${origin}: it leads to ${target.protocol}//${target.host}`,
+    {
+      path: origin,
+      hint: "the registry is misconfigured; --tls-verify=false accepts it",
+    },
+  );
 }
 
 function loginLedAway(from: URL, target: URL): SealrootError {
@@ -153,7 +157,7 @@ function redirectTarget(request: HttpRequest, response: HttpResponse): URL | und
   if (!followed.has(response.status) || location === undefined) return undefined;
   const target = URL.parse(location, request.url.href);
   if (target !== null) return target;
-  // What it leads to may be as good as a password, so it is not shown.
+  // The target may be as good as a password, so it is not shown.
   const what = `Cannot follow a redirect from ${request.url.host}: its Location is no URL`;
   throw new SealrootError("failed", what, { path: request.url.host });
 }

@@ -1,4 +1,4 @@
-/** One request and its answer over node:http and node:https; no retries, no redirects, no credentials of its own. */
+/** One request and its answer over node:http and node:https; no retries, redirects or credentials of its own. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
@@ -16,7 +16,7 @@ export interface HttpRequest {
   readonly url: URL;
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes, or what makes them: called again when the request is sent again. */
+  /** Bytes, or a function that makes them: called again when the request is sent again. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
@@ -42,18 +42,18 @@ export async function sendOnce(request: HttpRequest, agents: Agents, limits: Reg
   }
 }
 
-/** A server may answer before it has read the body, and close: the answer then counts, not the broken pipe. */
+/** A server may answer before it has read the body, and close: then the answer counts, not the broken pipe. */
 async function sendBody(sent: ClientRequest, body: NonNullable<HttpRequest["body"]>): Promise<void> {
   if (body instanceof Uint8Array) sent.end(body);
   else await pipeline(Readable.from(toldApart(body()), { objectMode: false }), sent);
 }
 
-/** What goes wrong while the body is made is not the network's fault. */
+/** A failure while the body is made is not the network's fault. */
 async function* toldApart(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* parts;
   } catch (error) {
-    throw asSealrootError(error, "Cannot read what is to be sent");
+    throw asSealrootError(error, "Cannot read the data to send");
   }
 }
 
@@ -67,12 +67,13 @@ function headOf(sent: ClientRequest, url: URL, limits: RegistryLimits): Promise<
     };
     let timer: NodeJS.Timeout | undefined;
     sent.on("socket", (socket) => {
-      // A connection that is kept from an earlier request is made already.
+      // A connection kept from an earlier request is already made.
       if (!socket.connecting) return;
       timer = late("connect to", limits.connectTimeoutMs, "no-network");
       socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => clearTimeout(timer));
     });
-    // Node tells when a connection was idle. While the body is still being made it may be; while it waits to be taken, not.
+    // Node tells when a connection was idle. That is fine while the body is still being made, but not while it waits to
+    // be sent.
     sent.setTimeout(limits.stallTimeoutMs, () => {
       if (sent.writableLength === 0) return;
       const state = `it took nothing for ${limits.stallTimeoutMs} ms`;

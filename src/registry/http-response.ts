@@ -1,4 +1,4 @@
-/** An answer over HTTP, its body under a watch for stalls. */
+/** An answer over HTTP, its body watched for stalls. */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { SealrootError } from "../errors/index.ts";
 import { networkError } from "./network-error.ts";
@@ -14,13 +14,13 @@ export interface HttpResponse {
    * @throws SealrootError `timeout` when it stalls, `no-network` when it is cut short of its Content-Length
    */
   body(): AsyncGenerator<Uint8Array>;
-  /** Lets go of a body nobody wants to read. */
+  /** Discards a body nobody wants to read. */
   discard(): void;
 }
 
 /**
  * A whole body, for documents.
- * @param tooLarge makes the error for one of more than `maxBytes`, which is not read on
+ * @param tooLarge makes the error for one of more than `maxBytes`, which is not read further
  * @throws SealrootError as {@link HttpResponse.body}
  */
 export async function wholeBody(
@@ -41,7 +41,7 @@ export async function wholeBody(
 /** Bodies up to this size are read to their end when discarded, so that their connection can serve again. */
 const DRAINED_BYTES_MAX = 64 * 1024;
 
-/** The answer whose head has come. */
+/** The answer after its head has arrived. */
 export function httpResponse(message: IncomingMessage, url: URL, limits: RegistryLimits): HttpResponse {
   return {
     status: message.statusCode ?? 0,
@@ -53,10 +53,10 @@ export function httpResponse(message: IncomingMessage, url: URL, limits: Registr
 }
 
 function discard(message: IncomingMessage): void {
-  // What still happens to this connection is nobody's business.
+  // Whatever still happens to this connection does not matter.
   message.on("error", () => {});
   const length = Number(message.headers["content-length"] ?? Number.NaN);
-  // An answer to HEAD is complete, whatever length it tells of.
+  // An answer to HEAD is complete, whatever length it states.
   if (message.complete || length <= DRAINED_BYTES_MAX) message.resume();
   else message.destroy();
 }

@@ -5,9 +5,9 @@ import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { wholeBody } from "./http-response.ts";
 import { parseJson } from "./lenient-json.ts";
 
-/** More pages than any list has whose registry is sane. */
+/** More pages than any sane registry's list has. */
 const PAGES_MAX = 10_000;
-/** Largest page that is read, and most bytes of all pages: some hundred thousand tags or referrers. */
+/** Largest page that is read, and limit for all pages: some hundred thousand tags or referrers. */
 const PAGE_MAX_BYTES = 16 << 20;
 const LIST_MAX_BYTES = 64 << 20;
 
@@ -21,13 +21,13 @@ export function nextLink(header: string | readonly string[] | undefined): string
 }
 
 /**
- * Reads all pages of a list, following the links between them. That a page is short says nothing: some registries
- * ignore the wanted length.
+ * Reads all pages of a list, following the links between them. A short page means nothing: some registries ignore the
+ * requested length.
  *
  * @param path of the first page
  * @returns the document of each page
  * @throws SealrootError as RegistryClient.request; `corrupt` for a page that is not what `schema` says or that leads
- *   in a circle; `unsupported` for a page or a list beyond all measure
+ *   in a circle; `unsupported` for an excessive page or list
  */
 export async function* pagesOf<S extends v.GenericSchema>(
   client: RegistryClient,

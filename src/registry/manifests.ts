@@ -8,31 +8,31 @@ import { type HttpResponse, wholeBody } from "./http-response.ts";
 const MANIFEST_MAX_BYTES = 4 << 20;
 
 /**
- * Every type that is understood, as some registries answer 404 to a client that does not name the type they have; the
- * old ones too, so that they can be refused by name.
+ * All types that are understood, as some registries answer 404 to a client that does not name theirs; the old ones too,
+ * so that they can be refused by name.
  */
 const ACCEPTED = [
   ...[MEDIA_TYPE.manifest, DOCKER_MEDIA_TYPE.manifest, DOCKER_MEDIA_TYPE.list, MEDIA_TYPE.index],
   ...[DOCKER_MEDIA_TYPE.signedSchema1, DOCKER_MEDIA_TYPE.schema1],
 ].join(", ");
 
-/** Types that say nothing: the document itself is asked. */
+/** Types that say nothing: the document itself decides. */
 const VAGUE = new Set(["", "text/plain", "application/json", "application/octet-stream"]);
 
-/** A manifest or an index as it lies in the registry. */
+/** A manifest or an index as it is in the registry. */
 export interface FetchedManifest {
   readonly bytes: Uint8Array;
   readonly mediaType: string;
   /** Of the bytes, computed. */
   readonly digest: string;
-  /** The version of what is under the tag, when the registry tells one that can be compared (RFC 9110 section 8.8.3). */
+  /** The version of what is under the tag, if the registry gives one that can be compared (RFC 9110 section 8.8.3). */
   readonly etag: string | undefined;
 }
 
 /** What a registry says about a manifest without sending it. */
 export interface ManifestHead {
   readonly mediaType: string;
-  /** As the registry says; undefined when it does not say. */
+  /** As the registry says; undefined if it does not say. */
   readonly digest: string | undefined;
   readonly sizeBytes: number | undefined;
 }
@@ -41,8 +41,8 @@ export interface ManifestHead {
  * Reads a manifest or an index.
  *
  * @param reference a tag or a digest
- * @throws SealrootError as RegistryClient.request; `corrupt` when the bytes do not have the digest that was asked for or
- *   announced, or are of another type than announced; `unsupported` above {@link MANIFEST_MAX_BYTES}
+ * @throws SealrootError as RegistryClient.request; `corrupt` when the bytes do not have the requested or announced
+ * digest, or the announced type; `unsupported` above {@link MANIFEST_MAX_BYTES}
  */
 export async function getManifest(client: RegistryClient, reference: string): Promise<FetchedManifest> {
   const name = manifestName(client, reference);
@@ -94,7 +94,10 @@ function manifestTooLarge(name: string): SealrootError {
   return new SealrootError("unsupported", what, { path: name });
 }
 
-/** The digest asked for binds; the header is advice, and may be of another algorithm (spec/chunked-and-policy.md 4.2). */
+/**
+ * The requested digest is binding; the header is advice, and may use another algorithm (spec/chunked-and-policy.md
+ * 4.2).
+ */
 function checkedDigest(bytes: Uint8Array, reference: string, name: string, header: unknown): string {
   const digest = digestOf(bytes);
   if (typeof header === "string" && header.startsWith("sha256:") && header !== digest) {

@@ -1,7 +1,7 @@
 /** What Node's network errors mean to a user. */
 import { SealrootError } from "../errors/index.ts";
 
-/** Codes of connections that broke or were not made just now: the same request may well succeed (node:errors, errno(3)). */
+/** Codes of connections that broke or could not be made: a retry may well succeed (node:errors, errno(3)). */
 const PASSING = new Set([
   "ECONNRESET",
   "EPIPE",
@@ -11,14 +11,14 @@ const PASSING = new Set([
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
-/** Codes of a peer that speaks something else than TLS. */
+/** Codes of a peer that does not speak TLS. */
 const NOT_TLS = new Set(["EPROTO", "ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG"]);
 
 /** Codes of a certificate that does not prove the host (openssl-verify(1), node:tls). */
 const CERTIFICATE =
   /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT|INVALID_|HOSTNAME_MISMATCH|PATH_LENGTH|CRL_)/;
 
-/** The code of a system or TLS error; of an attempt at several addresses that of the first. */
+/** The code of a system or TLS error; for an attempt at several addresses that of the first. */
 export function networkCode(error: unknown): string {
   if (!(error instanceof Error)) return "";
   if (error instanceof SealrootError) return networkCode(error.cause);
@@ -26,13 +26,13 @@ export function networkCode(error: unknown): string {
   return error instanceof AggregateError ? networkCode(error.errors[0]) : "";
 }
 
-/** True when sending the request once more may help. */
+/** True when sending the request again may help. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof SealrootError && error.code === "timeout") return true;
   return PASSING.has(networkCode(error));
 }
 
-/** True when the other side does not speak TLS at all, which is not the same as a certificate that does not fit. */
+/** True when the other side does not speak TLS at all, as opposed to an invalid certificate. */
 export function isNotTls(error: unknown): boolean {
   const code = networkCode(error);
   return NOT_TLS.has(code) || code.startsWith("ERR_SSL_") || code === "ECONNRESET";
@@ -60,7 +60,7 @@ export function networkError(error: unknown, url: URL): SealrootError {
 
 function reasonText(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return reasonText(error.errors[0]);
-  // OpenSSL's errors carry the library's file and line; Node adds advice about options that are not ours.
+  // OpenSSL's errors include the library's file and line; Node adds advice about options that are not ours.
   const text = error instanceof Error ? error.message : String(error);
   return (
     text

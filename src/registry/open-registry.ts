@@ -17,8 +17,8 @@ export interface FoundImage {
 }
 
 /**
- * Finds the place to read an image from: the first of its mirrors and its own registry that gives the manifest. It then
- * serves everything else too. The caller closes the client.
+ * Finds the place to read an image from: the first of its mirrors and its own registry that delivers the manifest. It
+ * then serves everything else too. The caller closes the client.
  *
  * @throws SealrootError as getManifest; when several places were tried, with the code of the last and the reasons of all
  */
@@ -41,7 +41,7 @@ export async function findImageInRegistry(
 }
 
 /**
- * A client for writing to the repository that a reference names. Mirrors have no part in it. The caller closes it.
+ * A client for writing to the repository that a reference names. Mirrors are not involved. The caller closes it.
  * @throws SealrootError `no-access` when the configuration blocks the registry
  */
 export async function openForWriting(
@@ -63,7 +63,7 @@ function clientFor(
   options: RegistryOptions,
 ): RegistryClient {
   const { host, repository } = endpoint;
-  // Credentials that the user typed are for the host that he typed.
+  // Credentials that the user typed are for the host that was typed.
   const given = host === reference.host ? options.credentials : undefined;
   const search = {
     host,

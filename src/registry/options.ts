@@ -8,9 +8,9 @@ export type Credentials =
   | { readonly type: "identity-token"; readonly token: string };
 
 export interface RegistryOptions {
-  /** The only file with credentials that is read; the usual places when absent. */
+  /** The only file with credentials that is read; the usual places if absent. */
   readonly authFile?: string;
-  /** Used instead of any file, and only for the host that the reference names. */
+  /** Used instead of any file, but only for the host that the reference names. */
   readonly credentials?: Credentials;
   /** Read instead of certs.d: `*.crt` are authorities, `*.cert` and `*.key` the client's certificate. */
   readonly certificateDirectory?: string;
@@ -26,23 +26,22 @@ export interface RegistryOptions {
 
 /** Bounds of every exchange with a registry. */
 export interface RegistryLimits {
-  /** Until name look-up, connection and TLS are done. */
+  /** For name look-up, connection and TLS together. */
   readonly connectTimeoutMs: number;
   /** From the sent request to the head of the answer. */
   readonly headTimeoutMs: number;
   /**
-   * In every span of this length a body must bring at least {@link stallBytes}; of one that is sent, something must be
-   * taken.
+   * In every span of this length a body must bring at least {@link stallBytes}; a sent one must make some progress.
    */
   readonly stallTimeoutMs: number;
   readonly stallBytes: number;
-  /** How often a failed request is sent again, and how often in a row a cut blob may bring nothing. */
+  /** How often a failed request is sent again, and how often in a row an interrupted blob may bring nothing. */
   readonly retries: number;
-  /** Before the first repetition; doubled for each further one. */
+  /** Before the first retry; doubled for each further one. */
   readonly retryDelayMs: number;
-  /** Longest wait before a repetition, whatever Retry-After asks for. */
+  /** Longest wait before a retry, whatever Retry-After asks for. */
   readonly retryDelayMaxMs: number;
-  /** Connections to one host at the same time. */
+  /** Concurrent connections to one host. */
   readonly connections: number;
 }
 

@@ -1,4 +1,4 @@
-/** Which bytes of a blob are still wanted, while answers come in. */
+/** Which bytes of a blob are still missing, while answers come in. */
 import { SealrootError } from "../errors/index.ts";
 import type { ByteRange, RangePiece } from "../oci/index.ts";
 import type { PositionedBytes } from "./positioned-bytes.ts";
@@ -9,7 +9,7 @@ interface Pending {
   readonly end: number;
 }
 
-/** The ranges of one blob that were asked for, and how much of each is still missing. */
+/** The requested ranges of one blob, and how much of each is still missing. */
 export class PendingRanges {
   #pending: Pending[];
 
@@ -40,8 +40,8 @@ export class PendingRanges {
   }
 
   /**
-   * Picks what is wanted from bytes that came. Bytes before the next wanted one are passed over.
-   * @throws SealrootError `unsupported` when the next wanted byte was left out, such as by parts in another order
+   * Picks what is wanted from received bytes. Bytes before the next wanted one are skipped.
+   * @throws SealrootError `unsupported` when the next wanted byte was skipped, such as by parts in another order
    */
   *take({ offset, bytes }: PositionedBytes): Generator<RangePiece> {
     const end = offset + bytes.length;

@@ -17,11 +17,12 @@ const PREAMBLE_LINES_MAX = 16;
 const HEADER_LINES_MAX = 64;
 
 /**
- * The bytes of an answer with status 200 or 206, with their places. The answer may end early: the caller knows what is
- * missing then.
+ * The bytes of an answer with status 200 or 206, with their places. The answer may end early: the caller then knows
+ * what is missing.
  *
  * @param blobBytes the length the whole blob must have
- * @throws SealrootError `corrupt` when the answer is longer than it says, or its length or ranges are not of such a blob
+ * @throws SealrootError `corrupt` when the answer is longer than it says, or its length or ranges do not fit such a
+ * blob
  */
 export async function* positionedBytes(response: HttpResponse, blobBytes: number): AsyncGenerator<PositionedBytes> {
   if (response.status !== PARTIAL_CONTENT) {
@@ -51,14 +52,14 @@ async function* placed(parts: AsyncIterable<Uint8Array>, { start, end }: ByteRan
   }
 }
 
-/** Undefined for another type. Some servers leave out the quotes that a boundary with a colon needs. */
+/** Undefined for another type. Some servers omit the quotes that a boundary with a colon needs. */
 function multipartBoundary(contentType: string): string | undefined {
   if (!/^\s*multipart\/byteranges\b/i.test(contentType)) return undefined;
   const match = /;\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))/i.exec(contentType);
   return match?.[1]?.replace(/\\(.)/g, "$1") ?? match?.[2];
 }
 
-/** Every part says how long it is, so that its bytes need not be searched for the boundary. */
+/** Every part says how long it is, so its bytes need not be searched for the boundary. */
 async function* partsOf(response: HttpResponse, boundary: string, blobBytes: number): AsyncGenerator<PositionedBytes> {
   const body = response.body();
   try {
@@ -73,7 +74,7 @@ async function* partsOf(response: HttpResponse, boundary: string, blobBytes: num
   }
 }
 
-/** True when a part follows, false when the body ends here. */
+/** True if a part follows, false if the body ends here. */
 async function firstBoundary(stream: ByteStream, boundary: string): Promise<boolean> {
   for (let lines = 0; lines < PREAMBLE_LINES_MAX; lines++) {
     const line = await stream.line();
@@ -83,7 +84,7 @@ async function firstBoundary(stream: ByteStream, boundary: string): Promise<bool
   throw noBoundary();
 }
 
-/** Behind a part: the line feed that belongs to the boundary, then the boundary. */
+/** After a part: the line feed that belongs to the boundary, then the boundary. */
 async function nextBoundary(stream: ByteStream, boundary: string): Promise<boolean> {
   const empty = await stream.line();
   const line = await stream.line();

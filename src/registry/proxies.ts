@@ -1,13 +1,13 @@
-/** Proxies as the environment names them, in the form that Node takes. */
+/** Proxies from the environment, in the form that Node accepts. */
 import { SealrootError } from "../errors/index.ts";
 
 const PROXY_VARIABLES = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"];
 
 /**
- * The environment with its proxies as addresses. `HOST:PORT` is one of HTTP, as for curl and Go; Node would pass over it, and
- * over every other kind of proxy, and go without.
+ * The environment with its proxies as addresses. `HOST:PORT` is an HTTP proxy, as for curl and Go; Node would ignore
+ * it, and every other kind of proxy, and connect directly.
  *
- * @throws SealrootError `usage` for what is no address, `unsupported` for proxies of another kind
+ * @throws SealrootError `usage` for an invalid address, `unsupported` for other kinds of proxies
  */
 export function proxyEnvironment(
   environment: Readonly<Record<string, string | undefined>>,

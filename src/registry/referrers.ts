@@ -8,8 +8,8 @@ import { findManifest } from "./manifests.ts";
 /**
  * The manifests whose subject is `digest`.
  *
- * @param artifactType only those of this type; registries may or may not have filtered themselves
- * @throws SealrootError as RegistryClient.request, `corrupt` for a list that is none
+ * @param artifactType only those of this type; registries may or may not filter themselves
+ * @throws SealrootError as RegistryClient.request, `corrupt` for an invalid list
  */
 export async function listReferrers(
   client: RegistryClient,
@@ -20,7 +20,7 @@ export async function listReferrers(
   return artifactType === undefined ? found : found.filter((entry) => entry.artifactType === artifactType);
 }
 
-/** Undefined when the registry has no such interface: one that has it answers with an empty list. */
+/** Undefined if the registry has no such API: one that has it answers with an empty list. */
 async function referrersByInterface(
   client: RegistryClient,
   digest: string,
@@ -41,7 +41,7 @@ async function referrersByInterface(
   }
 }
 
-/** An image without referrers has no such tag; a tag of that name that is something else is no list. */
+/** An image without referrers has no such tag; something else under such a tag is not a list. */
 async function referrersByTag(client: RegistryClient, digest: string): Promise<Descriptor[]> {
   const tag = referrersTag(digest);
   const manifest = await findManifest(client, tag);

@@ -12,10 +12,10 @@ export interface RegistriesConfiguration {
 }
 
 /**
- * Reads and merges what the machine and the user have (see readConfigurationFiles). A later rule replaces the one of the
- * same prefix as a whole.
+ * Reads and merges what the machine and the user have (see readConfigurationFiles). A later rule replaces the one with
+ * the same prefix as a whole.
  *
- * @param mainFile read instead of the usual ones; it must exist
+ * @param mainFile read instead of the usual ones; must exist
  * @throws SealrootError as parseRegistries; `not-found` for `mainFile`; `corrupt` when rules contradict each other
  */
 export async function readRegistriesConfiguration(
@@ -34,7 +34,7 @@ export async function readRegistriesConfiguration(
   return { rules: merged, credentialHelpers };
 }
 
-/** Two rules for one place that differ in what is dangerous: whichever is meant, the other is a mistake. */
+/** Two rules for one place that differ in a dangerous setting: one of them is a mistake. */
 function refuseContradictions(rules: readonly RegistryRule[]): void {
   const ruleOfLocation = new Map<string, RegistryRule>();
   for (const rule of rules) {

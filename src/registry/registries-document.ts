@@ -47,7 +47,7 @@ export interface Mirror {
 export interface RegistryRule {
   /** `HOST[:PORT][/PATH]`, or `*.DOMAIN`. */
   readonly prefix: string;
-  /** Takes the prefix's place; undefined: the name stays. */
+  /** Replaces the prefix; undefined: the name stays. */
   readonly location: string | undefined;
   readonly isInsecure: boolean;
   readonly isBlocked: boolean;
@@ -60,14 +60,14 @@ export interface RegistriesDocument {
   readonly credentialHelpers: readonly string[] | undefined;
 }
 
-/** Tables of version 1, which nobody should have any more (containers-registries.conf(5), "VERSION 1"). */
+/** Tables of version 1, long obsolete (containers-registries.conf(5), "VERSION 1"). */
 const VERSION_1_TABLES = ["search", "insecure", "block"];
 
 /**
  * Reads one file.
  * @param path names it in errors
- * @throws SealrootError `corrupt` for what is no TOML, has values of the wrong kind or contradicts itself;
- *   `unsupported` for version 1
+ * @throws SealrootError `corrupt` for invalid TOML, values of the wrong kind or contradictions; `unsupported` for
+ * version 1
  */
 export function parseRegistries(text: string, path: string): RegistriesDocument {
   const document = parseToml(text, path);
@@ -88,7 +88,7 @@ export function parseRegistries(text: string, path: string): RegistriesDocument 
   throw new SealrootError("corrupt", what, { path, hint: "write one [[registry]] for each prefix" });
 }
 
-/** What is misspelt would be as good as not written: a place that was to be blocked is open then. */
+/** A misspelt key would have no effect: a place meant to be blocked would be open. */
 function refuseUnknownKeys(document: v.InferOutput<typeof documentSchema>, path: string): void {
   const check = (table: object, known: readonly string[], place: string) => {
     const unknown = Object.keys(table).find((key) => !known.includes(key));
@@ -161,7 +161,7 @@ function hasTag(prefix: string): boolean {
   return prefix.includes("@") || prefix.includes(":", prefix.indexOf("/") + 1 || prefix.length);
 }
 
-/** That a place is nowhere is better said here than when an image is to come from it. */
+/** An impossible place is better reported here than when an image is pulled from it. */
 function refuseNoHost(location: string, wrong: (reason: string) => SealrootError): void {
   const [host = ""] = location.split("/");
   if (!isHost(host) || canonicalHost(host) === undefined)

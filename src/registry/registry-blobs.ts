@@ -1,4 +1,6 @@
-/** Blobs of a repository: whole and in parts, taken up again where they were cut (spec/chunked-and-policy.md 4.2, 1.7). */
+/**
+ * Blobs of a repository: whole and in parts, resumed where they were interrupted (spec/chunked-and-policy.md 4.2, 1.7).
+ */
 import { SealrootError } from "../errors/index.ts";
 import {
   type BlobName,
@@ -17,12 +19,12 @@ import { PendingRanges } from "./pending-ranges.ts";
 import { positionedBytes } from "./positioned-bytes.ts";
 import { retryDelayMs } from "./retry.ts";
 
-/** More ranges make the header longer than what servers take by default (8 KiB). */
+/** More ranges make the header longer than servers accept by default (8 KiB). */
 const RANGES_MAX = 256;
 const RANGE_NOT_SATISFIABLE = 416;
-/** Statuses of servers for which the ranges were too many, or their header too long. */
+/** Statuses of servers that refuse so many ranges, or so long a header. */
 const TOO_MANY_RANGES = [400, 414, 431];
-/** An attempt that brings this much, or this share of the blob, was worth it: it does not count as a failure. */
+/** An attempt that brings this much, or this share of the blob, does not count as a failure. */
 const PROGRESS_BYTES = 1 << 20;
 const PROGRESS_SHARE = 1 / 20;
 
@@ -42,7 +44,7 @@ export class RegistryBlobs implements BlobReader {
     return wholeBlob(this, blob);
   }
 
-  /** A server that sends the whole blob instead is put up with: the ranges are cut out here. */
+  /** A server that sends the whole blob instead is accepted: the ranges are cut out here. */
   readRanges(blob: BlobName, ranges: readonly ByteRange[]): AsyncGenerator<RangePiece> {
     return this.#fetch(blob, new PendingRanges(ranges, blob.size), false);
   }
@@ -52,7 +54,7 @@ export class RegistryBlobs implements BlobReader {
     for await (const { bytes } of this.#fetch(blob, pending, true)) yield bytes;
   }
 
-  /** @param isWhole true: also read on to the end, so that a blob that is too long is noticed */
+  /** @param isWhole true: also read to the end, to notice a blob that is too long */
   async *#fetch(blob: BlobName, pending: PendingRanges, isWhole: boolean): AsyncGenerator<RangePiece> {
     let fruitless = 0;
     let rangesMax = RANGES_MAX;
@@ -75,7 +77,7 @@ export class RegistryBlobs implements BlobReader {
         if (!isPassing(error)) throw error;
         cut = error;
       }
-      // A server may answer only the first of several ranges: that is progress, and no failure.
+      // A server may answer only the first of several ranges: that is progress, not a failure.
       if (pending.count === 0 || (cut === undefined && pending.count < countBefore)) continue;
       const gotBytes = missingBefore - pending.missingBytes;
       fruitless = gotBytes >= Math.min(PROGRESS_BYTES, blob.size * PROGRESS_SHARE) ? 0 : fruitless + 1;

@@ -31,13 +31,13 @@ export async function openRegistrySource(
   };
 }
 
-/** Signatures lie in the repository of the image, at the place that had the image. */
+/** Signatures are in the repository of the image, at the place that had the image. */
 function signaturesIn(client: RegistryClient): SignatureStore {
   return {
     fetchTagged: (tag) => findManifest(client, tag),
     fetchManifest: ({ digest }) => getManifest(client, digest),
     blobs: new RegistryBlobs(client),
-    // Not by the type alone: bundles have older names for it too.
+    // Not only by the type: bundles have older names for it.
     listReferrers: (digest) => listReferrers(client, digest),
   };
 }

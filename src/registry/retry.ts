@@ -1,13 +1,13 @@
-/** When a request is sent again, and after which time (spec/chunked-and-policy.md 4.6). */
+/** When a request is sent again, and after how long (spec/chunked-and-policy.md 4.6). */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RegistryLimits } from "./options.ts";
 
 const TOO_MANY_REQUESTS = 429;
 const PASSING_STATUSES = new Set([TOO_MANY_REQUESTS, 500, 502, 503, 504]);
-/** Largest part of a delay that chance adds, so that machines that failed together do not come back together. */
+/** Largest random part of a delay, so that machines that failed together do not return together. */
 const JITTER = 0.25;
 
-/** True for an answer that may be another one soon. */
+/** True for an answer that may soon be different. */
 export function isPassingStatus(status: number): boolean {
   return PASSING_STATUSES.has(status);
 }

@@ -14,9 +14,9 @@ export interface Token {
   readonly expiresMs: number;
 }
 
-/** A service that says less, or nothing, means at least this (spec/chunked-and-policy.md 4.1). */
+/** Used if a service says less, or nothing (spec/chunked-and-policy.md 4.1). */
 const LIFE_MIN_SECONDS = 60;
-/** A token this near its end is not used any more. */
+/** A token this close to expiry is no longer used. */
 const SPARE_MS = 5000;
 const TOKEN_BODY_MAX_BYTES = 1 << 20;
 /** Sent with an identity token: which program asks (RFC 6749 section 2.2). */
@@ -33,17 +33,17 @@ export function basicAuthorization(userName: string, password: string): string {
   return `Basic ${Buffer.from(`${userName}:${password}`, "utf8").toString("base64")}`;
 }
 
-/** True when the token shall not be used any more. */
+/** True when the token must no longer be used. */
 export function isExpired(token: Token): boolean {
   return performance.now() > token.expiresMs - SPARE_MS;
 }
 
 /**
- * Asks the service that a challenge names for a token. Without credentials too: most registries want one even for
- * what everybody may read.
+ * Asks the service that a challenge names for a token. Also without credentials: most registries want one even for
+ * public images.
  *
  * @param scopes such as `repository:library/debian:pull`; each becomes a parameter of its own
- * @throws SealrootError `no-access` when the service refuses, `corrupt` when its answer is no token
+ * @throws SealrootError `no-access` when the service refuses, `corrupt` when its answer is not a token
  */
 export async function fetchToken(
   http: HttpClient,
@@ -54,7 +54,7 @@ export async function fetchToken(
   const text = challenge.parameters.get("realm") ?? "";
   const realm = URL.parse(text);
   if (realm === null || !/^https?:$/.test(realm.protocol)) {
-    throw new SealrootError("corrupt", `Cannot get a token: the realm "${text}" is no web address`);
+    throw new SealrootError("corrupt", `Cannot get a token: the realm "${text}" is not a web address`);
   }
   const service = challenge.parameters.get("service");
   const request =
@@ -89,7 +89,7 @@ function identityRequest(
 ): ClientRequest {
   const form = new URLSearchParams({ grant_type: "refresh_token", refresh_token: identityToken, client_id: CLIENT_ID });
   if (service !== undefined) form.append("service", service);
-  // Of a form there is one scope only, a list with spaces (RFC 6749 section 3.3).
+  // A form has only one scope, a list with spaces (RFC 6749 section 3.3).
   form.append("scope", scopes.join(" "));
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   return { method: "POST", url, headers, body: Buffer.from(form.toString()), repeatable: true, isLogin: true };
@@ -102,9 +102,9 @@ async function readToken(response: HttpResponse): Promise<Token> {
     });
   const body = await wholeBody(response, TOKEN_BODY_MAX_BYTES, noToken);
   const answer = v.safeParse(answerSchema, parseJson(body.toString("utf8")));
-  // Either name will do (distribution specification "token"); one that is empty is as good as absent.
+  // Either name will do (distribution specification "token"); an empty one counts as absent.
   const text = answer.success ? answer.output.token || answer.output.access_token : undefined;
-  // It becomes part of a header: nothing but visible ASCII may be in it.
+  // It becomes part of a header: only visible ASCII is allowed.
   if (!answer.success || text === undefined || !/^[\x21-\x7e]+$/.test(text)) throw noToken();
   const lifeSeconds = Math.max(answer.output.expires_in ?? 0, LIFE_MIN_SECONDS);
   return { text, expiresMs: performance.now() + lifeSeconds * 1000 };

@@ -1,4 +1,4 @@
-/** How this program calls itself to registries. */
+/** How this program identifies itself to registries. */
 import { readFileSync } from "node:fs";
 
 let name: string | undefined;

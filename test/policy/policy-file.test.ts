@@ -57,7 +57,7 @@ test("policy: one mistake refuses the whole file, with place and reason", () => 
     [`{"default":[${ACCEPT}],"transports":{"docker":{"a":[${ACCEPT}],"a":[${ACCEPT}]}}}`, 'the key "a" stands twice'],
     [`{"default":[${ACCEPT}],"transports":{"dir":{"/":[${ACCEPT}]}}}`, 'transports.dir."/" is not a scope; write ""'],
     [`{"default":[${ACCEPT}],"transports":{"oci":{"/":[${ACCEPT}]}}}`, 'transports.oci."/" is not a scope; write ""'],
-    ['{"default":[{}]}', "default[0].type is not a string with something in it"],
+    ['{"default":[{}]}', "default[0].type is not a non-empty string"],
     ['{"default":[{"type":"accept"}]}', 'default[0].type "accept" is not known'],
     ['{"default":[{"type":"reject","type":"reject"}]}', 'the key "type" stands twice'],
     ['{"default":[{"type":"reject","why":1}]}', "default[0].why is not known here; known are type"],
@@ -77,7 +77,7 @@ test("policy: the fields of every requirement are checked", () => {
   const fulcio = { caPath: "/ca", oidcIssuer: "https://i", subjectEmail: "a@b" };
   const pki = { caRootsPath: "/ca", subjectEmail: "a@b" };
   const cases: [object, string | RegExp][] = [
-    [{ type: "signedBy", keyPath: "/k" }, /^default\[0\]\.keyType is not a string/],
+    [{ type: "signedBy", keyPath: "/k" }, /^default\[0\]\.keyType is not a non-empty string$/],
     [{ ...signedBy, keyType: "x", keyPath: "/k" }, 'default[0].keyType is not "GPGKeys"'],
     [signedBy, "default[0] has none of keyPath, keyPaths, keyData"],
     [{ ...signedBy, keyPath: "/k", keyData: KEY }, "default[0].keyData excludes keyPath"],
@@ -86,7 +86,7 @@ test("policy: the fields of every requirement are checked", () => {
     [{ ...signedBy, keyPath: "/k", keyDatas: [KEY] }, /^default\[0\]\.keyDatas is not known here/],
     [{ type: "sigstoreSigned" }, /^default\[0\] has none of keyPath, keyPaths, keyData, keyDatas, fulcio, pki$/],
     [{ ...sigstore, keyDatas: [KEY] }, "default[0].keyDatas excludes keyPath"],
-    [{ type: "sigstoreSigned", keyPath: null }, /^default\[0\]\.keyPath is not a string/],
+    [{ type: "sigstoreSigned", keyPath: null }, /^default\[0\]\.keyPath is not a non-empty string$/],
     [{ ...sigstore, keypath: "/k" }, /^default\[0\]\.keypath is not known here/],
     [{ ...sigstore, rekorPublicKeyPath: "/r", rekorPublicKeyData: KEY }, /rekorPublicKeyData excludes/],
     [{ type: "sigstoreSigned", fulcio }, "default[0].fulcio needs a rekorPublicKeyPath beside it"],
@@ -116,7 +116,7 @@ test("policy: the fields of every requirement are checked", () => {
     ],
     [{ type: "sigstoreBundle" }, /^default\[0\] has none of /],
     [{ type: "sigstoreBundle", keyPath: "/k", subject: "x" }, "default[0].subject excludes keyPath"],
-    [{ type: "sigstoreBundle", trustedRootPath: "/r" }, /^default\[0\]\.oidcIssuer is not a string/],
+    [{ type: "sigstoreBundle", trustedRootPath: "/r" }, /^default\[0\]\.oidcIssuer is not a non-empty string$/],
     [{ type: "sigstoreBundle", keyPath: "/k", signedIdentity: { type: "matchExact" } }, /signedIdentity is not known/],
   ];
   for (const [fields, expected] of cases) {

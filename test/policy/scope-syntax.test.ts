@@ -70,7 +70,7 @@ const STORES: readonly (readonly [scope: string, refusal: string])[] = [
   ],
   [
     "[/store]localhost/a",
-    'can never match: names stand after a store with its driver only; write "[overlay@/store]localhost/a"',
+    'can never match: only a store with its driver can be followed by names; write "[overlay@/store]localhost/a"',
   ],
   ["[overlay@/store]app", 'can never match: names are compared in full; write "[overlay@/store]docker.io/library/app"'],
   [
@@ -85,13 +85,13 @@ const STORES: readonly (readonly [scope: string, refusal: string])[] = [
     "[overlay@/store]@0123456789ab",
     'can never match: "0123456789ab" is neither a whole id, of 64 hexadecimal digits, nor a digest',
   ],
-  ["[overlay@/store]localhost/", 'can never match: a slash at its end fits nothing; write "localhost"'],
+  ["[overlay@/store]localhost/", 'can never match: a slash at its end matches nothing; write "localhost"'],
 ];
 
 const NAMES: readonly (readonly [scope: string, refusal: string])[] = [
   ["https://quay.io/org", 'can never match: names are without a scheme; write "quay.io/org"'],
   ["docker://quay.io/org/", 'can never match: names are without a scheme; write "quay.io/org"'],
-  ["quay.io/org/", 'can never match: a slash at its end fits nothing; write "quay.io/org"'],
+  ["quay.io/org/", 'can never match: a slash at its end matches nothing; write "quay.io/org"'],
   ["debian", 'can never match: names are compared in full; write "docker.io/library/debian"'],
   ["org/app:1", 'can never match: names are compared in full; write "docker.io/org/app:1"'],
   ["docker.io/debian:12", 'can never match: names are compared in full; write "docker.io/library/debian:12"'],
@@ -110,7 +110,7 @@ const NAMES: readonly (readonly [scope: string, refusal: string])[] = [
   ["quay.io:99999/org", 'can never match: "quay.io:99999" is not a host'],
   ["256.1.1.1/org", 'can never match: "256.1.1.1" is not a host'],
   ["not a host", 'can never match: names are compared in full; write "docker.io/library/not a host"'],
-  [`quay.io/app:1@${DIGEST}`, "can never match: an image counts by its tag or by its digest, not by both"],
+  [`quay.io/app:1@${DIGEST}`, "can never match: an image matches by its tag or its digest, not both"],
   ["quay.io/app@sha256:12", "can never match: what follows @ is not a digest"],
   ["quay.io/app:-", 'can never match: "-" is not a tag'],
 ];

@@ -228,7 +228,7 @@ test("registries.d: missing options come from less specific scopes, doubled scop
     ["docker:\n  a.io: {use-sigstore-attachments: 1}\n", /neither true nor false$/],
     ["docker:\n  a.io: {look-aside: file:///x}\n", /: look-aside of docker "a\.io" is not known here$/],
     ["dockre: {}\n", /: dockre is not known here$/],
-    ["docker:\n  a.io/: {}\n", /docker "a\.io\/" can never match: a slash at its end fits nothing; write "a\.io"$/],
+    ["docker:\n  a.io/: {}\n", /docker "a\.io\/" can never match: a slash at its end matches nothing; write "a\.io"$/],
     ["docker:\n  a: {}\n", /docker "a" can never match: names are compared in full; write "docker\.io\/library\/a"$/],
     ["docker:\n  QUAY.io/org: {}\n", /docker "QUAY\.io\/org" stands twice$/],
     ["a: [\n", /^Cannot read .*z\.yaml: /],

@@ -178,7 +178,7 @@ test("a redirect from HTTPS to HTTP is refused unless the registry is insecure",
   try {
     await assert.rejects(reach(server.host, { certificateDirectory: authority.certificateDirectory }), {
       code: "no-access",
-      message: `Cannot go on from https://${server.host}: it leads to http://${plain.host}`,
+      message: `Cannot continue from https://${server.host}: it leads to http://${plain.host}`,
     });
     const client = await clientFor(server.host, { certificateDirectory: authority.certificateDirectory });
     // As a Location or Link may say; the host is the same, the scheme is not.

@@ -15,7 +15,7 @@ import { openSource } from "./open-source.ts";
 /** An image whose manifest and configuration have been read and checked against their digests. */
 export interface OpenedImage extends ReadImage {
   readonly blobs: BlobReader;
-  /** Where layers are kept unpacked instead of as blobs. */
+  /** For places that keep layers unpacked instead of as blobs. */
   readonly unpacked: UnpackedLayers | undefined;
   /** As of its source. */
   readonly remote: boolean;

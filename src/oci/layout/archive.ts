@@ -14,7 +14,7 @@ export class OciArchive implements BlobReader {
     this.#file = file;
   }
 
-  /** @throws SealrootError `not-found`, or `corrupt` when the file is no tar archive */
+  /** @throws SealrootError `not-found`, or `corrupt` when the file is not a tar archive */
   static async open(path: string): Promise<OciArchive> {
     return new OciArchive(path, await TarFile.open(path, "OCI archive"));
   }

@@ -1,4 +1,4 @@
-/** Taking back a layout that was begun and will not be finished. */
+/** Removing a layout that was begun and will not be finished. */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join as joinPath } from "node:path";
 import { onProcessExit, removeTree } from "../../platform/index.ts";
@@ -11,21 +11,22 @@ const LAYOUT_NAMES = ["blobs", "index.json", "oci-layout"];
 /** What the directory was before. */
 type Before = "absent" | "empty" | "something";
 
-/** A layout in the making; a signal takes it back too. */
+/** A layout being made; a signal removes it too. */
 export interface BegunLayout {
   readonly wasAbsent: boolean;
-  /** To be called when the layout is made: from here on, whoever else gives up leaves it to us. */
+  /** Call when the layout is made: from here on, others that give up leave it to us. */
   join(): void;
-  /** The layout is as it should be. */
+  /** The layout is complete. */
   keep(): void;
   /**
-   * Removes what was not there before, unless somebody else writes into it or it names an image by now: another process
-   * may have put one in. What was a layout before stays as it is, with the blobs that came: others may count on them.
+   * Removes what was not there before, unless somebody else is writing into it or it names an image by now: another
+   * process may have added one. What was already a layout stays, with the blobs that were added: others may rely on
+   * them.
    */
   takeBack(): void;
 }
 
-/** To be called before anything is made in `directory`. */
+/** Call before anything is made in `directory`. */
 export function beginLayout(directory: string): BegunLayout {
   const before = stateOf(directory);
   let writer: LayoutWriter | undefined;
@@ -54,7 +55,7 @@ function stateOf(directory: string): Before {
   try {
     return readdirSync(directory).length === 0 ? "empty" : "something";
   } catch {
-    // Not a directory, or not ours to read: making the layout says so.
+    // Not a directory, or not readable: making the layout will say so.
     return "something";
   }
 }

@@ -43,10 +43,10 @@ export class BlobStore implements BlobReader {
   }
 
   /**
-   * Writes a blob under its digest; nothing gets the final name before it is whole.
+   * Writes a blob under its digest; nothing gets the final name before it is complete.
    *
-   * @param expected what the blob must turn out to be; without it any bytes are taken, under their sha256 digest
-   * @throws SealrootError `corrupt` when the bytes are others than expected
+   * @param expected what the blob must turn out to be; without it any bytes are accepted, under their sha256 digest
+   * @throws SealrootError `corrupt` when the bytes are not the expected ones
    */
   async put(source: Uint8Array | AsyncIterable<Uint8Array>, expected?: BlobName): Promise<BlobInfo> {
     return this.#intoPlace(async (file) => {
@@ -57,8 +57,8 @@ export class BlobStore implements BlobReader {
   }
 
   /**
-   * Takes over a blob of another layout: by hard link where that works, else as a copy (sharing extents where the file
-   * system can). The digest is checked, as a name is given here; what has the name already is replaced.
+   * Adopts a blob of another layout: by hard link if that works, else as a copy (sharing extents if the file system
+   * can). The digest is checked, as a name is given here; what already has the name is replaced.
    *
    * @param checked reads the other layout's blob through and throws when it is not what it should be
    */
@@ -74,14 +74,14 @@ export class BlobStore implements BlobReader {
       using hidden = this.#hiddenDirectory();
       const temporary = join(hidden.path, TEMPORARY_NAME);
       await link(source, temporary).catch(() => copyDurably(source, temporary));
-      // The temporary name stays when both names were one file already (rename(2)).
+      // The temporary name stays when both names were already one file (rename(2)).
       await rename(temporary, target);
     } catch (error) {
       throw asSealrootError(error, "Cannot copy blob", { path: target });
     }
   }
 
-  /** Makes the names of all blobs durable: to be done before anything refers to them. */
+  /** Makes the names of all blobs durable: call before anything refers to them. */
   sync(): void {
     const directory = join(this.directory, BLOBS);
     for (const algorithm of DIGEST_ALGORITHMS) {
@@ -115,7 +115,7 @@ export class BlobStore implements BlobReader {
     }
   }
 
-  /** A directory and not a file, which as a hard link could not be locked for one process alone. */
+  /** A directory and not a file, since a file that is a hard link cannot be locked for one process alone. */
   #hiddenDirectory(): TemporaryDirectory {
     return temporaryDirectory({ parent: join(this.directory, BLOBS), purpose: "blob" });
   }

@@ -13,7 +13,7 @@ export interface WrittenLayer {
 }
 
 /**
- * Stores a tar stream as a layer blob. Equal tar bytes give equal blobs: the compressors get no time and no name.
+ * Stores a tar stream as a layer blob. Equal tar bytes give equal blobs: the compressors get neither time nor name.
  *
  * @param tar the uncompressed stream
  * @param options.level the compressor's own scale; its default when absent

@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { hasErrno, SealrootError } from "../../errors/index.ts";
 import { type LockMode, tryLock, waitForLock } from "../../platform/index.ts";
 
-/** The index is held for as long as two small files take to be written. */
+/** The index is held only while two small files are written. */
 const INDEX_TIMEOUT_MS = 120_000;
 
-/** Errors of file systems that have no locks, such as NFS for directories: there is nothing better than to go on. */
+/** Errors of file systems without locks, such as NFS for directories: all one can do is continue. */
 const NO_LOCKS = ["ENOLCK", "ENOSYS", "EOPNOTSUPP", "EINVAL", "EBADF"];
 
 /**
  * Keeps other writers from the index of a layout while it is read, changed and replaced.
  *
- * @returns what gives the lock up; undefined when the directory was replaced or removed in the meantime
+ * @returns what releases the lock; undefined when the directory was replaced or removed in the meantime
  * @throws SealrootError `timeout`
  */
 export async function lockIndex(directory: string): Promise<Disposable | undefined> {
@@ -33,7 +33,7 @@ export async function lockIndex(directory: string): Promise<Disposable | undefin
   return undefined;
 }
 
-/** Indexes that this process holds at the moment: its own clean-up must not wait for itself. */
+/** Indexes that this process currently holds: its own clean-up must not wait for itself. */
 const held = new Set<string>();
 
 function heldLock(fd: number, directory: string): Disposable {
@@ -54,12 +54,12 @@ export function tryLockIndex(directory: string): Disposable | undefined {
     if (lockNow(fd, "exclusive") && isStillNamed(fd, directory)) return heldLock(fd, directory);
     closeSync(fd);
   } catch {
-    // What cannot be locked is left as it is.
+    // What cannot be locked is left alone.
   }
   return undefined;
 }
 
-/** True when nobody has joined; also for what is no layout yet. */
+/** True when nobody has joined; also for what is not a layout yet. */
 export function hasNoWriters(directory: string): boolean {
   try {
     return joinWriters(directory).leaveAlone();
@@ -68,15 +68,15 @@ export function hasNoWriters(directory: string): boolean {
   }
 }
 
-/** One of those who write into a layout. */
+/** One of the writers of a layout. */
 export interface LayoutWriter {
-  /** Says that nothing more is written. */
+  /** Call when nothing more is written. */
   leave(): void;
   /** As {@link leave}; true when nobody else was writing. */
   leaveAlone(): boolean;
 }
 
-/** Joins those who write into the layout: whoever gives up must not take from others what they count on. */
+/** Joins the writers of the layout: a writer that gives up must not remove what others rely on. */
 export function joinWriters(directory: string): LayoutWriter {
   const fd = openSync(join(directory, "blobs"), constants.O_RDONLY | constants.O_DIRECTORY);
   let isOpen = true;

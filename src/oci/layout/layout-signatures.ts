@@ -1,4 +1,4 @@
-/** Signatures that lie in a layout beside the image, as `cosign save` and copies of whole repositories leave them. */
+/** Signatures in a layout beside the image, as `cosign save` and copies of whole repositories leave them. */
 import type { BlobReader } from "../blobs.ts";
 import { referrersTag } from "../digest-tags.ts";
 import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
@@ -7,8 +7,9 @@ import type { SignatureStore, StoredManifest } from "../signature-store.ts";
 import { REF_NAME_ANNOTATION } from "./ref-name.ts";
 
 /**
- * A layout's own signatures: the tag scheme by the tags of its index, referrers by the tag that stands in for the API (OCI
- * distribution specification, "Referrers Tag Schema"). Whoever can write the layout can leave signatures out, not make them.
+ * A layout's own signatures: the tag scheme by the tags of its index, referrers by the tag that replaces the API (OCI
+ * distribution specification, "Referrers Tag Schema"). Anyone who can write the layout can omit signatures, but not
+ * make them.
  *
  * @param index the layout's whole index.json
  */

@@ -67,8 +67,8 @@ export class OciLayout {
   }
 
   /**
-   * Opens the layout in `directory`, making it where the directory is missing or empty, or where somebody was killed
-   * while making it.
+   * Opens the layout in `directory`, making it if the directory is missing or empty, or left by a process killed while
+   * making it.
    * @throws SealrootError `exists` when the directory holds something else
    */
   static async create(directory: string): Promise<OciLayout> {
@@ -77,7 +77,7 @@ export class OciLayout {
         throw asSealrootError(error, "Cannot create OCI layout", { path: directory });
       });
       using lock = await lockIndex(directory);
-      // Somebody took it back who had begun it.
+      // The process that began it removed it again.
       if (lock !== undefined) return await OciLayout.#createLocked(directory);
     }
   }
@@ -86,7 +86,7 @@ export class OciLayout {
     const names = await readdir(directory);
     if (names.includes(LAYOUT_FILE)) return OciLayout.open(directory);
     if (names.length > 0 && !(await isHalfMade(directory, names))) {
-      throw new SealrootError("exists", `Cannot create OCI layout: ${directory} is not empty and no layout`, {
+      throw new SealrootError("exists", `Cannot create OCI layout: ${directory} is not empty and not a layout`, {
         path: directory,
         hint: "name a new directory, or an existing OCI layout to add to",
       });
@@ -94,7 +94,7 @@ export class OciLayout {
     const layout = new OciLayout(directory);
     await mkdir(join(directory, "blobs", "sha256"), { recursive: true });
     await layout.#writeFile(INDEX_FILE, EMPTY_INDEX);
-    // Last, because its presence says that the rest is there.
+    // Last, because its presence means that the rest is there.
     await layout.#writeFile(LAYOUT_FILE, LAYOUT_CONTENT);
     return layout;
   }
@@ -114,7 +114,7 @@ export class OciLayout {
 
   /**
    * Stores a manifest and enters it in index.json, which is replaced in one step.
-   * @param options.tag the name the image gets here; another image of that name loses it
+   * @param options.tag the name the image gets here; another image with that name loses it
    * @throws SealrootError `not-found` when the configuration or a layer is not in the layout yet
    */
   async putManifest(
@@ -128,7 +128,7 @@ export class OciLayout {
     return descriptor;
   }
 
-  /** Takes over one image from another layout: blobs, manifest as it is, entry in index.json. */
+  /** Adopts one image from another layout: blobs, unchanged manifest, entry in index.json. */
   async copyImage(other: OciLayout, descriptor: Descriptor, manifest: ImageManifest, tag?: string): Promise<void> {
     for (const part of [manifest.config, ...manifest.layers, descriptor]) {
       await this.blobs.copyFrom(other.blobs, part);
@@ -150,8 +150,8 @@ export class OciLayout {
   }
 
   /**
-   * Adds to the list of what refers to a manifest, which stands under a tag (OCI distribution specification, "Referrers Tag
-   * Schema"). What is in the list stays.
+   * Adds to the list of what refers to a manifest, which is kept under a tag (OCI distribution specification,
+   * "Referrers Tag Schema"). What is in the list stays.
    */
   async enterReferrers(tag: string, referrers: readonly Descriptor[]): Promise<void> {
     await this.#changeIndex(async (index) => {
@@ -187,7 +187,7 @@ export class OciLayout {
   }
 }
 
-/** True for what there is of a layout before its last file: no blob yet, and nothing that is not a layout's. */
+/** True for a layout before its last file: no blob yet, and nothing that does not belong to a layout. */
 async function isHalfMade(directory: string, names: readonly string[]): Promise<boolean> {
   const isOwn = (name: string) => name === "blobs" || name === INDEX_FILE || isTemporaryName(name);
   if (!names.includes("blobs") || !names.every(isOwn)) return false;
@@ -196,7 +196,7 @@ async function isHalfMade(directory: string, names: readonly string[]): Promise<
   return inside?.every((name) => name === "sha256") ?? false;
 }
 
-/** The index with the entry; it takes the place of one with its name, and of the same one without a name. */
+/** The index with the entry; it replaces one with its name, and the same one without a name. */
 function withEntry(index: ImageIndex, descriptor: Descriptor, tag: string | undefined): ImageIndex {
   const kept = index.manifests.filter((entry) => {
     const name = entry.annotations?.[REF_NAME_ANNOTATION];

@@ -14,15 +14,15 @@ export function entryAt(index: ImageIndex, tag: string): Descriptor[] {
 }
 
 /**
- * What to write after the path of a layout for each of its images, in order: the tag, where it is one's own, or the place.
- * A hint with anything else would send its reader astray.
+ * What to write after the path of a layout for each of its images, in order: the tag if it is unique, or the place. A
+ * hint with anything else would mislead.
  */
 export function waysToName(index: ImageIndex): string[] {
   const tags = index.manifests.map((entry) => entry.annotations?.[REF_NAME_ANNOTATION] ?? "");
   return tags.map((tag, place) => (tag !== "" && tags.indexOf(tag) === tags.lastIndexOf(tag) ? tag : `@${place}`));
 }
 
-/** The entry of a manifest under a tag, or under none; the name it had elsewhere is not taken along. */
+/** The entry of a manifest under a tag, or under none; the name it had elsewhere is dropped. */
 export function entryNamed(descriptor: Descriptor, tag: string | undefined): Descriptor {
   const { annotations = {}, ...bare } = descriptor;
   const { [REF_NAME_ANNOTATION]: _, ...others } = annotations;

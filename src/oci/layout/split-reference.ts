@@ -8,7 +8,7 @@ export function isLayout(path: string): Promise<boolean> {
   return isFile(join(path, "oci-layout"));
 }
 
-/** True for what may be an archive. */
+/** True for a possible archive. */
 export async function isFile(path: string): Promise<boolean> {
   return stat(path).then(
     (state) => state.isFile(),
@@ -17,9 +17,8 @@ export async function isFile(path: string): Promise<boolean> {
 }
 
 /**
- * The reference as it is meant by whoever reads: the longest path of those it can be split into under which there is
- * something. Without any it stays as it was split, at the first colon, as podman and skopeo do it always and as
- * we write.
+ * The reference as meant for reading: of the paths it can be split into, the longest one where there is something.
+ * Without any, it stays split at the first colon, as podman and skopeo always do and as we write.
  */
 export async function splitWhereFound<R extends PathReference>(
   reference: R,

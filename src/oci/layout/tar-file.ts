@@ -9,7 +9,7 @@ import { compressionOf } from "../layer-compression.ts";
 
 /** Size of the pieces in which members are read. */
 const READ_BYTES = 1 << 20;
-/** Links from member to member that are followed before it is taken for a circle. */
+/** Links between members that are followed before a circle is assumed. */
 const LINKS_MAX = 16;
 
 /** A regular file in the archive. */
@@ -20,7 +20,7 @@ export interface TarFileMember {
   readonly sizeBytes: number;
 }
 
-/** What is known of a name: a file, or the name it leads to. */
+/** What a name is: a file, or a link to another name. */
 type Listed = TarFileMember | { readonly target: string };
 
 /** Members by their names without leading `./`; opened once, until {@link close}. */
@@ -37,7 +37,8 @@ export class TarFile {
 
   /**
    * @param what names the kind of file in errors, such as `OCI archive`
-   * @throws SealrootError `not-found`, `corrupt` when the file is no tar archive, `unsupported` when it is compressed
+   * @throws SealrootError `not-found`, `corrupt` when the file is not a tar archive, `unsupported` when it is
+   * compressed
    */
   static async open(path: string, what: string): Promise<TarFile> {
     const file = await open(path).catch((error: unknown) => {
@@ -52,7 +53,7 @@ export class TarFile {
     }
   }
 
-  /** The regular file a name leads to, over links between members; undefined when there is none. */
+  /** The regular file a name leads to, through links between members; undefined when there is none. */
   find(name: string): TarFileMember | undefined {
     let member = this.#members.get(normalised(name));
     for (let links = 0; member !== undefined && "target" in member; links++) {
@@ -77,7 +78,7 @@ export class TarFile {
     return Buffer.concat(parts);
   }
 
-  /** The member's bytes in parts; fewer than its size when the file is cut off. */
+  /** The member's bytes in parts; fewer than its size if the file is truncated. */
   async *read(member: TarFileMember): AsyncGenerator<Uint8Array> {
     for (let done = 0; done < member.sizeBytes; ) {
       const part = Buffer.allocUnsafe(Math.min(READ_BYTES, member.sizeBytes - done));
@@ -88,7 +89,7 @@ export class TarFile {
     }
   }
 
-  /** Where the opened file lies, whatever its name leads to by now: absolute, without symbolic links. */
+  /** Where the opened file is, whatever its name leads to by now: absolute, without symbolic links. */
   async place(): Promise<string> {
     return readlink(`/proc/self/fd/${this.#file.fd}`).catch(() => realpath(this.path));
   }
@@ -98,10 +99,10 @@ export class TarFile {
   }
 }
 
-/** Members are read in place, and again: of a compressed file all of it would have to be unpacked. */
+/** Members are read in place, and repeatedly: a compressed file would have to be unpacked completely. */
 async function refuseCompressed(file: FileHandle, path: string, what: string): Promise<void> {
   const head = Buffer.alloc(4);
-  // What cannot be read is reported by what reads next.
+  // The next reader reports what cannot be read.
   await file.read(head, 0, head.length, 0).catch(() => undefined);
   const compression = compressionOf(head);
   if (compression === "none") return;
@@ -118,7 +119,7 @@ function sparseMember(path: ByteString): SealrootError {
   return new SealrootError("unsupported", what, { path: displayText(path), hint: SPARSE_HINT });
 }
 
-/** Reads the headers only: bodies are put in from outside, so to speak, and stay unread. */
+/** Reads only the headers: bodies stay unread. */
 async function listMembers(file: FileHandle): Promise<Map<string, Listed>> {
   const members = new Map<string, Listed>();
   const parser = new TarParser(

@@ -8,12 +8,24 @@ import { startDockerRegistry } from "../registry/docker-registry.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 import { PodmanUser } from "./podman-user.ts";
 
+const README = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
 const CONTAINERFILE = join(import.meta.dirname, "../../examples/containerfile/Containerfile");
 /** What the page builds on. No test reaches the registry that has it, so one like it is made of Debian's packages. */
 const BASE = "docker.io/library/debian:13";
 
 test("docs/containerfile.md: the file it shows is the example's", () => {
   assert.deepEqual(fencedBlocks(readDocument("containerfile.md"), "Dockerfile"), [readFileSync(CONTAINERFILE, "utf8")]);
+});
+
+test("README: what it tells to add to a Debian image is in the one that is built and booted", () => {
+  const [, words = ""] = /^RUN apt-get update && apt-get install (.+?) +# Debian 13$/m.exec(README) ?? [];
+  const names = words.split(" ").filter((word) => !word.startsWith("--"));
+  const installed = new Set(readFileSync(CONTAINERFILE, "utf8").split(/\s+/));
+  assert.ok(names.length > 0);
+  assert.deepEqual(
+    names.filter((name) => !installed.has(name)),
+    [],
+  );
 });
 
 test("docs/containerfile.md: from the Containerfile to a disk that boots", async () => {

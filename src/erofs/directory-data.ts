@@ -3,7 +3,7 @@ import type { ByteString } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { DIRENT_TYPES, NAME_MAX_BYTES, quotePath } from "../tree/index.ts";
 import { BLOCK_BYTES, DIRECTORY_TAIL_MAX_BYTES, DIRENT_BYTES } from "./format.ts";
-import type { ImageBuffer } from "./image-buffer.ts";
+import type { ImageBuffer } from "./image-window.ts";
 import type { DirectoryListing, Inode } from "./inode.ts";
 
 const DOT = "." as ByteString;

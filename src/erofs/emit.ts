@@ -19,7 +19,7 @@ import {
   SUPERBLOCK_OFFSET,
   XATTR_AREA_HEADER_BYTES,
 } from "./format.ts";
-import type { ImageBuffer } from "./image-buffer.ts";
+import type { ImageBuffer } from "./image-window.ts";
 import type { Inode } from "./inode.ts";
 import { writeXattrEntry, type XattrEntry } from "./xattr-entry.ts";
 
@@ -35,6 +35,7 @@ export interface ImageFacts {
   readonly inodesEnd: number;
   readonly rootNid: number;
   readonly inodeCount: number;
+  readonly blockCount: number;
 }
 
 /** Writes header and superblock (spec 1.1, 1.2); all other bytes of them stay zero. */
@@ -49,23 +50,28 @@ export function writeSuperblock(out: ImageBuffer, facts: ImageFacts): void {
   out.view.setUint8(at + 12, BLOCK_SIZE_BITS);
   out.view.setUint16(at + 14, facts.rootNid, true);
   out.view.setUint32(at + 16, facts.inodeCount, true);
-  out.view.setUint32(at + 36, out.bytes.length / BLOCK_BYTES, true);
+  out.view.setUint32(at + 36, facts.blockCount, true);
   if (facts.epoch === 2) return;
   out.view.setBigInt64(at + 24, facts.buildTime.seconds, true);
   out.view.setUint32(at + 32, facts.buildTime.nanoseconds, true);
   out.view.setUint32(at + 44, Math.floor(facts.inodesEnd / BLOCK_BYTES), true);
 }
 
-/** Writes one inode: header, xattr area, tail, and its data blocks. */
-export function writeInode(out: ImageBuffer, inode: Inode, xattrs: readonly XattrEntry[], facts: ImageFacts): void {
-  writeHeader(out, inode, facts.epoch);
-  const areaOffset = inode.position + inode.headerBytes;
+/** Writes one inode at an offset of the buffer: header, xattr area and tail. */
+export function writeInode(
+  out: ImageBuffer,
+  at: number,
+  inode: Inode,
+  xattrs: readonly XattrEntry[],
+  facts: ImageFacts,
+): void {
+  writeHeader(out, at, inode, facts.epoch);
+  const areaOffset = at + inode.headerBytes;
   if (xattrs.length > 0) writeXattrArea(out, areaOffset, inode, xattrs, facts);
-  writeContent(out, inode, areaOffset + inode.xattrAreaBytes, inode.firstBlock * BLOCK_BYTES);
+  if (inode.tailBytes > 0) writeTail(out, areaOffset + inode.xattrAreaBytes, inode);
 }
 
-function writeHeader(out: ImageBuffer, inode: Inode, epoch: Epoch): void {
-  const at = inode.position;
+function writeHeader(out: ImageBuffer, at: number, inode: Inode, epoch: Epoch): void {
   const { uid, gid, mtimeSeconds, mtimeNanoseconds } = inode.node.metadata;
   const icount = inode.xattrAreaBytes === 0 ? 0 : (inode.xattrAreaBytes - XATTR_AREA_HEADER_BYTES) / 4 + 1;
   out.view.setUint16(at, Number(inode.isExtended) | (inode.layout << 1), true);
@@ -125,24 +131,37 @@ function writeXattrArea(
   for (const pair of local) at += writeXattrEntry(out, at, pair);
 }
 
-function writeContent(out: ImageBuffer, inode: Inode, tailOffset: number, blocksOffset: number): void {
-  const { node, listing } = inode;
+/** What of the content stands behind the inode itself. */
+function writeTail(out: ImageBuffer, at: number, { node, listing, layout, tailBytes }: Inode): void {
   if (listing !== undefined) {
-    let start = 0;
-    listing.blockEnds.forEach((end, block) => {
-      writeRecords(out, blocksOffset + block * BLOCK_BYTES, listing, start, end);
-      start = end;
-    });
-    if (listing.tailBytes > 0) writeRecords(out, tailOffset, listing, start, listing.names.length);
+    writeRecords(out, at, listing, listing.blockEnds.at(-1) ?? 0, listing.names.length);
   } else if (node.kind === "symlink") {
-    out.bytes.write(node.target, inode.blockCount > 0 ? blocksOffset : tailOffset, "latin1");
-  } else if (inode.layout === LAYOUT_CHUNKED) {
-    // A moved array fills its whole block, whatever the count (spec 2.7, end).
-    const [at, length] = inode.blockCount > 0 ? [blocksOffset, BLOCK_BYTES] : [tailOffset, inode.tailBytes];
-    for (let index = 0; index < length; index += CHUNK_INDEX_BYTES) out.view.setUint32(at + index, NO_BLOCK, true);
+    out.bytes.write(node.target, at, "latin1");
+  } else if (layout === LAYOUT_CHUNKED) {
+    writeChunkIndexes(out, at, tailBytes);
   } else if (node.kind === "file" && node.content.type === "inline") {
     const { bytes } = node.content;
-    out.bytes.set(bytes.subarray(0, bytes.length - inode.tailBytes), blocksOffset);
-    out.bytes.set(bytes.subarray(bytes.length - inode.tailBytes), tailOffset);
+    out.bytes.set(bytes.subarray(bytes.length - tailBytes), at);
   }
+}
+
+/** Writes the data block `block` of an inode, counted from its first one, at an offset of the buffer. */
+export function writeDataBlock(out: ImageBuffer, at: number, inode: Inode, block: number): void {
+  const { node, listing, layout, tailBytes } = inode;
+  if (listing !== undefined) {
+    writeRecords(out, at, listing, listing.blockEnds[block - 1] ?? 0, listing.blockEnds[block] as number);
+  } else if (node.kind === "symlink") {
+    out.bytes.write(node.target, at, "latin1");
+  } else if (layout === LAYOUT_CHUNKED) {
+    // A moved array fills its whole block, whatever the count (spec 2.7, end).
+    writeChunkIndexes(out, at, BLOCK_BYTES);
+  } else if (node.kind === "file" && node.content.type === "inline") {
+    const { bytes } = node.content;
+    const start = block * BLOCK_BYTES;
+    out.bytes.set(bytes.subarray(start, Math.min(start + BLOCK_BYTES, bytes.length - tailBytes)), at);
+  }
+}
+
+function writeChunkIndexes(out: ImageBuffer, at: number, lengthBytes: number): void {
+  for (let index = 0; index < lengthBytes; index += CHUNK_INDEX_BYTES) out.view.setUint32(at + index, NO_BLOCK, true);
 }

@@ -8,4 +8,4 @@
 
 export { IMAGE_MAX_BYTES, readErofsVersion, VERSION_BYTES } from "./read-superblock.ts";
 export { type ErofsImage, erofsObjects, listErofsObjects, readErofs } from "./reader.ts";
-export { type ErofsForm, type ErofsOptions, writeErofs } from "./writer.ts";
+export { type ErofsForm, type ErofsLayout, type ErofsOptions, layOutErofs, writeErofs } from "./writer.ts";

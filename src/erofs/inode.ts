@@ -56,6 +56,11 @@ export class Inode {
     return this.isExtended ? EXTENDED_INODE_BYTES : COMPACT_INODE_BYTES;
   }
 
+  /** Behind header, attributes and tail; data blocks are elsewhere. */
+  get end(): number {
+    return this.position + this.headerBytes + this.xattrAreaBytes + this.tailBytes;
+  }
+
   /** The kind as stored. */
   get storedKind(): TreeNode["kind"] {
     return this.isEscapedWhiteout ? "file" : this.node.kind;

@@ -56,7 +56,7 @@ export class LayoutPass {
     else if (inode.storedKind === "symlink") this.#padSymlink(inode);
     else this.#padTail(inode);
     inode.position = this.#position;
-    this.#position += inode.headerBytes + inode.xattrAreaBytes + inode.tailBytes;
+    this.#position = inode.end;
   }
 
   #measureXattrs(inode: Inode, xattrs: readonly XattrEntry[]): void {

@@ -3,14 +3,14 @@ import { SealrootError } from "../errors/index.ts";
 import type { DirectoryNode, DumpDialect } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { buildTimeOf } from "./build-time.ts";
-import { type ImageFacts, writeInode, writeSuperblock } from "./emit.ts";
+import { type ImageFacts, writeDataBlock, writeInode, writeSuperblock } from "./emit.ts";
 import { BLOCK_BYTES, type Epoch } from "./format.ts";
-import { newImageBuffer } from "./image-buffer.ts";
+import { ImageWindow } from "./image-window.ts";
 import type { Inode } from "./inode.ts";
 import { collectInodes, type InodeCollection } from "./inode-order.ts";
 import { InodeXattrs } from "./inode-xattrs.ts";
 import { LayoutPass } from "./layout.ts";
-import { writeXattrEntry } from "./xattr-entry.ts";
+import { entryLength, writeXattrEntry } from "./xattr-entry.ts";
 import { ACL_ACCESS_INDEX, ACL_DEFAULT_INDEX } from "./xattr-name.ts";
 import { XattrTable } from "./xattr-table.ts";
 
@@ -40,6 +40,32 @@ const UINT32_MAX = 0xffffffff;
  * @throws SealrootError `unsupported` for a tree that the form cannot hold, `corrupt` for a tree that is none
  */
 export function writeErofs(root: DirectoryNode, options: ErofsOptions): Uint8Array {
+  const layout = layOutErofs(root, options);
+  const image = Buffer.allocUnsafeSlow(layout.sizeBytes);
+  let at = 0;
+  for (const piece of layout.pieces()) {
+    image.set(piece, at);
+    at += piece.length;
+  }
+  return image;
+}
+
+/** An image of which it is known where everything goes. */
+export interface ErofsLayout {
+  readonly sizeBytes: number;
+  /**
+   * The image's bytes in order, each piece valid until the next is asked for: of a million files they are 300 MB. The
+   * tree must be as it was.
+   */
+  pieces(): Generator<Uint8Array, void>;
+}
+
+/**
+ * The image that {@link writeErofs} writes, in pieces.
+ *
+ * @throws SealrootError as {@link writeErofs}; its pieces throw nothing
+ */
+export function layOutErofs(root: DirectoryNode, options: ErofsOptions): ErofsLayout {
   const epoch: Epoch = options.form === "v2" ? 2 : 1;
   const dialect = options.form === "c-default" ? "c" : (options.dialect ?? "rs");
   const collection = collectInodes(root, epoch, dialect);
@@ -54,7 +80,7 @@ export function writeErofs(root: DirectoryNode, options: ErofsOptions): Uint8Arr
   const layout = new LayoutPass(epoch, dialect, buildTime);
   for (const inode of inodes) layout.place(inode, xattrs.listOf(inode));
   const inodesEnd = layout.end;
-  const endBlock = placeDataBlocks(inodes, Math.ceil((inodesEnd + table.sizeBytes) / BLOCK_BYTES));
+  const blockCount = placeDataBlocks(inodes, Math.ceil((inodesEnd + table.sizeBytes) / BLOCK_BYTES));
 
   const facts: ImageFacts = {
     epoch,
@@ -64,12 +90,40 @@ export function writeErofs(root: DirectoryNode, options: ErofsOptions): Uint8Arr
     inodesEnd,
     rootNid: rootNidOf(inodes),
     inodeCount: inodes.length,
+    blockCount,
   };
-  const out = newImageBuffer(endBlock * BLOCK_BYTES);
+  return {
+    sizeBytes: blockCount * BLOCK_BYTES,
+    pieces: () => imagePieces(inodes, xattrs, table, facts),
+  };
+}
+
+/** Superblock, inodes, shared attributes, data blocks: all in the order of their positions. */
+function* imagePieces(
+  inodes: readonly Inode[],
+  xattrs: InodeXattrs,
+  table: XattrTable,
+  facts: ImageFacts,
+): Generator<Uint8Array, void> {
+  const out = new ImageWindow();
   writeSuperblock(out, facts);
-  for (const inode of inodes) writeInode(out, inode, xattrs.listOf(inode), facts);
-  for (const pair of table.shared) writeXattrEntry(out, inodesEnd + pair.tableOffset, pair);
-  return out.bytes;
+  for (const inode of inodes) {
+    if (!out.holds(inode.end)) yield* out.moveTo(inode.position);
+    writeInode(out, out.offsetOf(inode.position), inode, xattrs.listOf(inode), facts);
+  }
+  for (const pair of table.shared) {
+    const position = facts.inodesEnd + pair.tableOffset;
+    if (!out.holds(position + entryLength(pair))) yield* out.moveTo(position);
+    writeXattrEntry(out, out.offsetOf(position), pair);
+  }
+  for (const inode of inodes) {
+    for (let block = 0; block < inode.blockCount; block++) {
+      const position = (inode.firstBlock + block) * BLOCK_BYTES;
+      if (!out.holds(position + BLOCK_BYTES)) yield* out.moveTo(position);
+      writeDataBlock(out, out.offsetOf(position), inode, block);
+    }
+  }
+  yield* out.moveTo(facts.blockCount * BLOCK_BYTES);
 }
 
 function headerVersion(form: ErofsForm, collection: InodeCollection): number {

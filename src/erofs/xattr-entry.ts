@@ -2,7 +2,7 @@
 import { alignUp, type ByteString } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { XATTR_ENTRY_HEADER_BYTES } from "./format.ts";
-import type { ImageBuffer } from "./image-buffer.ts";
+import type { ImageBuffer } from "./image-window.ts";
 import type { XattrName } from "./xattr-name.ts";
 
 const SUFFIX_MAX_BYTES = 255;

@@ -9,6 +9,7 @@ export * from "./align.ts";
 export * from "./byte-string.ts";
 export * from "./cursor.ts";
 export * from "./hex.ts";
+export * from "./id-index.ts";
 export * from "./size.ts";
 export * from "./uuid.ts";
 export * from "./writer.ts";

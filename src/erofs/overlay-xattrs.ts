@@ -3,7 +3,7 @@
  * step 2; struct ovl_metacopy of linux fs/overlayfs). Nearly all of them belong to one file, so they are counted first
  * and made anew whenever they are needed: kept as pairs they would be the larger part of the writer's memory.
  */
-import { type ByteString, isLowerHex } from "../bytes/index.ts";
+import { type ByteString, IdIndex, isLowerHex } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { type DumpDialect, type FileContent, objectIdOfPath, objectPath } from "../tree/index.ts";
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
@@ -23,7 +23,10 @@ export class OverlayXattrs {
   readonly #dialect: DumpDialect;
   readonly #algorithm: VerityAlgorithm;
   readonly #table: XattrTable;
-  /** Files by digest; the empty string for those without. */
+  /** Digests, in the order of their first file. */
+  readonly #digests: string[] = [];
+  readonly #digestIndex = new IdIndex((number) => this.#digests[number] as string);
+  /** How many files have a digest, of those that several have; the empty string for files without. */
   readonly #metacopyUses = new Map<string, number>();
   /** How many more files have the redirect made from this text than have the metacopy: mostly nothing is in here. */
   readonly #redirectSurplus = new Map<string, number>();
@@ -42,7 +45,8 @@ export class OverlayXattrs {
     if (objectId !== undefined && (objectId.length !== 2 * DIGEST_BYTES[this.#algorithm] || !isLowerHex(objectId))) {
       throw corrupt(`Cannot write EROFS image: object ${objectId} is not named by a ${this.#algorithm} digest`);
     }
-    increase(this.#metacopyUses, objectId ?? "", 1);
+    if (objectId === undefined) increase(this.#metacopyUses, "", 1);
+    else this.#countDigest(objectId);
     const source = this.#redirectSource(content);
     if (source === objectId) return;
     if (source !== undefined) increase(this.#redirectSurplus, source, 1);
@@ -57,11 +61,8 @@ export class OverlayXattrs {
       if (objectId !== "") this.#shareRedirect(objectId, uses + (this.#redirectSurplus.get(objectId) ?? 0));
     }
     for (const [source, uses] of this.#redirectSurplus) {
-      if (!this.#metacopyUses.has(source)) this.#shareRedirect(source, uses);
+      if (!this.#metacopyUses.has(source)) this.#shareRedirect(source, uses + this.#digestUses(source));
     }
-    // Of a million objects, 60 MB.
-    this.#metacopyUses.clear();
-    this.#redirectSurplus.clear();
   }
 
   /** The attributes of one file, metacopy first. */
@@ -71,6 +72,17 @@ export class OverlayXattrs {
     const source = this.#redirectSource(content);
     if (source === undefined) return [metacopy];
     return [metacopy, this.#sharedRedirects.get(source) ?? new RedirectEntry(this.#table.name(REDIRECT), source)];
+  }
+
+  #countDigest(digest: string): void {
+    const knownDigests = this.#digests.length;
+    if (this.#digestIndex.add(digest) === knownDigests) this.#digests.push(digest);
+    else this.#metacopyUses.set(digest, (this.#metacopyUses.get(digest) ?? 1) + 1);
+  }
+
+  /** Of a digest that no two files have. */
+  #digestUses(text: string): number {
+    return this.#digestIndex.find(text) === undefined ? 0 : 1;
   }
 
   #shareRedirect(source: string, uses: number): void {

@@ -1,8 +1,8 @@
 /** Writing a split stream. */
-import { SealrootError } from "../errors/index.ts";
 import { ZstdEncoder, zstdFrame } from "../zstd/index.ts";
 import { ChunkEncoder } from "./chunks.ts";
-import { HEAD_BYTES, ID_BYTES, type Range, type StreamAlgorithm, writeHead } from "./header.ts";
+import { HEAD_BYTES, type Range, type StreamAlgorithm, writeHead } from "./header.ts";
+import { IdTable } from "./id-table.ts";
 
 /** The compressor's level in the reference tool: 3 (spec/repository.md 4, "zstd"). */
 const ZSTD_LEVEL = 3;
@@ -13,37 +13,6 @@ const BLOCK_BYTES = 128 << 10;
  * run in memory whatever its length; real layers stay far below.
  */
 const INLINE_RUN_BYTES = 16 << 20;
-
-/** Object ids in the order of their first mention. */
-class IdTable {
-  readonly #idBytes: number;
-  readonly #indexOf = new Map<string, number>();
-
-  constructor(algorithm: StreamAlgorithm) {
-    this.#idBytes = ID_BYTES[algorithm];
-  }
-
-  index(id: string): number {
-    const known = this.#indexOf.get(id);
-    if (known !== undefined) return known;
-    if (id.length !== 2 * this.#idBytes || !/^[0-9a-f]+$/.test(id)) {
-      throw new SealrootError(
-        "conflict",
-        `Cannot write split stream: "${id.slice(0, 160)}" is not an object id of its algorithm`,
-      );
-    }
-    this.#indexOf.set(id, this.#indexOf.size);
-    return this.#indexOf.size - 1;
-  }
-
-  bytes(): Uint8Array {
-    // Not an array of a million small ones, whose memory would be scattered and stay.
-    const bytes = Buffer.alloc(this.#indexOf.size * this.#idBytes);
-    let at = 0;
-    for (const id of this.#indexOf.keys()) at += bytes.write(id, at, "hex");
-    return bytes;
-  }
-}
 
 /**
  * Builds one split stream. Give the parts of the stream in order, then {@link finish}. What is kept in memory is the

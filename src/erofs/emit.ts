@@ -20,7 +20,7 @@ import {
   XATTR_AREA_HEADER_BYTES,
 } from "./format.ts";
 import type { ImageBuffer } from "./image-window.ts";
-import type { Inode } from "./inode.ts";
+import type { PlacedInode } from "./placed-inode.ts";
 import { writeXattrEntry, type XattrEntry } from "./xattr-entry.ts";
 
 const CHUNK_FORMAT_BITS = 16;
@@ -61,32 +61,33 @@ export function writeSuperblock(out: ImageBuffer, facts: ImageFacts): void {
 export function writeInode(
   out: ImageBuffer,
   at: number,
-  inode: Inode,
+  placed: PlacedInode,
   xattrs: readonly XattrEntry[],
   facts: ImageFacts,
 ): void {
-  writeHeader(out, at, inode, facts.epoch);
-  const areaOffset = at + inode.headerBytes;
-  if (xattrs.length > 0) writeXattrArea(out, areaOffset, inode, xattrs, facts);
-  if (inode.tailBytes > 0) writeTail(out, areaOffset + inode.xattrAreaBytes, inode);
+  writeHeader(out, at, placed, facts.epoch);
+  const areaOffset = at + placed.headerBytes;
+  if (xattrs.length > 0) writeXattrArea(out, areaOffset, placed, xattrs, facts);
+  if (placed.tailBytes > 0) writeTail(out, areaOffset + placed.xattrAreaBytes, placed);
 }
 
-function writeHeader(out: ImageBuffer, at: number, inode: Inode, epoch: Epoch): void {
+function writeHeader(out: ImageBuffer, at: number, placed: PlacedInode, epoch: Epoch): void {
+  const { inode, xattrAreaBytes, sizeBytes } = placed;
   const { uid, gid, mtimeSeconds, mtimeNanoseconds } = inode.node.metadata;
-  const icount = inode.xattrAreaBytes === 0 ? 0 : (inode.xattrAreaBytes - XATTR_AREA_HEADER_BYTES) / 4 + 1;
-  out.view.setUint16(at, Number(inode.isExtended) | (inode.layout << 1), true);
+  const icount = xattrAreaBytes === 0 ? 0 : (xattrAreaBytes - XATTR_AREA_HEADER_BYTES) / 4 + 1;
+  out.view.setUint16(at, Number(placed.isExtended) | (placed.layout << 1), true);
   out.view.setUint16(at + 2, icount, true);
   out.view.setUint16(at + 4, inode.isEscapedWhiteout ? 0o100000 | inode.node.metadata.mode : modeOf(inode.node), true);
-  out.view.setUint32(at + 16, unionField(inode, epoch), true);
+  out.view.setUint32(at + 16, unionField(placed, epoch), true);
   out.view.setUint32(at + 20, epoch === 1 ? inode.sequence : inode.nid, true);
-  if (!inode.isExtended) {
+  if (!placed.isExtended) {
     out.view.setUint16(at + 6, inode.linkCount, true);
-    out.view.setUint32(at + 8, inode.sizeBytes, true);
+    out.view.setUint32(at + 8, sizeBytes, true);
     out.view.setUint16(at + 24, uid, true);
     out.view.setUint16(at + 26, gid, true);
     return;
   }
-  out.view.setBigUint64(at + 8, BigInt(inode.sizeBytes), true);
+  out.view.setBigUint64(at + 8, BigInt(sizeBytes), true);
   out.view.setUint32(at + 24, uid, true);
   out.view.setUint32(at + 28, gid, true);
   out.view.setBigInt64(at + 32, mtimeSeconds, true);
@@ -95,19 +96,19 @@ function writeHeader(out: ImageBuffer, at: number, inode: Inode, epoch: Epoch): 
 }
 
 /** i_u: block number, chunk format or device number (spec 2.3, 2.8). */
-function unionField(inode: Inode, epoch: Epoch): number {
-  if (inode.layout === LAYOUT_CHUNKED) {
-    const movedTo = inode.blockCount > 0 ? inode.firstBlock - (inode.firstBlock % 2 ** CHUNK_FORMAT_BITS) : 0;
-    return movedTo + chunkFormat(inode.sizeBytes, epoch);
+function unionField({ inode, layout, blockCount, firstBlock, sizeBytes }: PlacedInode, epoch: Epoch): number {
+  if (layout === LAYOUT_CHUNKED) {
+    const movedTo = blockCount > 0 ? firstBlock - (firstBlock % 2 ** CHUNK_FORMAT_BITS) : 0;
+    return movedTo + chunkFormat(sizeBytes, epoch);
   }
-  if (inode.blockCount > 0) return inode.firstBlock;
+  if (blockCount > 0) return firstBlock;
   return !inode.isEscapedWhiteout && "rdev" in inode.node ? inode.node.rdev : 0;
 }
 
 function writeXattrArea(
   out: ImageBuffer,
   offset: number,
-  inode: Inode,
+  { sharedXattrs }: PlacedInode,
   xattrs: readonly XattrEntry[],
   facts: ImageFacts,
 ): void {
@@ -118,7 +119,7 @@ function writeXattrArea(
   let shared = 0;
   for (const pair of xattrs) {
     filter &= ~pair.name.filterMask;
-    if (pair.tableOffset !== -1 && shared < inode.sharedXattrs) {
+    if (pair.tableOffset !== -1 && shared < sharedXattrs) {
       out.view.setUint32(at, (tableOffset + pair.tableOffset) / 4, true);
       at += 4;
       shared++;
@@ -132,7 +133,8 @@ function writeXattrArea(
 }
 
 /** What of the content stands behind the inode itself. */
-function writeTail(out: ImageBuffer, at: number, { node, listing, layout, tailBytes }: Inode): void {
+function writeTail(out: ImageBuffer, at: number, { inode, layout, tailBytes }: PlacedInode): void {
+  const { node, listing } = inode;
   if (listing !== undefined) {
     writeRecords(out, at, listing, listing.blockEnds.at(-1) ?? 0, listing.names.length);
   } else if (node.kind === "symlink") {
@@ -146,8 +148,9 @@ function writeTail(out: ImageBuffer, at: number, { node, listing, layout, tailBy
 }
 
 /** Writes the data block `block` of an inode, counted from its first one, at an offset of the buffer. */
-export function writeDataBlock(out: ImageBuffer, at: number, inode: Inode, block: number): void {
-  const { node, listing, layout, tailBytes } = inode;
+export function writeDataBlock(out: ImageBuffer, at: number, placed: PlacedInode, block: number): void {
+  const { inode, layout, tailBytes } = placed;
+  const { node, listing } = inode;
   if (listing !== undefined) {
     writeRecords(out, at, listing, listing.blockEnds[block - 1] ?? 0, listing.blockEnds[block] as number);
   } else if (node.kind === "symlink") {

@@ -112,21 +112,18 @@ class InodeCollector implements InodeCollection {
     const names = [...node.entries.keys(), ...stubs.keys()].sort(compareByteStrings);
     const inodes = names.map((name) => {
       const child = node.entries.get(name);
-      return child === undefined
-        ? new Inode(stubs.get(name) ?? node, 1, false)
-        : this.#childInode(inode, node, name, child);
+      return child === undefined ? new Inode(stubs.get(name) ?? node, 1, false) : this.#childInode(node, name, child);
     });
     inode.listing = listDirectory(inode, parent, names, inodes);
     return { names, inodes };
   }
 
-  #childInode(parent: Inode, directory: DirectoryNode, name: ByteString, node: TreeNode): Inode {
+  #childInode(directory: DirectoryNode, name: ByteString, node: TreeNode): Inode {
     if (node.kind === "directory") return new Inode(node, directoryLinkCount(node), false);
     const names = this.#linkCounts.get(node) ?? 1;
     const known = names > 1 ? this.#hardLinked.get(node) : undefined;
     if (known !== undefined) return known;
     const inode = new Inode(node, this.#storedLinkCount(node, names), this.#isEscaped(directory, name, node, names));
-    if (inode.isEscapedWhiteout) parent.holdsWhiteouts = true;
     if (names > 1) this.#hardLinked.set(node, inode);
     return inode;
   }

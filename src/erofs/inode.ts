@@ -1,7 +1,7 @@
 /** One inode on its way into an image. */
 import type { ByteString } from "../bytes/index.ts";
 import type { DirectoryNode, TreeNode } from "../tree/index.ts";
-import { COMPACT_INODE_BYTES, EXTENDED_INODE_BYTES, LAYOUT_PLAIN, SLOT_BYTES } from "./format.ts";
+import { SLOT_BYTES } from "./format.ts";
 import type { XattrEntry } from "./xattr-entry.ts";
 
 /** A directory's records: its entries with `.` and `..`, in byte order. */
@@ -16,7 +16,10 @@ export interface DirectoryListing {
 /** An array of its own for each inode would be a fifth of them. */
 const NO_XATTR_ENTRIES: readonly XattrEntry[] = [];
 
-/** Filled in by the passes of the writer one after the other: order, xattrs, layout. */
+/**
+ * Filled in by the passes of the writer one after the other: order, xattrs, position. There may be a million of them, so
+ * what follows from these facts is not kept: see {@link PlacedInode}.
+ */
 export class Inode {
   readonly node: TreeNode;
   /** An epoch 1 whiteout, stored as a marked empty file (spec/erofs.md 3.4 step 3). */
@@ -26,20 +29,10 @@ export class Inode {
   /** Place in inode order. */
   sequence = -1;
   listing: DirectoryListing | undefined;
-  /** A directory with an escaped whiteout in it. */
-  holdsWhiteouts = false;
   /** All but the object's metacopy and redirect, which would be two entries for every file. */
   xattrs: readonly XattrEntry[] = NO_XATTR_ENTRIES;
-
-  xattrAreaBytes = 0;
-  sharedXattrs = 0;
-  isExtended = false;
-  layout = LAYOUT_PLAIN;
-  sizeBytes = 0;
+  /** Where it begins in the image. */
   position = 0;
-  tailBytes = 0;
-  blockCount = 0;
-  firstBlock = 0;
 
   constructor(node: TreeNode, linkCount: number, isEscapedWhiteout: boolean) {
     this.node = node;
@@ -52,13 +45,9 @@ export class Inode {
     return this.position / SLOT_BYTES;
   }
 
-  get headerBytes(): number {
-    return this.isExtended ? EXTENDED_INODE_BYTES : COMPACT_INODE_BYTES;
-  }
-
-  /** Behind header, attributes and tail; data blocks are elsewhere. */
-  get end(): number {
-    return this.position + this.headerBytes + this.xattrAreaBytes + this.tailBytes;
+  /** Whether it is a directory with an escaped whiteout in it. */
+  get holdsWhiteouts(): boolean {
+    return this.listing?.inodes.some(({ isEscapedWhiteout }) => isEscapedWhiteout) ?? false;
   }
 
   /** The kind as stored. */

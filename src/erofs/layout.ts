@@ -21,6 +21,7 @@ import {
   XATTR_AREA_HEADER_BYTES,
 } from "./format.ts";
 import type { Inode } from "./inode.ts";
+import { PlacedInode } from "./placed-inode.ts";
 import { entryLength, type XattrEntry } from "./xattr-entry.ts";
 
 /** libcomposefs' limit of shared references in one inode; composefs-rs has only the width of the field. */
@@ -28,17 +29,26 @@ const SHARED_XATTRS_MAX: Readonly<Record<DumpDialect, number>> = { c: 128, rs: 2
 const UINT16_MAX = 0xffff;
 const UINT32_MAX = 0xffffffff;
 
-/** Lays the inodes out one behind the other. */
-export class LayoutPass {
-  readonly #epoch: Epoch;
-  readonly #dialect: DumpDialect;
-  readonly #buildTime: BuildTime;
-  #position = INODES_OFFSET;
+/** What decides on an image's layout besides its inodes. */
+export interface LayoutRules {
+  readonly epoch: Epoch;
+  readonly dialect: DumpDialect;
+  readonly buildTime: BuildTime;
+}
 
-  constructor(epoch: Epoch, dialect: DumpDialect, buildTime: BuildTime) {
-    this.#epoch = epoch;
-    this.#dialect = dialect;
-    this.#buildTime = buildTime;
+/**
+ * Lays the inodes out one behind the other. The same inodes in the same order always get the same places, so that they
+ * can be laid out again while they are written.
+ */
+export class LayoutPass {
+  readonly #rules: LayoutRules;
+  #position = INODES_OFFSET;
+  #nextBlock: number;
+
+  /** @param firstBlock where the data blocks begin, when that is known */
+  constructor(rules: LayoutRules, firstBlock = 0) {
+    this.#rules = rules;
+    this.#nextBlock = firstBlock;
   }
 
   /** First byte behind the inodes placed so far, on a slot boundary. */
@@ -46,27 +56,36 @@ export class LayoutPass {
     return alignUp(this.#position, SLOT_BYTES);
   }
 
-  /** Gives an inode its form, its position and the number of its data blocks. */
-  place(inode: Inode, xattrs: readonly XattrEntry[]): void {
-    this.#measureXattrs(inode, xattrs);
-    this.#measureContent(inode);
-    inode.isExtended = this.#epoch === 2 || !this.#fitsCompact(inode);
-    this.#position = this.end;
-    if (this.#epoch === 2) this.#padEpoch2(inode);
-    else if (inode.storedKind === "symlink") this.#padSymlink(inode);
-    else this.#padTail(inode);
-    inode.position = this.#position;
-    this.#position = inode.end;
+  /** The number behind the last data block. */
+  get nextBlock(): number {
+    return this.#nextBlock;
   }
 
-  #measureXattrs(inode: Inode, xattrs: readonly XattrEntry[]): void {
+  /** Gives the next inode its form, its position and its data blocks. */
+  place(inode: Inode, xattrs: readonly XattrEntry[]): PlacedInode {
+    const placed = new PlacedInode(inode);
+    this.#measureXattrs(placed, xattrs);
+    this.#measureContent(placed);
+    placed.isExtended = this.#rules.epoch === 2 || !this.#fitsCompact(placed);
+    this.#position = this.end;
+    if (this.#rules.epoch === 2) this.#padEpoch2(placed);
+    else if (inode.storedKind === "symlink") this.#padSymlink(placed);
+    else this.#padTail(placed);
+    placed.position = this.#position;
+    this.#position = placed.end;
+    placed.firstBlock = this.#nextBlock;
+    this.#nextBlock += placed.blockCount;
+    return placed;
+  }
+
+  #measureXattrs(placed: PlacedInode, xattrs: readonly XattrEntry[]): void {
     if (xattrs.length === 0) return;
     let bytes = XATTR_AREA_HEADER_BYTES;
     for (const pair of xattrs) {
-      if (pair.tableOffset !== -1 && inode.sharedXattrs < SHARED_XATTRS_MAX[this.#dialect]) {
-        inode.sharedXattrs++;
+      if (pair.tableOffset !== -1 && placed.sharedXattrs < SHARED_XATTRS_MAX[this.#rules.dialect]) {
+        placed.sharedXattrs++;
         bytes += SHARED_XATTR_REFERENCE_BYTES;
-      } else if (pair.tableOffset !== -1 && this.#dialect === "rs") {
+      } else if (pair.tableOffset !== -1 && this.#rules.dialect === "rs") {
         throw new SealrootError("unsupported", "Cannot write EROFS image: an inode with over 255 shared attributes");
       } else {
         bytes += entryLength(pair);
@@ -75,96 +94,100 @@ export class LayoutPass {
     if ((bytes - XATTR_AREA_HEADER_BYTES) / 4 + 1 > UINT16_MAX) {
       throw new SealrootError("unsupported", "Cannot write EROFS image: an inode with over 256 KiB of attributes");
     }
-    inode.xattrAreaBytes = bytes;
+    placed.xattrAreaBytes = bytes;
   }
 
   /** Initial size, layout, tail and blocks (spec 2.3, first table of 2.7). */
-  #measureContent(inode: Inode): void {
-    const { node, listing } = inode;
+  #measureContent(placed: PlacedInode): void {
+    const { node, listing } = placed.inode;
     if (listing !== undefined) {
-      inode.blockCount = listing.blockEnds.length;
-      inode.tailBytes = listing.tailBytes;
-      inode.sizeBytes = inode.blockCount * BLOCK_BYTES + inode.tailBytes;
-      inode.layout = inode.tailBytes > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
+      placed.blockCount = listing.blockEnds.length;
+      placed.tailBytes = listing.tailBytes;
+      placed.sizeBytes = placed.blockCount * BLOCK_BYTES + placed.tailBytes;
+      placed.layout = placed.tailBytes > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
     } else if (node.kind === "symlink") {
-      checkSize("symbolic link", node.target.length, SYMLINK_MAX_BYTES[this.#epoch]);
+      checkSize("symbolic link", node.target.length, SYMLINK_MAX_BYTES[this.#rules.epoch]);
       if (node.target.includes("\0")) throw corrupt("Cannot write EROFS image: a link target with a NUL");
-      inode.sizeBytes = inode.tailBytes = node.target.length;
-      inode.layout = LAYOUT_INLINE;
+      placed.sizeBytes = placed.tailBytes = node.target.length;
+      placed.layout = LAYOUT_INLINE;
     } else if (node.kind === "file" && node.content.type === "external") {
       checkSize("file", node.content.sizeBytes, FILE_SIZE_MAX_BYTES);
-      this.#measureChunks(inode, node.content.sizeBytes, node.content.objectId !== undefined);
+      this.#measureChunks(placed, node.content.sizeBytes, node.content.objectId !== undefined);
     } else if (node.kind === "file" && node.content.type === "inline") {
-      checkSize("file in the image", node.content.bytes.length, INLINE_CONTENT_MAX_BYTES[this.#epoch]);
-      this.#measureInline(inode, node.content.bytes.length);
+      checkSize("file in the image", node.content.bytes.length, INLINE_CONTENT_MAX_BYTES[this.#rules.epoch]);
+      this.#measureInline(placed, node.content.bytes.length);
     }
   }
 
-  #measureInline(inode: Inode, sizeBytes: number): void {
-    inode.sizeBytes = sizeBytes;
-    inode.tailBytes = sizeBytes;
-    if (this.#epoch === 1) {
-      inode.blockCount = Math.floor(sizeBytes / BLOCK_BYTES);
-      inode.tailBytes = sizeBytes % BLOCK_BYTES;
-      if (inode.tailBytes > BLOCK_BYTES / 2) {
-        inode.blockCount++;
-        inode.tailBytes = 0;
+  #measureInline(placed: PlacedInode, sizeBytes: number): void {
+    placed.sizeBytes = sizeBytes;
+    placed.tailBytes = sizeBytes;
+    if (this.#rules.epoch === 1) {
+      placed.blockCount = Math.floor(sizeBytes / BLOCK_BYTES);
+      placed.tailBytes = sizeBytes % BLOCK_BYTES;
+      if (placed.tailBytes > BLOCK_BYTES / 2) {
+        placed.blockCount++;
+        placed.tailBytes = 0;
       }
     }
-    inode.layout = inode.tailBytes > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
+    placed.layout = placed.tailBytes > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
   }
 
   /** Epoch 2 writes one index whatever the size, and none without a digest (spec 2.8). */
-  #measureChunks(inode: Inode, sizeBytes: number, hasDigest: boolean): void {
-    inode.sizeBytes = sizeBytes;
-    inode.layout = LAYOUT_CHUNKED;
+  #measureChunks(placed: PlacedInode, sizeBytes: number, hasDigest: boolean): void {
+    placed.sizeBytes = sizeBytes;
+    placed.layout = LAYOUT_CHUNKED;
     const chunkBytes = 2 ** (BLOCK_SIZE_BITS + chunkFormat(sizeBytes, 1));
-    const count = this.#epoch === 1 ? Math.ceil(sizeBytes / chunkBytes) : Number(hasDigest);
-    inode.tailBytes = count * CHUNK_INDEX_BYTES;
+    const count = this.#rules.epoch === 1 ? Math.ceil(sizeBytes / chunkBytes) : Number(hasDigest);
+    placed.tailBytes = count * CHUNK_INDEX_BYTES;
   }
 
-  #fitsCompact(inode: Inode): boolean {
-    const { uid, gid, mtimeSeconds, mtimeNanoseconds } = inode.node.metadata;
-    const isSpecial = inode.storedKind !== "file" && inode.storedKind !== "symlink" && inode.listing === undefined;
-    const stated = inode.node.kind === "directory" || this.#dialect === "rs" ? undefined : inode.node.stated?.sizeBytes;
+  #fitsCompact(placed: PlacedInode): boolean {
+    const { uid, gid, mtimeSeconds, mtimeNanoseconds } = placed.inode.node.metadata;
+    const isSpecial =
+      placed.inode.storedKind !== "file" && placed.inode.storedKind !== "symlink" && placed.inode.listing === undefined;
+    const stated =
+      placed.inode.node.kind === "directory" || this.#rules.dialect === "rs"
+        ? undefined
+        : placed.inode.node.stated?.sizeBytes;
     return (
-      mtimeSeconds === this.#buildTime.seconds &&
-      mtimeNanoseconds === this.#buildTime.nanoseconds &&
-      inode.linkCount <= UINT16_MAX &&
+      mtimeSeconds === this.#rules.buildTime.seconds &&
+      mtimeNanoseconds === this.#rules.buildTime.nanoseconds &&
+      placed.inode.linkCount <= UINT16_MAX &&
       uid <= UINT16_MAX &&
       gid <= UINT16_MAX &&
-      (isSpecial ? (stated ?? 0) : inode.sizeBytes) <= UINT32_MAX
+      (isSpecial ? (stated ?? 0) : placed.sizeBytes) <= UINT32_MAX
     );
   }
 
   /** A symbolic link stays within one block; one that cannot gets a data block, but is padded all the same. */
-  #padSymlink(inode: Inode): void {
-    const totalBytes = inode.headerBytes + inode.xattrAreaBytes + inode.tailBytes;
+  #padSymlink(placed: PlacedInode): void {
+    const totalBytes = placed.headerBytes + placed.xattrAreaBytes + placed.tailBytes;
     if (blockOf(this.#position) !== blockOf(this.#position + totalBytes - 1)) {
       this.#position = alignUp(this.#position, BLOCK_BYTES);
     }
-    if (totalBytes >= BLOCK_BYTES) moveTailToBlock(inode, LAYOUT_PLAIN);
+    if (totalBytes >= BLOCK_BYTES) moveTailToBlock(placed, LAYOUT_PLAIN);
   }
 
   /** A tail stays within one block; a chunk array that no padding helps gets a data block. */
-  #padTail(inode: Inode): void {
-    const fixedBytes = inode.headerBytes + inode.xattrAreaBytes;
+  #padTail(placed: PlacedInode): void {
+    const fixedBytes = placed.headerBytes + placed.xattrAreaBytes;
     const roomBytes = roomInBlock(this.#position + fixedBytes);
-    if (roomBytes >= inode.tailBytes) return;
+    if (roomBytes >= placed.tailBytes) return;
     const padding = alignUp(roomBytes, SLOT_BYTES);
-    if (inode.tailBytes <= roomInBlock(this.#position + fixedBytes + padding)) {
+    if (placed.tailBytes <= roomInBlock(this.#position + fixedBytes + padding)) {
       this.#position += padding;
     } else {
-      moveTailToBlock(inode, LAYOUT_CHUNKED);
+      moveTailToBlock(placed, LAYOUT_CHUNKED);
       this.#position = alignUp(this.#position, BLOCK_BYTES);
     }
   }
 
   /** The end is taken one too far, so a tail that ends on a block boundary is padded too (spec 2.7: keep). */
-  #padEpoch2(inode: Inode): void {
-    if (inode.layout !== LAYOUT_INLINE) return;
-    const lastFixed = this.#position + inode.headerBytes + inode.xattrAreaBytes - 1;
-    const tailEnd = lastFixed + 1 + (inode.sizeBytes % BLOCK_BYTES);
+  #padEpoch2(placed: PlacedInode): void {
+    if (placed.layout !== LAYOUT_INLINE) return;
+    const lastFixed = this.#position + placed.headerBytes + placed.xattrAreaBytes - 1;
+    const tailEnd = lastFixed + 1 + (placed.sizeBytes % BLOCK_BYTES);
     if (blockOf(lastFixed) === blockOf(tailEnd)) return;
     this.#position = alignUp(this.#position + BLOCK_BYTES - (lastFixed % BLOCK_BYTES), SLOT_BYTES);
   }
@@ -179,10 +202,10 @@ function roomInBlock(offset: number): number {
   return BLOCK_BYTES - (offset % BLOCK_BYTES);
 }
 
-function moveTailToBlock(inode: Inode, layout: number): void {
-  inode.blockCount++;
-  inode.tailBytes = 0;
-  inode.layout = layout;
+function moveTailToBlock(placed: PlacedInode, layout: number): void {
+  placed.blockCount++;
+  placed.tailBytes = 0;
+  placed.layout = layout;
 }
 
 function checkSize(what: string, sizeBytes: number, maxBytes: number): void {

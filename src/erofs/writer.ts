@@ -10,6 +10,7 @@ import type { Inode } from "./inode.ts";
 import { collectInodes, type InodeCollection } from "./inode-order.ts";
 import { InodeXattrs } from "./inode-xattrs.ts";
 import { LayoutPass } from "./layout.ts";
+import type { PlacedInode } from "./placed-inode.ts";
 import { entryLength, writeXattrEntry } from "./xattr-entry.ts";
 import { ACL_ACCESS_INDEX, ACL_DEFAULT_INDEX } from "./xattr-name.ts";
 import { XattrTable } from "./xattr-table.ts";
@@ -57,13 +58,13 @@ export interface ErofsLayout {
    * The image's bytes in order, each piece valid until the next is asked for: of a million files they are 300 MB. The
    * tree must be as it was.
    */
-  pieces(): Generator<Uint8Array, void>;
+  readonly pieces: () => Generator<Uint8Array, void>;
 }
 
 /**
  * The image that {@link writeErofs} writes, in pieces.
  *
- * @throws SealrootError as {@link writeErofs}; its pieces throw nothing
+ * @throws SealrootError as {@link writeErofs}
  */
 export function layOutErofs(root: DirectoryNode, options: ErofsOptions): ErofsLayout {
   const epoch: Epoch = options.form === "v2" ? 2 : 1;
@@ -77,10 +78,13 @@ export function layOutErofs(root: DirectoryNode, options: ErofsOptions): ErofsLa
   xattrs.addAll(inodes);
 
   const buildTime = buildTimeOf(inodes, dialect);
-  const layout = new LayoutPass(epoch, dialect, buildTime);
-  for (const inode of inodes) layout.place(inode, xattrs.listOf(inode));
+  const rules = { epoch, dialect, buildTime };
+  const layout = new LayoutPass(rules);
+  for (const inode of inodes) inode.position = layout.place(inode, xattrs.listOf(inode)).position;
   const inodesEnd = layout.end;
-  const blockCount = placeDataBlocks(inodes, Math.ceil((inodesEnd + table.sizeBytes) / BLOCK_BYTES));
+  const firstBlock = Math.ceil((inodesEnd + table.sizeBytes) / BLOCK_BYTES);
+  const blockCount = firstBlock + layout.nextBlock;
+  if (blockCount > UINT32_MAX) throw new SealrootError("unsupported", "Cannot write EROFS image: over 2^32 blocks");
 
   const facts: ImageFacts = {
     epoch,
@@ -94,7 +98,7 @@ export function layOutErofs(root: DirectoryNode, options: ErofsOptions): ErofsLa
   };
   return {
     sizeBytes: blockCount * BLOCK_BYTES,
-    pieces: () => imagePieces(inodes, xattrs, table, facts),
+    pieces: () => imagePieces(inodes, xattrs, table, new LayoutPass(rules, firstBlock), facts),
   };
 }
 
@@ -103,24 +107,30 @@ function* imagePieces(
   inodes: readonly Inode[],
   xattrs: InodeXattrs,
   table: XattrTable,
+  layout: LayoutPass,
   facts: ImageFacts,
 ): Generator<Uint8Array, void> {
   const out = new ImageWindow();
+  const withBlocks: PlacedInode[] = [];
   writeSuperblock(out, facts);
   for (const inode of inodes) {
-    if (!out.holds(inode.end)) yield* out.moveTo(inode.position);
-    writeInode(out, out.offsetOf(inode.position), inode, xattrs.listOf(inode), facts);
+    const list = xattrs.listOf(inode);
+    const placed = layout.place(inode, list);
+    if (placed.position !== inode.position) throw new Error("a tree was changed between layout and writing");
+    if (placed.blockCount > 0) withBlocks.push(placed);
+    if (!out.holds(placed.end)) yield* out.moveTo(placed.position);
+    writeInode(out, out.offsetOf(placed.position), placed, list, facts);
   }
   for (const pair of table.shared) {
     const position = facts.inodesEnd + pair.tableOffset;
     if (!out.holds(position + entryLength(pair))) yield* out.moveTo(position);
     writeXattrEntry(out, out.offsetOf(position), pair);
   }
-  for (const inode of inodes) {
-    for (let block = 0; block < inode.blockCount; block++) {
-      const position = (inode.firstBlock + block) * BLOCK_BYTES;
+  for (const placed of withBlocks) {
+    for (let block = 0; block < placed.blockCount; block++) {
+      const position = (placed.firstBlock + block) * BLOCK_BYTES;
       if (!out.holds(position + BLOCK_BYTES)) yield* out.moveTo(position);
-      writeDataBlock(out, out.offsetOf(position), inode, block);
+      writeDataBlock(out, out.offsetOf(position), placed, block);
     }
   }
   yield* out.moveTo(facts.blockCount * BLOCK_BYTES);
@@ -129,17 +139,6 @@ function* imagePieces(
 function headerVersion(form: ErofsForm, collection: InodeCollection): number {
   if (form === "c-default") return collection.hasWhiteout ? 1 : 0;
   return { v0: 0, v1: 1, v2: 2 }[form];
-}
-
-/** Hands out the data blocks in inode order and returns the number behind the last one. */
-function placeDataBlocks(inodes: readonly Inode[], firstBlock: number): number {
-  let block = firstBlock;
-  for (const inode of inodes) {
-    inode.firstBlock = block;
-    block += inode.blockCount;
-  }
-  if (block > UINT32_MAX) throw new SealrootError("unsupported", "Cannot write EROFS image: over 2^32 blocks");
-  return block;
 }
 
 function rootNidOf(inodes: readonly Inode[]): number {

@@ -1,8 +1,7 @@
 /** The images of a repository by name: list, find, tag (spec/oci.md 1; spec/repository.md 10). */
 import { SealrootError } from "../errors/index.ts";
 import { isDigest } from "../oci/index.ts";
-import { idPrefixOf, imageOfTree, onlyCandidate, type Repository } from "../repository/index.ts";
-import { verityDigest } from "../verity/index.ts";
+import { idPrefixOf, imageIdOfTree, onlyCandidate, type Repository } from "../repository/index.ts";
 import { readStoredConfig, readStoredImage, type StoredConfig, type StoredImage } from "./stored-image.ts";
 import { MANIFEST_STREAM_PREFIX, manifestStreamName, REFERRERS_DIRECTORY, TAG_DIRECTORY } from "./stream-names.ts";
 import { decodeTag, encodeTag } from "./tag-names.ts";
@@ -103,7 +102,7 @@ function tagsHint(repository: Repository): string {
 export async function computeImageId(repository: Repository, name: string, variant: TreeVariant): Promise<string> {
   const root = await imageTree(repository, await findConfig(repository, name), variant);
   const { algorithm, formats } = repository;
-  return verityDigest(imageOfTree(root, algorithm, formats.default), algorithm);
+  return imageIdOfTree(root, algorithm, formats.default);
 }
 
 /** The configuration of an image; behind an `@` its own digest counts too, as with the reference tool. */

@@ -22,7 +22,6 @@ export {
 } from "./images.ts";
 export { linkedImages } from "./linked-images.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
-export type { RecordedBootImage } from "./pull/record-image.ts";
 export { restoreImage } from "./pull/restore.ts";
 export { copyToStorage } from "./push/copy-to-storage.ts";
 export { pushImage } from "./push/push-image.ts";
@@ -35,6 +34,7 @@ export {
   bootImageById,
   bootImages,
   describeBootImage,
+  type RecordedBootImage,
 } from "./tree/boot-images.ts";
 export { imageTree, storedContents } from "./tree/image-tree.ts";
 export { mergeLayers } from "./tree/merge-layers.ts";

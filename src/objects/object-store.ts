@@ -6,7 +6,7 @@ import { asSealrootError, hasErrno } from "../errors/index.ts";
 import { contentDigests, type SizedObject } from "./content-digests.ts";
 import { FileImporter } from "./file-importer.ts";
 import type { ImportStatistics } from "./import-statistics.ts";
-import { storeObject } from "./object-draft.ts";
+import { ObjectDraft, storeObject } from "./object-draft.ts";
 import { requireObjectId } from "./object-id.ts";
 import { ObjectImporter } from "./object-importer.ts";
 import { type OpenObject, openObject } from "./object-reader.ts";
@@ -46,6 +46,21 @@ export class ObjectStore {
   ensure(bytes: Uint8Array): string {
     this.#assertWritable();
     return storeObject(this.settings, bytes).objectId;
+  }
+
+  /**
+   * As {@link ensure}, for what is too large for memory: it is written before it shows whether it is there already.
+   * @param pieces each is used up before the next is asked for
+   */
+  ensurePieces(pieces: Iterable<Uint8Array>): string {
+    this.#assertWritable();
+    const draft = new ObjectDraft(this.settings);
+    try {
+      for (const piece of pieces) draft.write(piece);
+      return draft.finish().objectId;
+    } finally {
+      draft.abort();
+    }
   }
 
   /** For many objects: hashed and written in parallel. */

@@ -10,6 +10,7 @@
 export { isAbsent } from "./absent-file.ts";
 export { type AtomicWriteOptions, replaceFile, writeFileAtomically } from "./atomic-write.ts";
 export { readBoundedFile } from "./bounded-file.ts";
+export { collectGarbage } from "./collect-garbage.ts";
 export { type ExitPhase, onProcessExit } from "./exit-hooks.ts";
 export { makeNode, setModificationTime } from "./file-metadata.ts";
 export {

@@ -33,6 +33,7 @@ export {
   directoryTree,
   imageIdOfTree,
   imageOfTree,
+  storeTreeImage,
   storeTreeImages,
 } from "./scan/directory-image.ts";
 export { type ScannedDirectory, type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";

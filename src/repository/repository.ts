@@ -105,7 +105,11 @@ export class Repository implements Disposable {
 
   /** Stores an EROFS image and puts it on the list of images that may be mounted. */
   registerImage(image: Uint8Array, referenceName?: string): LinkEntry {
-    const objectId = this.objects.ensure(image);
+    return this.listImage(this.objects.ensure(image), referenceName);
+  }
+
+  /** Puts an EROFS image that is stored on the list of images that may be mounted. */
+  listImage(objectId: string, referenceName?: string): LinkEntry {
     const link = { entry: objectId, objectId };
     this.images.register([link]);
     if (referenceName !== undefined) this.images.setReference(referenceName, objectId);

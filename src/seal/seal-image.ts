@@ -5,7 +5,7 @@ import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import { type OpenedImage, openImage } from "../images/index.ts";
-import { type BootImage, namedBootImages, pullImage } from "../imagestore/index.ts";
+import { type BootImage, namedBootImages, pullImage, type RecordedBootImage } from "../imagestore/index.ts";
 import type { EnrolmentFiles, KeyUse } from "../keys/index.ts";
 import {
   formatReference,
@@ -208,7 +208,7 @@ async function writeAndCheck(
 async function sealedImages(
   wanted: readonly ComposefsArgument[],
   candidates: AsyncIterable<BootImage>,
-): Promise<readonly BootImage[]> {
+): Promise<readonly RecordedBootImage[]> {
   try {
     return await namedBootImages(wanted, candidates);
   } catch (error) {

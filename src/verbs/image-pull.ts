@@ -1,7 +1,7 @@
 /** `sealroot image pull REFERENCE [NAME]`. */
 import { formatSize } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import type { BootImage, PulledImage } from "../imagestore/index.ts";
+import type { PulledImage, RecordedBootImage } from "../imagestore/index.ts";
 import type { Repository } from "../repository/index.ts";
 import { BOOTABLE_TIMES_OPTION, bootTimesOption } from "./shared/boot-times-option.ts";
 import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "./shared/command.ts";
@@ -128,7 +128,7 @@ function lines(repository: Repository, pulled: PulledImage): string[] {
 }
 
 /** cfsctl's wording, plus what it does not look for. */
-function ruleText({ keepUserXattrs, version, bootTimes }: Omit<BootImage, "id" | "bytes">): string {
+function ruleText({ keepUserXattrs, version, bootTimes }: Omit<RecordedBootImage, "id">): string {
   const xattrs = keepUserXattrs ? "keep-user-xattrs" : "allowlist-only";
   const times = bootTimes === "seconds" ? ", boot-times=seconds" : "";
   return ` (xattr-mode=${xattrs}, format-version=V${version}${times})`;

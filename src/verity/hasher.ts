@@ -142,5 +142,12 @@ export class VerityHasher {
 
 /** The fs-verity digest of bytes at hand, as lower-case hex. */
 export function verityDigest(bytes: Uint8Array, algorithm: VerityAlgorithm): string {
-  return new VerityHasher(algorithm).update(bytes).hexDigest();
+  return verityDigestOfPieces([bytes], algorithm);
+}
+
+/** The fs-verity digest of the file that consists of these pieces, as lower-case hex. */
+export function verityDigestOfPieces(pieces: Iterable<Uint8Array>, algorithm: VerityAlgorithm): string {
+  const hasher = new VerityHasher(algorithm);
+  for (const piece of pieces) hasher.update(piece);
+  return hasher.hexDigest();
 }

@@ -8,4 +8,4 @@
 export * from "./algorithm.ts";
 export { readVerityDescriptor, type VerityDescriptor, verityDescriptor } from "./descriptor.ts";
 export { type Ext4VerityTail, ext4VerityOffset, ext4VerityTail, readExt4VerityDescriptor } from "./ext4.ts";
-export { VerityHasher, verityDigest } from "./hasher.ts";
+export { VerityHasher, verityDigest, verityDigestOfPieces } from "./hasher.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { formatComposefsArgument } from "../../src/bls/index.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import type { Signer } from "../../src/cms/index.ts";
-import { type BootImage, bootImages, findImage, pullImage } from "../../src/imagestore/index.ts";
+import { bootImages, findImage, pullImage, type RecordedBootImage } from "../../src/imagestore/index.ts";
 import { type ImageManifest, MEDIA_TYPE, OciLayout, putLayer } from "../../src/oci/index.ts";
 import { signPe } from "../../src/pe/index.ts";
 import { initRepository } from "../../src/repository/index.ts";
@@ -144,7 +144,7 @@ export function ukiLayer(uki: Uint8Array, boot: ImageFile = { path: "boot" }): I
 }
 
 /** An image by what made it; see `bootImages`. */
-export type RuledImage = Omit<BootImage, "bytes">;
+export type RuledImage = RecordedBootImage;
 
 export interface SealOptions {
   /** Gets the ordinary image of version 1, and all that can be made. */
@@ -185,7 +185,7 @@ async function allBootImages(reference: string, repositoryPath: string): Promise
   using _ = repository;
   await pullImage(repository, reference, { name: "unsealed" });
   const images: RuledImage[] = [];
-  for await (const { bytes: _, ...image } of bootImages(repository, await findImage(repository, "unsealed"))) {
+  for await (const { store: _, ...image } of bootImages(repository, await findImage(repository, "unsealed"))) {
     images.push(image);
   }
   return images;

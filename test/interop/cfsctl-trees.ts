@@ -17,9 +17,10 @@ import {
   type DirectoryTreeOptions,
   directoryTree,
   extractTree,
-  imageOfTree,
+  imageIdOfTree,
   initRepository,
   type Repository,
+  storeTreeImage,
 } from "../../src/repository/index.ts";
 import {
   cloneTree,
@@ -32,7 +33,7 @@ import {
   sortedNames,
   walkTree,
 } from "../../src/tree/index.ts";
-import { type VerityAlgorithm, verityDigest } from "../../src/verity/index.ts";
+import type { VerityAlgorithm } from "../../src/verity/index.ts";
 import { randomTree } from "../tree/random-tree.ts";
 import { makeReal, systemTimes, withSystemDirectories } from "./real-tree.ts";
 import { runProgram, Tally } from "./tally.ts";
@@ -77,7 +78,7 @@ async function compareScans(path: string, where: string): Promise<void> {
 async function countDifferentRules(path: string): Promise<void> {
   const idOf = async (bootTimes: "full" | "seconds") => {
     const root = await directoryTree(path, { algorithm: "sha256", bootable: true, bootTimes });
-    return verityDigest(imageOfTree(root, "sha256", 1), "sha256");
+    return imageIdOfTree(root, "sha256", 1);
   };
   if ((await idOf("full")) !== (await idOf("seconds"))) treesThatDiffer++;
 }
@@ -93,7 +94,7 @@ interface IdCase {
 function compareId(path: string, { variant, words, algorithm, version, root }: IdCase, where: string): void {
   const global = ["--no-repo", "--hash", algorithm, "--erofs-version", String(version)];
   const theirs = runProgram(tool, [...global, "compute-id", ...words, path]);
-  const ours = verityDigest(imageOfTree(root, algorithm, version), algorithm);
+  const ours = imageIdOfTree(root, algorithm, version);
   const row = `image id of a directory, ${variant}, V0 to V2, SHA-256 and SHA-512: cfsctl compute-id`;
   tally.count(row, theirs.out.toString().trim() === ours, () => `${where}, ${algorithm}, V${version}: ${theirs.err}`);
 }
@@ -102,7 +103,7 @@ function compareId(path: string, { variant, words, algorithm, version, root }: I
 function compareReading(repository: Repository, tree: DirectoryNode, scratch: string, where: string): void {
   for (const version of VERSIONS) {
     const readable = readableByCfsctl(tree, version);
-    const image = repository.registerImage(imageOfTree(readable, repository.algorithm, version), "tree");
+    const image = repository.listImage(storeTreeImage(repository, readable, version), "tree");
     const parts = topLevelParts(readable);
     const expected = parts.flatMap((part) => [...dumpPartLines(part, hardLinkCounts(readable))]).join("");
     const theirs = runProgram(tool, [

@@ -2,7 +2,7 @@
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import type { OpenedImage } from "../../images/index.ts";
-import { type ErofsVersion, imageOfTree, type Repository } from "../../repository/index.ts";
+import { type ErofsVersion, type Repository, storeTreeImage } from "../../repository/index.ts";
 import type { BootRule, DirectoryNode } from "../../tree/index.ts";
 import {
   type LayeredConfig,
@@ -12,16 +12,13 @@ import {
   storeManifest,
 } from "../stored-image.ts";
 import { configStreamName, imageKey, isBootImageKey, manifestStreamName } from "../stream-names.ts";
-import { type BootImage, bootImages } from "../tree/boot-images.ts";
+import { type BootImage, bootImages, bootLayouts, type RecordedBootImage } from "../tree/boot-images.ts";
 import { imageTree } from "../tree/image-tree.ts";
 import { type LayerStatistics, noStatistics, type PulledLayers, pullLayers } from "./pull-layers.ts";
 import { findUnchanged } from "./unchanged-image.ts";
 
-/** A boot image that was stored. */
-export type RecordedBootImage = Omit<BootImage, "bytes">;
-
 /**
- * Picks the boot images that are recorded, out of all that can be made.
+ * Picks the boot images that are recorded, out of all that can be made, and tells them to store themselves.
  *
  * @param root the image's tree with `/boot` as the layers have it; it changes when the first candidate is made
  * @param candidates as {@link bootImages} gives them; they are made as they are asked for
@@ -29,7 +26,7 @@ export type RecordedBootImage = Omit<BootImage, "bytes">;
 export type BootImageChooser = (
   root: DirectoryNode,
   candidates: AsyncIterable<BootImage>,
-) => Promise<readonly BootImage[]>;
+) => Promise<readonly RecordedBootImage[]>;
 
 export interface RecordOptions {
   /** The boot variants to make. Those that an earlier pull made stay known. */
@@ -166,19 +163,20 @@ async function makeBootImages(
   options: MakeOptions,
 ): Promise<RecordedBootImage[]> {
   const { bootVariants, chooseBootImages, restore, before } = options;
-  const store = ({ bytes, ...image }: BootImage) => ({ ...image, id: repository.objects.ensure(bytes) });
   if (restore) {
     const known = before === undefined ? undefined : bootImageIds(before);
-    return (await restoredBootImages(repository, config, root, known)).map(store);
+    return restoredBootImages(repository, config, root, known);
   }
   if (chooseBootImages !== undefined) {
-    return (await chooseBootImages(root, bootImages(repository, config, root))).map(store);
+    return [...(await chooseBootImages(root, bootImages(repository, config, root)))];
   }
   const versions = [repository.formats.default, ...repository.formats.extra];
   const isAsked = (candidate: BootRule & { readonly version: ErofsVersion }) =>
     versions.includes(candidate.version) && bootVariants.some((variant) => sameRule(variant, candidate));
   const made: RecordedBootImage[] = [];
-  for await (const image of bootImages(repository, config, root, isAsked)) made.push(store(image));
+  for await (const { layout, ...rule } of bootLayouts(repository, config, isAsked, root)) {
+    made.push({ ...rule, id: repository.objects.ensurePieces(layout.pieces()) });
+  }
   return made;
 }
 
@@ -199,14 +197,14 @@ async function restoredBootImages(
   config: LayeredConfig,
   root: DirectoryNode,
   known: ReadonlySet<string> | undefined,
-): Promise<BootImage[]> {
-  const found = new Map<string, BootImage>();
+): Promise<RecordedBootImage[]> {
+  const found = new Map<string, RecordedBootImage>();
   if (known?.size === 0) return [];
   try {
     for await (const image of bootImages(repository, config, root)) {
       const isWanted = known?.has(image.id) ?? repository.images.find(image.id) !== undefined;
       // By two rules it may be one image: the ordinary one, which comes first, is taken.
-      if (isWanted && !found.has(image.id)) found.set(image.id, image);
+      if (isWanted && !found.has(image.id)) found.set(image.id, image.store());
       if (found.size === known?.size) break;
     }
   } catch (error) {
@@ -219,9 +217,7 @@ async function restoredBootImages(
 /** Stores the tree's image in every version of the repository. */
 function storeImages(repository: Repository, root: DirectoryNode): Map<ErofsVersion, string> {
   const versions = [repository.formats.default, ...repository.formats.extra];
-  return new Map(
-    versions.map((version) => [version, repository.objects.ensure(imageOfTree(root, repository.algorithm, version))]),
-  );
+  return new Map(versions.map((version) => [version, storeTreeImage(repository, root, version)]));
 }
 
 /** Gives images, configuration and manifest their names. */

@@ -2,10 +2,10 @@
 import type { ComposefsArgument } from "../../bls/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ErofsVersion } from "../../repository/index.ts";
-import { type BootImage, describeBootImage } from "./boot-images.ts";
+import { type BootImage, describeBootImage, type RecordedBootImage } from "./boot-images.ts";
 
 /**
- * Makes the boot images that a command line names, by whatever rule they were made: every one must be an image of these
+ * Makes and stores the boot images that a command line names, by whatever rule they were made: every one must be an image of these
  * layers, in the version that the argument states (bootc 1.17, `reconcile_uki_candidates` in bootc_composefs/boot.rs).
  *
  * @param names as `findComposefsArguments` gives them
@@ -17,15 +17,15 @@ import { type BootImage, describeBootImage } from "./boot-images.ts";
 export async function namedBootImages(
   names: readonly ComposefsArgument[],
   candidates: AsyncIterable<BootImage>,
-): Promise<BootImage[]> {
-  const found = new Map<string, BootImage>();
-  const tried: Omit<BootImage, "bytes">[] = [];
+): Promise<RecordedBootImage[]> {
+  const found = new Map<string, RecordedBootImage>();
+  const tried: RecordedBootImage[] = [];
   const isComplete = () => names.every(({ id }) => found.has(id));
   for await (const image of candidates) {
-    // Without the bytes: there may be a gigabyte of each.
-    const { bytes: _, ...facts } = image;
+    // Without the tree that it is stored from.
+    const { store, ...facts } = image;
     tried.push(facts);
-    if (names.some(({ id }) => id === image.id) && !found.has(image.id)) found.set(image.id, image);
+    if (names.some(({ id }) => id === image.id) && !found.has(image.id)) found.set(image.id, store());
     if (isComplete()) break;
   }
   return names.map((name) => {
@@ -43,7 +43,7 @@ function accepts({ formatVersion }: ComposefsArgument, version: ErofsVersion): b
 }
 
 /** Of the images that could have been meant, the likeliest is named; of the others, what would have made them. */
-function otherImage(name: ComposefsArgument, tried: readonly Omit<BootImage, "bytes">[]): SealrootError {
+function otherImage(name: ComposefsArgument, tried: readonly RecordedBootImage[]): SealrootError {
   const likeliest = tried.find(({ version }) => accepts(name, version));
   const others = tried.filter((image) => image !== likeliest).map(describeBootImage);
   return new SealrootError(

@@ -1,8 +1,9 @@
 /** From a directory to the tree and the EROFS image that composefs makes of it (spec/oci.md 5, spec/repository.md 10). */
-import { writeErofs } from "../../erofs/index.ts";
+import { type ErofsLayout, layOutErofs } from "../../erofs/index.ts";
 import type { StepReporter } from "../../events/index.ts";
+import { collectGarbage } from "../../platform/index.ts";
 import { type BootTimes, composePlainTree, type DirectoryNode, makeBootable } from "../../tree/index.ts";
-import { type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
+import { type VerityAlgorithm, verityDigestOfPieces } from "../../verity/index.ts";
 import type { ErofsVersion } from "../meta.ts";
 import type { Repository } from "../repository.ts";
 import { scanDirectory } from "./scan-directory.ts";
@@ -42,14 +43,21 @@ export async function directoryTree(path: string, options: DirectoryTreeOptions)
   return root;
 }
 
-/** The EROFS image of a tree in the repositories' form of this version. */
-export function imageOfTree(root: DirectoryNode, algorithm: VerityAlgorithm, version: ErofsVersion): Uint8Array {
-  return writeErofs(root, { form: `v${version}`, algorithm });
+/** The EROFS image of a tree, in the repositories' form of this version. */
+export function imageOfTree(root: DirectoryNode, algorithm: VerityAlgorithm, version: ErofsVersion): ErofsLayout {
+  // Nothing takes more memory than the tree and its inodes: not beside those of the image before, or the layers.
+  collectGarbage();
+  return layOutErofs(root, { form: `v${version}`, algorithm });
 }
 
 /** The id of that image: the fs-verity digest that it has as a file. */
 export function imageIdOfTree(root: DirectoryNode, algorithm: VerityAlgorithm, version: ErofsVersion): string {
-  return verityDigest(imageOfTree(root, algorithm, version), algorithm);
+  return verityDigestOfPieces(imageOfTree(root, algorithm, version).pieces(), algorithm);
+}
+
+/** Stores the EROFS image of a tree; it is not put on the list of images. @returns its id */
+export function storeTreeImage(repository: Repository, root: DirectoryNode, version: ErofsVersion): string {
+  return repository.objects.ensurePieces(imageOfTree(root, repository.algorithm, version).pieces());
 }
 
 /**
@@ -59,8 +67,8 @@ export function imageIdOfTree(root: DirectoryNode, algorithm: VerityAlgorithm, v
  * @returns the id of that image
  */
 export function storeTreeImages(repository: Repository, root: DirectoryNode, referenceName?: string): string {
-  const { formats, algorithm } = repository;
-  const main = repository.registerImage(imageOfTree(root, algorithm, formats.default), referenceName);
-  for (const version of formats.extra) repository.registerImage(imageOfTree(root, algorithm, version));
+  const { formats } = repository;
+  const main = repository.listImage(storeTreeImage(repository, root, formats.default), referenceName);
+  for (const version of formats.extra) repository.listImage(storeTreeImage(repository, root, version));
   return main.objectId;
 }

@@ -6,9 +6,9 @@ import { runTool, temporaryDirectory } from "../../../src/platform/index.ts";
 import {
   checkRepository,
   fsckLines,
-  imageOfTree,
   initRepository,
   openRepository,
+  storeTreeImage,
 } from "../../../src/repository/index.ts";
 import { SplitStreamWriter } from "../../../src/splitstream/index.ts";
 import { newDirectory, newMetadata } from "../../../src/tree/index.ts";
@@ -49,7 +49,7 @@ test("an old repository with an image of version 2 on its list is version 2", as
   using directory = temporaryDirectory();
   const { repository } = await initRepository(directory.path, { algorithm: "sha256", protection: "insecure" });
   const tree = newDirectory(newMetadata({ mode: 0o755 }));
-  repository.registerImage(imageOfTree(tree, "sha256", 2));
+  repository.listImage(storeTreeImage(repository, tree, 2));
   repository.close();
   rmSync(join(directory.path, "meta.json"));
   using upgraded = await openRepository(directory.path);

@@ -19,7 +19,7 @@ export { type RepairOptions, type RepairReport, repairRepository } from "./check
 export type { DerivedFiles } from "./derived-files.ts";
 export { idPrefixOf, onlyCandidate } from "./id-prefix.ts";
 export { type PrivilegedParts, privilegedPartsText } from "./image/extract-rights.ts";
-export { type ExtractOptions, extractTree } from "./image/extract-tree.ts";
+export { type ExtractOptions, extractTree, fillDirectory } from "./image/extract-tree.ts";
 export { storeForeignImage } from "./image/import-image.ts";
 export { type MountImageOptions, mountImage } from "./image/mount-image.ts";
 export { readStoredTree } from "./image/stored-tree.ts";

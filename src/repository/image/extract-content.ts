@@ -10,19 +10,25 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 /** Until the metadata are set. */
 const PRIVATE_MODE = 0o600;
 
+/** Writes the content of a file that is not in the repository to `fd`; false for one that is. */
+export type OtherContents = (node: FileNode, fd: number) => boolean;
+
 /** Writes files from inline bytes and objects; where the file system can, they share the objects' blocks. */
 export class ContentWriter {
   readonly #objects: ObjectStore;
+  readonly #elsewhere: OtherContents | undefined;
   #canClone = true;
 
-  constructor(objects: ObjectStore) {
+  constructor(objects: ObjectStore, elsewhere?: OtherContents) {
     this.#objects = objects;
+    this.#elsewhere = elsewhere;
   }
 
   /** Makes the file. @throws SealrootError `corrupt`, `not-found`, `untrusted`; Node's errors for the file itself */
   write(path: Buffer, node: FileNode): void {
     const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE);
     try {
+      if (this.#elsewhere?.(node, fd) === true) return;
       if (node.content.type === "inline") writeAll(fd, node.content.bytes);
       else this.#writeObject(fd, node.content);
     } finally {

@@ -14,6 +14,8 @@ export interface MetadataRules {
    */
   readonly sameOwner: boolean;
   readonly xattrs: boolean;
+  /** What to do about an attribute that cannot be set. */
+  readonly xattrHint?: string;
 }
 
 /** S_ISUID and S_ISGID of inode(7). */
@@ -32,9 +34,8 @@ export function setOwnerAndXattrs(path: Buffer, node: TreeNode, rules: MetadataR
     try {
       setXattr(path, name, value);
     } catch (error) {
-      throw asSealrootError(error, `Cannot set the attribute ${JSON.stringify(displayText(name))}`, {
-        hint: "--no-xattrs leaves all attributes out",
-      });
+      const action = `Cannot set the attribute ${JSON.stringify(displayText(name))}`;
+      throw asSealrootError(error, action, rules.xattrHint === undefined ? {} : { hint: rules.xattrHint });
     }
   }
 }

@@ -27,7 +27,7 @@ import {
   type TreeNode,
 } from "../../tree/index.ts";
 import type { Repository } from "../repository.ts";
-import { ContentWriter } from "./extract-content.ts";
+import { ContentWriter, type OtherContents } from "./extract-content.ts";
 import { type MetadataRules, setModeAndTime, setOwnerAndXattrs } from "./extract-metadata.ts";
 import { callerIds, isDevice, type PrivilegedParts, privilegedParts, refusePrivilegedParts } from "./extract-rights.ts";
 
@@ -63,7 +63,8 @@ export async function extractTree(
   const parts = privilegedParts(root, caller);
   if (options.sameOwner && caller.uid !== 0) refusePrivilegedParts(parts);
   using hidden = hiddenSibling(target);
-  await new TreeExtraction(repository, root, options).run(hidden.path);
+  const xattrHint = "--no-xattrs leaves all attributes out";
+  await fillDirectory(repository, root, hidden.path, { ...options, xattrHint });
   try {
     renameSync(hidden.path, target);
   } catch (error) {
@@ -73,6 +74,23 @@ export async function extractTree(
     });
   }
   return parts;
+}
+
+/**
+ * Unpacks a tree into a directory of the caller's, which gets the metadata of the tree's root at the end.
+ *
+ * @param path an empty directory of mode 0700: nobody else may enter it while names are made in it
+ * @param otherContents of files whose content is not in the repository
+ * @throws SealrootError naming the path in the tree
+ */
+export async function fillDirectory(
+  repository: Repository,
+  root: DirectoryNode,
+  path: string,
+  options: ExtractOptions,
+  otherContents?: OtherContents,
+): Promise<void> {
+  await new TreeExtraction(root, options, new ContentWriter(repository.objects, otherContents)).run(path);
 }
 
 function requireNewOrEmpty(target: string): void {
@@ -103,10 +121,10 @@ class TreeExtraction {
   #rootFd = -1;
   #inodes = 0;
 
-  constructor(repository: Repository, root: DirectoryNode, options: ExtractOptions) {
+  constructor(root: DirectoryNode, options: ExtractOptions, contents: ContentWriter) {
     this.#root = root;
     this.#options = options;
-    this.#contents = new ContentWriter(repository.objects);
+    this.#contents = contents;
     this.#hardLinked = hardLinkCounts(root);
   }
 

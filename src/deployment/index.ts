@@ -13,8 +13,12 @@ export {
   readDeployment,
   type UnusableDeployment,
 } from "./deployment-list.ts";
+export { type EtcConflict, type EtcDiff, etcConflictText, refuseEtcConflicts } from "./etc-diff.ts";
+export { type EtcMergeOptions, type EtcPolicy, mergeEtc, writeEtc } from "./etc-merge.ts";
+export { etcOfImage } from "./etc-tree.ts";
 export { isRegistryReference, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
+export { type EtcScanOptions, etcDiffOf, type ScannedEtc } from "./live-etc.ts";
 export { formatOrigin, type Origin, parseOrigin } from "./origin.ts";
 export { imagePathOf, REPOSITORY_PATH } from "./paths.ts";
 export { type DeploymentRecord, recordOfUki } from "./record.ts";

@@ -9,6 +9,7 @@ import {
   subdirectory,
   type TreeNode,
 } from "../tree/index.ts";
+import { withoutUpdatedStamp } from "./etc-tree.ts";
 import { formatOrigin } from "./origin.ts";
 import { originPath, SHARED_VAR, stateDirectory, VAR_LINK_TARGET } from "./paths.ts";
 import type { DeploymentRecord } from "./record.ts";
@@ -23,9 +24,6 @@ export interface InitialStateOptions {
 
 /** All paths of a deployment's state are below it. */
 const STATE = byteStringOfText("state");
-/** Its absence makes the units of ConditionNeedsUpdate=/etc run at first boot (systemd.unit(5)). */
-const UPDATED_STAMP = byteStringOfText(".updated");
-
 /**
  * The tree that becomes `/state`. Nodes of the image's `/etc` and `/var` are shared, with their owners, modes, xattrs
  * and times, except for the directory `/etc` itself, which loses its `.updated` stamp.
@@ -45,8 +43,7 @@ export function initialState(options: InitialStateOptions): DirectoryNode {
     }
   };
   const etc = imageDirectory(options.image, "/etc", metadata(0o755));
-  const ownEtc = { ...etc, entries: new Map([...etc.entries].filter(([name]) => name !== UPDATED_STAMP)) };
-  place(`${stateDirectory(deploymentId)}/etc`, ownEtc);
+  place(`${stateDirectory(deploymentId)}/etc`, withoutUpdatedStamp(etc));
   place(`${stateDirectory(deploymentId)}/var`, {
     kind: "symlink",
     metadata: metadata(0o777),

@@ -2,7 +2,6 @@
 import type { ByteString } from "../bytes/index.ts";
 import {
   cloneTree,
-  copyMetadata,
   type DirectoryNode,
   type FileNode,
   hardLinkCounts,
@@ -92,7 +91,7 @@ class TreeMerge implements MergedEtc {
     }
     const there = entries.get(name);
     if (there?.kind === "directory") Object.assign(there.metadata, node.metadata);
-    else entries.set(name, newDirectory(copyMetadata(node.metadata)));
+    else entries.set(name, newDirectory({ ...node.metadata }));
   }
 
   remove(path: ByteString): void {
@@ -106,7 +105,7 @@ class TreeMerge implements MergedEtc {
     const there = lookupPath(this.root, path);
     if (there?.kind === "directory") return there;
     const { parent, name } = splitLast(path);
-    const made = newDirectory(copyMetadata(this.#onHost(path).metadata));
+    const made = newDirectory({ ...this.#onHost(path).metadata });
     this.#directory(parent).entries.set(name, made);
     return made;
   }

@@ -1,5 +1,6 @@
 /** Trees with one of everything that a merge makes: contents of three kinds, links of both kinds, attributes, a pipe. */
-import { allDirectories, type DirectoryNode, type FileNode, newMetadata, type TreeNode } from "../../src/tree/index.ts";
+import { type DirectoryNode, type FileNode, newMetadata, type TreeNode } from "../../src/tree/index.ts";
+import { allDirectories } from "../../src/tree/walk.ts";
 import { verityDigest } from "../../src/verity/index.ts";
 import { bytes, directory, file, symlink } from "../tree/build.ts";
 

@@ -12,7 +12,7 @@ const FILES_EACH = 100;
 /** Of one directory in ten. */
 const CHANGED_EACH = 25;
 /** A file of the host's own that must not be held in memory. */
-const LARGE_BYTES = 512 << 20;
+const LARGE_BYTES = 256 << 20;
 
 /** Every second file is an object, and there are a thousand of them. */
 function etcOf(repository: Repository, version: string): DirectoryNode {

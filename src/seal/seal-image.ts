@@ -26,6 +26,7 @@ import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initr
 import { type OutputLayout, outputName, outputReference, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
+import type { UnpackBudget } from "./unpack-budget.ts";
 import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
 import { type WrittenImage, wasSealedLast, writeSealedImage } from "./write-image.ts";
 
@@ -132,7 +133,7 @@ function sealedAlready(source: ImageReference): SealrootError {
 }
 
 async function sealUnpacked(
-  { source, repository, root, files }: UnpackedImage,
+  { source, repository, root, files, budget }: UnpackedImage,
   output: OutputLayout,
   options: SealOptions,
   events: EventSink,
@@ -156,7 +157,8 @@ async function sealUnpacked(
         importsCredentials: options.initramfs !== "extend",
         timeSeconds: BigInt(created.getTime() / 1000),
         warn: reporter.warn,
-        buildInitramfs: (components, sealedRoot) => makeInitramfs(options.initramfs, files, components, sealedRoot),
+        buildInitramfs: (components, sealedRoot) =>
+          makeInitramfs(options.initramfs, files, components, { sealedRoot, budget }),
       },
     );
     options.keyUse?.record(reporter.warn);
@@ -223,17 +225,17 @@ async function makeInitramfs(
   carrier: InitramfsCarrier,
   files: ImageFiles,
   components: UnsealedContents,
-  sealedRoot: SealedRoot,
+  made: { readonly sealedRoot: SealedRoot; readonly budget: UnpackBudget },
 ): Promise<Uint8Array> {
   const { kernelRelease } = components;
-  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease, sealedRoot });
+  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease, ...made });
   if (components.initramfsPath === undefined) {
     throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
       path: initramfsPath(kernelRelease),
       hint: "build one in the image with dracut or initramfs-tools, or leave out --initramfs",
     });
   }
-  return extendInitramfs(await files.read(components.initramfsPath), files, { kernelRelease, sealedRoot });
+  return extendInitramfs(await files.read(components.initramfsPath), files, { kernelRelease, ...made });
 }
 
 function refuseSameImage(source: ImageReference, output: ImageReference): void {

@@ -10,6 +10,7 @@ import { initRepository, type Repository } from "../repository/index.ts";
 import type { DirectoryNode, TreeFiles } from "../tree/index.ts";
 import { BoundedFiles } from "./bounded-files.ts";
 import { SEAL_ALGORITHM } from "./image-id.ts";
+import { UnpackBudget } from "./unpack-budget.ts";
 
 export interface UnpackedImage {
   /** The image with its layers where reading them again costs nothing. */
@@ -18,6 +19,8 @@ export interface UnpackedImage {
   /** The tree of all layers, before any transform; only read. */
   readonly root: DirectoryNode;
   readonly files: TreeFiles;
+  /** What `files` draws from, for what is unpacked of them. */
+  readonly budget: UnpackBudget;
 }
 
 export interface UnpackOptions {
@@ -50,8 +53,9 @@ export async function unpackImage<Result>(
   const source = await layersAtHand({ ...opened, config }, join(scratch.path, "layers"), events);
   const { configDigest } = await pullOpenedImage(repository, source, reference, { events });
   const root = await runStep(events, "merge layers", () => mergeStored(repository, configDigest));
-  const files = new BoundedFiles(root, (id) => repository.objects.read(id));
-  return await work({ source, repository, root, files });
+  const budget = new UnpackBudget();
+  const files = new BoundedFiles(root, (id) => repository.objects.read(id), budget);
+  return await work({ source, repository, root, files, budget });
 }
 
 async function mergeStored(repository: Repository, configDigest: string): Promise<DirectoryNode> {

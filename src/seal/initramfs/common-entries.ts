@@ -4,6 +4,7 @@ import type { CpioEntry } from "../../cpio/index.ts";
 import { readElf } from "../../elf/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
 import { hasFileAt } from "../../tree/index.ts";
+import type { UnpackBudget } from "../unpack-budget.ts";
 import { checkBootNeeds } from "./boot-needs.ts";
 import { readBootProgram } from "./boot-program.ts";
 import { collectImageModules, type ImageModules, type ModuleFile } from "./image-modules.ts";
@@ -26,6 +27,8 @@ export interface CommonOptions {
   readonly programs: readonly ImageProgramName[];
   /** Whether the initramfs finds its disk with our modules. */
   readonly withDisks: boolean;
+  /** What is unpacked of the image draws from it; from one of its own when absent. */
+  readonly budget?: UnpackBudget;
 }
 
 export interface CommonParts {
@@ -42,9 +45,9 @@ export interface CommonParts {
  *   when the image's setup-root-conf.toml is wrong: better now than at boot
  */
 export async function collectCommonParts(files: ImageFiles, options: CommonOptions): Promise<CommonParts> {
-  const { kernelRelease, sealedRoot } = options;
+  const { kernelRelease, sealedRoot, withDisks, budget } = options;
   const image = await collectImagePrograms(files, options.programs);
-  const modules = await collectImageModules(files, kernelRelease, options.withDisks);
+  const modules = await collectImageModules(files, kernelRelease, withDisks, budget);
   checkBootNeeds(kernelRelease, modules.loopIsBuiltIn, programOf(image, "mount").bytes);
   return { entries: await commonEntries(files, image, modules, sealedRoot), image };
 }

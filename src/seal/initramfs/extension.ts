@@ -9,6 +9,7 @@ import {
 } from "../../cpio/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
+import type { UnpackBudget } from "../unpack-budget.ts";
 import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
 import { glueEntries } from "./glue.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";
@@ -18,6 +19,8 @@ export interface ExtensionOptions {
   /** The kernel that is booted; the base must be for it. */
   readonly kernelRelease: string;
   readonly sealedRoot: SealedRoot;
+  /** As in {@link CommonOptions}, for what is unpacked of the base too. */
+  readonly budget?: UnpackBudget;
 }
 
 /** As for the minimal initramfs. */
@@ -36,7 +39,7 @@ export async function extendInitramfs(
   files: ImageFiles,
   options: ExtensionOptions,
 ): Promise<Uint8Array> {
-  const { kind, kernelReleases } = summarizeInitramfs(walkInitramfs(base, boundedUnpackers()));
+  const { kind, kernelReleases } = summarizeInitramfs(walkInitramfs(base, boundedUnpackers(options.budget)));
   if (kind.kind === "unknown") {
     throw new SealrootError("unsupported", `Cannot extend the image's initramfs: ${kind.reason}`, {
       expected: "one of dracut with systemd, or of initramfs-tools",
@@ -84,6 +87,7 @@ export async function buildInitramfsExtension(
  */
 function checkExtensionIsLast(joined: Uint8Array, extension: Uint8Array): void {
   let last: InitramfsSegment | undefined;
+  // The same archives once more, one in memory at a time: the budget has them already.
   for (const segment of walkInitramfs(joined, boundedUnpackers())) last = segment;
   const isOurs =
     last !== undefined && Buffer.compare(joined.subarray(last.startOffset, last.endOffset), extension) === 0;

@@ -8,6 +8,7 @@ import { corrupt, hasErrno, reasonOf, SealrootError } from "../../errors/index.t
 import { runTool, temporaryDirectory } from "../../platform/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
 import { unzstdWhole } from "../../zstd/index.ts";
+import { UnpackBudget } from "../unpack-budget.ts";
 
 /**
  * What a root needs of the kernel: without one of these, built in or as a module, there is no sealed root.
@@ -43,6 +44,7 @@ export interface ImageModules {
  * Collects the modules of a kernel that exist, with what they need.
  *
  * @param withDisks whether the initramfs finds its disk with our modules
+ * @param budget what modules that are compressed draw from; of its own when absent
  * @throws SealrootError `unsupported` when the kernel has no EROFS or no overlayfs, or for a module that decompresses to too
  *   much; `not-found` without modules.dep
  */
@@ -50,6 +52,7 @@ export async function collectImageModules(
   files: ImageFiles,
   kernelRelease: string,
   withDisks: boolean,
+  budget = new UnpackBudget(),
 ): Promise<ImageModules> {
   const folder = kernelFolder(kernelRelease);
   const text = async (name: string) => Buffer.from(await files.read(`${folder}/${name}`)).toString("utf8");
@@ -68,7 +71,7 @@ export async function collectImageModules(
     fileName: path.slice(path.lastIndexOf("/") + 1),
     bytes: await files.read(`${folder}/${path}`),
   });
-  const all = await decompressModules(await Promise.all([...first, ...slow].map(read)));
+  const all = await decompressModules(await Promise.all([...first, ...slow].map(read)), budget);
   return {
     kernelRelease,
     modules: all.slice(0, first.length),
@@ -82,9 +85,11 @@ export const MODULE_MAX_BYTES = 64 * 1024 * 1024;
 /** All modules of the initramfs; those of Debian 13's kernel have 3.3 MB. */
 export const MODULES_MAX_BYTES = 256 * 1024 * 1024;
 
+const COMPRESSED = /\.(xz|zst|gz)$/;
+
 /** Decompressed here, as finit_module(2) is called without a flag; the appended signature stays valid. */
-async function decompressModules(modules: readonly ModuleFile[]): Promise<ModuleFile[]> {
-  const sizes = new ModuleSizes();
+async function decompressModules(modules: readonly ModuleFile[], budget: UnpackBudget): Promise<ModuleFile[]> {
+  const sizes = new ModuleSizes(budget);
   const unpacked = await decompressXz(
     modules.filter(({ fileName }) => fileName.endsWith(".xz")),
     sizes,
@@ -93,13 +98,18 @@ async function decompressModules(modules: readonly ModuleFile[]): Promise<Module
     const fromXz = unpacked.get(fileName);
     const plain = fromXz ?? decompressed(fileName, bytes);
     if (fromXz === undefined) sizes.add(fileName, plain.length);
-    return { fileName: fileName.replace(/\.(xz|zst|gz)$/, ""), bytes: plain };
+    return { fileName: fileName.replace(COMPRESSED, ""), bytes: plain };
   });
 }
 
 /** Sums up what modules decompress to. */
 class ModuleSizes {
+  readonly #budget: UnpackBudget;
   #totalBytes = 0;
+
+  constructor(budget: UnpackBudget) {
+    this.#budget = budget;
+  }
 
   get totalBytes(): number {
     return this.#totalBytes;
@@ -109,9 +119,16 @@ class ModuleSizes {
   add(fileName: string, sizeBytes: number): void {
     this.#totalBytes += sizeBytes;
     if (sizeBytes > MODULE_MAX_BYTES) throw tooLarge(fileName, "decompresses", MODULE_MAX_BYTES);
-    if (this.#totalBytes <= MODULES_MAX_BYTES) return;
-    throw tooLarge(fileName, "and those before it decompress", MODULES_MAX_BYTES);
+    if (this.#totalBytes > MODULES_MAX_BYTES) {
+      throw tooLarge(fileName, "and those before it decompress", MODULES_MAX_BYTES);
+    }
+    // What is not compressed was drawn as a file.
+    if (isCompressed(fileName)) this.#budget.take(`module ${fileName}`, sizeBytes);
   }
+}
+
+function isCompressed(fileName: string): boolean {
+  return COMPRESSED.test(fileName);
 }
 
 function decompressed(fileName: string, bytes: Uint8Array): Uint8Array {

@@ -6,6 +6,7 @@ import { byteStringOfText } from "../../bytes/index.ts";
 import { type CpioEntry, writeCpio } from "../../cpio/index.ts";
 import type { NeededFile } from "../../elf/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
+import type { UnpackBudget } from "../unpack-budget.ts";
 import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
 import { programOf } from "./image-programs.ts";
 import { directory, file, link, program, withDirectories } from "./layout.ts";
@@ -14,6 +15,8 @@ export interface MinimalInitramfsOptions {
   /** The folder of /usr/lib/modules whose kernel is booted. */
   readonly kernelRelease: string;
   readonly sealedRoot: SealedRoot;
+  /** As in {@link CommonOptions}. */
+  readonly budget?: UnpackBudget;
   /** Smaller, and a little slower to boot; off when absent. */
   readonly compress?: boolean;
 }

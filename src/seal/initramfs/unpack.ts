@@ -4,6 +4,7 @@ import { ByteCursor } from "../../bytes/index.ts";
 import type { Unpack, Unpackers } from "../../cpio/index.ts";
 import { corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
 import { tooMuchOutput, unzstdWhole, ZstdFrameWalker } from "../../zstd/index.ts";
+import { UnpackBudget } from "../unpack-budget.ts";
 
 /**
  * What all archives of an initramfs have, unpacked; the largest stock initramfs seen has 70 MB. Without it, seal would take
@@ -11,17 +12,24 @@ import { tooMuchOutput, unzstdWhole, ZstdFrameWalker } from "../../zstd/index.ts
  */
 export const INITRAMFS_UNPACKED_MAX_BYTES = 512 * 1024 * 1024;
 
-/** Unpackers for one walk over one initramfs, which count what comes out of them. */
-export function boundedUnpackers(): Unpackers {
+const WHAT = "the archives of the initramfs";
+
+/**
+ * Unpackers for one walk over one initramfs, which count what comes out of them.
+ * @param budget what it is drawn from; of its own when absent
+ */
+export function boundedUnpackers(budget = new UnpackBudget()): Unpackers {
   let leftBytes = INITRAMFS_UNPACKED_MAX_BYTES;
   const bounded = (unpack: (compressed: Uint8Array, maxBytes: number) => ReturnType<Unpack>): Unpack => {
     return (compressed) => {
       try {
-        const unpacked = unpack(compressed, leftBytes);
+        const unpacked = unpack(compressed, Math.min(leftBytes, budget.leftBytes));
         leftBytes -= unpacked.bytes.length;
+        budget.take(WHAT, unpacked.bytes.length);
         return unpacked;
       } catch (error) {
         if (!(error instanceof SealrootError) || error.code !== "unsupported") throw error;
+        if (budget.leftBytes < leftBytes) throw budget.exceededBy(WHAT);
         const what = `Cannot unpack the initramfs: its archives unpack to more than ${INITRAMFS_UNPACKED_MAX_BYTES} bytes`;
         throw new SealrootError(
           "unsupported",

@@ -6,10 +6,11 @@ import { crc32, gzipSync, zstdCompressSync } from "node:zlib";
 import { byteStringOfText } from "../../../src/bytes/index.ts";
 import { writeCpio } from "../../../src/cpio/index.ts";
 import type { SealrootError } from "../../../src/errors/index.ts";
-import { BoundedFiles, FILE_MAX_BYTES, FILES_MAX_BYTES } from "../../../src/seal/bounded-files.ts";
+import { BoundedFiles, FILE_MAX_BYTES } from "../../../src/seal/bounded-files.ts";
 import { collectImageModules, MODULE_MAX_BYTES, MODULES_MAX_BYTES } from "../../../src/seal/initramfs/image-modules.ts";
 import { extendInitramfs } from "../../../src/seal/initramfs/index.ts";
 import { INITRAMFS_UNPACKED_MAX_BYTES } from "../../../src/seal/initramfs/unpack.ts";
+import { UNPACKED_MAX_BYTES, UnpackBudget } from "../../../src/seal/unpack-budget.ts";
 import type { ImageFiles } from "../../../src/tree/index.ts";
 import { newDirectory, newMetadata } from "../../../src/tree/index.ts";
 import { RELEASE, SEALED_ROOT } from "./made-image.ts";
@@ -173,10 +174,11 @@ test("files of an image are taken up to a limit, each and all together", () => {
       const content = { type: "external", sizeBytes, objectId: name } as const;
       root.entries.set(byteStringOfText(name), { kind: "file", metadata: newMetadata(), content });
     }
-    return new BoundedFiles(root, () => {
+    const readObject = () => {
       reads++;
       return new Uint8Array(0);
-    });
+    };
+    return new BoundedFiles(root, readObject, new UnpackBudget());
   };
   assert.throws(() => sized(FILE_MAX_BYTES + 1).read("/a"), {
     code: "unsupported",
@@ -187,8 +189,41 @@ test("files of an image are taken up to a limit, each and all together", () => {
   files.read("/b");
   assert.throws(() => files.read("/c"), {
     code: "unsupported",
-    message: `Cannot read /c of the image: with what was read before, it makes ${3 * FILE_MAX_BYTES} bytes, over ${FILES_MAX_BYTES}`,
-    data: { path: "/c", expected: `at most ${FILES_MAX_BYTES} bytes`, actual: `${3 * FILE_MAX_BYTES} bytes` },
+    message: `Cannot seal the image: /c and what was unpacked before have more than ${UNPACKED_MAX_BYTES} bytes`,
+    data: { expected: `at most ${UNPACKED_MAX_BYTES} bytes in all` },
   });
   assert.equal(reads, 2);
+});
+
+/** A budget with little left. */
+function budgetOf(leftBytes: number): UnpackBudget {
+  const budget = new UnpackBudget();
+  budget.take("what was before", UNPACKED_MAX_BYTES - leftBytes);
+  return budget;
+}
+
+test("modules and an initramfs draw from the limit for all that seal unpacks, and are named when they go over it", async () => {
+  const exceeded = (what: string) => ({
+    code: "unsupported",
+    message: `Cannot seal the image: ${what} and what was unpacked before have more than ${UNPACKED_MAX_BYTES} bytes`,
+    data: { expected: `at most ${UNPACKED_MAX_BYTES} bytes in all` },
+  });
+  for (const packing of ["xz", "zst", "gz"] as const) {
+    const files = kernelWith(packing, { a: ZEROS.subarray(0, MIB), b: ZEROS.subarray(0, MIB) });
+    const enough = budgetOf(3 * MIB);
+    await collectImageModules(files, RELEASE, true, enough);
+    assert.ok(enough.leftBytes < MIB, packing);
+    const little = budgetOf(MIB + 512 * 1024);
+    await assert.rejects(collectImageModules(files, RELEASE, true, little), exceeded(`module a.ko.${packing}`));
+  }
+  const part = archive(MIB);
+  for (const compressed of [zstdCompressSync(part), gzipSync(part)]) {
+    const initramfs = Buffer.concat([compressed, compressed]);
+    const extended = (budget: UnpackBudget) =>
+      extendInitramfs(initramfs, NO_FILES, { kernelRelease: RELEASE, sealedRoot: SEALED_ROOT, budget });
+    await assert.rejects(extended(budgetOf(2 * MIB)), exceeded("the archives of the initramfs"));
+    await assert.rejects(extended(budgetOf(3 * MIB)), {
+      message: "Cannot extend the image's initramfs: it has no /init",
+    });
+  }
 });

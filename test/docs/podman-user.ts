@@ -1,6 +1,7 @@
 /** An ordinary user who builds images: with subordinate ids, and a store of podman for one test. */
 import { execFileSync } from "node:child_process";
-import { chmodSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { OrdinaryUser, type Ran } from "./ordinary-user.ts";
 
 /**
@@ -12,14 +13,13 @@ const ENVIRONMENT = { STORAGE_DRIVER: "overlay", BUILDAH_ISOLATION: "chroot" };
 /** Run by root, an account is made for the time of the test; run by somebody else, it is he, with a store of its own. */
 export class PodmanUser implements Disposable {
   readonly user: OrdinaryUser;
-  readonly #account: string | undefined;
+  readonly #account: { readonly name: string; readonly uid: number } | undefined;
   readonly #prelude: string;
 
   constructor() {
-    this.#account = process.getuid?.() === 0 ? `sealroot-podman-${process.pid}` : undefined;
-    if (this.#account !== undefined) execFileSync("useradd", ["--user-group", "--no-create-home", this.#account]);
+    this.#account = process.getuid?.() === 0 ? makeAccount(`sealroot-podman-${process.pid}`) : undefined;
     try {
-      this.user = new OrdinaryUser(this.#account === undefined ? {} : { uid: userId(this.#account) });
+      this.user = new OrdinaryUser(this.#account === undefined ? {} : { uid: this.#account.uid });
       const runtime = this.user.directory("runtime");
       chmodSync(runtime, 0o700);
       const variables = Object.entries({ ...ENVIRONMENT, XDG_RUNTIME_DIR: runtime });
@@ -43,10 +43,17 @@ export class PodmanUser implements Disposable {
   }
 
   #removeAccount(): void {
-    if (this.#account !== undefined) execFileSync("userdel", ["--force", this.#account], { stdio: "ignore" });
+    if (this.#account === undefined) return;
+    const { name, uid } = this.#account;
+    execFileSync("userdel", ["--force", name], { stdio: "ignore" });
+    // What runs in the chroot of a build has an environment of its own, and podman 4.3 makes these for it.
+    for (const folder of [`podman-run-${uid}`, `containers-user-${uid}`]) {
+      rmSync(join("/tmp", folder), { recursive: true, force: true });
+    }
   }
 }
 
-function userId(account: string): number {
-  return Number(execFileSync("id", ["-u", account], { encoding: "utf8" }));
+function makeAccount(name: string) {
+  execFileSync("useradd", ["--user-group", "--no-create-home", name]);
+  return { name, uid: Number(execFileSync("id", ["-u", name], { encoding: "utf8" })) };
 }

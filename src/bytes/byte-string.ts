@@ -1,14 +1,14 @@
 /**
  * Byte strings: file names, xattr names and link targets, which are bytes and not text.
  *
- * A ByteString is a JavaScript string in which every code unit is one byte (0..255). V8 stores it one byte a
+ * A ByteString is a JavaScript string in which every code unit is one byte (0..255). V8 stores it with one byte per
  * character, it works as a Map key, and the ordinary `<` orders it exactly as memcmp does, shorter prefix first. The
  * brand keeps it apart from text: the conversions below are the only ways in and out.
  */
 
 declare const byteStringBrand: unique symbol;
 
-/** Bytes carried one to a code unit. */
+/** Bytes, one per code unit. */
 export type ByteString = string & { readonly [byteStringBrand]: true };
 
 /** The bytes `start..end` (half-open) of `bytes` as a ByteString. */
@@ -26,7 +26,7 @@ export function bytesOf(string: ByteString): Uint8Array {
   return Buffer.from(string, "latin1");
 }
 
-/** The text for a person to read: UTF-8 where it is valid, otherwise with replacement characters. Not reversible. */
+/** The text for a person to read: UTF-8 if it is valid, otherwise with replacement characters. Not reversible. */
 export function displayText(string: ByteString): string {
   return Buffer.from(string, "latin1").toString("utf8");
 }

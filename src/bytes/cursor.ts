@@ -2,7 +2,7 @@
 import { corrupt } from "../errors/index.ts";
 
 /**
- * Reads little-endian fields one after the other and refuses to go past the end.
+ * Reads consecutive little-endian fields and refuses to go past the end.
  *
  * Offsets are from the beginning of the given bytes. `what` names the input in errors ("EROFS image").
  */
@@ -19,7 +19,7 @@ export class ByteCursor {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Bytes left behind the cursor. */
+  /** Bytes left after the cursor. */
   get remaining(): number {
     return this.bytes.length - this.offset;
   }

@@ -12,7 +12,8 @@ export function toHex(bytes: Uint8Array): string {
  */
 export function fromHex(text: string): Uint8Array {
   const bytes = Buffer.from(text, "hex");
-  // Node stops at the first odd character and takes others for their low byte: what was read must spell the text again.
+  // Node stops at the first bad character and uses only the low byte of others: what was read must spell the text
+  // again.
   const read = bytes.toString("hex");
   if (read !== text && read !== text.toLowerCase()) {
     throw corrupt(`Cannot read hexadecimal text: "${text.slice(0, 160)}" is not pairs of hex digits`);
@@ -20,7 +21,7 @@ export function fromHex(text: string): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-/** Whether the text is nothing but lower-case hex digits; of digests, a third of what a regular expression takes. */
+/** Whether the text is only lower-case hex digits; for digests, in a third of a regular expression's time. */
 export function isLowerHex(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);

@@ -3,7 +3,7 @@ import { fromHex, toHex } from "./hex.ts";
 
 export const UUID_BYTES = 16;
 
-/** Lengths of the fields that are little-endian in UEFI's form; what follows is as written (UEFI 2.10, appendix A). */
+/** Lengths of the fields that are little-endian in UEFI's form; the rest is as written (UEFI 2.10, appendix A). */
 const SWAPPED_FIELDS = [4, 2, 2];
 
 /** True for 8-4-4-4-12 hex digits of either case. */
@@ -17,17 +17,17 @@ export function uuidOfBytes(bytes: Uint8Array): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-/** The text of the 16 bytes that UEFI and partition tables have for it. */
+/** The text of the 16 bytes that UEFI and partition tables use. */
 export function uuidOfMixedEndian(bytes: Uint8Array): string {
   return uuidOfBytes(swapped(bytes));
 }
 
-/** The 16 bytes that UEFI and partition tables have for it. @param text see {@link isUuid} */
+/** The 16 bytes that UEFI and partition tables use. @param text see {@link isUuid} */
 export function mixedEndianUuid(text: string): Uint8Array {
   return swapped(fromHex(text.replaceAll("-", "")));
 }
 
-/** Turns the first three fields around; its own inverse. */
+/** Reverses the bytes of the first three fields; its own inverse. */
 function swapped(bytes: Uint8Array): Uint8Array {
   const result = Uint8Array.from(bytes);
   let start = 0;

@@ -29,7 +29,7 @@ export interface ChunkedOptions {
   readonly level?: number;
 }
 
-/** A file body under way. */
+/** A file body being stored. */
 interface Body {
   readonly entry: TarEntry;
   readonly chunks: TocChunk[];

@@ -1,5 +1,5 @@
 /**
- * images: every place that has images or takes them, in one shape.
+ * images: every place that images are read from or written to, in one shape.
  *
  *   sources/  opens what a reference names, asks the policy, chooses one image of it
  *   copy/     from place to place: layouts, archives, directories, registries

@@ -1,4 +1,4 @@
-/** How an image was made, as its configuration tells it (OCI image specification, config.md, "history"). */
+/** How an image was made, according to its configuration (OCI image specification, config.md, "history"). */
 import { SealrootError } from "../errors/index.ts";
 import type { StoredImage } from "./stored-image.ts";
 
@@ -9,13 +9,13 @@ export interface HistoryEntry {
   /** The command. */
   readonly createdBy: string | undefined;
   readonly comment: string | undefined;
-  /** The layer the step made: undefined for a step that made none, or where the configuration leaves it open. */
+  /** The layer the step made: undefined if it made none, or if the configuration does not say. */
   readonly layer: { readonly diffId: string; readonly blobBytes: number } | undefined;
 }
 
 /**
- * The steps from the first to the last. An image without a history has one step a layer; where a history does not have
- * as many steps with a layer as there are layers, none is given one.
+ * The steps from the first to the last. An image without a history has one step per layer; if the number of steps with
+ * a layer differs from the number of layers, no step gets one.
  *
  * @throws SealrootError `unsupported` for an artifact
  */

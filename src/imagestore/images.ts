@@ -26,10 +26,10 @@ export async function listImages(repository: Repository): Promise<ListedImage[]>
 }
 
 /**
- * Finds an image by its tag, or by its manifest's digest: whole or its first digits, with `sha256:` in front or not, and
- * with an `@` or not. A tag that looks like digits is a tag.
+ * Finds an image by its tag, or by its manifest's digest: whole or its first digits, with or without a leading
+ * `sha256:` or `@`. A tag that looks like digits is a tag.
  *
- * @throws SealrootError `not-found`, or as readStoredImage; `usage` when several digests begin so
+ * @throws SealrootError `not-found`, or as readStoredImage; `usage` when several digests begin like that
  */
 export async function findImage(repository: Repository, name: string): Promise<StoredImage> {
   const digest =
@@ -73,14 +73,14 @@ function tagsByManifest(repository: Repository): ReadonlyMap<string, readonly st
   return tags;
 }
 
-/** Gives an image that is in the repository another name. */
+/** Gives an image in the repository another name. */
 export async function tagImage(repository: Repository, manifestDigest: string, name: string): Promise<void> {
   await requireImage(repository, manifestDigest, manifestDigest);
   repository.streams.setReference(`${TAG_DIRECTORY}/${encodeTag(name)}`, manifestStreamName(manifestDigest));
 }
 
 /**
- * Takes a name away; the image stays until gc finds that nobody names it.
+ * Removes a name; the image stays until gc finds that nothing names it.
  * @throws SealrootError `not-found`
  */
 export function untagImage(repository: Repository, name: string): void {
@@ -96,7 +96,7 @@ function tagsHint(repository: Repository): string {
 }
 
 /**
- * Computes the id of an image's EROFS image from its layers, whatever is recorded; writes nothing.
+ * Computes the id of an image's EROFS image from its layers, ignoring what is recorded; writes nothing.
  * @param name a tag, or `@` and a configuration's or manifest's digest
  */
 export async function computeImageId(repository: Repository, name: string, variant: TreeVariant): Promise<string> {
@@ -105,7 +105,7 @@ export async function computeImageId(repository: Repository, name: string, varia
   return imageIdOfTree(root, algorithm, formats.default);
 }
 
-/** The configuration of an image; behind an `@` its own digest counts too, as with the reference tool. */
+/** The configuration of an image; after an `@` its own digest works too, as with the reference tool. */
 async function findConfig(repository: Repository, name: string): Promise<StoredConfig> {
   const digest = name.startsWith("@") ? name.slice(1) : "";
   const config = isDigest(digest) ? await readStoredConfig(repository, digest) : undefined;

@@ -1,11 +1,11 @@
 /**
- * imagestore: images in a composefs repository: the one room that knows both.
+ * imagestore: images in a composefs repository; the one room that knows both.
  *
  *   pull/     an image into a repository             layer/  one layer into objects and a split stream
- *   partial/  of a layer only what is missing        tree/   the file tree of a stored image, and images made of it
+ *   partial/  only the missing parts of a layer      tree/   the file tree of a stored image, and images made of it
  *   push/     a stored image out of the repository
  *
- * What lies at the top are the stored images themselves: names, tags, documents, history, removal. Prints nothing.
+ * At the top are the stored images themselves: names, tags, documents, history, removal. Prints nothing.
  * @module
  */
 export { type HistoryEntry, imageHistory } from "./image-history.ts";

@@ -1,4 +1,4 @@
-/** Which EROFS images were made of the same OCI image, as `cfsctl oci linked-erofs-images` tells it. */
+/** Which EROFS images were made from the same OCI image, as `cfsctl oci linked-erofs-images` reports it. */
 import { SealrootError } from "../errors/index.ts";
 import type { ErofsVersion, Repository } from "../repository/index.ts";
 import type { BootTimes } from "../tree/index.ts";
@@ -10,14 +10,14 @@ export interface LinkedImage {
   readonly id: string;
   readonly bootable: boolean;
   readonly version: ErofsVersion;
-  /** Of a bootable one. */
+  /** For a bootable one. */
   readonly keepUserXattrs: boolean;
   readonly bootTimes: BootTimes;
 }
 
 /**
- * All EROFS images of the OCI images that one EROFS image was made of, tagged or not: plain ones first, then those that
- * are booted. A deployment may own several: none of them may go while it lives.
+ * All EROFS images of the OCI images that one EROFS image was made from, tagged or not: plain ones first, then the boot
+ * variants. A deployment may own several: none may be removed while it exists.
  *
  * @param id of any of them
  * @throws SealrootError `not-found` when no image in the repository has it
@@ -41,7 +41,7 @@ export async function linkedImages(repository: Repository, id: string): Promise<
       hint: "sealroot image list and sealroot image inspect show the images there are",
     });
   }
-  // Version 2, the first there was, comes first, as with the reference tool.
+  // Version 2, the oldest, comes first, as with the reference tool.
   return [...linked]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, image]) => image)
@@ -52,7 +52,7 @@ function plainFirst(a: LinkedImage, b: LinkedImage): number {
   return Number(a.bootable) - Number(b.bootable);
 }
 
-/** Undefined when its documents cannot be read: that is fsck's to report. */
+/** Undefined when its documents cannot be read, which fsck reports. */
 async function readableImage(repository: Repository, manifestDigest: string): Promise<StoredImage | undefined> {
   try {
     return await readStoredImage(repository, manifestDigest);

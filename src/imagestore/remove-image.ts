@@ -1,4 +1,4 @@
-/** Taking an image's names away, so that gc may take the image. */
+/** Removing an image's names, so that gc may collect the image. */
 import { SealrootError } from "../errors/index.ts";
 import type { Repository } from "../repository/index.ts";
 import { findImage, taggedManifest, untagImage } from "./images.ts";
@@ -10,14 +10,14 @@ const DEPLOYMENT_TAG_PREFIX = "localhost/bootc-";
 
 export interface RemovedImage {
   readonly manifestDigest: string;
-  /** The tags taken away. */
+  /** The removed tags. */
   readonly removed: readonly string[];
-  /** The tags it still has; without any, gc takes it. */
+  /** The tags it still has; without any, gc collects it. */
   readonly kept: readonly string[];
 }
 
 /**
- * Takes a tag away, or, given the digest of a manifest (as findImage takes it), all tags of that image.
+ * Removes a tag or, given the digest of a manifest (as for findImage), all tags of that image.
  *
  * @param options.force also a tag that a deployment of a host needs
  * @throws SealrootError `not-found`; `conflict` for a deployment's tag

@@ -15,7 +15,7 @@ import type { Repository } from "../repository/index.ts";
 import { readChunks, readSplitStream, SplitStreamWriter } from "../splitstream/index.ts";
 import { CONTENT_TYPE, configReferenceName, configStreamName, isImageKey, manifestStreamName } from "./stream-names.ts";
 
-/** A configuration as the repository has it. */
+/** A configuration in the repository. */
 export interface StoredConfig {
   readonly digest: string;
   /** Object id of its stream. */
@@ -23,7 +23,7 @@ export interface StoredConfig {
   readonly bytes: Uint8Array;
   /** Undefined for an artifact's configuration. */
   readonly config: ImageConfig | undefined;
-  /** Diff ids (of an artifact: blob digests) to the object ids of their streams. */
+  /** Diff ids (for an artifact: blob digests) to the object ids of their streams. */
   readonly layers: ReadonlyMap<string, string>;
   /** Keys such as `composefs.image.v1` to EROFS image ids. */
   readonly images: ReadonlyMap<string, string>;
@@ -122,7 +122,7 @@ export async function readStoredImage(
   return { ...config, manifestDigest, manifestStreamId, manifestBytes, manifest, manifestRefs };
 }
 
-/** What a tree is made of. With the manifest, errors name layers by their blobs. */
+/** What a tree is made from. With the manifest, errors name layers by their blobs. */
 export interface LayeredConfig extends Pick<StoredConfig, "digest" | "config" | "layers"> {
   readonly manifest?: ImageManifest;
 }
@@ -134,7 +134,7 @@ export interface StoredLayerRef {
   readonly place: LayerPlace;
 }
 
-/** The layers of an image in the order of its diff ids; one may come twice. */
+/** The layers of an image in the order of its diff ids; one may occur twice. */
 export function storedLayers({ digest, config, layers, manifest }: LayeredConfig): StoredLayerRef[] {
   const diffIds = config?.rootfs.diff_ids ?? [...layers.keys()];
   const blobs = manifest?.layers.map((blob) => blob.digest);
@@ -167,7 +167,7 @@ export function storeManifest(
   return storeDocument(repository, CONTENT_TYPE.manifest, image.manifestBytes, refs);
 }
 
-/** A stream that is one object, whatever its size, and names others; in the order given (spec/oci.md 6, end). */
+/** A stream that is one object, whatever its size, and names others, in the given order (spec/oci.md 6, end). */
 async function storeDocument(
   repository: Repository,
   contentType: string,

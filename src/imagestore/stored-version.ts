@@ -1,9 +1,9 @@
-/** The EROFS version of an image in a repository, by its own word. */
+/** The EROFS version of an image in a repository, according to its header. */
 import { readErofsVersion, VERSION_BYTES } from "../erofs/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { ErofsVersion, Repository } from "../repository/index.ts";
 
-/** The version that the image's header states: 0 and 1 share a name in configurations. Undefined when it cannot be read. */
+/** The version in the image's header: 0 and 1 share a name in configurations. Undefined when it cannot be read. */
 export function storedVersion(repository: Repository, id: string): ErofsVersion | undefined {
   try {
     using object = repository.objects.open(id);

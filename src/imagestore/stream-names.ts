@@ -45,7 +45,7 @@ export interface ImageVariant {
   readonly version: ErofsVersion;
   readonly bootable: boolean;
   readonly keepUserXattrs: boolean;
-  /** Of a bootable one; the present rule when absent. */
+  /** Of a bootable one; the current rule if absent. */
   readonly bootTimes?: BootTimes;
 }
 
@@ -54,19 +54,19 @@ const KEY_PREFIX = "composefs.image";
 /**
  * The name under which a configuration's stream refers to an EROFS image. Versions 0 and 1 share one.
  *
- * `.times=seconds` is ours: cfsctl takes every name that begins with `composefs.image.boot` for a boot image, keeps it,
- * and reads version and attributes out of the other parts (composefs-oci 0.9.4, `parse_boot_ref_key`).
+ * `.times=seconds` is ours: cfsctl treats every name that begins with `composefs.image.boot` as a boot image, keeps it,
+ * and reads version and attributes from the other parts (composefs-oci 0.9.4, `parse_boot_ref_key`).
  */
 export function imageKey({ version, bootable, keepUserXattrs, bootTimes }: ImageVariant): string {
   const boot = bootable ? ".boot" : "";
   const format = version === 2 ? "" : ".v1";
-  // Version 2 holds no nanoseconds: there it is one image.
+  // Version 2 has no nanoseconds: there it is the same image.
   const times = bootable && bootTimes === "seconds" && version !== 2 ? ".times=seconds" : "";
   const xattrs = keepUserXattrs ? ".xattrs=keep-user-xattrs" : "";
   return `${KEY_PREFIX}${boot}${format}${times}${xattrs}`;
 }
 
-/** What the name of an EROFS image says; undefined for a name that means something else, or nothing known. */
+/** The meaning of an EROFS image's name; undefined for a name that means something else, or is unknown. */
 export function parseImageKey(name: string): (ImageVariant & { readonly bootTimes: BootTimes }) | undefined {
   const match = /^composefs\.image(\.boot)?(\.v1)?(\.times=seconds)?(\.xattrs=keep-user-xattrs)?$/.exec(name);
   if (match === null) return undefined;
@@ -84,7 +84,7 @@ export function isImageKey(name: string): boolean {
   return name === KEY_PREFIX || name.startsWith(`${KEY_PREFIX}.`);
 }
 
-/** True for those names of images that mean a variant that is booted. */
+/** True for names of images that mean a boot variant. */
 export function isBootImageKey(name: string): boolean {
   return name.startsWith(`${KEY_PREFIX}.boot`);
 }

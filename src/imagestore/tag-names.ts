@@ -5,7 +5,7 @@ import { SealrootError } from "../errors/index.ts";
 const NAME_MAX_BYTES = 255;
 
 /**
- * The file name of a tag: `%` and `/` are escaped, nothing else.
+ * The file name of a tag: only `%` and `/` are escaped.
  * @throws SealrootError `usage` for a name that could not be found again
  */
 export function encodeTag(name: string): string {
@@ -18,7 +18,7 @@ export function encodeTag(name: string): string {
   return encoded;
 }
 
-/** The tag of a file name; escapes other than `%2F` and `%25` stand for themselves. */
+/** The tag of a file name; escapes other than `%2F` and `%25` are literal. */
 export function decodeTag(fileName: string): string {
   return fileName.replace(/%(2F|25)/g, (_, code) => (code === "2F" ? "/" : "%"));
 }

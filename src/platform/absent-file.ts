@@ -1,11 +1,11 @@
-/** Configuration files that a machine or a user may have or not. */
+/** Configuration files that a machine or user may or may not have. */
 import { lstatSync } from "node:fs";
 import { hasErrno } from "../errors/index.ts";
 
 /**
- * True when `error`, met on reading `path`, means that there is no such file or directory.
+ * True when `error`, from reading `path`, means that there is no such file or directory.
  *
- * A place that may not even be looked into counts as empty: under su or sudo, HOME can be another user's, whose
+ * An inaccessible place counts as empty: under su or sudo, HOME can be another user's, whose
  * configuration is not ours (the reference does the same). A file that can be seen but not read is an error.
  */
 export function isAbsent(error: unknown, path: string): boolean {

@@ -1,4 +1,4 @@
-/** Writing a file so that its name holds the old content or the new, never a part of it. */
+/** Writing a file so that its name has the old content or the new, never a part of it. */
 import { fchmodSync, fsyncSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Place, takeOverAccess } from "./place.ts";
@@ -7,9 +7,9 @@ import { syncDirectory } from "./sync.ts";
 import { temporaryFile } from "./temporary.ts";
 
 export interface AtomicWriteOptions {
-  /** Exact permission bits, whatever the umask; 0o644 when absent. */
+  /** Exact permission bits, whatever the umask; 0o644 if absent. */
   readonly mode?: number;
-  /** False: an existing file stays and EEXIST is thrown. True when absent. */
+  /** False: an existing file stays and EEXIST is thrown. True if absent. */
   readonly replace?: boolean;
 }
 
@@ -20,7 +20,7 @@ const PLAIN_MODE = 0o644;
  * Writes `content` under a temporary name beside `path`, makes it durable, renames it, makes the name durable. On any
  * failure, and when the process is ended by a signal, the temporary file is removed.
  *
- * For names of our own; where the user says where to write, see {@link replaceFile}.
+ * For names of our own; for names that the user chooses, see {@link replaceFile}.
  */
 export function writeFileAtomically(
   path: string,
@@ -37,7 +37,7 @@ export function writeFileAtomically(
 }
 
 /**
- * As {@link writeFileAtomically}, in a place that was looked at before; what is replaced hands on its mode and owner.
+ * As {@link writeFileAtomically}, in a place that was inspected before; the replaced file passes on its mode and owner.
  *
  * @param action begins the message of an error about them
  */

@@ -1,13 +1,13 @@
-/** Reading files of a known kind, whose length is not known. */
+/** Reading files of a known kind but unknown length. */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { SealrootError } from "../errors/index.ts";
 
 /**
- * Reads a file of at most `maxBytes`. A pipe is not waited for, and a file that grows meanwhile is read up to the length
- * it had.
+ * Reads a file of at most `maxBytes`. It does not wait for a pipe, and a file that grows meanwhile is read up to its
+ * old length.
  *
- * @throws SealrootError `unsupported` for a longer one and for what is no regular file; Node's errors
+ * @throws SealrootError `unsupported` for a longer one and anything but a regular file; Node's errors
  */
 export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer> {
   await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -1,4 +1,4 @@
-/** Making and dating files where Node has no call for it: devices, pipes, sockets, times with nanoseconds. */
+/** Making and dating files where Node has no call: devices, pipes, sockets, times with nanoseconds. */
 import { AT_FDCWD, callLibc, cString, type FilePath } from "./libc.ts";
 
 /** linux/fcntl.h and linux/stat.h */
@@ -10,14 +10,14 @@ const TIMESPEC_BYTES = 16;
 /**
  * Makes a device, pipe or socket (mknod(2)).
  *
- * @param mode type and permission bits, from which the umask is taken
+ * @param mode type and permission bits, minus the umask
  * @param rdev for devices: the number in the kernel's 32-bit encoding, which is also libc's below major 4096
  */
 export function makeNode(path: FilePath, mode: number, rdev: number): void {
   callLibc("mknod", path, cString(path), mode, rdev);
 }
 
-/** Sets the time of the last change of content, of a link itself; the time of the last access stays. */
+/** Sets the modification time, of a link itself; the access time stays. */
 export function setModificationTime(path: FilePath, seconds: bigint, nanoseconds: number): void {
   const times = Buffer.alloc(2 * TIMESPEC_BYTES);
   times.writeBigInt64LE(BigInt(UTIME_OMIT), 8);

@@ -26,7 +26,7 @@ export type VerityState =
 /**
  * Turns fs-verity on: 4096-byte blocks, no salt, no signature. From then on the file cannot be written.
  *
- * @param fd open for reading only; nobody may hold the file open for writing
+ * @param fd open for reading only; nobody may have the file open for writing
  * @throws Error with code EEXIST (already on), ETXTBSY (a writer is left), EOPNOTSUPP or ENOTTY (no support), ENOSPC …
  */
 export function enableVerity(fd: number, algorithmNumber: VerityAlgorithmNumber): void {
@@ -54,7 +54,7 @@ export function measureVerity(fd: number): VerityState {
   };
 }
 
-/** True for the errors with which a file system or kernel says that it knows no fs-verity. */
+/** True for errors that mean a file system or kernel without fs-verity. */
 export function isVerityUnsupported(error: unknown): boolean {
   return hasErrno(error, "ENOTTY", "EOPNOTSUPP") || hasErrno(error, "ENOTSUP");
 }
@@ -63,7 +63,7 @@ export function isVerityUnsupported(error: unknown): boolean {
 const METADATA_TYPE = { "merkle-tree": 1, descriptor: 2, signature: 3 } as const;
 
 /**
- * Reads a part of a file's verity metadata.
+ * Reads part of a file's verity metadata.
  *
  * @param offset in the metadata of that type
  * @returns up to `lengthBytes` bytes, fewer at the end

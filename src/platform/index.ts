@@ -4,7 +4,7 @@
  *
  * Ground room: knows the kernel's and libc's interfaces, nothing of composefs; may import `bytes/` and `errors/`. The
  * only room that may import koffi and node:child_process. koffi is loaded at the first system call, not at import.
- * Times with nanoseconds (statx) need nothing here: Node's `lstat` with `bigint: true` has them exactly.
+ * Times with nanoseconds (statx) need nothing here: Node's `lstat` with `bigint: true` is exact.
  * @module
  */
 export { isAbsent } from "./absent-file.ts";

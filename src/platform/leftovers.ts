@@ -1,10 +1,10 @@
 /**
- * What a process that was killed leaves behind, and how the next one tells it from what is in use: every temporary file
- * and directory has a record lock as long as its process lives. The kernel gives the lock up with the process, whatever
- * ended it; a process id could by then be another's.
+ * What a killed process leaves behind, and how the next one tells it from what is in use: every temporary file and
+ * directory has a record lock as long as its process lives. The kernel releases the lock with the process, whatever
+ * ended it; a process id could be another's by then.
  *
- * Such a lock on a directory can only be shared and keeps nobody away, so making and collecting also exclude each other
- * by flock(2), for a moment.
+ * Such a lock on a directory can only be shared and excludes nobody, so making and collecting also exclude each other
+ * briefly by flock(2).
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, rmSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -17,7 +17,7 @@ import { isTemporaryName } from "./temporary-name.ts";
 const GROUP_AND_OTHERS_WRITE = 0o022;
 
 /**
- * Locks a temporary file or directory that was just made, for as long as `fd` is open.
+ * Locks a temporary file or directory that was just made, as long as `fd` is open.
  *
  * @returns false when a collector saw it before it was locked: it is lost, and another must be made
  */
@@ -27,7 +27,7 @@ export function holdTemporary(fd: number, path: string): boolean {
     tryRecordLock(fd, "shared");
     unlock(fd);
   } catch {
-    // A file system without locks (NFS for directories): no collector gets one either, and nothing is collected.
+    // A file system without locks (NFS for directories): no collector gets one either, so nothing is collected.
     return true;
   }
   return isStillNamed(fd, path);
@@ -35,7 +35,7 @@ export function holdTemporary(fd: number, path: string): boolean {
 
 /**
  * Removes what dead processes of this user left in the directory. What cannot be removed, is locked or belongs to
- * somebody else stays, without a word: it is no condition of anything.
+ * somebody else silently stays: nothing depends on it.
  */
 export function collectLeftovers(directory: string): void {
   for (const name of namesInIfReadable(directory)) {
@@ -49,13 +49,13 @@ export function collectLeftovers(directory: string): void {
 }
 
 function collect(path: string): void {
-  // Looked at before it is opened: opening a device or pipe may do something.
+  // Inspected before it is opened: opening a device or pipe may have effects.
   if (!isOurs(lstatSync(path))) return;
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const state = fstatSync(fd);
     if (!isOurs(state) || !tryLock(fd, "exclusive") || hasRecordLock(fd) || !isStillNamed(fd, path)) return;
-    // What is mounted there (repo mount does that for a moment) is not to be emptied.
+    // A mount there (repo mount makes one briefly) must not be emptied.
     if (state.isDirectory() && state.dev !== statSync(dirname(path)).dev) return;
     if (state.isDirectory()) removeTree(path);
     else rmSync(path, { force: true });
@@ -65,8 +65,8 @@ function collect(path: string): void {
 }
 
 /**
- * In a directory that everybody writes to, such as /var/tmp, somebody may make what looks like ours, to lead a
- * collector who is root elsewhere while it walks there.
+ * In a directory that everybody writes to, such as /var/tmp, somebody may make something that looks like ours, to lead
+ * a collector running as root elsewhere while it walks there.
  */
 function isOurs(state: Stats): boolean {
   const isPlain = state.isDirectory() || state.isFile();

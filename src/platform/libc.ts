@@ -1,10 +1,10 @@
-/** libc through koffi, loaded at the first call, with failures as errors that carry `code` as Node's own do. */
+/** libc through koffi, loaded at the first call, with failures as errors that have a `code` like Node's own. */
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import type koffi from "koffi";
 
-/** What is called, as C declares it (man pages of section 2). `void *` also takes null and bytes. */
+/** The functions, as C declares them (man pages of section 2). `void *` also takes null and bytes. */
 const PROTOTYPES = {
   fcntl: "int fcntl(int, int, ...)",
   fgetxattr: "long fgetxattr(int, void *, void *, size_t)",
@@ -33,7 +33,7 @@ export type LibcFunction = keyof typeof PROTOTYPES;
 /** AT_FDCWD of linux/fcntl.h: relative paths start at the working directory. */
 export const AT_FDCWD = -100;
 
-/** A path as Node takes it: text, or the bytes themselves. */
+/** A path as Node accepts it: text, or the bytes themselves. */
 export type FilePath = string | Buffer;
 
 interface Libc {
@@ -103,7 +103,7 @@ export function addressOf(bytes: Uint8Array): bigint {
   return libc().koffi.address(bytes);
 }
 
-/** The path with its final NUL. @throws Error with code EINVAL for a NUL inside, which the kernel would cut at */
+/** The path with its final NUL. @throws Error with code EINVAL for a NUL inside, where the kernel would cut it */
 export function cString(path: FilePath): Buffer {
   const bytes = typeof path === "string" ? Buffer.from(path, "utf8") : path;
   if (bytes.includes(0)) throw systemError("path", constants.errno.EINVAL, bytes);

@@ -15,7 +15,7 @@ const LONGEST_PAUSE_MS = 100;
 
 /**
  * Takes the lock, or converts the one this descriptor holds, if that is possible at once. A conversion is not atomic:
- * the old lock is given up first, also when the new one is not to be had.
+ * the old lock is released first, even if the new one is not available.
  *
  * @returns false when somebody else's lock is in the way
  */
@@ -44,7 +44,7 @@ export async function waitForLock(fd: number, mode: LockMode, timeoutMs = Number
   return true;
 }
 
-/** Gives the lock up; closing the last descriptor does the same. */
+/** Releases the lock; closing the last descriptor does the same. */
 export function unlock(fd: number): void {
   callLibc("flock", undefined, fd, LOCK_UNLOCK);
 }

@@ -1,8 +1,8 @@
 /**
  * Mounting by the system calls of Linux 5.2 (fsopen(2), fsconfig(2), fsmount(2), move_mount(2)).
  *
- * mount(8) takes names, resolves them and may put a loop device between; here what was opened and measured is what is
- * mounted, options need no escapes, and nobody sees the mount before it is complete.
+ * mount(8) takes names, resolves them and may add a loop device; here exactly what was opened and measured is mounted,
+ * options need no escapes, and nobody sees the mount before it is complete.
  */
 import { closeSync, readSync } from "node:fs";
 import { hasErrno } from "../errors/index.ts";
@@ -28,11 +28,11 @@ export interface FileSystemOptions {
 }
 
 /**
- * Makes a mount that is attached nowhere yet.
+ * Makes a mount that is not attached yet.
  *
  * @param type such as "erofs"
  * @returns a descriptor of its root; closing it without {@link attachMount} ends the mount
- * @throws Error with `code` as Node's system errors; what the kernel says about it stands in the message
+ * @throws Error with `code` as Node's system errors; the message includes what the kernel says about it
  */
 export function createMount(type: string, { options, readOnly }: FileSystemOptions): number {
   const context = callLibc("fsopen", undefined, cString(type), FSOPEN_CLOEXEC);
@@ -50,17 +50,17 @@ export function createMount(type: string, { options, readOnly }: FileSystemOptio
   }
 }
 
-/** Gives a mount its place: a directory. */
+/** Attaches a mount to a directory. */
 export function attachMount(mountFd: number, path: FilePath): void {
   callLibc("move_mount", path, mountFd, cString(""), AT_FDCWD, cString(path), MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-/** Takes a mount out of sight at once; it ends when nobody uses it any more. */
+/** Detaches a mount at once; it ends when nobody uses it any more. */
 export function detachMount(path: FilePath): void {
   callLibc("umount2", path, cString(path), MNT_DETACH);
 }
 
-/** Every read of the context gives one message, such as "e overlay: …", until there is none (ENODATA). */
+/** Every read of the context gives one message, such as "e overlay: …", until there are no more (ENODATA). */
 function withKernelMessages(error: unknown, context: number): unknown {
   if (!(error instanceof Error)) return error;
   const buffer = Buffer.alloc(MESSAGE_MAX_BYTES);

@@ -1,7 +1,7 @@
-/** What is in a directory, for those to whom one that cannot be read is an empty one. */
+/** What is in a directory, where an unreadable one counts as empty. */
 import { readdirSync } from "node:fs";
 
-/** The names in a directory, in the system's order; none when there is no such directory or it cannot be read. */
+/** The names in a directory, in the system's order; none if there is no such directory or it cannot be read. */
 export function namesInIfReadable(directory: string): string[] {
   try {
     return readdirSync(directory);

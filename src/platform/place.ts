@@ -1,4 +1,7 @@
-/** Where something is to be written: looked at before any work, so that what stands there is refused, or kept in its ways. */
+/**
+ * Where something is to be written: inspected before any work, so that what is there is refused, or passes on its
+ * attributes.
+ */
 import {
   accessSync,
   closeSync,
@@ -20,9 +23,9 @@ import { getXattr, setXattr } from "./xattr.ts";
 
 /** A name that may be given to something new. */
 export interface Place {
-  /** Absolute and free of symbolic links: what a link leads to is meant, not the link. */
+  /** Absolute and free of symbolic links: the target of a link is meant, not the link. */
   readonly path: string;
-  /** What is there now and will be replaced; its mode, owner, access list and label are those of its successor. */
+  /** What is there now and will be replaced; its successor gets its mode, owner, access list and label. */
   readonly existing: Stats | undefined;
 }
 
@@ -31,12 +34,12 @@ const ACCESS_XATTRS = ["system.posix_acl_access", "security.selinux"] as ByteStr
 const PERMISSION_BITS = 0o7777;
 
 /**
- * Looks at `path`, where a new file is to be renamed to.
+ * Inspects `path`, which a new file is to be renamed to.
  *
  * @param action begins the message of an error, such as `Cannot install to disk.img`
  * @throws SealrootError `not-found` without directory, and for a symbolic link to nothing; `unsupported` for anything but
- *   a plain file; `conflict` for a file that is mounted there; `no-access` when the directory or the file cannot be
- *   written to, or the file's owner could not be kept
+ * a plain file; `conflict` for a file that is mounted there; `no-access` when the directory or the file cannot be
+ * written, or the file's owner could not be kept
  */
 export function inspectFilePlace(path: string, action: string): Place {
   const place = inspectPlace(path, action);
@@ -45,7 +48,7 @@ export function inspectFilePlace(path: string, action: string): Place {
 }
 
 /**
- * Looks at `path`, where a new directory is to be renamed to, or exchanged with the one that is there.
+ * Inspects `path`, which a new directory is to be renamed to, or exchanged with.
  *
  * @param action begins the message of an error
  * @throws SealrootError as {@link inspectFilePlace}, `unsupported` for anything but a directory
@@ -72,7 +75,7 @@ function inspectPlace(path: string, action: string): Place {
 function realPath(path: string, action: string): string {
   try {
     const directory = realpathSync(dirname(path));
-    if (!statSync(directory).isDirectory()) throw notFound(path, action, "its directory is not one");
+    if (!statSync(directory).isDirectory()) throw notFound(path, action, "its directory is not a directory");
     const inside = join(directory, basename(path));
     if (lstatSync(inside, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return inside;
     return realTarget(inside, action);
@@ -126,7 +129,7 @@ function checkMount(path: string, action: string): void {
   });
 }
 
-/** Renaming over a file asks for rights to the directory only; whoever protected the file meant it. */
+/** Renaming over a file needs rights only to the directory; but a file is protected on purpose. */
 function checkFile(path: string, existing: Stats, action: string): void {
   if (!existing.isFile()) throw wrongKind(existing, "a plain file", path, action);
   try {
@@ -143,7 +146,7 @@ function checkFile(path: string, existing: Stats, action: string): void {
 }
 
 /**
- * Gives what is new the mode, owner, access list and label of what it replaces.
+ * Gives the new file the mode, owner, access list and label of what it replaces.
  *
  * @param fd the new file or directory, open
  * @param path its temporary name
@@ -154,7 +157,7 @@ export function takeOverAccess(fd: number, path: string, place: Place, action: s
   if (existing === undefined) return;
   try {
     fchownSync(fd, existing.uid, existing.gid);
-    // After the owner, whose change takes set-id bits away.
+    // After the owner, whose change clears set-id bits.
     fchmodSync(fd, existing.mode & PERMISSION_BITS);
     for (const name of ACCESS_XATTRS) takeOverXattr(name, place.path, path);
   } catch (error) {

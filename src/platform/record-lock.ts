@@ -1,7 +1,7 @@
 /**
- * Record locks on whole files (fcntl_locking(2)): of the kind that belongs to the open file, as flock's do, so that
- * closing another descriptor of the file does not drop it. They and the older kind, which belongs to the process, stand
- * in each other's way; flock's know nothing of either.
+ * Record locks on whole files (fcntl_locking(2)): of the kind that belongs to the open file, like flock's, so closing
+ * another descriptor of the file does not drop it. They conflict with the older kind, which belongs to the process;
+ * flock's are independent of both.
  */
 import { endianness } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,7 +18,7 @@ const UNLOCKED = 2;
 const LOCK_TYPE: Readonly<Record<LockMode, number>> = { shared: 0, exclusive: 1 };
 /**
  * struct flock of a 64-bit system: l_type and l_whence, two bytes each, then from byte 8 l_start, l_len and l_pid. All
- * zeros but the type: from the beginning to the end, whatever that will be.
+ * zeros except the type: from the beginning to the end, wherever that will be.
  */
 const STRUCT_FLOCK_BYTES = 32;
 
@@ -26,7 +26,7 @@ const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 100;
 
 /**
- * Takes a lock on the whole file if that is possible at once; it is given up when the descriptor is closed.
+ * Takes a lock on the whole file if that is possible at once; it is released when the descriptor is closed.
  *
  * @param fd open for reading for a shared lock, for writing for an exclusive one
  * @returns false when somebody else's lock is in the way
@@ -42,8 +42,8 @@ export function tryRecordLock(fd: number, mode: LockMode): boolean {
 }
 
 /**
- * Whether somebody else holds a lock on the file, of any kind of record locks. Nothing is locked, so the descriptor need
- * not be open for writing, which that of a directory cannot be.
+ * Whether somebody else holds a record lock of any kind on the file. Nothing is locked, so the descriptor need not be
+ * open for writing, which is impossible for a directory.
  */
 export function hasRecordLock(fd: number): boolean {
   const lock = lockOf("exclusive");

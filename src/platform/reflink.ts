@@ -7,11 +7,11 @@ const FICLONE = 0x40049409;
 
 /**
  * Makes `targetFd` (open for writing) share all blocks of `sourceFd`.
- * @returns false where the file systems cannot: another file system, or one without shared blocks
+ * @returns false when that is impossible: another file system, or one without shared blocks
  */
 export function cloneBlocks(sourceFd: number, targetFd: number): boolean {
   try {
-    // The argument is the descriptor itself, in the place of a pointer.
+    // The argument is the descriptor itself, in place of a pointer.
     callLibc("ioctl", undefined, targetFd, FICLONE, BigInt(sourceFd));
     return true;
   } catch (error) {

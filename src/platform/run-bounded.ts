@@ -2,7 +2,7 @@
 
 /**
  * Runs a job for each item, at most `limit` at a time, begun in the order of the items. After the first failure the
- * signal aborts, nothing more is begun, and the others are waited for: nothing goes on after this has returned or thrown.
+ * signal aborts, nothing more is begun, and the others are awaited: nothing is running after this returns or throws.
  *
  * @returns what the jobs returned, in the order of the items
  * @throws what the first job to fail threw, or the items
@@ -37,8 +37,8 @@ export async function runBounded<Item, Output>(
 }
 
 /**
- * Passes the parts of a source on. When the signal aborts, its reason is thrown at once, even while the source is still
- * waiting for its next part.
+ * Passes the parts of a source on. When the signal aborts, its reason is thrown at once, even while waiting for the
+ * next part.
  */
 export async function* untilAborted<Part>(source: AsyncIterable<Part>, signal: AbortSignal): AsyncGenerator<Part> {
   const iterator = source[Symbol.asyncIterator]();
@@ -58,7 +58,7 @@ export async function* untilAborted<Part>(source: AsyncIterable<Part>, signal: A
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
-    // Not awaited: a source that waits answers only when its next part is there.
+    // Not awaited: a waiting source answers only when its next part is there.
     iterator.return?.().catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-/** Runs the system's programs and turns what goes wrong into errors a user can act on. */
+/** Runs the system's programs and turns failures into errors a user can act on. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -8,14 +8,14 @@ import { requireTool } from "./tools.ts";
 
 export interface StartToolOptions {
   /**
-   * The program sees PATH and `env` and nothing else of this process's environment: for programs whose results must not
-   * depend on who runs them (mtools alone reads thirteen variables).
+   * The program sees only PATH and `env` of this process's environment: for programs whose results must not depend on
+   * who runs them (mtools alone reads thirteen variables).
    */
   readonly bareEnvironment?: boolean;
-  /** Added to the environment of this process; `LC_ALL=C` is set beforehand, so that messages can be read by programs. */
+  /** Added to the environment of this process; `LC_ALL=C` is set first, so that programs can read messages. */
   readonly env?: Readonly<Record<string, string>>;
   readonly directory?: string;
-  /** `inherit` hands the terminal to the program. */
+  /** `inherit` gives the terminal to the program. */
   readonly stdio?: "pipe" | "inherit";
 }
 
@@ -30,9 +30,9 @@ export interface RunToolOptions {
   readonly signal?: AbortSignal;
   /** Exit codes that mean success; `[0]` when absent. */
   readonly successCodes?: readonly number[];
-  /** Called with standard output as it comes, instead of collecting it. */
+  /** Called with standard output as it arrives, instead of collecting it. */
   readonly onOutput?: (chunk: Buffer) => void;
-  /** Most bytes of standard output that are collected. */
+  /** Limit for collected standard output. */
   readonly outputLimitBytes?: number;
 }
 
@@ -52,7 +52,7 @@ export interface ToolExit {
 /** A program that runs on its own, such as QEMU. It is killed when this process ends. */
 export interface RunningTool {
   readonly pid: number;
-  /** The three streams are null when the terminal was handed over. */
+  /** The three streams are null if the program has the terminal. */
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
@@ -64,7 +64,7 @@ export interface RunningTool {
 const STDERR_LIMIT_CHARACTERS = 64 * 1024;
 const OUTPUT_LIMIT_BYTES = 256 * 1024 * 1024;
 const ERROR_LINES = 3;
-/** Between the polite and the impolite signal after a time-out. */
+/** Between SIGTERM and SIGKILL after a time-out. */
 const KILL_GRACE_MS = 2000;
 
 /**
@@ -81,7 +81,7 @@ export async function startTool(
   const child = spawn(path, [...args], {
     env: { ...inheritedEnvironment(options), LC_ALL: "C", ...options.env },
     stdio: interactive ? "inherit" : ["pipe", "pipe", "pipe"],
-    // A process group of its own, so that ending the program also ends what it started and no stray grandchild holds
+    // A process group of its own, so that ending the program also ends what it started, and no stray grandchild holds
     // our pipes open. An interactive program must stay in the terminal's foreground group.
     detached: !interactive,
     ...(options.directory === undefined ? {} : { cwd: options.directory }),
@@ -240,7 +240,7 @@ function collectTail(stream: Readable | null): () => string {
   return () => text;
 }
 
-/** The end of what the program said, on one line; programs that complain on standard output exist too. */
+/** The end of what the program said, on one line; some programs complain on standard output. */
 function lastLines(stderr: string, stdout: Buffer): string {
   const source = stderr.trim() === "" ? stdout.subarray(-4096).toString("utf8") : stderr;
   const lines = source

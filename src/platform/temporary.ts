@@ -1,4 +1,4 @@
-/** Directories and files that are gone when their work is done, however it ends. */
+/** Directories and files that vanish when their work is done, however it ends. */
 import { accessSync, chmodSync, closeSync, constants, mkdirSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -25,20 +25,20 @@ export interface TemporaryFile extends Disposable {
 }
 
 export interface TemporaryOptions {
-  /** An existing directory; {@link smallFileDirectory} when absent. */
+  /** An existing directory; {@link smallFileDirectory} if absent. */
   readonly parent?: string;
-  /** Lower-case letters, part of the name: what it is for, as a person reads it. */
+  /** Lower-case letters, part of the name: what it is for, for a person. */
   readonly purpose?: string;
 }
 
 export interface TemporaryFileOptions extends TemporaryOptions {
-  /** Permission bits, from which the umask is taken; 0o600 when absent. */
+  /** Permission bits, minus the umask; 0o600 if absent. */
   readonly mode?: number;
 }
 
 /**
- * Makes a new temporary directory. It is removed when the process ends, by a signal too. What a killed process left in
- * the same place is removed at this occasion.
+ * Makes a new temporary directory. It is removed when the process ends, also by a signal. What a killed process left in
+ * the same place is removed as well.
  *
  * @throws Error of the system when it cannot be made
  */
@@ -46,7 +46,7 @@ export function temporaryDirectory(options: TemporaryOptions = {}): TemporaryDir
   const { path, fd } = makeTemporary(options, (name) => {
     mkdirSync(name, 0o700);
     try {
-      // A umask that takes the owner's permissions away is honoured by mkdir.
+      // mkdir honours a umask that removes the owner's permissions.
       chmodSync(name, 0o700);
       return openSync(name, constants.O_RDONLY | constants.O_DIRECTORY);
     } catch (error) {
@@ -67,8 +67,8 @@ export function temporaryDirectory(options: TemporaryOptions = {}): TemporaryDir
 }
 
 /**
- * Makes a new temporary file, to be renamed when it is complete; else removed as {@link temporaryDirectory} is. It has a
- * name from the beginning, since linkat(2) cannot give an unnamed file that of another.
+ * Makes a new temporary file, to be renamed when it is complete; otherwise removed like {@link temporaryDirectory}. It
+ * has a name from the beginning, since linkat(2) cannot replace an existing name.
  *
  * @throws Error of the system when it cannot be made
  */
@@ -87,7 +87,7 @@ export function temporaryFile(options: TemporaryFileOptions = {}): TemporaryFile
   return { path, fd, close, [Symbol.dispose]: close };
 }
 
-/** @param make undefined when a collector was faster: nobody has it until it is locked */
+/** @param make undefined when a collector was faster: nobody owns it until it is locked */
 function makeTemporary(
   options: TemporaryOptions,
   make: (path: string) => number | undefined,
@@ -105,7 +105,7 @@ function makeTemporary(
   }
 }
 
-/** Places that were looked at; a process of many small steps need not look before each. */
+/** Places that were checked; a process of many small steps need not check before each. */
 const collected = new Set<string>();
 
 function collectOnce(directory: string): void {
@@ -114,14 +114,13 @@ function collectOnce(directory: string): void {
   collectLeftovers(directory);
 }
 
-/** Where small files are made that nobody needs later: TMPDIR, or the system's directory, /tmp. */
+/** Where temporary small files are made: TMPDIR, or the system's directory, /tmp. */
 function smallFileDirectory(): string {
   return usable(resolve(tmpdir()));
 }
 
 /**
- * Where large files are made that nobody needs later (file-hierarchy(7)): TMPDIR, or /var/tmp, as /tmp is often in
- * memory.
+ * Where temporary large files are made (file-hierarchy(7)): TMPDIR, or /var/tmp, as /tmp is often in memory.
  *
  * @throws SealrootError when TMPDIR names a directory that cannot be written to
  */
@@ -153,7 +152,7 @@ function isWritable(directory: string): boolean {
 }
 
 /**
- * Makes a directory with exactly these permission bits, whatever the umask. An existing directory is left as it is.
+ * Makes a directory with exactly these permission bits, whatever the umask. An existing directory is left unchanged.
  * @returns true when it was made
  */
 export function makeDirectory(path: string, mode: number): boolean {

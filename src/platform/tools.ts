@@ -1,4 +1,4 @@
-/** The programs of the system that sealroot calls, where they are looked for, and which package brings them. */
+/** The programs of the system that sealroot calls, where they are looked for, and which package has them. */
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
@@ -66,7 +66,7 @@ export function findTool(name: string): string | undefined {
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }
 
-/** The Debian package that has the program, where it is known. */
+/** The Debian package that has the program, if known. */
 function packageOfTool(name: string): string | undefined {
   return DEBIAN_PACKAGE_OF_TOOL[name];
 }
@@ -86,7 +86,7 @@ export function requireTool(name: string): string {
   });
 }
 
-/** @throws SealrootError `missing-tool` for the first of `names` that is absent: to be called before work begins */
+/** @throws SealrootError `missing-tool` for the first of `names` that is absent: call before work begins */
 export function requireTools(names: readonly string[]): void {
   for (const name of names) requireTool(name);
 }

@@ -10,14 +10,14 @@ const AT_SYMLINK_FOLLOW = 0x400;
 /**
  * Opens a new file without a name in the directory's file system, for reading and writing. It vanishes when closed.
  *
- * @param mode permission bits, from which the umask is taken
- * @returns the descriptor, or undefined where the file system has no O_TMPFILE
+ * @param mode permission bits, minus the umask
+ * @returns the descriptor, or undefined if the file system has no O_TMPFILE
  */
 export function openUnnamedFile(directory: FilePath, mode: number): number | undefined {
   try {
     return openSync(directory, O_TMPFILE | constants.O_RDWR, mode);
   } catch (error) {
-    // EISDIR: kernels and file systems that do not know the flag see an attempt to write a directory.
+    // EISDIR: to kernels and file systems without the flag this is an attempt to write a directory.
     if (hasErrno(error, "EOPNOTSUPP", "ENOTSUP") || hasErrno(error, "EISDIR")) return undefined;
     throw error;
   }
@@ -32,7 +32,7 @@ export function linkOpenFile(fd: number, path: FilePath): void {
   callLibc("linkat", path, AT_FDCWD, cString(`/proc/self/fd/${fd}`), AT_FDCWD, cString(path), AT_SYMLINK_FOLLOW);
 }
 
-/** A second descriptor of the same open file, for reading only: after it, the writing one can be closed. */
+/** A second, read-only descriptor of the same open file: then the writing one can be closed. */
 export function reopenForReading(fd: number): number {
   return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY);
 }

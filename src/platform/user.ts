@@ -1,9 +1,9 @@
-/** The user that runs this process, who need not be one the system knows of. */
+/** The user that runs this process, who may be unknown to the system. */
 import { userInfo } from "node:os";
 
 /**
- * The user's directory: `$HOME`, else what the system has for the user (passwd(5)). A user id without an entry, as clusters
- * give to containers, has `/`, as after login(1).
+ * The user's directory: `$HOME`, else the one in passwd(5). A user id without an entry, as clusters assign to
+ * containers, has `/`, as after login(1).
  */
 export function homeDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   return environment.HOME || knownUser()?.homedir || "/";

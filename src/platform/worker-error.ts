@@ -1,4 +1,4 @@
-/** Errors as plain data, to cross the border between threads. Structured cloning would lose their fields. */
+/** Errors as plain data, to pass between threads. Structured cloning would lose their fields. */
 import { type ErrorCode, type ErrorData, SealrootError } from "../errors/index.ts";
 
 /** An error as plain data. */

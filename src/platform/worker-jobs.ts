@@ -1,4 +1,4 @@
-/** The jobs of a worker module: functions by name, and the messages by which another thread has them done. */
+/** The jobs of a worker module: functions by name, and the messages by which another thread requests them. */
 import { parentPort } from "node:worker_threads";
 import { errorToData, type PlainError } from "./worker-error.ts";
 
@@ -18,7 +18,7 @@ export interface JobRequest {
   readonly input: unknown;
 }
 
-/** The job is named again: an answer is taken only for what was asked. */
+/** The job is named again: an answer is accepted only for its request. */
 export type JobReply =
   | { readonly id: number; readonly job: string; readonly output: unknown }
   | { readonly id: number; readonly job: string; readonly error: PlainError };
@@ -34,8 +34,8 @@ export function runJob<Table extends Jobs, Name extends JobName<Table>>(
 }
 
 /**
- * To be called by a worker module: does the jobs that the pool asks for, one after the other, and answers each with what
- * it returns or throws.
+ * Call in a worker module: runs the jobs that the pool requests, one after the other, and answers each with what it
+ * returns or throws.
  */
 export function serveJobs(jobs: Jobs): void {
   const port = parentPort;

@@ -6,16 +6,16 @@ import { errorFromData } from "./worker-error.ts";
 import { type JobInput, type JobName, type JobOutput, type JobReply, type Jobs, runJob } from "./worker-jobs.ts";
 
 export interface WorkerPoolOptions {
-  /** Threads at most; the number of cores when absent. They are started when there is work for them. */
+  /** Maximum of threads; the number of cores if absent. They are started when there is work for them. */
   readonly size?: number;
 }
 
-/** Has jobs done, each with its own type of input and output. */
+/** Has jobs run, each with its own type of input and output. */
 export interface JobRunner<Table extends Jobs> {
   /**
    * @param transfer array buffers that move to the worker instead of being copied
-   * @returns what the job returned; rejects with what it threw, and with an Error when the worker died or its answer is
-   *   not one to this job
+   * @returns what the job returned; rejects with what it threw, or with an Error when the worker died or its answer is
+   * not for this job
    */
   run<Name extends JobName<Table>>(
     job: Name,
@@ -26,7 +26,7 @@ export interface JobRunner<Table extends Jobs> {
 
 /** Requests that all go to one worker, in order: for work that keeps state there. */
 export interface WorkerChannel<Table extends Jobs> extends JobRunner<Table> {
-  /** Frees the worker for other work's preference; requests under way go on. */
+  /** Frees the worker for other work; pending requests continue. */
   release(): void;
 }
 
@@ -54,17 +54,17 @@ interface Member {
 }
 
 /**
- * Has jobs done by worker threads, whose module calls {@link serveJobs} with the table that `Table` is the type of.
+ * Runs jobs in worker threads, whose module calls {@link serveJobs} with the table of type `Table`.
  *
- * Each request goes to the worker with the fewest under way, and waits while all have two: the one that is answered and
- * the next. A worker answers its requests in order. Whoever feeds the pool bounds its memory by awaiting answers. Idle
- * workers do not keep the process alive.
+ * Each request goes to the worker with the fewest pending ones, and waits while all have two: the current one and the
+ * next. A worker answers its requests in order. Callers bound the pool's memory by awaiting answers. Idle workers do
+ * not keep the process alive.
  */
 export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
   readonly #module: URL;
   readonly #sizeMax: number;
   readonly #members: Member[] = [];
-  /** Requests differ in length, and none shall wait for a long one while another worker is free. */
+  /** Requests differ in length, and none should wait for a long one while another worker is free. */
   readonly #waiting: Waiting<Table>[] = [];
   #lastRequest = 0;
   #forgetExit: (() => void) | undefined;
@@ -74,7 +74,7 @@ export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
     this.#sizeMax = Math.max(1, options.size ?? availableParallelism());
   }
 
-  /** Most threads that will run. */
+  /** Maximum number of threads. */
   get size(): number {
     return this.#sizeMax;
   }
@@ -96,7 +96,7 @@ export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
   }
 
   /**
-   * Answers one request that waits for a worker in this thread: for a caller that would only wait, too.
+   * Runs one waiting request in this thread: for a caller that would otherwise only wait.
    * @returns false when no request waits
    */
   answerWaiting(jobs: Table): boolean {
@@ -124,7 +124,7 @@ export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
     };
   }
 
-  /** Ends all workers; requests under way are rejected. */
+  /** Ends all workers; pending requests are rejected. */
   async close(): Promise<void> {
     this.#forgetExit?.();
     this.#forgetExit = undefined;
@@ -151,7 +151,7 @@ export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
     worker.on("exit", (code) => this.#drop(member, new Error(`worker thread ended with code ${code}`)));
     worker.unref();
     this.#members.push(member);
-    // A thread would go on making files while they are removed. What is to be stopped stops at its next statement.
+    // A thread would keep making files while they are removed. A stopped one stops at its next statement.
     this.#forgetExit ??= onProcessExit(() => {
       for (const { worker: running } of this.#members) void running.terminate();
     }, "stop");
@@ -168,7 +168,7 @@ export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
     return new Promise((resolve, reject) => {
       member.worker.postMessage({ id, job, input }, [...transfer]);
       if (member.pending.size === 0) member.worker.ref();
-      // Before this, #settle() has compared the names of the jobs, and a job's name has one type of output.
+      // #settle() has already compared the names of the jobs, and a job's name has one type of output.
       member.pending.set(id, { job, resolve: (output) => resolve(output as JobOutput<Table, Name>), reject });
     });
   }
@@ -188,7 +188,7 @@ export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
     this.#sendWaiting();
   }
 
-  /** Ends a worker that does not keep to the protocol. */
+  /** Ends a worker that violates the protocol. */
   #end(member: Member, error: Error): void {
     void member.worker.terminate();
     this.#drop(member, error);

@@ -15,31 +15,31 @@ function scratchBuffer(): Buffer {
   return scratch;
 }
 
-/** The names of the path's attributes, in the file system's order; none where the file system has no attributes. */
+/** The names of the path's attributes, in the file system's order; none if the file system has no attributes. */
 export function listXattrs(path: FilePath): ByteString[] {
   return xattrNames("llistxattr", cString(path), path);
 }
 
-/** The value, or undefined when there is no such attribute. */
+/** The value, or undefined if there is no such attribute. */
 export function getXattr(path: FilePath, name: ByteString): Uint8Array | undefined {
   return xattrValue("lgetxattr", cString(path), path, name);
 }
 
-/** True when the open file has an attribute of that name. */
+/** True when the open file has an attribute with that name. */
 export function fileHasXattr(fd: number, name: ByteString): boolean {
-  // Without room for the value its length is answered.
+  // Without room for the value, its length is returned.
   const result = tryLibc("fgetxattr", fd, cString(Buffer.from(name, "latin1")), null, 0);
   if (result >= 0) return true;
   if (result === -constants.errno.ENODATA || result === -constants.errno.EOPNOTSUPP) return false;
   throw systemError("fgetxattr", -result, undefined);
 }
 
-/** All attributes with their values. One that vanishes between listing and reading is left out. */
+/** All attributes with their values. One that vanishes between listing and reading is omitted. */
 export function readXattrs(path: FilePath): Map<ByteString, Uint8Array> {
   return readAll("llistxattr", "lgetxattr", cString(path), path);
 }
 
-/** As {@link readXattrs}, of an open file: an eighth of the time, since no path has to be walked. */
+/** As {@link readXattrs}, of an open file: in an eighth of the time, since no path is walked. */
 export function readOpenXattrs(fd: number): Map<ByteString, Uint8Array> {
   return readAll("flistxattr", "fgetxattr", fd, undefined);
 }

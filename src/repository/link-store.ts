@@ -76,7 +76,7 @@ export class LinkStore {
    * The object of an entry or, with the prefix `refs/`, of what a reference leads to. Images may be called by a
    * reference's name without the prefix. What is neither may be the beginning of one id: {@link beginningWith}.
    *
-   * @throws SealrootError `not-found`, `corrupt`; `usage` when several ids begin so
+   * @throws SealrootError `not-found`, `corrupt`; `usage` when several ids begin like that
    */
   resolve(name: string): LinkEntry {
     const found = this.named(name) ?? onlyCandidate(name, this.beginningWith(name));

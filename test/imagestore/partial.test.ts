@@ -501,7 +501,7 @@ test("an object that is gone is fetched; one that is another than it was: the la
         },
       );
       await image.close();
-      assert.match(messages.join(), /is pulled whole: a file that the repository has is not what it was$/);
+      assert.match(messages.join(), /is pulled whole: a file that the repository has has changed$/);
       assert.equal(blobs.wholeReads.length, 1);
     } else {
       const pulled = await pull(repository, update.layout);
@@ -539,7 +539,7 @@ test("a list that is wrong about a file costs one pull, and is made again", asyn
     .copy(wrong, wrong.length - 32);
   writeFileSync(join(lists, name), wrong);
   const first = await pull(repository, (await imageOf([one, other, file("usr/a", noise("a", 9000))])).layout);
-  assert.match(first.messages.join(), /is pulled whole: a file that the repository has is not what it was$/);
+  assert.match(first.messages.join(), /is pulled whole: a file that the repository has has changed$/);
   const second = await pull(repository, (await imageOf([one, other, file("usr/b", noise("b", 9000))])).layout);
   assert.deepEqual([second.messages, second.blobs.wholeReads], [[], []]);
   assert.deepEqual(readFileSync(join(lists, name)), good);

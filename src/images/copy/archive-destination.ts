@@ -27,11 +27,11 @@ import { END_OF_ARCHIVE, encodeTarHeader, type TarMemberHeader, tarPadding } fro
 import type { BlobContent, ImageDestination, StoredBlob } from "./destination.ts";
 
 /**
- * Writes the members as they come, into a hidden file beside the archive. Where a blob's digest is not known
- * beforehand, its header is written behind it, into the room left for it.
+ * Writes the members as they come, into a hidden file beside the archive. If a blob's digest is not known beforehand,
+ * its header is written afterwards, into the space left for it.
  */
 export class ArchiveDestination implements ImageDestination {
-  /** One after the other: the archive has the blobs in the order they come. */
+  /** One after the other: the archive has the blobs in the order of arrival. */
   readonly parallelBlobs = 1;
   readonly #place: Place;
   readonly #tag: string | undefined;
@@ -138,7 +138,7 @@ const writeFile = promisify(write);
 const truncateFile = promisify(ftruncate);
 const syncFile = promisify(fsync);
 
-/** Stands in for a digest of the same length. */
+/** Placeholder for a digest of the same length. */
 const UNKNOWN_DIGEST = `sha256:${"0".repeat(64)}`;
 
 function memberName(digest: string): string {
@@ -146,7 +146,7 @@ function memberName(digest: string): string {
   return `blobs/${algorithm}/${hex}`;
 }
 
-/** Owner, time and mode are the same for everyone who writes the image. */
+/** Owner, time and mode do not depend on who writes the image. */
 const PLAIN = { uid: 0, gid: 0, mtimeSeconds: 0n } as const;
 
 function file(path: string, sizeBytes: number): TarMemberHeader {

@@ -1,4 +1,4 @@
-/** Reading parts of a blob one after the other, and again from an earlier place when an upload was cut. */
+/** Reading parts of a blob in turn, and again from an earlier place when an upload was interrupted. */
 import { SealrootError } from "../../errors/index.ts";
 import type { BlobName } from "../../oci/index.ts";
 import type { BlobContent } from "./destination.ts";
@@ -10,9 +10,9 @@ export class BlobCursor {
   #parts: AsyncIterator<Uint8Array> | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
-  /** Counts ranges: only the last one may read. */
+  /** Counts ranges: only the latest may read. */
   #turn = 0;
-  /** True while a range has not come to its end. */
+  /** True while a range is unfinished. */
   #isReading = false;
 
   constructor(content: BlobContent, name: BlobName) {
@@ -26,11 +26,11 @@ export class BlobCursor {
   }
 
   /**
-   * The bytes from `start` up to, not including, `end`. The content's own check at its end is waited for before the last
-   * of them are handed out, so that a blob that is not what it should be is never sent whole.
+   * The bytes from `start` up to but not including `end`. The content's own check at its end is awaited before the last
+   * of them are handed out, so that a wrong blob is never sent whole.
    *
-   * @throws SealrootError `corrupt` when the content is shorter; `failed` when another range has been asked for in the
-   *   meantime, as a registry may refuse a request whose body is still on its way; what the content throws
+   * @throws SealrootError `corrupt` when the content is shorter; `failed` when another range has been requested
+   * meanwhile, as a registry may refuse a request whose body is still being sent; what the content throws
    */
   async *range(start: number, end: number): AsyncGenerator<Uint8Array> {
     const turn = ++this.#turn;
@@ -55,10 +55,10 @@ export class BlobCursor {
 
   #requireTurn(turn: number): void {
     if (turn === this.#turn) return;
-    throw new SealrootError("failed", `Cannot send blob ${this.#name.digest}: it is being sent anew`);
+    throw new SealrootError("failed", `Cannot send blob ${this.#name.digest}: it is being sent again`);
   }
 
-  /** Lets go of the content. */
+  /** Releases the content. */
   async close(): Promise<void> {
     await this.#parts?.return?.();
     this.#parts = undefined;
@@ -78,7 +78,7 @@ export class BlobCursor {
     }
   }
 
-  /** What is left of the current piece, or the next one. */
+  /** The rest of the current piece, or the next one. */
   async #next(): Promise<Uint8Array> {
     while (this.#rest.length === 0) {
       const next = await this.#parts?.next();
@@ -88,7 +88,7 @@ export class BlobCursor {
     return this.#rest;
   }
 
-  /** Nothing may follow; what checks the content says so when it is asked for more. */
+  /** Nothing may follow; the content's check reports it when asked for more. */
   async #expectEnd(): Promise<void> {
     let isEnd = false;
     while (this.#rest.length === 0 && !isEnd) {

@@ -6,7 +6,7 @@ import { BlobCursor } from "./blob-cursor.ts";
 import type { BlobContent } from "./destination.ts";
 import { beginUpload, endUpload, hasBlob, offsetOf, type UploadSession, uploadScopes } from "./upload-session.ts";
 
-/** Sent at once where the whole blob is too much for a proxy on the way. */
+/** Size of a part when the whole blob is too much for a proxy on the way. */
 const CHUNK_BYTES = 8 << 20;
 
 const CREATED = 201;
@@ -15,18 +15,18 @@ const NOT_FOUND = 404;
 const CONTENT_TOO_LARGE = 413;
 const RANGE_NOT_SATISFIABLE = 416;
 
-/** How a part of the blob fared. */
+/** The outcome for a part of the blob. */
 type Sent =
   | { readonly type: "taken"; readonly session: UploadSession }
-  /** Another try may help; `tooLarge` when a smaller part is wanted. */
+  /** Another try may help; `tooLarge` when a smaller part is required. */
   | { readonly type: "cut"; readonly error: unknown; readonly tooLarge: boolean };
 
 /**
  * Sends a blob and has the registry check its digest.
  *
- * The blob goes in one request, as that is what every registry takes. When the connection breaks, the registry is asked
- * how far it got, and the rest is sent; a registry that has lost the upload gets it from the beginning. It may fail as
- * often in a row as the client's limits allow; a try that got further does not count.
+ * The blob goes in one request, as every registry accepts that. When the connection breaks, the registry is asked how
+ * far it got, and the rest is sent; a registry that has lost the upload gets it from the beginning. It may fail as
+ * often in a row as the client's limits allow; a try that made progress does not count.
  *
  * @throws SealrootError `corrupt` when the registry says that it received other bytes; what the content throws; else as
  *   RegistryClient.request
@@ -49,10 +49,10 @@ class Upload {
   #session: UploadSession | undefined;
   /** Bytes that the registry is known to have. */
   #offset = 0;
-  /** The most it ever had, of any upload: only more than that is progress. */
+  /** The most it ever had of any upload: only more than that is progress. */
   #farthest = 0;
   #chunkBytes = Number.POSITIVE_INFINITY;
-  /** Tries in a row that brought nothing. */
+  /** Consecutive tries without progress. */
   #failures = 0;
   #wasCut = false;
 
@@ -116,7 +116,7 @@ class Upload {
     }
   }
 
-  /** After a cut: how far did the registry get? What is not clear is begun anew. */
+  /** After an interruption: how far did the registry get? If in doubt, start again. */
   async #findOffset(session: UploadSession): Promise<void> {
     const known = await offsetOf(this.#client, session, this.#action).catch((error: unknown) => {
       if (mayPass(error)) return undefined;
@@ -140,7 +140,7 @@ class Upload {
     this.#failures = 0;
   }
 
-  /** Names the upload by its digest. False when it must be sent again. */
+  /** Completes the upload under its digest. False when it must be sent again. */
   async #isSettled(session: UploadSession): Promise<boolean> {
     const answer = await this.#client.requestOrRefusal("PUT", session.withDigest(this.#name.digest), {
       headers: { "content-length": "0" },
@@ -157,7 +157,7 @@ class Upload {
     if (answer.status === NOT_FOUND && (await hasBlob(this.#client, this.#name.digest))) return true;
     const isOther = answer.problems.some(({ code }) => code === "DIGEST_INVALID");
     const error = isOther ? this.#otherBytes(answer.error) : answer.error;
-    // Some registries append whatever comes behind a cut: then the bytes are wrong although ours are right.
+    // Some registries append whatever comes after an interruption: then the bytes are wrong although ours are right.
     if (!this.#wasCut && answer.status !== NOT_FOUND) throw error;
     await this.#wait(error);
     await endUpload(this.#client, session);
@@ -170,7 +170,7 @@ class Upload {
     const announced = answer.headers["docker-content-digest"];
     if (typeof announced !== "string" || announced === this.#name.digest) return;
     const [algorithm] = announced.split(":");
-    // Of another algorithm it says nothing.
+    // For another algorithm it says nothing.
     if (this.#name.digest.startsWith(`${algorithm}:`)) throw this.#otherBytes(undefined, announced);
   }
 
@@ -180,7 +180,7 @@ class Upload {
     const delayMs = retryDelayMs(limits, this.#failures);
     this.#failures += 1;
     const seconds = (delayMs / 1000).toFixed(1);
-    events({ type: "message", level: "info", text: `${reasonOf(error)}; going on in ${seconds} s` });
+    events({ type: "message", level: "info", text: `${reasonOf(error)}; resuming in ${seconds} s` });
     await this.#client.wait(delayMs);
   }
 

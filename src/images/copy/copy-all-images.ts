@@ -27,15 +27,15 @@ import { toDestination } from "./open-destination.ts";
 import { verbatimContent } from "./source-content.ts";
 import { writeImage } from "./write-image.ts";
 
-/** An index in an index in an index is nobody's image. */
+/** Nobody needs an index in an index in an index. */
 const INDEX_MAX_DEPTH = 4;
 /** Manifests and indexes below one reference; each costs several requests. */
 const ENTRIES_MAX = 1024;
 
 /**
  * Copies what a reference names with everything below it: an index with the images of all platforms, or one image.
- * Docker's manifests stay Docker's. The policy is asked about every image; for one in an index, a signature on the index
- * will do.
+ * Docker manifests stay as they are. The policy is asked about every image; for one in an index, a signature on the
+ * index will do.
  *
  * @returns the descriptor of the index or image
  * @throws SealrootError `usage` when the reference names several things; else as {@link copyImage}
@@ -92,7 +92,7 @@ async function copyEntry(
 ): Promise<void> {
   const { reference, policy, source, destination, events } = route;
   if (indexes.length > INDEX_MAX_DEPTH) {
-    throw new SealrootError("unsupported", `Cannot copy image index ${entry.digest}: it lies too deep in others`);
+    throw new SealrootError("unsupported", `Cannot copy image index ${entry.digest}: it is nested too deep`);
   }
   // An index may list one twice.
   if (route.digests.includes(entry.digest)) return;

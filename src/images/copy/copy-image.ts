@@ -12,17 +12,17 @@ import { sourceContent } from "./source-content.ts";
 import { type PushOptions, type WrittenContent, writeImage } from "./write-image.ts";
 
 export interface CopyOptions extends PushOptions {
-  /** What decides whether an image may be copied; the machine's policy when absent. */
+  /** Decides whether an image may be copied; the machine's policy if absent. */
   readonly policy?: PolicyChoice | undefined;
-  /** Copy what belongs to the image too: signatures, attestations. The manifest then stays as it is. */
+  /** Also copy what belongs to the image: signatures, attestations. The manifest then stays unchanged. */
   readonly signatures?: boolean | undefined;
-  /** Which image of several is copied; that of the running machine when absent. */
+  /** Which of several images is copied; the running machine's if absent. */
   readonly platform?: Platform | undefined;
 }
 
 /**
- * Copies one image. Blobs and manifest are the same bytes at the destination, unless another packing is asked for. The
- * source is read when the policy is known and the destination is open.
+ * Copies one image. Blobs and manifest are the same bytes at the destination, unless another packing is requested. The
+ * source is read once the policy is known and the destination is open.
  *
  * @throws SealrootError as openImage, openDestination and writeImage; nothing has a name at the destination then
  */
@@ -44,7 +44,7 @@ export async function copyImage(
 }
 
 /**
- * Copies one image to a destination that is open, and stays so.
+ * Copies one image to an open destination, which stays open.
  * @throws SealrootError as openImage and writeImage
  */
 export async function copyInto(

@@ -1,4 +1,4 @@
-/** What belongs to an image and lies beside it: cosign's tags, and manifests that name it as their subject. */
+/** What belongs to an image and is kept beside it: cosign's tags, and manifests that name it as their subject. */
 import { SealrootError } from "../../errors/index.ts";
 import { silent } from "../../events/index.ts";
 import type { ImageSource, SignatureStore } from "../../oci/index.ts";
@@ -25,31 +25,30 @@ import { writeImage } from "./write-image.ts";
 /** What refers to one manifest and is copied; each costs several requests. */
 const REFERRERS_MAX = 1024;
 
-/** Places with room for more than one image. */
+/** Places that can hold more than one image. */
 export type SharedPlace = RegistryReference | (PathReference & { readonly transport: "oci" });
 
 export interface CopySignaturesOptions {
   readonly registry?: RegistryOptions | undefined;
 }
 
-/** @throws SealrootError `unsupported` for a place that holds one image and nothing beside it */
+/** @throws SealrootError `unsupported` for a place that holds one image and nothing else */
 export function sharedPlace(reference: ImageReference): SharedPlace {
   const { transport } = reference;
   if (transport === "docker") return reference;
   if (transport === "oci") return { ...reference, transport };
   const text = formatReference(reference);
-  throw new SealrootError("unsupported", `Cannot copy signatures to ${text}: there is no room beside the image`, {
+  throw new SealrootError("unsupported", `Cannot copy signatures to ${text}: there is no place beside the image`, {
     path: text,
     hint: "write docker://HOST/NAME:TAG or oci:DIRECTORY:TAG, or leave out --signatures",
   });
 }
 
 /**
- * Copies everything that belongs to some manifests, as it is. Whether it is worth anything is for those to judge who read
- * it.
+ * Copies everything that belongs to some manifests, unchanged. Its readers must judge what it is worth.
  *
  * @param digests of the manifests, which are the same at both places
- * @param target names the place; its tag and digest do not count
+ * @param target names the place; its tag and digest are ignored
  * @throws SealrootError as openDestination and writeImage
  */
 export async function copySignatures(
@@ -62,11 +61,14 @@ export async function copySignatures(
   if (signatures === undefined) return;
   for (const digest of digests) {
     await taggedSignatures(source, signatures, digest, target, options);
-    // The type is not asked for: all of them are wanted.
+    // No type is requested: all of them are wanted.
     const referrers = await signatures.listReferrers(digest, "");
     if (referrers.length === 0) continue;
     if (referrers.length > REFERRERS_MAX) {
-      throw new SealrootError("unsupported", `Cannot copy what refers to ${digest}: it is more than ${REFERRERS_MAX}`);
+      throw new SealrootError(
+        "unsupported",
+        `Cannot copy what refers to ${digest}: there are more than ${REFERRERS_MAX}`,
+      );
     }
     if (target.transport === "oci") await listedReferrers(source, signatures, digest, referrers, target);
     else await subjectReferrers(source, signatures, referrers, target, options);
@@ -91,7 +93,7 @@ async function taggedSignatures(
   }
 }
 
-/** A registry lists a manifest with its subject when it gets it. */
+/** A registry lists a manifest under its subject when it receives it. */
 async function subjectReferrers(
   source: ImageSource,
   signatures: SignatureStore,

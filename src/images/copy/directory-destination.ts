@@ -21,12 +21,12 @@ const VERSION_FILE = "version";
 /** What skopeo writes and demands (containers/image, directory transport). */
 const VERSION_CONTENT = "Directory Transport Version: 1.1\n";
 
-/** Written under a hidden name; it takes the place of an earlier image in one step. */
+/** Written under a hidden name; it replaces an earlier image in one step. */
 export class DirectoryDestination implements ImageDestination {
   readonly parallelBlobs = 2;
   readonly #place: Place;
   readonly #hidden: TemporaryDirectory;
-  /** Inside the hidden directory, so that it has the mode that the umask gives. */
+  /** Inside the hidden directory, so that it gets its mode from the umask. */
   readonly #temporary: string;
 
   private constructor(place: Place, hidden: TemporaryDirectory) {
@@ -35,7 +35,7 @@ export class DirectoryDestination implements ImageDestination {
     this.#temporary = join(hidden.path, "image");
   }
 
-  /** @throws SealrootError `exists` when the directory holds something else than such an image; as inspectDirectoryPlace */
+  /** @throws SealrootError `exists` when the directory holds anything but such an image; as inspectDirectoryPlace */
   static async open(reference: PathReference): Promise<DirectoryDestination> {
     const action = `Cannot write image directory ${reference.path}`;
     const place = inspectDirectoryPlace(reference.path, action);
@@ -107,7 +107,7 @@ export class DirectoryDestination implements ImageDestination {
 
   async #takePlace(): Promise<void> {
     if (contentOf(this.#path).length === 0) {
-      // Over nothing, or over an empty directory.
+      // Over nothing, or an empty directory.
       await rename(this.#temporary, this.#path);
       return;
     }

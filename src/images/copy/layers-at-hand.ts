@@ -6,13 +6,13 @@ import { sourceContent } from "./source-content.ts";
 import { writeLayers } from "./write-layers.ts";
 
 /**
- * The image with its layers as blobs that cost nothing to read again: those of a registry are fetched, and those of
- * podman's store are packed, into a layout in `directory`. All other places have such blobs themselves.
+ * The image with its layers as blobs that are cheap to read again: those of a registry are fetched, and those of
+ * podman's store packed, into a layout in `directory`. All other places have such blobs themselves.
  *
- * The manifest then names the layers as they lie there; its own bytes and digest stay, as do the diff ids.
+ * The manifest then names the layers as they are there; its own bytes and digest stay, as do the diff ids.
  *
- * @param directory where the layout is made when it is needed; the caller removes it, after the last read
- * @throws SealrootError `corrupt` for a layer that is not what its digest or diff id says; as ImageSource and `no-space`
+ * @param directory where the layout is made if it is needed; the caller removes it after the last read
+ * @throws SealrootError `corrupt` for a layer that does not match its digest or diff id; as ImageSource and `no-space`
  */
 export async function layersAtHand<Image extends OpenedImage>(
   image: Image,

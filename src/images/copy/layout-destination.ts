@@ -21,7 +21,7 @@ export class LayoutDestination implements ImageDestination {
     this.#begun = begun;
   }
 
-  /** @throws SealrootError `exists` when the directory holds something else than a layout */
+  /** @throws SealrootError `exists` when the directory holds anything but a layout */
   static async open(reference: PathReference): Promise<LayoutDestination> {
     const begun = beginLayout(reference.path);
     try {
@@ -57,7 +57,7 @@ export class LayoutDestination implements ImageDestination {
     if (role === "named") await this.#layout.enter(descriptor, this.#tag);
   }
 
-  /** The layout is as it should be since the last manifest; what is left is its own name. */
+  /** The layout is complete since the last manifest; only its own name remains. */
   async finish(): Promise<void> {
     this.#begun.keep();
     if (this.#begun.wasAbsent) syncDirectory(dirname(resolve(this.#layout.directory)));

@@ -6,7 +6,7 @@ import { endUpload, UploadSession, uploadScopes } from "./upload-session.ts";
 const CREATED = 201;
 
 /**
- * Has the registry enter a blob of another repository in this one. Whether it is there is asked first: a registry that
+ * Has the registry add a blob of another repository to this one. Whether it is there is checked first: a registry that
  * cannot mount opens an upload instead, which must be ended (spec/chunked-and-policy.md 4.4).
  *
  * @param from the other repository
@@ -31,7 +31,7 @@ export async function mountBlob(client: RegistryClient, blob: BlobName, from: st
   if ("error" in answer) return false;
   answer.discard();
   if (answer.status === CREATED) return true;
-  // One that cannot be ended because the registry does not say where it is, it ends itself.
+  // If the registry does not say where it is, it must end it itself.
   if (answer.headers.location !== undefined) await endUpload(client, UploadSession.opened(answer, action));
   return false;
 }

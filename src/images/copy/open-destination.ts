@@ -9,7 +9,7 @@ import type { RegistryDestinationOptions } from "./registry-destination.ts";
 
 export type OpenDestinationOptions = RegistryDestinationOptions;
 
-/** How to get there after all. */
+/** Ways to get there nevertheless. */
 const HINTS = {
   "docker-archive": "write oci-archive:FILE; podman and docker load it too",
   "containers-storage": "use: sealroot image copy-to-storage",
@@ -38,7 +38,7 @@ export async function openDestination(
   }
 }
 
-/** Opens a destination, and ends it as the work ends. */
+/** Opens a destination, and finishes or aborts it when the work ends. */
 export async function toDestination<T>(
   target: ImageReference,
   options: OpenDestinationOptions,

@@ -1,4 +1,4 @@
-/** A tar stream becomes a layer blob. Equal streams give equal blobs: fixed levels, no time, no name. */
+/** A tar stream becomes a layer blob. Equal streams give equal blobs: fixed levels, neither time nor name. */
 import { CHUNKED_ANNOTATION, ChunkedCompressor, COMPRESSION_ANNOTATIONS } from "../../chunked/index.ts";
 import type { Descriptor } from "../../oci/index.ts";
 import { LAYER_MEDIA_TYPE, layerCompression } from "../../oci/index.ts";
@@ -7,18 +7,18 @@ import { type Compression, compress } from "../../zstd/index.ts";
 /** How a layer is written. */
 export type LayerPacking = Compression | "zstd:chunked";
 
-/** The libraries' own defaults, said here so that they stay. */
+/** The libraries' own defaults, stated here so that they do not change. */
 const LEVEL = { none: undefined, gzip: 6, zstd: 3 } as const;
 
-/** A blob under way. */
+/** A blob being made. */
 export interface PackedLayer {
   readonly parts: AsyncIterable<Uint8Array>;
   readonly mediaType: string;
-  /** What the descriptor must say besides; to be asked for when the parts have come to their end. */
+  /** What else the descriptor must say; ask only after the last part. */
   annotations(): Readonly<Record<string, string>>;
 }
 
-/** Compresses a tar stream, whose pieces are valid until the next is asked for. */
+/** Compresses a tar stream, whose pieces are valid until the next is requested. */
 export function packLayer(tar: AsyncIterable<Uint8Array>, packing: LayerPacking): PackedLayer {
   if (packing === "zstd:chunked") {
     const compressor = new ChunkedCompressor({ level: LEVEL.zstd });
@@ -32,7 +32,7 @@ export function packLayer(tar: AsyncIterable<Uint8Array>, packing: LayerPacking)
   };
 }
 
-/** The packing that a descriptor tells of; undefined for what is no tar layer. */
+/** The packing that a descriptor states; undefined for anything but a tar layer. */
 export function packingOf({ mediaType, annotations }: Descriptor): LayerPacking | undefined {
   const compression = layerCompression(mediaType);
   const hasTable = compression === "zstd" && annotations?.[CHUNKED_ANNOTATION.tocPosition] !== undefined;
@@ -40,8 +40,8 @@ export function packingOf({ mediaType, annotations }: Descriptor): LayerPacking 
 }
 
 /**
- * The annotations of a descriptor that hold for its content however it is packed: a table of contents is one packing's
- * own (spec/chunked-and-policy.md 1.9).
+ * The annotations of a descriptor that apply to its content however it is packed: a table of contents belongs to one
+ * packing (spec/chunked-and-policy.md 1.9).
  */
 export function contentAnnotations(descriptor: Descriptor): Record<string, string> {
   const entries = Object.entries(descriptor.annotations ?? {});

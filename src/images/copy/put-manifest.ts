@@ -19,15 +19,15 @@ import {
 import { uploadScopes } from "./upload-session.ts";
 
 const CREATED = 201;
-/** Some registries say these to anything, or before they have it: the manifest is looked for afterwards. */
+/** Some registries answer these to anything, or before they have it: the manifest is looked for afterwards. */
 const ACCEPTED = 202;
 const DOUBTFUL = [200, ACCEPTED, 204];
 
 /**
- * Sends a manifest or index, and sees to it that the registry has it under this digest.
+ * Sends a manifest or index, and makes sure that the registry has it under this digest.
  *
- * A manifest about another one (`subject`) is entered in the list of those where the registry does not keep the list
- * itself (specification, "Pushing Manifests with Subject"; spec/chunked-and-policy.md 4.5).
+ * A manifest about another one (`subject`) is added to that one's list if the registry does not keep the list itself
+ * (specification, "Pushing Manifests with Subject"; spec/chunked-and-policy.md 4.5).
  *
  * @param name a tag, or the digest
  * @throws SealrootError `corrupt` when the registry has something else under the name afterwards; else as
@@ -42,7 +42,7 @@ export async function putManifest(
   const answer = await put(client, name, descriptor, bytes);
   if (descriptor.mediaType !== MEDIA_TYPE.manifest) return;
   const { subject, artifactType, config, annotations } = readManifest(bytes, descriptor.digest);
-  // The header says that the registry has taken note.
+  // The header says that the registry has noted it.
   if (subject === undefined || answer.headers["oci-subject"] !== undefined) return;
   await enterReferrer(client, subject.digest, {
     mediaType: descriptor.mediaType,
@@ -75,7 +75,7 @@ async function put(
 }
 
 /**
- * The header may be missing, or of another algorithm: then only looking helps.
+ * The header may be missing, or for another algorithm: then we must look.
  * @param isPending true when the registry may need a while
  */
 async function checkStored(
@@ -102,17 +102,17 @@ async function checkStored(
   });
 }
 
-/** Others may enter theirs at the same time; so many of them in a row are not normal. */
+/** Others may add theirs at the same time; this many in a row is not normal. */
 const ENTER_TRIES_MAX = 30;
-/** Within this time whoever has read the list before has also written it back. */
+/** Within this time, anyone who read the list before has also written it back. */
 const SETTLE_MS = 250;
 const PRECONDITION_FAILED = 412;
 
 /**
- * Enters a manifest in the list of what refers to another: one more index, under a tag made of the subject's digest.
+ * Adds a manifest to the list of what refers to another: one more index, under a tag derived from the subject's digest.
  *
- * Nothing keeps others from writing the list between our reading and our writing. A registry that tells versions is asked to
- * refuse then; with all others the list is read again, at once and a little later, and changed again where our entry is lost.
+ * Nothing stops others from writing the list between our read and our write. A registry that gives versions is asked to
+ * refuse that; with others the list is read again, at once and a little later, and changed again if our entry is lost.
  *
  * @throws SealrootError `conflict` when it is lost again and again
  */
@@ -129,7 +129,7 @@ async function enterReferrer(client: RegistryClient, subject: string, referrer: 
       await addReferrer(client, tag, referrer);
       continue;
     }
-    // Whoever waits for a time of their own does not meet the others again.
+    // Different waiting times avoid meeting the others again.
     await client.wait(SETTLE_MS * Math.random());
   }
   const what = `Cannot enter ${referrer.digest} in the list ${client.name}:${tag}: others replace the list all the time`;

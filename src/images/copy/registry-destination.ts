@@ -11,16 +11,16 @@ import { BlobSpool } from "./spool.ts";
 import { beginUpload, endUpload, hasBlob } from "./upload-session.ts";
 
 export interface RegistryDestinationOptions {
-  /** Where the blobs come from: a registry can take them over from another repository of its own. */
+  /** Where the blobs come from: a registry can adopt them from another repository of its own. */
   readonly mountFrom?: ImageReference | undefined;
   readonly registry?: RegistryOptions | undefined;
-  /** Begin an upload at once and end it again, so that a missing right shows before any work. */
+  /** Begin an upload at once and end it again, so that a missing permission shows before any work. */
   readonly checkRights?: boolean | undefined;
 }
 
-/** Writes into one repository; what is there already is not sent. */
+/** Writes into one repository; what is already there is not sent. */
 export class RegistryDestination implements ImageDestination {
-  /** As many as fill most lines. */
+  /** As many as fill most network connections. */
   readonly parallelBlobs = 3;
   readonly #reference: RegistryReference;
   readonly #client: RegistryClient;
@@ -49,7 +49,7 @@ export class RegistryDestination implements ImageDestination {
     return this.#mountFrom !== undefined && mountBlob(this.#client, blob, this.#mountFrom);
   }
 
-  /** What has no name yet is written to a temporary file first, so that a blob that is there need not be sent. */
+  /** A blob without a name yet is written to a temporary file first, so that it need not be sent if it is there. */
   async putBlob(content: BlobContent): Promise<StoredBlob> {
     const named = content.name === undefined ? await this.#spool.take(content) : undefined;
     const { name } = named?.content ?? content;
@@ -74,7 +74,7 @@ export class RegistryDestination implements ImageDestination {
     await this.#client.close();
   }
 
-  /** Blobs that are there stay: another push may count on them by now, and the registry collects what nobody names. */
+  /** Blobs that are there stay: another push may rely on them by now, and the registry collects what nobody names. */
   async abort(): Promise<void> {
     this.#spool.remove();
     await this.#client.close().catch(() => {});

@@ -1,4 +1,4 @@
-/** An image at a source, to be written elsewhere: its blobs as they are, or what is kept of them. */
+/** An image at a source, to be written elsewhere: its unchanged blobs, or what is kept of them. */
 import type { BlobReader, Descriptor, ImageSource } from "../../oci/index.ts";
 import {
   BlobStore,
@@ -44,7 +44,7 @@ export async function verbatimContent(
   return { descriptor, manifest, manifestBytes, configBytes, layers, sourceDigest: descriptor.digest };
 }
 
-/** Errors of reading say which layer it is; those of writing are the destination's. */
+/** Read errors say which layer it is; write errors are the destination's. */
 export function placed(content: LayerContent, place: LayerPlace | undefined): LayerContent {
   if (place === undefined) return content;
   const { blob, tar } = content;

@@ -1,4 +1,4 @@
-/** Blobs that are made on the way wait in temporary files until they are sent. */
+/** Blobs made on the way wait in temporary files until they are sent. */
 import { createReadStream, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ export interface SpooledBlob {
   remove(): void;
 }
 
-/** Made when the first blob comes; gone with {@link remove}, or when the process ends. */
+/** Made for the first blob; gone with {@link remove}, or when the process ends. */
 export class BlobSpool {
   #directory: TemporaryDirectory | undefined;
   #blobs = 0;

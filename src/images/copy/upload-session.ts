@@ -1,15 +1,18 @@
-/** An upload that a registry has opened: where it goes on, how far it is (OCI distribution specification, "Pushing blobs"). */
+/**
+ * An upload that a registry has opened: where it continues, how far it is (OCI distribution specification, "Pushing
+ * blobs").
+ */
 import { SealrootError } from "../../errors/index.ts";
 import type { HttpResponse, RegistryClient } from "../../registry/index.ts";
 
 const ACCEPTED = 202;
 const NO_CONTENT = 204;
 
-/** A place in the registry that takes the bytes of one blob. */
+/** A place in the registry that receives the bytes of one blob. */
 export class UploadSession {
-  /** Where the next request goes: every answer may name another place, and the old one is void then. */
+  /** Where the next request goes: every answer may name another place, which replaces the old one. */
   readonly location: URL;
-  /** Smallest part that the registry takes, the last one excepted. */
+  /** Smallest part that the registry accepts, except for the last. */
   readonly chunkMinBytes: number;
 
   constructor(location: URL, chunkMinBytes: number) {
@@ -25,12 +28,12 @@ export class UploadSession {
     throw new SealrootError("failed", `${action}: ${answer.url.host} did not say where`, { path: answer.url.host });
   }
 
-  /** As it is after an answer. */
+  /** Its state after an answer. */
   after(answer: HttpResponse): UploadSession {
     return new UploadSession(locationOf(answer) ?? this.location, this.chunkMinBytes);
   }
 
-  /** The place that names the upload; the registry's own parameters stay as they are. */
+  /** The place that names the upload; the registry's own parameters stay. */
   withDigest(digest: string): URL {
     const url = new URL(this.location);
     url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
@@ -38,7 +41,7 @@ export class UploadSession {
   }
 }
 
-/** What a token must allow for everything that is done to write. */
+/** What a token must allow for writing. */
 export function uploadScopes(client: RegistryClient): readonly string[] {
   return [client.scope("pull,push")];
 }
@@ -60,7 +63,7 @@ export async function beginUpload(client: RegistryClient, action: string): Promi
     headers: { "content-length": "0" },
     scopes: uploadScopes(client),
     expect: [ACCEPTED],
-    // One upload too many does no harm.
+    // A superfluous upload does no harm.
     repeatable: true,
     action,
   });
@@ -69,7 +72,7 @@ export async function beginUpload(client: RegistryClient, action: string): Promi
 }
 
 /**
- * How far the registry got; undefined when it has lost the upload, or cannot say.
+ * How far the registry got; undefined if it has lost the upload, or cannot say.
  * @throws SealrootError as RegistryClient.request
  */
 export async function offsetOf(
@@ -86,12 +89,12 @@ export async function offsetOf(
   if ("error" in answer) return undefined;
   answer.discard();
   const last = /^(?:bytes=)?0-(\d+)$/.exec(String(answer.headers.range ?? ""))?.[1];
-  // One byte and none are written alike (spec/chunked-and-policy.md 4.4).
+  // One byte and none are written the same way (spec/chunked-and-policy.md 4.4).
   if (last === undefined || last === "0") return undefined;
   return { session: session.after(answer), offset: Number(last) + 1 };
 }
 
-/** Tells the registry that nothing more comes; what it makes of that is its business. */
+/** Tells the registry that nothing more comes; its answer does not matter. */
 export async function endUpload(client: RegistryClient, session: UploadSession): Promise<void> {
   const request = {
     scopes: uploadScopes(client),

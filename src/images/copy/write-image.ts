@@ -9,14 +9,16 @@ import type { LayerPacking } from "./pack-layer.ts";
 import { type WrittenLayer, writeLayers } from "./write-layers.ts";
 
 export interface WriteOptions {
-  /** How layers are packed; each as its manifest says when absent. Blobs that are so already stay as they are. */
+  /**
+   * How layers are packed; each as its manifest says if absent. Blobs that are already packed like that stay unchanged.
+   */
   readonly packing?: LayerPacking | undefined;
-  /** Refuse what would give the manifest another digest. */
+  /** Refuse anything that would change the manifest's digest. */
   readonly preserveDigests?: boolean | undefined;
   readonly events: EventSink;
 }
 
-/** How an image is written, and how the place it goes to is opened. */
+/** How an image is written, and how its destination is opened. */
 export type PushOptions = Partial<WriteOptions> & OpenDestinationOptions;
 
 /** What was written. */
@@ -31,12 +33,12 @@ export interface WrittenContent {
 /**
  * Writes the image; the destination stays open.
  *
- * When every layer ends up as the blob its manifest names, the manifest is written as it is, byte for byte. Otherwise it
- * is the same but for the descriptors of the layers. The configuration, and so the image's id, never changes.
+ * If every layer ends up as the blob its manifest names, the manifest is written byte for byte. Otherwise only the
+ * descriptors of the layers change. The configuration, and so the image's id, never changes.
  *
  * @param role see {@link ImageDestination.putManifest}
- * @throws SealrootError `corrupt` when a layer does not have its digest or diff id; `conflict` when the digest is to be
- *   preserved and cannot be
+ * @throws SealrootError `corrupt` when a layer does not have its digest or diff id; `conflict` when the digest must be
+ * preserved and cannot be
  */
 export async function writeImage(
   content: ImageContent,

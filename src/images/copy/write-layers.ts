@@ -1,4 +1,4 @@
-/** The layers of one image on their way to a destination: those that are there stay, the others are sent. */
+/** Writing the layers of one image to a destination: those that are there stay, the others are sent. */
 import { type EventSink, runStep } from "../../events/index.ts";
 import type { Descriptor } from "../../oci/index.ts";
 import { runBounded } from "../../platform/index.ts";
@@ -7,20 +7,20 @@ import type { LayerContent } from "./image-content.ts";
 import { contentAnnotations, type LayerPacking, packingOf, packLayer } from "./pack-layer.ts";
 
 export interface WrittenLayer {
-  /** As the destination's manifest must have it. */
+  /** As needed in the destination's manifest. */
   readonly descriptor: Descriptor;
   /** Zero for a blob that was there. */
   readonly sentBytes: number;
 }
 
-/** Takes note of bytes that were read. */
+/** Counts bytes that were read. */
 type Counter = (bytes: number) => void;
 
 /**
- * Writes the layers, several at a time where the destination takes that.
+ * Writes the layers, several at a time if the destination accepts that.
  *
- * @param packing how they are packed; each as its descriptor says when undefined
- * @returns for each layer what became of it; a layer that comes twice is written once
+ * @param packing how they are packed; each as its descriptor says if undefined
+ * @returns the outcome for each layer; a repeated layer is written once
  */
 export function writeLayers(
   layers: readonly LayerContent[],
@@ -50,13 +50,13 @@ export function writeLayers(
   });
 }
 
-/** What will be read; undefined when the length of a tar stream shows only at its end. */
+/** What will be read; undefined if the length of a tar stream shows only at its end. */
 function totalOf(layers: readonly LayerContent[], packing: LayerPacking | undefined): number | undefined {
   const sizes = layers.map((layer) => (staysBlob(layer, packing) ? layer.descriptor.size : layer.tarBytes));
   return sizes.reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0);
 }
 
-/** True when the layer's own blob is what is wanted. */
+/** True when the layer's own blob is wanted. */
 function isWanted(layer: LayerContent, packing: LayerPacking | undefined): boolean {
   return packing === undefined || layer.tar === undefined || packingOf(layer.descriptor) === packing;
 }
@@ -72,7 +72,7 @@ async function writeLayer(
   count: Counter,
 ): Promise<WrittenLayer> {
   const { descriptor, blob, store, tar } = layer;
-  // Also for a layer whose blob is gone here: where the destination has it, it need not be made again.
+  // Also for a layer whose blob is gone here: if the destination has it, it need not be made again.
   if (isWanted(layer, packing) && (await destination.hasBlob(descriptor))) {
     count(staysBlob(layer, packing) ? descriptor.size : (layer.tarBytes ?? 0));
     return { descriptor, sentBytes: 0 };
@@ -105,13 +105,13 @@ async function packedLayer(
   });
   const annotations = { ...contentAnnotations(descriptor), ...packed.annotations() };
   const bare: Descriptor = { mediaType: packed.mediaType, digest: blob.digest, size: blob.size };
-  // The blob the manifest names, made again bit for bit: all else the manifest says of it holds too.
+  // The blob the manifest names, made again bit for bit: everything else the manifest says of it still holds.
   const isSame = bare.digest === descriptor.digest && bare.mediaType === descriptor.mediaType;
   const described = Object.keys(annotations).length === 0 ? bare : { ...bare, annotations };
   return { descriptor: isSame ? descriptor : described, sentBytes: blob.sentBytes };
 }
 
-/** Tells of the bytes of a layer; of those that are read again, once. */
+/** Reports the bytes of a layer; those that are read again only once. */
 function countedOnce(count: Counter): (source: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array> {
   let countedBytes = 0;
   return async function* (source) {

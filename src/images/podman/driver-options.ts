@@ -3,7 +3,7 @@ import { SealrootError } from "../../errors/index.ts";
 
 /** Keys of directories with images of their own, which are only read. */
 const STORE_KEYS = ["imagestore", "additionalimagestore"];
-/** Keys of what matters to containers that run, not to images that are read. */
+/** Keys that matter to running containers, not to reading images. */
 const OTHER_KEYS = [
   ...["additionallayerstore", "force_mask", "ignore_chown_errors", "inodes", "mount_program", "mountopt"],
   ...["override_kernel_check", "size", "skip_mount_home", "sync", "use_composefs"],
@@ -12,8 +12,8 @@ const OTHER_KEYS = [
 /**
  * The additional image stores that a list of options names.
  *
- * @param options `[DRIVER.]KEY=VALUE` each; those of other drivers are not looked at
- * @param origin where the options stand, such as `STORAGE_OPTS`
+ * @param options each `[DRIVER.]KEY=VALUE`; those of other drivers are ignored
+ * @param origin where the options are, such as `STORAGE_OPTS`
  * @throws SealrootError `usage` for an option that the driver does not have
  */
 export function storesInOptions(options: readonly string[], origin: string): string[] {

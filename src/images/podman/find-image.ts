@@ -1,4 +1,4 @@
-/** The image of a store that a reference means: by name, by id, by the beginning of an id, by digest. */
+/** The image of a store that a reference means: by name, id, beginning of an id, or digest. */
 import { SealrootError } from "../../errors/index.ts";
 import { formatReference, fullImageName, isDigest, repositoryOfName, type StorageReference } from "../../oci/index.ts";
 import type { Store } from "./store.ts";
@@ -7,17 +7,17 @@ import type { StoreImage } from "./store-documents.ts";
 export interface FoundImage {
   readonly store: Store;
   readonly image: StoreImage;
-  /** The name it was found by; all it has when it was found by its id. In full. */
+  /** The full name it was found by; all its names if it was found by its id. */
   readonly names: readonly string[];
 }
 
 const ID = /^[0-9a-f]{64}$/;
-/** podman shows twelve digits of an id; c/storage takes three or more. */
+/** podman shows twelve digits of an id; c/storage accepts three or more. */
 const ID_BEGINNING = /^[0-9a-f]{3,64}$/;
 
 /**
  * Of several stores the first that has the image counts. A short name is looked up as Docker's and as podman's own
- * (`localhost/NAME`), as nothing is fetched from anywhere.
+ * (`localhost/NAME`); nothing is fetched, so this is safe.
  *
  * @throws SealrootError `not-found`, `usage` when it may mean several images
  */
@@ -36,16 +36,20 @@ export async function findStoreImage(stores: readonly Store[], reference: Storag
     }
   }
   const names = lists.flatMap(({ images }) => images.flatMap((image) => image.names ?? []));
-  throw new SealrootError("not-found", `Cannot open image ${formatReference(reference)}: there is none of that name`, {
-    ...(stores[0] !== undefined && { path: stores[0].root }),
-    hint: `the names there are: ${names.slice(0, 20).join(", ") || "(none)"}`,
-  });
+  throw new SealrootError(
+    "not-found",
+    `Cannot open image ${formatReference(reference)}: there is none with that name`,
+    {
+      ...(stores[0] !== undefined && { path: stores[0].root }),
+      hint: `the names there are: ${names.slice(0, 20).join(", ") || "(none)"}`,
+    },
+  );
 }
 
-/** The names by which an image is meant; undefined when it is not. */
+/** The names by which an image is meant; undefined if it is not. */
 type Rule = (image: StoreImage) => readonly string[] | undefined;
 
-/** The likeliest meaning first. */
+/** The most likely meaning first. */
 function matchRules(text: string): readonly Rule[] {
   const at = text.lastIndexOf("@");
   const behind = text.slice(at + 1);
@@ -72,7 +76,7 @@ function fullNames(image: StoreImage): readonly string[] {
   return (image.names ?? []).map(fullImageName);
 }
 
-/** The name when it is one of the image's, all names when none is asked for. */
+/** The name if it is one of the image's, all names if none is requested. */
 function namesOf(image: StoreImage, name: string | undefined): readonly string[] | undefined {
   if (name === undefined) return fullNames(image);
   const names = fullNames(image).filter((own) => own === fullImageName(name));

@@ -6,18 +6,18 @@ import { fileHasXattr, openBeneath } from "../../platform/index.ts";
 import type { FoundLayer } from "./store.ts";
 import { layerFormat, readTocNames } from "./toc-names.ts";
 
-/** An upper file that has attributes only and whose data lie in a lower layer (linux, overlayfs.rst, "metacopy"). */
+/** An upper file that has only attributes, with its data in a lower layer (linux, overlayfs.rst, "metacopy"). */
 const METACOPY_XATTRS = ["trusted.overlay.metacopy", "user.overlay.metacopy"].map(byteStringOfText);
 
 /** Where one layer keeps its files. */
 interface BodyDirectory {
   readonly path: string;
   readonly directoryFd: number;
-  /** Undefined: files lie under their own names; else, by name, under the digest of their content. */
+  /** Undefined: files are under their own names; else, by name, under the digest of their content. */
   readonly digests: ReadonlyMap<ByteString, string> | undefined;
 }
 
-/** The bodies of one layer; those it lacks are looked for in the layers below it. */
+/** The bodies of one layer; missing ones are looked for in the layers below it. */
 export class LayerBodies implements Disposable {
   readonly #layerId: string;
   /** The layer's own first. */
@@ -44,10 +44,10 @@ export class LayerBodies implements Disposable {
 
   /**
    * Opens the body of the tar entry of that name, a regular file of that length. No symbolic link is followed, whatever
-   * an image has put there.
+   * an image put there.
    *
    * @returns the descriptor, which the caller closes
-   * @throws SealrootError `corrupt` when the store has lost it or has something else in its place, `no-access`
+   * @throws SealrootError `corrupt` when the store lost it or has something else in its place, `no-access`
    */
   open(name: ByteString, sizeBytes: number): number {
     for (const directory of this.#directories) {
@@ -71,7 +71,7 @@ export class LayerBodies implements Disposable {
     throw this.#refuse(name, "is missing");
   }
 
-  /** That the layer cannot be had again because of this file. */
+  /** The layer cannot be rebuilt because of this file. */
   #refuse(name: ByteString, reason: string): SealrootError {
     return damagedLayer(this.#layerId, name, reason);
   }
@@ -85,7 +85,7 @@ export class LayerBodies implements Disposable {
       return openBeneath(directoryFd, Buffer.from(inside));
     } catch (error) {
       if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-      const reasons = { ELOOP: "is reached over a symbolic link", EXDEV: "lies outside of the layer" };
+      const reasons = { ELOOP: "is reached through a symbolic link", EXDEV: "is outside the layer" };
       for (const [errno, reason] of Object.entries(reasons))
         if (hasErrno(error, errno)) throw this.#refuse(name, reason);
       const failure = asSealrootError(error, `Cannot read layer ${this.#layerId}: ${displayText(name)}`, { path });
@@ -104,7 +104,7 @@ export class LayerBodies implements Disposable {
   }
 }
 
-/** The refusal of a layer for one file of it. */
+/** The refusal of a layer because of one file. */
 export function damagedLayer(layerId: string, name: ByteString, reason: string): SealrootError {
   const shown = displayText(name);
   return corrupt(`Cannot rebuild layer ${layerId}: ${shown} ${reason}`, {
@@ -113,7 +113,7 @@ export function damagedLayer(layerId: string, name: ByteString, reason: string):
   });
 }
 
-/** `/usr/x`, `./usr/x` and `usr/x` are one file; what else is odd about a name, the kernel judges. */
+/** `/usr/x`, `./usr/x` and `usr/x` are one file; the kernel judges other odd names. */
 function plainName(name: ByteString): ByteString {
   return name.replace(/^(?:\.?\/)+/, "") as ByteString;
 }

@@ -1,4 +1,7 @@
-/** A layer's tar stream, made again from its files and what tar-split noted of the rest (spec/chunked-and-policy.md 1.5). */
+/**
+ * A layer's tar stream, rebuilt from its files and what tar-split recorded of the rest (spec/chunked-and-policy.md
+ * 1.5).
+ */
 import { closeSync, createReadStream } from "node:fs";
 import { readTarSplit, type TarSplitEntry } from "../../chunked/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
@@ -10,7 +13,7 @@ import type { FoundLayer } from "./store.ts";
 const READ_BYTES = 1 << 20;
 
 /**
- * The parts of the stream. The store's layers are locked meanwhile, so that podman does not remove them.
+ * The parts of the stream. The store's layers are locked meanwhile, so podman cannot remove them.
  *
  * @param chain the layer, and those below it from the nearest to the lowest
  * @throws SealrootError `corrupt` for a file that is missing or has changed, `unsupported` without tar-split data

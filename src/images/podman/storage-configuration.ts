@@ -10,10 +10,10 @@ import {
 } from "../../oci/index.ts";
 import { userName } from "../../platform/index.ts";
 
-/** What the files say together about the stores. Paths have no variables any more. */
+/** What the files together say about the stores. Variables in paths are expanded. */
 export interface StorageConfiguration {
   readonly driver: string | undefined;
-  /** In this order, where no driver is named. */
+  /** In this order, if no driver is named. */
   readonly driverPriority: readonly string[];
   readonly graphRoot: string | undefined;
   readonly imageStore: string | undefined;
@@ -21,7 +21,7 @@ export interface StorageConfiguration {
 }
 
 const text = v.optional(v.string());
-/** A list; `{append=true}` in it adds to what earlier files have. */
+/** A list; `{append=true}` in it appends to earlier files. */
 const texts = v.optional(v.array(v.union([v.string(), v.strictObject({ append: v.boolean() })])));
 
 const optionsSchema = v.looseObject({
@@ -41,7 +41,7 @@ const documentSchema = v.looseObject({ storage: v.optional(storageSchema) });
 
 type StorageTable = NonNullable<v.InferOutput<typeof documentSchema>["storage"]>;
 
-/** All keys that containers/storage knows, with those of ages past; most are of no use to whoever only reads images. */
+/** All keys that containers/storage knows, old ones included; most do not matter for reading images. */
 const STORAGE_KEYS = [...Object.keys(storageSchema.entries), "runroot", "transient_store"];
 const OPTION_KEYS = [
   ...Object.keys(optionsSchema.entries),
@@ -58,11 +58,12 @@ const OVERLAY_KEYS = [
 /**
  * Reads and merges the files (see readConfigurationFiles).
  *
- * For everybody but root the machine's graphroot is not meant: that of the user's own file is, and `rootless_storage_path` of
- * any. `$NAME` and `${NAME}` in paths stand for variables of the environment, `$UID` for the user's id.
+ * Except for root, the machine's graphroot does not apply: that of the user's own file does, and
+ * `rootless_storage_path` of any. `$NAME` and `${NAME}` in paths are variables of the environment, `$UID` for the
+ * user's id.
  *
- * @throws SealrootError `corrupt` for what is not TOML, for values of the wrong kind and unknown keys; `not-found` for
- *   a file that `$CONTAINERS_STORAGE_CONF` names and that is not there
+ * @throws SealrootError `corrupt` for invalid TOML, values of the wrong kind and unknown keys; `not-found` for a
+ * missing file named by `$CONTAINERS_STORAGE_CONF`
  */
 export async function readStorageConfiguration(paths: HostPaths): Promise<StorageConfiguration> {
   let merged: StorageConfiguration = {
@@ -88,7 +89,7 @@ export async function readStorageConfiguration(paths: HostPaths): Promise<Storag
   return merged;
 }
 
-/** True for the user's own files, and for those that the environment names. */
+/** True for the user's own files, and those that the environment names. */
 function isForUser({ path }: ConfigurationFile, paths: HostPaths): boolean {
   const { CONTAINERS_STORAGE_CONF: named, CONTAINERS_STORAGE_CONF_OVERRIDE: override } = paths.environment;
   return path === named || path === override || path.startsWith(join(userConfigurationDirectory(paths), "containers/"));
@@ -101,7 +102,7 @@ function extended(earlier: readonly string[], list: v.InferOutput<typeof texts>)
   return appends ? [...earlier, ...values] : values;
 }
 
-/** As os.ExpandEnv of Go does it; a variable that is not set is empty. */
+/** As Go's os.ExpandEnv; an unset variable is empty. */
 function expandVariables(path: string, { environment, homeDirectory, userId }: HostPaths): string {
   return path.replaceAll("$UID", String(userId)).replace(/\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))/g, (_, braced, bare) => {
     const name: string = braced ?? bare;
@@ -131,7 +132,7 @@ async function parseStorage({ path, text: content }: ConfigurationFile): Promise
   return storage;
 }
 
-/** What is misspelt would be as good as not written, and another store read than the one that is meant. */
+/** A misspelt key would have no effect, and the wrong store would be read. */
 function refuseUnknown(table: object, known: readonly string[], place: string, path: string): void {
   const unknown = Object.keys(table).find((key) => !known.includes(key));
   if (unknown === undefined) return;

@@ -1,4 +1,4 @@
-/** Images in podman's store (`containers-storage:`, overlay driver), read only (spec/chunked-and-policy.md 5). */
+/** Images in podman's store (`containers-storage:`, overlay driver), read-only (spec/chunked-and-policy.md 5). */
 import { existsSync } from "node:fs";
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import type { ImageSource } from "../../oci/index.ts";
@@ -25,11 +25,11 @@ import { layerParts } from "./layer-parts.ts";
 import { type FoundLayer, layerChain, Store } from "./store.ts";
 import { DRIVER, type StoreRoots, storeRoots } from "./store-roots.ts";
 
-/** The manifest under which the image runs; one it was chosen from has its digest behind the name. */
+/** The manifest under which the image runs; an index it was chosen from has its digest after the name. */
 const MANIFEST_KEY = "manifest";
 
 /**
- * Opens the image. Its manifest is the one in the store, as it came with the image, though the blobs it names are gone:
+ * Opens the image. Its manifest is the one in the store, as pulled, though the blobs it names are gone:
  * the layers are found by the diff ids of the configuration.
  *
  * @throws SealrootError `not-found`, `unsupported` for another driver, `corrupt` for a store with missing or incomplete
@@ -65,9 +65,9 @@ export async function openStorageSource(
   };
 }
 
-/** In the order in which they are searched. Where there are several, some may be empty yet. */
+/** In the order in which they are searched. If there are several, some may still be empty. */
 function openStores({ main, imageStore, additional }: StoreRoots): Store[] {
-  // As with the reference: a directory that is misspelt or not mounted must not look like one without the image.
+  // As in the reference: a misspelt or unmounted directory must not look like one without the image.
   const absent = additional.find((root) => !existsSync(root));
   if (absent !== undefined) {
     const what = `Cannot open container storage: the additional store ${absent} does not exist`;
@@ -100,7 +100,7 @@ async function readManifestBytes({ store, image }: FoundImage): Promise<Uint8Arr
 
 class StoredLayers implements UnpackedLayers {
   readonly #imageId: string;
-  /** From the lowest. */
+  /** Lowest first. */
   readonly #chain: readonly FoundLayer[];
 
   constructor(imageId: string, chain: readonly FoundLayer[]) {
@@ -108,7 +108,7 @@ class StoredLayers implements UnpackedLayers {
     this.#chain = chain;
   }
 
-  /** True when there is a layer of that diff id. */
+  /** True if there is a layer with that diff id. */
   has(diffId: string): boolean {
     return this.#chain.some(({ layer }) => layer["diff-digest"] === diffId);
   }
@@ -126,7 +126,7 @@ class StoredLayers implements UnpackedLayers {
   }
 }
 
-/** The documents of an image; of its layers those that never were compressed. */
+/** The documents of an image, and those of its layers that never were compressed. */
 class StoredBlobs implements BlobReader {
   readonly #found: FoundImage;
   readonly #layers: StoredLayers;

@@ -2,10 +2,10 @@
 import * as v from "valibot";
 import { readJson } from "../../oci/index.ts";
 
-/** A list of some ten thousand layers has this many bytes. */
+/** A list of about ten thousand layers has this many bytes. */
 export const STORE_LIST_MAX_BYTES = 64 << 20;
 
-/** An id becomes part of a path: nothing else passes. */
+/** An id becomes part of a path: nothing else is allowed. */
 const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not 64 hexadecimal digits"));
 const optionalTexts = v.optional(v.record(v.string(), v.string()));
 
@@ -51,7 +51,7 @@ export function readStoreLayers(bytes: Uint8Array, path: string): StoreLayer[] {
   return readJson(layersSchema, bytes, "list of layers", path);
 }
 
-/** The file of a piece of "big data": its key, or the key in base64 where that has other characters (section 5). */
+/** The file of a piece of "big data": its key, or the key in base64 if it has other characters (section 5). */
 export function bigDataFileName(key: string): string {
   return /^[0-9a-z.]+$/.test(key) ? key : `=${Buffer.from(key, "utf8").toString("base64")}`;
 }

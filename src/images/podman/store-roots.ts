@@ -1,4 +1,7 @@
-/** Where podman's images lie: the directories of containers stores (containers-storage.conf(5), containers-transports(5)). */
+/**
+ * Where podman's images are: the directories of containers stores (containers-storage.conf(5),
+ * containers-transports(5)).
+ */
 import { join } from "node:path";
 import { SealrootError } from "../../errors/index.ts";
 import { type HostPaths, userDataDirectory } from "../../oci/index.ts";
@@ -7,11 +10,11 @@ import { readStorageConfiguration } from "./storage-configuration.ts";
 
 /** Directories of stores. */
 export interface StoreRoots {
-  /** The store that the reference or the configuration names; it may be nothing yet. */
+  /** The store that the reference or the configuration names; it may not exist yet. */
   readonly main: string;
-  /** Holds the images of the main store in its place; likewise. */
+  /** Holds the images instead of the main store; likewise. */
   readonly imageStore: string | undefined;
-  /** Further stores that are only read; directories that must be there. */
+  /** Further read-only stores; the directories must exist. */
   readonly additional: readonly string[];
 }
 
@@ -21,8 +24,8 @@ export const DRIVER = "overlay";
 /**
  * The directories to look in.
  *
- * @param store what stands in the reference's brackets: `[DRIVER@]ROOT[+RUNROOT][:OPTION=VALUE,…]`
- * @throws SealrootError `unsupported` for another driver than overlay, `usage` for a relative path and for unknown options;
+ * @param store what is in the reference's brackets: `[DRIVER@]ROOT[+RUNROOT][:OPTION=VALUE,…]`
+ * @throws SealrootError `unsupported` for any driver but overlay, `usage` for a relative path and unknown options;
  *   as readStorageConfiguration
  */
 export async function storeRoots(store: string | undefined, paths: HostPaths): Promise<StoreRoots> {
@@ -55,7 +58,7 @@ function splitSpecifier(store: string) {
   return { driver, root, options: options.split(",") };
 }
 
-/** @param driver that of the reference, which then is not for storage.conf to say */
+/** @param driver that of the reference, which then overrides storage.conf */
 async function configuredRoots(driver: string, paths: HostPaths): Promise<StoreRoots> {
   const { environment, userId } = paths;
   const configuration = await readStorageConfiguration(paths);
@@ -66,7 +69,7 @@ async function configuredRoots(driver: string, paths: HostPaths): Promise<StoreR
   }
   const dataRoot = userId === 0 ? "/var/lib" : userDataDirectory(paths);
   const main = environment.CONTAINERS_STORAGE_ROOT || configuration.graphRoot || join(dataRoot, "containers/storage");
-  // Whoever sets the variable replaces the options of the file, also by nothing (container-libs, storage/types).
+  // The variable replaces the options of the file, even if it is empty (container-libs, storage/types).
   const { STORAGE_OPTS: options } = environment;
   const additional =
     options === undefined

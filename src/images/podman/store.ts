@@ -12,10 +12,10 @@ import {
   type StoreLayer,
 } from "./store-documents.ts";
 
-/** podman holds a lock while it unpacks a layer; longer than this, something is wrong. */
+/** podman holds a lock while it unpacks a layer; longer than this means trouble. */
 const LOCK_TIMEOUT_MS = 10 * 60_000;
 
-/** Lists and the directories they describe, which have a lock each. */
+/** Lists and the directories they describe, each with a lock. */
 type StorePart = "images" | "layers";
 
 /** One directory with images and layers of the overlay driver. */
@@ -26,7 +26,7 @@ export class Store {
     this.root = root;
   }
 
-  /** @throws SealrootError `not-found` for no store, `unsupported` for one of another driver */
+  /** @throws SealrootError `not-found` without a store, `unsupported` for one with another driver */
   static open(root: string): Store {
     if (existsSync(join(root, "overlay-images"))) return new Store(root);
     const other = ["vfs", "btrfs", "zfs"].find((driver) => existsSync(join(root, `${driver}-images`)));
@@ -48,7 +48,7 @@ export class Store {
   }
 
   /**
-   * A document kept beside an image or a layer; undefined when there is none.
+   * A document kept beside an image or a layer; undefined if there is none.
    * @throws SealrootError `unsupported` when it is larger than `maxBytes`
    */
   async bigData(part: StorePart, id: string, key: string, maxBytes: number): Promise<Uint8Array | undefined> {
@@ -72,8 +72,8 @@ export class Store {
   }
 
   /**
-   * Does something while nobody changes images or layers. A store without lock files, as on a read-only medium, is
-   * changed by nobody.
+   * Does something while nobody changes images or layers. Nobody changes a store without lock files, as on a read-only
+   * medium.
    *
    * @throws SealrootError `timeout`
    */
@@ -113,7 +113,7 @@ export class Store {
     try {
       return [await readBoundedFile(path, STORE_LIST_MAX_BYTES), path];
     } catch (error) {
-      // A store that has never had any.
+      // A store that never had any.
       if (hasErrno(error, "ENOENT")) return [Buffer.from("[]"), path];
       throw asSealrootError(error, `Cannot read container storage ${this.root}`, { path });
     }
@@ -123,7 +123,7 @@ export class Store {
 /**
  * The layers from the lowest to `top`, and the stores they are in.
  *
- * @param stores looked in one after the other: a store may build on another's layers
+ * @param stores searched in order: a store may build on another's layers
  * @throws SealrootError `corrupt` for a layer that is missing, incomplete, or its own ancestor
  */
 export async function layerChain(stores: readonly Store[], top: string | undefined): Promise<FoundLayer[]> {
@@ -139,7 +139,7 @@ export async function layerChain(stores: readonly Store[], top: string | undefin
   for (let id = top; id !== undefined; ) {
     const next = found.get(id);
     if (next === undefined) throw refuse(id, "is missing");
-    // Whoever began to write it has not come to the end (section 5, flags).
+    // Writing it was begun but not finished (section 5, flags).
     if (next.layer.flags?.incomplete === true) throw refuse(id, "is incomplete");
     if (chain.length >= found.size) throw refuse(id, "is its own ancestor");
     chain.push(next);

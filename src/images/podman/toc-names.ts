@@ -17,10 +17,10 @@ const tocSchema = v.looseObject({
   entries: v.array(v.looseObject({ type: v.string(), name: v.string(), digest: v.optional(v.string()) })),
 });
 
-/** What `format` 0 and 1 mean; layers that were not pulled in parts have no such document. */
+/** What `format` 0 and 1 mean; layers not pulled in parts have no such document. */
 export type LayerFormat = "directory" | "composefs";
 
-/** @throws SealrootError `corrupt`, `unsupported` for a format of the future */
+/** @throws SealrootError `corrupt`, `unsupported` for a future format */
 export async function layerFormat(store: Store, layer: StoreLayer): Promise<LayerFormat> {
   if (!layer["big-data-names"]?.includes(LAYER_DATA_KEY)) return "directory";
   const bytes = await store.bigData("layers", layer.id, LAYER_DATA_KEY, LAYER_DATA_MAX_BYTES);
@@ -35,7 +35,7 @@ export async function layerFormat(store: Store, layer: StoreLayer): Promise<Laye
 
 /**
  * For each file of the layer the digest of its content, by the table of contents it was pulled with. The table is not
- * believed: the rebuilt stream's digest decides.
+ * trusted: the rebuilt stream's digest decides.
  *
  * @returns name in the tar, without leading `./`, to 64 hexadecimal digits
  * @throws SealrootError `corrupt`

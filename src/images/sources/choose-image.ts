@@ -1,4 +1,4 @@
-/** Choosing one image of those a source has, and reading its documents (spec/oci.md 2). */
+/** Choosing one of a source's images, and reading its documents (spec/oci.md 2). */
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageSource } from "../../oci/index.ts";
 import {
@@ -28,7 +28,7 @@ export interface ReadImage {
   readonly configBytes: Uint8Array;
   /** Undefined for an artifact, whose configuration is of its own kind. */
   readonly config: ImageConfig | undefined;
-  /** What the source has: another document than the manifest when that was made of Docker's. Signatures speak of it. */
+  /** The source's document: different from the manifest if that was converted from Docker's. Signatures refer to it. */
   readonly original: { readonly descriptor: Descriptor; readonly manifestBytes: Uint8Array };
   /** The indexes through which the image was found, the outermost first. */
   readonly indexes: readonly Descriptor[];
@@ -36,7 +36,7 @@ export interface ReadImage {
 
 /** An image for more than these is for everything. */
 const PLATFORMS_SHOWN_MAX = 32;
-/** Of all images that may be meant: each has its manifest and configuration in memory until one is chosen. */
+/** Limit for all images that may be meant: their manifests and configurations are in memory until one is chosen. */
 const DOCUMENTS_MAX_BYTES = 32 << 20;
 
 /**
@@ -91,7 +91,7 @@ function noneFor(platform: Platform, others: readonly SomePlatform[], text: stri
   });
 }
 
-/** How to write which of several images is meant; undefined where there is no way. */
+/** How to write which of several images is meant; undefined if there is no way. */
 function hintToName(source: ImageSource, reference: ImageReference, images: readonly ReadImage[]): string | undefined {
   if (source.index.manifests.length > 1) {
     return source.names === undefined ? undefined : `name one by its tag: ${source.names.join(", ")}`;
@@ -111,7 +111,7 @@ function tooManyImages(reference: ImageReference): SealrootError {
 }
 
 /**
- * The manifest and its descriptor. One of Docker's becomes OCI's here, and has another digest from then on; so does one
+ * The manifest and its descriptor. A Docker manifest is converted to OCI's here, which changes its digest; so is one
  * that is half Docker's, as other readers of the repository would take it for an artifact.
  */
 function asOciManifest({ descriptor, manifestBytes }: ReadImage["original"]): ReadImage["original"] {
@@ -159,7 +159,7 @@ function uniqueImages(images: readonly ReadImage[]): ReadImage[] {
   return [...new Map(images.map((image) => [image.descriptor.digest, image])).values()];
 }
 
-/** Those that suit the platform best; several when a source has several for it. */
+/** Those that fit the platform best; several if a source has several for it. */
 function bestFor(platform: Platform, images: readonly ReadImage[]): ReadImage[] {
   const ranked = images.map((image) => {
     const own = image.descriptor.platform ?? image.config;

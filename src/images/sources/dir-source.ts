@@ -1,4 +1,6 @@
-/** An image in a plain directory, as skopeo writes it (`dir:`): manifest.json, and blobs by their hexadecimal digits. */
+/**
+ * An image in a plain directory, as written by skopeo (`dir:`): manifest.json, and blobs by their hexadecimal digits.
+ */
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import type { ImageSource } from "../../oci/index.ts";
@@ -22,8 +24,8 @@ const VERSION_MAX_BYTES = 4096;
 const VERSION = /^Directory Transport Version: 1\.\d+\n?$/;
 
 /**
- * Opens the image in the directory. Its manifest may be an index, OCI's or Docker's; the manifests it names lie beside it
- * as `<hex>.manifest.json`.
+ * Opens the image in the directory. Its manifest may be an index, OCI's or Docker's; the manifests it names are beside
+ * it as `<hex>.manifest.json`.
  *
  * @throws SealrootError `not-found`, `corrupt`, `unsupported` for a later version of the form
  */
@@ -44,7 +46,7 @@ export async function openDirSource(reference: PathReference): Promise<ImageSour
   };
 }
 
-/** Directories of hand have no such file, and skopeo does not ask for it. */
+/** Handmade directories have no such file, and skopeo does not require it. */
 async function checkVersion(directory: string, reference: PathReference): Promise<void> {
   const path = join(directory, "version");
   let text: string;

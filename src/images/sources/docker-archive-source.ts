@@ -1,6 +1,6 @@
 /**
- * Images in a tar file as `docker save` and `podman save` write it (`docker-archive:`), read in place. There is no OCI
- * manifest in it: one is made, the same one for the same archive (moby, image/spec/spec.md, "Combined Image JSON").
+ * Images in a tar file as written by `docker save` and `podman save` (`docker-archive:`), read in place. It has no OCI
+ * manifest: one is made, always the same for the same archive (moby, image/spec/spec.md, "Combined Image JSON").
  */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
@@ -43,10 +43,10 @@ type ArchivedImage = v.InferOutput<typeof archiveSchema>[number];
 const SOURCE_INDEX = /^@(\d{1,6})$/;
 
 /**
- * Opens the images that the reference can mean. A layer that is not compressed is known by its diff id; of others the
- * digest is computed, for which they are read once.
+ * Opens the images that the reference can mean. An uncompressed layer is identified by its diff id; the digest of
+ * others is computed by reading them once.
  *
- * @throws SealrootError `not-found` when no image has the name, naming those there are; `corrupt`
+ * @throws SealrootError `not-found` when no image has the name, listing those there are; `corrupt`
  */
 export async function openDockerArchiveSource(reference: PathReference): Promise<ImageSource> {
   const file = await TarFile.open(reference.path, "Docker archive");
@@ -123,7 +123,7 @@ async function makeManifest(image: ArchivedImage, blobs: ArchivedBlobs): Promise
 class ArchivedBlobs implements BlobReader {
   readonly #file: TarFile;
   readonly #members = new Map<string, TarFileMember>();
-  /** Of those that were computed: images may share a layer, or list one any number of times. */
+  /** The computed ones: images may share a layer, or list one any number of times. */
   readonly #digests = new Map<TarFileMember, string>();
 
   constructor(file: TarFile) {
@@ -181,7 +181,7 @@ class ArchivedBlobs implements BlobReader {
   }
 }
 
-/** Docker since 25 saves a layout and lets manifest.json name its blobs: what is read is checked against the name. */
+/** Since 25 Docker saves a layout, with manifest.json naming its blobs: what is read is checked against the name. */
 function digestInName(name: string): string | undefined {
   const [blobs, algorithm, hex, ...more] = name.split("/");
   const digest = `${algorithm}:${hex}`;

@@ -13,17 +13,19 @@ import {
 } from "../../oci/index.ts";
 
 /**
- * The OCI manifest of an image that has one of Docker's. Blobs stay what they are, the configuration too: its fields
- * are those of OCI and more, and its digest is the image's id. Only the manifest gets another digest.
+ * The OCI manifest of an image that has a Docker manifest. Blobs stay the same, and the configuration too: its fields
+ * are a superset of OCI's, and its digest is the image's id. Only the manifest's digest changes.
  *
  * @param path names the document in errors
  * @returns its bytes, the same for the same manifest
- * @throws SealrootError `corrupt`; `unsupported` for what is no image, such as a plugin
+ * @throws SealrootError `corrupt`; `unsupported` for anything but an image, such as a plugin
  */
 export function ociManifestOfDocker(bytes: Uint8Array, path: string): Uint8Array {
   const { config, layers } = readDockerManifest(bytes, path);
   if (!isDockerConfig(config.mediaType)) {
-    throw new SealrootError("unsupported", `Cannot read Docker manifest: "${config.mediaType}" is no image`, { path });
+    throw new SealrootError("unsupported", `Cannot read Docker manifest: "${config.mediaType}" is not an image`, {
+      path,
+    });
   }
   const manifest: ImageManifest = {
     schemaVersion: 2,

@@ -1,4 +1,4 @@
-/** From what a reference names to manifests: image indexes are entered (spec/chunked-and-policy.md 4.3). */
+/** From what a reference names to manifests, through image indexes (spec/chunked-and-policy.md 4.3). */
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageSource } from "../../oci/index.ts";
 import {
@@ -17,24 +17,24 @@ export interface Candidate {
   readonly indexes: readonly Descriptor[];
 }
 
-/** Indexes in indexes; nobody has reason to go deeper. */
+/** Nesting of indexes; nobody has reason to go deeper. */
 const DEPTH_MAX = 4;
 
-/** Entries that are followed in all; each costs a request. */
+/** Entries followed in total; each costs a request. */
 const ENTRIES_MAX = 128;
 
-/** Set to "true" on the zstd-compressed one of two images that are else the same (containers/image). */
+/** Set to "true" on the zstd-compressed one of two otherwise identical images (containers/image). */
 const ZSTD_ANNOTATION = "io.github.containers.compression.zstd";
 
 /** What an index may lead to. */
 export interface EnteredIndexes {
   readonly candidates: readonly Candidate[];
-  /** Platforms of images that were left unread because they are for another one. */
+  /** Platforms of images left unread because they are for another one. */
   readonly otherPlatforms: readonly Platform[];
 }
 
 /**
- * The manifests among which to choose; of each index the one for `platform` if it can be told.
+ * The manifests to choose from; of each index the one for `platform` if that is known.
  * @throws SealrootError `unsupported` for indexes nested too deep or with too many images that can be meant; as the source's readManifest
  */
 export async function enterIndexes(source: ImageSource, platform: Platform): Promise<EnteredIndexes> {
@@ -75,12 +75,12 @@ function isIndex({ mediaType }: Descriptor): boolean {
   return mediaType === MEDIA_TYPE.index || mediaType === DOCKER_MEDIA_TYPE.list;
 }
 
-/** What buildx says of attestations, which are no images (docker/buildx, "Attestation storage"). */
+/** buildx's mark for attestations, which are not images (docker/buildx, "Attestation storage"). */
 const NO_PLATFORM = "unknown";
 
 /**
- * The best entry for the platform; without one those that name no platform; without those a single one, whatever its
- * platform, or none. Entries for other platforms stay unread: a layout may hold the blobs of one platform only.
+ * The best entry for the platform; failing that those that name no platform; failing those a single one, whatever its
+ * platform, or none. Entries for other platforms stay unread: a layout may hold the blobs of only one platform.
  */
 function suitable(all: readonly Descriptor[], platform: Platform): readonly Descriptor[] {
   const entries = all.filter((entry) => entry.platform?.os !== NO_PLATFORM || platform.os === NO_PLATFORM);

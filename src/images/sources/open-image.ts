@@ -17,35 +17,35 @@ export interface OpenedImage extends ReadImage {
   readonly blobs: BlobReader;
   /** For places that keep layers unpacked instead of as blobs. */
   readonly unpacked: UnpackedLayers | undefined;
-  /** As of its source. */
+  /** As in its source. */
   readonly remote: boolean;
   close(): Promise<void>;
 }
 
 export interface OpenImageOptions {
-  /** Which of several images is wanted; that of the running machine when absent. */
+  /** Which of several images is wanted; the running machine's if absent. */
   readonly platform?: Platform | undefined;
   /** How to talk to a registry. */
   readonly registry?: RegistryOptions | undefined;
-  /** A configuration that need not be fetched: its bytes, known to have this digest; undefined for one that must be. */
+  /** A configuration that need not be fetched: its bytes, known to have this digest; undefined if it must be. */
   readonly configAtHand?: (digest: string) => Promise<Uint8Array | undefined>;
-  /** What decides whether the image may be used; the machine's policy when absent. */
+  /** Decides whether the image may be used; the machine's policy if absent. */
   readonly policy?: PolicyChoice;
 }
 
 /**
  * Opens the image a reference names. The caller closes it.
  *
- * Image indexes are entered. Of several images the one for `platform` is taken; a single image is taken whatever its
- * platform, so that images can be sealed on a machine of another kind.
+ * Image indexes are followed. Of several images the one for `platform` is used; a single image is used whatever its
+ * platform, so that images can be sealed on another kind of machine.
  *
- * @throws SealrootError `not-found` naming the tags there are, `usage` when several images remain, `unsupported` for
- *   indexes nested too deep, `corrupt` for documents that are not what their digests or formats say, `untrusted` when
+ * @throws SealrootError `not-found` listing the existing tags, `usage` when several images remain, `unsupported` for
+ *   indexes nested too deep, `corrupt` for documents that do not match their digests or formats, `untrusted` when
  *   the policy does not accept the image; `no-access`, `no-network` and `timeout` of a registry
  */
 export async function openImage(reference: ImageReference, options: OpenImageOptions = {}): Promise<OpenedImage> {
   const policy = options.policy ?? MACHINE_POLICY;
-  // A policy that cannot be read refuses before anything is asked for.
+  // A policy that cannot be read refuses before anything is requested.
   await loadPolicy(policy);
   const source = await openSource(reference, options.registry);
   try {
@@ -60,8 +60,8 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
 }
 
 /**
- * The image as the policy looks at it. Signatures are of what the source has: the manifest before it is converted, and
- * the indexes it was reached through.
+ * The image as the policy sees it. Signatures are for what the source has: the manifest before conversion, and the
+ * indexes it was reached through.
  *
  * @param reference as the user named the image
  */

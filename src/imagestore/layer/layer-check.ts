@@ -1,14 +1,14 @@
-/** The guard against bombs: blobs that unpack to so much more than they are that they fill the disk. */
+/** The guard against bombs: blobs that unpack to so much more than their size that they fill the disk. */
 import { SealrootError } from "../../errors/index.ts";
 import type { BlobName } from "../../oci/index.ts";
 import { DigestCheck } from "../../oci/index.ts";
 import type { Layer } from "./layer.ts";
 
-/** However small the blob, its layer may unpack to this much. */
+/** A layer may always unpack to this much, however small its blob. */
 const UNPACKED_FLOOR_BYTES = 2 ** 30;
 /**
- * Beyond that, to so many times the blob. Ordinary layers have a ratio of two to five; deflate ends at 1032 (zlib's
- * technical details), zstd has no such end.
+ * Beyond that, to this many times the blob. Ordinary layers have a ratio of two to five; deflate's limit is 1032
+ * (zlib's technical details), zstd has none.
  */
 const EXPANSION_MAX = 100;
 
@@ -17,17 +17,17 @@ export const LAYER_LIMIT_HINT = "if you trust the image, allow more with --layer
 
 /**
  * How many bytes a layer may unpack to.
- * @param limitBytes what the user said; counts instead of the rule above
+ * @param limitBytes the user's limit, which replaces the rule above
  */
 export function unpackedLimitBytes(blob: BlobName, limitBytes: number | undefined): number {
   return limitBytes ?? Math.max(UNPACKED_FLOOR_BYTES, blob.size * EXPANSION_MAX);
 }
 
-/** Watches a layer's tar stream on its way: whether it is the one the diff id names, and does not go on too far. */
+/** Watches a layer's tar stream as it passes: that it matches the diff id and does not get too long. */
 export class LayerCheck {
   readonly #blob: BlobName;
   readonly #check: DigestCheck;
-  /** More than this it may not unpack to. */
+  /** It may not unpack to more than this. */
   readonly limitBytes: number;
 
   /** @param limitBytes as in {@link unpackedLimitBytes} */
@@ -42,7 +42,7 @@ export class LayerCheck {
     return this.#check.bytes;
   }
 
-  /** @throws SealrootError `unsupported` behind the limit */
+  /** @throws SealrootError `unsupported` past the limit */
   update(piece: Uint8Array): void {
     this.#check.update(piece);
     if (this.#check.bytes > this.limitBytes) throw unpacksTooFar(this.#blob, this.limitBytes);

@@ -1,4 +1,4 @@
-/** Where a layer's tar goes, whatever it comes from: checked, and split into objects and a stream. */
+/** Where a layer's tar goes, wherever it comes from: checked, and split into objects and a stream. */
 import type { Repository } from "../../repository/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
 import { CONTENT_TYPE } from "../stream-names.ts";
@@ -8,7 +8,7 @@ import { LayerCheck } from "./layer-check.ts";
 import { LayerSplitter } from "./layer-splitter.ts";
 
 /**
- * Takes the tar of one layer, every byte of it: hashed for the diff id, held to the limit, stored. Await {@link room}
+ * Takes every byte of one layer's tar: hashed for the diff id, checked against the limit, stored. Await {@link room}
  * between pieces; then {@link finish}, or {@link abort} after an error.
  *
  * The body of a file may come as an object instead. Its bytes are then hashed with {@link measure}.
@@ -31,7 +31,7 @@ export class LayerSink {
     return this.#check.bytes;
   }
 
-  /** True when the body of a file that becomes an object comes next. */
+  /** True when the next bytes are the body of a file that becomes an object. */
   get bodyIsDue(): boolean {
     return this.#splitter.bodyIsDue;
   }
@@ -42,17 +42,17 @@ export class LayerSink {
     this.#splitter.push(bytes);
   }
 
-  /** Counts and hashes bytes of a body that is put in as an object. @throws SealrootError as {@link push} */
+  /** Counts and hashes bytes of a body that is inserted as an object. @throws SealrootError as {@link push} */
   measure(bytes: Uint8Array): void {
     this.#check.update(bytes);
   }
 
-  /** Puts in the body that is due: {@link LayerSplitter.pushStored}. */
+  /** Inserts the body that is due: {@link LayerSplitter.pushStored}. */
   pushStored(objectId: string): void {
     this.#splitter.pushStored(objectId);
   }
 
-  /** Puts in the body that is due: {@link LayerSplitter.pushObject}. */
+  /** Inserts the body that is due: {@link LayerSplitter.pushObject}. */
   pushObject(objectId: Promise<string>, sizeBytes: number): void {
     this.#splitter.pushObject(objectId, sizeBytes);
   }
@@ -74,7 +74,7 @@ export class LayerSink {
     return { streamId, inlinedBytes: this.#splitter.inlineBytes, entries: this.#splitter.entries };
   }
 
-  /** Resolves when nothing more of the layer is on its way to the repository. */
+  /** Resolves when no more of the layer is being stored. */
   abort(): Promise<void> {
     return this.#splitter.abort();
   }

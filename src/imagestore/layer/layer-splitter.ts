@@ -1,4 +1,4 @@
-/** A tar layer on its way into the repository: bodies become objects, the rest a split stream (spec/oci.md 3). */
+/** Storing a tar layer in the repository: bodies become objects, the rest a split stream (spec/oci.md 3). */
 import { corrupt } from "../../errors/index.ts";
 import type { ObjectImporter, ObjectSink } from "../../objects/index.ts";
 import type { Repository } from "../../repository/index.ts";
@@ -8,16 +8,19 @@ import { INLINE_CONTENT_MAX_BYTES } from "../../tree/index.ts";
 import type { SparseData } from "../tree/sparse-content.ts";
 import { SparseImporter } from "./sparse-import.ts";
 
-/** Bodies above this size are sent to the repository in parts instead of being gathered. */
+/** Bodies above this size are sent to the repository in parts instead of being collected. */
 const GATHERED_MAX_BYTES = 512 << 10;
 
-/** Memory for bytes that wait is taken at this much a time. */
+/** Memory for waiting bytes is allocated in this size. */
 const COPIES_BYTES = 256 << 10;
 
-/** Cutting off less at a time would move the rest of a long queue too often. */
+/** Smaller cuts would move the rest of a long queue too often. */
 const CUT_OFF_PARTS = 4096;
 
-/** Entries of one layer that are kept for making the tree; beyond, reading the layer again is cheaper than the memory. */
+/**
+ * Entries of one layer that are kept for making the tree; beyond that, reading the layer again is cheaper than the
+ * memory.
+ */
 const ENTRIES_KEPT_MAX = 250_000;
 
 /** An entry of the archive, and where its body is; never `streamed`. */
@@ -26,22 +29,22 @@ export interface ArchivedEntry {
   readonly body: TarBody;
 }
 
-/** What the stream is made of, in order; objects get their ids late. */
+/** What the stream consists of, in order; objects get their ids late. */
 type Part =
   | { readonly type: "inline"; readonly bytes: Uint8Array }
   | { readonly type: "break" }
   | ({ readonly type: "entry" } & ArchivedEntry)
   | { readonly type: "object"; readonly entry: TarEntry; objectId: string | undefined }
-  /** What becomes of the data of a sparse file, which are in front of it. */
+  /** What becomes of the data of a sparse file, which precede it. */
   | { readonly type: "content"; readonly entry: TarEntry; body: TarBody | undefined };
 
-/** A file body under way. */
+/** A file body being stored. */
 interface Body {
   readonly part: Extract<Part, { type: "object" }>;
   missingBytes: number;
-  /** Larger bodies go straight on. */
+  /** Larger bodies are passed on directly. */
   readonly sink: ObjectSink | undefined;
-  /** Smaller ones wait in the splitter's own buffer when they come in several pieces. */
+  /** Smaller ones wait in the splitter's own buffer if they arrive in several pieces. */
   isGathered: boolean;
 }
 
@@ -55,8 +58,8 @@ export interface SplitterPlace {
  * Splits one tar stream. Push the uncompressed bytes; await {@link room} between pieces; then {@link finish}, or
  * {@link abort} after an error.
  *
- * Objects are hashed and written by workers while the next bytes are parsed, so their ids arrive late: what comes
- * behind an object without an id waits, and the order of the stream is kept.
+ * Objects are hashed and written by workers while the next bytes are parsed, so their ids arrive late: what follows an
+ * object without an id waits, which keeps the order of the stream.
  */
 export class LayerSplitter {
   readonly #stream: SplitStreamWriter;
@@ -64,23 +67,23 @@ export class LayerSplitter {
   readonly #sparse: SparseImporter;
   readonly #parser: TarParser;
   #waiting: Part[] = [];
-  /** Parts of `#waiting` that have been passed on already; they are cut off in large pieces. */
+  /** Parts of `#waiting` that were already passed on; they are cut off in large pieces. */
   #passedParts = 0;
   #body: Body | undefined;
-  /** Put down by {@link pushObject} for the entry that the parser is about to report. */
+  /** Left by {@link pushObject} for the entry that the parser is about to report. */
   #object: { readonly objectId: Promise<string>; readonly sizeBytes: number } | undefined;
   #failure: unknown;
-  /** Objects without an id yet, and whom to tell when there is none. */
+  /** Objects without an id yet, and whom to tell when none is left. */
   #unnamedObjects = 0;
   #allNamed: () => void = () => {};
   #inlineBytes = 0;
-  /** For the copies of bytes that wait, one behind the other: memory of its own for each would be twice as much. */
+  /** For the copies of waiting bytes, back to back: separate memory for each would take twice as much. */
   #copies = Buffer.alloc(0);
-  /** One for all bodies: the next begins when the last has been copied. */
+  /** One for all bodies: the next begins when the previous one has been copied. */
   #gathered: Buffer | undefined;
   #entries: ArchivedEntry[] | undefined = [];
 
-  /** @param limitBytes more than the holes of the layer's sparse files may have */
+  /** @param limitBytes limit for the holes of the layer's sparse files */
   constructor(stream: SplitStreamWriter, { repository, importer }: SplitterPlace, limitBytes: number) {
     this.#stream = stream;
     this.#importer = importer;
@@ -98,7 +101,7 @@ export class LayerSplitter {
     return this.#inlineBytes;
   }
 
-  /** The entries passed on so far, in order; undefined when there are too many of them. */
+  /** The entries passed on so far, in order; undefined if there are too many. */
   get entries(): readonly ArchivedEntry[] | undefined {
     return this.#entries;
   }
@@ -111,9 +114,8 @@ export class LayerSplitter {
   }
 
   /**
-   * Puts in the body that is due as an object which the repository has; that it is the right one is the caller's
-   * knowledge.
-   * @throws SealrootError `corrupt` where no body is due; as {@link push}
+   * Inserts the body that is due as an object of the repository; the caller knows that it is the right one.
+   * @throws SealrootError `corrupt` when no body is due; as {@link push}
    */
   pushStored(objectId: string): void {
     if (this.#failure !== undefined) throw this.#failure;
@@ -121,21 +123,21 @@ export class LayerSplitter {
     this.#importer.statistics.presentObjects += 1;
   }
 
-  /** True when the body of a file that becomes an object comes next. */
+  /** True when the next bytes are the body of a file that becomes an object. */
   get bodyIsDue(): boolean {
     return this.#parser.bodyIsDue;
   }
 
   /**
-   * Puts in the body that is due as an object on its way into the repository.
+   * Inserts the body that is due as an object that is still being stored.
    *
-   * @param sizeBytes of the object; that it is the body's, only the digest of the whole stream can tell
-   * @throws SealrootError `corrupt` where no body of that size is due; as {@link push}
+   * @param sizeBytes of the object; only the digest of the whole stream can tell that it is the body's
+   * @throws SealrootError `corrupt` when no body of that size is due; as {@link push}
    */
   pushObject(objectId: Promise<string>, sizeBytes: number): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#object = { objectId, sizeBytes };
-    // The id is not known yet; #entry() takes what was put down for it.
+    // The id is not known yet; #entry() picks up what was left for it.
     this.#parser.pushExternal("");
   }
 
@@ -146,14 +148,14 @@ export class LayerSplitter {
     await this.#sparse.settled();
   }
 
-  /** Ends the tar stream and waits for its objects; all parts are in the split stream then. */
+  /** Ends the tar stream and waits for its objects; then all parts are in the split stream. */
   async finish(): Promise<void> {
     this.#parser.finish();
     if (this.#unnamedObjects > 0) await new Promise<void>((resolve) => (this.#allNamed = resolve));
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Resolves when nothing more of the layer is on its way to the repository. */
+  /** Resolves when no more of the layer is being stored. */
   async abort(): Promise<void> {
     this.#body?.sink?.abort();
     this.#body = undefined;
@@ -162,7 +164,7 @@ export class LayerSplitter {
 
   #inline(bytes: Uint8Array): void {
     this.#inlineBytes += bytes.length;
-    // The view ends with the call; only what must wait is copied.
+    // The view is valid only during the call; only what must wait is copied.
     if (this.#waiting.length === 0) this.#stream.inline(bytes);
     else this.#waiting.push({ type: "inline", bytes: this.#copyOf(bytes) });
   }
@@ -239,7 +241,7 @@ export class LayerSplitter {
     this.#await(this.#sparse.add(entry, data), (body) => (part.body = body));
   }
 
-  /** What waited for the result is passed on then. */
+  /** What waited for the result is then passed on. */
   #await<Result>(result: Promise<Result>, enter: (result: Result) => void): void {
     this.#unnamedObjects += 1;
     result
@@ -286,7 +288,7 @@ export class LayerSplitter {
       if (entry.sparse === undefined) this.#keepEntry(entry, { type: "external", reference: objectId });
     } else if (part.body !== undefined) {
       if (part.body.type === "external") this.#stream.reference(part.body.reference);
-      // The list of regions may be long, and is of no more use.
+      // The list of regions may be long, and is no longer needed.
       this.#keepEntry({ ...part.entry, storedBytes: part.entry.sizeBytes, sparse: undefined }, part.body);
     }
   }

@@ -1,13 +1,13 @@
-/** One layer of an image, as its pull knows it. */
+/** One layer of an image, as seen by its pull. */
 import type { Descriptor, LayerPlace } from "../../oci/index.ts";
 import type { Compression } from "../../zstd/index.ts";
 
 /** A layer of the image: its blob, and the digest of what is in it. */
 export interface Layer {
   readonly blob: Descriptor;
-  /** Of an artifact's blob: the blob's own digest. */
+  /** For an artifact's blob: the blob's own digest. */
   readonly diffId: string;
-  /** Undefined: an artifact's blob, stored as it is. */
+  /** Undefined: an artifact's blob, stored unchanged. */
   readonly compression: Compression | undefined;
   /** Of its first use. */
   readonly place: LayerPlace;

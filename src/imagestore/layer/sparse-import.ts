@@ -1,4 +1,4 @@
-/** Contents of sparse files on their way into the repository. */
+/** Storing the contents of sparse files in the repository. */
 import { SealrootError } from "../../errors/index.ts";
 import type { ObjectImporter } from "../../objects/index.ts";
 import type { Repository } from "../../repository/index.ts";
@@ -16,7 +16,7 @@ export class SparseImporter {
   #aborted = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param limitBytes more than all holes may have together */
+  /** @param limitBytes limit for all holes together */
   constructor(repository: Repository, importer: ObjectImporter, limitBytes: number) {
     this.#repository = repository;
     this.#importer = importer;
@@ -24,12 +24,12 @@ export class SparseImporter {
   }
 
   /**
-   * @param data of the entry, when they are in the repository
+   * @param data of the entry, once they are in the repository
    * @returns where the content is
    * @throws SealrootError `unsupported` for holes beyond the limit
    */
   add(entry: TarEntry, data: Promise<SparseData>): Promise<TarBody> {
-    // Whoever waits for the data themselves is told when there are none.
+    // A caller waiting for the data themselves is told when there are none.
     data.catch(() => {});
     this.#holesBytes += entry.sizeBytes - entry.storedBytes;
     if (this.#holesBytes > this.#limitBytes) {
@@ -47,7 +47,7 @@ export class SparseImporter {
     await this.#last;
   }
 
-  /** As {@link settled}, and makes nothing more. */
+  /** As {@link settled}, but starts nothing more. */
   async abort(): Promise<void> {
     this.#aborted = true;
     await this.#last;

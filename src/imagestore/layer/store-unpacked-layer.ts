@@ -1,4 +1,4 @@
-/** An unpacked layer on its way into the repository: its files become objects by sharing their blocks where that works. */
+/** Storing an unpacked layer in the repository: its files become objects by sharing their blocks if that works. */
 import { closeSync } from "node:fs";
 import type { FileImporter } from "../../objects/index.ts";
 import { bodyBytes, type LayerBody, type UnpackedLayer } from "../../oci/index.ts";
@@ -8,11 +8,11 @@ import type { Layer } from "./layer.ts";
 import { LayerSink } from "./layer-sink.ts";
 
 /**
- * Makes objects and a stream of it. What is hashed for the diff id are the bytes that are stored.
+ * Makes objects and a stream of it. The bytes hashed for the diff id are those that are stored.
  *
- * @param onBytes called with as much of the blob's size as of the stream has been done
- * @throws SealrootError as UnpackedLayer.parts(); `corrupt` when the stream does not have the diff id, `unsupported` when
- *   it goes too far
+ * @param onBytes called with the share of the blob's size that corresponds to the finished share of the stream
+ * @throws SealrootError as UnpackedLayer.parts(); `corrupt` when the stream does not have the diff id, `unsupported`
+ * when it is too long
  */
 export async function storeUnpackedLayer(
   context: FetchContext,
@@ -56,7 +56,7 @@ class UnpackedLayerWriter {
     this.#sink.push(bytes);
   }
 
-  /** The next file: its blocks are shared, or it gets a second name if that is wanted, or its bytes are copied. */
+  /** The next file: its blocks are shared, or it gets a hard link if that is wanted, or its bytes are copied. */
   async body(body: LayerBody): Promise<void> {
     const { fd, sizeBytes } = body;
     if (this.#sink.bodyIsDue) {
@@ -94,7 +94,7 @@ class UnpackedLayerWriter {
     this.#sink.pushObject(objectId, body.sizeBytes);
   }
 
-  /** Only when it is an object can nobody write to the file any more, so that is what is hashed. */
+  /** Only once it is an object can nobody write to the file any more, so that is what is hashed. */
   async #linkedBody(body: LayerBody): Promise<void> {
     const objectId = this.#files.add(body.fd, body.sizeBytes, { linkFile: true });
     using object = this.#context.repository.objects.open(await objectId);

@@ -1,4 +1,4 @@
-/** What of a layer must be fetched, given what the repository has (spec/chunked-and-policy.md 1.7). */
+/** What must be fetched of a layer, given what the repository has (spec/chunked-and-policy.md 1.7). */
 import { planRanges, type Toc, type TocChunk } from "../../chunked/index.ts";
 import type { ByteRange } from "../../oci/index.ts";
 import type { LocalContent } from "./file-list.ts";
@@ -17,22 +17,23 @@ export function wantedContents(toc: Toc): Map<string, number> {
   for (const { content, sizeBytes } of toc.entries) {
     if (content === undefined) continue;
     const hex = sha256Hex(content.digest);
-    if ((wanted.get(hex) ?? sizeBytes) !== sizeBytes) throw new PullWhole("its files of one digest have two sizes");
+    if ((wanted.get(hex) ?? sizeBytes) !== sizeBytes)
+      throw new PullWhole("files with the same digest have different sizes");
     wanted.set(hex, sizeBytes);
   }
   return wanted;
 }
 
 export interface FetchPlan {
-  /** The ranges to ask for. */
+  /** The ranges to request. */
   readonly ranges: readonly ByteRange[];
   readonly rangesBytes: number;
-  /** Bytes of files, in the blob, that need not be asked for. */
+  /** Bytes of files in the blob that need not be requested. */
   readonly savedBytes: number;
 }
 
 /**
- * What to ask for.
+ * What to request.
  * @throws PullWhole when files share bytes of the blob
  */
 export function planFetch(toc: Toc, local: ReadonlyMap<string, LocalContent>): FetchPlan {

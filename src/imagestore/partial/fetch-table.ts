@@ -14,7 +14,9 @@ import { type BlobName, type BlobReader, checkDigest, once } from "../../oci/ind
 import { decompress, unzstdWhole } from "../../zstd/index.ts";
 import { asPullWhole, PullWhole } from "./not-partial.ts";
 
-/** Objects in the JSON of a table: each takes a kilobyte of memory. The fullest of real systems has some 300,000 files. */
+/**
+ * Objects in the JSON of a table: each takes a kilobyte of memory. The largest real systems have some 300,000 files.
+ */
 const TOC_OBJECTS_MAX = 500_000;
 const OPENING_BRACE = 0x7b;
 
@@ -33,9 +35,9 @@ export type ReadRanges = NonNullable<BlobReader["readRanges"]>;
  * Fetches both with one request and checks them: the table against the manifest's annotation, the tar-split data
  * against the table, and that they describe the same tar.
  *
- * @param unpackedLimitBytes more than the tar may have; tar-split data are at most about as long
- * @throws SealrootError `corrupt`; PullWhole where nothing vouches for the tar-split data, they are too long,
- *   or have entries of which readers disagree
+ * @param unpackedLimitBytes limit for the tar; tar-split data are at most about as long
+ * @throws SealrootError `corrupt`; PullWhole when nothing vouches for the tar-split data, they are too long, or have
+ * entries that readers disagree on
  */
 export async function fetchTable(
   readRanges: ReadRanges,

@@ -10,15 +10,15 @@ import type { LocalContent } from "./file-list.ts";
 import { StaleContent } from "./not-partial.ts";
 import type { RangeReader } from "./range-reader.ts";
 
-/** Chunks up to these sizes, compressed and not, are decoded at one go; an engine for each would take longer. */
+/** Chunks up to these sizes, compressed and not, are decoded at once; an engine for each would take longer. */
 const WHOLE_CHUNK_MAX_BYTES = 8 << 20;
 const ZEROS = new Uint8Array(1 << 20);
 
 /**
- * The content of a file as the repository has it; each piece is valid until the next is asked for. At the end it has
- * proved to be what the table says.
+ * The content of a file from the repository; each piece is valid until the next is requested. At the end it is proven
+ * to match the table.
  *
- * @throws StaleContent when the object is not what the list of local contents made it
+ * @throws StaleContent when the object is not what the list of local contents says
  */
 export async function* localBody(
   repository: Repository,
@@ -35,7 +35,7 @@ export async function* localBody(
       for (const chunk of object.chunks()) {
         hash.update(chunk);
         yield chunk;
-        // Reading never waits: others must have their turn between the pieces of a large file.
+        // Reading never waits: others must get a turn between the pieces of a large file.
         if (object.sizeBytes > chunk.length) await setImmediate();
       }
     }
@@ -44,7 +44,7 @@ export async function* localBody(
     throw new StaleContent(sha256Hex(digest), "a file that the repository has cannot be read", error);
   }
   if (hash.digest("hex") !== sha256Hex(digest)) {
-    throw new StaleContent(sha256Hex(digest), "a file that the repository has is not what it was");
+    throw new StaleContent(sha256Hex(digest), "a file that the repository has has changed");
   }
 }
 
@@ -81,7 +81,7 @@ function* zeros(sizeBytes: number): Generator<Uint8Array> {
   for (let rest = sizeBytes; rest > 0; rest -= ZEROS.length) yield ZEROS.subarray(0, Math.min(rest, ZEROS.length));
 }
 
-/** All frames of the range, nothing else; the digest of the file is what vouches for them. */
+/** All frames of the range, nothing else; the digest of the file vouches for them. */
 async function* decodedChunk(reader: RangeReader, chunk: TocChunk): AsyncGenerator<Uint8Array> {
   const { start, end, sizeBytes } = chunk;
   if (Math.max(end - start, sizeBytes) > WHOLE_CHUNK_MAX_BYTES) {

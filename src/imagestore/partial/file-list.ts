@@ -1,12 +1,12 @@
 /**
- * The list of a layer's files by the sha256 of their contents, as it is kept beside the repository: docs/images.md,
- * "Partial pulls", has the format.
+ * The list of a layer's files by the sha256 of their contents, as kept in the repository: docs/images.md, "Partial
+ * pulls", has the format.
  */
 import { createHash } from "node:crypto";
 import { fromHex, toHex } from "../../bytes/index.ts";
 import { INLINE_CONTENT_MAX_BYTES } from "../../tree/index.ts";
 
-/** Content that the repository has: as an object, or, when it is so small that it lies in a stream, as its bytes. */
+/** Content that the repository has: as an object or, if small enough to be in a stream, as its bytes. */
 export type LocalContent =
   | { readonly type: "object"; readonly sizeBytes: number; readonly objectId: string }
   | { readonly type: "bytes"; readonly sizeBytes: number; readonly bytes: Uint8Array };
@@ -38,7 +38,7 @@ export function encodeFileList(contents: ReadonlyMap<string, LocalContent>): Uin
   return list;
 }
 
-/** True when the list is whole and undamaged. */
+/** True when the list is complete and undamaged. */
 export function isFileList(list: Uint8Array): boolean {
   const end = list.length - DIGEST_BYTES;
   return (
@@ -50,7 +50,7 @@ export function isFileList(list: Uint8Array): boolean {
 }
 
 /**
- * Looks up contents by going once through list and wanted digests, both sorted.
+ * Looks up contents in one pass over the list and the wanted digests, both sorted.
  *
  * @param list for which {@link isFileList} holds
  * @param wanted sha256 in hex, sorted

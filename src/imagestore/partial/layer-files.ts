@@ -9,8 +9,8 @@ import { CONTENT_TYPE } from "../stream-names.ts";
 import type { LocalContent } from "./file-list.ts";
 
 /**
- * What an entry has as content; undefined for what is no file, is empty, lies in the stream although it is larger, or has
- * holes, of which the body says nothing.
+ * An entry's content; undefined if it is not a file, is empty, is in the stream although it is larger, or has holes,
+ * which the body does not show.
  */
 function contentOf(entry: TarEntry, body: TarBody): LocalContent | undefined {
   const { sizeBytes } = entry;
@@ -42,7 +42,7 @@ export function knownContents(
  *
  * @param layerId object id of its stream
  * @param onBytes called with the bytes hashed so far, and with all
- * @throws SealrootError `corrupt`, `not-found`, `conflict` … when it is no layer that can be read
+ * @throws SealrootError `corrupt`, `not-found`, `conflict` … when it is not a readable layer
  */
 export async function hashContents(
   repository: Repository,

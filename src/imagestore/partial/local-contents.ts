@@ -1,4 +1,4 @@
-/** Which file contents a repository has, found by their sha256. */
+/** Which file contents a repository has, by their sha256. */
 import { SealrootError } from "../../errors/index.ts";
 import type { StepReporter } from "../../events/index.ts";
 import type { DerivedFiles, Repository } from "../../repository/index.ts";
@@ -9,21 +9,21 @@ import { encodeFileList, FILE_LIST_MAX_BYTES, findInFileList, isFileList, type L
 import { hashContents, knownContents } from "./layer-files.ts";
 
 /**
- * The contents of all layers in a repository, for the time of one pull.
+ * The contents of all layers in a repository, for the duration of one pull.
  *
- * A list is kept for each layer's stream (docs/images.md, "Partial pulls"). Lists are made when they are first needed;
- * what they say is a hint, since the repository may have lost or damaged anything since.
+ * A list is kept for each layer's stream (docs/images.md, "Partial pulls"). Lists are made when first needed; what they
+ * say is a hint, since anything in the repository may have been lost or damaged since.
  */
 export class LocalContents {
   readonly #repository: Repository;
   readonly #reporter: StepReporter;
   readonly #lists: DerivedFiles;
-  /** Layers whose list was made or found damaged beyond making. */
+  /** Layers whose list was made, or cannot be made because of damage. */
   readonly #settled = new Set<string>();
   /** One layer is hashed at a time, with all workers. */
   #hashing: Promise<void> = Promise.resolve();
   #isPruned = false;
-  /** False when the repository had no layer when the pull began: then nothing can be spared. */
+  /** False if the repository had no layer when the pull began: then nothing can be saved. */
   readonly hasLayers: boolean;
   /** Which layer's list a content was found in, by its sha256. */
   readonly #origins = new Map<string, string>();
@@ -40,7 +40,7 @@ export class LocalContents {
    * Finds contents in the layers that have a name.
    *
    * @param wanted sha256 in hex to sizes
-   * @returns those that are there, as far as lists and names of objects tell
+   * @returns those that are there, according to lists and names of objects
    */
   async find(wanted: ReadonlyMap<string, number>): Promise<Map<string, LocalContent>> {
     const found = new Map<string, LocalContent>();
@@ -59,14 +59,14 @@ export class LocalContents {
   }
 
   /**
-   * Keeps the list of a layer whose files have just been verified.
+   * Keeps the list of a layer whose files were just verified.
    * @param digestOf sha256 in hex by path
    */
   record(layerId: string, entries: Iterable<ArchivedEntry>, digestOf: (path: string) => string | undefined): void {
     this.#lists.write(layerId, encodeFileList(knownContents(entries, digestOf)));
   }
 
-  /** Has the list made again, at the next pull, that was wrong about a content. @param digest sha256 in hex */
+  /** Has a list that was wrong about a content made again at the next pull. @param digest sha256 in hex */
   distrust(digest: string): void {
     const layerId = this.#origins.get(digest);
     if (layerId !== undefined) this.#lists.remove(layerId);
@@ -79,7 +79,7 @@ export class LocalContents {
     return layerIds;
   }
 
-  /** The layer's list, made when there is none; undefined for what is no layer, or one that cannot be read. */
+  /** The layer's list, made if there is none; undefined for anything but a readable layer. */
   async #listOf(layerId: string): Promise<Buffer | undefined> {
     const list = this.#readList(layerId);
     if (list !== undefined) return list;

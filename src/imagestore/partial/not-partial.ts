@@ -1,7 +1,7 @@
-/** The way out of a partial pull that leads to an ordinary one (spec/chunked-and-policy.md 1.8). */
+/** The way from a partial pull back to an ordinary one (spec/chunked-and-policy.md 1.8). */
 import { SealrootError } from "../../errors/index.ts";
 
-/** Thrown where a layer cannot be put together from parts, and nothing is wrong with it. */
+/** Thrown when a layer cannot be assembled from parts, but nothing is wrong with it. */
 export class PullWhole extends Error {
   /** @param reason for people, such as "the table of contents does not name its tar-split data" */
   constructor(reason: string, cause?: unknown) {
@@ -10,7 +10,7 @@ export class PullWhole extends Error {
   }
 }
 
-/** A content of the repository is not what a list says. */
+/** A content of the repository does not match a list. */
 export class StaleContent extends PullWhole {
   /** The sha256, in hex, that the list has for it. */
   readonly digest: string;
@@ -22,7 +22,7 @@ export class StaleContent extends PullWhole {
   }
 }
 
-/** What a source throws that turns out to serve this blob only whole. */
+/** What a source throws if it turns out to serve this blob only whole. */
 export function asPullWhole(error: unknown): unknown {
   if (!(error instanceof SealrootError) || error.code !== "unsupported") return error;
   return new PullWhole("the source does not serve parts of this blob", error);

@@ -1,4 +1,4 @@
-/** Pulling of a layer only what the repository does not have (spec/chunked-and-policy.md 1). */
+/** Pulling only what the repository lacks of a layer (spec/chunked-and-policy.md 1). */
 import { type ChunkedPositions, readChunkedAnnotations, type Toc } from "../../chunked/index.ts";
 import { untilAborted } from "../../platform/index.ts";
 import type { FetchContext, FetchedLayer } from "../layer/fetch-context.ts";
@@ -11,14 +11,14 @@ import { RangeReader } from "./range-reader.ts";
 import { rebuildLayer } from "./rebuild-layer.ts";
 
 /**
- * Fetches the files of a zstd:chunked layer that the repository does not have and rebuilds its tar, whose digest is
- * checked as that of any layer. The blob's own digest is not: nobody has seen all of it.
+ * Fetches the files of a zstd:chunked layer that the repository lacks and rebuilds its tar, whose digest is checked
+ * like any layer's. The blob's own digest is not: not all of it was read.
  *
  * @param onBytes called with the offset in the blob up to which the layer is there
- * @returns undefined where the layer is pulled whole: it has no table, the source serves no parts, the table cannot prove
- *   it (spec 1.8), or the repository has no layers yet, so that nothing could be spared
- * @throws SealrootError `corrupt` when table, tar-split data, a file or the tar are not what they should be: such a
- *   layer is not tried in another way
+ * @returns undefined when the layer must be pulled whole: it has no table, the source serves no parts, the table cannot
+ * prove it (spec 1.8), or the repository has no layers yet, so nothing could be saved
+ * @throws SealrootError `corrupt` when table, tar-split data, a file or the tar are wrong: such a layer is not tried
+ * another way
  */
 export async function pullPartially(
   context: FetchContext,
@@ -27,7 +27,7 @@ export async function pullPartially(
 ): Promise<FetchedLayer | undefined> {
   const { blobs, repository, signal } = context;
   const rangesOf = blobs.readRanges?.bind(blobs);
-  // A repository being staged becomes a disk image, in which lists of files have no place.
+  // A repository being staged becomes a disk image, where lists of files do not belong.
   if (layer.compression !== "zstd" || rangesOf === undefined || repository.protection === "offline") return undefined;
   // File by file takes twice the time.
   if (!context.contents.hasLayers) return undefined;

@@ -1,18 +1,18 @@
-/** Reading parts of a blob in ascending order out of the ranges that are being fetched. */
+/** Reading parts of a blob in ascending order from the ranges being fetched. */
 import type { ByteRange, RangePiece } from "../../oci/index.ts";
 import { asPullWhole, PullWhole } from "./not-partial.ts";
 
-/** Bytes between the parts that are asked for are dropped. */
+/** Bytes between the requested parts are dropped. */
 export class RangeReader {
   readonly #ranges: readonly ByteRange[];
   readonly #pieces: AsyncIterator<RangePiece> | undefined;
-  /** The piece under way, and where it begins in the blob. */
+  /** The current piece, and where it begins in the blob. */
   #bytes: Uint8Array = new Uint8Array(0);
   #start = 0;
   #range = -1;
 
   /**
-   * @param pieces of `ranges`, as BlobReader.readRanges gives them; undefined where there is nothing to read
+   * @param pieces of `ranges`, as from BlobReader.readRanges; undefined if there is nothing to read
    */
   constructor(ranges: readonly ByteRange[], pieces: AsyncIterable<RangePiece> | undefined) {
     this.#ranges = ranges;
@@ -20,10 +20,10 @@ export class RangeReader {
   }
 
   /**
-   * The bytes `start..end` (half-open) in views that are valid until the next is asked for. All of them must be taken.
+   * The bytes `start..end` (half-open) in views that are valid until the next is requested. All must be consumed.
    *
-   * @throws PullWhole for parts that lie before what was read already; what the source throws passes through, its
-   *   `unsupported` as PullWhole
+   * @throws PullWhole for parts before what was already read; what the source throws passes through, its `unsupported`
+   * as PullWhole
    */
   async *read(start: number, end: number): AsyncGenerator<Uint8Array> {
     for (let at = start; at < end; ) {

@@ -1,4 +1,4 @@
-/** The tar of a layer rebuilt from tar-split data and bodies, on its way into the repository (spec/chunked-and-policy.md 1.5). */
+/** Storing a layer's tar in the repository, rebuilt from tar-split data and bodies (spec/chunked-and-policy.md 1.5). */
 import type { ByteString } from "../../bytes/index.ts";
 import type { TocContent } from "../../chunked/index.ts";
 import type { FetchContext, StoredLayer } from "../layer/fetch-context.ts";
@@ -25,7 +25,7 @@ export interface LayerParts {
  *
  * @param onPlace called with the offset in the blob up to which the layer is rebuilt
  * @throws SealrootError `corrupt` when a body or the whole tar does not have its digest, `unsupported` when it unpacks
- *   too far; PullWhole
+ * to too much; PullWhole
  */
 export async function rebuildLayer(
   context: FetchContext,
@@ -62,7 +62,7 @@ function contentsByName({ toc }: FetchedTable): Map<ByteString, TocContent> {
   return contents;
 }
 
-/** Hashes every byte of the tar; passes on what the repository does not have. */
+/** Hashes every byte of the tar; passes on what the repository lacks. */
 class RebuiltTar {
   readonly #context: FetchContext;
   readonly #sink: LayerSink;
@@ -81,7 +81,7 @@ class RebuiltTar {
     for await (const piece of body) await this.bytes(piece);
   }
 
-  /** An object's content is read for its digests only. */
+  /** An object's content is read only for its digests. */
   async localFile(local: LocalContent, digest: string): Promise<void> {
     for await (const piece of localBody(this.#context.repository, local, digest)) {
       if (local.type === "bytes") await this.bytes(piece);

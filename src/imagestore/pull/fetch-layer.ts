@@ -1,4 +1,4 @@
-/** One layer on its way into the repository, checked while it streams. It gets its name elsewhere. */
+/** Fetching one layer into the repository, checked as it streams. It gets its name elsewhere. */
 
 import { decompressLayer } from "../../oci/index.ts";
 import { untilAborted } from "../../platform/index.ts";
@@ -12,11 +12,11 @@ import { pullPartially } from "../partial/pull-partially.ts";
 import { CONTENT_TYPE } from "../stream-names.ts";
 
 /**
- * Fetches a layer into objects and a stream: of a zstd:chunked layer only what is missing, where that can be.
+ * Fetches a layer into objects and a stream: of a zstd:chunked layer only what is missing, if possible.
  *
  * @param onBytes called with the bytes of the blob so far
- * @throws SealrootError `corrupt` when the blob or its content does not have the digest it should have, or is no tar;
- *   `unsupported` when it unpacks too far; the signal's reason
+ * @throws SealrootError `corrupt` when the blob or its content has the wrong digest, or is not a tar;
+ *   `unsupported` when it unpacks to too much; the signal's reason
  */
 export async function fetchLayer(
   context: FetchContext,
@@ -67,7 +67,7 @@ async function splitLayer(
   }
 }
 
-/** An artifact's blob: one object, and a stream that is nothing but it (spec/oci.md 1). */
+/** An artifact's blob: one object, and a stream that is only it (spec/oci.md 1). */
 async function storeBlob(
   { repository, importer }: FetchContext,
   blob: AsyncIterable<Uint8Array>,

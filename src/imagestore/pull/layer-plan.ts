@@ -18,9 +18,9 @@ export interface LayerPlan {
 }
 
 /**
- * @param options.known the image's configuration as an earlier pull left it
- * @param options.complete true: a layer of which an object is missing counts as missing
- * @throws SealrootError `unsupported` for a layer that is no tar
+ * @param options.known the image's configuration as left by an earlier pull
+ * @param options.complete true: a layer with a missing object counts as missing
+ * @throws SealrootError `unsupported` for a layer that is not a tar
  */
 export function planLayers(
   repository: Repository,

@@ -1,4 +1,4 @@
-/** The layers of an image on their way into the repository, several at once. */
+/** Fetching the layers of an image into the repository, several at once. */
 import { type EventSink, runStep, type StepReporter } from "../../events/index.ts";
 import type { OpenedImage } from "../../images/index.ts";
 import { inLayer } from "../../oci/index.ts";
@@ -14,8 +14,8 @@ import { type LayerPlan, planLayers } from "./layer-plan.ts";
 import { PullProgress } from "./pull-progress.ts";
 
 /**
- * Layers under way at a time. Of a registry, each has a connection, and three fill most lines. A layer keeps a core busy
- * with inflating alone, so that more would gain little from a layout; each costs some 10 MB.
+ * Layers fetched at a time. Each has a connection to the registry, and three saturate most networks. Inflating a layer
+ * alone keeps a core busy, so more would gain little for a layout; each costs some 10 MB.
  */
 const LAYERS_AT_ONCE = 3;
 
@@ -33,9 +33,9 @@ export interface LayerStatistics {
 }
 
 export interface PullLayersOptions {
-  /** The image's configuration as an earlier pull left it. */
+  /** The image's configuration as left by an earlier pull. */
   readonly known: StoredConfig | undefined;
-  /** Also fetch a layer again of which an object is missing. */
+  /** Also fetch a layer with a missing object again. */
   readonly complete: boolean;
   /** A layer may unpack to this much; by default to a multiple of its blob. */
   readonly layerLimitBytes?: number | undefined;
@@ -47,14 +47,14 @@ export interface PullLayersOptions {
 export interface PulledLayers {
   /** Diff ids to the object ids of the layers' streams, in the order of their first use. */
   readonly layers: ReadonlyMap<string, string>;
-  /** What the layers fetched now list, by the object ids of their streams. */
+  /** The entries of the layers fetched now, by the object ids of their streams. */
   readonly entries: Map<string, readonly ArchivedEntry[]>;
   readonly statistics: LayerStatistics;
 }
 
 /**
- * Fetches the layers the repository does not have; each gets its name as soon as it has proved right, so that it need
- * not be fetched again whatever happens to the others. The first failure ends them all.
+ * Fetches the layers the repository lacks; each gets its name as soon as it is proven right, so that it need not be
+ * fetched again whatever happens to the others. The first failure ends them all.
  *
  * @throws SealrootError as fetchLayer
  */
@@ -78,7 +78,7 @@ export async function pullLayers(
   return { ...pulled, layers: new Map(layers) };
 }
 
-/** Of a pull that fetches nothing. */
+/** For a pull that fetches nothing. */
 export function noStatistics(): LayerStatistics {
   return { newObjects: 0, presentObjects: 0, storedBytes: 0, inlinedBytes: 0, fetchedBytes: 0, savedBytes: 0 };
 }
@@ -114,7 +114,7 @@ async function fetchMissing(
     statistics.savedBytes += fetched.savedBytes;
     progress.finished(layer);
   };
-  // The largest first, as with the reference: begun last, it would run alone.
+  // The largest first, as in the reference: begun last, it would run alone.
   const missing = plan.layers
     .filter(({ diffId }) => !plan.present.has(diffId))
     .toSorted((a, b) => b.blob.size - a.blob.size);
@@ -122,7 +122,7 @@ async function fetchMissing(
     await runBounded(missing, LAYERS_AT_ONCE, fetch);
     Object.assign(statistics, await importer.finish());
   } catch (error) {
-    // What is on its way to the workers belongs to no layer any more, but must end before the repository is closed.
+    // Pending work no longer belongs to a layer, but must end before the repository is closed.
     await importer.finish().catch(() => {});
     throw error;
   }

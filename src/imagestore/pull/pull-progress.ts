@@ -1,9 +1,9 @@
-/** How far a pull is: one sum over all layers that are fetched, known before the first byte, and each layer's share. */
+/** How far a pull is: one sum over all layers to be fetched, known before the first byte, and each layer's share. */
 import type { StepReporter, Subtask } from "../../events/index.ts";
 import type { Layer } from "../layer/layer.ts";
 import type { LayerPlan } from "./layer-plan.ts";
 
-/** Digits of a digest that tell layers apart at a glance. */
+/** Enough digits of a digest to tell layers apart at a glance. */
 const SHORT_DIGEST_LENGTH = 12;
 
 /** Reports for the step that fetches the layers. Bytes are those of the blobs. */
@@ -13,7 +13,7 @@ export class PullProgress {
   readonly #doneBytes = new Map<Layer, number>();
   #sumBytes = 0;
 
-  /** Reports the layers that are there already. */
+  /** Reports the layers that are already there. */
   constructor({ layers, present }: LayerPlan, reporter: StepReporter) {
     this.#reporter = reporter;
     const missing = layers.filter(({ diffId }) => !present.has(diffId));

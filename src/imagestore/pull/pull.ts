@@ -13,28 +13,28 @@ import { type BootImageChooser, type RecordedImage, recordImage } from "./record
 
 /** How an image is stored in a repository. */
 export interface StoreOptions {
-  /** Also make the variant that is booted. */
+  /** Also make the boot variant. */
   readonly bootable?: boolean;
   /** Keep `user.*` attributes in the boot variant. */
   readonly keepUserXattrs?: boolean;
-  /** What `/boot` and `/sysroot` have of the time of `/usr` in the boot variant; the present rule when absent. */
+  /** How much of the time of `/usr` `/boot` and `/sysroot` get in the boot variant; the current rule if absent. */
   readonly bootTimes?: BootTimes;
   /** Instead of the one boot variant, those it picks, whatever made them. */
   readonly chooseBootImages?: BootImageChooser;
-  /** Bytes that a layer may unpack to; 100 times its blob, or 1 GiB if that is more, when absent. */
+  /** Bytes that a layer may unpack to; if absent 100 times its blob, or 1 GiB if that is more. */
   readonly layerLimitBytes?: number;
   /**
-   * Of podman's store, on the repository's file system: files whose blocks cannot be shared become objects by a second
-   * name. They get fs-verity in the store too, and can never be written again.
+   * For podman's store on the repository's file system: files whose blocks cannot be shared become objects by a hard
+   * link. They get fs-verity in the store too, and can never be written again.
    */
   readonly linkFiles?: boolean;
   readonly events?: EventSink;
 }
 
 export interface PullOptions extends StoreOptions, Pick<OpenImageOptions, "platform" | "registry"> {
-  /** The tag it gets in the repository; the reference itself when absent, as with the reference tool. */
+  /** The tag it gets in the repository; the reference itself if absent, as with the reference tool. */
   readonly name?: string;
-  /** What decides whether the image may be pulled; the machine's policy when absent. */
+  /** Decides whether the image may be pulled; the machine's policy if absent. */
   readonly policy?: PolicyChoice;
 }
 
@@ -45,8 +45,8 @@ export interface PulledImage extends RecordedImage {
 }
 
 /**
- * Brings an image into the repository and tags it. Of an image that is there already, its manifest is read and the tag
- * set.
+ * Pulls an image into the repository and tags it. For an image that is already there, only its manifest is read and the
+ * tag set.
  *
  * @param reference such as `oci:DIRECTORY:TAG`
  * @throws SealrootError as openImage and recordImage
@@ -72,11 +72,11 @@ export async function pullImage(
 }
 
 /**
- * Brings an image into the repository that was opened before, and accepted then; the caller closes it.
+ * Pulls an image that is already open and accepted into the repository; the caller closes it.
  *
- * Every blob's digest and every diff id is checked while it streams, and the names come last: first the layers, each
- * when it has proved right, then in one go images, configuration and manifest, then the tag. What an interrupted pull
- * leaves behind is found by the next one or collected by gc.
+ * Every blob's digest and every diff id is checked as it streams, and the names come last: first the layers, each when
+ * proven right, then images, configuration and manifest at once, then the tag. What an interrupted pull leaves is found
+ * by the next one or collected by gc.
  *
  * @param name the tag it gets
  * @throws SealrootError as recordImage; `unsupported` for an image of no platform
@@ -104,7 +104,7 @@ export async function pullOpenedImage(
   return { ...recorded, manifestDigest, configDigest: image.manifest.config.digest, name };
 }
 
-/** A configuration as the repository has it, checked; undefined when it has none that can be read. */
+/** A configuration from the repository, checked; undefined if it has no readable one. */
 async function storedConfigBytes(repository: Repository, digest: string): Promise<Uint8Array | undefined> {
   try {
     return (await readStoredConfig(repository, digest, false))?.bytes;

@@ -1,4 +1,4 @@
-/** One image on its way into a repository: its layers, its root file system's images, its documents; not yet a tag. */
+/** Recording one image in a repository: its layers, its root file system's images, its documents; not yet a tag. */
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import type { OpenedImage } from "../../images/index.ts";
@@ -20,8 +20,8 @@ import { findUnchanged } from "./unchanged-image.ts";
 /**
  * Picks the boot images that are recorded, out of all that can be made, and tells them to store themselves.
  *
- * @param root the image's tree with `/boot` as the layers have it; it changes when the first candidate is made
- * @param candidates as {@link bootImages} gives them; they are made as they are asked for
+ * @param root the image's tree with `/boot` from the layers; it changes when the first candidate is made
+ * @param candidates from {@link bootImages}; they are made on demand
  */
 export type BootImageChooser = (
   root: DirectoryNode,
@@ -29,11 +29,11 @@ export type BootImageChooser = (
 ) => Promise<readonly RecordedBootImage[]>;
 
 export interface RecordOptions {
-  /** The boot variants to make. Those that an earlier pull made stay known. */
+  /** The boot variants to make. Those of an earlier pull stay recorded. */
   readonly bootVariants: readonly BootRule[];
-  /** Instead of variants, boot images by what they are. */
+  /** Instead of variants, the boot images to record. */
   readonly chooseBootImages?: BootImageChooser | undefined;
-  /** Trust nothing of the image that is there: complete its layers and make its boot variants again. */
+  /** Trust nothing of the existing image: complete its layers and make its boot variants again. */
   readonly restore: boolean;
   /** A layer may unpack to this much; by default to a multiple of its blob. */
   readonly layerLimitBytes?: number | undefined;
@@ -55,8 +55,8 @@ export interface RecordedImage {
 }
 
 /**
- * Fetches what the repository does not have of the image. The names come last: first the layers, each when it has proved
- * right, then in one go images, configuration and manifest. Without a tag, gc collects all of it.
+ * Fetches what the repository lacks of the image. The names come last: first the layers, each when proven right, then
+ * images, configuration and manifest at once. Without a tag, gc collects all of it.
  *
  * @throws SealrootError as pullLayers and imageTree
  */
@@ -67,7 +67,7 @@ export async function recordImage(
 ): Promise<RecordedImage> {
   const { events, restore, layerLimitBytes, linkFiles } = options;
   const before = await knownConfig(repository, image, restore);
-  // Which images are chosen shows only when they have been made.
+  // Which images are chosen is known only once they are made.
   if (!restore && options.chooseBootImages === undefined) {
     const unchanged = await findUnchanged(repository, image, before, options.bootVariants);
     if (unchanged !== undefined) return { ...unchanged, chosenBootImages: [], statistics: noStatistics() };
@@ -79,7 +79,7 @@ export async function recordImage(
     linkFiles,
     events,
   });
-  // What follows is this thread's alone and takes the most memory.
+  // What follows runs in this thread alone and takes the most memory.
   await repository.restWorkers();
   const made = await makeImages(repository, image, { ...options, ...pulled, before });
   const manifestStreamId = await runStep(events, "record image", () => recordDocuments(repository, image, made));
@@ -92,7 +92,7 @@ export async function recordImage(
   };
 }
 
-/** The configuration as an earlier pull left it; one that cannot be read counts as absent when it shall be restored. */
+/** The configuration as left by an earlier pull; an unreadable one counts as absent when it is to be restored. */
 async function knownConfig(
   repository: Repository,
   image: OpenedImage,
@@ -132,7 +132,7 @@ async function makeImages(repository: Repository, image: OpenedImage, options: M
   if (image.config === undefined)
     return { ...config, images: new Map(), plain: new Map(), boot: new Map(), allBoot: [] };
   return runStep(options.events, "make root file system image", async () => {
-    // Boot images of an earlier pull stay known (spec/oci.md 2).
+    // Boot images of an earlier pull stay recorded (spec/oci.md 2).
     const images = new Map(before?.images);
     const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false }, entries);
     const plain = storeImages(repository, root);
@@ -149,13 +149,13 @@ async function makeImages(repository: Repository, image: OpenedImage, options: M
   });
 }
 
-/** Whichever pull made which image: the same images give the same stream. */
+/** Whichever pull made which image, the same images give the same stream. */
 function inFixedOrder(images: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const isBoot = (key: string) => Number(key.includes(".boot"));
   return new Map([...images].sort(([a], [b]) => isBoot(a) - isBoot(b) || (a < b ? -1 : 1)));
 }
 
-/** Makes and stores the boot images that are asked for. */
+/** Makes and stores the requested boot images. */
 async function makeBootImages(
   repository: Repository,
   config: LayeredConfig,
@@ -189,8 +189,8 @@ function bootImageIds({ images }: StoredConfig): Set<string> {
 }
 
 /**
- * The boot images that an earlier pull made: those that its configuration named, by whatever rule; when that cannot be
- * read, those on the list of images.
+ * The boot images of an earlier pull: those that its configuration named, by whatever rule; if that cannot be read,
+ * those on the list of images.
  */
 async function restoredBootImages(
   repository: Repository,

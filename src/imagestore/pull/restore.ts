@@ -1,4 +1,4 @@
-/** Fetching again what is missing of an image that a repository has. */
+/** Fetching what is missing of an image that a repository has. */
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import { openImage } from "../../images/index.ts";
@@ -8,11 +8,11 @@ import { manifestStreamName } from "../stream-names.ts";
 import { recordImage } from "./record-image.ts";
 
 /**
- * Completes an image: fetches each layer of which anything is missing, makes its EROFS images again and stores its
- * documents. Its tags stay as they are, and the boot variants it had are made again.
+ * Completes an image: fetches each layer with anything missing, makes its EROFS images again and stores its documents.
+ * Its tags stay unchanged, and its boot variants are made again.
  *
- * @param reference where it can be had, such as `oci:DIRECTORY:TAG`
- * @throws SealrootError `conflict` when this is another image than any in the repository; as openImage and recordImage
+ * @param reference where to get it, such as `oci:DIRECTORY:TAG`
+ * @throws SealrootError `conflict` when the repository does not have this image; as openImage and recordImage
  */
 export async function restoreImage(repository: Repository, reference: string, events: EventSink): Promise<void> {
   repository.assertWritable();
@@ -24,7 +24,7 @@ export async function restoreImage(repository: Repository, reference: string, ev
       throw new SealrootError("conflict", `Cannot restore from ${reference}: its image is not in the repository`, {
         path: repository.path,
         actual: image.descriptor.digest,
-        hint: "Give the image that was pulled; another version of it does not help",
+        hint: "give the image that was pulled; another version of it does not help",
       });
     }
     await recordImage(repository, image, { bootVariants: [], restore: true, events });

@@ -1,4 +1,4 @@
-/** Telling that a repository has all that a pull would bring. */
+/** Detecting that a repository has everything a pull would bring. */
 
 import type { OpenedImage } from "../../images/index.ts";
 import type { ErofsVersion, Repository } from "../../repository/index.ts";
@@ -13,19 +13,19 @@ export interface UnchangedImage {
   /** Object id of the manifest's stream. */
   readonly manifestStreamId: string;
   readonly imageIds: ReadonlyMap<ErofsVersion, string>;
-  /** Of the last boot variant asked for. */
+  /** Of the last requested boot variant. */
   readonly bootImageIds: ReadonlyMap<ErofsVersion, string>;
 }
 
 /**
  * Finds an image that an earlier pull completed: its documents under their digests, a stream for each layer, an object
- * and a name for each EROFS image. Whether all file bodies are there is fsck's question.
+ * and a name for each EROFS image. Whether all file bodies are there is left to fsck.
  *
  * The reference makes the image again each time it is pulled (spec/oci.md 2). As the same layers give the same image,
- * all that is left out here is the time.
+ * this only saves time.
  *
- * @param known the image's configuration as an earlier pull left it
- * @param bootVariants those that are asked for
+ * @param known the image's configuration as left by an earlier pull
+ * @param bootVariants those requested
  * @returns undefined when anything is missing
  */
 export async function findUnchanged(
@@ -38,7 +38,7 @@ export async function findUnchanged(
   const plan = planLayers(repository, image, { known, complete: false });
   if (plan.present.size < plan.layers.length) return undefined;
   const stored = await readStoredImage(repository, image.descriptor.digest);
-  // A pull that was cut off may have renewed the configuration's stream and not yet the manifest's.
+  // An interrupted pull may have renewed the configuration's stream but not yet the manifest's.
   if (stored?.manifestRefs.get(configReferenceName(known)) !== known.streamId) return undefined;
   const { manifestStreamId } = stored;
   if (image.config === undefined) return { manifestStreamId, imageIds: new Map(), bootImageIds: new Map() };
@@ -48,7 +48,7 @@ export async function findUnchanged(
   return { manifestStreamId, imageIds, bootImageIds: bootIds.at(-1) ?? new Map() };
 }
 
-/** The images of one variant; undefined when that of any version of the repository is missing. */
+/** The images of one variant; undefined if that of any version of the repository is missing. */
 function findImages(
   repository: Repository,
   { images }: StoredConfig,

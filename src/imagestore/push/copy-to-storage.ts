@@ -1,4 +1,4 @@
-/** An image of a repository for podman: written as a layout, taken over by the field's own tool. */
+/** An image of a repository for podman: written as a layout, imported by skopeo. */
 import { join } from "node:path";
 import { type EventSink, runStep } from "../../events/index.ts";
 import { formatReference, type PathReference } from "../../oci/index.ts";
@@ -8,9 +8,9 @@ import { findImage } from "../images.ts";
 import { pushImage } from "./push-image.ts";
 
 export interface CopyToStorageOptions {
-  /** The name in the store; with a store of one's own in front, as in references: `[DRIVER@ROOT+RUN]NAME`. */
+  /** The name in the store, optionally preceded by a store, as in references: `[DRIVER@ROOT+RUN]NAME`. */
   readonly target: string;
-  /** Where the layout is written in the meantime; the system's place for large files when absent. */
+  /** Where the layout is written temporarily; the system's place for large files if absent. */
   readonly temporaryParent?: string;
   readonly events: EventSink;
 }
@@ -25,7 +25,7 @@ export interface CopiedToStorage {
 /**
  * Puts an image into podman's store.
  *
- * skopeo does it. Layers are handed over uncompressed, as the store keeps them; the signature policy is not asked, as
+ * skopeo does it. Layers are passed uncompressed, as the store keeps them; the signature policy is not asked, as
  * nothing comes from outside.
  *
  * @param name a tag, or `@` and the digest of a manifest
@@ -45,6 +45,6 @@ export async function copyToStorage(
   await pushImage(repository, name, layout, { packing: "none", events });
   const reference = `containers-storage:${target}`;
   const args = ["--insecure-policy", "copy", "--quiet", formatReference(layout), reference];
-  await runStep(events, "hand the image to podman's store", () => runTool("skopeo", args));
+  await runStep(events, "copy the image to podman's store", () => runTool("skopeo", args));
   return { reference, configDigest: image.manifest.config.digest };
 }

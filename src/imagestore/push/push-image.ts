@@ -25,7 +25,7 @@ export async function pushImage(
   );
 }
 
-/** An image that was pulled without a name has that of its registry, which may have the layers still. */
+/** An image pulled without a name has that of its registry, which may still have the layers. */
 function originOf(name: string): ImageReference | undefined {
   try {
     return parseReference(name);

@@ -1,4 +1,4 @@
-/** An image of a repository, to be written elsewhere: documents verbatim, tar streams put together again. */
+/** An image of a repository, to be written elsewhere: documents verbatim, tar streams reassembled. */
 import { corrupt } from "../../errors/index.ts";
 import type { ImageContent, LayerContent } from "../../images/index.ts";
 import { checkedDiffId, placed } from "../../images/index.ts";
@@ -9,7 +9,7 @@ import { readSplitStream } from "../../splitstream/index.ts";
 import type { StoredImage } from "../stored-image.ts";
 
 /**
- * The image with its layers; nothing of them is read yet but the heads of their streams. The blobs of tar layers are
+ * The image with its layers; only the heads of their streams are read yet. The blobs of tar layers are
  * gone (spec/oci.md 1: what is kept is the tar); an artifact's blobs are there.
  *
  * @throws SealrootError `corrupt` when manifest, configuration and streams do not fit together
@@ -54,7 +54,7 @@ function storedLayer(repository: Repository, image: StoredImage, descriptor: Des
   return { descriptor, blob: undefined, tar, tarBytes: sizeBytes };
 }
 
-/** A blob may be on its way over a network long after the next piece was asked for. */
+/** A blob may still be in transit long after the next piece was requested. */
 async function* copied(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const piece of pieces) yield new Uint8Array(piece);
 }

@@ -19,12 +19,12 @@ export interface TreeVariant {
   /** With `/boot` and `/sysroot` emptied and labelled by the image's policy. */
   readonly bootable: boolean;
   readonly keepUserXattrs: boolean;
-  /** Of a bootable one; the present rule when absent. */
+  /** Of a bootable one; the current rule if absent. */
   readonly bootTimes?: BootTimes;
 }
 
 /**
- * The tree of an image as it goes into an EROFS image: layers merged and transformed.
+ * The tree of an image for an EROFS image: layers merged and transformed.
  *
  * @param fetched as in {@link mergeLayers}
  * @throws SealrootError `unsupported` for an artifact or a tree that lacks what it needs, `corrupt` for bad layers

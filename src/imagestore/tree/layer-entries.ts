@@ -10,15 +10,14 @@ import {
   quotePath,
 } from "../../tree/index.ts";
 
-/** Base names that begin so are instructions, whatever type the entry has (OCI image specification, layer.md). */
+/** Base names with this prefix are instructions, whatever the entry's type (OCI image specification, layer.md). */
 const WHITEOUT_PREFIX = ".wh.";
 const NO_CONTENT: FileContent = { type: "inline", bytes: new Uint8Array(0) };
 
 /**
- * Turns a tar entry into a layer entry; the entry's xattr map passes into its ownership.
+ * Turns a tar entry into a layer entry; the entry's xattr map becomes its property.
  *
- * @param body where the content of a regular file is, that of a sparse one expanded; `streamed` bodies have no place in a
- *   tree
+ * @param body where the content of a regular file is, expanded if sparse; `streamed` bodies do not belong in a tree
  * @throws SealrootError `unsupported` for an unknown type, `corrupt` for a link without target or a device without number
  */
 export function layerEntry(entry: TarEntry, body: TarBody): LayerEntry {
@@ -81,7 +80,10 @@ function refuse(entry: TarEntry, reason: string, code: ErrorCode = "corrupt"): S
   return new SealrootError(code, `Cannot use layer entry ${quotePath(path)}: ${reason}`, { path, offset });
 }
 
-/** The kernel's 32-bit encoding of a device number, new_encode_dev() of linux/kdev_t.h; the tar room sees that it fits. */
+/**
+ * The kernel's 32-bit encoding of a device number, new_encode_dev() of linux/kdev_t.h; the tar room makes sure that it
+ * fits.
+ */
 function deviceNumber(entry: TarEntry): number {
   if (entry.device === undefined) {
     throw refuse(entry, "a device without a number");

@@ -11,19 +11,19 @@ import { CONTENT_TYPE } from "../stream-names.ts";
 import { layerEntry } from "./layer-entries.ts";
 import { StoredSparseContents } from "./sparse-content.ts";
 
-/** A body that another writer left in the stream is read up to here; no image could hold a larger one. */
+/** A body that another writer left in the stream is read up to this size; no image could hold a larger one. */
 const INLINE_READ_MAX_BYTES = INLINE_PARSE_MAX_BYTES.c;
-/** Headers and small bodies of all layers of an image: three million files have about as many bytes of them. */
+/** Headers and small bodies of all layers of an image: three million files have about this much. */
 const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
 
 /**
  * Merges the layers of an image, lowest first. No transform is applied yet.
  *
  * @param layers one for each diff id, in order
- * @param fetched entries of layers that came in just now and need not be read again, by the same ids. They are taken
- *   out: their nodes become the tree's
- * @throws SealrootError `corrupt` for a layer that does not fit on those below it, `unsupported` for layers whose entries
- *   alone are over 4 GiB: a few bytes can be made to unpack to that
+ * @param fetched entries of layers that were just fetched and need not be read again, by the same ids. They are
+ * consumed: their nodes become the tree's
+ * @throws SealrootError `corrupt` for a layer that does not fit those below it, `unsupported` for layers whose entries
+ * alone are over 4 GiB: a few bytes can unpack to that
  */
 export async function mergeLayers(
   repository: Repository,
@@ -59,7 +59,7 @@ function applyEntry(root: DirectoryNode, entry: TarEntry, body: TarBody): void {
   }
 }
 
-/** @returns how many bytes of the layer are no objects; at most `inlineMaxBytes` */
+/** @returns how many bytes of the layer are not in objects; at most `inlineMaxBytes` */
 async function applyLayer(
   repository: Repository,
   layerId: string,

@@ -1,4 +1,4 @@
-/** The one comparison everything rests on: the images that a UKI asks for are made of the layers that were pulled. */
+/** The one comparison everything rests on: the images that a UKI names are made from the layers that were pulled. */
 import type { ComposefsArgument } from "../../bls/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ErofsVersion } from "../../repository/index.ts";
@@ -8,11 +8,11 @@ import { type BootImage, describeBootImage, type RecordedBootImage } from "./boo
  * Makes and stores the boot images that a command line names, by whatever rule they were made: every one must be an image of these
  * layers, in the version that the argument states (bootc 1.17, `reconcile_uki_candidates` in bootc_composefs/boot.rs).
  *
- * @param names as `findComposefsArguments` gives them
- * @param candidates as `bootImages` gives them; no more are made than are needed
- * @returns one image for each argument, in the same order; the same one twice where two name it
- * @throws SealrootError `conflict` in upstream's words (spec/host-install.md 8.10) when one is none of the candidates,
- *   or one of another version
+ * @param names from `findComposefsArguments`
+ * @param candidates from `bootImages`; only as many are made as are needed
+ * @returns one image for each argument, in the same order; the same one twice if two name it
+ * @throws SealrootError `conflict` in upstream's words (spec/host-install.md 8.10) when one is not among the
+ * candidates, or has another version
  */
 export async function namedBootImages(
   names: readonly ComposefsArgument[],
@@ -36,7 +36,7 @@ export async function namedBootImages(
   });
 }
 
-/** Whether an argument can mean an image of this version; the plain form leaves it open. */
+/** Whether an argument can mean an image of this version; the plain form does not say. */
 function accepts({ formatVersion }: ComposefsArgument, version: ErofsVersion): boolean {
   if (formatVersion === undefined) return true;
   return formatVersion === 2 ? version === 2 : version !== 2;

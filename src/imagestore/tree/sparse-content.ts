@@ -1,6 +1,6 @@
 /**
- * The content of a sparse file: its holes filled with zeros. A layer's stream keeps the data as they stand in the tar, so
- * that the tar comes out as it went in; the content is an object of its own, to which the stream refers beside them.
+ * The content of a sparse file: its holes filled with zeros. A layer's stream keeps the data as they are in the tar, so
+ * the tar comes out as it went in; the content is a separate object, to which the stream also refers.
  */
 import { corrupt } from "../../errors/index.ts";
 import type { Repository } from "../../repository/index.ts";
@@ -12,7 +12,7 @@ import { VerityHasher } from "../../verity/index.ts";
 export type SparseData = Extract<TarBody, { type: "inline" | "external" }>;
 
 /**
- * The content of a sparse entry in pieces, each valid until the next is asked for.
+ * The content of a sparse entry in pieces, each valid until the next is requested.
  * @throws SealrootError when the object of the data cannot be read
  */
 export function* expandedPieces(repository: Repository, entry: TarEntry, data: SparseData): Generator<Uint8Array> {
@@ -26,7 +26,7 @@ export function* expandedPieces(repository: Repository, entry: TarEntry, data: S
   yield* expander.finish();
 }
 
-/** The content where it is small enough to be kept in the image; undefined for one that is an object. */
+/** The content if it is small enough to be kept in the image; undefined if it is an object. */
 export function inlineContent(
   repository: Repository,
   entry: TarEntry,
@@ -50,12 +50,12 @@ export class StoredSparseContents {
 
   /**
    * Finds the content again, by its digest.
-   * @throws SealrootError `corrupt` when the stream does not refer to it, as when another program has written it
+   * @throws SealrootError `corrupt` when the stream does not refer to it, as when another program wrote it
    */
   find(entry: TarEntry, data: SparseData): TarBody {
     const inline = inlineContent(this.#repository, entry, data);
     if (inline !== undefined) return inline;
-    // Looked at first: otherwise a few bytes could ask for any number of zeros to be hashed.
+    // Checked first: otherwise a few bytes could demand any number of zeros to be hashed.
     if (!this.#sizes().has(entry.sizeBytes)) throw this.#missing(entry);
     const hasher = new VerityHasher(this.#repository.algorithm);
     for (const piece of expandedPieces(this.#repository, entry, data)) hasher.update(piece);

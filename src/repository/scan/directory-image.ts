@@ -14,7 +14,7 @@ export interface DirectoryTreeOptions {
   readonly repository?: Repository;
   /** Also empty /boot and /sysroot and label everything by the image's own policy. */
   readonly bootable?: boolean;
-  /** Of the bootable variant; the present rule when absent. */
+  /** Of the bootable variant; the current rule if absent. */
   readonly bootTimes?: BootTimes;
   /** False: the tree as it is, without any transform. */
   readonly transform?: boolean;

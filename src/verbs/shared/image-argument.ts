@@ -22,7 +22,7 @@ export const OCI_IMAGE_SUMMARY = "a tag, or the digest of a manifest, whole or i
 /**
  * Finds what IMAGE names: an id or a reference, else the OCI image with this tag or manifest digest; both kinds of digests
  * may be cut to their first digits.
- * @throws SealrootError `not-found`, `corrupt`; `usage` when several ids begin so
+ * @throws SealrootError `not-found`, `corrupt`; `usage` when several ids begin like that
  */
 export async function imageArgument(invocation: ImageCall, repository: Repository): Promise<LinkEntry> {
   const name = invocation.argument("IMAGE");

@@ -243,7 +243,7 @@ test("signatures go with the image when asked: from a layout to a registry, to a
   }
   await assert.rejects(copyImage(far, parseReference(`dir:${at("no-room")}`), { registry, signatures: true }), {
     code: "unsupported",
-    message: `Cannot copy signatures to dir:${at("no-room")}: there is no room beside the image`,
+    message: `Cannot copy signatures to dir:${at("no-room")}: there is no place beside the image`,
   });
 });
 

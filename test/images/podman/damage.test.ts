@@ -73,11 +73,11 @@ test("a file that was changed, cut, removed or replaced", async () => {
 });
 
 test("a symbolic link is never followed, not even to the right bytes", async () => {
-  await assertRefused(rebuild("usr/bin/tool is reached over a symbolic link"), (store) => {
+  await assertRefused(rebuild("usr/bin/tool is reached through a symbolic link"), (store) => {
     renameSync(tool(store), join(store, "tool"));
     symlinkSync(join(store, "tool"), tool(store));
   });
-  await assertRefused(rebuild("usr/bin/tool is reached over a symbolic link"), (store) => {
+  await assertRefused(rebuild("usr/bin/tool is reached through a symbolic link"), (store) => {
     const directory = stores.diffPath(store, stores.BASE, "usr", "bin");
     cpSync(directory, join(store, "bin"), { recursive: true, dereference: false });
     rmSync(directory, { recursive: true });

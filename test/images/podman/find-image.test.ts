@@ -47,7 +47,7 @@ test("what names no image is refused with the names there are", async () => {
     const reference = stores.referenceTo(store, name);
     await assert.rejects(manifestOf(name), {
       code: "not-found",
-      message: `Cannot open image ${reference}: there is none of that name`,
+      message: `Cannot open image ${reference}: there is none with that name`,
       data: { path: store, hint },
     });
   }

@@ -10,7 +10,7 @@ import { type BootSystem, readText } from "./system.ts";
 import { CONFIGURATION, PERMIT, runTool, toolCommand } from "./tools.ts";
 
 export interface AssembleRequest {
-  /** Where the finished root is to be. */
+  /** Where the finished root goes. */
   readonly newRoot: string;
   /** Whether the initramfs around us has mounted the physical root on `newRoot` already. */
   readonly rootIsMounted: boolean;

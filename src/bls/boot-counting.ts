@@ -8,7 +8,7 @@ export interface BootCount {
   readonly done: number;
 }
 
-/** A file name taken apart: `base` has the extension but not the counter. */
+/** A parsed file name: `base` has the extension but not the counter. */
 export interface CountedName {
   readonly base: string;
   readonly count: BootCount | undefined;
@@ -16,7 +16,7 @@ export interface CountedName {
 
 const COUNTED = /^(.+)\+([0-9]{1,9})(?:-([0-9]{1,9}))?(\.conf|\.efi)$/;
 
-/** `os-1+2-1.conf` is `os-1.conf` with 2 tries left and 1 done. Also takes a path, with `/` or `\`. */
+/** `os-1+2-1.conf` is `os-1.conf` with 2 tries left and 1 done. Also accepts a path, with `/` or `\`. */
 export function parseCountedName(name: string): CountedName {
   const match = COUNTED.exec(name);
   if (match === null) return { base: name, count: undefined };
@@ -24,7 +24,7 @@ export function parseCountedName(name: string): CountedName {
   return { base: stem + extension, count: { left: Number(left), done: Number(done) } };
 }
 
-/** The file name with the counter put in; without a count the name alone. */
+/** The file name with the counter inserted; without a count just the name. */
 export function formatCountedName(base: string, count: BootCount | undefined): string {
   if (count === undefined) return base;
   const dot = base.lastIndexOf(".");

@@ -1,6 +1,6 @@
 /**
- * The one check of a kernel command line that is signed or put beside something signed: read as the kernel reads it, as
- * systemd does, and as the shell scripts of an initramfs do.
+ * The one check of a kernel command line that is signed or accompanies something signed: read like the kernel, like
+ * systemd, and like the shell scripts of an initramfs.
  */
 import { type ErrorCode, SealrootError } from "../errors/index.ts";
 import { type KernelArgument, parseKernelArgument, sameKey, splitWords } from "./command-line.ts";
@@ -21,13 +21,12 @@ export interface CommandLineCheck {
   /** Names the line in errors, such as `the command line of the UKI`. */
   readonly what: string;
   /**
-   * Protected keys that whoever wrote the line decides: each may stand there once. Every other protected argument is
-   * refused.
+   * Protected keys that the author of the line decides: each may occur once. Every other protected argument is refused.
    */
   readonly decidedKeys: readonly string[];
-  /** Whose limit of length counts; undefined for a part of a line. */
+  /** Whose length limit applies; undefined for a part of a line. */
   readonly architecture?: CommandLineArchitecture;
-  /** Whose fault it is: `usage` for what was just typed, `unsupported` (the default) for what an image holds. */
+  /** Whose fault it is: `usage` for what was just typed, `unsupported` (the default) for what is in an image. */
   readonly code?: Extract<ErrorCode, "usage" | "unsupported">;
 }
 
@@ -42,12 +41,12 @@ const SHELL_RULES = { quotes: "" } as const;
 /**
  * Checks a command line, or a part of one.
  *
- * Refused are: more bytes than the kernel keeps, as it cuts the end off without a word; bytes outside of printable ASCII
- * (0xA0 is a blank to the kernel, and the boot loader's UTF-16 may change others); open quotes; words that the kernel and
- * systemd would cut differently; keys with quotes, blanks or backslashes; and, however it is spelled, any argument that
- * would choose another root, init or unit, or stop the boot in a shell.
+ * Refused are: more bytes than the kernel keeps, as it silently cuts off the end; bytes outside printable ASCII (0xA0
+ * is a blank to the kernel, and the boot loader's UTF-16 may change others); open quotes; words that the kernel and
+ * systemd would split differently; keys with quotes, blanks or backslashes; and, however it is spelled, any argument
+ * that would choose another root, init or unit, or stop the boot in a shell.
  *
- * @throws SealrootError naming the argument; `actual` is what stands on the line
+ * @throws SealrootError naming the argument; `actual` is what is on the line
  */
 export function checkCommandLine(text: string, check: CommandLineCheck): void {
   checkBytes(text, check);
@@ -66,7 +65,7 @@ export function checkCommandLine(text: string, check: CommandLineCheck): void {
     checkKey(argument, check);
     refuseProtected(argument, true, check);
   }
-  // What a shell finds inside of a quoted value stands there for nobody else.
+  // Words inside a quoted value are seen only by a shell.
   const shellOnly = splitWords(text, SHELL_RULES).words.filter((word) => !words.includes(word));
   for (const word of shellOnly) refuseProtected(parseKernelArgument(word), false, { ...check, decidedKeys: [] });
   for (const key of check.decidedKeys) {
@@ -101,7 +100,7 @@ function checkBytes(text: string, check: CommandLineCheck): void {
   throw new SealrootError(code, `Cannot use ${check.what}: it has ${text.length} bytes, the kernel keeps ${maxBytes}`, {
     expected: `at most ${maxBytes} bytes`,
     actual: `${text.length} bytes`,
-    hint: "leave out kernel arguments: what is over the limit would be cut off at boot, the last ones first",
+    hint: "leave out kernel arguments: those over the limit would be cut off at boot, the last ones first",
   });
 }
 

@@ -1,7 +1,7 @@
 /** The kernel command line as a list of arguments (spec/host.md 1.9; Linux lib/cmdline.c, next_arg). */
 import { SealrootError } from "../errors/index.ts";
 
-/** One argument. `text` is exactly what stands on the line; key and value are without quotes. */
+/** One argument. `text` is exactly as on the line; key and value are without quotes. */
 export interface KernelArgument {
   readonly text: string;
   readonly key: string;
@@ -9,28 +9,28 @@ export interface KernelArgument {
   readonly value: string | undefined;
 }
 
-/** The blanks that separate arguments: ASCII only, so that a name in UTF-8 is never cut. */
+/** The blanks that separate arguments: only ASCII, so a name in UTF-8 is never cut. */
 const BLANK = " \t\n\v\f\r";
 
 /** How a reader of the command line finds its words. */
 export interface WordRules {
-  /** The characters that quote blanks, each until it comes again. */
+  /** The characters that quote blanks, each until its next occurrence. */
   readonly quotes: string;
-  /** Whether a backslash takes the meaning from the character after it. */
+  /** Whether a backslash escapes the character after it. */
   readonly hasEscapes?: boolean;
 }
 
 /** The kernel's rules (lib/cmdline.c, next_arg): double quotes only. */
 const KERNEL_RULES: WordRules = { quotes: '"' };
 
-/** A command line cut at its blanks; each word is exactly what stands on the line. */
+/** A command line split at its blanks; each word is exactly as on the line. */
 export interface SplitWords {
   readonly words: readonly string[];
-  /** Whether a quote is open at the end: then the last word reaches there. */
+  /** Whether a quote is open at the end, which the last word then reaches. */
   readonly endsInQuote: boolean;
 }
 
-/** Cuts a line by the rules of one of its readers. */
+/** Splits a line by the rules of one of its readers. */
 export function splitWords(text: string, { quotes, hasEscapes = false }: WordRules): SplitWords {
   const words: string[] = [];
   let word = "";
@@ -61,8 +61,8 @@ export function splitCommandLine(text: string): readonly string[] {
 }
 
 /**
- * Key and value of one word, as the kernel cuts them: both `key="a b"` and `"key=a b"` are `key` and `a b`, and a `=` in
- * the first place belongs to the key.
+ * Key and value of one word, as the kernel splits them: both `key="a b"` and `"key=a b"` are `key` and `a b`, and a
+ * leading `=` belongs to the key.
  */
 export function parseKernelArgument(text: string): KernelArgument {
   const isQuoted = text.startsWith('"');
@@ -71,7 +71,7 @@ export function parseKernelArgument(text: string): KernelArgument {
   if (equals < 0) return { text, key: isQuoted ? withoutFinalQuote(bare) : bare, value: undefined };
   const key = bare.slice(0, equals);
   const value = bare.slice(equals + 1);
-  // One quote is dropped at the end for either of the two in front, never two.
+  // One quote is dropped at the end for either of the two leading ones, never two.
   if (value.startsWith('"')) return { text, key, value: withoutFinalQuote(value.slice(1)) };
   return { text, key, value: isQuoted ? withoutFinalQuote(value) : value };
 }
@@ -80,7 +80,7 @@ function withoutFinalQuote(text: string): string {
   return text.endsWith('"') ? text.slice(0, -1) : text;
 }
 
-/** Keys are equal when they differ in `-` and `_` only (Linux kernel/params.c, parameq). */
+/** Keys are equal if they differ only in `-` and `_` (Linux kernel/params.c, parameq). */
 export function sameKey(a: string, b: string): boolean {
   return a.replaceAll("-", "_") === b.replaceAll("-", "_");
 }
@@ -106,17 +106,17 @@ export class CommandLine {
     return this.arguments.some((argument) => sameKey(argument.key, key));
   }
 
-  /** The value of the first argument with this key; undefined when there is none or it has no value. */
+  /** The value of the first argument with this key; undefined if there is none or it has no value. */
   get(key: string): string | undefined {
     return this.all(key)[0]?.value;
   }
 
-  /** With the arguments of `text` at the end, whatever is there already. */
+  /** With the arguments of `text` appended, whatever is already there. */
   append(text: string): CommandLine {
     return new CommandLine([...this.arguments, ...CommandLine.parse(text).arguments]);
   }
 
-  /** With each argument of `text` at the end, unless exactly that key and value is there (upstream's `extend`). */
+  /** With each argument of `text` appended, unless exactly that key and value is there (upstream's `extend`). */
   add(text: string): CommandLine {
     let result: CommandLine = this;
     for (const argument of CommandLine.parse(text).arguments) {
@@ -127,7 +127,7 @@ export class CommandLine {
     return result;
   }
 
-  /** The first argument of that key replaced, later ones of it dropped; added at the end when there is none. */
+  /** With the first argument with that key replaced and later ones dropped; appended if there is none. */
   set(text: string): CommandLine {
     const wanted = singleArgument(text);
     const result: KernelArgument[] = [];
@@ -150,7 +150,7 @@ export class CommandLine {
     return new CommandLine(this.arguments.filter((present) => !sameArgument(present, unwanted)));
   }
 
-  /** Without any argument of that key. */
+  /** Without any argument with that key. */
   removeKey(key: string): CommandLine {
     return new CommandLine(this.arguments.filter((present) => !sameKey(present.key, key)));
   }

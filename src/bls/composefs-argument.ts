@@ -9,7 +9,7 @@ export interface ComposefsArgument {
   readonly algorithm: "sha256" | "sha512";
   /** True for the form with `?`: an image without fs-verity is accepted. */
   readonly verityOptional: boolean;
-  /** The EROFS format the self-describing form states; undefined in the plain form. */
+  /** The EROFS format stated by the self-describing form; undefined in the plain form. */
   readonly formatVersion: 1 | 2 | undefined;
 }
 
@@ -19,7 +19,7 @@ const DIGEST_KEY = "composefs.digest";
 const DIGEST_VALUE = /^v([12])-(sha256|sha512)-12:([0-9a-fA-F]*)$/;
 const HEX_LENGTH = { sha256: 64, sha512: 128 } as const;
 
-/** The argument as a command line holds it, in the plain form that bootc reads. */
+/** The argument as on a command line, in the plain form that bootc reads. */
 export function formatComposefsArgument(id: string, verityOptional = false): string {
   return `${PLAIN_KEY}=${verityOptional ? "?" : ""}${id}`;
 }
@@ -38,7 +38,7 @@ export function formatDigestArgument(
   return `${DIGEST_KEY}=${verityOptional ? "?" : ""}v1-${algorithm}-12:${id}`;
 }
 
-/** The composefs arguments of a command line as they stand there, whatever is wrong with them. */
+/** The composefs arguments of a command line as written, whatever is wrong with them. */
 export function composefsWords(line: CommandLine): string[] {
   return line.arguments.filter(isComposefs).map(({ text }) => text);
 }
@@ -49,11 +49,11 @@ function isComposefs({ key }: KernelArgument): boolean {
 
 /**
  * The composefs arguments of a command line: the images that may be the root, the wanted one first. That is the one of
- * `composefs.digest=v1-…` wherever it stands, otherwise the first: the deployment, its state and its UKI are named after
- * it (bootc 1.17, `primary_uki_candidate` in bootc_composefs/boot.rs).
+ * `composefs.digest=v1-…` wherever it is, otherwise the first: the deployment, its state and its UKI are named after it
+ * (bootc 1.17, `primary_uki_candidate` in bootc_composefs/boot.rs).
  *
  * At most one of each form, as bootc writes them: `composefs.digest=` names an image of version 1 and `composefs=` the
- * one of version 2 for older readers (spec/upstream-1.17.md 2b). Anything beside these two is refused, even if it is
+ * one of version 2 for older readers (spec/upstream-1.17.md 2b). Anything beyond these two is refused, even if it is
  * equal: the host of a virtual machine can append to a signed command line (spec/boot-chain.md I.1), so neither "first
  * wins" nor "last wins" is safe against every reader.
  *

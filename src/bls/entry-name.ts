@@ -41,7 +41,7 @@ export function ukiPath(deploymentId: string): string {
   return `/EFI/Linux/bootc/${ukiFileName(deploymentId)}`;
 }
 
-/** The deployment whose UKI a path names, or undefined. Names from before the prefix existed are understood. */
+/** The deployment whose UKI a path names, or undefined. Names without the prefix, older than it, are understood. */
 export function deploymentOfUkiPath(path: string): string | undefined {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return /^(?:bootc_composefs-)?([0-9a-f]{128}|[0-9a-f]{64})\.efi$/.exec(name)?.[1];
@@ -61,7 +61,7 @@ export function deploymentOfEntry({ target, options }: BootEntry): string | unde
 /**
  * The Type 1 entry of a UKI.
  *
- * @param key `uki` for a loader of version 258 and later, `efi` for older ones and where it is unknown
+ * @param key `uki` for a loader of version 258 and later, `efi` for older ones and if it is unknown
  */
 export function ukiEntry(os: OsIdentity, deploymentId: string, rank: EntryRank, key: "efi" | "uki"): BootEntry {
   const name = os.name ?? os.id;

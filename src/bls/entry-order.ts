@@ -15,7 +15,7 @@ function compareText(a: string, b: string): number {
 
 /**
  * Order of systemd-boot: entries with tries left before exhausted ones, entries with a sort key before those without,
- * then sort key and machine id ascending, version and at last file name descending.
+ * then sort key and machine id ascending, version and finally file name descending.
  */
 export function compareForSystemdBoot(a: NamedEntry, b: NamedEntry): number {
   const nameA = parseCountedName(a.fileName);

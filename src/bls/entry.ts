@@ -4,7 +4,9 @@ import { corrupt } from "../errors/index.ts";
 /** What an entry starts. Paths are absolute in the file system that holds the entry, with `/`. */
 export type EntryTarget =
   | { readonly type: "linux"; readonly linux: string; readonly initrd: readonly string[] }
-  /** `uki` is understood by systemd-boot 258 and later only; 257 drops such an entry silently (spec/boot-chain.md I.1). */
+  /**
+   * `uki` is understood only by systemd-boot 258 and later; 257 silently drops such an entry (spec/boot-chain.md I.1).
+   */
   | { readonly type: "uki"; readonly key: "efi" | "uki"; readonly path: string };
 
 export interface BootEntry {
@@ -15,12 +17,12 @@ export interface BootEntry {
   readonly options: string | undefined;
   readonly machineId: string | undefined;
   readonly sortKey: string | undefined;
-  /** Fields of no meaning here, kept in their order. */
+  /** Other fields, kept in their order. */
   readonly otherFields: readonly (readonly [key: string, value: string])[];
 }
 
 /**
- * Reads a `.conf` text: lines are trimmed, blank and `#` lines passed over, key and value split at the first blank.
+ * Reads a `.conf` text: lines are trimmed, blank and `#` lines skipped, key and value split at the first blank.
  *
  * @param what names the input in errors
  * @throws SealrootError `corrupt` when `version` is missing, or not exactly one of `linux`, `efi`, `uki` is given

@@ -5,10 +5,10 @@ import { corrupt } from "../errors/index.ts";
 export type IniFile = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /**
- * Reads an INI text. Blank lines and lines beginning with `#` or `;` are passed over; keys and values are trimmed.
+ * Reads an INI text. Blank lines and lines beginning with `#` or `;` are skipped; keys and values are trimmed.
  *
  * @param what names the input in errors
- * @throws SealrootError `corrupt` for a line of no known form, a key before the first section or one given twice
+ * @throws SealrootError `corrupt` for an unknown kind of line, a key before the first section or one given twice
  */
 export function parseIni(text: string, what = "INI file"): IniFile {
   const sections = new Map<string, Map<string, string>>();
@@ -36,7 +36,7 @@ export function parseIni(text: string, what = "INI file"): IniFile {
 /**
  * Writes an INI text: one blank line between sections, a single newline at the end.
  *
- * @throws SealrootError `corrupt` for a value that would not be read back as it is
+ * @throws SealrootError `corrupt` for a value that would not be read back unchanged
  */
 export function formatIni(file: IniFile): string {
   const texts: string[] = [];

@@ -7,7 +7,8 @@ const ASSIGNMENT = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/;
 
 /**
  * Reads the text of an os-release file. Values may be bare, in double quotes with backslash escapes, or in single
- * quotes. Lines that are no assignment are passed over, as os-release(5) readers do; the last value of a name wins.
+ * quotes. Lines that are not an assignment are skipped, as by other os-release(5) readers; the last value of a name
+ * wins.
  */
 export function parseOsRelease(text: string): OsRelease {
   const variables = new Map<string, string>();
@@ -30,13 +31,13 @@ function unquoteShellWord(text: string): string {
 export interface OsIdentity {
   /** ID, or `bootc`. */
   readonly id: string;
-  /** PRETTY_NAME, else NAME, else ID; undefined when none is given. */
+  /** PRETTY_NAME, else NAME, else ID; undefined if none is given. */
   readonly name: string | undefined;
   /** VERSION_ID, else VERSION. */
   readonly version: string | undefined;
 }
 
-/** The names out of an os-release file; empty values count as absent. */
+/** The names from an os-release file; empty values count as absent. */
 export function osIdentity(release: OsRelease): OsIdentity {
   const first = (...keys: string[]) =>
     keys.map((key) => release.get(key)).find((value) => value !== undefined && value !== "");

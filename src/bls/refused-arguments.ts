@@ -2,7 +2,7 @@
 import type { KernelArgument } from "./command-line.ts";
 import { sameKey } from "./command-line.ts";
 
-/** One group of arguments that are refused for one reason. */
+/** A group of arguments that are refused for the same reason. */
 interface Refusal {
   readonly keys: readonly string[];
   /** Continues `"KEY" …`. */
@@ -14,7 +14,7 @@ interface Refusal {
   readonly values?: RegExp;
   /** Refused only as a bare word, without a value. */
   readonly isBare?: true;
-  /** systemd takes the key with `rd.` in front as well, for the initramfs alone (kernel-command-line(7)). */
+  /** systemd also accepts the key with a leading `rd.`, for the initramfs alone (kernel-command-line(7)). */
   readonly hasInitrdForm?: true;
 }
 
@@ -27,7 +27,7 @@ const SHELL = {
   hint: "leave the argument out: a sealed system asks nobody at the console",
 } as const;
 
-/** What systemd's parse_boolean takes for false (systemd, src/basic/parse-util.c). */
+/** What systemd's parse_boolean accepts as false (systemd, src/basic/parse-util.c). */
 const SYSTEMD_FALSE = ["0", "no", "n", "false", "f", "off"];
 
 /**
@@ -38,26 +38,26 @@ const SYSTEMD_FALSE = ["0", "no", "n", "false", "f", "off"];
 const REFUSALS: readonly Refusal[] = [
   // Which image is the root.
   { ...SEALED, keys: ["composefs", "composefs.digest", "ostree"] },
-  // What is the root file system, and what is laid over it.
+  // What the root file system is, and what is mounted over it.
   { ...SEALED, keys: ["root", "boot", "roothash", "usrhash", "mount.usr", "overlayroot"] },
   { ...SEALED, keys: ["rd.overlay", "rd.overlayfs", "rd.live.overlay", "rd.live.overlay.overlayfs"] },
   { ...SEALED, keys: ["systemd.mount-extra"], hasInitrdForm: true },
-  // Which program is the first, here and in the initramfs, and which initramfs. After `--` all words are for init.
+  // Which program is started first, here and in the initramfs, and which initramfs. After `--` all words are for init.
   { ...SEALED, keys: ["init", "rdinit", "real_init", "rd.distroinit", "initrd", "initrdmem", "noinitrd"] },
   { ...SEALED, keys: ["--"], isBare: true },
   // What systemd starts.
   { ...SEALED, keys: ["systemd.unit", "systemd.run"], hasInitrdForm: true },
   { ...SHELL, keys: ["systemd.wants"], values: /^(debug-shell|emergency|rescue)\b/, hasInitrdForm: true },
-  // The runlevels that are no login: systemd, src/basic/proc-cmdline.c, runlevel_to_target.
+  // The runlevels without a login: systemd, src/basic/proc-cmdline.c, runlevel_to_target.
   { ...SHELL, keys: ["single", "rescue", "emergency", "1", "s", "S", "-s", "-b"], isBare: true },
   { ...SHELL, keys: ["rd.rescue"] },
   // dracut's rd.emergency=ACTION says what to do instead of a shell.
   { ...SHELL, keys: ["rd.emergency"], offValues: ["reboot", "poweroff", "halt"] },
   { ...SHELL, keys: ["break", "rd.break", "rdbreak", "rd.cmdline"] },
-  // dracut's getargbool takes any other word for true.
+  // dracut's getargbool treats any other word as true.
   { ...SHELL, keys: ["rd.shell", "rdshell"], offValues: ["0", "no", "off"] },
   { ...SHELL, keys: ["systemd.debug_shell", "systemd.crash_shell"], offValues: SYSTEMD_FALSE, hasInitrdForm: true },
-  // Makes the emergency shell ask for no password; the kernel hands words it does not know to init's environment.
+  // Makes the emergency shell skip the password; the kernel passes unknown words to init's environment.
   { ...SHELL, keys: ["SYSTEMD_SULOGIN_FORCE"] },
   { ...SHELL, keys: ["systemd.setenv"], values: /^SYSTEMD_SULOGIN_FORCE\b/, hasInitrdForm: true },
 ];
@@ -67,7 +67,7 @@ export type RefusalReason = Pick<Refusal, "reason" | "hint">;
 
 /**
  * Whether an argument is one that a sealed command line must not hold.
- * @param isQuotingReader false for a reader that knows no quotes: it meets bare words inside of quoted values
+ * @param isQuotingReader false for a reader without quotes, which sees bare words inside quoted values
  */
 export function refusalOf(argument: KernelArgument, isQuotingReader: boolean): RefusalReason | undefined {
   return REFUSALS.find((refusal) => applies(refusal, argument, isQuotingReader));

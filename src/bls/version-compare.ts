@@ -1,6 +1,6 @@
 /** Version order: the UAPI Version Format Specification's, and RPM's, which GRUB uses. */
 
-/** What has no meaning of its own in a version. */
+/** Characters without a meaning of their own in a version. */
 const SEPARATORS = /^[^A-Za-z0-9.~^-]+/;
 const DIGITS = /^[0-9]*/;
 const LETTERS = /^[A-Za-z]*/;
@@ -21,7 +21,7 @@ function compareNumbers(a: string, b: string): number {
 }
 
 /**
- * Order of two versions: negative when `a` is older (UAPI.10 Version Format Specification, "Version Comparison";
+ * Order of two versions: negative if `a` is older (UAPI.10 Version Format Specification, "Version Comparison";
  * systemd's strverscmp_improved). Characters outside `[A-Za-z0-9.~^-]` only separate.
  */
 export function compareVersions(a: string, b: string): number {

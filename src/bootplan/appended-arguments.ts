@@ -1,17 +1,17 @@
 /**
- * What the host of a virtual machine, or a signed add-on, can append to a signed command line (spec/boot-chain.md I.1),
- * and must not: words that lead past what was sealed.
+ * What the host of a virtual machine, or a signed add-on, can append to a signed command line (spec/boot-chain.md I.1)
+ * but must not: words that lead past what was sealed.
  */
 import { SealrootError } from "../errors/index.ts";
 
-/** Turns off that systemd takes credentials, and with them units, from anywhere (kernel-command-line(7)). */
+/** Stops systemd from importing credentials, and with them units, from anywhere (kernel-command-line(7)). */
 const IMPORT_CREDENTIALS = "systemd.import_credentials";
 
-/** Words of init of initramfs-tools: another script than ours mounts the root, or a shell comes before it. */
+/** Words for the init of initramfs-tools: a script other than ours mounts the root, or a shell comes first. */
 const OTHER_WAYS = ["boot", "break"];
 
 /**
- * Refuses a second `systemd.import_credentials=`: systemd takes the last one, and imports when it cannot read it.
+ * Refuses a second `systemd.import_credentials=`: systemd uses the last one, and imports if it cannot parse it.
  *
  * @param commandLine the text of /proc/cmdline
  * @throws SealrootError `untrusted`
@@ -27,7 +27,7 @@ export function refuseSecondCredentialsWord(commandLine: string): void {
 }
 
 /**
- * Refuses what would make init of initramfs-tools take another way to a root than ours.
+ * Refuses what would make the init of initramfs-tools find a root some other way than ours.
  *
  * @param commandLine the text of /proc/cmdline
  * @throws SealrootError `untrusted`
@@ -42,8 +42,8 @@ export function refuseOtherWays(commandLine: string): void {
 }
 
 /**
- * Words however the line is read: the shell cuts at blanks inside quotes, systemd takes both kinds of quotes and
- * backslashes out of the middle of a word (proc-cmdline.c).
+ * Words however the line is read: the shell splits at blanks inside quotes, systemd removes both kinds of quotes and
+ * backslashes from the middle of a word (proc-cmdline.c).
  */
 function looseWords(commandLine: string): string[] {
   return commandLine
@@ -52,7 +52,7 @@ function looseWords(commandLine: string): string[] {
     .filter((word) => word !== "");
 }
 
-/** The key as systemd compares it: `-` is `_`, and in an initrd `rd.` in front does not count. */
+/** The key as systemd compares it: `-` is `_`, and in an initrd a leading `rd.` is ignored. */
 function keyOf(word: string): string {
   const equals = word.indexOf("=");
   return (equals < 0 ? word : word.slice(0, equals)).replaceAll("-", "_").replace(/^rd\./, "");

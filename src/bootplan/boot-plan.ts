@@ -6,10 +6,10 @@ import { parseRootConfiguration, type StateMount } from "./configuration.ts";
 import { chooseImage } from "./permit.ts";
 import { parseRootArgument, type RootSource } from "./root-device.ts";
 
-/** Everything that is decided before the disk is looked at. */
+/** Everything that is decided before the disk is read. */
 export interface BootPlan {
   readonly image: ComposefsArgument;
-  /** Where the physical root is; an initramfs that mounts it by itself does not ask. */
+  /** Where the physical root is; an initramfs that mounts it itself does not ask. */
   readonly root: RootSource;
   /** `rootflags=`: mount options of the physical root. */
   readonly rootOptions: string | undefined;
@@ -24,9 +24,9 @@ export interface BootPlan {
 export interface BootInputs {
   /** /proc/cmdline. */
   readonly commandLine: string;
-  /** setup-root-conf.toml; undefined when the image has none. */
+  /** setup-root-conf.toml; undefined if the image has none. */
   readonly configuration: string | undefined;
-  /** The permit; undefined when the initramfs has none. */
+  /** The permit; undefined if the initramfs has none. */
   readonly permit: string | undefined;
 }
 
@@ -52,7 +52,7 @@ export function planBoot({ commandLine, configuration, permit }: BootInputs): Bo
   };
 }
 
-/** systemd itself puts a tmpfs on /var then (kernel-command-line(7), systemd.volatile=). */
+/** systemd itself then puts a tmpfs on /var (kernel-command-line(7), systemd.volatile=). */
 function isVolatile(line: CommandLine): boolean {
   const value = line.get("systemd.volatile");
   return value === "state" || value === "overlay";

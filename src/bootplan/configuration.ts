@@ -1,4 +1,4 @@
-/** The image's wishes for its root: `/usr/lib/composefs/setup-root-conf.toml` (spec/host-boot.md 3). */
+/** The image's configuration of its root: `/usr/lib/composefs/setup-root-conf.toml` (spec/host-boot.md 3). */
 import { SealrootError } from "../errors/index.ts";
 import { parseToml, type TomlTable, type TomlValue } from "./toml.ts";
 
@@ -6,7 +6,7 @@ import { parseToml, type TomlTable, type TomlValue } from "./toml.ts";
 export const ROOT_CONFIGURATION_PATH = "/usr/lib/composefs/setup-root-conf.toml";
 
 /**
- * How a directory of the state is put over the image's: not at all, bound and writable, as an overlay whose changes
+ * How a directory of the state is mounted over the image's: not at all, bound and writable, as an overlay whose changes
  * are kept in the state, or as an overlay whose changes are lost.
  */
 export type StateMount = "none" | "bind" | "overlay" | "transient";
@@ -16,13 +16,13 @@ export interface RootConfiguration {
   readonly transientRoot: boolean;
   readonly etc: StateMount;
   readonly var: StateMount;
-  /** Whether the file says anything about `/var`; `systemd.volatile=` decides otherwise. */
+  /** Whether the file says anything about `/var`; otherwise `systemd.volatile=` decides. */
   readonly varIsExplicit: boolean;
   /** Whether every object of the image must be there before the root is made. */
   readonly checkObjects: boolean;
 }
 
-/** Ours alone, before the first table; bootc passes over it. */
+/** Ours alone, before the first table; bootc ignores it. */
 const CHECK_OBJECTS = "check-objects";
 
 /** Names of `mount` values, with bootc's aliases. */
@@ -36,11 +36,10 @@ const MOUNTS: ReadonlyMap<TomlValue, StateMount> = new Map<TomlValue, StateMount
 ]);
 
 /**
- * Reads the file; without one, everything is as bootc has it by default. Keys without a meaning are passed over, as
- * bootc does.
+ * Reads the file; without one, everything is as bootc's defaults. Unknown keys are ignored, as in bootc.
  *
  * @throws SealrootError `corrupt` for a value that is none of the known ones, and for `check-objects` inside a table,
- *   where it would be passed over
+ *   where it would be ignored
  */
 export function parseRootConfiguration(text: string | undefined): RootConfiguration {
   const file: TomlTable = text === undefined ? new Map() : parseToml(text, "setup-root-conf.toml");

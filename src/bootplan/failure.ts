@@ -14,9 +14,8 @@ export interface FailureDecision {
 /**
  * Decides between rebooting and stopping.
  *
- * Rebooting helps as long as the boot loader counts the tries of this entry and has another entry afterwards. It goes
- * on counting below zero when there is none, which would never end: hence the stop once more tries are done than
- * were given.
+ * Rebooting helps as long as the boot loader counts the tries of this entry and has another entry afterwards. It keeps
+ * counting below zero if there is none, which would never end: hence the stop once more tries are done than were given.
  *
  * @param loaderBootCountPath the EFI variable LoaderBootCountPath: the entry's path with its counter
  */
@@ -40,7 +39,7 @@ export function decideFailure(loaderBootCountPath: string | undefined): FailureD
   };
 }
 
-/** The lines that tell a person in front of the console what happened and what happens now. */
+/** The lines that tell a person at the console what happened and what happens now. */
 export function describeFailure(error: unknown, decision: FailureDecision): string[] {
   const end = decision.action === "reboot" ? "Rebooting" : "Stopped";
   return [...describeError(error), oneLine(`${end}: ${decision.reason}`)];

@@ -2,7 +2,7 @@
 import type { ComposefsArgument } from "../bls/composefs-argument.ts";
 import { SealrootError } from "../errors/index.ts";
 
-/** What FS_IOC_MEASURE_VERITY answered about the opened image. */
+/** What FS_IOC_MEASURE_VERITY said about the opened image. */
 export type Measurement =
   | { readonly type: "digest"; readonly algorithm: string; readonly hex: string }
   /** No fs-verity on the file, or none in the file system; `errno` says which. */
@@ -20,7 +20,7 @@ const WITHOUT_VERITY: ReadonlyMap<number, string> = new Map([
 const ALGORITHM_NAMES = ["", "sha256", "sha512"];
 
 /**
- * Reads `struct fsverity_digest` (algorithm u16, size u16, digest) as the measuring program prints it, or the errno it
+ * Reads `struct fsverity_digest` (algorithm u16, size u16, digest) as printed by the measuring program, or the errno it
  * ended with.
  */
 export function parseMeasurement(status: number, output: Uint8Array): Measurement {
@@ -38,8 +38,8 @@ export function parseMeasurement(status: number, output: Uint8Array): Measuremen
  * Decides whether the image may become the root.
  *
  * @param path of the image, for the message
- * @returns true when fs-verity vouches for it, so that the overlay must require fs-verity of every object; false only
- *   for `composefs=?` and an image without fs-verity
+ * @returns true when fs-verity vouches for it, so the overlay must require fs-verity for every object; false only for
+ *   `composefs=?` and an image without fs-verity
  * @throws SealrootError `untrusted` with expected and found digest. What the repository says about itself does not
  *   matter (spec/host.md weakness 27)
  */
@@ -48,7 +48,7 @@ export function judgeMeasurement(image: ComposefsArgument, measurement: Measurem
   if (measurement.type === "digest") {
     const actual = `${measurement.algorithm}:${measurement.hex}`;
     if (actual === expected) return true;
-    throw new SealrootError("untrusted", "Cannot use the root image: its fs-verity digest is another one", {
+    throw new SealrootError("untrusted", "Cannot use the root image: its fs-verity digest is a different one", {
       path,
       expected,
       actual,

@@ -19,14 +19,14 @@ export type MountStep =
       readonly source: string;
       readonly target: string;
       readonly readOnly: boolean;
-      /** Left out when the image has no such directory. */
+      /** Left out if the image has no such directory. */
       readonly targetIsOptional: boolean;
     }
   | { readonly type: "make-directory"; readonly path: string; readonly mode: number }
   /** Detached at once, gone when nobody uses it any more. */
   | { readonly type: "unmount"; readonly path: string };
 
-/** Where things are while the root is being made. All but the root itself are out of sight afterwards. */
+/** Where things are while the root is being made. All but the root itself are hidden afterwards. */
 export const BOOT_PLACES = {
   physicalRoot: "/run/sealroot/physical",
   imageRoot: "/run/sealroot/image",
@@ -61,16 +61,16 @@ export function statePath(deploymentId: string): string {
  */
 export type HeldState = { readonly directory: string } | { readonly upper: string; readonly work: string } | undefined;
 
-/** What was opened on the physical root, as paths that are these very files whatever happens to their names. */
+/** What was opened on the physical root, as paths that stay these very files whatever happens to their names. */
 export interface MountFacts {
   /** The measured image: what was measured is what gets mounted. */
   readonly imageSource: string;
   readonly objectsSource: string;
   readonly etc: HeldState;
   readonly var: HeldState;
-  /** The judgement about the image; decides whether the overlay requires fs-verity. */
+  /** The verdict on the image; decides whether the overlay requires fs-verity. */
   readonly verified: boolean;
-  /** Where the finished root is to be. */
+  /** Where the finished root goes. */
   readonly newRoot: string;
 }
 
@@ -78,7 +78,7 @@ export interface MountFacts {
 export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
   const { physicalRoot, imageRoot, sealedRoot } = BOOT_PLACES;
   const { newRoot } = facts;
-  // Overlays on /etc and /var lie on the sealed root, not on the layer in memory: the kernel stacks two, not three.
+  // Overlays on /etc and /var are on the sealed root, not on the layer in memory: the kernel stacks two, not three.
   const sealed = plan.transientRoot ? sealedRoot : newRoot;
   return [
     mount("the root image", "erofs", facts.imageSource, imageRoot, ["ro"]),

@@ -1,7 +1,7 @@
 /**
- * The objects of the root image, as the signed initramfs lists them. An object that is gone is no read error: the file
- * is not there, and a unit or a firewall rule is switched off without a word. So all are looked for before the root is
- * made (docs/filesystem.md, "Every object is looked for").
+ * The objects of the root image, as the signed initramfs lists them. A missing object is not a read error: the file is
+ * absent, and a unit or a firewall rule is silently switched off. So all are looked for before the root is made
+ * (docs/filesystem.md, "Every object is looked for").
  */
 import { SealrootError } from "../errors/index.ts";
 
@@ -18,9 +18,9 @@ function objectPath(id: Uint8Array): string {
 }
 
 /**
- * Judges what the program that looks for the objects found.
+ * Judges the findings of the program that looks for the objects.
  *
- * @param missing ids of objects that are not there as plain files, in binary, one after the other
+ * @param missing binary ids of objects that are not there as plain files, concatenated
  * @param totalCount how many were looked for
  * @throws SealrootError `untrusted` naming the first that are missing
  */

@@ -1,14 +1,14 @@
 /**
  * The permit: a file of the signed initramfs that says which images may be the root (spec/upstream-1.17.md 2b).
  *
- * It holds the composefs arguments of the sealed command line as they are. Whoever can append to the command line of a
- * running firmware (the host of a virtual machine, an add-on) can thus choose among these images and no others.
+ * It holds the unchanged composefs arguments of the sealed command line. So anything that can append to the command
+ * line at boot (the host of a virtual machine, an add-on) can choose only among these images.
  */
 import { CommandLine } from "../bls/command-line.ts";
 import { type ComposefsArgument, composefsWords, findComposefsArguments } from "../bls/composefs-argument.ts";
 import { SealrootError } from "../errors/index.ts";
 
-/** The permit that belongs to a sealed command line: its composefs arguments, one a line. */
+/** The permit for a sealed command line: its composefs arguments, one per line. */
 export function formatPermit(line: CommandLine): string {
   return composefsWords(line)
     .map((word) => `${word}\n`)
@@ -19,10 +19,10 @@ export function formatPermit(line: CommandLine): string {
  * The image that a command line chooses, among those that are permitted.
  *
  * It is the first one named, whatever is missing on the disk: a second one is for readers that know only `composefs=`.
- * To go on to it would let whoever can remove the first image choose between the two.
+ * Falling back to it would let anyone who can remove the first image choose between the two.
  *
- * @param permit the text of the permit; undefined when the initramfs has none, which no seal makes
- * @returns with `verityOptional` only if the permit says so as well
+ * @param permit the text of the permit; undefined if the initramfs has none, which no seal makes
+ * @returns with `verityOptional` only if the permit says so too
  * @throws SealrootError `untrusted` when the command line names no image, one that is not permitted, or drops fs-verity
  *   where the permit requires it; as {@link findComposefsArguments} for arguments that contradict each other
  */

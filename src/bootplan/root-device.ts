@@ -9,7 +9,7 @@ export type RootSource =
   /** The root partition of the disk that the boot loader came from. */
   | { readonly type: "loader-disk" };
 
-/** What blkid(8) calls the thing a tag of root= names. */
+/** blkid(8)'s name for a tag of root=. */
 const TAG_PROPERTIES = {
   UUID: "UUID",
   LABEL: "LABEL",
@@ -17,7 +17,7 @@ const TAG_PROPERTIES = {
   PARTLABEL: "PART_ENTRY_NAME",
 } as const;
 
-/** A block device that was asked. */
+/** A probed block device. */
 export interface BlockDevice {
   /** Kernel name: `vda2`. */
   readonly name: string;
@@ -25,7 +25,7 @@ export interface BlockDevice {
   readonly disk: string;
   /** What `blkid -p -o export` says. */
   readonly properties: ReadonlyMap<string, string>;
-  /** True for a part of another device, of a RAID or a multipath one: only the whole is mounted. */
+  /** True for a part of another device, such as a RAID or multipath: only the whole is mounted. */
   readonly isPart: boolean;
 }
 
@@ -74,7 +74,7 @@ export function describeRootSource(source: RootSource): string {
   return source.type === "device" ? source.path : "a root partition on the boot loader's disk";
 }
 
-/** Reads the lines of `blkid -p -o export`, whose values have special characters behind a backslash. */
+/** Reads the lines of `blkid -p -o export`, whose values have special characters after a backslash. */
 export function parseBlkidExport(text: string): ReadonlyMap<string, string> {
   const properties = new Map<string, string>();
   for (const line of text.split("\n")) {
@@ -85,7 +85,7 @@ export function parseBlkidExport(text: string): ReadonlyMap<string, string> {
 }
 
 /**
- * The devices that are what `source` asks for. One is the answer; none may still appear; two are an error.
+ * The devices that match `source`. One is the answer; if there is none it may still appear; two are an error.
  *
  * @param loaderPartitionUuid PARTUUID of the partition the boot loader came from, if it said so
  * @param machine the kernel's machine name, such as `x86_64`
@@ -125,9 +125,9 @@ export function rootCandidates(
 }
 
 /** The way out when a disk and its copy are in one machine. */
-export const ONE_DISK_HINT = "take one of the disks out, or give its partitions identities of their own";
+export const ONE_DISK_HINT = "remove one of the disks, or give its partitions identities of their own";
 
-/** True for the devices of one file system that lies on several, as btrfs and bcachefs do. */
+/** True for the devices of a file system that spans several, such as btrfs and bcachefs. */
 export function isOneFileSystem(devices: readonly BlockDevice[]): boolean {
   const values = (key: string) => new Set(devices.map(({ properties }) => properties.get(key)));
   const members = values("UUID_SUB");

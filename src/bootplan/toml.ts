@@ -1,7 +1,7 @@
 /**
  * The part of TOML 1.0 that `setup-root-conf.toml` needs: tables, dotted keys, strings of one line, booleans, integers.
- * It runs inside the initramfs, where a whole TOML library would be the larger half of the program; what it does not
- * know it refuses, and seal reads the file with the same code, so a refusal comes before anything is sealed.
+ * It runs inside the initramfs, where a whole TOML library would be most of the program; it refuses what it does not
+ * know, and seal reads the file with the same code, so a refusal comes before anything is sealed.
  */
 import { SealrootError } from "../errors/index.ts";
 
@@ -26,7 +26,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
  * Reads a TOML text.
  *
  * @param what names the input in errors
- * @throws SealrootError `corrupt` with the line for what is no TOML, a key given twice, or TOML outside the subset
+ * @throws SealrootError `corrupt` with the line for invalid TOML, a key given twice, or TOML outside the subset
  */
 export function parseToml(text: string, what = "TOML file"): TomlTable {
   const root: TomlTable = new Map();
@@ -103,7 +103,7 @@ class LineReader {
     return true;
   }
 
-  /** A key, dotted or not, with the blanks around it. */
+  /** A key, dotted or not, with surrounding blanks. */
   keys(): string[] {
     const keys: string[] = [];
     do {

@@ -11,14 +11,14 @@ export const CHUNKED_ANNOTATION = {
   tocDigest: `${PREFIX}.manifest-checksum`,
   /** `offset:length:uncompressedLength` */
   tarSplitPosition: `${PREFIX}.tarsplit-position`,
-  /** Of old writers; nothing vouches for it, so it is not read. */
+  /** From old writers; nothing vouches for it, so it is not read. */
   obsoleteTarSplitDigest: `${PREFIX}.tarsplit-checksum`,
 } as const;
 
 /** The annotation of an eStargz layer: digest of its uncompressed table (spec 1.10). */
 const ESTARGZ_TOC_ANNOTATION = "containerd.io/snapshot/stargz/toc.digest";
 
-/** Whoever compresses a layer anew must drop these from its descriptor (spec 1.9). */
+/** Recompressing a layer must drop these from its descriptor (spec 1.9). */
 export const COMPRESSION_ANNOTATIONS: readonly string[] = [
   ...Object.values(CHUNKED_ANNOTATION),
   ESTARGZ_TOC_ANNOTATION,
@@ -35,7 +35,7 @@ export interface StoredPart {
   readonly uncompressedBytes: number;
 }
 
-/** Where table and tar-split data lie in the blob. */
+/** Where table and tar-split data are in the blob. */
 export interface ChunkedPositions {
   readonly toc: StoredPart;
   /** `sha256:<hex>` of the compressed table; its form has been checked. */
@@ -45,9 +45,9 @@ export interface ChunkedPositions {
 }
 
 /**
- * Reads the annotations; undefined when the layer has no table of contents that is known here.
+ * Reads the annotations; undefined if the layer has no known table of contents.
  *
- * @param blobBytes size of the blob, which all positions must lie in
+ * @param blobBytes size of the blob, which must contain all positions
  * @throws SealrootError `corrupt` for a position or digest of another form, or for two kinds of table at once
  */
 export function readChunkedAnnotations(

@@ -8,10 +8,10 @@ import { reasonAgainst } from "./toc-recorder.ts";
 import { meaningfulTime } from "./toc-time.ts";
 
 /**
- * Compares every entry, in any order. The diff id would not show a difference: it knows the tar's headers only.
+ * Compares every entry, in any order. The diff id would not show a difference: it covers only the tar's headers.
  *
- * @throws SealrootError `corrupt` naming the first difference, also for tar-split data that are no tar; `unsupported` for
- *   an entry that other readers see as another thing, so that table and tar may differ without anybody's fault
+ * @throws SealrootError `corrupt` naming the first difference, also for tar-split data that are not a tar;
+ *   `unsupported` for an entry that other readers interpret differently, so that table and tar may differ legitimately
  */
 export async function checkAgainstTarSplit(
   toc: Toc,
@@ -44,7 +44,7 @@ export async function checkAgainstTarSplit(
     else if (part.sizeBytes > 0) {
       parser.pushExternal("");
       if (last?.path !== part.name || last.sizeBytes !== part.sizeBytes) {
-        throw differs(part.name, "its body stands behind another entry's header");
+        throw differs(part.name, "its body follows another entry's header");
       }
     }
   }
@@ -70,7 +70,7 @@ function firstDifference(toc: TocEntry, tar: TarEntry): string | undefined {
     "link target": toc.linkPath === (isLink ? tar.linkPath : undefined),
     mode: toc.mode === tar.mode,
     owner: toc.uid === tar.uid && toc.gid === tar.gid,
-    // Of what has no body, the table has what the tar's size field says.
+    // For entries without a body, the table repeats the tar's size field.
     size: tar.kind !== "file" || toc.sizeBytes === tar.sizeBytes,
     "modification time": toc.modificationTimeNs === meaningfulTime(modificationTimeNs(tar)),
     "access time": toc.accessTimeNs === meaningfulTime(tar.accessTimeNs),

@@ -18,14 +18,14 @@ const SKIPPABLE_HEADER_BYTES = 8;
 const FOOTER_MAGIC = "GNUlInUx";
 const TOC_TYPE = 1;
 
-/** The tar is taken in steps of this size, and about as many bytes wait for compression at a time. */
+/** The tar is processed in steps of this size, and about as many bytes wait for compression at a time. */
 const STEP_BYTES = 256 << 10;
 const WAITING_MAX_BYTES = 2 << 20;
 /** Headers between two bodies make one frame; longer ones are cut. */
 const HEADERS_MAX_BYTES = 1 << 20;
 
 export interface ChunkedOptions {
-  /** 1..22; the library's default when absent. */
+  /** 1..22; the library's default if absent. */
   readonly level?: number;
 }
 
@@ -41,9 +41,9 @@ interface Body {
 
 /**
  * Compresses one tar stream so that its files can be fetched one by one. Equal tars give equal blobs, and a file gives
- * equal frames wherever it stands.
+ * equal frames wherever it is.
  *
- * Any zstd reader gets the tar back. A tar that has no place in such a table (see {@link refusal}) becomes many frames
+ * Any zstd reader gets the tar back. A tar that such a table cannot describe (see {@link refusal}) becomes many frames
  * without a table, and {@link annotations} are empty: an ordinary zstd layer.
  */
 export class ChunkedCompressor {
@@ -68,21 +68,21 @@ export class ChunkedCompressor {
     );
   }
 
-  /** What the layer's descriptor must carry; known when {@link compress} has ended. */
+  /** What the layer's descriptor must carry; known after {@link compress} has ended. */
   get annotations(): Readonly<Record<string, string>> {
     return this.#annotations;
   }
 
-  /** Why the blob has no table of contents; undefined when it has one. */
+  /** Why the blob has no table of contents; undefined if it has one. */
   get refusal(): string | undefined {
     return this.#recorder.refusal;
   }
 
   /**
-   * The blob in pieces. To be called once.
-   * @param tar the uncompressed stream in pieces of any size, each valid until the next is asked for; the blob does not
+   * The blob in pieces. Call once.
+   * @param tar the uncompressed stream in pieces of any size, each valid until the next is requested; the blob does not
    *   depend on them
-   * @throws SealrootError `corrupt` or `unsupported` when it is no tar; what `tar` throws passes through
+   * @throws SealrootError `corrupt` or `unsupported` when it is not a tar; what `tar` throws passes through
    */
   async *compress(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const piece of tar) {
@@ -94,7 +94,7 @@ export class ChunkedCompressor {
     }
     this.#parser.finish();
     this.#endHeaders();
-    // A stream of zstd has a frame.
+    // A zstd stream has at least one frame.
     if (this.#parser.streamBytes === 0) this.#frames.add(new Uint8Array(0));
     yield* this.#frames.settle(0);
     yield* this.#tail(await this.#recorder.finish());
@@ -150,12 +150,12 @@ export class ChunkedCompressor {
     if (body.missingBytes > 0) return;
     this.#body = undefined;
     body.cutter.finish();
-    // The chunks get their places when their frames are handed out.
+    // The chunks get their places when their frames are yielded.
     const content = { digest: `sha256:${body.hash.digest("hex")}`, chunks: body.chunks };
     this.#recorder.entry(body.entry, content, body.checksum.digest());
   }
 
-  /** Table, tar-split data, footer; nothing when there is no table. */
+  /** Table, tar-split data, footer; nothing if there is no table. */
   async *#tail(recorded: RecordedToc): AsyncGenerator<Uint8Array> {
     const tarSplitDigest = sha256(recorded.tarSplit);
     const json = this.refusal === undefined ? formatToc({ entries: recorded.entries, tarSplitDigest }) : undefined;

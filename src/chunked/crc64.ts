@@ -1,9 +1,9 @@
 /** CRC-64/ISO as Go's hash/crc64 computes it, the checksum of file bodies in tar-split data (spec/chunked-and-policy.md 1.5). */
 
 /**
- * The reflected polynomial is 0xd800000000000000: its bits 63, 62, 60 and 59. What leaves at the low end comes back at
- * these four places only, and 32 bits that leave together cannot meet what they left behind before all are out. So a
- * word is four shifts, without a table: 500 MiB/s on a busy machine, where a table of bytes gives 190.
+ * The reflected polynomial is 0xd800000000000000: its bits 63, 62, 60 and 59. What leaves at the low end comes back
+ * only at these four places, and 32 bits that leave together cannot meet their own feedback before all are out. So a
+ * word is four shifts, without a table: 500 MiB/s on a busy machine, where a byte table gives 190.
  */
 export class Crc64 {
   // Initial value and final xor are all ones.

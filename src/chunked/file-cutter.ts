@@ -2,20 +2,20 @@
 
 /** One chunk of a file. */
 export interface CutChunk {
-  /** Not shared with the input; of a hole, zeros that are shared. */
+  /** Not shared with the input; for a hole, shared zeros. */
   readonly bytes: Uint8Array;
   readonly isHole: boolean;
 }
 
-/** Bytes the rolling sum looks back; bup's numbers, as all below (spec 1.3). */
+/** Bytes the rolling sum looks back; bup's numbers, like all below (spec 1.3). */
 const WINDOW_BYTES = 64;
 const CHAR_OFFSET = 31;
-/** A cut behind every byte at which the sum's low bits are all ones: one in 64 KiB. */
+/** A cut after every byte where the sum's low bits are all ones: one in 64 KiB. */
 const RANDOM_CUT_BITS = 16;
 const CUT_MASK = 2 ** RANDOM_CUT_BITS - 1;
 /** Shorter runs of zeros are data. */
 const HOLE_MIN_BYTES = 1024;
-/** Longer chunks are cut here, which the format leaves open: it bounds what must be in memory. */
+/** Longer chunks are cut here, which the format allows: it bounds memory. */
 const CHUNK_MAX_BYTES = 4 << 20;
 
 const ZEROS = new Uint8Array(CHUNK_MAX_BYTES);
@@ -29,7 +29,7 @@ export class FileCutter {
   #windowAt = 0;
   #first = FIRST_SUM;
   #second = SECOND_SUM;
-  /** The chunk under way, grown as needed. */
+  /** The current chunk, grown as needed. */
   #chunk = Buffer.alloc(0);
   #chunkBytes = 0;
   /** Length of the run of zeros at the end of what was written, which may yet become a hole. */
@@ -81,7 +81,7 @@ export class FileCutter {
     for (let rest = count; rest > 0; rest -= CHUNK_MAX_BYTES) {
       this.#emit({ bytes: ZEROS.subarray(0, Math.min(rest, CHUNK_MAX_BYTES)), isHole: true });
     }
-    // A window of zeros is what the sums begin with.
+    // The sums begin with a window of zeros.
     this.#window.fill(0);
     this.#first = FIRST_SUM;
     this.#second = SECOND_SUM;

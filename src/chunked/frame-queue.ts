@@ -1,7 +1,7 @@
-/** Frames being compressed: a few at the same time in zlib's threads, handed out in order. */
+/** Frames being compressed: a few at a time in zlib's threads, yielded in order. */
 import { zstdFrame, zstdFrameAsync } from "../zstd/index.ts";
 
-/** Smaller frames are compressed here: to pass them to another thread takes longer (0.02 ms against 0.1 ms). */
+/** Smaller frames are compressed here: passing them to another thread takes longer (0.02 ms against 0.1 ms). */
 const IN_THREAD_MAX_BYTES = 16 << 10;
 /** As many as zlib has threads. */
 const RUNNING_MAX = 4;
@@ -14,7 +14,7 @@ interface Waiting {
   readonly begin: () => Uint8Array | Promise<Uint8Array>;
 }
 
-/** Knows where in the blob each frame comes to lie. */
+/** Tracks where in the blob each frame ends up. */
 export class FrameQueue {
   readonly #level: number | undefined;
   #waiting: Waiting[] = [];
@@ -28,14 +28,14 @@ export class FrameQueue {
     this.#level = level;
   }
 
-  /** Where the next byte handed out lies in the blob. */
+  /** Where the next yielded byte is in the blob. */
   get offset(): number {
     return this.#offset;
   }
 
   /**
    * Adds a frame of these bytes, which must not change afterwards.
-   * @param placed told its half-open range in the blob when it is handed out
+   * @param placed told its half-open range in the blob when it is yielded
    */
   add(bytes: Uint8Array, placed: (start: number, end: number) => void = () => {}): void {
     const isSmall = bytes.length <= IN_THREAD_MAX_BYTES;
@@ -45,7 +45,7 @@ export class FrameQueue {
     this.#beginMore();
   }
 
-  /** Hands out frames until at most `keepBytes` of uncompressed bytes wait. */
+  /** Yields frames until at most `keepBytes` of uncompressed bytes wait. */
   async *settle(keepBytes: number): AsyncGenerator<Uint8Array> {
     let settled = 0;
     for (const waiting of this.#waiting) {
@@ -77,7 +77,7 @@ export class FrameQueue {
       this.#running -= 1;
       this.#beginMore();
     });
-    // Whoever awaits it in its turn sees the failure.
+    // The failure is seen when it is awaited in its turn.
     frame.catch(() => {});
     return frame;
   }

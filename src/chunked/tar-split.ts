@@ -1,13 +1,16 @@
-/** tar-split data: everything of a tar but the bodies of its files, as lines of JSON (spec/chunked-and-policy.md 1.5). */
+/**
+ * tar-split data: everything in a tar except the bodies of its files, as lines of JSON (spec/chunked-and-policy.md
+ * 1.5).
+ */
 import * as v from "valibot";
 import { type ByteString, byteString, byteStringOfText, bytesOf } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 
 /** What one line stands for. */
 export type TarSplitEntry =
-  /** Bytes of the tar: headers, padding, what is behind the last entry. */
+  /** Bytes of the tar: headers, padding, what follows the last entry. */
   | { readonly type: "bytes"; readonly bytes: Uint8Array }
-  /** An entry's body: of a file its content, of all others nothing. */
+  /** An entry's body: a file's content, nothing for all others. */
   | {
       readonly type: "body";
       readonly name: ByteString;
@@ -20,8 +23,8 @@ const BODY_LINE = 1;
 const BYTES_LINE = 2;
 const NEWLINE = 0x0a;
 /**
- * Longest line that is read. A line has the headers of one entry, of which our tar reader takes 16 MiB, or a part of what
- * follows the end; base64 makes a third more of it.
+ * Longest line that is read. A line has the headers of one entry, of which our tar reader accepts 16 MiB, or part of
+ * what follows the end; base64 adds a third.
  */
 const LINE_MAX_BYTES = 24 << 20;
 
@@ -46,7 +49,7 @@ const lineSchema = v.variant("type", [
 /**
  * Reads the lines one by one.
  * @param pieces the uncompressed data in pieces of any size
- * @throws SealrootError `corrupt` for a line that is none of the two kinds, or too long
+ * @throws SealrootError `corrupt` for a line of neither kind, or too long
  */
 export async function* readTarSplit(
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -96,12 +99,12 @@ function badLine(line: number, reason: string) {
   return corrupt(`Cannot read tar-split data: line ${line}: ${reason}`, { line });
 }
 
-/** Writes the lines, each as the reference writes it. */
+/** Writes the lines as the reference does. */
 export class TarSplitWriter {
   readonly #write: (line: Uint8Array) => void;
   #position = 0;
 
-  /** @param write takes over each line, its newline included */
+  /** @param write takes ownership of each line, including its newline */
   constructor(write: (line: Uint8Array) => void) {
     this.#write = write;
   }

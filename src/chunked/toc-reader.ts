@@ -6,7 +6,7 @@ import { isSha256 } from "./annotations.ts";
 import { TOC_TYPE_OF_KIND, type Toc, type TocChunk, type TocContent, type TocEntry, type TocKind } from "./toc.ts";
 import { readTocTime } from "./toc-time.ts";
 
-/** Larger tables, compressed or not, are left alone and the layer is fetched whole (spec 1.2). */
+/** Larger tables, compressed or not, are ignored and the layer is fetched whole (spec 1.2). */
 export const TOC_MAX_BYTES = 150 << 20;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -35,7 +35,7 @@ const entrySchema = v.object({
   chunkDigest: v.optional(digest),
   chunkType: v.optional(v.picklist(["", HOLE]), ""),
 });
-// Unknown fields are ignored, the version too, as the reference does.
+// Unknown fields are ignored, and the version too, as in the reference.
 const tocSchema = v.object({ entries: v.array(v.unknown()), tarSplitDigest: v.optional(digest) });
 
 type JsonEntry = v.InferOutput<typeof entrySchema>;
@@ -46,15 +46,15 @@ const KIND_OF_TYPE = new Map(Object.entries(TOC_TYPE_OF_KIND).map(([kind, type])
  * Reads the uncompressed table.
  *
  * @param json its bytes, one JSON document and nothing else
- * @param dataEnd where the data frames end at the latest; all chunks must lie before
- * @throws SealrootError `corrupt` when it is no such table, or a file's chunks do not add up to it
+ * @param dataEnd where the data frames end at the latest; all chunks must be before it
+ * @throws SealrootError `corrupt` when it is not such a table, or a file's chunks do not add up to it
  */
 export function readToc(json: Uint8Array, dataEnd: number): Toc {
   const { entries: items, tarSplitDigest } = parse(tocSchema, parseJson(json), "the table");
   const entries: TocEntry[] = [];
   for (let index = 0; index < items.length; ) {
     const first = readEntry(items[index], index);
-    if (first.type === "chunk") throw badEntry(first.name, "a chunk that follows no file");
+    if (first.type === "chunk") throw badEntry(first.name, "a chunk that does not follow a file");
     index += 1;
     const rest: JsonEntry[] = [];
     for (; isChunk(items[index]); index++) rest.push(readEntry(items[index], index));
@@ -92,7 +92,7 @@ function isChunk(item: unknown): boolean {
 function tocEntry(json: JsonEntry, rest: readonly JsonEntry[], dataEnd: number): TocEntry {
   const kind = KIND_OF_TYPE.get(json.type) ?? "file";
   const isFile = kind === "file";
-  if (!isFile && rest.length > 0) throw badEntry(json.name, "chunks of what is no file");
+  if (!isFile && rest.length > 0) throw badEntry(json.name, "chunks of something that is not a file");
   const linkName = byteStringOfText(json.linkName);
   return {
     kind,
@@ -128,8 +128,8 @@ function readContent(json: JsonEntry, rest: readonly JsonEntry[], dataEnd: numbe
   const chunks: TocChunk[] = [];
   let sizeBytes = 0;
   for (const [index, part] of parts.entries()) {
-    if (part.name !== json.name) throw refuse("chunks of another file behind it");
-    // A file of one chunk has no chunkSize, and some writers leave it out of the last chunk (spec 1.10).
+    if (part.name !== json.name) throw refuse("chunks of another file after it");
+    // A file of one chunk has no chunkSize, and some writers omit it in the last chunk (spec 1.10).
     const chunkBytes = part.chunkSize === 0 && index === rest.length ? json.size - sizeBytes : part.chunkSize;
     const end = parts[index + 1]?.offset ?? json.endOffset;
     if (part.chunkOffset !== sizeBytes || chunkBytes <= 0) throw refuse("chunks that do not follow each other");

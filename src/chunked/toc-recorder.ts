@@ -1,4 +1,4 @@
-/** Table of contents and tar-split data of a tar while it is being compressed (spec/chunked-and-policy.md 1.3, 1.5). */
+/** Table of contents and tar-split data of a tar being compressed (spec/chunked-and-policy.md 1.3, 1.5). */
 import type { ByteString } from "../bytes/index.ts";
 import type { TarEntry } from "../tar/index.ts";
 import { ZstdEncoder } from "../zstd/index.ts";
@@ -19,8 +19,8 @@ export interface RecordedToc {
 }
 
 /**
- * Records the entries of one tar. What cannot be in such a table ({@link refusal}) ends the recording; the tar itself can
- * be compressed nonetheless.
+ * Records the entries of one tar. Anything that such a table cannot describe ({@link refusal}) ends the recording; the
+ * tar can still be compressed.
  */
 export class TocRecorder {
   readonly #encoder = new ZstdEncoder(TAR_SPLIT_LEVEL);
@@ -48,7 +48,7 @@ export class TocRecorder {
     this.#refusal ??= reason;
   }
 
-  /** Bytes of the tar that are no body; a copy is made. */
+  /** Bytes of the tar that are not a body; they are copied. */
   raw(bytes: Uint8Array): void {
     if (this.#refusal !== undefined) return;
     for (let at = 0; at < bytes.length; ) {
@@ -105,18 +105,18 @@ export class TocRecorder {
     this.#rawBytes = 0;
   }
 
-  /** The reference takes no two entries of one path, cleaned (spec 1.5). */
+  /** The reference refuses two entries with the same cleaned path (spec 1.5). */
   #reasonAgainstPath(path: ByteString): string | undefined {
     const components = path.split("/").filter((component) => component !== "" && component !== ".");
     if (components.includes("..")) return "a path has a .. in it";
     const cleaned = `${path.startsWith("/") ? "/" : ""}${components.join("/")}`;
-    if (this.#paths.has(cleaned)) return "two entries have one path";
+    if (this.#paths.has(cleaned)) return "two entries have the same path";
     this.#paths.add(cleaned);
     return undefined;
   }
 }
 
-/** Why a table cannot speak of this entry; undefined when it can. */
+/** Why a table cannot describe this entry; undefined if it can. */
 export function reasonAgainst(entry: TarEntry): string | undefined {
   if (entry.kind === "unknown") return `entry type "${entry.typeFlag}"`;
   if (entry.sparse !== undefined) return "a sparse file";

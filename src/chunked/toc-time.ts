@@ -7,7 +7,7 @@ const NS_PER_MS = 1_000_000n;
 const YEAR_ONE_NS = -62_135_596_800_000n * NS_PER_MS;
 
 /**
- * Nanoseconds since the epoch; undefined for what counts as no time: absent, Go's year 1, the epoch itself.
+ * Nanoseconds since the epoch; undefined for what counts as unset: absent, Go's year 1, the epoch itself.
  * @throws SealrootError `corrupt`
  */
 export function readTocTime(text: string | undefined): bigint | undefined {
@@ -30,12 +30,12 @@ function zoneMinutes(zone: string): number {
   return zone.startsWith("-") ? -minutes : minutes;
 }
 
-/** The time, or undefined where readers see none. */
+/** The time, or undefined if readers see none. */
 export function meaningfulTime(timeNs: bigint | undefined): bigint | undefined {
   return timeNs === 0n || timeNs === YEAR_ONE_NS ? undefined : timeNs;
 }
 
-/** In UTC, trailing zeros of the fraction left out, as Go writes it; undefined for years that have no four digits. */
+/** In UTC, without trailing zeros of the fraction, as in Go; undefined for years without four digits. */
 export function formatTocTime(timeNs: bigint): string | undefined {
   const fractionNs = ((timeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const date = new Date(Number((timeNs - fractionNs) / NS_PER_MS));

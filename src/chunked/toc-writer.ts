@@ -1,4 +1,7 @@
-/** Writing a table of contents: one encoding of anything, fields in the reference's order (spec/chunked-and-policy.md 1.3). */
+/**
+ * Writing a table of contents: one encoding for everything, fields in the reference's order (spec/chunked-and-policy.md
+ * 1.3).
+ */
 import { type ByteString, bytesOf } from "../bytes/index.ts";
 import { TOC_TYPE_OF_KIND, type Toc, type TocEntry } from "./toc.ts";
 import { formatTocTime } from "./toc-time.ts";
@@ -43,7 +46,7 @@ function formatEntry(entry: TocEntry): object[] | undefined {
   });
 }
 
-/** What is zero or empty is left out. */
+/** Zero and empty values are omitted. */
 function formatHeader(entry: TocEntry): { readonly type: string; readonly name: string } | undefined {
   const name = utf8(entry.name);
   const linkName = utf8(entry.linkPath ?? ("" as ByteString));
@@ -80,7 +83,8 @@ function formatTimes(entry: TocEntry): Record<string, string> | undefined {
 function formatXattrs(xattrs: ReadonlyMap<ByteString, Uint8Array>): Record<string, string> | undefined {
   const sorted = [...xattrs].sort(([a], [b]) => (a < b ? -1 : 1));
   const formatted = sorted.map(([name, value]) => [utf8(name), Buffer.from(value).toString("base64")] as const);
-  // A key of digits would move to the front, and __proto__ vanish: Object.fromEntries defines, and order is free.
+  // A key of digits would move to the front, and __proto__ vanish: Object.fromEntries defines properties, and order is
+  // free.
   return formatted.some(([name]) => name === undefined) ? undefined : Object.fromEntries(formatted);
 }
 

@@ -2,7 +2,7 @@
 import type { ByteString } from "../bytes/index.ts";
 import type { TarEntry, TarEntryKind } from "../tar/index.ts";
 
-/** How the table calls the kinds of entries. */
+/** The table's names for the kinds of entries. */
 export const TOC_TYPE_OF_KIND = {
   file: "reg",
   hardlink: "hardlink",
@@ -15,20 +15,20 @@ export const TOC_TYPE_OF_KIND = {
 
 export type TocKind = keyof typeof TOC_TYPE_OF_KIND;
 
-/** A part of a file: frames of the blob that decode to it and to nothing else. */
+/** A part of a file: frames of the blob that decode to exactly it. */
 export interface TocChunk {
   /** Half-open range in the blob. */
   readonly start: number;
   readonly end: number;
   /** Uncompressed. */
   readonly sizeBytes: number;
-  /** `sha256:<hex>` of its uncompressed bytes; absent where the file has one chunk. */
+  /** `sha256:<hex>` of its uncompressed bytes; absent if the file has one chunk. */
   readonly digest: string | undefined;
   /** All zeros: need not be fetched. */
   readonly isHole: boolean;
 }
 
-/** Where the bytes of a file that is not empty are. */
+/** Where the bytes of a non-empty file are. */
 export interface TocContent {
   /** `sha256:<hex>` of the whole file. */
   readonly digest: string;
@@ -36,19 +36,19 @@ export interface TocContent {
   readonly chunks: readonly TocChunk[];
 }
 
-/** What the table says of one tar entry: the fields that a tar header also has, and the content. */
+/** What the table says about one tar entry: the fields that a tar header also has, and the content. */
 export interface TocEntry
   extends Pick<
     TarEntry,
     "linkPath" | "mode" | "uid" | "gid" | "sizeBytes" | "xattrs" | "accessTimeNs" | "changeTimeNs"
   > {
   readonly kind: TocKind;
-  /** As it stands in the tar. */
+  /** As in the tar. */
   readonly name: ByteString;
   /** Nanoseconds since the epoch; undefined when absent, which also means the epoch. */
   readonly modificationTimeNs: bigint | undefined;
   readonly device: { readonly major: number; readonly minor: number };
-  /** Files with a size only. */
+  /** Only for files with a size. */
   readonly content: TocContent | undefined;
 }
 

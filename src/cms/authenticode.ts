@@ -42,7 +42,7 @@ export interface AuthenticodeClaim {
 
 /**
  * SpcPeImageData, always the same: SEQUENCE { flags BIT STRING (no bits), file [0] { [2] { [0] "<<<Obsolete>>>" } } },
- * the text in UTF-16BE. Authenticode 1.0 asks for exactly this text.
+ * the text in UTF-16BE. Authenticode 1.0 requires exactly this text.
  */
 const SPC_PE_IMAGE_DATA_DER = fromHex(
   `3025030100a020a21e801c${Buffer.from("<<<Obsolete>>>", "utf16le").swap16().toString("hex")}`,
@@ -95,7 +95,7 @@ function claimOf(message: DecodedSignedData): { claim: AuthenticodeClaim; conten
       actual: message.contentType,
     });
   }
-  // Without signed attributes the signature would not be Authenticode, and firmware differs in what it makes of it.
+  // Without signed attributes the signature would not be Authenticode, and firmware varies in how it treats that.
   if (message.messageDigest === undefined) throw corrupt(`Cannot parse ${WHAT}: no signed attributes`);
   const { messageDigest } = parseAsn(message.contentDer, SpcIndirectDataContent, WHAT);
   const algorithmId = messageDigest.digestAlgorithm.algorithm;

@@ -1,10 +1,10 @@
-/** X.509 certificates (RFC 5280): reading one strictly, describing it, and the way from a signer to a trusted one. */
+/** X.509 certificates (RFC 5280): strict reading, description, and the path from a signer to a trusted one. */
 import { createHash, X509Certificate } from "node:crypto";
 import { corrupt, reasonOf, SealrootError } from "../errors/index.ts";
 import { checkDer, readDerElement } from "./der.ts";
 import type { DigestName } from "./object-identifiers.ts";
 
-/** Certificates considered while looking for a way to a trusted one; a real message holds one to three. */
+/** Certificates considered while looking for a path to a trusted one; a real message holds one to three. */
 const CHAIN_CERTIFICATES_MAX = 16;
 
 /**
@@ -20,14 +20,14 @@ export function certificateOf(der: Uint8Array): X509Certificate {
   } catch (error) {
     throw new SealrootError("corrupt", `Cannot parse certificate: ${reasonOf(error)}`, {}, error);
   }
-  // OpenSSL reads names and dates only when asked; a date it cannot read comes out as an invalid one.
+  // OpenSSL reads names and dates only when asked; an unreadable date comes out as an invalid one.
   for (const date of [certificate.validFromDate, certificate.validToDate]) {
     if (Number.isNaN(date.getTime())) throw corrupt("Cannot parse certificate: its validity is not a pair of dates");
   }
   return certificate;
 }
 
-/** What a person wants to know of a certificate. */
+/** What a person wants to know about a certificate. */
 export interface CertificateSummary {
   /** Subject as one line, such as `CN=example db`. */
   readonly subject: string;
@@ -66,11 +66,11 @@ export function signedPartDigest(certificateDer: Uint8Array, algorithm: DigestNa
 }
 
 /**
- * Finds the way from `signer` to a trusted certificate, through the certificates that came with the message.
+ * Finds the path from `signer` to a trusted certificate, through the certificates that came with the message.
  *
- * A trusted certificate ends the way whether or not it is self-signed, and validity dates are not looked at: a firmware
- * has no trusted clock, and edk2 verifies with X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME
- * (CryptoPkg, Pkcs7Verify). Issuers must be certificate authorities (RFC 5280 4.2.1.9).
+ * A trusted certificate ends the path whether or not it is self-signed, and validity dates are ignored: firmware has no
+ * trusted clock, and edk2 verifies with X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME (CryptoPkg, Pkcs7Verify).
+ * Issuers must be certificate authorities (RFC 5280 4.2.1.9).
  *
  * @returns the certificates from the signer to the trusted one, both included
  * @throws SealrootError `untrusted`
@@ -116,7 +116,7 @@ function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): bool
 }
 
 /**
- * Refuses certificates whose key firmware does not verify with: RSA of 2048 to 4096 bits is what UEFI implementations
+ * Refuses certificates whose keys firmware does not support: RSA of 2048 to 4096 bits is what UEFI implementations
  * have in common.
  * @throws SealrootError `unsupported`
  */
@@ -140,7 +140,7 @@ function rsaBitsOf(certificate: X509Certificate): number | undefined {
   }
 }
 
-/** Node prints one attribute a line, and undefined (against its type) for an empty name. */
+/** Node prints one attribute per line, and undefined (contrary to its type) for an empty name. */
 function oneLine(name: string | undefined): string {
   return (name ?? "").split("\n").join(", ");
 }

@@ -17,7 +17,7 @@ import { encodeAsn, ObjectIdentifierValue, parseAsn, RawSignedData, SignedAttrib
 /** Largest message read; a signature with a chain of certificates takes about 6 KiB. */
 const SIGNED_DATA_BYTES_MAX = 1 << 20;
 
-/** A SignedData with one signer, taken apart; nothing in it has been verified. */
+/** A parsed SignedData with one signer; nothing in it has been verified. */
 export interface DecodedSignedData {
   readonly contentType: string;
   /** The embedded content as DER; undefined in a detached signature. */
@@ -27,15 +27,15 @@ export interface DecodedSignedData {
   readonly digestAlgorithm: DigestName;
   /** Names the signer's certificate. */
   readonly signerIdentifier: IssuerAndSerialNumber;
-  /** The digest the signed attributes give for the content; undefined when there are no signed attributes. */
+  /** The digest the signed attributes give for the content; undefined if there are no signed attributes. */
   readonly messageDigest: Uint8Array | undefined;
-  /** The signed attributes as they were hashed (RFC 5652 5.4); undefined when the content itself is signed. */
+  /** The signed attributes as they were hashed (RFC 5652 5.4); undefined if the content itself is signed. */
   readonly signedAttributesDer: Uint8Array | undefined;
   readonly signature: Uint8Array;
 }
 
 /**
- * Takes apart a SignedData, bare (as in an authenticated variable) or inside a ContentInfo.
+ * Parses a SignedData, bare (as in an authenticated variable) or inside a ContentInfo.
  *
  * Exactly one signer is accepted, as Authenticode demands and every Secure Boot tool writes.
  * @throws SealrootError `corrupt`, or `unsupported` for an algorithm or kind of signer that is not accepted
@@ -98,7 +98,7 @@ function digestAlgorithmOf(signerInfo: SignerInfo, what: string): DigestName {
 }
 
 /**
- * Fields that no signature covers may hold one value only: version 1, no algorithm parameters, and the signer's digest
+ * Fields that no signature covers may have only one value: version 1, no algorithm parameters, and the signer's digest
  * algorithm announced (RFC 5652 5.1; edk2's AuthService looks for it at a fixed place).
  */
 function checkUnsignedFields(message: RawSignedData, signerInfo: SignerInfo, what: string): void {

@@ -51,7 +51,7 @@ export function readDerElement(bytes: Uint8Array, offset: number, what: string, 
 /**
  * Checks that `bytes` is exactly one element and that every nested length fits its container.
  *
- * The ASN.1 library that reads the values afterwards is lenient; this makes the framing unambiguous first.
+ * The ASN.1 library that then reads the values is lenient; this first makes the framing unambiguous.
  * @throws SealrootError `corrupt`
  */
 export function checkDer(bytes: Uint8Array, what: string): DerElement {

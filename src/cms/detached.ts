@@ -1,4 +1,4 @@
-/** SignedData over bytes kept elsewhere, as in front of an authenticated EFI variable (UEFI 2.10, 8.2.2). */
+/** SignedData over bytes kept elsewhere, as before an authenticated EFI variable (UEFI 2.10, 8.2.2). */
 import { corrupt } from "../errors/index.ts";
 import { decodeSignedData } from "./decode.ts";
 import { encodeSignedData } from "./encode.ts";

@@ -1,8 +1,8 @@
 /**
  * cms: Cryptographic Message Syntax (RFC 5652, PKCS #7) as Secure Boot uses it: the signature inside a PE file
- * (Authenticode) and the one in front of an authenticated EFI variable.
+ * (Authenticode) and the one before an authenticated EFI variable.
  *
- * Format room, pure: bytes in, values out. Knows certificates and signatures, not the files they stand in (`pe/`,
+ * Format room, pure: bytes in, values out. Knows certificates and signatures, not the files they are in (`pe/`,
  * `efi/` do). The ASN.1 library takes about 0.2 s to load, so it is imported on the first call, never by this index.
  * @module
  */
@@ -21,7 +21,7 @@ export type { VerifiedSignature } from "./verify.ts";
 /**
  * Signs the Authenticode digest of a PE image.
  *
- * The result is a ContentInfo of type signedData holding SpcIndirectDataContent, as it stands in a WIN_CERTIFICATE
+ * The result is a ContentInfo of type signedData holding SpcIndirectDataContent, as in a WIN_CERTIFICATE
  * (Windows Authenticode Portable Executable Signature Format 1.0; spec/boot-chain.md C). Equal input gives equal bytes:
  * there is no signing time.
  *

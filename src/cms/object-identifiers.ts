@@ -23,10 +23,12 @@ export const ID_SHA256 = "2.16.840.1.101.3.4.2.1";
 const ID_SHA384 = "2.16.840.1.101.3.4.2.2";
 const ID_SHA512 = "2.16.840.1.101.3.4.2.3";
 
-/** Digest algorithms by the names `node:crypto` knows. SHA-1 is left out on purpose: it vouches for nothing any more. */
+/**
+ * Digest algorithms by the names `node:crypto` knows. SHA-1 is left out on purpose: it no longer vouches for anything.
+ */
 export type DigestName = "sha256" | "sha384" | "sha512";
 
-/** The digest algorithm an identifier names; undefined for any not accepted. */
+/** The digest algorithm an identifier names; undefined if not accepted. */
 export const DIGEST_OF_ID: ReadonlyMap<string, DigestName> = new Map([
   [ID_SHA256, "sha256"],
   [ID_SHA384, "sha384"],
@@ -38,7 +40,7 @@ export const DIGEST_BYTES: Readonly<Record<DigestName, number>> = { sha256: 32, 
 
 /**
  * The signature algorithms accepted beside each digest: RSA PKCS #1 v1.5, named alone (as PKCS #7 1.5 does) or together
- * with the digest. It is the one family that the Authenticode verifiers of UEFI firmware have in common.
+ * with the digest. It is the one family common to the Authenticode verifiers of UEFI firmware.
  */
 export const RSA_SIGNATURE_IDS: Readonly<Record<DigestName, readonly string[]>> = {
   sha256: [ID_RSA_ENCRYPTION, ID_SHA256_WITH_RSA],
@@ -62,14 +64,14 @@ const NAME_OF_ID: ReadonlyMap<string, string> = new Map([
   ["1.3.101.112", "Ed25519"],
 ]);
 
-/** The signature algorithms with a hash that can be forged; a certificate that is issued with one proves nothing. */
+/** The signature algorithms with a forgeable hash; a certificate issued with one proves nothing. */
 export const FORGEABLE_SIGNATURE_IDS: ReadonlySet<string> = new Set([
   "1.2.840.113549.1.1.4",
   "1.2.840.113549.1.1.5",
   "1.2.840.10045.4.1",
 ]);
 
-/** An identifier with the name of the algorithm, where it is known. */
+/** An identifier with the name of the algorithm, if known. */
 export function describeAlgorithm(identifier: string): string {
   const name = NAME_OF_ID.get(identifier);
   return name === undefined ? identifier : `${identifier} (${name})`;

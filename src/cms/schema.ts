@@ -1,6 +1,6 @@
 /**
  * The ASN.1 structures that `@peculiar/asn1-cms` does not have: Authenticode's own, and SignedData with its
- * certificates kept as the bytes they were. Loads the library; imported lazily by the index.
+ * certificates kept as their original bytes. Loads the library; imported lazily by the index.
  */
 import { Attribute, EncapsulatedContentInfo, SignerInfos } from "@peculiar/asn1-cms";
 import { AsnArray, AsnConvert, AsnProp, AsnPropTypes, AsnType, AsnTypeTypes, OctetString } from "@peculiar/asn1-schema";
@@ -11,7 +11,7 @@ import { corrupt, reasonOf } from "../errors/index.ts";
 export class AlgorithmIdentifiers extends AsnArray<AlgorithmIdentifier> {}
 AsnType({ type: AsnTypeTypes.Set, itemType: AlgorithmIdentifier })(AlgorithmIdentifiers);
 
-/** SET OF certificates, each as its own DER: parsing and encoding one again could change a certificate's bytes. */
+/** SET OF certificates, each as its own DER: parsing and re-encoding one could change its bytes. */
 export class RawCertificates extends AsnArray<ArrayBuffer> {}
 AsnType({ type: AsnTypeTypes.Set, itemType: AsnPropTypes.Any })(RawCertificates);
 
@@ -19,7 +19,7 @@ AsnType({ type: AsnTypeTypes.Set, itemType: AsnPropTypes.Any })(RawCertificates)
 export class SignedAttributes extends AsnArray<Attribute> {}
 AsnType({ type: AsnTypeTypes.Set, itemType: Attribute })(SignedAttributes);
 
-/** An OBJECT IDENTIFIER standing alone, as the value of the contentType attribute (RFC 5652 11.1). */
+/** A single OBJECT IDENTIFIER, as the value of the contentType attribute (RFC 5652 11.1). */
 export class ObjectIdentifierValue {
   value: string;
   constructor(value = "") {
@@ -68,7 +68,7 @@ AsnProp({ type: SpcAttributeTypeAndValue })(SpcIndirectDataContent.prototype, "d
 AsnProp({ type: DigestInfo })(SpcIndirectDataContent.prototype, "messageDigest");
 
 /**
- * Reads one structure; every complaint of the library becomes one error.
+ * Reads one structure; every failure of the library becomes one error.
  * @throws SealrootError `corrupt`
  */
 export function parseAsn<T>(der: Uint8Array, structure: new () => T, what: string): T {
@@ -85,7 +85,7 @@ export function encodeAsn(structure: unknown): Uint8Array {
   return new Uint8Array(AsnConvert.serialize(structure));
 }
 
-/** A copy in a buffer of its own, which is what the library's fields hold. */
+/** A copy in its own buffer, as the library's fields require. */
 export function bufferOf(bytes: Uint8Array): ArrayBuffer {
   return Uint8Array.from(bytes).buffer;
 }

@@ -33,7 +33,7 @@ export function signerOfPrivateKey(privateKey: KeyObject, certificateDer: Uint8A
 }
 
 /**
- * Asks the signer and checks its answer before it is written anywhere: an outside signer may hold another key, sign
+ * Asks the signer and checks its answer before it is written anywhere: an outside signer may have another key, sign
  * another digest or answer with text.
  * @throws SealrootError `conflict` when the answer is not this certificate's signature of the bytes
  */

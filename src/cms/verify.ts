@@ -1,4 +1,4 @@
-/** Verifies a decoded SignedData: message digest, signature, and the way to a trusted certificate. */
+/** Verifies a decoded SignedData: message digest, signature, and the path to a trusted certificate. */
 import { createHash, verify, type X509Certificate } from "node:crypto";
 import type { IssuerAndSerialNumber } from "@peculiar/asn1-cms";
 import { Certificate } from "@peculiar/asn1-x509";
@@ -15,7 +15,7 @@ import type { DecodedSignedData } from "./decode.ts";
 import { type DigestName, describeAlgorithm, FORGEABLE_SIGNATURE_IDS } from "./object-identifiers.ts";
 import { encodeAsn, parseAsn } from "./schema.ts";
 
-/** Who made a signature that was found good. */
+/** Who made a good signature. */
 export interface VerifiedSignature {
   readonly digestAlgorithm: DigestName;
   readonly signer: CertificateSummary;
@@ -24,8 +24,8 @@ export interface VerifiedSignature {
 }
 
 /**
- * Verifies signature and signer. Every key on the way from the signer to the trusted certificate must be one that
- * firmware verifies with, and every certificate on it but the trusted one must be issued with a hash that cannot be forged.
+ * Verifies signature and signer. Every key on the path from the signer to the trusted certificate must be one that
+ * firmware supports, and every certificate on it but the trusted one must be issued with an unforgeable hash.
  *
  * @param content the signed bytes: an embedded content without tag and length, or the detached content
  * @param what names the signature in errors

@@ -1,11 +1,11 @@
 /** Joining two initramfs files into one. */
 import { alignUp } from "../bytes/index.ts";
 
-/** lz4's legacy format has no end mark: fewer than 4 zeros behind it lose what follows; 8 are safe for all. */
+/** lz4's legacy format has no end mark: with fewer than 4 zeros after it what follows is lost; 8 are safe for all. */
 const GAP_MIN_BYTES = 8;
 
 /**
- * `base`, zeros, `extension`: the extension begins at a multiple of 4 and at least 8 zeros behind the base
+ * `base`, zeros, `extension`: the extension begins at a multiple of 4 and at least 8 zeros after the base
  * (spec/boot-chain.md G "Joining rules"). The kernel unpacks both, in this order.
  */
 export function joinInitramfs(base: Uint8Array, extension: Uint8Array): Uint8Array {

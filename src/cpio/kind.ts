@@ -1,4 +1,4 @@
-/** Which program made an initramfs, told by what is inside (spec/boot-chain.md G "Which kind is it"). */
+/** Which program made an initramfs, judged by its contents (spec/boot-chain.md G "Which kind is it"). */
 import type { CpioEntry } from "./entry.ts";
 import type { InitramfsSegment } from "./walk.ts";
 
@@ -9,7 +9,7 @@ export type InitramfsKind =
 
 export interface InitramfsSummary {
   readonly kind: InitramfsKind;
-  /** Kernel releases it holds modules for. */
+  /** Kernel releases it has modules for. */
   readonly kernelReleases: readonly string[];
 }
 

@@ -4,12 +4,12 @@ import { corrupt, SealrootError } from "../errors/index.ts";
 import { type CpioEntry, HEADER_BYTES, MAGIC_CRC, MAGIC_NEWC, TRAILER, TYPE_BITS } from "./entry.ts";
 
 const WHAT = "cpio archive";
-/** PATH_MAX of Linux, NUL included; the kernel passes over longer names (init/initramfs.c). */
+/** PATH_MAX of Linux, including the NUL; the kernel skips longer names (init/initramfs.c). */
 const NAME_MAX_BYTES = 4096;
 
 export interface CpioArchive {
   readonly entries: readonly CpioEntry[];
-  /** Offset just behind the trailer. */
+  /** Offset just after the trailer. */
   readonly endOffset: number;
 }
 
@@ -20,8 +20,8 @@ export function isCpioHeader(bytes: Uint8Array, offset: number): boolean {
 }
 
 /**
- * Reads the archive that begins at `offset`, up to and with its trailer. File contents are views of `bytes`. Owners,
- * times and link counts are not kept: the boot does not depend on them.
+ * Reads the archive that begins at `offset`, up to and including its trailer. File contents are views of `bytes`.
+ * Owners, times and link counts are not kept: the boot does not depend on them.
  *
  * @param entriesMax more entries than this are refused
  * @throws SealrootError `corrupt` with the offset for anything that is not newc, or cut off; `unsupported` for too many

@@ -9,7 +9,7 @@ export interface InitramfsSegment {
   readonly startOffset: number;
   readonly endOffset: number;
   readonly compression: "none" | UnpackableCompression;
-  /** In file order; of an entry that appears twice, in one segment or several, the last one counts. */
+  /** In file order; of repeated entries, in one segment or several, the last one counts. */
   readonly entries: readonly CpioEntry[];
 }
 
@@ -25,7 +25,9 @@ interface Magic {
   readonly bytes: readonly number[];
 }
 
-/** Entries of all archives together: each takes some 200 bytes of memory, and the fullest stock initramfs has 20,000. */
+/**
+ * Entries of all archives together: each takes some 200 bytes of memory, and the largest stock initramfs has 20,000.
+ */
 const ENTRIES_MAX = 500_000;
 
 /** First bytes of the streams the kernel knows (Linux lib/decompress.c). */
@@ -40,10 +42,10 @@ const MAGICS: readonly Magic[] = [
 
 /**
  * Walks all archives of an initramfs in the order the kernel unpacks them, one in memory at a time. Zero bytes between
- * them are passed over.
+ * them are skipped.
  *
- * @throws SealrootError `corrupt` where the kernel would stop unpacking; `unsupported` for a compression that cannot
- *   be looked into, or too many entries
+ * @throws SealrootError `corrupt` where the kernel would stop unpacking; `unsupported` for an unsupported compression,
+ *   or too many entries
  */
 export function* walkInitramfs(bytes: Uint8Array, unpackers: Unpackers): Generator<InitramfsSegment, void> {
   let entries = 0;
@@ -60,9 +62,10 @@ export function* walkInitramfs(bytes: Uint8Array, unpackers: Unpackers): Generat
 
 function readSegment(bytes: Uint8Array, offset: number, unpackers: Unpackers, entriesMax: number): InitramfsSegment {
   if (isCpioHeader(bytes, offset)) {
-    // The kernel looks for a plain archive at multiples of 4 only and else goes on without it (spec G, joining rules).
+    // The kernel looks for a plain archive only at multiples of 4 and otherwise continues without it (spec G, joining
+    // rules).
     if (offset % 4 !== 0) {
-      throw corrupt("Cannot read the initramfs: a plain archive begins at no multiple of 4", { offset });
+      throw corrupt("Cannot read the initramfs: a plain archive does not begin at a multiple of 4", { offset });
     }
     const { entries, endOffset } = readCpio(bytes, offset, entriesMax);
     return { startOffset: offset, endOffset, compression: "none", entries };
@@ -83,7 +86,7 @@ function readSegment(bytes: Uint8Array, offset: number, unpackers: Unpackers, en
   return { startOffset: offset, endOffset: offset + consumedBytes, compression: magic.name, entries };
 }
 
-/** The archives inside a compressed stream; a stream inside a stream is nothing the kernel unpacks. */
+/** The archives inside a compressed stream; the kernel does not unpack a stream inside a stream. */
 function walkPlain(bytes: Uint8Array, streamOffset: number, entriesMax: number): CpioEntry[] {
   const entries: CpioEntry[] = [];
   let offset = 0;
@@ -91,7 +94,7 @@ function walkPlain(bytes: Uint8Array, streamOffset: number, entriesMax: number):
     while (bytes[offset] === 0) offset++;
     if (offset >= bytes.length) return entries;
     if (!isCpioHeader(bytes, offset)) {
-      throw corrupt("Cannot read the initramfs: a compressed stream holds something else than archives", {
+      throw corrupt("Cannot read the initramfs: a compressed stream holds something other than archives", {
         offset: streamOffset,
       });
     }

@@ -3,14 +3,14 @@ import { alignUp, type ByteString, byteStringOfText, bytesOf } from "../bytes/in
 import { SealrootError } from "../errors/index.ts";
 import { type CpioEntry, HEADER_BYTES, MAGIC_NEWC, TRAILER, TYPE_BITS } from "./entry.ts";
 
-/** An archive ends on a multiple of this, as cpio(1) and the kernel's own generator write it. */
+/** An archive ends on a multiple of this, as with cpio(1) and the kernel's own generator. */
 const ARCHIVE_ALIGNMENT = 512;
 
 /**
  * One uncompressed archive. Same entries, same bytes: entries are sorted by name (so that parents come before
  * children), inode numbers count from 1, owners and times are 0, every link count is 1.
  *
- * Parents are not invented: an archive that extends another must not name directories that may be links in it
+ * Parents are not added: an archive that extends another must not name directories that may be links in it
  * (spec/boot-chain.md G, "Override traps").
  *
  * @throws SealrootError `conflict` for a name given twice, `usage` for a name that is absolute, empty or climbs
@@ -35,7 +35,7 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
 function checkPath(path: ByteString): void {
   const components = path.split("/");
   if (path === "" || path.includes("\0") || components.some((name) => name === "" || name === "." || name === "..")) {
-    throw new SealrootError("usage", `Cannot write the cpio archive: "${path}" is no relative path in normal form`);
+    throw new SealrootError("usage", `Cannot write the cpio archive: "${path}" is not a relative path in normal form`);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Time-based authenticated updates of variables, `.auth` files: EFI_VARIABLE_AUTHENTICATION_2 in front of the new content
+ * Time-based authenticated updates of variables, `.auth` files: EFI_VARIABLE_AUTHENTICATION_2 before the new content
  * (UEFI 2.10, 8.2.2; spec/boot-chain.md C).
  */
 import { ByteCursor, ByteWriter } from "../bytes/index.ts";
@@ -16,12 +16,12 @@ const CERTIFICATE_HEADER_BYTES = 8 + GUID_BYTES;
 const CERTIFICATE_REVISION = 0x0200;
 const CERTIFICATE_TYPE_EFI_GUID = 0x0ef1;
 
-/** A new value for a variable and the time stamp that must be later than that of the value it replaces. */
+/** A new value for a variable and the time stamp, which must be later than that of the value it replaces. */
 export interface VariableToSign extends EfiVariable {
   readonly timestamp: Date;
 }
 
-/** An `.auth` file taken apart; nothing in it has been verified. */
+/** A parsed `.auth` file; nothing in it has been verified. */
 export interface AuthenticatedVariable {
   readonly timestamp: Date;
   /** SignedData DER. */
@@ -54,7 +54,7 @@ export function parseAuthenticatedVariable(bytes: Uint8Array): AuthenticatedVari
 }
 
 /**
- * The new content alone of an `.auth` file. Its time stamp is not looked at: updates that append to a variable have none
+ * Only the new content of an `.auth` file. Its time stamp is ignored: updates that append to a variable have none
  * (UEFI 2.10, 8.2.2).
  * @throws SealrootError `corrupt`
  */

@@ -35,7 +35,7 @@ export function parseEfiTime(bytes: Uint8Array): Date {
   const [hour, minute, second] = [cursor.u8(), cursor.u8(), cursor.u8()];
   const rest = cursor.take(EFI_TIME_BYTES - cursor.offset);
   const moment = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  // A date that rolls over (31 April) or a field that must be zero shows as a difference.
+  // A date that rolls over (31 April) or a field that must be zero shows up as a difference.
   if (year >= 1900 && rest.every((byte) => byte === 0) && Buffer.from(efiTimeOf(moment)).equals(bytes)) return moment;
   throw corrupt(`Cannot read EFI time: ${year}-${month}-${day} ${hour}:${minute}:${second} is not a plain UTC second`);
 }

@@ -1,9 +1,9 @@
 /**
  * efi: what UEFI firmware keeps in variables: Secure Boot key databases, authenticated updates of them, the variable
- * store of OVMF, and the texts a boot loader leaves behind.
+ * store of OVMF, and the texts a boot loader leaves.
  *
- * Format room, pure: bytes in, values out, the time is passed in. Knows `cms/` for signatures; knows no file, no
- * efivarfs and no virtual machine.
+ * Format room, pure: bytes in, values out, the time is passed in. Knows `cms/` for signatures, but no files, efivarfs
+ * or virtual machines.
  * @module
  */
 export {

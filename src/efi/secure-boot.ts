@@ -1,4 +1,4 @@
-/** The three variables that switch Secure Boot on with one's own keys (UEFI 2.10, 32.3). */
+/** The three variables that switch Secure Boot on with your own keys (UEFI 2.10, 32.3). */
 import type { VariableToSign } from "./authenticated-variable.ts";
 import { GLOBAL_VARIABLE_VENDOR, type Guid, IMAGE_SECURITY_DATABASE_VENDOR } from "./guid.ts";
 import { encodeSignatureLists, x509Entry } from "./signature-list.ts";
@@ -24,7 +24,7 @@ function vendorOf(name: SecureBootVariableName): Guid {
 
 /**
  * One variable's new content.
- * @param owner names whoever enrols the certificates, in every entry
+ * @param owner identifies the enroller of the certificates, in every entry
  * @param timestamp firmware refuses later updates that are not newer
  */
 export function secureBootVariable(
@@ -37,7 +37,7 @@ export function secureBootVariable(
   return { name, vendor: vendorOf(name), attributes: ATTRIBUTES, timestamp, data };
 }
 
-/** All three, db first and PK last: setting PK ends setup mode, after which nothing unsigned is taken. */
+/** All three, db first and PK last: setting PK ends setup mode, after which nothing unsigned is accepted. */
 export function secureBootVariables(
   certificates: SecureBootCertificates,
   owner: Guid,

@@ -16,7 +16,7 @@ export interface SignatureEntry {
   readonly data: Uint8Array;
 }
 
-/** EFI_CERT_X509_GUID and its fellows. */
+/** EFI_CERT_X509_GUID and similar ones. */
 const TYPE_GUIDS = {
   x509: guidOf("a5c059a1-94e4-4aa7-87b5-ab155c2bf072"),
   sha256: guidOf("c1c41626-504c-4092-aca9-41f936934328"),
@@ -36,7 +36,7 @@ export function x509Entry(owner: Guid, certificateDer: Uint8Array): SignatureEnt
   return { type: "x509", owner, data: certificateDer };
 }
 
-/** One list for each entry, in the order given; the lists follow each other. */
+/** One list for each entry, in the given order; the lists follow each other. */
 export function encodeSignatureLists(entries: readonly SignatureEntry[]): Uint8Array {
   const writer = new ByteWriter();
   for (const { type, owner, data } of entries) {

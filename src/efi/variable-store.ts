@@ -1,6 +1,6 @@
 /**
  * The variable store of OVMF: a firmware volume holding an authenticated variable store (edk2: PiFirmwareVolume.h,
- * VariableFormat.h; spec/boot-chain.md C). All sizes come from the headers of the file at hand.
+ * VariableFormat.h; spec/boot-chain.md C). All sizes come from the file's headers.
  */
 import { alignUp, ByteCursor, ByteWriter } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
@@ -55,7 +55,7 @@ export function readVariableStore(bytes: Uint8Array): readonly EfiVariable[] {
 /**
  * Appends variables, as the firmware itself would.
  *
- * @param template a store to begin with, usually the blank one that comes with OVMF; it is not changed
+ * @param template a store to start from, usually the blank one that comes with OVMF; it is not changed
  * @returns the new store, of the same length
  * @throws SealrootError `no-space` when they do not fit, `conflict` when one exists already
  */
@@ -66,7 +66,7 @@ export function addVariables(template: Uint8Array, variables: readonly StoredVar
   const writer = new ByteWriter();
   for (const variable of variables) {
     if (present.has(fullName(variable))) {
-      throw new SealrootError("conflict", `Cannot add EFI variable ${fullName(variable)}: the store has it already`);
+      throw new SealrootError("conflict", `Cannot add EFI variable ${fullName(variable)}: the store already has it`);
     }
     present.add(fullName(variable));
     writer.bytes(encodeVariable(variable));
@@ -108,7 +108,7 @@ function encodeVariable(variable: StoredVariable): Uint8Array {
   return writer.finish();
 }
 
-/** Checks both headers; returns where variables may stand. */
+/** Checks both headers; returns where variables may be. */
 function findStore(bytes: Uint8Array): StoreRange {
   const cursor = new ByteCursor(bytes, "EFI variable store", VOLUME_GUID_OFFSET);
   const volumeGuid = guidText(cursor.take(GUID_BYTES));

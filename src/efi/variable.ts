@@ -1,4 +1,4 @@
-/** EFI variables as values: attributes, the form efivarfs gives them, UTF-16 texts. */
+/** EFI variables as values: attributes, the form in efivarfs, UTF-16 texts. */
 import { ByteCursor } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import type { Guid } from "./guid.ts";

@@ -41,14 +41,14 @@ export function parseKernelModules(modulesDep: string, modulesBuiltin: string): 
 }
 
 /**
- * The paths to load, needed ones first, each once. Names that are no module of this kernel are passed over.
+ * The paths to load, needed ones first, each once. Names that are not a module of this kernel are skipped.
  */
 export function moduleLoadOrder(kernel: KernelModules, names: readonly string[]): string[] {
   const ordered = new Set<string>();
   for (const name of names) {
     const module = kernel.modules.get(name.replaceAll("-", "_"));
     if (module === undefined) continue;
-    // modules.dep lists the nearest need first and all of them, so the reverse is an order to load in.
+    // modules.dep lists all needs, the nearest first, so the reverse is a load order.
     for (const need of module.needs.toReversed()) ordered.add(need);
     ordered.add(module.path);
   }

@@ -1,4 +1,4 @@
-/** The files a set of programs needs to run: their dynamic loader and libraries, and theirs (ld.so(8)). */
+/** The files a set of programs needs to run: their dynamic loader and libraries, recursively (ld.so(8)). */
 import { SealrootError } from "../errors/index.ts";
 import { ELF_MACHINE, type ElfFile, readElf } from "./read.ts";
 
@@ -21,7 +21,7 @@ const TRIPLET: ReadonlyMap<number, string> = new Map([
   [ELF_MACHINE.aarch64, "aarch64-linux-gnu"],
 ]);
 
-/** Where ld.so looks last, on Debian and on the others. */
+/** Where ld.so looks last, on Debian and elsewhere. */
 function systemDirectories(machine: number): string[] {
   const triplet = TRIPLET.get(machine);
   const multiarch = triplet === undefined ? [] : [`/lib/${triplet}`, `/usr/lib/${triplet}`];
@@ -29,10 +29,10 @@ function systemDirectories(machine: number): string[] {
 }
 
 /**
- * The programs with everything that must be beside them, each file once, in the order of discovery.
+ * The programs with everything they need, each file once, in the order of discovery.
  *
- * Libraries that a program opens by itself (dlopen, NSS, PAM) are not found this way; the programs of an initramfs do
- * without.
+ * Libraries that a program opens itself (dlopen, NSS, PAM) are not found this way; the programs of an initramfs do not
+ * need any.
  *
  * @param programs absolute paths
  * @throws SealrootError `not-found` naming the library and who needs it; `conflict` for files of different CPUs

@@ -38,7 +38,7 @@ interface Segment {
   readonly fileBytes: number;
 }
 
-/** True when the bytes begin as an ELF file does. */
+/** True when the bytes begin like an ELF file. */
 export function isElf(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && new ByteCursor(bytes, WHAT).u32() === MAGIC;
 }

@@ -2,7 +2,7 @@
 import type { DumpDialect } from "../tree/index.ts";
 import type { Inode } from "./inode.ts";
 
-/** The lowest modification time of an image; inodes that have it can be compact. */
+/** The lowest modification time of an image; inodes with it can be compact. */
 export interface BuildTime {
   readonly seconds: bigint;
   readonly nanoseconds: number;

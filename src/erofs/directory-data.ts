@@ -10,7 +10,7 @@ const DOT = "." as ByteString;
 const DOT_DOT = ".." as ByteString;
 
 /**
- * Puts `.` and `..` in among a directory's entries and packs all of them, first fit in order.
+ * Inserts `.` and `..` among a directory's entries and packs all of them, first fit in order.
  * @param names the entries' names in byte order
  * @param inodes in the order of `names`
  */

@@ -38,7 +38,7 @@ export interface ImageFacts {
   readonly blockCount: number;
 }
 
-/** Writes header and superblock (spec 1.1, 1.2); all other bytes of them stay zero. */
+/** Writes header and superblock (spec 1.1, 1.2); all their other bytes stay zero. */
 export function writeSuperblock(out: ImageBuffer, facts: ImageFacts): void {
   out.view.setUint32(0, HEADER_MAGIC, true);
   out.view.setUint32(4, HEADER_VERSION, true);

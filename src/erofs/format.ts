@@ -39,7 +39,7 @@ export const CHUNK_BITS_MAX = 43;
 
 /** Directory records (spec 2.6). */
 export const DIRENT_BYTES = 12;
-/** A directory's last part up to this many bytes is stored beside the inode. */
+/** A directory's last part is stored beside the inode up to this many bytes. */
 export const DIRECTORY_TAIL_MAX_BYTES = 2048;
 
 /** Xattr area (spec 3.2). */
@@ -47,10 +47,10 @@ export const XATTR_AREA_HEADER_BYTES = 12;
 export const XATTR_ENTRY_HEADER_BYTES = 4;
 export const SHARED_XATTR_REFERENCE_BYTES = 4;
 
-/** Limits of what an image holds inside (spec 8): in-image content and symbolic links, by epoch. */
+/** Limits for in-image content and symbolic links, by epoch (spec 8). */
 export const INLINE_CONTENT_MAX_BYTES = { 1: 5000, 2: 512 } as const;
 export const SYMLINK_MAX_BYTES = { 1: 4095, 2: 1024 } as const;
-/** Largest file of the format as composefs uses it: 1024 chunks of 2^43 bytes. */
+/** Largest file as composefs uses the format: 1024 chunks of 2^43 bytes. */
 export const FILE_SIZE_MAX_BYTES = 2 ** 53;
 
 /** The two layouts (spec 0): epoch 1 for header versions 0 and 1, epoch 2 for version 2. */
@@ -66,7 +66,7 @@ export const WHITEOUT_MARKS = ["trusted.overlay.overlay.whiteout", "user.overlay
 export const WHITEOUTS_MARKS = ["trusted.overlay.overlay.whiteouts", "user.overlay.whiteouts"] as const;
 export const OPAQUE_MARKS = ["trusted.overlay.overlay.opaque", "user.overlay.opaque"] as const;
 
-/** The names an epoch 1 root has besides its own: they hide the object store of old mounts (spec 3.4 step 5, 7). */
+/** The additional names in an epoch 1 root: they hide the object store of old mounts (spec 3.4 step 5, 7). */
 export const STUB_NAMES: readonly string[] = Array.from({ length: 256 }, (_, value) =>
   value.toString(16).padStart(2, "0"),
 );

@@ -17,7 +17,7 @@ import { type PrimaryName, primaryNames } from "./primary-name.ts";
 import { looksLikeStub, missingStubs } from "./stubs.ts";
 
 export interface InodeCollection {
-  /** In the order of the image; the root first. */
+  /** In the order of the image, the root first. */
   readonly inodes: readonly Inode[];
   /** Whether the tree has a character device 0/0 of its own. */
   readonly hasWhiteout: boolean;
@@ -59,7 +59,7 @@ class InodeCollector implements InodeCollection {
     this.#primaries = epoch === 1 ? primaryNames(root, linkCounts, dialect === "c") : new Map();
   }
 
-  /** Epoch 1: the queue's order is the inodes' order; a hard-linked inode stands at its primary name. */
+  /** Epoch 1: the queue's order is the inodes' order; a hard-linked inode is at its primary name. */
   collectBreadthFirst(): void {
     const queue = [this.#rootDirectory()];
     for (let index = 0; index < queue.length; index++) {
@@ -77,7 +77,7 @@ class InodeCollector implements InodeCollection {
     }
   }
 
-  /** Epoch 2: pre-order; a hard-linked inode stands at the first name that the walk meets. */
+  /** Epoch 2: pre-order; a hard-linked inode is at the first name that the walk meets. */
   collectDepthFirst(): void {
     const first = this.#rootDirectory();
     const stack = [{ directory: first, children: this.#addListing(first).inodes.values() }];

@@ -17,7 +17,7 @@ import { OverlayXattrs } from "./overlay-xattrs.ts";
 import type { XattrEntry } from "./xattr-entry.ts";
 import type { XattrTable } from "./xattr-table.ts";
 
-/** What decides on an image's xattrs besides the tree. */
+/** What determines an image's xattrs besides the tree. */
 export interface XattrRules {
   readonly epoch: Epoch;
   readonly dialect: DumpDialect;
@@ -28,7 +28,7 @@ export interface XattrRules {
 
 type NameAndValue = [name: ByteString, value: ByteString];
 
-/** Finds all inodes' xattrs. First every inode is added, then the lists can be asked for. */
+/** Finds all inodes' xattrs. First every inode is added, then the lists can be requested. */
 export class InodeXattrs {
   readonly #rules: XattrRules;
   readonly #table: XattrTable;
@@ -40,7 +40,7 @@ export class InodeXattrs {
     this.#overlay = new OverlayXattrs(rules.dialect, rules.algorithm, table);
   }
 
-  /** Takes in all inodes of the image, the root first, and lays out the table. */
+  /** Adds all inodes of the image, the root first, and lays out the table. */
   addAll(inodes: readonly Inode[]): void {
     const root = inodes[0];
     for (const inode of inodes) {
@@ -95,7 +95,7 @@ export class InodeXattrs {
     return marks as NameAndValue[];
   }
 
-  /** Epoch 2 keeps the order of the user's names before escaping, which the list has already. */
+  /** Epoch 2 keeps the order of the user's names before escaping, which the list already has. */
   #inOrder(list: NameAndValue[]): NameAndValue[] {
     if (this.#rules.epoch === 2 || list.length < 2) return list;
     return list.sort(

@@ -1,4 +1,4 @@
-/** One inode on its way into an image. */
+/** One inode of an image being written. */
 import type { ByteString } from "../bytes/index.ts";
 import type { DirectoryNode, TreeNode } from "../tree/index.ts";
 import { SLOT_BYTES } from "./format.ts";
@@ -8,12 +8,12 @@ import type { XattrEntry } from "./xattr-entry.ts";
 export interface DirectoryListing {
   readonly names: readonly ByteString[];
   readonly inodes: readonly Inode[];
-  /** Index behind the last record of each full block; what follows the last one is the inline tail. */
+  /** Index after the last record of each full block; what follows the last one is the inline tail. */
   readonly blockEnds: readonly number[];
   readonly tailBytes: number;
 }
 
-/** An array of its own for each inode would be a fifth of them. */
+/** A separate array for each inode would be a fifth of their memory. */
 const NO_XATTR_ENTRIES: readonly XattrEntry[] = [];
 
 /**

@@ -51,7 +51,7 @@ export class LayoutPass {
     this.#nextBlock = firstBlock;
   }
 
-  /** First byte behind the inodes placed so far, on a slot boundary. */
+  /** First byte after the inodes placed so far, on a slot boundary. */
   get end(): number {
     return alignUp(this.#position, SLOT_BYTES);
   }

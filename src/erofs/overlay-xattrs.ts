@@ -1,7 +1,7 @@
 /**
- * The two attributes by which overlayfs finds a file's object, `trusted.overlay.metacopy` and `.redirect` (spec/erofs.md 3.4
- * step 2; struct ovl_metacopy of linux fs/overlayfs). Nearly all of them belong to one file, so they are counted first
- * and made anew whenever they are needed: kept as pairs they would be the larger part of the writer's memory.
+ * The two attributes by which overlayfs finds a file's object, `trusted.overlay.metacopy` and `.redirect`
+ * (spec/erofs.md 3.4 step 2; struct ovl_metacopy of linux fs/overlayfs). Nearly all of them belong to one file, so they
+ * are counted first and made again whenever needed: kept as pairs they would take most of the writer's memory.
  */
 import { type ByteString, IdIndex, isLowerHex } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
@@ -14,7 +14,7 @@ import type { XattrTable } from "./xattr-table.ts";
 
 const METACOPY = METACOPY_XATTR as ByteString;
 const REDIRECT = REDIRECT_XATTR as ByteString;
-/** Version, length, flags, algorithm: what stands before the digest. */
+/** Version, length, flags, algorithm: what precedes the digest. */
 const METACOPY_HEADER_BYTES = 4;
 
 export type ExternalContent = Extract<FileContent, { type: "external" }>;
@@ -28,7 +28,7 @@ export class OverlayXattrs {
   readonly #digestIndex = new IdIndex((number) => this.#digests[number] as string);
   /** How many files have a digest, of those that several have; the empty string for files without. */
   readonly #metacopyUses = new Map<string, number>();
-  /** How many more files have the redirect made from this text than have the metacopy: mostly nothing is in here. */
+  /** How many more files have the redirect made from this text than have the metacopy: usually empty. */
   readonly #redirectSurplus = new Map<string, number>();
   readonly #sharedMetacopies = new Map<string, XattrEntry>();
   readonly #sharedRedirects = new Map<string, XattrEntry>();
@@ -39,7 +39,7 @@ export class OverlayXattrs {
     this.#table = table;
   }
 
-  /** Counts one file; all of them go before {@link addShared}. */
+  /** Counts one file; all must be counted before {@link addShared}. */
   count(content: ExternalContent): void {
     const { objectId } = content;
     if (objectId !== undefined && (objectId.length !== 2 * DIGEST_BYTES[this.#algorithm] || !isLowerHex(objectId))) {
@@ -53,7 +53,7 @@ export class OverlayXattrs {
     if (objectId !== undefined) increase(this.#redirectSurplus, objectId, -1);
   }
 
-  /** Puts those that several files have into the table. */
+  /** Puts those that several files share into the table. */
   addShared(): void {
     for (const [objectId, uses] of this.#metacopyUses) {
       if (uses > 1)
@@ -97,8 +97,8 @@ export class OverlayXattrs {
   }
 
   /**
-   * What the redirect is made from: a digest where it is the digest's path, otherwise the path itself behind a slash.
-   * The C tool takes any path; composefs-rs takes the digest, and without one reads it out of the path.
+   * What the redirect is made from: a digest if it is the digest's path, otherwise the path itself after a slash.
+   * The C tool uses any path; composefs-rs uses the digest, and without one reads it from the path.
    */
   #redirectSource(content: ExternalContent): string | undefined {
     const { objectId, backingPath } = content;
@@ -110,7 +110,7 @@ export class OverlayXattrs {
   }
 }
 
-/** The metacopy of a file that alone has its object; written without the detour over a string. */
+/** The metacopy of a file that alone has its object; written without going through a string. */
 class MetacopyEntry implements XattrEntry {
   readonly name: XattrName;
   readonly valueBytes: number;

@@ -1,4 +1,4 @@
-/** At which of its names a hard-linked inode is stored in epoch 1 (spec/erofs.md 2.5). */
+/** Under which of its names a hard-linked inode is stored in epoch 1 (spec/erofs.md 2.5). */
 import type { ByteString } from "../bytes/index.ts";
 import { type DirectoryNode, type LeafNode, type TreeNode, walkTree } from "../tree/index.ts";
 
@@ -8,10 +8,10 @@ export interface PrimaryName {
 }
 
 /**
- * The primary names of inodes that have several: the first one in a depth-first walk, or, where the C dialect is told
- * and the place is in the tree, the name on the inode's own line of the dump.
+ * The primary names of inodes that have several: the first one in a depth-first walk or, in the C dialect if it is
+ * known and in the tree, the name on the inode's own line of the dump.
  *
- * @param linkCounts inodes of several names
+ * @param linkCounts inodes with several names
  */
 export function primaryNames(
   root: DirectoryNode,

@@ -3,11 +3,11 @@ import { INODES_OFFSET, SLOT_BYTES } from "./format.ts";
 import { imageError } from "./read-error.ts";
 
 /**
- * Takes note of the slots that inodes and their data occupy. Writers give every inode its own; where a hostile image
- * lets many inodes share a long attribute area or a data block, memory and time would be a multiple of its size.
+ * Records the slots that inodes and their data occupy. Writers give every inode its own; if a hostile image let many
+ * inodes share a long attribute area or a data block, memory and time would be a multiple of its size.
  */
 export class ClaimMap {
-  /** A bit a slot. */
+  /** One bit per slot. */
   readonly #claimed: Uint8Array;
 
   constructor(imageBytes: number) {
@@ -15,7 +15,7 @@ export class ClaimMap {
     this.claim(0, INODES_OFFSET);
   }
 
-  /** @throws SealrootError `corrupt` when a slot of `start..end` (half-open) belongs to something already */
+  /** @throws SealrootError `corrupt` when a slot of `start..end` (half-open) is already claimed */
   claim(start: number, end: number): void {
     for (let slot = Math.floor(start / SLOT_BYTES); slot * SLOT_BYTES < end; slot++) {
       const byte = slot >> 3;

@@ -17,8 +17,8 @@ export interface RawEntry {
 }
 
 /**
- * All records of a directory but `.` and `..`, which must name the directory itself and its parent. Names ascend strictly:
- * the kernel searches them by halves.
+ * All records of a directory except `.` and `..`, which must name the directory itself and its parent. Names ascend
+ * strictly: the kernel does a binary search.
  */
 export function readDirectory(image: ImageHeader, inode: RawInode, parentNid: number): RawEntry[] {
   const { blocks, tail } = inodeData(image, inode);
@@ -40,7 +40,7 @@ export function readDirectory(image: ImageHeader, inode: RawInode, parentNid: nu
   return entries.filter(({ name }) => name !== "." && name !== "..");
 }
 
-/** The records of one block or tail; the first name's offset tells their number. */
+/** The records of one block or tail; the first name's offset gives their number. */
 function readRecords(image: ImageHeader, part: Uint8Array, entries: RawEntry[]): void {
   const { view } = image;
   const start = part.byteOffset - image.bytes.byteOffset;
@@ -59,12 +59,12 @@ function readRecords(image: ImageHeader, part: Uint8Array, entries: RawEntry[]):
     }
     const name = byteString(part, nameStart, nameEnd);
     checkName(name, offset);
-    const nid = Number(view.getBigUint64(offset, true)); // a number above 2^53 is beyond the image all the same
+    const nid = Number(view.getBigUint64(offset, true)); // a number above 2^53 is beyond the image anyway
     entries.push({ name, nid, type: view.getUint8(offset + 10), offset });
   }
 }
 
-/** The last name of a part has no successor that tells its end: it ends at the first NUL. */
+/** The last name of a part has no successor that marks its end: it ends at the first NUL. */
 function lastNameEnd(part: Uint8Array, start: number): number {
   const end = part.indexOf(0, start);
   return end === -1 ? part.length : end;

@@ -35,7 +35,7 @@ export interface RawInode {
   readonly mtimeSeconds: bigint;
   readonly mtimeNanoseconds: number;
   readonly xattrsOffset: number;
-  /** Behind the xattr area: the inline tail or the chunk indexes. */
+  /** After the xattr area: the inline tail or the chunk indexes. */
   readonly tailOffset: number;
 }
 
@@ -106,7 +106,7 @@ export interface InodeData {
   readonly tail: Uint8Array;
 }
 
-/** Finds the data of an inode that is not chunk based. Views of the image. */
+/** Finds the data of an inode that is not chunk-based. Views of the image. */
 export function inodeData(image: ImageHeader, inode: RawInode): InodeData {
   const { bytes } = image;
   const { offset, layout, sizeBytes, tailOffset } = inode;

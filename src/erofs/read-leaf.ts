@@ -23,7 +23,7 @@ import type { RawXattr } from "./read-xattrs.ts";
 const METACOPY_HEADER_BYTES = 4;
 const CHUNK_FORMAT_MASK = 0xffff;
 
-/** The metadata of an inode with these attributes of the user's. */
+/** The metadata of an inode with these user attributes. */
 export function metadataOf(inode: RawInode, xattrs: ReadonlyMap<ByteString, Uint8Array>): Metadata {
   const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = inode;
   return { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs };
@@ -34,7 +34,7 @@ export function readLeaf(image: ImageHeader, inode: RawInode, xattrs: readonly R
   const { kind, offset } = inode;
   if (kind === "directory") throw new Error("unreachable: readLeaf() of a directory");
   if (kind !== "file" && inode.layout === LAYOUT_CHUNKED) throw imageError(offset, `a ${kind} in chunks`);
-  // A user's own attribute of that name on a file with data means nothing here.
+  // A user's attribute with that name on a file with data means nothing here.
   if (kind === "file" && inode.sizeBytes === 0 && hasWhiteoutMark(xattrs)) return readWhiteout(image, inode, xattrs);
   const metadata = metadataOf(inode, userXattrs(xattrs, offset));
   if (kind === "file") return { kind, metadata, content: readContent(image, inode, xattrs) };
@@ -64,7 +64,7 @@ function readTarget(image: ImageHeader, inode: RawInode): ByteString {
 function readContent(image: ImageHeader, inode: RawInode, xattrs: readonly RawXattr[]): FileContent {
   const { metacopy, redirect } = overlayValues(xattrs);
   if (inode.layout === LAYOUT_CHUNKED) {
-    if (metacopy === undefined) throw imageError(inode.offset, "a file in chunks that names no object");
+    if (metacopy === undefined) throw imageError(inode.offset, "a file in chunks that does not name an object");
     const objectId = readMetacopy(metacopy, inode.offset);
     checkChunks(image, inode, objectId !== undefined);
     return { type: "external", sizeBytes: inode.sizeBytes, objectId, ...backingPath(redirect, objectId, inode) };
@@ -112,8 +112,8 @@ function backingPath(
 }
 
 /**
- * Checks the chunk format and, where they are beside the inode, the indexes. Epoch 2 stores none without a digest, and
- * epoch 1 moves arrays that fit no block (spec 2.7, 2.8).
+ * Checks the chunk format and, if they are beside the inode, the indexes. Epoch 2 stores none without a digest, and
+ * epoch 1 moves arrays that do not fit a block (spec 2.7, 2.8).
  */
 function checkChunks(image: ImageHeader, inode: RawInode, hasDigest: boolean): void {
   const { sizeBytes, offset, tailOffset } = inode;

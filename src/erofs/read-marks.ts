@@ -31,8 +31,8 @@ export function withoutWhiteoutMarks(xattrs: readonly RawXattr[]): RawXattr[] {
 }
 
 /**
- * The marks a writer put on a directory that holds escaped whiteouts. One entry a mark goes, so that one of the same
- * name that the user had stays (composefs-rs keeps both).
+ * The marks a writer put on a directory with escaped whiteouts. One entry per mark is removed, so a user's attribute
+ * with the same name stays (composefs-rs keeps both).
  */
 export function withoutDirectoryMarks(xattrs: readonly RawXattr[], version: number): RawXattr[] {
   const rest = withoutOneEach(xattrs, WHITEOUTS_MARKS, "");
@@ -49,8 +49,8 @@ function withoutOneEach(xattrs: readonly RawXattr[], names: readonly string[], v
 }
 
 /**
- * The user's attributes under their own names: those of overlayfs go, escaped ones lose the escape.
- * @param offset of the inode, for the error when two remain under one name
+ * The user's attributes under their own names: overlayfs's are removed, escaped ones lose the escape.
+ * @param offset of the inode, for the error when two end up with the same name
  */
 export function userXattrs(xattrs: readonly RawXattr[], offset: number): ReadonlyMap<ByteString, Uint8Array> {
   const found = new Map<ByteString, Uint8Array>();

@@ -39,7 +39,7 @@ export interface ImageHeader {
 /** composefs_version, an image's form in its header (spec/erofs.md 1.1). */
 export type HeaderVersion = 0 | 1 | 2;
 
-/** How many bytes from its beginning on tell an image's version. */
+/** How many of an image's first bytes give its version. */
 export const VERSION_BYTES = 16;
 
 /**

@@ -24,7 +24,7 @@ export class XattrReader {
   readonly #image: ImageHeader;
   readonly #shared = new Map<number, StoredXattr>();
   readonly #filterMasks = new Map<string, number>();
-  /** Length of all shared entries read so far; they are the image's own, so it holds them all. */
+  /** Length of all shared entries read so far; they are in the image, so it bounds them. */
   #sharedBytes = 0;
 
   constructor(image: ImageHeader) {
@@ -83,7 +83,7 @@ export class XattrReader {
     if (offset + entryBytes > end) throw imageError(offset, "an attribute reaches past the end of its area");
     const suffix = byteString(bytes, suffixStart, valueStart);
     const name = `${prefix}${suffix}` as ByteString;
-    if (name === "" || name.includes("\0")) throw imageError(offset, "an attribute name that is none");
+    if (name === "" || name.includes("\0")) throw imageError(offset, "an invalid attribute name");
     return {
       name,
       value: bytes.subarray(valueStart, valueEnd),

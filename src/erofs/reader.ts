@@ -21,17 +21,17 @@ import { XattrReader } from "./read-xattrs.ts";
 
 /** What an image holds. */
 export interface ErofsImage {
-  /** composefs_version of the header: 0, 1 or 2; the form that {@link writeErofs} has to be given to write it again. */
+  /** composefs_version of the header: 0, 1 or 2; the form to give {@link writeErofs} to write it again. */
   readonly version: 0 | 1 | 2;
   readonly root: DirectoryNode;
-  /** Of the digests that name objects; undefined when no file names one. */
+  /** Of the digests that name objects; undefined if no file names one. */
   readonly algorithm: VerityAlgorithm | undefined;
 }
 
 /**
  * Reads an image of any form and refuses what no writer makes: see spec/erofs.md 8 for the rules.
  *
- * The stubs of epoch 1 and all marks that its writers add are taken away again. File contents and attribute values are
+ * The stubs of epoch 1 and all marks that its writers add are removed again. File contents and attribute values are
  * views of `bytes`, which must not change afterwards.
  * @throws SealrootError `corrupt` with the offset and the rule
  */
@@ -44,7 +44,7 @@ export function listErofsObjects(bytes: Uint8Array): string[] {
   return [...erofsObjects(bytes)].sort();
 }
 
-/** The same in no order, for those who look them up. */
+/** The same, unordered, for look-ups. */
 export function erofsObjects(bytes: Uint8Array): Set<string> {
   const objects = new Set<string>();
   const stack: TreeNode[] = [readErofs(bytes).root];
@@ -70,7 +70,7 @@ const NO_DATA = { blocks: new Uint8Array(0), tail: new Uint8Array(0) };
 class TreeReader {
   readonly #image: ImageHeader;
   readonly #xattrs: XattrReader;
-  /** A set bit a slot: inodes that some entry has named. */
+  /** One set bit per slot: inodes that some entry has named. */
   readonly #seen: Uint8Array;
   readonly #claims: ClaimMap;
   readonly #hardLinked = new Map<number, { readonly leaf: LeafNode; readonly inode: RawInode; names: number }>();
@@ -123,7 +123,7 @@ class TreeReader {
       if (leaf.kind === "character-device" && leaf.rdev === 0 && this.#image.epoch === 1) {
         if (mayBeStub && childInode.kind !== "file") continue;
         if (childInode.kind !== "file")
-          throw imageError(childInode.offset, "a device 0/0 that is no entry of the root");
+          throw imageError(childInode.offset, "a device 0/0 that is not an entry of the root");
         holdsWhiteouts = true;
       }
       node.entries.set(entry.name, leaf);
@@ -171,7 +171,7 @@ class TreeReader {
       throw imageError(inode.offset, `a ${algorithm} digest beside ${this.#algorithm}`);
   }
 
-  /** The inode with its tail, and its data blocks. Chunk indexes are looked at and not kept: they may be anywhere. */
+  /** The inode with its tail, and its data blocks. Chunk indexes are checked but not kept: they may be anywhere. */
   #claim(inode: RawInode): void {
     const hasData = inode.layout !== LAYOUT_CHUNKED && inode.sizeBytes > 0;
     const { blocks, tail } = hasData ? inodeData(this.#image, inode) : NO_DATA;
@@ -180,7 +180,7 @@ class TreeReader {
     if (blocks.length > 0) this.#claims.claim(start, start + blocks.length);
   }
 
-  /** Whether the inode was named before; counts it when not. */
+  /** Whether the inode was named before; counts it if not. */
   #markSeen(nid: number): boolean {
     const byte = nid >> 3;
     const bit = 1 << (nid & 7);

@@ -6,7 +6,7 @@ import { STUB_NAMES } from "./format.ts";
 const STUB_MODE = 0o644;
 const STUB_NAME_SET: ReadonlySet<string> = new Set(STUB_NAMES);
 
-/** The stubs for those names that the root does not have. All share one metadata object. */
+/** The stubs for the names that the root does not have. All share one metadata object. */
 export function missingStubs(root: DirectoryNode): Map<ByteString, DeviceNode> {
   const stubs = new Map<ByteString, DeviceNode>();
   const metadata = stubMetadata(root.metadata);
@@ -23,7 +23,7 @@ function stubMetadata(root: Metadata): Metadata {
 }
 
 /**
- * Whether composefs-rs takes this whiteout of the user's, an entry of the root, for a stub and leaves it a device
+ * Whether composefs-rs mistakes this user whiteout, an entry of the root, for a stub and leaves it a device
  * (spec/erofs.md 3.4, "RS corner").
  */
 export function looksLikeStub(root: Metadata, name: ByteString, whiteout: DeviceNode): boolean {

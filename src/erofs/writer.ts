@@ -26,7 +26,7 @@ export interface ErofsOptions {
   /** The digests that name objects. */
   readonly algorithm: VerityAlgorithm;
   /**
-   * Which tool's bytes to give where the two differ (spec/erofs.md 11): `rs` for repositories, the default; `c` for
+   * Which tool's bytes to produce where the two differ (spec/erofs.md 11): `rs` for repositories, the default; `c` for
    * mkcomposefs and always for `c-default`.
    */
   readonly dialect?: DumpDialect;
@@ -38,7 +38,7 @@ const UINT32_MAX = 0xffffffff;
 /**
  * Writes the image of a tree; the same tree always gives the same bytes, those of the reference tools.
  *
- * @throws SealrootError `unsupported` for a tree that the form cannot hold, `corrupt` for a tree that is none
+ * @throws SealrootError `unsupported` for a tree that the form cannot hold, `corrupt` for an invalid tree
  */
 export function writeErofs(root: DirectoryNode, options: ErofsOptions): Uint8Array {
   const layout = layOutErofs(root, options);

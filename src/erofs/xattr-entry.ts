@@ -1,4 +1,4 @@
-/** Extended attributes as they are written into an image (spec/erofs.md 3.2). */
+/** Extended attributes as written into an image (spec/erofs.md 3.2). */
 import { alignUp, type ByteString } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { XATTR_ENTRY_HEADER_BYTES } from "./format.ts";
@@ -12,7 +12,7 @@ const VALUE_MAX_BYTES = 65535;
 export interface XattrEntry {
   readonly name: XattrName;
   readonly valueBytes: number;
-  /** Offset in the table of shared attributes; -1 when the entry is not in it. */
+  /** Offset in the table of shared attributes; -1 if the entry is not in it. */
   readonly tableOffset: number;
   /** Writes the value at `offset`. */
   writeValue(out: Buffer, offset: number): void;
@@ -34,7 +34,7 @@ export function writeXattrEntry(out: ImageBuffer, offset: number, entry: XattrEn
   return entryLength(entry);
 }
 
-/** A name with a value; equal pairs of an image are one object. */
+/** A name with a value; equal pairs in an image are one object. */
 export class XattrPair implements XattrEntry {
   readonly name: XattrName;
   readonly value: ByteString;

@@ -19,7 +19,7 @@ export const ACL_DEFAULT_INDEX = 3;
 /** EROFS_XATTR_FILTER_SEED of linux fs/erofs/erofs_fs.h. */
 const FILTER_SEED = 0x25bbe08f;
 
-/** A name, cut. */
+/** A split name. */
 export interface XattrName {
   readonly full: ByteString;
   readonly index: number;
@@ -28,7 +28,7 @@ export interface XattrName {
   readonly filterMask: number;
 }
 
-/** Cuts a full name as the epoch's writers do. */
+/** Splits a full name as the epoch's writers do. */
 export function splitXattrName(full: ByteString, epoch: Epoch): XattrName {
   for (const [index, prefix] of PREFIXES) {
     if (!full.startsWith(prefix) || (index === LUSTRE_INDEX && epoch === 1)) continue;

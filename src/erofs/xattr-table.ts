@@ -16,7 +16,7 @@ export class XattrTable {
     this.#epoch = epoch;
   }
 
-  /** The one cut form of a name. */
+  /** The one split form of a name. */
   name(full: ByteString): XattrName {
     let name = this.#names.get(full);
     if (name === undefined) {
@@ -26,7 +26,7 @@ export class XattrTable {
     return name;
   }
 
-  /** The one pair of this name and value, counted as used once more, or `uses` times more. */
+  /** The one pair with this name and value, counted as used once more, or `uses` times more. */
   use(full: ByteString, value: ByteString, uses = 1): XattrPair {
     let values = this.#pairs.get(full);
     if (values === undefined) {
@@ -42,7 +42,7 @@ export class XattrTable {
     return pair;
   }
 
-  /** Chooses the shared pairs and gives them their offsets; no {@link use} after it. */
+  /** Chooses the shared pairs and assigns their offsets; no {@link use} afterwards. */
   layOut(): void {
     const shared: XattrPair[] = [];
     for (const values of this.#pairs.values()) {
@@ -68,7 +68,7 @@ export class XattrTable {
   }
 }
 
-/** Descending by full name; for one name longer values first, then descending bytes. */
+/** Descending by full name; within a name longer values first, then descending bytes. */
 function compareEpoch1(a: XattrPair, b: XattrPair): number {
   return (
     compareByteStrings(b.name.full, a.name.full) ||

@@ -7,10 +7,11 @@ import { CERTIFICATE_ALIGNMENT, DATA_DIRECTORY_BYTES, OPTIONAL } from "./layout.
 
 /**
  * Hashes everything but CheckSum, data directory 4 and the certificate table, padded with zeros to 8 bytes, as if a
- * signature were to follow.
+ * signature followed.
  *
- * The document hashes headers and sections in file order and then whatever is left over. Where sections leave gaps, some
- * bytes fall out of that sum and others enter it twice, so such images are refused; without gaps it is the whole file.
+ * The document hashes headers and sections in file order and then whatever is left over. If sections leave gaps, some
+ * bytes are missing from that hash and others enter it twice, so such images are refused; without gaps it is the whole
+ * file.
  * @throws SealrootError `unsupported` for an image with gaps between its sections
  */
 export function authenticodeDigest(image: PeImage, algorithm: DigestName = "sha256"): Uint8Array {

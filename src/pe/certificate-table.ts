@@ -13,7 +13,7 @@ const REVISION = 0x0200;
 const TYPE_PKCS_SIGNED_DATA = 0x0002;
 
 /**
- * The signature messages of an image (ContentInfo DER), in the order of the table; none when it is not signed.
+ * The signature messages of an image (ContentInfo DER), in the order of the table; none if it is not signed.
  * @throws SealrootError `corrupt` for a table that does not add up or holds another kind of certificate
  */
 export function readSignatures(image: PeImage): readonly Uint8Array[] {
@@ -63,7 +63,7 @@ export function attachSignature(bytes: Uint8Array, contentInfo: Uint8Array): Uin
 }
 
 /**
- * The image without its signatures; the padding in front of them stays, as its original length is not recorded.
+ * The image without its signatures; the padding before them stays, as its original length is not recorded.
  * @returns a new image; equal to the given one when there is no signature
  */
 export function detachSignatures(bytes: Uint8Array): Uint8Array {

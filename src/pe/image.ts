@@ -53,7 +53,7 @@ export interface PeImage {
   readonly sections: readonly PeSection[];
   /** Where the last section's data ends in the file; what follows, up to `unsignedEnd`, belongs to no section. */
   readonly sectionsEnd: number;
-  /** Where the certificate table begins, or the end of the file when there is none. */
+  /** Where the certificate table begins, or the end of the file if there is none. */
   readonly unsignedEnd: number;
   /** File offset of data directory 4. */
   readonly certificateDirectoryOffset: number;
@@ -116,7 +116,7 @@ export function parsePe(bytes: Uint8Array, what = "PE image"): PeImage {
 }
 
 /**
- * The section of this name, undefined when there is none.
+ * The section with this name, undefined if there is none.
  * @throws SealrootError `unsupported` when there are several: which one counts would depend on the reader
  */
 export function findSection(image: PeImage, name: string, what = "PE image"): PeSection | undefined {

@@ -2,7 +2,7 @@
  * pe: the Portable Executable files of the boot chain: systemd-boot, systemd-stub, kernels and the Unified Kernel Images
  * built from them; their Authenticode digest and signatures.
  *
- * Format room, pure: images in, images out. Knows `cms/` for the signature messages; knows no file and no key store.
+ * Format room, pure: images in, images out. Knows `cms/` for the signature messages, but no files or key stores.
  * @module
  */
 export { authenticodeDigest } from "./authenticode.ts";

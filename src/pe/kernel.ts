@@ -1,4 +1,4 @@
-/** What a kernel image says of itself. */
+/** What a kernel image says about itself. */
 import { ByteCursor } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 
@@ -8,7 +8,7 @@ const SETUP_MAGIC = 0x53726448;
 const VERSION_POINTER_OFFSET = 0x20e;
 /** The version pointer counts from here. */
 const VERSION_BASE = 0x200;
-/** Longest version text looked at; the kernel's own is about 150 bytes. */
+/** Longest version text that is read; the kernel's own is about 150 bytes. */
 const VERSION_BYTES_MAX = 512;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Where the fields of a PE32+ file stand (Microsoft "PE Format": MS-DOS Stub, COFF File Header, Optional Header, Section
+ * Where the fields of a PE32+ file are (Microsoft "PE Format": MS-DOS Stub, COFF File Header, Optional Header, Section
  * Table). Field offsets are from the beginning of their header.
  */
 
@@ -52,7 +52,7 @@ export const SECTION = {
   bytes: 40,
 } as const;
 
-/** Sections an image may have; the Windows loader's limit, and three times what a rich UKI has. */
+/** Sections an image may have; the Windows loader's limit, and three times what a large UKI has. */
 export const SECTIONS_MAX = 96;
 
 /** Section characteristics. */

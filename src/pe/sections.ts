@@ -24,20 +24,20 @@ const SYMBOL_BYTES = 18;
 const IMAGE_BYTES_MAX = 2 ** 32 - 1;
 
 /**
- * A copy of the stub with sections added behind its own, in the order given.
+ * A copy of the stub with sections added after its own, in the given order.
  *
- * The stub's own sections, `.sbat` among them, stay as they are. A COFF symbol table behind the sections (systemd before
+ * The stub's own sections, including `.sbat`, stay unchanged. A COFF symbol table after the sections (systemd before
  * 254 leaves one) is dropped.
  *
  * @param stub systemd-stub or systemd's add-on stub, not signed
- * @throws SealrootError `conflict` when the stub has a section of that name or is signed, `unsupported` when its headers
- *   have no room
+ * @throws SealrootError `conflict` when the stub has a section with that name or is signed, `unsupported` when its
+ *   headers have no room
  */
 export function addSections(stub: Uint8Array, sections: readonly NewSection[]): Uint8Array {
   const image = parsePe(stub, "systemd-stub");
   if (image.unsignedEnd !== stub.length) {
     throw new SealrootError("conflict", "Cannot add sections to the stub: it is signed", {
-      hint: "Give the stub without signature; the result is signed as a whole",
+      hint: "give the stub without a signature; the result is signed as a whole",
     });
   }
   const hasSymbols = checkStubEnd(image);
@@ -87,7 +87,7 @@ function checkRoom(image: PeImage, sections: readonly NewSection[], sizeOfHeader
       });
     }
     if (names.has(name)) {
-      throw new SealrootError("conflict", `Cannot add section ${name} to the stub: it has one of that name`);
+      throw new SealrootError("conflict", `Cannot add section ${name} to the stub: it already has one`);
     }
     names.add(name);
   }
@@ -128,7 +128,7 @@ function writeSectionHeader(output: Uint8Array, view: DataView, offset: number, 
   view.setUint32(offset + SECTION.characteristics, characteristics, true);
 }
 
-/** SizeOfCode, entry point and time stamp stay; CheckSum is zero, as ukify leaves it and firmware ignores it. */
+/** SizeOfCode, entry point and time stamp stay; CheckSum is zero, as in ukify; firmware ignores it. */
 function updateHeaders(view: DataView, image: PeImage, placed: readonly PlacedSection[], hasSymbols: boolean): void {
   const { coffOffset, optionalHeaderOffset: optional } = image;
   view.setUint16(coffOffset + COFF.numberOfSections, image.sections.length + placed.length, true);

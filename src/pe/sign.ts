@@ -12,7 +12,7 @@ import { attachSignature, readSignatures } from "./certificate-table.ts";
 import { parsePe } from "./image.ts";
 
 /**
- * Signs an image for Secure Boot. Signatures it already has stay in front.
+ * Signs an image for Secure Boot. Existing signatures stay first.
  *
  * @returns a new image; the same bytes for the same image and key
  * @throws SealrootError of `parsePe` for the image, `conflict` or `unsupported` for the signer

@@ -23,7 +23,7 @@ export interface UkiInput {
   readonly microcode?: Uint8Array;
 }
 
-/** A UKI taken apart; contents are views into the image. */
+/** A parsed UKI; contents are views into the image. */
 export interface Uki {
   readonly image: PeImage;
   readonly architecture: EfiArchitecture;
@@ -62,7 +62,7 @@ export function buildUki(input: UkiInput): Uint8Array {
 }
 
 /**
- * Takes a UKI apart.
+ * Parses a UKI.
  * @throws SealrootError `corrupt` when the image has no kernel section, and as `parsePe`
  */
 export function readUki(bytes: Uint8Array, what = "UKI"): Uki {
@@ -90,7 +90,7 @@ export function readUki(bytes: Uint8Array, what = "UKI"): Uki {
 }
 
 /**
- * The command line that a UKI or an add-on carries; undefined when it has none.
+ * The command line of a UKI or an add-on; undefined if it has none.
  * @throws SealrootError `corrupt` for one that is not UTF-8, `unsupported` for several
  */
 export function commandLineOf(image: PeImage, what = "PE image"): string | undefined {

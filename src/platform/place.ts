@@ -38,8 +38,8 @@ const PERMISSION_BITS = 0o7777;
  *
  * @param action begins the message of an error, such as `Cannot install to disk.img`
  * @throws SealrootError `not-found` without directory, and for a symbolic link to nothing; `unsupported` for anything but
- * a plain file; `conflict` for a file that is mounted there; `no-access` when the directory or the file cannot be
- * written, or the file's owner could not be kept
+ *   a plain file; `conflict` for a file that is mounted there; `no-access` when the directory or the file cannot be
+ *   written, or the file's owner could not be kept
  */
 export function inspectFilePlace(path: string, action: string): Place {
   const place = inspectPlace(path, action);

@@ -6,7 +6,7 @@ import { errorFromData } from "./worker-error.ts";
 import { type JobInput, type JobName, type JobOutput, type JobReply, type Jobs, runJob } from "./worker-jobs.ts";
 
 export interface WorkerPoolOptions {
-  /** Maximum of threads; the number of cores if absent. They are started when there is work for them. */
+  /** At most this many threads; the number of cores if absent. They are started when there is work for them. */
   readonly size?: number;
 }
 
@@ -15,7 +15,7 @@ export interface JobRunner<Table extends Jobs> {
   /**
    * @param transfer array buffers that move to the worker instead of being copied
    * @returns what the job returned; rejects with what it threw, or with an Error when the worker died or its answer is
-   * not for this job
+   *   not for this job
    */
   run<Name extends JobName<Table>>(
     job: Name,

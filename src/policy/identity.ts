@@ -54,7 +54,7 @@ export function readIdentity(fields: Fields): SignedIdentity {
  * Whether a signature that says `signed` is for `image`.
  *
  * @param image the name under which the image is pulled, before mirrors; undefined for an image without one, such as in
- * a layout, which only the two exact rules can accept
+ *   a layout, which only the two exact rules can accept
  * @param signed the `docker-reference` of the signature
  */
 export function acceptsIdentity(rule: SignedIdentity, image: ImageName | undefined, signed: string): boolean {

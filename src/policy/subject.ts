@@ -57,7 +57,7 @@ export function rejected(reason: string): SealrootError {
  * @param fetch the signatures of the document with this digest; none if there is no place for them
  * @param check throws `untrusted` or `corrupt` for a signature that does not count
  * @throws SealrootError `untrusted` in the words of the reference; what `fetch` throws: an unreachable registry must
- * not look like the absence of signatures
+ *   not look like the absence of signatures
  */
 export async function requireSignature<T>(
   subject: PolicySubject,

@@ -42,7 +42,7 @@ export interface ManifestHead {
  *
  * @param reference a tag or a digest
  * @throws SealrootError as RegistryClient.request; `corrupt` when the bytes do not have the requested or announced
- * digest, or the announced type; `unsupported` above {@link MANIFEST_MAX_BYTES}
+ *   digest, or the announced type; `unsupported` above {@link MANIFEST_MAX_BYTES}
  */
 export async function getManifest(client: RegistryClient, reference: string): Promise<FetchedManifest> {
   const name = manifestName(client, reference);

@@ -22,7 +22,7 @@ const HEADER_LINES_MAX = 64;
  *
  * @param blobBytes the length the whole blob must have
  * @throws SealrootError `corrupt` when the answer is longer than it says, or its length or ranges do not fit such a
- * blob
+ *   blob
  */
 export async function* positionedBytes(response: HttpResponse, blobBytes: number): AsyncGenerator<PositionedBytes> {
   if (response.status !== PARTIAL_CONTENT) {

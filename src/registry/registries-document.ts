@@ -67,7 +67,7 @@ const VERSION_1_TABLES = ["search", "insecure", "block"];
  * Reads one file.
  * @param path names it in errors
  * @throws SealrootError `corrupt` for invalid TOML, values of the wrong kind or contradictions; `unsupported` for
- * version 1
+ *   version 1
  */
 export function parseRegistries(text: string, path: string): RegistriesDocument {
   const document = parseToml(text, path);

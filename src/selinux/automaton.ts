@@ -15,7 +15,7 @@ export type Instruction =
 /** A Fedora policy needs about 300,000; a hostile one must not need gigabytes. */
 const INSTRUCTIONS_MAX = 1_000_000;
 
-/** Compiles expressions backwards, each with the place to go on at. */
+/** Compiles expressions backwards, each with the place to continue at. */
 export class Automaton {
   readonly instructions: Instruction[] = [];
   readonly starts: number[] = [];

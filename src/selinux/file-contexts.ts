@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { type ByteString, byteString } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 
-/** A text file of the policy; `bytes` undefined when the image does not have it. */
+/** A text file of the policy; `bytes` undefined if the image does not have it. */
 export interface PolicyFile {
   readonly path: string;
   readonly bytes: Uint8Array | undefined;
@@ -54,7 +54,7 @@ export function parseSubstitutions(file: PolicyFile): [alias: ByteString, origin
 }
 
 /**
- * The policy type named by `/etc/selinux/config`: the first line whose key is SELINUXTYPE in any case. Comments behind
+ * The policy type named by `/etc/selinux/config`: the first line whose key is SELINUXTYPE in any case. Comments after
  * the value are part of it, as with the reference tool.
  */
 export function selinuxTypeOf(config: Uint8Array): ByteString | undefined {

@@ -1,6 +1,7 @@
 /**
- * Expressions with look-ahead or look-behind, which the automaton cannot do: run by JavaScript's engine. The reference
- * tool gives them to PCRE2, where `.` is any byte but newline (spec/oci.md 6). Policies have a handful at most.
+ * Expressions with look-ahead or look-behind, which the automaton cannot handle: run by JavaScript's engine. The
+ * reference tool uses PCRE2 for them, where `.` is any byte but newline (spec/oci.md 6). Policies have a handful at
+ * most.
  */
 import type { ByteString } from "../bytes/index.ts";
 import { corruptRegex, unsupportedRegex } from "./regex-errors.ts";
@@ -9,7 +10,7 @@ import { corruptRegex, unsupportedRegex } from "./regex-errors.ts";
 const PIECE = /\\.|\[\^?\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*\]|\(\?(?:[:=!]|<[=!])?|./gs;
 
 /**
- * The expression for JavaScript, anchored, with `end` behind it.
+ * The expression for JavaScript, anchored, followed by `end`.
  * @param end source that matches the letter of the file type
  */
 export function lookAroundRegex(pattern: ByteString, end: string): RegExp {

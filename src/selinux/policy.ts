@@ -21,7 +21,7 @@ const TYPE_LETTERS = {
 
 export type LabelledKind = keyof typeof TYPE_LETTERS;
 
-/** The text files of a policy. Within each list, later files go before earlier ones. */
+/** The text files of a policy. Within each list, later files take precedence. */
 export interface PolicyFiles {
   readonly contexts: readonly PolicyFile[];
   readonly substitutions: readonly PolicyFile[];
@@ -58,8 +58,8 @@ export class SelinuxPolicy {
   }
 
   /**
-   * The path that rules are tried against in place of this one. Only an exact hit counts; the caller goes on below the
-   * result, so that it holds for everything under an alias (spec/oci.md 6).
+   * The path that rules are tried against in place of this one. Only an exact hit counts; the caller continues below
+   * the result, so that it applies to everything under an alias (spec/oci.md 6).
    */
   substitute(path: ByteString): ByteString {
     return this.#substitutions.get(path) ?? path;

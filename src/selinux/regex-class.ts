@@ -7,7 +7,7 @@ const CONTROL_ESCAPES: Readonly<Record<string, number>> = { a: 7, t: 9, n: 10, v
 
 /**
  * Reads the class that begins with the bracket at `start`.
- * @returns the set and the offset behind the closing bracket
+ * @returns the set and the offset after the closing bracket
  */
 export function parseClass(pattern: ByteString, start: number): { set: ByteSet; end: number } {
   const set = byteSet(() => false);

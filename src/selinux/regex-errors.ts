@@ -6,7 +6,7 @@ export function corruptRegex(reason: string): SealrootError {
   return new SealrootError("corrupt", reason);
 }
 
-/** Syntax whose meaning under the reference tool is not settled, or that no automaton can follow. */
+/** Syntax whose meaning in the reference tool is unclear, or that no automaton can handle. */
 export function unsupportedRegex(what: string): SealrootError {
   return new SealrootError("unsupported", `${what} in a regular expression is not supported`);
 }

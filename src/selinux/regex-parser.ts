@@ -18,7 +18,7 @@ export class NeedsLookAround extends Error {}
 
 /**
  * Parses an expression.
- * @throws SealrootError `unsupported` for constructs whose meaning here is not settled, `corrupt` for broken syntax
+ * @throws SealrootError `unsupported` for constructs whose meaning is unclear, `corrupt` for broken syntax
  * @throws NeedsLookAround
  */
 export function parseRegex(pattern: ByteString): RegexNode {
@@ -61,7 +61,7 @@ class RegexParser {
     if (bounds === undefined) return part;
     if (this.#pattern[this.at] === "?") this.at++; // lazy: the same language
     if (/^[*+?]/.test(this.#pattern.slice(this.at)) || this.#parseQuantifier() !== undefined) {
-      throw unsupportedRegex("a quantifier behind a quantifier");
+      throw unsupportedRegex("a quantifier after a quantifier");
     }
     return { type: "repeat", part, ...bounds };
   }
@@ -123,7 +123,7 @@ class RegexParser {
     return literal(value);
   }
 
-  /** One character; its bytes belong together under a quantifier when it is not ASCII. */
+  /** One character; if it is not ASCII, a quantifier applies to all its bytes. */
   #parseLiteral(): RegexNode {
     const start = this.at++;
     while ((this.#pattern.charCodeAt(this.at) & 0xc0) === 0x80) this.at++;

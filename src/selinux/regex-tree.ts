@@ -9,5 +9,5 @@ export type RegexNode =
   | { readonly type: "repeat"; readonly part: RegexNode; readonly min: number; readonly max: number }
   /** `^` */
   | { readonly type: "start" }
-  /** `$`: cannot hold, since the letter of the file type follows whatever the expression matches. */
+  /** `$`: never matches, since the letter of the file type follows whatever the expression matches. */
   | { readonly type: "end" };

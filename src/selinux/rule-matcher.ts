@@ -1,6 +1,6 @@
 /**
  * Finds the last of many rules that matches: an automaton made deterministic as far as the input needs it. Time grows
- * with the input's length and not with the number of rules or with what the expressions look like.
+ * with the input's length, not with the number or shape of the rules.
  */
 import type { ByteString } from "../bytes/index.ts";
 import type { Automaton } from "./automaton.ts";
@@ -9,12 +9,12 @@ import { CONSUME, CompactCode, MATCH, SPLIT, START } from "./compact-code.ts";
 /** A set of places in the automaton at which a byte is consumed, and what was matched on the way there. */
 interface MatcherState {
   readonly places: Int32Array;
-  /** Highest rule that matches when the input ends here, or -1. */
+  /** Highest rule that matches if the input ends here, or -1. */
   readonly lastRule: number;
   readonly next: Map<number, MatcherState>;
 }
 
-/** The states kept hold this many places at most; then all are forgotten and made anew. */
+/** The kept states hold at most this many places; then all are dropped and rebuilt. */
 const PLACES_MAX = 8_000_000;
 
 export class RuleMatcher {
@@ -61,7 +61,7 @@ export class RuleMatcher {
     return next;
   }
 
-  /** The state that stands for these places and all that are reached from them without a byte. */
+  /** The state for these places and all that are reached from them without a byte. */
   #stateOf(from: readonly number[], isStart: boolean): MatcherState {
     this.#generation++;
     const places: number[] = [];

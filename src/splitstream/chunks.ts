@@ -7,10 +7,10 @@ const PREFIX_BYTES = 8;
 export class ChunkEncoder {
   #buffer = Buffer.allocUnsafe(64 << 10);
   #used = 0;
-  /** Where the prefix of the open inline chunk stands; -1 without one. */
+  /** Where the prefix of the open inline chunk is; -1 without one. */
   #open = -1;
 
-  /** Encoded bytes waiting in here, those of an open chunk included. */
+  /** Encoded bytes waiting here, including those of an open chunk. */
   get waitingBytes(): number {
     return this.#used;
   }
@@ -41,7 +41,7 @@ export class ChunkEncoder {
     this.#buffer.writeBigInt64LE(BigInt(index), at);
   }
 
-  /** Hands over everything encoded and starts afresh. Only without an open chunk. */
+  /** Returns everything encoded and starts afresh. Only without an open chunk. */
   take(): Uint8Array {
     const taken = this.#buffer.subarray(0, this.#used);
     this.#buffer = Buffer.allocUnsafe(64 << 10);
@@ -63,13 +63,13 @@ export class ChunkEncoder {
 
 /** Receives the chunks of a stream in order. */
 export interface ChunkVisitor {
-  /** Part of an inline chunk; the view is valid during the call only. */
+  /** Part of an inline chunk; the view is valid only during the call. */
   inline(bytes: Uint8Array): void;
-  /** A whole object stands here. */
+  /** A whole object is here. */
   external(index: number): void;
 }
 
-/** Decodes a chunk sequence that comes in pieces. */
+/** Decodes a chunk sequence that arrives in pieces. */
 export class ChunkDecoder {
   readonly #visitor: ChunkVisitor;
   readonly #prefix = Buffer.alloc(PREFIX_BYTES);

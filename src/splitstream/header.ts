@@ -39,7 +39,7 @@ export interface StreamHead {
   readonly sizeBytes: number;
 }
 
-/** Writes header and info block in the present form. */
+/** Writes header and info block in the current form. */
 export function writeHead(head: StreamHead): Uint8Array {
   const writer = new ByteWriter(HEAD_BYTES);
   writer.latin1(MAGIC).u8(VERSION).u16(0).u8(ALGORITHM_NUMBER[head.algorithm]).u8(LOG2_BLOCK_SIZE);
@@ -51,9 +51,9 @@ export function writeHead(head: StreamHead): Uint8Array {
 }
 
 /**
- * Reads header and info block, of the present form or the old one.
- * @throws SealrootError `corrupt` for no split stream or a range outside the file, `unsupported` for another version,
- *   algorithm or block size
+ * Reads header and info block, in the current form or the old one.
+ * @throws SealrootError `corrupt` for anything but a split stream or a range outside the file, `unsupported` for
+ *   another version, algorithm or block size
  */
 export function readHead(bytes: Uint8Array): StreamHead {
   const { info, version, algorithm, log2BlockSize } = readHeader(bytes);

@@ -1,6 +1,6 @@
 /**
- * splitstream: the composefs stream format, version 0: a byte stream taken apart into inline bytes and references to
- * objects, with named references to other streams. A writer and a reader, the old header included (spec/repository.md 4).
+ * splitstream: the composefs stream format, version 0: a byte stream split into inline bytes and references to objects,
+ * with named references to other streams. A writer and a reader, including the old header (spec/repository.md 4).
  *
  * Pure: bytes in, bytes out. May import bytes, errors and zstd.
  * @module

@@ -8,7 +8,7 @@ import { ID_BYTES, type Range, readHead, type StreamAlgorithm } from "./header.t
 /** Decompressed size of all named references; a name takes about a hundred bytes. */
 const NAMED_REFS_MAX_BYTES = 16 << 20;
 
-/** A split stream with its tables read; the chunks are still compressed. */
+/** A split stream with its tables parsed; the chunks are still compressed. */
 export interface SplitStream {
   readonly algorithm: StreamAlgorithm;
   /** Eight characters, such as `ocilayer`. */
@@ -29,7 +29,7 @@ export interface SplitStream {
  * Reads header and tables of a split stream object.
  *
  * @param expected.algorithm the repository's; another one is refused
- * @param expected.contentType the content type asked for; another one is refused
+ * @param expected.contentType the wanted content type; another one is refused
  * @throws SealrootError `corrupt`, `unsupported` (see readHead), or `conflict` with what was expected
  */
 export function readSplitStream(
@@ -95,26 +95,26 @@ function readNamedRefs(section: Uint8Array, streamRefs: readonly string[]): Map<
 
 /** Receives the parts of a stream in order. */
 export interface StreamVisitor {
-  /** Bytes of the stream; the view is valid during the call only. */
+  /** Bytes of the stream; the view is valid only during the call. */
   inline(bytes: Uint8Array): void;
-  /** The whole of this object stands here. */
+  /** This whole object is here. */
   external(objectId: string): void;
 }
 
 /**
- * Decompresses and walks the chunks. Any frames are accepted, whoever compressed them.
+ * Decompresses and walks the chunks. Any frames are accepted, whatever compressed them.
  * @throws SealrootError `corrupt` for a bad chunk, a reference past the table, or bad compressed data
  */
 export async function readChunks(stream: SplitStream, visitor: StreamVisitor): Promise<void> {
   for await (const _ of decodeChunks(stream, visitor));
 }
 
-/** A part of a stream: bytes that are valid until the next part is asked for, or the whole of an object. */
+/** A part of a stream: bytes that are valid until the next part is requested, or a whole object. */
 export type StreamPart = { readonly inline: Uint8Array } | { readonly objectId: string };
 
 /**
- * The parts of a stream one after the other. However much comes out of a small stream, no more of it is in memory than
- * one piece of the decompressor.
+ * The parts of a stream in order. However much a small stream expands to, only one piece of the decompressor is in
+ * memory.
  * @throws SealrootError as {@link readChunks}
  */
 export async function* streamParts(stream: SplitStream): AsyncGenerator<StreamPart> {
@@ -126,7 +126,7 @@ export async function* streamParts(stream: SplitStream): AsyncGenerator<StreamPa
   for await (const _ of decodeChunks(stream, visitor)) yield* parts.splice(0);
 }
 
-/** Pauses after each decompressed piece, while what was found in it is valid. */
+/** Pauses after each decompressed piece, while its parts are valid. */
 async function* decodeChunks(stream: SplitStream, visitor: StreamVisitor): AsyncGenerator<void> {
   const decoder = new ChunkDecoder({
     inline: (bytes) => visitor.inline(bytes),

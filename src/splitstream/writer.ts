@@ -9,14 +9,14 @@ const ZSTD_LEVEL = 3;
 /** Encoded chunks go to the compressor in blocks of about this size. */
 const BLOCK_BYTES = 128 << 10;
 /**
- * Inline bytes that may gather before {@link SplitStreamWriter.mayBreak} ends their chunk. The reference tool keeps a
- * run in memory whatever its length; real layers stay far below.
+ * Inline bytes that may accumulate before {@link SplitStreamWriter.mayBreak} ends their chunk. The reference tool keeps
+ * a run of any length in memory; real layers stay far below.
  */
 const INLINE_RUN_BYTES = 16 << 20;
 
 /**
- * Builds one split stream. Give the parts of the stream in order, then {@link finish}. What is kept in memory is the
- * compressed form and the ids.
+ * Builds one split stream. Give the parts of the stream in order, then {@link finish}. Only the compressed form and the
+ * ids are kept in memory.
  */
 export class SplitStreamWriter {
   readonly #algorithm: StreamAlgorithm;
@@ -43,26 +43,28 @@ export class SplitStreamWriter {
     this.#chunks.inline(bytes);
   }
 
-  /** The next `sizeBytes` of the stream are the whole of an object. */
+  /** The next `sizeBytes` of the stream are a whole object. */
   external(objectId: string, sizeBytes: number): void {
     this.#sizeBytes += sizeBytes;
     this.#chunks.external(this.#objects.index(objectId));
     if (this.#chunks.waitingBytes >= BLOCK_BYTES) this.#encoder.write(this.#chunks.take());
   }
 
-  /** Refers to an object that belongs to the stream and is no part of it, so that it is kept as long as the stream is. */
+  /**
+   * Refers to an object that belongs to the stream without being part of it, so that it is kept as long as the stream.
+   */
   reference(objectId: string): void {
     this.#objects.index(objectId);
   }
 
-  /** Says that a reader never reads across this place, so that a very long inline run may be cut here. */
+  /** Marks a place that a reader never reads across, so a very long inline run may be cut here. */
   mayBreak(): void {
     if (this.#chunks.waitingBytes < INLINE_RUN_BYTES) return;
     this.#chunks.close();
     this.#encoder.write(this.#chunks.take());
   }
 
-  /** Refers to another stream or to an image by a name; the last mention of a name counts. */
+  /** Refers to another stream or an image by a name; the last use of a name counts. */
   nameRef(name: string, objectId: string): void {
     if (name.includes("\0")) throw new TypeError("a named reference contains NUL");
     this.#names.set(name, this.#streams.index(objectId));

@@ -15,9 +15,9 @@ export type TarEntryKind =
   | "fifo"
   | "unknown";
 
-/** What the oldest writers have as type flag of files and directories. */
+/** The oldest writers' type flag for files and directories. */
 const OLD_FLAG = "\0";
-/** A file of the old GNU form, with its regions behind the fields of the header. */
+/** A file of the old GNU form, with its regions after the fields of the header. */
 export const OLD_SPARSE_FLAG = "S";
 
 const KIND_OF_FLAG: Readonly<Record<string, TarEntryKind>> = {
@@ -34,10 +34,10 @@ const KIND_OF_FLAG: Readonly<Record<string, TarEntryKind>> = {
   "7": "file",
 };
 
-/** A file, or what is written as one of a kind that nobody knows. Nothing else has a body, whatever its size field says. */
+/** A file, or an entry of unknown kind. Nothing else has a body, whatever its size field says. */
 const HAS_BODY: ReadonlySet<TarEntryKind> = new Set(["file", "unknown"]);
 
-/** Shared: a map of its own for each entry would be a third of a large layer's memory. */
+/** Shared: a separate map for each entry would be a third of a large layer's memory. */
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 
 /** What a tar stream says about one name. Paths and targets are the bytes of the stream, not cleaned up. */
@@ -45,26 +45,28 @@ export interface TarEntry {
   readonly kind: TarEntryKind;
   readonly typeFlag: string;
   readonly path: ByteString;
-  /** Target of a symbolic or hard link; undefined where it is absent or empty. */
+  /** Target of a symbolic or hard link; undefined if it is absent or empty. */
   readonly linkPath: ByteString | undefined;
-  /** The mode field as it stands, type bits included where a writer put them there. */
+  /** The raw mode field, with type bits if a writer put them there. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
   readonly mtimeSeconds: bigint;
   readonly mtimeNanoseconds: number;
-  /** Nanoseconds since the epoch, where a PAX or GNU header has it; of no use to a tree, but part of the header. */
+  /**
+   * Nanoseconds since the epoch, if a PAX or GNU header has it; a tree does not need it, but it is part of the header.
+   */
   readonly accessTimeNs: bigint | undefined;
   readonly changeTimeNs: bigint | undefined;
   readonly xattrs: ReadonlyMap<ByteString, Uint8Array>;
-  /** Length of a file's content, holes included; of an unknown kind, that of the body. */
+  /** Length of a file's content, including holes; for an unknown kind, that of the body. */
   readonly sizeBytes: number;
-  /** Length of the body that follows in the stream; differs from `sizeBytes` for files with holes only. */
+  /** Length of the body that follows in the stream; differs from `sizeBytes` only for files with holes. */
   readonly storedBytes: number;
-  /** How the body becomes the content; undefined where it is the content. */
+  /** How the body becomes the content; undefined if it is the content. */
   readonly sparse: SparseMap | undefined;
   readonly device: { readonly major: number; readonly minor: number } | undefined;
-  /** Where the entry's own header block lies in the tar stream. */
+  /** Where the entry's own header block is in the tar stream. */
   readonly headerOffset: number;
 }
 
@@ -72,8 +74,8 @@ export interface TarEntry {
  * Applies the extension headers: PAX before GNU before the header's own field (spec/oci.md 3).
  *
  * Links, devices, fifos and directories have no body (POSIX.1-2017, pax, "typeflag"): Go's writer and SunOS's tar put
- * sizes there, and GNU tar, bsdtar, Go and Python take the next header for what it is. A file whose name ends with a
- * slash is a directory, as the oldest writers have no other way to say it.
+ * sizes there, and GNU tar, bsdtar, Go and Python still read a header next. A file whose name ends with a slash is a
+ * directory, as the oldest writers cannot say it otherwise.
  *
  * @param previous the entry before: equal times share a number, as each takes 24 bytes
  * @throws SealrootError `corrupt` for an empty path, or an old directory with a body, which is a file to other readers

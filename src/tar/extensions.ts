@@ -1,4 +1,4 @@
-/** The extension headers in front of an entry: PAX records, long names of GNU tar. */
+/** The extension headers before an entry: PAX records, long names of GNU tar. */
 import { type ByteString, byteString } from "../bytes/index.ts";
 import { type PaxOverrides, readPax } from "./pax.ts";
 import { type TarPlace, tarError } from "./place.ts";
@@ -8,7 +8,7 @@ const EXTENSION_MAX_BYTES = 1 << 20;
 /** Extension headers of one entry. */
 const EXTENSION_MAX_COUNT = 16;
 
-/** Extension headers, read. */
+/** Parsed extension headers. */
 export interface Extensions {
   readonly pax: PaxOverrides | undefined;
   /** Body of a GNU `L` header. */
@@ -17,7 +17,9 @@ export interface Extensions {
   readonly longLink: ByteString | undefined;
 }
 
-/** Collects those of one entry. PAX records are read when the entry's own header is known, so that errors can name it. */
+/**
+ * Collects those of one entry. PAX records are parsed once the entry's own header is known, so that errors can name it.
+ */
 export class ExtensionHeaders {
   #count = 0;
   #bytes = 0;
@@ -54,7 +56,7 @@ export class ExtensionHeaders {
       this.#pax = { body, offset };
       return;
     }
-    // One closing NUL belongs to the header, not to the name (spec/oci.md 3).
+    // One final NUL belongs to the header, not to the name (spec/oci.md 3).
     const text = byteString(body, 0, body.at(-1) === 0 ? body.length - 1 : body.length);
     if (flag === "L") this.#longPath = text;
     else this.#longLink = text;
@@ -62,7 +64,7 @@ export class ExtensionHeaders {
 
   /**
    * @param place of the entry's own header
-   * @param path what that header says
+   * @param path according to that header
    * @throws SealrootError as readPax
    */
   resolve(place: TarPlace, path: ByteString): Extensions {

@@ -1,5 +1,5 @@
 /**
- * The 512-byte header block: where its fields lie and how they are read (POSIX.1-2017, pax, "ustar Interchange
+ * The 512-byte header block: where its fields are and how they are read (POSIX.1-2017, pax, "ustar Interchange
  * Format"; GNU tar manual, "Basic Tar Format").
  */
 import { type ByteString, byteString } from "../bytes/index.ts";
@@ -45,12 +45,12 @@ export const FIELD = {
 /** Which header this is. */
 export type HeaderForm = "v7" | "ustar" | "gnu" | "star";
 
-/** One header block, fields as they stand in it; no extension header has been applied. */
+/** One header block with its raw fields; no extension header has been applied. */
 export interface TarHeader {
   readonly form: HeaderForm;
   /** The type flag as one character; NUL, which older writers use for "0", stays NUL. */
   readonly typeFlag: string;
-  /** The name, behind the prefix where the form has one. */
+  /** The name, after the prefix if the form has one. */
   readonly path: ByteString;
   readonly linkName: ByteString;
   readonly mode: number;
@@ -59,7 +59,7 @@ export interface TarHeader {
   readonly gid: number;
   readonly sizeBytes: number;
   readonly mtimeSeconds: bigint;
-  /** Nanoseconds since the epoch, of GNU's and star's forms only; undefined where the field is empty or no number. */
+  /** Nanoseconds since the epoch, only in GNU's and star's forms; undefined if the field is empty or not a number. */
   readonly accessTimeNs: bigint | undefined;
   readonly changeTimeNs: bigint | undefined;
   /** Absent in the oldest form. */
@@ -82,7 +82,7 @@ export function headerChecksum(bytes: Uint8Array, start: number): number {
   return sum;
 }
 
-/** The sum that writers with signed characters have made, SunOS's among them; every reader takes it too. */
+/** The sum made by writers with signed characters, such as SunOS's; every reader accepts it too. */
 function signedChecksum(bytes: Uint8Array, start: number, unsigned: number): number {
   let sum = unsigned;
   for (let at = start; at < start + BLOCK_BYTES; at++) {
@@ -98,7 +98,7 @@ function textField(bytes: Uint8Array, start: number, field: readonly [number, nu
   return byteString(bytes, start + field[0], nul === -1 || nul > end ? end : nul);
 }
 
-/** By the magic alone: writers put other things than "00" into the version, and every reader sees ustar. */
+/** Only by the magic: writers put other things than "00" into the version, and every reader sees ustar. */
 function formOf(bytes: Uint8Array, start: number): HeaderForm {
   const text = ([from, to]: readonly [number, number]): string => byteString(bytes, start + from, start + to);
   if (text(FIELD.magic) === "ustar\0") return text(FIELD.starMagic) === "tar\0" ? "star" : "ustar";
@@ -110,7 +110,7 @@ const PREFIX_OF_FORM = { v7: undefined, gnu: undefined, ustar: FIELD.prefix, sta
 /**
  * Reads the header block at `start`, which must not be a zero block.
  *
- * @param place where the block lies in the tar stream, for errors; with the entry's path where an extension has it
+ * @param place where the block is in the tar stream, for errors; with the entry's path if an extension has it
  * @throws SealrootError `corrupt` for a wrong checksum or a field that is not a number
  */
 export function readHeader(bytes: Uint8Array, start: number, place: TarPlace): TarHeader {
@@ -147,7 +147,7 @@ function checkSum(bytes: Uint8Array, start: number, place: TarPlace): void {
   throw tarError(place, "header checksum is wrong", { expected: String(stated), actual: String(computed) });
 }
 
-/** GNU tar leaves the field empty unless told otherwise; other writers may have put anything there. */
+/** GNU tar leaves the field empty by default; other writers may put anything there. */
 function readOptionalTime(
   bytes: Uint8Array,
   start: number,
@@ -175,8 +175,8 @@ const DEVICE_MAJOR_MAX = 0xfffn;
 const DEVICE_MINOR_MAX = 0xfffffn;
 
 /**
- * Device numbers matter for types 3 and 4 only; other entries may carry rubbish there. Cut to the bits there are, one
- * device would become another, and 4096:0 a whiteout.
+ * Device numbers matter only for types 3 and 4; other entries may carry garbage there. Truncated to the available bits,
+ * one device would become another, and 4096:0 a whiteout.
  */
 function readDevice(majorField: Uint8Array, minorField: Uint8Array, typeByte: number, place: TarPlace) {
   if (typeByte !== 0x33 && typeByte !== 0x34) return undefined;

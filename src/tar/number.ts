@@ -31,7 +31,7 @@ function isWhiteSpace(byte: number): boolean {
 }
 
 /**
- * Reads a number of either form. Of base-256 only the low 64 bits count, as two's complement, so negative times come
+ * Reads a number of either form. In base-256 only the low 64 bits count, as two's complement, so negative times come
  * out right (spec/oci.md 3, vector 12).
  */
 export function readNumber(field: Uint8Array, name: string, place: TarPlace): bigint {
@@ -51,8 +51,8 @@ function base256(field: Uint8Array): bigint {
 }
 
 /**
- * Reads a length. It decides where the next header is, so what readers take for different numbers is refused: digits
- * after a NUL (Go and GNU tar read them, others see an empty field), and more than 53 bits.
+ * Reads a length. It decides where the next header is, so what readers interpret differently is refused: digits after a
+ * NUL (Go and GNU tar read them, others see an empty field), and more than 53 bits.
  *
  * @throws SealrootError `corrupt`
  */
@@ -70,7 +70,7 @@ export function fitsOctal(value: bigint | number, fieldBytes: number): boolean {
   return value >= 0 && BigInt(value) < 1n << BigInt(3 * (fieldBytes - 1));
 }
 
-/** The field as octal digits with leading zeros and a closing NUL. */
+/** The field as octal digits with leading zeros and a final NUL. */
 export function formatOctal(value: bigint | number, fieldBytes: number): string {
   return `${value.toString(8).padStart(fieldBytes - 1, "0")}\0`;
 }

@@ -10,8 +10,8 @@ import { PendingSparse, sparseEntry } from "./sparse-entry.ts";
 import type { TarVisitor } from "./visitor.ts";
 
 /**
- * Body of a global header or of an entry that is no file. Nobody looks at it, but it must be kept, and whoever keeps it
- * may not cut it: without a limit a small compressed layer could ask for any amount of memory.
+ * Body of a global header or of an entry that is not a file. Nobody reads it, but it must be kept whole: without a
+ * limit a small compressed layer could demand any amount of memory.
  */
 const SKIPPED_BODY_MAX_BYTES = 16 << 20;
 
@@ -19,16 +19,16 @@ const NO_BYTES = new Uint8Array(0);
 
 type State =
   | "header"
-  /** Gathering the body of an x, L or K header. */
+  /** Collecting the body of an x, L or K header. */
   | "extension"
-  /** Gathering a block of a sparse file's regions. */
+  /** Collecting a block of a sparse file's regions. */
   | "sparse-block"
-  /** Gathering the small body of a regular file. */
+  /** Collecting the small body of a regular file. */
   | "small-body"
   /** A regular file's larger body has not begun; it may come as bytes or from outside. */
   | "large-body"
   | "streamed-body"
-  /** Bytes nobody looks at: bodies of other entries, padding. */
+  /** Bytes nobody reads: bodies of other entries, padding. */
   | "skipped"
   | "end";
 
@@ -36,7 +36,7 @@ const GATHERING: ReadonlySet<State> = new Set(["header", "extension", "sparse-bl
 
 /**
  * Takes a tar stream in pieces of any size and reports every byte of it exactly once, as inline bytes or as a part
- * of a regular file's body; concatenated again they are the stream.
+ * of a regular file's body; concatenated they are the stream.
  */
 export class TarParser {
   readonly #visitor: TarVisitor;
@@ -47,13 +47,13 @@ export class TarParser {
   /** Bytes of the current state still to come. */
   #wanted = BLOCK_BYTES;
   readonly #headerBlock = new Uint8Array(BLOCK_BYTES);
-  /** Holds what one state gathers across pieces. */
+  /** Holds what one state collects across pieces. */
   #gathered: Uint8Array = this.#headerBlock;
   #gatheredBytes = 0;
-  /** Padding behind the current body. */
+  /** Padding after the current body. */
   #paddingBytes = 0;
   #entry: TarEntry | undefined;
-  /** For errors about what follows: the name of the last entry, and the size it states and does not have. */
+  /** For errors about what follows: the name of the last entry, and the size it states but does not have. */
   #lastPath: ByteString | undefined;
   #lastIgnoredBytes = 0;
   /** What comes next belongs to that entry. */
@@ -70,17 +70,17 @@ export class TarParser {
     this.#inlineMaxBytes = inlineMaxBytes;
   }
 
-  /** Bytes of the stream so far, those of external bodies included. */
+  /** Bytes of the stream so far, including external bodies. */
   get streamBytes(): number {
     return this.#offset;
   }
 
-  /** True when the next thing is the body of a larger file, which may be given or put in. */
+  /** True when the body of a larger file comes next, which may be pushed or inserted. */
   get bodyIsDue(): boolean {
     return this.#state === "large-body";
   }
 
-  /** True between two entries, where nothing is half read. */
+  /** True between two entries, when nothing is partially read. */
   get atEntryBoundary(): boolean {
     return this.#state === "end" || (this.#state === "header" && this.#gatheredBytes === 0 && this.#extensions.isEmpty);
   }
@@ -103,7 +103,7 @@ export class TarParser {
       }
       this.#take(piece, at, length);
       at += length;
-      // A finished header announces its entry only now; the header's bytes must have been reported by then.
+      // A finished header announces its entry only now; the header's bytes must be reported first.
       if (this.#wanted === 0 && this.#state !== "end") {
         if (at > inlineStart) this.#visitor.inline(piece.subarray(inlineStart, at));
         inlineStart = at;
@@ -114,14 +114,14 @@ export class TarParser {
   }
 
   /**
-   * Puts in the body of the regular file whose header came last, as a reference to bytes kept elsewhere.
-   * @throws SealrootError `corrupt` where no such body is due
+   * Inserts the body of the regular file whose header came last, as a reference to bytes kept elsewhere. @throws
+   * SealrootError `corrupt` when no such body is due
    */
   pushExternal(reference: string): void {
     const entry = this.#entry;
     const due = this.#state === "large-body" || (this.#state === "small-body" && this.#gatheredBytes === 0);
     if (!due || entry === undefined) {
-      throw tarError(this.#place(this.#offset), "an object stands where no file body is due");
+      throw tarError(this.#place(this.#offset), "an object is where no file body is due");
     }
     this.#visitor.entry(entry, { type: "external", reference });
     this.#offset += entry.storedBytes;
@@ -138,7 +138,7 @@ export class TarParser {
     throw tarError({ ...this.#place(this.#offset), path }, "unexpected end inside an entry");
   }
 
-  /** Accounts for `length` bytes and gathers them where the state needs them whole. */
+  /** Accounts for `length` bytes and collects them if the state needs them whole. */
   #take(piece: Uint8Array, at: number, length: number): void {
     this.#offset += length;
     if (this.#state === "end") return;
@@ -173,7 +173,7 @@ export class TarParser {
     }
   }
 
-  /** A place where no entry has been read yet. */
+  /** A place before any entry has been read. */
   #place(offset: number): TarPlace {
     return { offset, after: this.#lastPath };
   }
@@ -207,7 +207,7 @@ export class TarParser {
     try {
       return readHeader(block, start, { ...this.#place(headerOffset), path: this.#extensions.longPath });
     } catch (error) {
-      // A header whose sum is right has a name.
+      // A header with a correct sum has a name.
       const isHeader = !(error instanceof SealrootError) || error.data.path !== undefined;
       if (this.#lastIgnoredBytes === 0 || isHeader) throw error;
       const reason = `no header follows, and entries of its type have no body, though it states ${this.#lastIgnoredBytes} bytes`;
@@ -218,7 +218,7 @@ export class TarParser {
   /** Two zero blocks in a row end the archive; a single one is skipped (POSIX.1-2017, pax; spec/oci.md 3). */
   #zeroBlock(): void {
     if (!this.#extensions.isEmpty) {
-      throw tarError(this.#place(this.#offset), "extension headers without an entry behind them");
+      throw tarError(this.#place(this.#offset), "extension headers without an entry after them");
     }
     if (this.#zeroBlockSeen) this.#state = "end";
     else this.#expectHeader();
@@ -231,7 +231,7 @@ export class TarParser {
     this.#beginPadding();
   }
 
-  /** @param oldSparse the header's block, when it is of the old form of sparse files */
+  /** @param oldSparse the header's block, if it is of the old form of sparse files */
   #beginEntry(header: TarHeader, oldSparse: Uint8Array | undefined, headerOffset: number): void {
     const extensions = this.#extensions.resolve(this.#place(headerOffset), header.path);
     const entry = resolveEntry(header, extensions, this.#place(headerOffset), this.#entry);
@@ -290,7 +290,7 @@ export class TarParser {
     this.#state = "streamed-body";
   }
 
-  /** Into memory that is not used again: a small body is handed on. */
+  /** Into memory that is not reused: a small body is passed on. */
   #gather(state: State, sizeBytes: number): void {
     this.#state = state;
     this.#gathered = state === "small-body" ? this.#bodyMemory.take(sizeBytes) : new Uint8Array(sizeBytes);

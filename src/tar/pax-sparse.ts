@@ -5,17 +5,17 @@ import { pairs, type SparseRegion } from "./sparse.ts";
 
 const PREFIX = "GNU.sparse.";
 
-/** What the records say of a file with holes. */
+/** What the records say about a file with holes. */
 export interface PaxSparse {
   /** Of the content. */
   readonly sizeBytes: number;
-  /** Undefined: the list of them lies before the data (version 1.0). */
+  /** Undefined: their list is before the data (version 1.0). */
   readonly regions: readonly SparseRegion[] | undefined;
 }
 
 /** Collects the records of one header. */
 export class PaxSparseRecords {
-  /** The file's name; the header itself has a made-up one then. */
+  /** The file's name; the header itself then has a made-up one. */
   name: ByteString | undefined;
   readonly #values = new Map<string, string>();
   /** Of version 0.0, which repeats two keys. */

@@ -5,7 +5,7 @@ import { truncateTo32Bits } from "./header.ts";
 import { type PaxSparse, PaxSparseRecords } from "./pax-sparse.ts";
 import { type TarPlace, tarError } from "./place.ts";
 
-/** What the records of one extended header change in the entry behind it. */
+/** What the records of one extended header change in the entry after it. */
 export interface PaxOverrides {
   path?: ByteString;
   linkPath?: ByteString;
@@ -14,7 +14,7 @@ export interface PaxOverrides {
   gid?: number;
   mtimeSeconds?: bigint;
   mtimeNanoseconds?: number;
-  /** Nanoseconds since the epoch; absent when malformed too, as no tree shows them. */
+  /** Nanoseconds since the epoch; also absent when malformed, as no tree shows them. */
   accessTimeNs?: bigint | undefined;
   changeTimeNs?: bigint | undefined;
   /** The file has holes. */
@@ -33,9 +33,9 @@ const EQUALS = 0x3d;
  *
  * Rules of spec/oci.md 3: keys are UTF-8, values are bytes, the last of equal keys wins (but the fraction of the
  * *first* mtime record counts), a record whose length does not parse silently ends the list, unknown keys are ignored.
- * An empty value leaves the header's own field as it is (Go's archive/tar, mergePAX).
+ * An empty value leaves the header's own field unchanged (Go's archive/tar, mergePAX).
  *
- * @param place where the header lies in the tar stream, and which entry it is for
+ * @param place where the header is in the tar stream, and which entry it is for
  * @throws SealrootError `corrupt` for a malformed record or number, `unsupported` for an unknown form of sparse files
  */
 export function readPax(body: Uint8Array, place: TarPlace): PaxOverrides {
@@ -49,7 +49,7 @@ export function readPax(body: Uint8Array, place: TarPlace): PaxOverrides {
     }
     if (sparse.take(key, value, here)) continue;
     if (value.length > 0) applyRecord(overrides, key, value, here);
-    // A long name is in the record only.
+    // A long name is only in the record.
     if (overrides.path !== undefined) here = { ...place, path: overrides.path };
   }
   if (sparse.name !== undefined) overrides.path = sparse.name;
@@ -94,9 +94,9 @@ const NS_PER_SECOND = 1_000_000_000n;
 const S64_LIMIT = 1n << 63n;
 
 /**
- * Of the fraction nine digits count, fewer are scaled, more are cut (spec/oci.md 3, vector 07). Before 1970 the fraction
- * counts backwards as the seconds do: -1.25 is 1.25 s before (Go's archive/tar, parsePAXTime; GNU tar, decode_timespec).
- * The reference refuses those.
+ * Nine digits of the fraction count, fewer are scaled, more are cut (spec/oci.md 3, vector 07). Before 1970 the
+ * fraction counts backwards like the seconds: -1.25 is 1.25 s before (Go's archive/tar, parsePAXTime; GNU tar,
+ * decode_timespec). The reference refuses those.
  */
 function applyMtime(overrides: PaxOverrides, value: Uint8Array, place: TarPlace): void {
   const [, sign, digits = "", fraction = ""] = TIME.exec(byteString(value)) ?? [];

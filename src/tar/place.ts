@@ -2,16 +2,16 @@
 import { type ByteString, displayText } from "../bytes/index.ts";
 import { type ErrorCode, type ErrorData, SealrootError } from "../errors/index.ts";
 
-/** A place in a tar stream: the entry, or where its name is not known, the one before it. */
+/** A place in a tar stream: the entry or, if its name is not known, the one before it. */
 export interface TarPlace {
   /** From the beginning of the stream. */
   readonly offset: number;
   readonly path?: ByteString | undefined;
-  /** The last entry that could be read; counts only without {@link path}. */
+  /** The last entry that could be read; used only without {@link path}. */
   readonly after?: ByteString | undefined;
 }
 
-/** The most of a name that is shown; a PAX name may be a million bytes long. */
+/** How much of a name is shown; a PAX name may be a million bytes long. */
 const SHOWN_MAX_CHARACTERS = 400;
 
 function shown(path: ByteString): string {
@@ -20,8 +20,8 @@ function shown(path: ByteString): string {
 }
 
 /**
- * The error for what stands at `place`: `Cannot read tar entry "usr/x": REASON`.
- * @param code `corrupt` when absent
+ * The error for what is at `place`: `Cannot read tar entry "usr/x": REASON`.
+ * @param code `corrupt` if absent
  */
 export function tarError(
   { offset, path, after }: TarPlace,

@@ -5,11 +5,11 @@ import type { PaxSparse } from "./pax-sparse.ts";
 import { type TarPlace, tarError } from "./place.ts";
 import { checkedSparseMap, LeadingSparseList, OldSparseList, type SparseMap } from "./sparse.ts";
 
-/** What says that a file is sparse. */
+/** What marks a file as sparse. */
 export interface SparseSigns {
   /** Of its header. */
   readonly form: HeaderForm;
-  /** Its header block, when its type is that of the old form. */
+  /** Its header block, if its type is that of the old form. */
   readonly oldBlock: Uint8Array | undefined;
   /** From its PAX records. */
   readonly pax: PaxSparse | undefined;
@@ -43,8 +43,8 @@ export class PendingSparse {
 }
 
 /**
- * The entry of a file, or what must be read first; the entry as it is when it has no holes.
- * @throws SealrootError `corrupt`, `unsupported` for a form that nobody knows
+ * The entry of a file, or what must be read first; the unchanged entry if it has no holes.
+ * @throws SealrootError `corrupt`, `unsupported` for an unknown form
  */
 export function sparseEntry(entry: TarEntry, signs: SparseSigns, place: TarPlace): TarEntry | PendingSparse {
   const { form, oldBlock, pax } = signs;
@@ -59,7 +59,7 @@ export function sparseEntry(entry: TarEntry, signs: SparseSigns, place: TarPlace
   return finished(entry, { sizeBytes, regions }, 0, place);
 }
 
-/** @param listBytes of the list, where it is part of the body */
+/** @param listBytes of the list, if it is part of the body */
 function finished(entry: TarEntry, { sizeBytes, regions }: SparseMap, listBytes: number, place: TarPlace): TarEntry {
   const storedBytes = entry.storedBytes - listBytes;
   return withSparse(entry, checkedSparseMap({ sizeBytes, regions }, storedBytes, place), storedBytes);

@@ -1,5 +1,5 @@
 /**
- * Files with holes: the archive has their data only, and a list of where these belong (GNU tar manual, "Storing Sparse
+ * Files with holes: the archive has only their data, and a list of where these belong (GNU tar manual, "Storing Sparse
  * Files": the old form, and PAX versions 0.0, 0.1 and 1.0).
  */
 import { byteString } from "../bytes/index.ts";
@@ -10,11 +10,11 @@ import { type TarPlace, tarError } from "./place.ts";
 /** All headers and lists of a file's regions; Go's reader has the same limit. */
 const SPARSE_LIST_MAX_BYTES = 1 << 20;
 
-/** The way out where a file with holes cannot be read. */
+/** The way out when a file with holes cannot be read. */
 export const SPARSE_HINT =
   "make the archive again without sparse files: bsdtar --no-read-sparse, or tar without --sparse";
 
-/** Data of a file; what lies between regions is zeros. */
+/** Data of a file; between regions are zeros. */
 export interface SparseRegion {
   /** In the file. */
   readonly offset: number;
@@ -29,13 +29,13 @@ export interface SparseMap {
   readonly regions: readonly SparseRegion[];
 }
 
-/** Up to 2^53 and a little more, which is found out of range. */
+/** Up to slightly above 2^53, which is then out of range. */
 const NUMBER = /^\d{1,16}$/;
 
 const NUMBER_BYTES = 12;
 const REGION_BYTES = 2 * NUMBER_BYTES;
 
-/** Regions of a file of the old GNU form, of its header and of the blocks that follow it. */
+/** Regions of a file of the old GNU form, from its header and the blocks that follow it. */
 export class OldSparseList {
   readonly regions: SparseRegion[] = [];
   readonly sizeBytes: number;
@@ -73,7 +73,7 @@ export class OldSparseList {
   }
 }
 
-/** The list of version 1.0, which lies before the data: decimal numbers, a line each, filled up to whole blocks. */
+/** The list of version 1.0, which precedes the data: decimal numbers, one per line, padded to whole blocks. */
 export class LeadingSparseList {
   readonly #numbers: number[] = [];
   #text = "";
@@ -101,17 +101,17 @@ export class LeadingSparseList {
       if (!NUMBER.test(line)) throw notNumbers(place);
       this.#numbers.push(Number(line));
     }
-    // What fills up the last block is not looked at.
+    // The padding of the last block is ignored.
     if (!this.isComplete && this.#text !== "" && !NUMBER.test(this.#text)) throw notNumbers(place);
   }
 
-  /** To be asked for when complete. */
+  /** Ask only when complete. */
   regions(): SparseRegion[] {
     return pairs(this.#numbers.slice(1));
   }
 }
 
-/** @param numbers offset and length in turn; their number is even */
+/** @param numbers alternating offset and length; an even count */
 export function pairs(numbers: readonly number[]): SparseRegion[] {
   const regions: SparseRegion[] = [];
   for (let at = 0; at + 1 < numbers.length; at += 2) {
@@ -154,12 +154,12 @@ const ZEROS = new Uint8Array(64 << 10);
 /**
  * Turns the stored bytes of a sparse file, pushed in pieces, into its content.
  *
- * @returns generators of views that are valid until the next is asked for; each must be run to its end
+ * @returns generators of views that are valid until the next is requested; each must be run to its end
  */
 export class SparseExpander {
   readonly #map: SparseMap;
   #region = 0;
-  /** Bytes of the current region that have come. */
+  /** Bytes of the current region received. */
   #regionBytes = 0;
   /** Bytes of the content so far. */
   #position = 0;

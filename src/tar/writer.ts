@@ -1,4 +1,4 @@
-/** A deterministic tar writer: ustar headers, PAX records only where ustar cannot say it. */
+/** A deterministic tar writer: ustar headers, PAX records only for what ustar cannot express. */
 import { type ByteString, byteString, byteStringOfText, bytesOf } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { TarEntryKind } from "./entry.ts";
@@ -9,7 +9,7 @@ import { formatPaxRecord } from "./pax.ts";
 /** An entry to write. Times, owners and modes are the caller's, so that equal input gives equal bytes. */
 export interface TarMemberHeader {
   readonly kind: Exclude<TarEntryKind, "unknown">;
-  /** Relative, as it shall stand in the archive; directories get a closing slash. */
+  /** Relative, as in the archive; directories get a final slash. */
   readonly path: ByteString;
   readonly linkPath?: ByteString;
   /** Permission bits, 0..07777. */
@@ -49,9 +49,9 @@ export function tarPadding(sizeBytes: number): Uint8Array {
 }
 
 /**
- * The header blocks of one entry: one block, or a PAX header in front of it for long names, xattrs, fractions of a
- * second and large numbers. Times before 1970 are written in base-256, which every reader of spec/oci.md takes; those
- * with a fraction also in a PAX record, which the reference does not take.
+ * The header blocks of one entry: one block, preceded by a PAX header for long names, xattrs, fractions of a second and
+ * large numbers. Times before 1970 are written in base-256, which every reader of spec/oci.md accepts; those with a
+ * fraction also in a PAX record, which the reference does not accept.
  *
  * @throws SealrootError `unsupported` for what no tar reader would understand
  */
@@ -110,7 +110,7 @@ function paxRecordsOf(header: TarMemberHeader): Uint8Array[] {
   return records;
 }
 
-/** Before 1970, the fraction counts backwards as the seconds do. */
+/** Before 1970, the fraction counts backwards like the seconds. */
 function paxTime(seconds: bigint, nanoseconds: number): string {
   const isBackwards = seconds < 0n && nanoseconds !== 0;
   const whole = isBackwards ? -seconds - 1n : seconds;
@@ -134,7 +134,7 @@ function headerBlock(header: TarMemberHeader): Uint8Array {
 
 function mtimeField(seconds: bigint): string {
   if (fitsOctal(seconds, 12)) return formatOctal(seconds, 12);
-  // Above the octal range the PAX record speaks; below zero base-256 is the only way.
+  // Above the octal range the PAX record counts; below zero base-256 is the only way.
   return seconds > 0n ? formatOctal(0n, 12) : byteString(formatBase256(seconds, 12));
 }
 
@@ -171,7 +171,7 @@ function rawBlock(typeFlag: string, name: string, fields: RawFields): Uint8Array
 }
 
 /**
- * A whole archive, in parts, end marker included.
+ * A whole archive, in parts, including the end marker.
  * @throws SealrootError `conflict` when a body is not as long as its header says
  */
 export async function* writeTar(members: Iterable<TarMember> | AsyncIterable<TarMember>): AsyncGenerator<Uint8Array> {

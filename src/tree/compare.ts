@@ -4,7 +4,7 @@ import type { DirectoryNode, FileContent, LeafNode, Metadata, TreeNode } from ".
 import { joinPath } from "./path.ts";
 import { sortedNames } from "./walk.ts";
 
-/** Where two trees differ, and how: `left` and `right` are the values, for people. */
+/** Where two trees differ, and how: `left` and `right` are the values, as text for people. */
 export interface TreeDifference {
   readonly path: ByteString;
   readonly what: string;

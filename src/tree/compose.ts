@@ -6,24 +6,24 @@ import { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
 import { type BootTimes, transformForBoot, transformForBootBothWays } from "./transform-boot.ts";
 import { transformForOci } from "./transform-oci.ts";
 
-/** How the tree that is booted is made. Programs of different ages have different rules, which give different image ids. */
+/** How the boot tree is made. Programs of different ages have different rules, which give different image ids. */
 export interface BootRule {
   /** Whether `user.*` attributes stay. */
   readonly keepUserXattrs: boolean;
   readonly bootTimes: BootTimes;
 }
 
-/** How it is made unless told otherwise. */
+/** How it is made by default. */
 export const DEFAULT_BOOT_RULE: BootRule = { keepUserXattrs: false, bootTimes: "full" };
 
-/** Changes merged layers, in place, into the tree of the plain image. */
+/** Turns merged layers, in place, into the tree of the plain image. */
 export function composePlainTree(root: DirectoryNode, keepUserXattrs = DEFAULT_BOOT_RULE.keepUserXattrs): void {
   transformForOci(root, { keepUserXattrs });
 }
 
 /**
- * Changes merged layers, in place, into the tree that is booted. Everything that computes or checks the id of a
- * bootable image has its tree from here.
+ * Turns merged layers, in place, into the boot tree. Everything that computes or checks the id of a bootable image gets
+ * its tree from here.
  *
  * @param readContent gives the files of the SELinux policy, by which everything is labelled
  * @throws SealrootError `unsupported` for a tree that lacks what it needs
@@ -33,7 +33,7 @@ export function composeBootTree(root: DirectoryNode, readContent: ContentReader,
   makeBootable(root, readContent, rule.bootTimes);
 }
 
-/** The second half of {@link composeBootTree}, for a tree that is composed as a plain one already. */
+/** The second half of {@link composeBootTree}, for a tree that is already composed as a plain one. */
 export function makeBootable(
   root: DirectoryNode,
   readContent: ContentReader,
@@ -42,7 +42,7 @@ export function makeBootable(
   transformForBoot(root, readSelinuxPolicy(root, readContent), bootTimes);
 }
 
-/** As {@link makeBootable}, by each rule for the times, one after the other: the tree is as by the rule given last. */
+/** As {@link makeBootable}, by each rule for the times in turn: the tree follows the rule yielded last. */
 export function makeBootableBothWays(
   root: DirectoryNode,
   readContent: ContentReader,
@@ -51,7 +51,7 @@ export function makeBootableBothWays(
 }
 
 /**
- * Reads contents of which the larger ones are objects.
+ * Reads contents; the larger ones are objects.
  *
  * @param readObject the bytes of the object with this id
  * @returns throws SealrootError `corrupt` for a file whose content is not known

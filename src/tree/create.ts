@@ -3,7 +3,7 @@ import type { ByteString } from "../bytes/index.ts";
 import { type DirectoryNode, type Metadata, NO_XATTRS } from "./node.ts";
 
 /**
- * Metadata from those fields that are not zero. The default is what a layer merge starts its root with: everything
+ * Metadata from the non-zero fields. The default is what a layer merge starts its root with: everything
  * zero, no xattrs (spec/oci.md 4).
  */
 export function newMetadata(fields: Partial<Metadata> = {}): Metadata {
@@ -27,7 +27,7 @@ export function copyMetadata(metadata: Metadata): Metadata {
   return { ...metadata };
 }
 
-/** Takes away all xattrs but those whose name is to stay. */
+/** Removes all xattrs except those whose name is to stay. */
 export function keepXattrs(metadata: Metadata, stays: (name: ByteString) => boolean): void {
   if (metadata.xattrs.size === 0) return;
   const kept = [...metadata.xattrs].filter(([name]) => stays(name));

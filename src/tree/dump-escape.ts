@@ -5,7 +5,7 @@ import { corrupt } from "../errors/index.ts";
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const SHORT_MEANINGS: Readonly<Record<string, string>> = { "\\": "\\", n: "\n", r: "\r", t: "\t" };
 
-/** Bytes that a field cannot hold as they are: all but 0x21..0x7e, and the backslash. */
+/** Bytes that a field cannot hold literally: all but 0x21..0x7e, and the backslash. */
 const UNSAFE = /[^\x21-\x5b\x5d-\x7e]/g;
 /** In names and values of xattrs `=` too, which separates the two. */
 const UNSAFE_IN_XATTR = /[^\x21-\x3c\x3e-\x5b\x5d-\x7e]/g;
@@ -20,7 +20,7 @@ export function escapeField(value: ByteString): string {
   return value.replace(UNSAFE, escapeByte);
 }
 
-/** The text of an optional field: `-` for nothing, and so not for the byte `-` itself. */
+/** The text of an optional field: `-` for nothing, so the byte `-` itself is escaped. */
 export function escapeOptionalField(value: ByteString | undefined): string {
   if (value === undefined || value === "") return "-";
   return value === "-" ? "\\x2d" : escapeField(value);

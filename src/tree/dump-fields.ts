@@ -9,7 +9,7 @@ export const NANOSECONDS_MAX = 999_999_999;
 export const FILE_SIZE_MAX_BYTES = 2 ** 53;
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** Runs a part of the parser and puts the line's number in front of its reason. */
+/** Runs a part of the parser and prefixes its reason with the line's number. */
 export function atLine(line: number, parse: () => void): void {
   try {
     parse();
@@ -38,14 +38,14 @@ export function parseDecimal(text: string, field: string, max: number): number {
   if (!/^\+?[0-9]{1,40}$/.test(text)) {
     throw corrupt(`${field} ${JSON.stringify(text.slice(0, 160))} is not a decimal number`);
   }
-  // Above 15 digits the conversion could round a number that is too large down to the limit.
+  // Above 15 digits the conversion could round a too large number down to the limit.
   const isTooLarge = text.length > 15 && BigInt(text.replace("+", "")) > BigInt(max);
   const value = Number(text);
   if (isTooLarge || value > max) throw corrupt(`${field} ${text} is over ${max}`);
   return value;
 }
 
-/** Seconds and nanoseconds; the part behind the dot is an integer, not a fraction. */
+/** Seconds and nanoseconds; the part after the dot is an integer, not a fraction. */
 export function parseMtime(text: string, allowNegative: boolean): { seconds: bigint; nanoseconds: number } {
   if (!/^-?\+?[0-9]{1,40}\.[0-9]{1,40}$/.test(text))
     throw corrupt(`mtime ${JSON.stringify(text.slice(0, 160))} is not SECONDS.NANOSECONDS`);
@@ -58,7 +58,7 @@ export function parseMtime(text: string, allowNegative: boolean): { seconds: big
   return { seconds: isNegative ? -magnitude : magnitude, nanoseconds };
 }
 
-/** The components of an absolute path; none for the root. Stricter than an archive's: nothing vanishes. */
+/** The components of an absolute path; none for the root. Stricter than for an archive: nothing is dropped. */
 export function parseDumpPath(path: ByteString): ByteString[] {
   if (!path.startsWith("/")) throw corrupt("the path is not absolute");
   if (path === "/") return [];
@@ -76,11 +76,11 @@ function checkComponent(component: string): void {
 }
 
 /**
- * The same checks for a path whose parent is known to have passed them.
+ * The same checks for a path whose parent has already passed them.
  * @param name the last component
  */
 export function checkPathBelow(path: ByteString, name: ByteString): void {
   checkComponent(name);
-  // A component is two bytes at least: no shorter path can be too deep.
+  // A component takes at least two bytes: no shorter path can be too deep.
   if (path.length > 2 * DEPTH_MAX) parseDumpPath(path);
 }

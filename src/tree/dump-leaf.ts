@@ -5,7 +5,7 @@ import type { DumpLine } from "./dump-line.ts";
 import type { FileContent, LeafNode, Metadata, TreeNode } from "./node.ts";
 import { objectIdOfPath } from "./object-path.ts";
 
-/** The reference tool whose limits hold: `c` for mkcomposefs, `rs` for composefs-rs (spec/erofs.md 4 and 11). */
+/** The reference tool whose limits apply: `c` for mkcomposefs, `rs` for composefs-rs (spec/erofs.md 4 and 11). */
 export type DumpDialect = "c" | "rs";
 
 /** LCFS_BUILD_INLINE_FILE_SIZE_LIMIT of libcomposefs, MAX_INLINE_CONTENT of composefs-rs. */
@@ -29,7 +29,7 @@ export function leafOfLine(
     const leaf: LeafNode = { kind, metadata, rdev };
     return { leaf: withStatedSize(leaf, sizeBytes), linkCount };
   }
-  if (rdev !== 0) throw corrupt("a device number on an inode that is no device");
+  if (rdev !== 0) throw corrupt("a device number on an inode that is not a device");
   if (kind === "file") return { leaf: { kind, metadata, content: fileContent(line, sizeBytes, dialect) }, linkCount };
   if (kind === "symlink") return { leaf: { kind, metadata, target: symlinkTarget(line, dialect) }, linkCount };
   refuseContent(line);
@@ -55,7 +55,7 @@ function symlinkTarget(line: DumpLine, dialect: DumpDialect): ByteString {
   return target;
 }
 
-/** Content goes before payload in C, payload before content in composefs-rs. An empty file needs neither. */
+/** Content precedes payload in C, payload precedes content in composefs-rs. An empty file needs neither. */
 function fileContent(line: DumpLine, sizeBytes: number, dialect: DumpDialect): FileContent {
   const { content, digest, isDigestPath } = line;
   const payload = isDigestPath ? undefined : line.payload;

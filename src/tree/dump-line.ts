@@ -1,6 +1,6 @@
 /**
- * Dump text line by line (spec/erofs.md 4 and 4.1). Numbers and digests are read from the bytes where they lie: a string
- * for each field, most of them used once, would be half of the time that reading a dump takes.
+ * Dump text line by line (spec/erofs.md 4 and 4.1). Numbers and digests are read directly from the bytes: a string for
+ * each field, most of them used once, would be half of the time of reading a dump.
  */
 import { type ByteString, byteString, bytesOf } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
@@ -15,9 +15,9 @@ import {
   UINT32_MAX,
 } from "./dump-fields.ts";
 
-/** Longer than any line can be whose fields keep their limits, every byte of them escaped. */
+/** Longer than any line whose fields are within their limits, even with every byte escaped. */
 const LINE_MAX_BYTES = 4 << 20;
-/** What both reference tools read behind the fixed fields at most. */
+/** How much both reference tools read at most after the fixed fields. */
 const XATTR_TEXT_MAX_BYTES = 65535;
 /** The fixed fields in order; the rest of a line are extended attributes. */
 const PATH = 0;
@@ -41,14 +41,14 @@ const DOT = 0x2e;
 const SLASH = 0x2f;
 const ZERO = 0x30;
 const AT = 0x40;
-/** So many digits are a number without rounding. */
+/** This many digits are exact as a number. */
 const EXACT_DIGITS = 15;
 const MODE_DIGITS_MAX = 6;
 const NO_TEXTS: readonly string[] = [];
 
 /**
- * The line that was read last. All that is asked of it throws SealrootError `corrupt` whose message is only the reason:
- * the caller adds the line's number.
+ * The line that was read last. All accessors throw SealrootError `corrupt` with only the reason as message: the caller
+ * adds the line's number.
  */
 export class DumpLine {
   readonly #text: Buffer;
@@ -61,25 +61,25 @@ export class DumpLine {
   /** Type and permission bits. */
   mode = 0;
   isHardLink = false;
-  /** Undefined for `-`; empty is as good as that for an empty file. */
+  /** Undefined for `-`; for an empty file, empty means the same. */
   content: ByteString | undefined;
   /** Lower-case hex; undefined for `-`. */
   digest: string | undefined;
-  /** Many times in a row are the same: one bigint for them. */
+  /** Consecutive times are often the same: they share one bigint. */
   #lastSeconds = 0n;
 
   constructor(text: Uint8Array) {
     this.#text = Buffer.from(text.buffer, text.byteOffset, text.length);
   }
 
-  /** Goes to the next line; false behind the last one, whose newline may be missing. */
+  /** Goes to the next line; false after the last one, whose newline may be missing. */
   advance(): boolean {
     this.#start = this.#end + 1;
     this.#end = this.#start;
     return this.#start < this.#text.length;
   }
 
-  /** Reads the line: cuts it into fields and checks what holds for every line. */
+  /** Reads the line: splits it into fields and checks what applies to every line. */
   read(): void {
     const hasNul = this.#cut();
     const lineBytes = this.#end - this.#start;
@@ -98,7 +98,7 @@ export class DumpLine {
     const text = this.#text;
     const ends: number[] = [];
     let hasNul = false;
-    // What is longer is refused: its fields need not be remembered.
+    // A longer line is refused: its fields need not be remembered.
     const limit = Math.min(text.length, this.#start + LINE_MAX_BYTES + 1);
     let at = this.#start;
     for (; at < limit; at++) {
@@ -140,7 +140,7 @@ export class DumpLine {
     return this.#optional(PAYLOAD);
   }
 
-  /** Whether the payload is the digest's own path `xx/rest`: so it is for nearly every file, and needs no string. */
+  /** Whether the payload is the digest's own path `xx/rest`: true for nearly every file, and needs no string. */
   get isDigestPath(): boolean {
     const { digest } = this;
     const start = this.#startOf(PAYLOAD);
@@ -160,7 +160,7 @@ export class DumpLine {
     return this.#decimal(LINK_COUNT, "link count", UINT32_MAX);
   }
 
-  /** A directory's size and link count say nothing, but have to be numbers. */
+  /** A directory's size and link count mean nothing, but must be numbers. */
   checkUnusedNumbers(): void {
     this.#decimal(SIZE, "size", Number.MAX_SAFE_INTEGER);
     this.#decimal(LINK_COUNT, "link count", UINT32_MAX);
@@ -178,7 +178,7 @@ export class DumpLine {
     return this.#decimal(RDEV, "rdev", UINT32_MAX);
   }
 
-  /** @param allowNegative take times before 1970 */
+  /** @param allowNegative accept times before 1970 */
   mtime(allowNegative: boolean): { seconds: bigint; nanoseconds: number } {
     const start = this.#startOf(MTIME);
     const end = this.#ends[MTIME] as number;
@@ -193,13 +193,13 @@ export class DumpLine {
     return { seconds: this.#lastSeconds, nanoseconds };
   }
 
-  /** The extended attributes as they are written. */
+  /** The extended attributes as written. */
   get xattrTexts(): readonly string[] {
     if (this.#ends.length === FIXED_FIELDS) return NO_TEXTS;
     return this.#ends.slice(FIXED_FIELDS).map((_, index) => this.#field(FIXED_FIELDS + index));
   }
 
-  /** What follows the last slash of the path, as a string of its own: a slice would keep the whole path in memory. */
+  /** What follows the last slash of the path, as a separate string: a slice would keep the whole path in memory. */
   nameIn(path: ByteString): ByteString {
     const nameBytes = path.length - path.lastIndexOf("/") - 1;
     const end = this.#ends[PATH] as number;
@@ -236,7 +236,7 @@ export class DumpLine {
     return value === -1 || value > max ? parseDecimal(this.#field(field), name, max) : value;
   }
 
-  /** The number of one to 15 digits, or -1 for all that needs a closer look. */
+  /** The number of one to 15 digits, or -1 for anything that needs a closer look. */
   #digits(start: number, end: number, base = 10): number {
     if (start >= end || end - start > EXACT_DIGITS) return -1;
     let value = 0;

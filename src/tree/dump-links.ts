@@ -1,4 +1,4 @@
-/** The hard links of a dump file: further names that may come before the inode they name (spec/erofs.md 4). */
+/** The hard links of a dump file: additional names that may come before the inode they name (spec/erofs.md 4). */
 import { type ByteString, displayText } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { newMetadata } from "./create.ts";
@@ -15,7 +15,7 @@ export interface DumpLink {
   readonly lineNumber: number;
 }
 
-/** Stands for an inode not known yet; never leaves this room. */
+/** Placeholder for an unknown inode; never leaves this room. */
 const PLACEHOLDER: LeafNode = { kind: "fifo", metadata: newMetadata() };
 
 export class HardLinkResolver {
@@ -47,7 +47,7 @@ export class HardLinkResolver {
     this.#deferred.set(link.path, link);
   }
 
-  /** Resolves what came before its target and notes where the dump's facts differ from the tree. */
+  /** Resolves links that came before their target and notes where the dump differs from the tree. */
   finish(): void {
     for (const link of this.#deferred.values()) atLine(link.lineNumber, () => this.#resolveChain(link));
     for (const leaf of new Set([...this.#statedCounts.keys(), ...this.#linkedCounts.keys()])) this.#noteFacts(leaf);

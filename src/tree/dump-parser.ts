@@ -12,9 +12,9 @@ import { kindOfMode, PERMISSION_MASK } from "./file-type.ts";
 import type { DirectoryNode, Metadata } from "./node.ts";
 
 export interface DumpOptions {
-  /** Whose limits and precedences hold; default `c`, the wider one. */
+  /** Whose limits and precedences apply; default `c`, the wider one. */
   readonly dialect?: DumpDialect;
-  /** Take times before 1970, which composefs-rs writes but does not read. Default false. */
+  /** Accept times before 1970, which composefs-rs writes but does not read. Default false. */
   readonly allowNegativeTimes?: boolean;
 }
 

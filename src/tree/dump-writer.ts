@@ -28,26 +28,26 @@ function dumpLine(path: ByteString, node: TreeNode, linkCount: number): string {
   return [...fixed, ...xattrFields(xattrs)].join(" ");
 }
 
-/** The line of a further name of an inode, without the newline; only path and target matter. */
+/** The line of an additional name of an inode, without the newline; only path and target matter. */
 function dumpLinkLine(path: ByteString, target: ByteString): string {
   return `${escapeField(path)} 0 @120000 - - - - 0.0 ${escapeField(target)} - -`;
 }
 
 /** A part of a tree. */
 export interface DumpPart {
-  /** As it is to be printed; the paths below it begin with it. */
+  /** As printed; the paths below it begin with it. */
   readonly path: ByteString;
   readonly node: TreeNode;
 }
 
-/** The lines of a whole tree with their newlines, one inode or further name each, depth first in byte order. */
+/** The lines of a whole tree with their newlines, one inode or additional name each, depth first in byte order. */
 export function dumpLines(root: DirectoryNode): Generator<string, void, undefined> {
   return dumpPartLines({ path: "/" as ByteString, node: root }, hardLinkCounts(root));
 }
 
 /**
- * The lines of one node and, of a directory, of all that is below it. A further name refers to the first one in this
- * part; names elsewhere only count.
+ * The lines of one node and, for a directory, of everything below it. An additional name refers to the first one in
+ * this part; names elsewhere only count.
  *
  * @param counts of the whole tree, from {@link hardLinkCounts}
  */

@@ -10,8 +10,8 @@ const VALUE_MAX_BYTES = 65535;
 const SPACE_MAX_BYTES = 32767;
 
 /**
- * Gives equal names and equal values of xattrs as one string and one array: a label is stored once, and no name is a
- * slice that keeps its whole line in memory.
+ * Interns names and values of xattrs: a label is stored once, and no name is a slice that keeps its whole line in
+ * memory.
  */
 export class XattrInterner {
   readonly #names = new Map<ByteString, ByteString>();
@@ -36,7 +36,7 @@ export class XattrInterner {
   }
 }
 
-/** The xattrs of a line. Of two with one name the later wins. */
+/** The xattrs of a line. Of two with the same name the later wins. */
 export function parseXattrs(texts: readonly string[], interner: XattrInterner): ReadonlyMap<ByteString, Uint8Array> {
   if (texts.length === 0) return NO_XATTRS;
   const xattrs = new Map<ByteString, Uint8Array>();

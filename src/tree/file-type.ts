@@ -16,8 +16,8 @@ export const FILE_TYPE_BITS: Readonly<Record<TreeNode["kind"], number>> = {
 };
 
 /**
- * FT_xxx: the type of an entry as directories of ext4 (Linux Documentation/filesystems/ext4/directory.rst) and EROFS
- * (include/linux/fs_types.h) store it.
+ * FT_xxx: the type of an entry as stored in directories of ext4 (Linux Documentation/filesystems/ext4/directory.rst)
+ * and EROFS (include/linux/fs_types.h).
  */
 export const DIRENT_TYPES: Readonly<Record<TreeNode["kind"], number>> = {
   file: 1,

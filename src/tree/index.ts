@@ -1,5 +1,5 @@
 /**
- * tree: the file tree in memory and what is done to it: lookup, dump file text, layer merge, OCI and boot transforms.
+ * tree: the file tree in memory and operations on it: lookup, dump file text, layer merge, OCI and boot transforms.
  *
  * Pure: nodes in, nodes out. May import `bytes/`, `errors/` and `selinux/` (for labels). Knows nothing of files on a
  * disk: directories are scanned and layers are opened in `repository/` and `imagestore/`.

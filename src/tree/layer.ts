@@ -1,27 +1,27 @@
-/** OCI layers laid over each other, entry by entry (spec/oci.md 3 end and 4). */
+/** OCI layers merged entry by entry (spec/oci.md 3 end and 4). */
 import type { ByteString } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import type { DirectoryNode, LeafNode, TreeNode } from "./node.ts";
 import { quotePath, splitPath, subdirectory } from "./path.ts";
 
 /**
- * One entry of a layer, as its archive gives it.
+ * One entry of a layer, as in its archive.
  *
- * `path` (and a hard link's `target`) are the archive's bytes: `./usr/`, `/usr` and `usr` are the same. The node passes
- * into the tree's ownership; that of a directory has no entries.
+ * `path` (and a hard link's `target`) are the archive's bytes: `./usr/`, `/usr` and `usr` are the same. The tree takes
+ * ownership of the node; a directory's has no entries.
  */
 export type LayerEntry =
   | { readonly type: "inode"; readonly path: ByteString; readonly node: TreeNode }
   | { readonly type: "hardlink"; readonly path: ByteString; readonly target: ByteString };
 
 const WHITEOUT_PREFIX = ".wh.";
-/** Marks a directory whose lower contents are gone (OCI image specification, layer.md, "Opaque Whiteout"). */
+/** Marks a directory whose lower contents are hidden (OCI image specification, layer.md, "Opaque Whiteout"). */
 const OPAQUE_MARKER = ".wh..wh..opq";
 
 /**
- * Applies one entry to the tree merged so far. Markers act at once, so entries that came before them in the same layer
- * go too; well-formed layers have them first. Nothing is created implicitly: a parent that is missing or is no
- * directory (a symbolic link included) is an error, as with the reference tool.
+ * Applies one entry to the tree merged so far. Markers act at once, so they also remove earlier entries of the same
+ * layer; well-formed layers have them first. Nothing is created implicitly: a parent that is missing or not a directory
+ * (also a symbolic link) is an error, as with the reference tool.
  *
  * @throws SealrootError `corrupt` naming the entry and what is wrong
  */
@@ -62,7 +62,7 @@ function applyNamedEntry(
   }
 }
 
-/** The inode that a hard link names, looked up in the merged tree as it is now. */
+/** The inode that a hard link names, looked up in the current merged tree. */
 function hardLinkTarget(root: DirectoryNode, target: ByteString): LeafNode {
   const components = splitPath(target);
   const name = components.pop();

@@ -1,15 +1,15 @@
 /**
- * Looking something up in an image where it may be absent, but where something else in its place is an error: a folder of
- * configuration that is a file, or a link to nothing, is not "no configuration".
+ * Looking up something in an image that may be absent, while something else in its place is an error: a folder of
+ * configuration that is a file, or a dangling link, is not "no configuration".
  */
 import { SealrootError } from "../errors/index.ts";
 import type { TreeNode } from "./node.ts";
 
 /** Finds the nodes of an image. Paths are absolute text; symbolic links are followed inside the image. */
 export interface NodeFinder {
-  /** The node at `path` and the path where it really is; undefined when there is none. */
+  /** The node at `path` and the path where it really is; undefined if there is none. */
   resolve(path: string): { readonly path: string; readonly node: TreeNode } | undefined;
-  /** The names in a directory, in byte order; empty when it does not exist. */
+  /** The names in a directory, in byte order; empty if it does not exist. */
   list(path: string): string[];
 }
 
@@ -25,7 +25,7 @@ const KIND_NAMES: Readonly<Record<TreeNode["kind"], string>> = {
 
 /**
  * Whether there is a regular file, or a link to one.
- * @throws SealrootError `unsupported` naming what is there instead, on the way to it as well
+ * @throws SealrootError `unsupported` naming what is there instead, also on the way to it
  */
 export function hasFileAt(image: NodeFinder, path: string): boolean {
   return isAt(image, path, "file");
@@ -33,22 +33,22 @@ export function hasFileAt(image: NodeFinder, path: string): boolean {
 
 /**
  * Whether there is a directory, or a link to one.
- * @throws SealrootError `unsupported` naming what is there instead, on the way to it as well
+ * @throws SealrootError `unsupported` naming what is there instead, also on the way to it
  */
 export function hasDirectoryAt(image: NodeFinder, path: string): boolean {
   return isAt(image, path, "directory");
 }
 
 /**
- * The names in a directory, in byte order; none when there is nothing of that name.
- * @throws SealrootError `unsupported` naming what is there instead, on the way to it as well
+ * The names in a directory, in byte order; none if nothing has that name.
+ * @throws SealrootError `unsupported` naming what is there instead, also on the way to it
  */
 export function namesAt(image: NodeFinder, path: string): string[] {
   return hasDirectoryAt(image, path) ? image.list(path) : [];
 }
 
 /**
- * Paths of the directories in a directory; links are passed over.
+ * Paths of the directories in a directory; links are skipped.
  * @throws SealrootError as {@link namesAt}
  */
 export function directoriesAt(image: NodeFinder, path: string): string[] {
@@ -56,7 +56,7 @@ export function directoriesAt(image: NodeFinder, path: string): string[] {
 }
 
 /**
- * Paths of everything below a directory that is not one itself, in byte order. Links are not followed.
+ * Paths of everything below a directory except directories, in byte order. Links are not followed.
  * @throws SealrootError as {@link namesAt}
  */
 export function leavesBelow(image: NodeFinder, path: string): string[] {
@@ -86,7 +86,7 @@ function childrenAt(image: NodeFinder, path: string): string[] {
   return names.map((name) => (base === "/" ? `/${name}` : `${base}/${name}`));
 }
 
-/** @param path without links on the way: where resolving it ends is elsewhere only for a link */
+/** @param path without links on the way: it resolves to another path only if it is a link */
 function kindWithoutLink(image: NodeFinder, path: string): TreeNode["kind"] {
   const found = resolveOrLoop(image, path);
   return found?.path === path ? found.node.kind : "symlink";
@@ -118,7 +118,7 @@ function isAt(image: NodeFinder, path: string, wanted: "directory" | "file"): bo
   }
 }
 
-/** A name that its directory lists and that cannot be found. */
+/** A name that its directory lists but that cannot be found. */
 function leadsNowhere(path: string): SealrootError {
   const reason = path.includes("\ufffd") ? "its name is not UTF-8" : "it is a symbolic link to nothing";
   return new SealrootError("unsupported", `Cannot use ${path} in the image: ${reason}`, { path });

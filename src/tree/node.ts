@@ -1,6 +1,6 @@
 /**
  * The nodes of a file tree. One inode is one object: two names of a hard-linked file hold the *same* object, so
- * identity is `===` and nothing else.
+ * identity is simply `===`.
  */
 import type { ByteString } from "../bytes/index.ts";
 
@@ -19,7 +19,7 @@ export interface Metadata {
   xattrs: ReadonlyMap<ByteString, Uint8Array>;
 }
 
-/** What most inodes have. A map of its own for each of them would be a third of a tree's memory. */
+/** What most inodes have. A separate map for each would be a third of a tree's memory. */
 export const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 
 export interface DirectoryNode {
@@ -34,8 +34,8 @@ export interface DirectoryNode {
  *
  * - `inline`: in the image itself. Readers of directories and layers inline 0..64 bytes (spec/repository.md 3).
  * - `external`: in an object of the repository. `objectId` is the lower-case hex fs-verity digest. `backingPath` is
- *   given only where it is not the digest's own path (dump files of other tools). Both may be absent: a file of
- *   that size without known content. Never of size 0: an empty file is inline.
+ *   given only if it is not the digest's own path (dump files of other tools). Both may be absent: a file of that size
+ *   without known content. Never of size 0: an empty file is inline.
  */
 export type FileContent =
   | { readonly type: "inline"; readonly bytes: Uint8Array }
@@ -47,8 +47,8 @@ export type FileContent =
     };
 
 /**
- * What a dump file says about an inode beyond the tree itself. Only the C dialect of the EROFS writer looks at it, where
- * that tool stores what it was told instead of what is (spec/erofs.md 2.2, 2.4, 2.5). Present only where it differs.
+ * What a dump file says about an inode beyond the tree itself. Only the C dialect of the EROFS writer uses it, where
+ * that tool stores what it was told instead of the facts (spec/erofs.md 2.2, 2.4, 2.5). Present only where it differs.
  */
 export interface StatedFacts {
   /** The NLINK field. */

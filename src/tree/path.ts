@@ -3,14 +3,14 @@ import { type ByteString, displayText } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import type { DirectoryNode, SymlinkNode, TreeNode } from "./node.ts";
 
-/** NAME_MAX of linux/limits.h; EROFS itself has no way to store more. */
+/** NAME_MAX of linux/limits.h; EROFS itself cannot store more. */
 export const NAME_MAX_BYTES = 255;
 /** Deepest nesting accepted anywhere, the limit of composefs-rs (spec/erofs.md 8). Keeps recursion over trees safe. */
 export const DEPTH_MAX = 2048;
 /** MAXSYMLINKS of the Linux kernel. */
 const SYMLINKS_FOLLOWED_MAX = 40;
 
-/** `parent` and `name` as one path; the root is "/", and another slash at the end of `parent` is not doubled either. */
+/** `parent` and `name` as one path; the root is "/", and a final slash of `parent` is not doubled. */
 export function joinPath(parent: ByteString, name: ByteString): ByteString {
   return (parent.endsWith("/") ? `${parent}${name}` : `${parent}/${name}`) as ByteString;
 }
@@ -21,10 +21,10 @@ export function quotePath(path: ByteString): string {
 }
 
 /**
- * The components of an archive's path: leading, doubled and trailing slashes and `.` components vanish
+ * The components of an archive's path: leading, double and trailing slashes and `.` components are dropped
  * (spec/oci.md 3).
  *
- * @returns no component for the root itself
+ * @returns no components for the root itself
  * @throws SealrootError `corrupt` for a `..` component, a NUL, a name over 255 bytes, or more than 2048 components
  */
 export function splitPath(path: ByteString): ByteString[] {
@@ -47,13 +47,13 @@ export function splitPath(path: ByteString): ByteString[] {
   return components;
 }
 
-/** A node and the path at which it is, free of symbolic links. */
+/** A node and its path, free of symbolic links. */
 export interface ResolvedPath {
   readonly path: ByteString;
   readonly node: TreeNode;
 }
 
-/** The node at exactly this path, no symbolic link followed, or undefined. `..` is not understood. */
+/** The node at exactly this path without following symbolic links, or undefined. `..` is not supported. */
 export function lookupPath(root: DirectoryNode, path: ByteString): TreeNode | undefined {
   let node: TreeNode | undefined = root;
   for (const component of path.split("/") as ByteString[]) {
@@ -66,9 +66,9 @@ export function lookupPath(root: DirectoryNode, path: ByteString): TreeNode | un
 
 /**
  * Finds a path as the kernel would with `root` as the process's root: links in the middle are followed, absolute ones
- * from the root, `..` goes up and never above the root.
+ * from the root, `..` goes up but never above the root.
  *
- * @param options.followLast whether a link in the last place is followed too (default true)
+ * @param options.followLast whether a final link is followed too (default true)
  * @returns undefined when some part does not exist or is not a directory
  * @throws SealrootError `corrupt` after 40 links, as ELOOP
  */

@@ -1,13 +1,13 @@
-/** What mkcomposefs can leave out of a directory it scans (its manual page; spec/erofs.md 6, "C scan"). */
+/** What mkcomposefs can leave out of a scanned directory (its manual page; spec/erofs.md 6, "C scan"). */
 import type { ByteString } from "../bytes/index.ts";
 import { keepXattrs } from "./create.ts";
 import type { DirectoryNode, Metadata } from "./node.ts";
 import { allDirectories } from "./walk.ts";
 
 export interface ScanFilter {
-  /** Xattrs that stay: all, those of the user, or none. */
+  /** Xattrs that stay: all, the user's, or none. */
   readonly xattrs: "all" | "user" | "none";
-  /** False: block and character devices go; fifos and sockets stay. */
+  /** False: block and character devices are dropped; fifos and sockets stay. */
   readonly keepDevices: boolean;
   /** True: all times become 1970-01-01. */
   readonly atEpoch: boolean;

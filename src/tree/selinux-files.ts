@@ -1,4 +1,4 @@
-/** The SELinux policy files that an image brings along (spec/oci.md 6). */
+/** The SELinux policy files that an image contains (spec/oci.md 6). */
 import type { ByteString } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { parseSelinuxPolicy, type SelinuxPolicy, selinuxTypeOf } from "../selinux/index.ts";
@@ -8,14 +8,14 @@ import { lookupPath, quotePath } from "./path.ts";
 /** Gives a file's bytes, from the tree itself or from its object. */
 export type ContentReader = (content: FileContent, path: ByteString) => Uint8Array;
 
-/** A policy has a few megabytes at most; an image cannot make us read more. */
+/** A policy has at most a few megabytes; an image cannot make us read more. */
 const POLICY_FILE_MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Reads the policy of the image's `/etc/selinux`.
  *
  * @param readContent asked for the content of six files at most
- * @returns undefined when the image has no policy: no `/etc/selinux`, no `config` in it, or no SELINUXTYPE there
+ * @returns undefined if the image has no policy: no `/etc/selinux`, no `config` in it, or no SELINUXTYPE there
  * @throws SealrootError `corrupt` for a policy that names files it does not have, or that cannot be parsed
  */
 export function readSelinuxPolicy(root: DirectoryNode, readContent: ContentReader): SelinuxPolicy | undefined {

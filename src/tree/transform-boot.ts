@@ -1,4 +1,4 @@
-/** What is done on top for an image that is booted (spec/oci.md 6, transform_for_boot). */
+/** Further changes for a boot variant (spec/oci.md 6, transform_for_boot). */
 import type { ByteString } from "../bytes/index.ts";
 import { compareByteStrings, toHex } from "../bytes/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
@@ -9,13 +9,13 @@ import { requiredDirectory } from "./transform-oci.ts";
 
 /** The extended attribute that holds a SELinux label. */
 export const LABEL_XATTR = "security.selinux" as ByteString;
-/** These are mount points at run time; what the image has in them is not part of the root. */
+/** These are mount points at run time; their contents in the image are not part of the root. */
 const EMPTIED = ["boot" as ByteString, "sysroot" as ByteString];
 
 /**
- * What `/boot` and `/sysroot` take of the time of `/usr`: all of it, as composefs-rs does from 0.9.3 on, or only the
- * seconds, beside nanoseconds of their own, as it did before (spec/upstream-1.17.md 2a). Images of version 2 hold no
- * nanoseconds: there both rules give one image.
+ * How much of the time of `/usr` `/boot` and `/sysroot` get: all of it, as in composefs-rs from 0.9.3 on, or only the
+ * seconds, keeping their own nanoseconds, as before (spec/upstream-1.17.md 2a). Images of version 2 have no
+ * nanoseconds: there both rules give the same image.
  */
 export type BootTimes = "full" | "seconds";
 
@@ -41,8 +41,8 @@ export function transformForBoot(
 }
 
 /**
- * Makes the boot variant by both rules for the times, one after the other in the same tree: when the generator has
- * given a rule, the tree is as by this rule.
+ * Makes the boot variant by both rules for the times, in turn in the same tree: when the generator has yielded a rule,
+ * the tree follows it.
  *
  * @throws SealrootError as {@link transformForBoot}
  */
@@ -68,7 +68,7 @@ class Labeller {
     this.#policy = policy;
   }
 
-  /** Labels a node and what is below it; `path` is after the policy's substitutions up to here. */
+  /** Labels a node and everything below it; `path` is after the policy's substitutions up to here. */
   label(directory: DirectoryNode, path: ByteString): void {
     const ownPath = this.#policy?.substitute(path) ?? path;
     setLabel(directory.metadata, this.#labelOf(ownPath, "directory"));
@@ -81,8 +81,8 @@ class Labeller {
   }
 
   /**
-   * The inode that the name has from now on: a name whose label differs from that of the inode's first name gets a
-   * copy of its own.
+   * The inode of the name from now on: a name whose label differs from that of the inode's first name gets its own
+   * copy.
    */
   #labelLeaf(leaf: LeafNode, path: ByteString): LeafNode {
     const label = this.#labelOf(path, leaf.kind);

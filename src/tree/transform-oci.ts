@@ -7,7 +7,7 @@ import { subdirectory } from "./path.ts";
 import { allDirectories } from "./walk.ts";
 
 export interface OciTransformOptions {
-  /** Keep `user.*` besides `security.capability`; image ids made so carry the suffix `.xattrs=keep-user-xattrs`. */
+  /** Keep `user.*` besides `security.capability`; such image ids carry the suffix `.xattrs=keep-user-xattrs`. */
   readonly keepUserXattrs?: boolean;
 }
 
@@ -16,9 +16,9 @@ const RUN = "run" as ByteString;
 
 /**
  * Changes the tree in place: the root takes the metadata of `/usr`, `/run` is emptied and takes the time of `/usr`, and
- * all xattrs go but `security.capability`, since the others depend on the machine that made them.
+ * all xattrs except `security.capability` are removed, since the others depend on the machine that made them.
  *
- * @throws SealrootError `unsupported` when there is no directory `/usr`, or when `/run` is something else
+ * @throws SealrootError `unsupported` when `/usr` is not a directory, or `/run` is something else
  */
 export function transformForOci(root: DirectoryNode, options: OciTransformOptions = {}): void {
   const usr = requiredDirectory(root, USR);

@@ -1,4 +1,4 @@
-/** A tree as a file system to read from: files found by path, contents fetched from wherever they are. */
+/** A tree as a readable file system: files found by path, contents fetched from wherever they are. */
 import { byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { contentReader } from "./compose.ts";
@@ -25,7 +25,7 @@ export class TreeFiles implements NodeFinder {
     return found && { path: displayText(found.path), node: found.node };
   }
 
-  /** Names in a directory in byte order; none when it does not exist. */
+  /** Names in a directory in byte order; none if it does not exist. */
   list(path: string): string[] {
     const node = this.resolve(path)?.node;
     return node?.kind === "directory" ? sortedNames(node).map(displayText) : [];

@@ -3,11 +3,11 @@ import { type ByteString, compareByteStrings } from "../bytes/index.ts";
 import type { DirectoryNode, LeafNode, TreeNode } from "./node.ts";
 import { joinPath } from "./path.ts";
 
-/** One name in the tree. A hard-linked inode is visited once a name. */
+/** One name in the tree. A hard-linked inode is visited once per name. */
 export interface TreeVisit {
   readonly path: ByteString;
   readonly node: TreeNode;
-  /** Undefined for the node where the walk begins only. */
+  /** Undefined only for the node where the walk begins. */
   readonly parent: DirectoryNode | undefined;
   readonly name: ByteString;
 }
@@ -20,7 +20,7 @@ export function sortedNames(directory: DirectoryNode): ByteString[] {
 /**
  * Depth first, a directory before its entries, entries in byte order; begins with the node itself.
  *
- * @param path what the node is called; the paths below it begin with that
+ * @param path of the node; the paths below it begin with that
  */
 export function* walkTree(node: TreeNode, path = "/" as ByteString): Generator<TreeVisit, void, undefined> {
   const stack: TreeVisit[] = [{ path, node, parent: undefined, name: "" as ByteString }];
@@ -36,7 +36,7 @@ export function* walkTree(node: TreeNode, path = "/" as ByteString): Generator<T
   }
 }
 
-/** Every directory once, parents before children; no order among siblings, no paths: the cheap walk. */
+/** Every directory once, parents before children; siblings unordered, no paths: the cheap walk. */
 export function* allDirectories(root: DirectoryNode): Generator<DirectoryNode, void, undefined> {
   const stack = [root];
   for (let directory = stack.pop(); directory !== undefined; directory = stack.pop()) {
@@ -48,7 +48,7 @@ export function* allDirectories(root: DirectoryNode): Generator<DirectoryNode, v
 }
 
 /**
- * How many names each inode has that is not a directory and has more than one. An inode that is not in the map has one.
+ * How many names each non-directory inode with more than one has. An inode that is not in the map has one.
  */
 export function hardLinkCounts(root: DirectoryNode): Map<LeafNode, number> {
   const seen = new Set<LeafNode>();

@@ -10,7 +10,7 @@ const LOG2_BLOCK_SIZE = 12;
 const SIZE_OFFSET = 8;
 const ROOT_HASH_OFFSET = 16;
 
-/** What a descriptor says, and the digest that follows from it. */
+/** What a descriptor says, and the resulting digest. */
 export interface VerityDescriptor {
   readonly algorithm: VerityAlgorithm;
   /** Length of the file. */
@@ -20,7 +20,7 @@ export interface VerityDescriptor {
   readonly digest: string;
 }
 
-/** Where descriptors are put together: one for each file would be garbage at once. */
+/** Where descriptors are assembled: one for each file would be garbage at once. */
 const scratch = Buffer.alloc(DESCRIPTOR_BYTES);
 
 /** The descriptor's bytes for a file of `sizeBytes` whose Merkle tree has this root. */
@@ -44,7 +44,7 @@ function writeDescriptor(target: Buffer, algorithm: VerityAlgorithm, sizeBytes: 
 }
 
 /**
- * Reads a descriptor as sealroot and composefs write it: version 1, 4096-byte blocks, no salt, no signature.
+ * Reads a descriptor as written by sealroot and composefs: version 1, 4096-byte blocks, no salt, no signature.
  * @throws SealrootError `corrupt` for anything else, naming the field's offset
  */
 export function readVerityDescriptor(bytes: Uint8Array): VerityDescriptor {

@@ -1,17 +1,20 @@
-/** How ext4 stores fs-verity data behind a file's end (spec/boot-chain.md A; Linux Documentation/filesystems/ext4/verity.rst). */
+/**
+ * How ext4 stores fs-verity data after a file's end (spec/boot-chain.md A; Linux
+ * Documentation/filesystems/ext4/verity.rst).
+ */
 import { alignUp } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { BLOCK_SIZE_BYTES } from "./algorithm.ts";
 import { DESCRIPTOR_BYTES, readVerityDescriptor, type VerityDescriptor, verityDescriptor } from "./descriptor.ts";
 import type { VerityHasher } from "./hasher.ts";
 
-/** The metadata begin at the next multiple of this behind the data, so that 64 KiB pages work too. */
+/** The metadata begin at the next multiple of this after the data, so that 64 KiB pages work too. */
 const METADATA_ALIGNMENT_BYTES = 65536;
 const TRAILER_BYTES = 4;
 
 /** Where a verity file's metadata go and what they are. */
 export interface Ext4VerityTail {
-  /** Offset in the file; between the data's end and it there is a hole. */
+  /** Offset in the file; before it, from the data's end, there is a hole. */
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
@@ -22,7 +25,7 @@ export function ext4VerityOffset(sizeBytes: number): number {
 }
 
 /**
- * What to write behind a file's data so that ext4 takes it for a verity file, once size and flags are set: Merkle tree,
+ * What to write after a file's data to make it a verity file for ext4, once size and flags are set: Merkle tree,
  * root level first, then one block that starts with the descriptor and ends with its length.
  *
  * @param hasher has seen all bytes of the file, with the option `keepTree`
@@ -37,7 +40,7 @@ export function ext4VerityTail(hasher: VerityHasher): Ext4VerityTail {
 }
 
 /**
- * Reads the descriptor out of the last block of an ext4 verity file.
+ * Reads the descriptor from the last block of an ext4 verity file.
  *
  * @param lastBlock the file's last allocated 4096 bytes
  * @throws SealrootError `corrupt` if the block's last four bytes do not say 256, or the descriptor is not one of ours

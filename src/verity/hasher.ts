@@ -1,20 +1,25 @@
-/** The fs-verity file digest, computed while the bytes stream by (spec/erofs.md 5.1; Linux Documentation/filesystems/fsverity.rst). */
+/**
+ * The fs-verity file digest, computed as the bytes stream by (spec/erofs.md 5.1; Linux
+ * Documentation/filesystems/fsverity.rst).
+ */
 import { hash } from "node:crypto";
 import { type ByteString, bytesOf, fromHex } from "../bytes/index.ts";
 import { BLOCK_SIZE_BYTES, DIGEST_BYTES, type VerityAlgorithm } from "./algorithm.ts";
 import { fileDigest } from "./descriptor.ts";
 
-/** Where blocks of the tree are put together: each is hashed at once, so one serves all. */
+/** Where blocks of the tree are assembled: each is hashed at once, so one serves all. */
 const treeBlock = Buffer.alloc(BLOCK_SIZE_BYTES);
-/** Blocks that finished hashers gave back: most files end in a part of a block, and an allocation costs as much as its hash. */
+/**
+ * Blocks returned by finished hashers: most files end in a partial block, and an allocation costs as much as its hash.
+ */
 const freeBlocks: Buffer[] = [];
 const FREE_BLOCKS_MAX = 16;
 
 /**
  * Computes one file's fs-verity digest: 4096-byte blocks, no salt.
  *
- * Feed the bytes in pieces of any size with {@link update}; whole blocks are hashed where they lie, without a copy.
- * Memory is one block a tree level, unless the tree itself is kept. An instance serves one file.
+ * Feed the bytes in pieces of any size with {@link update}; whole blocks are hashed in place, without a copy.
+ * Memory is one block per tree level, unless the tree itself is kept. An instance serves one file.
  */
 export class VerityHasher {
   readonly algorithm: VerityAlgorithm;
@@ -80,7 +85,7 @@ export class VerityHasher {
     return Buffer.concat(this.#kept.toReversed().flat());
   }
 
-  /** Takes bytes of the chunk, from `start`, into the block being filled. @returns where the next ones begin */
+  /** Copies bytes of the chunk, from `start`, into the block being filled. @returns where the next ones begin */
   #fillPartial(chunk: Uint8Array, start: number): number {
     this.#partial ??= freeBlocks.pop() ?? Buffer.allocUnsafe(BLOCK_SIZE_BYTES);
     const end = Math.min(start + BLOCK_SIZE_BYTES - this.#partialBytes, chunk.length);
@@ -89,7 +94,7 @@ export class VerityHasher {
     return end;
   }
 
-  /** Hashes the block being filled, with zeros behind what is in it. */
+  /** Hashes the block being filled, padded with zeros. */
   #hashPartial(): void {
     if (this.#partial === undefined || this.#partialBytes === 0) return;
     this.#partial.fill(0, this.#partialBytes);
@@ -140,7 +145,7 @@ export class VerityHasher {
   }
 }
 
-/** The fs-verity digest of bytes at hand, as lower-case hex. */
+/** The fs-verity digest of bytes in memory, as lower-case hex. */
 export function verityDigest(bytes: Uint8Array, algorithm: VerityAlgorithm): string {
   return verityDigestOfPieces([bytes], algorithm);
 }

@@ -1,4 +1,4 @@
-/** Hardware virtualisation or software emulation: decided by a trial, since /dev/kvm may exist and still not work. */
+/** Hardware virtualisation or software emulation: decided by a trial, since /dev/kvm may exist but not work. */
 import { existsSync } from "node:fs";
 import { type RunningTool, startTool } from "../platform/index.ts";
 
@@ -14,12 +14,12 @@ const SEABIOS_DEBUG_PORT = "0x402";
 let choice: Promise<Accelerator> | undefined;
 
 /**
- * The accelerator that works here. The trial runs once a process; further calls get its result.
+ * The accelerator that works here. The trial runs once per process; further calls get its result.
  *
- * `/dev/kvm` only says that the kernel has KVM: where the machine is itself a guest, setting up the virtual processor
- * can still fail ("failed to set MSR"). So a machine is started, and KVM counts when its firmware has printed something.
- * The trial has System Management Mode even where the machine to come has not: one hypervisor without it ran SeaBIOS and
- * then stopped in the kernel's decompressor ("emulation failure"), so its absence is the sign of a KVM that is not whole.
+ * `/dev/kvm` only says that the kernel has KVM: if the machine is itself a guest, setting up the virtual processor can
+ * still fail ("failed to set MSR"). So a machine is started, and KVM counts when its firmware has printed something.
+ * The trial uses System Management Mode even if the actual machine does not: one hypervisor without it ran SeaBIOS and
+ * then stopped in the kernel's decompressor ("emulation failure"), so its absence shows an incomplete KVM.
  * @throws SealrootError `missing-tool` when QEMU is not installed
  */
 export function chooseAccelerator(): Promise<Accelerator> {

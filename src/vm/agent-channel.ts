@@ -2,14 +2,14 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 
-/** What a command in the guest left behind. */
+/** The result of a command in the guest. */
 export interface CommandResult {
   readonly exitCode: number;
   readonly stdout: Buffer;
   readonly stderr: Buffer;
 }
 
-/** Most bytes of output and error output of one command. */
+/** Limit for output and error output of one command. */
 const OUTPUT_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /** Longest line of the agent: four numbers. */
@@ -33,8 +33,8 @@ interface RunningCommand {
 }
 
 /**
- * Listens for QEMU (which connects as it starts, so that the port is open before the guest looks), then speaks the
- * agent's protocol of `credentials.ts`. One command at a time.
+ * Listens for QEMU (which connects when it starts, so the port is open before the guest looks), then speaks the agent's
+ * protocol of `credentials.ts`. One command at a time.
  */
 export class AgentChannel {
   readonly #server: Server;
@@ -53,7 +53,7 @@ export class AgentChannel {
     server.on("connection", (socket) => {
       this.#socket = socket;
       socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-      // QEMU's end is noticed and explained by whoever started it.
+      // QEMU's end is noticed and explained by its starter.
       socket.on("error", () => {});
     });
   }

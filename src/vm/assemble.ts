@@ -1,4 +1,4 @@
-/** From what a caller asked for to the machine that QEMU is given. */
+/** From what a caller asked for to the machine that QEMU gets. */
 import { join } from "node:path";
 import { chooseAccelerator } from "./accelerator.ts";
 import { AGENT_CREDENTIALS } from "./credentials.ts";

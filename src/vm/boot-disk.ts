@@ -6,8 +6,8 @@ import { SealrootError } from "../errors/index.ts";
 /**
  * Checks that a disk image has what the x86-64 machine looks for.
  *
- * @throws SealrootError `not-found`; `usage` for a directory; `corrupt` when there is no partition table, `unsupported` without EFI system partition or with
- *   a root for arm64 alone
+ * @throws SealrootError `not-found`; `usage` for a directory; `corrupt` when there is no partition table, `unsupported`
+ *   without EFI system partition or with a root only for arm64
  */
 export async function checkBootDisk(path: string): Promise<void> {
   const stats = statSync(path, { throwIfNoEntry: false });

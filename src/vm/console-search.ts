@@ -1,10 +1,10 @@
-/** Looking for a text in console output that grows. */
+/** Looking for a text in growing console output. */
 import type { ConsoleLog } from "./console.ts";
 
-/** Longest text that is found when it is cut by the end of what was searched before. */
+/** Longest text that is found across the end of what was searched before. */
 const OVERLAP_CHARACTERS = 4096;
 
-/** Searches every part of the output once, however often it is asked. */
+/** Searches every part of the output once, however often it is called. */
 export class ConsoleSearch {
   readonly #console: ConsoleLog;
   readonly #pattern: RegExp;

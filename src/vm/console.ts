@@ -1,9 +1,9 @@
 /** The guest's serial console: what it printed, as plain text and bounded. */
 
-/** Most of the console that is kept; a boot without `quiet` prints about 60 kB. */
+/** How much of the console is kept; a boot without `quiet` prints about 60 kB. */
 const KEPT_CHARACTERS = 1024 * 1024;
 
-/** Longest control sequence that is waited for when a chunk ends within one. */
+/** Longest control sequence to wait for when a chunk ends within one. */
 const SEQUENCE_CHARACTERS = 32;
 
 /** Terminal control sequences (ECMA-48 CSI and the two-character escapes), which firmware and systemd print. */
@@ -32,7 +32,7 @@ export class ConsoleLog {
     return this.#text;
   }
 
-  /** Characters printed so far: the position where later output will stand. */
+  /** Characters printed so far: the position of later output. */
   get position(): number {
     return this.#droppedCharacters + this.#text.length;
   }
@@ -42,7 +42,7 @@ export class ConsoleLog {
     return this.#text.slice(Math.max(0, position - this.#droppedCharacters));
   }
 
-  /** The last `count` lines that are not empty. */
+  /** The last `count` non-empty lines. */
   lastLines(count: number): readonly string[] {
     return this.#text
       .split("\n")
@@ -51,13 +51,14 @@ export class ConsoleLog {
       .slice(-count);
   }
 
-  /** Takes output as it comes; a control sequence or character may be cut anywhere. */
+  /** Accepts output as it arrives; a control sequence or character may be cut anywhere. */
   append(bytes: Uint8Array): void {
     const raw = this.#pending + this.#decoder.decode(bytes, { stream: true });
     const cut = incompleteSequenceStart(raw);
     this.#pending = raw.slice(cut);
     const lines = raw.slice(0, cut).replace(CURSOR_POSITION, "\n");
-    // Firmware loses characters when the machine is slow: what is left of a control sequence keeps its text, not its ESC.
+    // Firmware loses characters when the machine is slow: the rest of a control sequence keeps its text, without its
+    // ESC.
     this.#text += lines.replace(CONTROL_SEQUENCE, "").replaceAll(STRAY, "");
     const excess = this.#text.length - KEPT_CHARACTERS;
     if (excess <= 0) return;
@@ -66,7 +67,7 @@ export class ConsoleLog {
   }
 }
 
-/** Where a control sequence begins that the end of `raw` cuts, or the length when none does. */
+/** Where a control sequence cut by the end of `raw` begins, or the length if there is none. */
 function incompleteSequenceStart(raw: string): number {
   const start = raw.lastIndexOf("\u001b");
   if (start < 0 || raw.length - start > SEQUENCE_CHARACTERS) return raw.length;

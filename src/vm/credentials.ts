@@ -1,11 +1,11 @@
-/** The agent that runs commands in a guest, carried in by SMBIOS strings: the image itself stays as it is. */
+/** The agent that runs commands in a guest, passed in by SMBIOS strings: the image itself stays unchanged. */
 import { SealrootError } from "../errors/index.ts";
 
 /** Name of the virtio-serial port between the agent and us. */
 export const AGENT_PORT = "sealroot.agent";
 
 /**
- * With 60 kB of strings in all, every one of them is lost without a word (spec/boot-chain.md H, "Size"): stay far below.
+ * With 60 kB of strings in all, every one of them is silently lost (spec/boot-chain.md H, "Size"): stay far below.
  */
 const STRINGS_LIMIT_BYTES = 32 * 1024;
 
@@ -13,7 +13,7 @@ const STRINGS_LIMIT_BYTES = 32 * 1024;
  * The agent: finds its port in sysfs (no udev needed), says `ready UPTIME`, then answers requests.
  *
  * Request `ID LENGTH\n` and LENGTH bytes of shell text; answer `ID STATUS OUTPUT-LENGTH ERROR-LENGTH\n`, output, error
- * output. A port is no terminal: bytes pass unchanged. Needs a POSIX shell with head, cat, mkdir and stat.
+ * output. A port is not a terminal: bytes pass unchanged. Needs a POSIX shell with head, cat, mkdir and stat.
  */
 export const AGENT_SCRIPT = `for n in /sys/class/virtio-ports/*/name; do
   read -r x < "$n"
@@ -57,7 +57,7 @@ export const AGENT_CREDENTIALS: Readonly<Record<string, string>> = {
 };
 
 /**
- * QEMU arguments that hand the credentials and further SMBIOS type 11 strings to the guest.
+ * QEMU arguments that pass the credentials and further SMBIOS type 11 strings to the guest.
  *
  * Credentials go as base64, which no comma, quote or line end can break. A further string must not hold a line end;
  * its commas are doubled as QEMU's option syntax wants.

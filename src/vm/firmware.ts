@@ -45,7 +45,7 @@ export async function prepareFirmware(
   return { codePath: found.code, variablesPath };
 }
 
-/** Firmware takes a later update only with a later time: this is long ago. */
+/** Firmware accepts a later update only with a later time: this is long ago. */
 const ENROLMENT_TIME = new Date("2000-01-01T00:00:00Z");
 
 function enrol(blank: Uint8Array, { certificates, ownerGuid }: OwnedCertificates): Uint8Array {

@@ -7,7 +7,7 @@ import type { FirmwareFiles } from "./firmware.ts";
 export interface Drive {
   readonly path: string;
   /**
-   * `throw-away` (default): the guest may write, the file stays as it is. `persist`: writes go into the file.
+   * `throw-away` (default): the guest may write, the file stays unchanged. `persist`: writes go into the file.
    * `read-only`: the guest cannot write.
    */
   readonly mode?: "throw-away" | "persist" | "read-only";
@@ -22,18 +22,18 @@ export interface DirectBoot {
   readonly commandLine: string;
 }
 
-/** All that decides the command line. Paths are absolute. */
+/** Everything that determines the command line. Paths are absolute. */
 export interface Machine {
   readonly accelerator: Accelerator;
   readonly memoryMiB: number;
   readonly cpus: number;
   readonly drives: readonly Drive[];
   readonly boot: DirectBoot | FirmwareFiles;
-  /** Socket on which somebody listens for the agent's port; the machine has no such port without it. */
+  /** Listening socket for the agent's port; without it the machine has no such port. */
   readonly agentSocketPath?: string;
   readonly credentials: Readonly<Record<string, string>>;
   readonly smbiosStrings: readonly string[];
-  /** Control socket of a running swtpm; the machine has no TPM without it. */
+  /** Control socket of a running swtpm; without it the machine has no TPM. */
   readonly tpmSocketPath?: string;
   /** User-mode network (outgoing connections only). */
   readonly network: boolean;
@@ -63,9 +63,9 @@ export function machineArguments(machine: Machine): readonly string[] {
 
 /**
  * The `secboot` build of OVMF needs System Management Mode, and hangs without it. In emulation `cx16` is off: with two
- * processors QEMU 7.2's cmpxchg16b crashes the kernel's slab allocator (spec/boot-chain.md C, "-cpu"). The processors take turns
- * on one thread: with a thread each, Node in the guest died of "Check failed: it->second.Size() > offset", on some hosts
- * in one run of ten and on others in every one.
+ * processors QEMU 7.2's cmpxchg16b crashes the kernel's slab allocator (spec/boot-chain.md C, "-cpu"). The processors
+ * take turns on one thread: with a thread each, Node in the guest died of "Check failed: it->second.Size() > offset",
+ * on some hosts in one run of ten, on others in every one.
  */
 function processorArguments(machine: Machine): readonly string[] {
   const emulated = machine.accelerator === "tcg";
@@ -98,7 +98,7 @@ function bootArguments(boot: DirectBoot | FirmwareFiles): readonly string[] {
 }
 
 const DRIVE_MODE = {
-  // What is thrown away need not reach the disk: `unsafe` ignores the guest's flushes.
+  // Discarded changes need not reach the disk: `unsafe` ignores the guest's flushes.
   "throw-away": "snapshot=on,cache=unsafe",
   persist: "cache=writeback",
   "read-only": "readonly=on,cache=unsafe",

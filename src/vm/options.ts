@@ -1,4 +1,4 @@
-/** What a caller decides about a virtual machine, and the values for what is left open. */
+/** What a caller decides about a virtual machine, and the defaults. */
 import type { OwnedCertificates } from "../keys/index.ts";
 import type { DirectBoot, Drive } from "./machine.ts";
 
@@ -12,11 +12,11 @@ export interface VirtualMachineOptions {
    * loader may enrol keys itself.
    */
   readonly secureBoot?: OwnedCertificates;
-  /** 1024 when absent. */
+  /** 1024 if absent. */
   readonly memoryMiB?: number;
-  /** 2 when absent. */
+  /** 2 if absent. */
   readonly cpus?: number;
-  /** False leaves out the agent (and its systemd credentials): the guest is on its own. True when absent. */
+  /** False leaves out the agent (and its systemd credentials): the guest is on its own. True if absent. */
   readonly agent?: boolean;
   /** Further SMBIOS type 11 strings, such as `io.systemd.stub.kernel-cmdline-extra=…`. */
   readonly smbiosStrings?: readonly string[];
@@ -26,9 +26,12 @@ export interface VirtualMachineOptions {
   readonly tpm?: boolean;
   /** Outgoing network connections. */
   readonly network?: boolean;
-  /** True: the machine lives on when the guest reboots, and {@link VirtualMachine.waitForReady} can be called again. */
+  /**
+   * True: the machine keeps running when the guest reboots, and {@link VirtualMachine.waitForReady} can be called
+   * again.
+   */
   readonly reboots?: boolean;
-  /** Receives console output as it comes, for those who want to watch. */
+  /** Receives console output as it arrives, for watching. */
   readonly onConsole?: (bytes: Uint8Array) => void;
 }
 
@@ -36,8 +39,8 @@ export const DEFAULT_MEMORY_MIB = 1024;
 export const DEFAULT_CPUS = 2;
 
 /*
- * Limits against waiting for ever. Under software emulation on a machine that does other work too, a boot was seen to
- * take seven times as long as on an idle one.
+ * Limits against waiting forever. Under software emulation on a busy machine, a boot was seen to take seven times as
+ * long as on an idle one.
  */
 
 /** From start to the agent's report: 13 s under Secure Boot in emulation on an idle machine. */

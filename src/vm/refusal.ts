@@ -3,7 +3,7 @@ import type { ErrorCode } from "../errors/index.ts";
 import type { ConsoleLog } from "./console.ts";
 import { ConsoleSearch } from "./console-search.ts";
 
-/** Why a boot has ended before the system was up. */
+/** Why a boot ended before the system was up. */
 export interface Refusal {
   readonly code: ErrorCode;
   readonly state: string;
@@ -22,12 +22,13 @@ function refusedByFirmware(line: string): Refusal {
 }
 
 /**
- * Firmware loses characters of long lines on a busy machine, so the patterns hold on to few words. The wording is that of
+ * Firmware loses characters of long lines on a busy machine, so the patterns rely on few words. The wording is that of
  * edk2 (BdsDxe), systemd-boot (`Error loading PATH: Access denied`), our boot program and Linux (spec/boot-chain.md C).
  */
 const SIGNS: readonly RefusalSign[] = [
   {
-    // The firmware's own shell is refused with Secure Boot on too; that only means that nothing on the disk was started.
+    // With Secure Boot on, the firmware's own shell is refused too; that only means that nothing on the disk was
+    // started.
     pattern: /failed to (?:load|start) Boot\w+ (?!"EFI Internal Shell")[^\n]*(?:Access Denied|Security Violation)/i,
     refusal: refusedByFirmware,
   },
@@ -53,7 +54,7 @@ const SIGNS: readonly RefusalSign[] = [
   },
 ];
 
-/** Looks through one console as it grows; each part is searched once. */
+/** Searches a growing console; each part is searched once. */
 export class RefusalSearch {
   readonly #searches: readonly { readonly sign: RefusalSign; readonly search: ConsoleSearch }[];
 

@@ -1,4 +1,4 @@
-/** One QEMU process with its console and agent, from start to end, and waiting for what it does. */
+/** One QEMU process with its console and agent, from start to end, and waiting for its events. */
 import { type ErrorCode, SealrootError } from "../errors/index.ts";
 import { type RunningTool, startTool, type ToolExit } from "../platform/index.ts";
 import { AgentChannel } from "./agent-channel.ts";
@@ -7,7 +7,7 @@ import { ConsoleLog } from "./console.ts";
 const MESSAGE_LINES = 3;
 const DATA_LINES = 20;
 
-/** Tenths are enough of what is left of a longer time. */
+/** Tenths are enough for the rest of a longer time. */
 export function secondsOf(durationMs: number): number {
   return Math.round(durationMs / 100) / 10;
 }
@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly onConsole: ((bytes: Uint8Array) => void) | undefined;
 }
 
-/** A running machine. Its events (output, the agent's reports, the end) wake those who wait. */
+/** A running machine. Its events (output, the agent's reports, the end) wake waiters. */
 export class Session {
   readonly console = new ConsoleLog();
   readonly agent: AgentChannel | undefined;
@@ -69,7 +69,7 @@ export class Session {
   }
 
   /**
-   * Resolves with the first defined value of `look`, which is asked now and after every event.
+   * Resolves with the first defined value of `look`, which is called now and after every event.
    *
    * @param goal continues "Cannot …" in errors, such as `boot the guest`
    * @throws SealrootError `timeout`, or `failed` when the machine ends first; both carry the last console lines
@@ -91,7 +91,7 @@ export class Session {
       };
       const timer = setTimeout(() => {
         this.#watchers.delete(watcher);
-        reject(this.error("timeout", goal, `nothing came of it in ${secondsOf(timeoutMs)} s`));
+        reject(this.error("timeout", goal, `nothing happened in ${secondsOf(timeoutMs)} s`));
       }, timeoutMs);
       this.#watchers.add(watcher);
     });
@@ -108,7 +108,7 @@ export class Session {
     });
   }
 
-  /** Ends the machine at once, as by pulling its plug. */
+  /** Ends the machine at once, like pulling its plug. */
   async stop(): Promise<void> {
     this.#machine.kill("SIGKILL");
     await this.#machine.exited;

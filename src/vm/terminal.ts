@@ -9,7 +9,7 @@ import { machineArguments } from "./machine.ts";
 import type { VirtualMachineOptions } from "./options.ts";
 import { RefusalSearch } from "./refusal.ts";
 
-/** The console's copy is looked at this often. */
+/** The console's copy is read this often. */
 const LOOK_INTERVAL_MS = 500;
 const CHUNK_BYTES = 64 * 1024;
 
@@ -18,7 +18,7 @@ const CHUNK_BYTES = 64 * 1024;
  *
  * @param timeoutMs ends the machine after this time; undefined: never
  * @returns QEMU's exit code
- * @throws SealrootError `missing-tool` naming the package; `timeout`; what a refused boot is, after its console
+ * @throws SealrootError `missing-tool` naming the package; `timeout`; the refusal of a boot, after its console
  */
 export async function runOnTerminal(options: VirtualMachineOptions, timeoutMs: number | undefined): Promise<number> {
   using directory = temporaryDirectory({ purpose: "vm" });
@@ -36,7 +36,10 @@ export async function runOnTerminal(options: VirtualMachineOptions, timeoutMs: n
   return exitCode ?? 1;
 }
 
-/** Ends the machine when its time is over or its console says that nothing will come; politely, so that QEMU resets the terminal. */
+/**
+ * Ends the machine when its time is over or its console says that nothing will come; gently, so that QEMU resets the
+ * terminal.
+ */
 function watchTerminal(tool: RunningTool, logPath: string, timeoutMs: number | undefined) {
   const console = new ConsoleLog();
   const search = new RefusalSearch(console);

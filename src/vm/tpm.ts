@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SealrootError } from "../errors/index.ts";
 import { startTool } from "../platform/index.ts";
 
-/** swtpm makes its socket within some 50 ms. */
+/** swtpm makes its socket within about 50 ms. */
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
 

@@ -11,8 +11,8 @@ import { RefusalSearch } from "./refusal.ts";
 import { Session, secondsOf } from "./session.ts";
 
 /**
- * A crash of the guest kernel. About one boot in 34 under multi-threaded emulation died so while the kernel patched
- * its own code, and the same command then went well (spec/boot-chain.md H, "Robustness").
+ * A crash of the guest kernel. About one boot in 34 under multi-threaded emulation died like this while the kernel
+ * patched its own code, and the same command then succeeded (spec/boot-chain.md H, "Robustness").
  */
 const KERNEL_OOPS =
   /\b(?:Oops|int3|general protection fault[^:]*|invalid opcode): \d+|BUG: unable to handle|kernel BUG at/;
@@ -34,7 +34,7 @@ export interface VirtualMachine {
   /** Waits until the guest has powered itself off. */
   waitForExit(timeoutMs?: number): Promise<void>;
   /**
-   * Runs shell text in the guest, with no input, and gives back what it left; any exit code is a result.
+   * Runs shell text in the guest, without input, and returns its result; any exit code is a result.
    * @throws SealrootError `timeout` (the machine is then stopped) or `failed` when the machine ends
    */
   run(script: string, timeoutMs?: number): Promise<CommandResult>;
@@ -120,7 +120,7 @@ class RunningMachine implements VirtualMachine {
     try {
       return await Promise.race([agent.run(script), late]);
     } catch (error) {
-      // A command that is still running would get the next one's input: the connection is of no use any more.
+      // A command that is still running would get the next one's input: the connection is no longer usable.
       if (error instanceof SealrootError && error.code === "timeout") await this.stop();
       throw error;
     } finally {
@@ -133,7 +133,7 @@ class RunningMachine implements VirtualMachine {
     this.#remove();
   }
 
-  /** Waits for what `lookIn` a session finds, starting the machine once more when its kernel crashes first. */
+  /** Waits for what `lookIn` finds in a session, starting the machine once more if its kernel crashes first. */
   async #waitForBoot<T>(
     goal: string,
     timeoutMs: number,
@@ -143,7 +143,7 @@ class RunningMachine implements VirtualMachine {
     const look = lookIn(session);
     const crash = new ConsoleSearch(session.console, KERNEL_OOPS);
     const seen = await session.waitUntil(goal, timeoutMs, () => {
-      // A panic follows some crashes: the crash is asked for first.
+      // A panic follows some crashes: the crash is checked first.
       if (this.#mayRestart && crash.find() !== undefined) return "crash";
       const value = look();
       return value === undefined ? undefined : { value };

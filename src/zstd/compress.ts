@@ -16,8 +16,8 @@ function encoder(compression: "gzip" | "zstd", level: number | undefined) {
 }
 
 /**
- * Compresses a stream into one gzip member or one zstd frame. Equal streams give equal bytes, however they come in
- * pieces. A piece need only be valid until the next is asked for, unless nothing is compressed.
+ * Compresses a stream into one gzip member or one zstd frame. Equal streams give equal bytes, however they are cut into
+ * pieces. A piece need be valid only until the next is requested, unless nothing is compressed.
  *
  * @param level the format's own scale (gzip 0..9, zstd 1..22); the library's default when undefined
  */

@@ -1,4 +1,4 @@
-/** Decompression of a byte stream, all members and frames of it, in bounded memory. */
+/** Decompression of a byte stream, all its members and frames, in bounded memory. */
 import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import type { Compression } from "./compress.ts";
@@ -6,19 +6,19 @@ import { through } from "./engine.ts";
 import { ZstdFrameWalker } from "./frames.ts";
 
 /**
- * Each piece costs two changes of thread and an allocation, 0.2 ms in all, and should still be in the processor's cache
+ * Each piece costs two thread switches and an allocation, 0.2 ms in all, and should still be in the processor's cache
  * when it is used. bin/sealroot tells malloc to keep memory of this size.
  */
 const OUTPUT_PIECE_BYTES = 512 << 10;
-/** Some output may wait, so that inflating (in zlib's thread) and using overlap. */
+/** Some output may wait, so that inflating (in zlib's thread) and using it overlap. */
 const ENGINE_OPTIONS = { chunkSize: OUTPUT_PIECE_BYTES, readableHighWaterMark: 4 * OUTPUT_PIECE_BYTES };
 
 export interface DecompressOptions {
   /** More output than this is refused as `unsupported`: a guard against bombs. */
   readonly maxOutputBytes?: number;
   /**
-   * A piece is valid only until the next one is asked for. Its memory is then freed at once; otherwise V8 collects
-   * garbage, through the whole heap, for every 64 MB that come out.
+   * A piece is valid only until the next one is requested. Its memory is then freed at once; otherwise V8 collects
+   * garbage in the whole heap for every 64 MB of output.
    */
   readonly transient?: boolean;
 }
@@ -26,7 +26,7 @@ export interface DecompressOptions {
 /**
  * Decompresses a stream of one or many gzip members (RFC 1952) or zstd frames (RFC 8878).
  *
- * Behind the last gzip member only zeros may follow, as tape padding; behind the last zstd frame nothing.
+ * After the last gzip member only zeros may follow, as tape padding; after the last zstd frame nothing.
  *
  * @throws SealrootError `corrupt` for bad, truncated or trailing data; what `source` throws passes through
  */
@@ -59,7 +59,7 @@ export function tooMuchOutput(
 
 /**
  * Frees the memory that a piece is the last view of: an engine fills one buffer with several pieces, in order. Short
- * pieces that wait together come as one, copied into Node's pool, which cannot be freed and is not an engine's.
+ * waiting pieces are merged into one, copied into Node's pool, which is not an engine's and cannot be freed.
  */
 function free({ buffer, byteOffset, byteLength }: Uint8Array): void {
   const isOfEngine = buffer instanceof ArrayBuffer && buffer.byteLength === OUTPUT_PIECE_BYTES;
@@ -84,9 +84,9 @@ async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   }
   const engine = createGunzip(ENGINE_OPTIONS);
   yield* decoded(counted(), engine, "gzip");
-  // zlib stops at the first zero behind a member and ignores what comes after it, further members included.
+  // zlib stops at the first zero after a member and ignores what follows, even further members.
   if (fedBytes - engine.bytesWritten > trailingZeros) {
-    throw corrupt("Cannot decompress gzip data: something follows the zeros behind the last member", {
+    throw corrupt("Cannot decompress gzip data: something follows the zeros after the last member", {
       offset: engine.bytesWritten,
     });
   }

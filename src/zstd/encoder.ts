@@ -1,4 +1,4 @@
-/** A zstd compressor to push into, for writers that cannot be turned into a source of their own. */
+/** A zstd compressor to push into, for writers that cannot be a source themselves. */
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
 import {
@@ -20,7 +20,7 @@ export class ZstdEncoder {
   readonly #engine;
   readonly #ended: Promise<void>;
   readonly #output: Uint8Array[] = [];
-  /** Writes under way, and whom to tell when there is none. */
+  /** Pending writes, and whom to tell when none is left. */
   #writing = 0;
   #idle: () => void = () => {};
 
@@ -35,7 +35,7 @@ export class ZstdEncoder {
     this.#ended.catch(() => {});
   }
 
-  /** Takes over `bytes`, which must not change afterwards. */
+  /** Takes ownership of `bytes`, which must not change afterwards. */
   write(bytes: Uint8Array): void {
     this.#writing += 1;
     this.#engine.write(bytes, () => {
@@ -50,8 +50,8 @@ export class ZstdEncoder {
   }
 
   /**
-   * Ends the frame and returns it. Equal writes give equal frames: a last write that is still waiting would be told to
-   * be the last and compressed otherwise than one that has been begun.
+   * Ends the frame and returns it. Waits first, so that equal writes give equal frames: a last write that is still
+   * waiting would be marked as the last and compressed differently from one already begun.
    */
   async finish(): Promise<Uint8Array> {
     if (this.#writing > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
@@ -61,14 +61,14 @@ export class ZstdEncoder {
   }
 }
 
-/** One frame of bytes at hand. @param level 1..22; the library's default when undefined */
+/** One frame of bytes in memory. @param level 1..22; the library's default when undefined */
 export function zstdFrame(bytes: Uint8Array, level?: number): Uint8Array {
   return zstdCompressSync(bytes, { params: levelParameter(level) });
 }
 
 /**
- * The same bytes as {@link zstdFrame}, compressed in zlib's thread. The size is told beforehand: the library otherwise
- * reserves memory for the largest window of the level.
+ * The same bytes as {@link zstdFrame}, compressed in zlib's thread. The size is given beforehand: otherwise the library
+ * reserves memory for the level's largest window.
  */
 export function zstdFrameAsync(bytes: Uint8Array, level?: number): Promise<Uint8Array> {
   const options: ZstdOptions = { params: levelParameter(level), pledgedSrcSize: bytes.length };
@@ -82,8 +82,8 @@ function levelParameter(level: number | undefined): Record<number, number> {
 }
 
 /**
- * All frames of bytes at hand, decompressed.
- * @param excess what it is when more comes out: `corrupt` where something states the length, else `unsupported`
+ * All frames of bytes in memory, decompressed.
+ * @param excess the code when more comes out: `corrupt` if something states the length, else `unsupported`
  * @throws SealrootError `corrupt` for bad or truncated data; `excess`
  */
 export function unzstdWhole(
@@ -97,7 +97,7 @@ export function unzstdWhole(
   let room = maxOutputBytes;
   const contents = frames.map((frame) => {
     try {
-      // The engine knows no limit of nothing.
+      // The engine has no limit of zero.
       const content = zstdDecompressSync(frame, { maxOutputLength: Math.max(room, 1) });
       room -= content.length;
       if (room >= 0) return content;

@@ -2,16 +2,16 @@
 import type { Transform } from "node:stream";
 
 /**
- * Feeds `source` to the engine and hands out what comes out, with backpressure both ways.
+ * Feeds `source` to the engine and yields its output, with backpressure both ways.
  *
- * stream.pipeline() will not do: a decompressor that sees something behind its data ends early, and the rest of the
+ * stream.pipeline() will not do: a decompressor that sees something after its data ends early, and the rest of the
  * source must still be read (and judged by the caller). What `source` throws is thrown here; leaving the loop early
  * closes the source.
  */
 export async function* through(source: AsyncIterable<Uint8Array>, engine: Transform): AsyncGenerator<Uint8Array> {
   const state = { abandoned: false };
   const fed = feed(source, engine, state);
-  // Its failure also destroys the engine, so that the loop below throws it.
+  // Its failure also destroys the engine, so the loop below throws it.
   fed.catch(() => {});
   let whole = false;
   try {

@@ -3,11 +3,14 @@ import { corrupt } from "../errors/index.ts";
 
 /** Magic of a frame, little-endian (RFC 8878, 3.1.1). */
 const FRAME_MAGIC = 0xfd2fb528;
-/** Magics of skippable frames: this value and the fifteen behind it (RFC 8878, 3.1.2). */
+/** Magics of skippable frames: this value and the fifteen after it (RFC 8878, 3.1.2). */
 const SKIPPABLE_MAGIC = 0x184d2a50;
 /** Largest block content (RFC 8878, 3.1.1.2.4). */
 const BLOCK_MAX_BYTES = 128 << 10;
-/** A compressed block has two headers of at least a byte (RFC 8878, 3.1.1.3); libzstd takes an empty one when it streams. */
+/**
+ * A compressed block has two headers of at least a byte (RFC 8878, 3.1.1.3); libzstd accepts an empty one when
+ * streaming.
+ */
 const COMPRESSED_BLOCK_MIN_BYTES = 2;
 /** Reserved bit of the frame header descriptor; must be zero (RFC 8878, 3.1.1.1.1.4). */
 const RESERVED_BIT = 0x08;
@@ -16,11 +19,11 @@ const MAGIC_BYTES = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
 
 type Part = "magic" | "skip-size" | "skip" | "descriptor" | "header-rest" | "block-header" | "block" | "checksum";
 
-/** The parts that are gathered because their value decides what follows. */
+/** The parts that are collected because their value decides what follows. */
 const GATHERED: ReadonlySet<Part> = new Set(["magic", "skip-size", "descriptor", "block-header"]);
 
 /**
- * Walks a zstd stream given in pieces and hands out only the bytes of its data frames, never two frames in one piece.
+ * Walks a zstd stream given in pieces and yields only the bytes of its data frames, never two frames in one piece.
  *
  * Why: zstd in Node 24 stops silently at the end of the first frame when a write goes past it (nodejs/node#64741), and
  * layers made of many frames with skippable ones between are common (zstd:chunked). Fed piece by piece as cut here,
@@ -30,7 +33,7 @@ export class ZstdFrameWalker {
   #part: Part = "magic";
   /** Bytes of the current part still to come. */
   #wanted = 4;
-  /** Little-endian value of the gathered part so far, and how many bytes of it there are. */
+  /** Little-endian value of the collected part so far, and its length in bytes. */
   #value = 0;
   #valueBytes = 0;
   #lastBlock = false;
@@ -126,7 +129,7 @@ export class ZstdFrameWalker {
     }
   }
 
-  /** Moves on; a part of no bytes is finished at once. */
+  /** Moves on; an empty part is finished at once. */
   #expect(part: Part, wanted: number): void {
     this.#part = part;
     this.#wanted = wanted;

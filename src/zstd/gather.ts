@@ -1,8 +1,8 @@
-/** Pieces of one size, whatever size they come in. */
+/** Pieces of one size, whatever the input's. */
 
 /**
- * Copies a stream into new pieces of `pieceBytes` bytes; the last may be shorter. zstd's output depends on the pieces it
- * is fed with, and an engine reads a piece after the source may have used its memory again.
+ * Copies a stream into new pieces of `pieceBytes` bytes; the last may be shorter. zstd's output depends on the pieces
+ * it is fed, and an engine may read a piece after the source has reused its memory.
  */
 export async function* gathered(source: AsyncIterable<Uint8Array>, pieceBytes: number): AsyncGenerator<Uint8Array> {
   let piece = Buffer.allocUnsafe(pieceBytes);

@@ -1,6 +1,6 @@
 /**
- * zstd: the framings of compressed streams, zstd (RFC 8878) and gzip (RFC 1952), all frames and members of them; the
- * codecs themselves are node:zlib's.
+ * zstd: compressed streams, zstd (RFC 8878) and gzip (RFC 1952), with all their frames and members; the codecs
+ * themselves are node:zlib's.
  *
  * Pure: byte streams in, byte streams out. May import errors and node:zlib.
  * @module

@@ -200,7 +200,7 @@ test("judgeMeasurement() accepts the very digest, and an image without fs-verity
   for (const image of [strict, optional]) {
     assert.throws(() => judgeMeasurement(image, other, "p"), {
       code: "untrusted",
-      message: /digest is another one/,
+      message: /digest is a different one/,
       data: { path: "p", expected: `sha512:${ID}`, actual: `sha512:${"cd".repeat(64)}` },
     });
     assert.throws(() => judgeMeasurement(image, { type: "none", errno: 5 }, "p"), { code: "untrusted" });

@@ -72,7 +72,7 @@ test("rootCandidates() refuses to guess between two partitions with the loader's
     data: {
       expected: "one partition with PARTUUID=aa-1",
       actual: `vda1 TYPE=vfat UUID=11-22 PART_ENTRY_UUID=aa-1 PART_ENTRY_TYPE=${ESP}; vdc1 TYPE=vfat UUID=11-22 PART_ENTRY_UUID=aa-1 PART_ENTRY_TYPE=${ESP}`,
-      hint: "take one of the disks out, or give its partitions identities of their own",
+      hint: "remove one of the disks, or give its partitions identities of their own",
     },
   });
   // Only the loader's partition was copied: its disk's root would be found, and it would be a guess all the same.

@@ -253,7 +253,7 @@ const SPARSE = Buffer.concat([
 
 const NO_TABLE: readonly [string, () => Promise<Buffer>][] = [
   [
-    "two entries have one path",
+    "two entries have the same path",
     () => collect(writeTar([file("a/b", Buffer.from("1")), file("a//b", Buffer.from("2"))])),
   ],
   ["a path has a .. in it", () => collect(writeTar([file("a/../b", Buffer.from("1"))]))],

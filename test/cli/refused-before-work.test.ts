@@ -90,7 +90,7 @@ const CASES: Readonly<Record<string, readonly [() => readonly string[], RegExp]>
     () => seal(...output(), ...keys(), "--cert-dir", at("absent")),
     /Cannot use --cert-dir .*ENOENT/,
   ],
-  "seal into what is no layout": [() => seal("-o", `oci:${at("full")}`, ...keys()), /is not empty and no layout/],
+  "seal into what is not a layout": [() => seal("-o", `oci:${at("full")}`, ...keys()), /is not empty and not a layout/],
   "seal into a file": [() => seal("-o", `oci:${at("text")}`, ...keys()), /Cannot create OCI layout: EEXIST/],
   "seal into a directory of something else": [() => seal("-o", `dir:${at("full")}`, ...keys()), /holds something else/],
   "seal into an archive without a directory": [
@@ -143,7 +143,7 @@ const CASES: Readonly<Record<string, readonly [() => readonly string[], RegExp]>
     () => install(at("disk"), "--size", "2G", "--staging-directory", at("absent")),
     /Cannot stage the repository: ENOENT/,
   ],
-  "copy into what is no layout": [() => copy(`oci:${at("full")}`), /is not empty and no layout/],
+  "copy into what is not a layout": [() => copy(`oci:${at("full")}`), /is not empty and not a layout/],
   "copy into a registry that nobody runs": [() => copy("docker://127.0.0.1:1/os:1"), /Cannot reach/],
   "copy all into a directory of something else": [() => copy(`dir:${at("full")}`, "--all"), /holds something else/],
   "copy with a digest file in no directory": [
@@ -152,7 +152,7 @@ const CASES: Readonly<Record<string, readonly [() => readonly string[], RegExp]>
   ],
   "copy signatures into an archive": [
     () => copy(`oci-archive:${at("a.tar")}`, "--signatures"),
-    /there is no room beside/,
+    /there is no place beside/,
   ],
   "copy with a missing policy": [
     () => ["image", "copy", source, `oci:${at("output")}`, "--policy", at("absent")],

@@ -122,7 +122,7 @@ test("addVariables() refuses what exists and what does not fit", () => {
   const store = addVariables(BLANK, [PLAIN]);
   assert.throws(
     () => addVariables(store, [PLAIN]),
-    failsWith("conflict", /Timeout-8be4df61-.*: the store has it already/),
+    failsWith("conflict", /Timeout-8be4df61-.*: the store already has it/),
   );
   assert.throws(() => addVariables(BLANK, [PLAIN, PLAIN]), failsWith("conflict", /Timeout/));
   const free = STORE_END - FIRST_VARIABLE;

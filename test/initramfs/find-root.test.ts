@@ -141,7 +141,7 @@ test("RootSearch refuses a copy of the root that appeared later, and a root that
     data: {
       expected: "a file system with UUID=u-1",
       actual: "vda2 TYPE=ext4 UUID=u-1; vdb2 TYPE=ext4 UUID=u-1",
-      hint: "take one of the disks out, or give its partitions identities of their own",
+      hint: "remove one of the disks, or give its partitions identities of their own",
     },
   });
 });

@@ -109,7 +109,7 @@ test("buildUki() refuses parts that do not belong together", () => {
       "corrupt",
       /16 unknown bytes at its end/,
     ],
-    ["UKI as stub", { stub: buildUki(INPUT) }, "conflict", /section \.osrel to the stub: it has one of that name/],
+    ["UKI as stub", { stub: buildUki(INPUT) }, "conflict", /section \.osrel to the stub: it already has one/],
     ["no room for headers", { stub: syntheticStub({ sizeOfHeaders: 512 }) }, "unsupported", /have no room for 8/],
   ];
   for (const [name, change, code, message] of cases) {

@@ -19,7 +19,7 @@ describe("the boot program stops the machine", () => {
 
   test("when the root image was swapped for another valid one, naming expected and found digest", async () => {
     await assertRefused(example, (disk) => disk.replace(objectPath(example.deploymentId), OTHER_IMAGE, "with-verity"), [
-      line("Cannot use the root image: its fs-verity digest is another one"),
+      line("Cannot use the root image: its fs-verity digest is a different one"),
       expected(),
       line(` *found: +sha512:${OTHER_ID}`),
       STOPPED,

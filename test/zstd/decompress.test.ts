@@ -120,7 +120,7 @@ test("zeros behind the last gzip member are padding; anything behind them is ref
     for (const cuts of [[], [member.length], [member.length + 5], [member.length + 700]]) {
       await assert.rejects(unpack(hidden, "gzip", cuts), {
         code: "corrupt",
-        message: "Cannot decompress gzip data: something follows the zeros behind the last member",
+        message: "Cannot decompress gzip data: something follows the zeros after the last member",
       });
     }
   }

@@ -30,7 +30,7 @@ export class BlobCursor {
    * of them are handed out, so that a wrong blob is never sent whole.
    *
    * @throws SealrootError `corrupt` when the content is shorter; `failed` when another range has been requested
-   * meanwhile, as a registry may refuse a request whose body is still being sent; what the content throws
+   *   meanwhile, as a registry may refuse a request whose body is still being sent; what the content throws
    */
   async *range(start: number, end: number): AsyncGenerator<Uint8Array> {
     const turn = ++this.#turn;

@@ -38,7 +38,7 @@ export interface WrittenContent {
  *
  * @param role see {@link ImageDestination.putManifest}
  * @throws SealrootError `corrupt` when a layer does not have its digest or diff id; `conflict` when the digest must be
- * preserved and cannot be
+ *   preserved and cannot be
  */
 export async function writeImage(
   content: ImageContent,

@@ -63,7 +63,7 @@ const OVERLAY_KEYS = [
  * user's id.
  *
  * @throws SealrootError `corrupt` for invalid TOML, values of the wrong kind and unknown keys; `not-found` for a
- * missing file named by `$CONTAINERS_STORAGE_CONF`
+ *   missing file named by `$CONTAINERS_STORAGE_CONF`
  */
 export async function readStorageConfiguration(paths: HostPaths): Promise<StorageConfiguration> {
   let merged: StorageConfiguration = {

@@ -12,7 +12,7 @@ import { LayerSink } from "./layer-sink.ts";
  *
  * @param onBytes called with the share of the blob's size that corresponds to the finished share of the stream
  * @throws SealrootError as UnpackedLayer.parts(); `corrupt` when the stream does not have the diff id, `unsupported`
- * when it is too long
+ *   when it is too long
  */
 export async function storeUnpackedLayer(
   context: FetchContext,

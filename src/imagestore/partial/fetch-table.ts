@@ -37,7 +37,7 @@ export type ReadRanges = NonNullable<BlobReader["readRanges"]>;
  *
  * @param unpackedLimitBytes limit for the tar; tar-split data are at most about as long
  * @throws SealrootError `corrupt`; PullWhole when nothing vouches for the tar-split data, they are too long, or have
- * entries that readers disagree on
+ *   entries that readers disagree on
  */
 export async function fetchTable(
   readRanges: ReadRanges,

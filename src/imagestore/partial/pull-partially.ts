@@ -16,9 +16,9 @@ import { rebuildLayer } from "./rebuild-layer.ts";
  *
  * @param onBytes called with the offset in the blob up to which the layer is there
  * @returns undefined when the layer must be pulled whole: it has no table, the source serves no parts, the table cannot
- * prove it (spec 1.8), or the repository has no layers yet, so nothing could be saved
+ *   prove it (spec 1.8), or the repository has no layers yet, so nothing could be saved
  * @throws SealrootError `corrupt` when table, tar-split data, a file or the tar are wrong: such a layer is not tried
- * another way
+ *   another way
  */
 export async function pullPartially(
   context: FetchContext,

@@ -23,7 +23,7 @@ export class RangeReader {
    * The bytes `start..end` (half-open) in views that are valid until the next is requested. All must be consumed.
    *
    * @throws PullWhole for parts before what was already read; what the source throws passes through, its `unsupported`
-   * as PullWhole
+   *   as PullWhole
    */
   async *read(start: number, end: number): AsyncGenerator<Uint8Array> {
     for (let at = start; at < end; ) {

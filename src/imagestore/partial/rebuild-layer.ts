@@ -25,7 +25,7 @@ export interface LayerParts {
  *
  * @param onPlace called with the offset in the blob up to which the layer is rebuilt
  * @throws SealrootError `corrupt` when a body or the whole tar does not have its digest, `unsupported` when it unpacks
- * to too much; PullWhole
+ *   to too much; PullWhole
  */
 export async function rebuildLayer(
   context: FetchContext,

@@ -21,9 +21,9 @@ const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
  *
  * @param layers one for each diff id, in order
  * @param fetched entries of layers that were just fetched and need not be read again, by the same ids. They are
- * consumed: their nodes become the tree's
+ *   consumed: their nodes become the tree's
  * @throws SealrootError `corrupt` for a layer that does not fit those below it, `unsupported` for layers whose entries
- * alone are over 4 GiB: a few bytes can unpack to that
+ *   alone are over 4 GiB: a few bytes can unpack to that
  */
 export async function mergeLayers(
   repository: Repository,

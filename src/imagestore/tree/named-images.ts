@@ -12,7 +12,7 @@ import { type BootImage, describeBootImage, type RecordedBootImage } from "./boo
  * @param candidates from `bootImages`; only as many are made as are needed
  * @returns one image for each argument, in the same order; the same one twice if two name it
  * @throws SealrootError `conflict` in upstream's words (spec/host-install.md 8.10) when one is not among the
- * candidates, or has another version
+ *   candidates, or has another version
  */
 export async function namedBootImages(
   names: readonly ComposefsArgument[],

@@ -38,7 +38,7 @@ export class TarFile {
   /**
    * @param what names the kind of file in errors, such as `OCI archive`
    * @throws SealrootError `not-found`, `corrupt` when the file is not a tar archive, `unsupported` when it is
-   * compressed
+   *   compressed
    */
   static async open(path: string, what: string): Promise<TarFile> {
     const file = await open(path).catch((error: unknown) => {

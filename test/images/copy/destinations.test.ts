@@ -273,6 +273,6 @@ test("copySignatures() gives up what refers to an image more than a thousand tim
   const target = sharedPlace(parseReference(`oci:${at("referrers")}:v1`));
   await assert.rejects(copySignatures({ ...opened, signatures }, [digest], target, {}), {
     code: "unsupported",
-    message: `Cannot copy what refers to ${digest}: it is more than 1024`,
+    message: `Cannot copy what refers to ${digest}: there are more than 1024`,
   });
 });

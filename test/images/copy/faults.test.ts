@@ -118,7 +118,7 @@ test("a refusal that comes while the body is on its way does not mix two bodies"
   const parts: Uint8Array[] = [];
   for await (const part of cursor.range(0, SIZE)) {
     parts.push(part);
-    if (parts.length === 2) await assert.rejects(refused.next(), { code: "failed", message: /is being sent anew$/ });
+    if (parts.length === 2) await assert.rejects(refused.next(), { code: "failed", message: /is being sent again$/ });
   }
   assert.ok(Buffer.concat(parts).equals(BYTES));
   await cursor.close();

@@ -86,7 +86,7 @@ test("a symbolic link is never followed, not even to the right bytes", async () 
 });
 
 test("a name that leads out of the layer", async () => {
-  await assertRefused(rebuild("../../../secret lies outside of the layer"), (store) => {
+  await assertRefused(rebuild("../../../secret is outside the layer"), (store) => {
     writeFileSync(join(store, "secret"), "vector\n");
     stores.editTarSplit(store, stores.BASE, (text) => text.replace('"etc/hostname"', '"../../../secret"'));
   });

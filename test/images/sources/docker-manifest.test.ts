@@ -37,12 +37,12 @@ test("a manifest of Docker's becomes OCI's: media types change, blobs and config
   });
 });
 
-test("what is no image manifest of Docker's is refused", () => {
+test("what is not an image manifest of Docker's is refused", () => {
   const convert = (change: object) => () => ociManifestOfDocker(documentBytes({ ...DOCKER, ...change }), "it");
   const plugin = { ...DOCKER.config, mediaType: "application/vnd.docker.plugin.v1+json" };
   assert.throws(convert({ config: plugin }), {
     code: "unsupported",
-    message: 'Cannot read Docker manifest: "application/vnd.docker.plugin.v1+json" is no image',
+    message: 'Cannot read Docker manifest: "application/vnd.docker.plugin.v1+json" is not an image',
   });
   assert.throws(convert({ layers: [{ ...layer("diff.tar", "1"), mediaType: "text/plain" }] }), {
     code: "unsupported",

@@ -13,7 +13,8 @@ export type DebianArchitecture = keyof typeof ARCHITECTURES;
 
 /** What of a package is needed when it runs. Licenses stay beside what they are for. */
 const NEEDED = /\.(?:js|cjs|mjs|json|node)$|(?:^|\/)(?:LICEN[CS]E|COPYING)[^/]*$/i;
-const NOT_NEEDED = /(?:^|\/)(?:test|tests|docs?|examples?|include|man)\//;
+/** At a package's top; further inside, folders of these names hold code (yaml/dist/doc). */
+const NOT_NEEDED = /^(?:test|tests|docs?|examples?|include|man)\//;
 
 /** @throws Error when the packages of `npm ci` are not there */
 export function makeProgramFolder(distribution: string, directory: string, architecture: DebianArchitecture): void {

@@ -67,7 +67,10 @@ test("a damaged file body is removed, its image is named, and --from brings it b
     removed.out.join("\n"),
     /missing objects: \d+\nstatus: \d+ error\(s\)\n {2}- fsck: missing-object-ref: /,
   );
-  assert.match(removed.err.join("\n"), /^fetch what is missing with --repair --from IMAGE, or remove the tags/);
+  assert.match(
+    removed.err.join("\n"),
+    /^fetch what is missing with --repair --from IMAGE, or remove the affected tags and run gc$/,
+  );
 
   const restored = await run("repo", "fsck", "--repair", "--from", `oci:${join(directory.path, "layout-1")}`, ...repo);
   assert.deepEqual([restored.exitCode, restored.out[0], restored.out.at(-1)], [0, 'hit: image "first"', "status: ok"]);

@@ -15,7 +15,7 @@ test-composefs *words:
 test *words:
     ./just test {{words}}
 
-# Search for hostile inputs that do harm: seconds, then targets
+# Search for harmful inputs by fuzzing: seconds, then targets
 fuzz *words:
     ./just fuzz {{words}}
 

@@ -1,4 +1,6 @@
-/** The boot program's look for every object, as it runs in the initramfs: by the image's QuickJS, with its libraries. */
+/**
+ * The boot program's search for every object, as it runs in the initramfs: by the image's QuickJS, with its libraries.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { toHex } from "../src/bytes/index.ts";

@@ -1,4 +1,4 @@
-/** What is measured: each piece of work as our command and, where one exists, as its counterpart's. */
+/** What is measured: each piece of work as our command and, if there is one, its counterpart's. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
@@ -97,7 +97,7 @@ class RepositoryPair {
     this.theirs = join(scratch, `repository-theirs-${label}`);
   }
 
-  /** Without fs-verity: the file systems benchmarks run on seldom have it, and both sides write alike. */
+  /** Without fs-verity: benchmarks seldom run on file systems that have it, and both sides write the same way. */
   writing(ours: Command, env: BenchEnvironment, ...theirs: string[]): Pick<BenchCase, "ours" | "counterpart"> {
     const initOurs = sealroot("repo", "init", "--insecure", this.ours);
     const initTheirs = this.#theirCommand("init", "--insecure");

@@ -73,7 +73,7 @@ class TarCutter {
     this.#blocks = blocksOf(tar);
   }
 
-  /** The archive from where the last one ended up to the first entry behind this many bytes, as an archive of its own. */
+  /** The archive from where the last one ended up to the first entry after this many bytes, as a separate archive. */
   async *next(untilBytes: number): AsyncGenerator<Uint8Array> {
     for (;;) {
       const next = await this.#blocks.next();

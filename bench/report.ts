@@ -63,7 +63,7 @@ function verdictOf(actual: number | undefined, goal: number | undefined, unit = 
   return `${goal.toFixed(2)}${unit} ${actual <= goal ? "met" : "missed"}`;
 }
 
-/** The tar-split data belong to the table: without them no layer is put together again, but they are not files. */
+/** The tar-split data belong to the table: without them no layer can be reassembled, but they are not files. */
 function fetchText(name: string, update: NonNullable<Row["fetch"]>): string {
   const { fetchedBytes, changedBytes, tableBytes, tarSplitBytes } = update;
   const ratio = fetchedBytes / (changedBytes + tableBytes + tarSplitBytes);

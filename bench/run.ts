@@ -1,6 +1,6 @@
 /**
  * `./just bench`: measures every step of build-sealed on the 700 MB Debian system, side by side with the tools a user would
- * pick instead, and puts the table in front of bench/RESULTS.md.
+ * pick instead, and puts the table at the top of bench/RESULTS.md.
  * @module
  */
 import { execFileSync } from "node:child_process";
@@ -96,7 +96,7 @@ function fetchedBytes(stdout: string): number {
   return layers.fetched_bytes;
 }
 
-/** Digests are printed last, by some tools behind a label or an algorithm's name. */
+/** Digests are printed last, by some tools after a label or an algorithm's name. */
 function lastWord(text: string): string {
   return (
     text

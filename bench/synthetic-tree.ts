@@ -1,4 +1,4 @@
-/** A tree of many small files, the same on every machine: what a large system or a container host's cache looks like. */
+/** A tree of many small files, the same on every machine, like a large system or a container host's cache. */
 import { linkSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteString } from "../src/bytes/index.ts";

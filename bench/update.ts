@@ -1,4 +1,4 @@
-/** An update in which one package changed: what it takes to have it, against what is fetched. */
+/** An update in which one package changed: what it needs, against what is fetched. */
 import { openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, byteStringOfText } from "../src/bytes/index.ts";

@@ -1,4 +1,4 @@
-/** Carries out the boot plan: from the bare initramfs to the finished root. */
+/** Executes the boot plan: from the bare initramfs to the finished root. */
 import { type BootInputs, type BootPlan, planBoot } from "../src/bootplan/boot-plan.ts";
 import { judgeMeasurement, parseMeasurement } from "../src/bootplan/measurement.ts";
 import { BOOT_PLACES, imagePath, type MountStep, planMounts } from "../src/bootplan/mount-plan.ts";
@@ -12,7 +12,7 @@ import { CONFIGURATION, PERMIT, runTool, toolCommand } from "./tools.ts";
 export interface AssembleRequest {
   /** Where the finished root goes. */
   readonly newRoot: string;
-  /** Whether the initramfs around us has mounted the physical root on `newRoot` already. */
+  /** Whether the initramfs around us has already mounted the physical root on `newRoot`. */
   readonly rootIsMounted: boolean;
 }
 
@@ -26,7 +26,7 @@ export function bootInputs(system: BootSystem): BootInputs {
 }
 
 /**
- * Makes the root. Whatever is thrown means that the machine must not go on.
+ * Makes the root. Any exception means that the machine must not continue.
  *
  * @throws SealrootError, or Error from the machine
  */
@@ -60,8 +60,8 @@ function mountPhysicalRoot(system: BootSystem, plan: BootPlan, device: BlockDevi
 }
 
 /**
- * A second, private view of a root that is mounted already: private, or the overlay that comes on top of the first
- * one would appear on the second as well (spec/boot-chain.md E, trap of shared mounts).
+ * A second, private view of an already mounted root: private, or the overlay on top of the first one would also appear
+ * on the second (spec/boot-chain.md E, trap of shared mounts).
  */
 function borrowPhysicalRoot(system: BootSystem, newRoot: string): void {
   const view = BOOT_PLACES.physicalRoot;
@@ -78,7 +78,7 @@ function physicalRootNumber(system: BootSystem): string {
   return line?.[2] ?? "0:0";
 }
 
-/** Without -c mount(8) would resolve the path of a held file and take whatever has that name by then. */
+/** Without -c mount(8) would resolve the path of a held file and use whatever has that name by then. */
 function carryOut(system: BootSystem, step: MountStep): void {
   switch (step.type) {
     case "mount": {

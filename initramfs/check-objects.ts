@@ -5,11 +5,11 @@ import type { BootSystem } from "./system.ts";
 import { OBJECT_LIST, toolCommand } from "./tools.ts";
 
 /**
- * A program of machine code looks, 20,000 objects in less than 0.1 s: QuickJS's lstat() would take twice as long and
- * the same list in text, twice the size (bench/RESULTS.md).
+ * A machine code program looks for 20,000 objects in less than 0.1 s: QuickJS's lstat() would take twice as long, and a
+ * list in text would be twice the size (bench/RESULTS.md).
  *
  * @param objectsSource path of the held directory of objects
- * @throws SealrootError `untrusted` when an object is missing, `failed` when nothing could be looked for
+ * @throws SealrootError `untrusted` when an object is missing, `failed` when the search itself failed
  */
 export function checkObjects(system: BootSystem, objectsSource: string): void {
   const { status, output } = system.run(toolCommand(system, "lookup", [objectsSource, OBJECT_LIST]));

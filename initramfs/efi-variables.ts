@@ -4,10 +4,10 @@ import { toolCommand } from "./tools.ts";
 
 const DIRECTORY = "/sys/firmware/efi/efivars";
 const LOADER_VENDOR = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
-/** efivarfs puts the attributes in front of the value (Linux Documentation/filesystems/efivarfs.rst). */
+/** efivarfs puts the attributes before the value (Linux Documentation/filesystems/efivarfs.rst). */
 const ATTRIBUTE_BYTES = 4;
 
-/** Makes the variables readable, where the firmware has any. */
+/** Makes the variables readable, if the firmware has any. */
 export function mountEfiVariables(system: BootSystem): void {
   if (!system.isDirectory(DIRECTORY) || system.list(DIRECTORY).length > 0) return;
   system.run(

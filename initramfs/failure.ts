@@ -1,11 +1,11 @@
-/** The end of a boot that must not go on: say why, then reboot or stop. Never a shell. */
+/** The end of a boot that must not continue: say why, then reboot or stop. Never a shell. */
 import { decideFailure, describeFailure } from "../src/bootplan/failure.ts";
 import { readLoaderVariable } from "./efi-variables.ts";
 import type { BootSystem } from "./system.ts";
 
 /** Time for a person to see the lines before the machine reboots. */
 const READING_TIME_MS = 3000;
-/** Between the emergency commands, which the kernel carries out in the background. */
+/** Between the emergency commands, which the kernel executes in the background. */
 const SYSRQ_PAUSE_MS = 300;
 const FOREVER_MS = 3_600_000;
 

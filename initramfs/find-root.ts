@@ -63,7 +63,7 @@ export class RootSearch {
 
   /**
    * Looks again once the root is mounted: a copy of the disk may have appeared in the meantime, and an initramfs that
-   * mounts the root by itself takes one of two without a word.
+   * mounts the root itself silently uses one of two.
    *
    * @param mountedNumber major and minor number of what is mounted, as in mountinfo
    * @throws SealrootError `conflict` when several devices fit, or another one than the mounted one
@@ -100,7 +100,10 @@ export class RootSearch {
   }
 }
 
-/** Major number 0 is no device: file systems on several have such a number (Linux, Documentation/admin-guide/devices.txt). */
+/**
+ * Major number 0 is not a device: file systems on several have such a number (Linux,
+ * Documentation/admin-guide/devices.txt).
+ */
 export function isAnonymous(deviceNumber: string): boolean {
   return deviceNumber.startsWith("0:");
 }

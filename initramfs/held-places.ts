@@ -1,4 +1,4 @@
-/** Opening what the root is made of, so that no link on the disk leads to anything that is not on the disk. */
+/** Opening the parts of the root, so that no link on the disk leads off the disk. */
 import type { BootPlan } from "../src/bootplan/boot-plan.ts";
 import type { StateMount } from "../src/bootplan/configuration.ts";
 import {
@@ -20,12 +20,12 @@ export type HeldPlaces = Pick<MountFacts, "imageSource" | "objectsSource" | "etc
 /**
  * Opens image, objects and state on the physical root.
  *
- * Whoever wrote the disk may have put a link anywhere. The kernel follows it, and then says where it led: what is not
- * below the physical root is refused. What is opened here is used through its descriptor, so that a link cannot lead
- * somewhere else later.
+ * The writer of the disk may have put a link anywhere. The kernel follows it, and then says where it led: anything
+ * outside the physical root is refused. What is opened here is used through its descriptor, so a link cannot lead
+ * elsewhere later.
  *
  * @throws SealrootError `not-found` for what is missing, `untrusted` for a link that leads out, `corrupt` for a file
- *   where a directory is expected and the other way round
+ *   where a directory is expected and vice versa
  */
 export function holdPlaces(system: BootSystem, plan: BootPlan): HeldPlaces {
   const state = statePath(plan.image.id);

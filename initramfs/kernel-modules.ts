@@ -3,12 +3,12 @@ import type { BootSystem } from "./system.ts";
 import { decodeText } from "./system.ts";
 import { BASE, toolCommand } from "./tools.ts";
 
-/** errno of finit_module(2) that are no news: loaded already, or no such hardware (a hash for another CPU). */
+/** Harmless errnos of finit_module(2): already loaded, or no such hardware (a hash for another CPU). */
 const EXPECTED_ERRORS = [0, 17, 19];
 
 /**
- * Loads the modules of the running kernel that the initramfs carries. What cannot be loaded is reported; what it was
- * needed for fails later with its own reason.
+ * Loads the modules of the running kernel that the initramfs carries. What cannot be loaded is reported; what needs it
+ * fails later with its own reason.
  *
  * @param list `order` for what is always needed, `order-slow` for disks that most machines do not boot from
  */

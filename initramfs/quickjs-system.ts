@@ -9,7 +9,7 @@ const EEXIST = 17;
 /** A place without its content: no device is touched, no FIFO waits (open(2); the number of all our architectures). */
 const O_PATH = 0o10000000;
 
-/** The environment of all children; nothing is taken over from ours. */
+/** The environment of all children; nothing is inherited from ours. */
 const ENVIRONMENT = { LC_ALL: "C" };
 
 function readDescriptor(descriptor: number): Uint8Array | undefined {

@@ -6,9 +6,9 @@
  *     qjs --std -m setup-root.ts arguments         initramfs-tools, before anything else: is the command line ours
  *     qjs --std -m setup-root.ts refuse            the initramfs around us failed: end the boot as we do
  *
- * It is never PID 1. It ends with status 0 when the root is ready, or the command line is as it should be; when it is
- * not, it reboots the machine or stops for ever, and does not end. May import the pure rooms `bls/`, `bootplan/`,
- * `bytes/`, `errors/` and nothing else.
+ * It is never PID 1. It ends with status 0 when the root is ready, or the command line is as it should be; otherwise it
+ * reboots the machine or stops forever, and does not end. May import the pure rooms `bls/`, `bootplan/`, `bytes/`,
+ * `errors/` and nothing else.
  * @module
  */
 import { refuseOtherWays } from "../src/bootplan/appended-arguments.ts";

@@ -1,4 +1,4 @@
-/** What the boot program asks of the machine. QuickJS answers at boot, a fake one in the tests of the program. */
+/** What the boot program asks of the machine. QuickJS answers at boot, a fake in the program's tests. */
 
 export interface CommandResult {
   /** Exit status; 128 and the signal when a signal ended it, 127 when it could not be started. */
@@ -7,7 +7,7 @@ export interface CommandResult {
   readonly output: Uint8Array;
 }
 
-/** A file that is open to the program's end. */
+/** A file that stays open until the program ends. */
 export interface HeldFile {
   /** A path under /proc that is this very file for every child, whatever happens to its name. */
   readonly source: string;
@@ -26,9 +26,9 @@ export interface BootSystem {
   list(path: string): string[];
   realPath(path: string): string | undefined;
   isDirectory(path: string): boolean;
-  /** Makes the directory and its parents; one that is there stays as it is. */
+  /** Makes the directory and its parents; an existing one stays unchanged. */
   makeDirectory(path: string, mode: number): void;
-  /** Makes a symbolic link; one that is there stays as it is. */
+  /** Makes a symbolic link; an existing one stays unchanged. */
   makeLink(target: string, path: string): void;
   /** Opens a file of any kind as a place only, which nothing on the other side notices; undefined when it cannot. */
   hold(path: string): HeldFile | undefined;
@@ -44,7 +44,7 @@ export function readText(system: BootSystem, path: string): string | undefined {
   return bytes && decodeText(bytes);
 }
 
-/** UTF-8 where it is valid, else one character a byte. QuickJS has no TextDecoder. */
+/** UTF-8 if it is valid, else one character per byte. QuickJS has no TextDecoder. */
 export function decodeText(bytes: Uint8Array): string {
   let text = "";
   let escaped = "";

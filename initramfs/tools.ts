@@ -3,7 +3,7 @@
 import { SealrootError } from "../src/errors/index.ts";
 import { type BootSystem, decodeText } from "./system.ts";
 
-/** Everything of ours is below this directory. */
+/** All our files are below this directory. */
 export const BASE = "/usr/lib/sealroot";
 export const CONFIGURATION = `${BASE}/setup-root-conf.toml`;
 export const PERMIT = `${BASE}/permit`;
@@ -16,7 +16,7 @@ export type ToolName = "mount" | "umount" | "blkid" | (typeof OWN_TOOLS)[number]
 
 /**
  * The command line of a tool. In an extended initramfs the tools have a dynamic loader and libraries of their own, so
- * that those of the initramfs around them do not matter (spec/boot-chain.md G).
+ * that those of the surrounding initramfs do not matter (spec/boot-chain.md G).
  */
 export function toolCommand(system: BootSystem, name: ToolName, args: readonly string[]): string[] {
   const path = `${BASE}/bin/${name}`;

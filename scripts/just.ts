@@ -1,5 +1,5 @@
 /**
- * The menu of actions behind `./just`: looks up the recipe, sees to the Debian packages it needs, runs it.
+ * The menu of actions behind `./just`: looks up the recipe, installs the Debian packages it needs, runs it.
  * @module
  */
 import { menuText, RECIPES } from "./recipes.ts";

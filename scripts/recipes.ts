@@ -18,7 +18,7 @@ const SEAL_PACKAGES = [
   ...["qemu-system-x86", "ovmf"],
 ];
 
-/** Judges and material of the tests: signatures, images, registries, a TPM, EFI programs, shared blocks. */
+/** Reference tools and material of the tests: signatures, images, registries, a TPM, EFI programs, shared blocks. */
 const TEST_PACKAGES = [
   ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
   ...["fish", "groff-base", "osslsigncode", "swtpm", "umoci", "zsh"],
@@ -52,7 +52,7 @@ export const RECIPES: readonly Recipe[] = [
   },
   {
     name: "fuzz",
-    summary: "Search for hostile inputs that do harm: seconds, then targets",
+    summary: "Search for harmful inputs by fuzzing: seconds, then targets",
     packages: [],
     run: (words) => node(["test/fuzz/run.ts", ...words]),
   },

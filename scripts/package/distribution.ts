@@ -59,7 +59,7 @@ function compile(directory: string): void {
   }
 }
 
-/** The glue as it is, and the boot program as its sources give it, so that initramfs of both are equal. */
+/** The unchanged glue, and the boot program as from its sources, so that both give the same initramfs. */
 async function copyInitramfs(directory: string): Promise<void> {
   for (const name of globSync("initramfs/*/*", { cwd: CHECKOUT })) {
     cpSync(join(CHECKOUT, name), join(directory, name));

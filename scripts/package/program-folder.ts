@@ -11,7 +11,7 @@ import { CHECKOUT } from "./tools.ts";
 export const ARCHITECTURES = { amd64: "x64", arm64: "arm64" } as const;
 export type DebianArchitecture = keyof typeof ARCHITECTURES;
 
-/** What of a package is needed when it runs. Licenses stay beside what they are for. */
+/** The parts of a package needed at run time. Licenses stay with what they are for. */
 const NEEDED = /\.(?:js|cjs|mjs|json|node)$|(?:^|\/)(?:LICEN[CS]E|COPYING)[^/]*$/i;
 /** At a package's top; further inside, folders of these names hold code (yaml/dist/doc). */
 const NOT_NEEDED = /^(?:test|tests|docs?|examples?|include|man)\//;

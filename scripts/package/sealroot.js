@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command of the npm package. Says so on a Node that is too old, before anything that it cannot read is loaded.
+// The command of the npm package. Reports a Node that is too old before loading anything that it cannot parse.
 const NEEDED = 24;
 const found = Number(process.versions.node.split(".")[0]);
 if (found < NEEDED) {

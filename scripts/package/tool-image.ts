@@ -1,6 +1,6 @@
 /**
  * The tool image: an OCI layout with the program folder alone, for `COPY --from=… /usr/lib/sealroot /usr/lib/sealroot` in a
- * Containerfile. It has no operating system under it: the image it is copied into brings the C library.
+ * Containerfile. It contains no operating system: the image it is copied into provides the C library.
  */
 import { createReadStream, globSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** What the recipes of packages share: the checkout, and running a program that must succeed. */
+/** What the package recipes share: the checkout, and running a program that must succeed. */
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 

@@ -81,7 +81,7 @@ function amendMarkdown(markdown: Markdown, links: SiteLinks, sections: Map<strin
       if (target !== null) token.attrSet("href", links.rewrite(source, target));
     }
   });
-  // What is wider than the page scrolls by itself: a keyboard reaches it, and the page keeps its width.
+  // Anything wider than the page scrolls by itself: it is reachable by keyboard, and the page keeps its width.
   markdown.renderer.rules.table_open = () => '<div class="wide" tabindex="0"><table>\n';
   markdown.renderer.rules.table_close = () => "</table></div>\n";
 }

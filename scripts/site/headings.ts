@@ -3,7 +3,7 @@ import type { Token } from "@11ty/eleventy";
 
 /** A heading and the text under it, up to the next heading: what a search finds. */
 export interface Section {
-  /** Empty for what stands before the second heading. */
+  /** Empty for what precedes the second heading. */
   readonly anchor: string;
   readonly heading: string;
   readonly text: string;

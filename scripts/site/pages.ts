@@ -1,4 +1,4 @@
-/** Which files of the repository are pages of the site, in which groups, and where each comes to lie. */
+/** Which files of the repository are pages of the site, in which groups, and where each goes. */
 import { globSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 

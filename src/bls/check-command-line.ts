@@ -70,7 +70,7 @@ export function checkCommandLine(text: string, check: CommandLineCheck): void {
   for (const word of shellOnly) refuseProtected(parseKernelArgument(word), false, { ...check, decidedKeys: [] });
   for (const key of check.decidedKeys) {
     const second = kernelArguments.filter((argument) => sameKey(argument.key, key))[1];
-    if (second !== undefined) throw refused(check, `"${key}" stands there twice`, second.text);
+    if (second !== undefined) throw refused(check, `"${key}" occurs twice`, second.text);
   }
 }
 

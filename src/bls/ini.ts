@@ -26,7 +26,7 @@ export function parseIni(text: string, what = "INI file"): IniFile {
     const equals = line.indexOf("=");
     if (equals < 1) throw corrupt(`Cannot parse ${what}: line ${at.line} is neither a section nor "key = value"`, at);
     const key = line.slice(0, equals).trim();
-    if (section === undefined) throw corrupt(`Cannot parse ${what}: key "${key}" stands before any section`, at);
+    if (section === undefined) throw corrupt(`Cannot parse ${what}: key "${key}" is before any section`, at);
     if (section.has(key)) throw corrupt(`Cannot parse ${what}: key "${key}" is given twice`, at);
     section.set(key, line.slice(equals + 1).trim());
   }

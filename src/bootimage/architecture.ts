@@ -1,4 +1,4 @@
-/** What one CPU architecture is called in the different places. One row is one for which there is a boot chain here. */
+/** The names of CPU architectures in different places. Each row has a boot chain here. */
 import type { EfiArchitecture } from "../pe/index.ts";
 
 interface ArchitectureRow {
@@ -11,8 +11,8 @@ interface ArchitectureRow {
   /** The suffix of EFI programs: `systemd-bootx64.efi`. */
   readonly efi: EfiArchitecture;
   /**
-   * Type GUID of its root partition, in lower case (UAPI Discoverable Partitions Specification). The boot program has this
-   * column again, in `bootplan/root-device.ts`: it carries no more than it needs, and imports point downwards.
+   * Type GUID of its root partition, in lower case (UAPI Discoverable Partitions Specification). The boot program
+   * repeats this column in `bootplan/root-device.ts`: it carries no more than it needs, and imports point downwards.
    */
   readonly rootPartitionType: string;
 }
@@ -45,7 +45,7 @@ export function architectureNames(kind: "oci" | "node"): string[] {
   return Object.values(ARCHITECTURES).map((row) => row[kind]);
 }
 
-/** The architecture of this name; undefined for one that has no UEFI boot chain here. */
+/** The architecture with this name; undefined for one without a UEFI boot chain here. */
 export function findArchitecture(kind: "oci" | "node", name: string): Architecture | undefined {
   return Object.values(ARCHITECTURES).find((row) => row[kind] === name);
 }

@@ -1,4 +1,4 @@
-/** Finds what an image brings along for booting it: kernels, UKIs, boot loader, add-ons and Secure Boot keys. */
+/** Finds what an image contains for booting it: kernels, UKIs, boot loader, add-ons and Secure Boot keys. */
 import { SealrootError } from "../errors/index.ts";
 import type { EfiArchitecture } from "../pe/index.ts";
 import {
@@ -38,7 +38,7 @@ export interface UkiAddon {
 const ADDON_SUFFIX = ".addon.efi";
 
 /**
- * Paths of the UKIs of an image: in the folder for them, and beside the kernels, whose folders count when they are no
+ * Paths of the UKIs of an image: in the folder for them, and beside the kernels, whose folders count unless they are
  * links (spec/host-install.md 8.5). Add-ons are left out.
  * @throws SealrootError `unsupported` for something else in the place of a folder or a UKI
  */
@@ -54,7 +54,7 @@ export function findUkis(image: NodeFinder): string[] {
 }
 
 /**
- * Path of the boot loader that is installed: the signed one, or the plain one where there is no signed one; undefined
+ * Path of the boot loader that is installed: the signed one, or the plain one if there is no signed one; undefined
  * without either.
  * @throws SealrootError `unsupported` for something else in its place
  */
@@ -63,7 +63,7 @@ export function findLoader(image: NodeFinder, architecture: EfiArchitecture): st
 }
 
 /**
- * The add-ons of these names.
+ * The add-ons with these names.
  * @throws SealrootError `not-found` for one that the image does not have, `unsupported` as {@link findUkis}
  */
 export function findAddons(image: TreeFiles, names: readonly string[]): UkiAddon[] {
@@ -81,7 +81,7 @@ export function findAddons(image: TreeFiles, names: readonly string[]): UkiAddon
 
 /**
  * The enrolment files of an image: every `.auth` of every folder.
- * @throws SealrootError `unsupported` for something else than a folder or a file in one of the places
+ * @throws SealrootError `unsupported` for anything but a folder or a file in one of the places
  */
 export function findEnrolmentFiles(image: TreeFiles): EnrolmentFile[] {
   return namesAt(image, ENROLMENT_FOLDER).flatMap((folder) => {
@@ -94,7 +94,7 @@ export function findEnrolmentFiles(image: TreeFiles): EnrolmentFile[] {
 }
 
 /**
- * The releases of the kernels of an image. Links beside their folders, such as `current`, are passed over, as bootc does
+ * The releases of the kernels of an image. Links beside their folders, such as `current`, are ignored, as in bootc
  * (spec/host-install.md 8.5).
  * @throws SealrootError `unsupported` for something else in the place of a folder or a kernel
  */

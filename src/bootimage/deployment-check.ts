@@ -3,14 +3,14 @@ import { SealrootError } from "../errors/index.ts";
 import type { SealedContents } from "./sealed.ts";
 
 export interface DeploymentRules {
-  /** Take an image whose command line has `composefs=?`, whose disk also boots without fs-verity. */
+  /** Accept an image whose command line has `composefs=?`, whose disk also boots without fs-verity. */
   readonly allowMissingVerity: boolean;
 }
 
 /**
  * Refuses an image that would boot unverified files, unless that is wanted.
  *
- * @param warn is told of an image that is not strict, and of a rule that has no effect
+ * @param warn is told of an image that is not strict, and of an option without effect
  * @throws SealrootError `untrusted`
  */
 export function checkDeployment(
@@ -28,7 +28,7 @@ export function checkDeployment(
 }
 
 function notStrict(): SealrootError {
-  const what = "Cannot install the image: its command line has composefs=?, so its disk boots unverified files, too";
+  const what = "Cannot install the image: its command line has composefs=?, so its disk boots unverified files too";
   return new SealrootError("untrusted", what, {
     hint: "give --allow-missing-verity if that is wanted, or seal the image without it",
   });

@@ -3,7 +3,7 @@
  * own kernel arguments; and what its architecture is called in the different places.
  *
  * Format room, pure: an image's files in, values out. Knows the layout of spec/host-build.md 2 and spec/host-install.md
- * 8; knows nothing of layers, repositories and disks.
+ * 8, but no layers, repositories or disks.
  * @module
  */
 export {

@@ -23,7 +23,7 @@ export interface KargsFile {
  *   is not text
  */
 export async function readKargsFiles(files: ImageFiles): Promise<KargsFile[]> {
-  // A name that is nothing but the ending has no ending, for bootc.
+  // For bootc, a name that is only the ending has no ending.
   const names = namesAt(files, KARGS_FOLDER).filter((name) => name.endsWith(".toml") && name !== ".toml");
   const paths = names.map((name) => ({ name, path: `${KARGS_FOLDER}/${name}` }));
   return Promise.all(
@@ -36,8 +36,7 @@ export async function readKargsFiles(files: ImageFiles): Promise<KargsFile[]> {
 /**
  * The arguments of an image's `kargs.d`, files in the order of their names.
  *
- * @param architecture as Rust names it (`x86_64`), which is what `match-architectures` lists; files for others are
- *   passed over
+ * @param architecture as Rust names it (`x86_64`), as in `match-architectures`; files for others are ignored
  * @param warn is told of architectures that no file can be for
  * @throws SealrootError `corrupt` naming the file and line, `unsupported` for an argument that a sealed command line must
  *   not hold

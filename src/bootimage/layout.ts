@@ -1,7 +1,7 @@
-/** Where a bootable image holds what it boots with. Paths are absolute in the image. */
+/** Where a bootable image keeps what it boots with. Paths are absolute in the image. */
 import type { EfiArchitecture } from "../pe/index.ts";
 
-/** Kernels and their modules, a folder each, which is called by the kernel's release. */
+/** Kernels and their modules, each in a folder named after the kernel's release. */
 export const KERNELS_FOLDER = "/usr/lib/modules";
 
 export function kernelFolder(kernelRelease: string): string {

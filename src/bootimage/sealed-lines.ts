@@ -1,4 +1,4 @@
-/** The kernel command lines that are installed signed: that of the UKI, and those of its add-ons. */
+/** The signed kernel command lines: that of the UKI, and those of its add-ons. */
 import { checkCommandLine, SEALED_LINE_KEYS } from "../bls/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { commandLineOf, type EfiArchitecture, parsePe } from "../pe/index.ts";

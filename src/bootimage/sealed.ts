@@ -32,7 +32,7 @@ export interface SealedContents {
   readonly composefsArguments: readonly ComposefsArgument[];
   /** UUID the root file system must have, when the sealed command line says `root=UUID=…`. */
   readonly rootUuid: string | undefined;
-  /** Another value of `root=`, which a new disk does not take up. */
+  /** Another value of `root=`, which a new disk does not use. */
   readonly unknownRoot: string | undefined;
   readonly enrolmentFiles: readonly EnrolmentFile[];
   readonly addons: readonly UkiAddon[];
@@ -40,9 +40,9 @@ export interface SealedContents {
 
 /**
  * @param architectureName the image's, as its configuration says
- * @param addonNames add-ons to install; those not named stay away
- * @throws SealrootError `unsupported` for an image that is not sealed or lacks a part, naming part and remedy, and for a
- *   kernel command line that is not fit to be booted; `conflict` for several UKIs or one of another architecture;
+ * @param addonNames add-ons to install; others are left out
+ * @throws SealrootError `unsupported` for an image that is not sealed or lacks a part, naming part and remedy, and for
+ *   a kernel command line that must not be booted; `conflict` for several UKIs or one of another architecture;
  *   `not-found` for an unknown add-on
  */
 export function findSealedContents(
@@ -72,7 +72,7 @@ export function findSealedContents(
   };
 }
 
-/** The UKI of a sealed image, read. */
+/** The parsed UKI of a sealed image. */
 export interface SealedUki {
   /** Path of the UKI in the image. */
   readonly ukiPath: string;
@@ -84,7 +84,7 @@ export interface SealedUki {
 }
 
 /**
- * The one UKI of an image, and which images it asks for.
+ * The one UKI of an image, and the images it names.
  *
  * @throws SealrootError as {@link findSealedContents}
  */

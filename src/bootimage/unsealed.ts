@@ -1,4 +1,4 @@
-/** What an unsealed image holds: the parts its boot chain is made of. Images that cannot be sealed are refused. */
+/** What an unsealed image holds: the parts of its boot chain. Images that cannot be sealed are refused. */
 import { SealrootError } from "../errors/index.ts";
 import { hasDirectoryAt, hasFileAt, type NodeFinder } from "../tree/index.ts";
 import { type Architecture, architectureNames, findArchitecture } from "./architecture.ts";
@@ -18,24 +18,24 @@ export interface UnsealedContents {
   /** The kernel's release, the name of its folder under /usr/lib/modules. */
   readonly kernelRelease: string;
   readonly kernelPath: string;
-  /** The image's own initramfs, when it has one. */
+  /** The image's own initramfs, if it has one. */
   readonly initramfsPath: string | undefined;
-  /** What belongs to the kernel's file and is of no use without it. */
+  /** Files that belong to the kernel and are useless without it. */
   readonly companionPaths: readonly string[];
-  /** Where systemd-boot stands as the image's package ships it, unsigned. */
+  /** Where the image's package puts systemd-boot, unsigned. */
   readonly loaderPath: string;
-  /** Where the EFI stub stands that a UKI begins with. */
+  /** Where the EFI stub that a UKI begins with is. */
   readonly stubPath: string;
   readonly osReleasePath: string;
 }
 
 /**
- * Files beside `vmlinuz` that go where it goes: the checksum that Fedora's kernels bring for FIPS mode (bootc 1.17,
+ * Files beside `vmlinuz` that move with it: the checksum that comes with Fedora's kernels for FIPS mode (bootc 1.17,
  * `KERNEL_COMPANION_FILES` in kernel.rs).
  */
 const KERNEL_COMPANIONS: readonly string[] = [".vmlinuz.hmac"];
 
-/** Parts that are given from outside, so that the image need not have them. */
+/** Parts that are given from outside, so the image need not have them. */
 export interface GivenParts {
   readonly loader: boolean;
   readonly stub: boolean;
@@ -44,17 +44,17 @@ export interface GivenParts {
 /**
  * The parts of a bootable image that is not sealed yet (spec/host-build.md 2, "Minimal user recipe").
  *
- * @throws SealrootError `unsupported` naming what is missing, or what stands in its place, and the remedy; `conflict`
- *   when the image is sealed already
+ * @throws SealrootError `unsupported` naming what is missing, or what is in its place, and the remedy; `conflict` when
+ *   the image is already sealed
  */
 export function findUnsealedContents(
   files: NodeFinder,
   architecture: Architecture,
   given: GivenParts = { loader: false, stub: false },
 ): UnsealedContents {
-  requireDirectory(files, "/usr", "Every bootable image has its system there");
-  requireDirectory(files, "/boot", "Add an empty directory /boot to the image");
-  requireDirectory(files, "/sysroot", "Add an empty directory /sysroot to the image");
+  requireDirectory(files, "/usr", "every bootable image has its system there");
+  requireDirectory(files, "/boot", "add an empty directory /boot to the image");
+  requireDirectory(files, "/sysroot", "add an empty directory /sysroot to the image");
   refuseSealed(files);
   const kernelRelease = singleKernel(files);
   const loader = loaderPath(architecture.efi);
@@ -81,7 +81,7 @@ export function findUnsealedContents(
  * The architecture of an image that is to be sealed.
  *
  * @param name as its configuration says
- * @throws SealrootError `unsupported` for one that has no UEFI boot chain here
+ * @throws SealrootError `unsupported` for one without a UEFI boot chain here
  */
 export function sealableArchitecture(name: string): Architecture {
   const found = findArchitecture("oci", name);
@@ -111,7 +111,7 @@ function requireFile(files: NodeFinder, path: string, what: string, packages: st
 function refuseSealed(files: NodeFinder): void {
   const [uki] = findUkis(files);
   if (uki !== undefined) {
-    throw new SealrootError("conflict", `Cannot seal the image: it is sealed already (${uki})`, {
+    throw new SealrootError("conflict", `Cannot seal the image: it is already sealed (${uki})`, {
       path: uki,
       hint: "seal the image it was made from",
     });

@@ -21,7 +21,7 @@ export interface UkiDeployment {
   readonly addons: readonly UkiAddon[];
 }
 
-/** An entry names the UKI: it is written after it. */
+/** An entry names the UKI, so it is written after it. */
 export interface EntryFiles {
   readonly uki: EspFile;
   readonly entry: EspFile;

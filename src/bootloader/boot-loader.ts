@@ -1,4 +1,4 @@
-/** The shape of a boot loader, as an EFI system partition holds it. */
+/** The shape of a boot loader on an EFI system partition. */
 import type { EspFile } from "../disk/index.ts";
 
 export interface BootLoader {

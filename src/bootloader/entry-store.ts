@@ -25,7 +25,7 @@ export interface StoredEntry extends NamedEntry {
   readonly deploymentId: string | undefined;
 }
 
-/** A file that stands among the entries and is not one, or not one that can be used. */
+/** A file among the entries that is not one, or is unusable. */
 export interface UnusableEntry {
   readonly fileName: string;
   readonly error: SealrootError;

@@ -1,10 +1,10 @@
-/** What a new ESP holds: a boot loader, and the deployment that it offers. */
+/** What a new ESP holds: a boot loader and the deployment that it offers. */
 import type { EspFile } from "../disk/index.ts";
 import { entryFiles, type UkiDeployment } from "./boot-entries.ts";
 import type { BootLoader } from "./boot-loader.ts";
 
 export interface EspLayout {
-  /** In the order in which they are written. */
+  /** In the order of writing. */
   readonly files: readonly EspFile[];
   readonly directories: readonly string[];
 }

@@ -8,7 +8,7 @@ import type { BootLoader } from "./boot-loader.ts";
 const UKI_KEY_SINCE = 258;
 /** What upstream writes, without newline (spec/host.md 1.4). */
 const MENU_TIMEOUT = "timeout 5";
-/** Enrols without being asked in virtual machines and from the menu elsewhere (systemd-boot(7), loader.conf(5)). */
+/** Enrols unasked in virtual machines and from the menu elsewhere (systemd-boot(7), loader.conf(5)). */
 const ENROL_WHERE_SAFE = "secure-boot-enroll if-safe";
 /** bootctl's mark that the entries are of Type 1 (systemd, src/boot/bootctl-install.c). */
 const ENTRIES_TYPE = "type1\n";
@@ -17,7 +17,7 @@ export interface SystemdBootOptions {
   /** systemd-boot, as it is to be started by the firmware. */
   readonly program: Uint8Array;
   readonly architecture: EfiArchitecture;
-  /** Enrolled where that is safe; the loader is told so when there are any. */
+  /** Enrolled where that is safe; if there are any, the loader is configured for it. */
   readonly enrolmentFiles: readonly EnrolmentFile[];
 }
 

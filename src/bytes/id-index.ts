@@ -2,7 +2,7 @@
 
 const SLOTS_MIN = 1 << 10;
 const FREE = -1;
-/** Whoever makes files by the million so that their ids begin alike does not know where they go. */
+/** An attacker who makes millions of files whose ids begin alike does not know where they go. */
 const SEED = Math.floor(Math.random() * 2 ** 32) | 1;
 
 /**

@@ -16,7 +16,7 @@ import { ETC_ITSELF, type EtcDiff } from "./etc-diff.ts";
 
 export interface MergedEtc {
   readonly root: DirectoryNode;
-  /** Files of it whose content is the host's, with a path relative to `/etc` where it lies. */
+  /** Files of it whose content is the host's, with a path relative to `/etc` where it is. */
   readonly localFiles: ReadonlyMap<FileNode, ByteString>;
 }
 

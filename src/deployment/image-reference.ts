@@ -1,7 +1,7 @@
-/** The reference a host updates from, out of the installer's options (spec/host-install.md 2 and 4.3). */
+/** The reference a host updates from, from the installer's options (spec/host-install.md 2 and 4.3). */
 import { SealrootError } from "../errors/index.ts";
 
-/** Transports of bootc's `--target-transport`, and what skopeo calls them. */
+/** Transports of bootc's `--target-transport`, and skopeo's names for them. */
 const PREFIX_OF_TRANSPORT: Readonly<Record<string, string>> = {
   registry: "docker://",
   docker: "docker://",
@@ -20,7 +20,7 @@ const TRANSPORTS = Object.keys(PREFIX_OF_TRANSPORT);
  * The reference written to the origin file.
  *
  * @param source what is installed, skopeo-style
- * @param name `--target-imgref`; the source itself when absent
+ * @param name `--target-imgref`; the source itself if absent
  * @param transport `--target-transport`
  * @throws SealrootError `usage` for an unknown transport
  */
@@ -33,11 +33,11 @@ export function targetReference(source: string, name: string | undefined, transp
       actual: transport,
     });
   }
-  // Scripts often give the prefix as well; it is not said twice.
+  // Scripts often give the prefix too; it is not repeated.
   return name.startsWith(prefix) ? name : `${prefix}${name}`;
 }
 
-/** True when a host can fetch updates from this reference: a registry, not something of the building machine. */
+/** True when a host can fetch updates from this reference: a registry, not something on the building machine. */
 export function isRegistryReference(reference: string): boolean {
   return reference.startsWith("docker://");
 }

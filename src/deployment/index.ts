@@ -1,6 +1,6 @@
 /**
- * deployment: staging, and what a deployment leaves on the physical root: its state directory, its origin file, the names
- * of both.
+ * deployment: staging, and what a deployment leaves on the physical root: its state directory, its origin file, and
+ * their names.
  *
  * Store room: knows spec/host.md 1.2 and 1.3; pulls into a repository through `imagestore/`; knows nothing of disks and
  * boot loaders.

@@ -58,7 +58,7 @@ export function initialState(options: InitialStateOptions): DirectoryNode {
   return subdirectory(root, STATE);
 }
 
-/** The directory of this name, which is made when it is not there. */
+/** The directory with this name, made if it does not exist. */
 function subdirectoryOr(parent: DirectoryNode, name: ByteString, make: () => DirectoryNode): DirectoryNode {
   const found = parent.entries.get(name);
   if (found?.kind === "directory") return found;

@@ -67,7 +67,10 @@ export function parseOrigin(text: string, path: string): Origin {
   };
 }
 
-/** The skopeo-style part of ostree's references; the signed forms keep their prefix, as nothing here may drop a policy. */
+/**
+ * The skopeo-style part of ostree's references; the signed forms keep their prefix, as a policy must not be dropped
+ * here.
+ */
 function plainReference(reference: string): string {
   if (reference.startsWith(UNVERIFIED_IMAGE)) return reference.slice(UNVERIFIED_IMAGE.length);
   if (reference.startsWith(UNVERIFIED_REGISTRY)) return `docker://${reference.slice(UNVERIFIED_REGISTRY.length)}`;

@@ -1,17 +1,17 @@
-/** Where repository and state lie below the physical root (spec/host.md 1.2). Paths are relative to it. */
+/** Where repository and state are below the physical root (spec/host.md 1.2). Paths are relative to it. */
 import { statePath } from "../bootplan/index.ts";
 import type { ByteString } from "../bytes/index.ts";
 
-/** The composefs repository; the boot program has this path, too (`bootplan/mount-plan.ts`). */
+/** The composefs repository; the boot program has this path too (`bootplan/mount-plan.ts`). */
 export const REPOSITORY_PATH = "composefs";
 
 /** The one `/var` shared by all deployments; "default" is fixed. */
 export const SHARED_VAR = "state/os/default/var";
 
-/** What the link `var` in a deployment's own directory says. */
+/** The target of the link `var` in a deployment's own directory. */
 export const VAR_LINK_TARGET = "../../os/default/var";
 
-/** A deployment's own directory, where the boot program looks for it, too. */
+/** A deployment's own directory, where the boot program looks for it too. */
 export function stateDirectory(deploymentId: string): string {
   return statePath(deploymentId);
 }
@@ -21,7 +21,7 @@ export function originPath(deploymentId: string): string {
   return `${stateDirectory(deploymentId)}/${deploymentId}.origin`;
 }
 
-/** What a file of the state is called in the image it came from; other paths are absolute and else as they are. */
+/** The path of a state file in the image it came from; other paths just become absolute. */
 export function imagePathOf(path: ByteString): ByteString {
   const [, folder, rest] = /^state\/(?:deploy\/[^/]+|os\/default)\/(etc|var)((?:\/.*)?)$/s.exec(path) ?? [];
   return (folder === undefined ? `/${path}` : `/${folder}${rest}`) as ByteString;

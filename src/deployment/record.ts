@@ -1,4 +1,4 @@
-/** What is written down about a deployment. */
+/** What is recorded about a deployment. */
 import { type BootParts, bootDigest } from "../bootimage/index.ts";
 import type { Origin } from "./origin.ts";
 

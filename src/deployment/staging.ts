@@ -1,4 +1,4 @@
-/** Staging: an image is pulled, its deployment gets its id, and what the deployment is made of is read. */
+/** Staging: an image is pulled, its deployment gets its id, and the parts of the deployment are read. */
 import { findSealedUki } from "../bootimage/index.ts";
 import { byteStringOfText } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
@@ -27,32 +27,32 @@ import {
 } from "../tree/index.ts";
 import { type StateXattrs, stateXattrs } from "./state-xattrs.ts";
 
-/** What a deployment is made of. The files are read out of the repository, as long as that can be read. */
+/** The parts of a deployment. The files are read from the repository, as long as that is open. */
 export interface StagedDeployment {
   /** The image id that the UKI names first. */
   readonly deploymentId: string;
   readonly manifestDigest: string;
   /** As the image's configuration says, such as `amd64`. */
   readonly architecture: string;
-  /** The image's files as its layers have them, `/boot` included. */
+  /** The image's files as in its layers, including `/boot`. */
   readonly files: TreeFiles;
   /** What a mount of the boot image shows. */
   readonly tree: DirectoryNode;
-  /** What the files of `/etc` and `/var` keep besides. */
+  /** Additional attributes of the files of `/etc` and `/var`. */
   readonly stateXattrs: StateXattrs;
   readonly policy: SelinuxPolicy | undefined;
 }
 
 const BOOT = byteStringOfText("boot");
-/** Tags of this prefix keep host images alive (spec/host.md 1.10). */
+/** Tags with this prefix keep host images alive (spec/host.md 1.10). */
 const HOST_TAG_PREFIX = "localhost/bootc-";
 
 /**
  * Pulls an image with the boot images that its UKI names; bytes are hashed on the way, once.
  *
- * @param source what errors call the image
- * @throws SealrootError as pullOpenedImage and findSealedUki; `conflict` when the UKI names an image that is not made of
- *   these layers
+ * @param source the image's name in errors
+ * @throws SealrootError as pullOpenedImage and findSealedUki; `conflict` when the UKI names an image that is not made
+ *   from these layers
  */
 export async function stageDeployment(
   repository: Repository,
@@ -76,7 +76,7 @@ export async function stageDeployment(
   return { deploymentId: bootImage.id, manifestDigest, architecture, files: filesOf(repository, layers), ...trees };
 }
 
-/** Says by which rule a UKI's image was made, if not by today's. */
+/** Says by which rule a UKI's image was made, if not by the current one. */
 function reportOldRule(image: RecordedBootImage, reporter: StepReporter): void {
   const { keepUserXattrs, bootTimes } = DEFAULT_BOOT_RULE;
   if (image.keepUserXattrs === keepUserXattrs && image.bootTimes === bootTimes) return;
@@ -88,11 +88,13 @@ function filesOf(repository: Repository, root: DirectoryNode): TreeFiles {
 }
 
 interface ImageTrees extends Pick<StagedDeployment, "tree" | "stateXattrs" | "policy"> {
-  /** As the layers have it. */
+  /** As in the layers. */
   readonly layers: DirectoryNode;
 }
 
-/** Merges the layers once: the two trees share all nodes but the root and `/boot`, which booting empties. */
+/**
+ * Merges the layers once: the two trees share all nodes except the root and `/boot`, which the boot variant empties.
+ */
 async function readTrees(repository: Repository, manifestDigest: string, rule: BootRule): Promise<ImageTrees> {
   const stored = await readStoredImage(repository, manifestDigest);
   if (stored === undefined) throw corrupt(`Cannot read image ${manifestDigest}: it is not in the repository`);

@@ -1,17 +1,17 @@
-/** The extended attributes of `/etc` and `/var`, which are copied out of the image and have more than it shows. */
+/** The extended attributes of `/etc` and `/var`, which are copied from the image and keep more than it shows. */
 import { type ByteString, byteStringOfText } from "../bytes/index.ts";
 import { type DirectoryNode, lookupPath, walkTree } from "../tree/index.ts";
 
 /** By path, such as `/etc/passwd`. Files without any are left out. */
 export type StateXattrs = ReadonlyMap<ByteString, ReadonlyMap<ByteString, Uint8Array>>;
 
-/** The folders of an image that every host has a copy of its own of. */
+/** The folders of an image that every host has its own copy of. */
 const STATE_FOLDERS = ["/etc", "/var"].map(byteStringOfText);
 
 /**
  * What the files of the state keep besides their labels: access control lists, `user.*` and capabilities.
  *
- * @param image all layers merged, before a transform takes attributes away
+ * @param image all layers merged, before a transform removes attributes
  */
 export function stateXattrs(image: DirectoryNode): StateXattrs {
   const found = new Map<ByteString, ReadonlyMap<ByteString, Uint8Array>>();

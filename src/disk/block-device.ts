@@ -18,7 +18,7 @@ export interface BlockDevice {
   readonly uses: readonly string[];
 }
 
-/** Where the kernel's views are mounted; tests give their own. */
+/** Where the kernel's views are mounted; tests use their own. */
 export interface KernelViews {
   readonly sys: string;
   readonly proc: string;
@@ -29,7 +29,7 @@ const SYSFS_SECTOR_BYTES = 512;
 
 /**
  * Describes the block device at `path`.
- * @throws SealrootError `unsupported` when it is no block device; `not-found`
+ * @throws SealrootError `unsupported` when it is not a block device; `not-found`
  */
 export function inspectBlockDevice(path: string, views: KernelViews = { sys: "/sys", proc: "/proc" }): BlockDevice {
   const { real, number } = resolveDevice(path);
@@ -94,7 +94,7 @@ function isSwap(name: string, views: KernelViews): boolean {
     .some((line) => line.split(/\s/)[0] === `/dev/${name}`);
 }
 
-/** Content without the final newline; empty when there is no such file. */
+/** Content without the final newline; empty if there is no such file. */
 function text(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8").trimEnd() : "";
 }

@@ -1,4 +1,4 @@
-/** Reads a finished disk back and compares it with what was meant to be written. */
+/** Reads a finished disk back and compares it with what should have been written. */
 import { resolve } from "node:path";
 import { corrupt } from "../errors/index.ts";
 import { expectPlanned } from "./expect-planned.ts";
@@ -17,8 +17,8 @@ export interface DiskContent {
 }
 
 /**
- * Compares the partition table, the sizes and kinds of both file systems, and every file of the ESP. The inside of the
- * root file system was looked at by e2fsck.
+ * Compares the partition table, the sizes and kinds of both file systems, and every file of the ESP. e2fsck has checked
+ * the inside of the root file system.
  *
  * @throws SealrootError `corrupt` naming the first difference
  */

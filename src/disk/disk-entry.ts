@@ -1,4 +1,4 @@
-/** What a root file system is filled with: a flat list, parents before children. */
+/** The content of a root file system: a flat list, parents before children. */
 import type { ByteString } from "../bytes/index.ts";
 import type { Metadata } from "../tree/index.ts";
 
@@ -13,10 +13,10 @@ export type DiskEntry =
   | (Named & {
       readonly kind: "file";
       readonly metadata: Metadata;
-      /** File of the building host whose bytes are taken. */
+      /** File of the building host that provides the bytes. */
       readonly source: string;
       /**
-       * The source is laid out as `verity/` says (data, hole, Merkle tree, descriptor) and becomes a verity file whose
+       * The source is laid out as in `verity/` (data, hole, Merkle tree, descriptor) and becomes a verity file whose
        * data have this length.
        */
       readonly veritySizeBytes?: number;
@@ -29,5 +29,5 @@ export type DiskEntry =
       readonly major: number;
       readonly minor: number;
     })
-  /** Another name for a file that was listed before. */
+  /** Another name for a file listed earlier. */
   | (Named & { readonly kind: "hard-link"; readonly existing: ByteString });

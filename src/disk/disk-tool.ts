@@ -1,10 +1,10 @@
-/** Runs the programs that make disks, each in the same surroundings whoever starts it. */
+/** Runs the programs that make disks, always in the same environment. */
 import { type RunToolOptions, runTool, type ToolResult } from "../platform/index.ts";
 import type { WorkDisk } from "./work-disk.ts";
 
 /**
- * Runs a program in the disk's directory. It sees no variable of this process but PATH; what it looks for in a home
- * directory, such as mtools's settings, it looks for in the disk's directory; its time zone is UTC.
+ * Runs a program in the disk's directory. It sees only PATH of this process's environment; its home directory, for
+ * settings such as mtools's, is the disk's directory; its time zone is UTC.
  *
  * @throws SealrootError `missing-tool`, `timeout`, `failed`
  */

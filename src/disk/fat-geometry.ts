@@ -12,8 +12,8 @@ const SIGNATURE = 0xaa55;
 const DIRECTORY_ENTRY_BYTES = 32;
 
 /**
- * The cluster size for an ESP. Up to 512 MiB larger clusters than a sector would leave too few of them; above, the sizes
- * of the specification's table for FAT32.
+ * The cluster size for an ESP. Up to 512 MiB, clusters larger than a sector would be too few; above, the sizes of the
+ * specification's table for FAT32.
  */
 export function espClusterBytes(partitionBytes: number): number {
   if (partitionBytes <= 512 * MIB) return 512;

@@ -43,8 +43,8 @@ const TIMEOUT_MS = 300_000;
 /** FAT counts from 1980 (Microsoft FAT specification, "Date and Time Formats"). */
 const FAT_EPOCH_SECONDS = 315_532_800;
 /**
- * Heads and sectors a track, which firmware does not look at. Left alone, mkfs.vfat takes them from the whole disk's
- * length; and as it makes whole tracks, only such as divide a MiB fill the partition.
+ * Heads and sectors per track, which firmware ignores. By default mkfs.vfat derives them from the whole disk's length;
+ * and as it makes whole tracks, only values that divide a MiB fill the partition.
  */
 const GEOMETRY = "64/32";
 
@@ -70,7 +70,7 @@ export async function writeEsp(disk: WorkDisk, options: EspOptions): Promise<voi
   }
 }
 
-/** Content of one file of an ESP, read with mtools. @throws SealrootError `failed` when it is not there */
+/** Content of one file of an ESP, read with mtools. @throws SealrootError `failed` when it does not exist */
 export async function readEspFile(disk: WorkDisk, startBytes: number, path: string): Promise<Uint8Array> {
   const args = ["-i", `${disk.path}@@${startBytes}`, `::/${path}`];
   const { stdout } = await runDiskTool(disk, "mtype", args, { env: MTOOLS_ENVIRONMENT, timeoutMs: TIMEOUT_MS });
@@ -104,8 +104,8 @@ function directoriesOf(options: Pick<EspOptions, "files" | "directories">): stri
 }
 
 /**
- * Checks that the files fit, each in whole clusters, before anything is written. Two copies of the FAT take at most 1/32 of
- * the partition; as much is kept for what firmware and boot loader add.
+ * Checks that the files fit, each in whole clusters, before anything is written. Two copies of the FAT take at most
+ * 1/32 of the partition; the same is reserved for what firmware and boot loader add.
  *
  * @throws SealrootError `no-space`
  */

@@ -1,4 +1,4 @@
-/** Reads GUID partition tables, so that disks and disk files can be looked into without root (UEFI 2.10, 5.3). */
+/** Reads GUID partition tables, so that disks and disk files can be inspected without root (UEFI 2.10, 5.3). */
 import { crc32 } from "node:zlib";
 import { ByteCursor, byteString, UUID_BYTES, uuidOfMixedEndian } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
@@ -28,7 +28,7 @@ const SIGNATURE = "EFI PART";
 const HEADER_BYTES = 92;
 const REVISION_1_0 = 0x00010000;
 const MINIMUM_ENTRY_BYTES = 128;
-/** Far above the 128 entries every tool writes; bounds the memory a hostile table can ask for. */
+/** Far above the 128 entries every tool writes; bounds the memory a hostile table can demand. */
 const ENTRY_LIMIT = 1024;
 const NAME_BYTES = 72;
 const UNUSED = "00000000-0000-0000-0000-000000000000";
@@ -53,7 +53,7 @@ export async function readPartitionTable(readAt: ReadAt): Promise<PartitionTable
   const header = parseHeader(await readAt(SECTOR_BYTES, SECTOR_BYTES));
   const entries = await readAt(header.entriesOffsetBytes, header.entryCount * header.entryBytes);
   if (entries.length < header.entryCount * header.entryBytes) {
-    throw corrupt("Cannot read the partition table: the entries lie behind the end of the disk", {
+    throw corrupt("Cannot read the partition table: the entries are past the end of the disk", {
       offset: header.entriesOffsetBytes,
     });
   }
@@ -95,7 +95,7 @@ function parseHeader(sector: Uint8Array): Header {
   return { diskGuid, entriesOffsetBytes, entryCount, entryBytes, entriesCrc32, firstUsableLba, lastUsableLba };
 }
 
-/** The header's checksum is taken with its own field (offset 16) zero. */
+/** The header's checksum is computed with its own field (offset 16) zero. */
 function checkHeaderCrc32(header: Uint8Array, expected: number): void {
   const zeroed = Uint8Array.from(header);
   zeroed.fill(0, 16, 20);

@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { ByteCursor, fromHex, UUID_BYTES, uuidOfBytes } from "../bytes/index.ts";
 
 /**
- * A GUID that depends on nothing but the seed and the name, in the version 8 form of RFC 9562 section 5.8 ("custom"):
+ * A GUID that depends only on the seed and the name, in the version 8 form of RFC 9562 section 5.8 ("custom"):
  * the first 16 bytes of SHA-256(seed, NUL, name) with version and variant bits set.
  *
- * @param seed what makes this disk this disk: image and time, for `install`
+ * @param seed what identifies this disk: image and time, for `install`
  * @param name what the GUID is for, such as "partition root"
  * @returns lower-case text, 36 characters
  */

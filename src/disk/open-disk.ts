@@ -1,4 +1,4 @@
-/** Looks into a disk or disk file that exists. */
+/** Looks into an existing disk or disk file. */
 import { open } from "node:fs/promises";
 import { asSealrootError } from "../errors/index.ts";
 import { type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";

@@ -1,4 +1,4 @@
-/** Where the partitions of a new disk lie. Sizes and names are spec/host.md 1.1. */
+/** Where the partitions of a new disk are. Sizes and names are from spec/host.md 1.1. */
 import { ARCHITECTURES, type ArchitectureName } from "../bootimage/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { deriveGuid } from "./guid.ts";
@@ -41,10 +41,10 @@ export interface PartitionPlan {
 
 export interface PartitionSizeOptions {
   readonly diskSizeBytes: number;
-  /** True for a device, whose size nobody chooses. */
+  /** True for a device, whose size is not chosen. */
   readonly sizeIsFixed?: boolean;
   readonly espSizeBytes?: number;
-  /** Size of the root partition; the rest of the disk when absent. */
+  /** Size of the root partition; the rest of the disk if absent. */
   readonly rootSizeBytes?: number;
 }
 
@@ -62,7 +62,7 @@ export function checkPartitionSizes(options: PartitionSizeOptions): void {
   placePartitions(options, true);
 }
 
-/** Where the partitions lie that every disk has. */
+/** Where the partitions that every disk has are. */
 function placePartitions(options: PartitionSizeOptions, hasBiosBoot: boolean) {
   const espSizeBytes = alignDown(options.espSizeBytes ?? DEFAULT_ESP_BYTES);
   if (espSizeBytes < MINIMUM_ESP_BYTES) {
@@ -108,7 +108,7 @@ export function planPartitions(options: PartitionPlanOptions): PartitionPlan {
   };
 }
 
-/** The smallest disk that has a root partition of `rootSizeBytes` on this plan's terms. */
+/** The smallest disk with a root partition of `rootSizeBytes` under this plan. */
 export function diskSizeForRoot(plan: PartitionPlan, rootSizeBytes: number): number {
   return alignUpMib(plan.root.startBytes + rootSizeBytes) + ALIGNMENT_BYTES;
 }

@@ -5,27 +5,27 @@ import type { ReadAt } from "./gpt.ts";
 import type { PlannedPartition } from "./partition-plan.ts";
 import type { WorkDisk } from "./work-disk.ts";
 
-/** What content takes of a root file system. */
+/** How much of a root file system the content takes. */
 export interface RootContent {
   readonly blocks: number;
   readonly inodes: number;
 }
 
 export interface RootPlanOptions {
-  /** Seed of the directories' hashes, a UUID: part of what makes equal inputs equal bytes. */
+  /** Seed of the directories' hashes, a UUID: needed for equal inputs to give equal bytes. */
   readonly hashSeed: string;
   /** Length of the bytes that an entry's source holds. */
   readonly sizeOf: (entry: DiskEntry & { kind: "file" }) => number;
-  /** What an entry is called in errors. */
+  /** An entry's name in errors. */
   readonly nameOf?: (path: ByteString) => ByteString;
 }
 
-/** Where a root file system is made, and what it is called. */
+/** Where a root file system is made, and its name. */
 export interface RootMakeOptions {
-  /** Where the file system lies in the disk. */
+  /** Where the file system is in the disk. */
   readonly startBytes: number;
   readonly sizeBytes: number;
-  /** Whatever nobody has written on the disk reads as zeros: true of a new file, not of a device. */
+  /** Unwritten parts of the disk read as zeros: true for a new file, not for a device. */
   readonly diskIsZeroed: boolean;
   readonly uuid: string;
   readonly label: string;
@@ -42,7 +42,7 @@ export interface PlannedRoot extends RootContent {
   /** Whether a partition of this size, and every larger one, holds the content. */
   fits(partitionBytes: number): boolean;
   /**
-   * Makes and fills the file system, then has its own checker look at it.
+   * Makes and fills the file system, then runs its own checker.
    *
    * @throws SealrootError `missing-tool`; `failed` when a tool complains; `no-space`; `corrupt` when the checker finds
    *   anything
@@ -58,7 +58,7 @@ export interface PlannedRoot extends RootContent {
 /** A kind of root file system. */
 export interface RootFileSystem {
   /**
-   * Plans a file system. Whatever it cannot hold is refused here, and nowhere else.
+   * Plans a file system. Only here is anything refused that it cannot hold.
    *
    * @param entries parents before children, the root directory first
    * @throws SealrootError `unsupported` naming the first entry that cannot be kept, and why

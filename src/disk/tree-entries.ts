@@ -1,4 +1,4 @@
-/** Turns a file tree into the flat list a root file system is filled from. */
+/** Turns a file tree into the flat list that fills a root file system. */
 import type { ByteString } from "../bytes/index.ts";
 import { type DirectoryNode, type FileContent, type TreeNode, walkTree } from "../tree/index.ts";
 import type { DiskEntry } from "./disk-entry.ts";
@@ -6,7 +6,7 @@ import type { DiskEntry } from "./disk-entry.ts";
 /**
  * The entries of everything below `root`, parents first, siblings in byte order. The root itself is left out.
  *
- * @param sourceOf the host's file that holds a content; asked once an inode
+ * @param sourceOf the host's file that holds a content; called once per inode
  */
 export function treeEntries(root: DirectoryNode, sourceOf: (content: FileContent) => string): DiskEntry[] {
   const entries: DiskEntry[] = [];

@@ -152,7 +152,7 @@ function checkVolumeSum(bytes: Uint8Array, headerBytes: number): void {
   if (sum !== 0) throw corrupt("Cannot parse EFI variable store: wrong checksum of the volume header");
 }
 
-/** The valid variables, and the first free byte behind all records. */
+/** The valid variables, and the first free byte after all records. */
 function walkStore(
   bytes: Uint8Array,
   range: StoreRange,

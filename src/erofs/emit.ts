@@ -132,7 +132,7 @@ function writeXattrArea(
   for (const pair of local) at += writeXattrEntry(out, at, pair);
 }
 
-/** What of the content stands behind the inode itself. */
+/** The part of the content after the inode itself. */
 function writeTail(out: ImageBuffer, at: number, { inode, layout, tailBytes }: PlacedInode): void {
   const { node, listing } = inode;
   if (listing !== undefined) {

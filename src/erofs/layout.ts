@@ -37,7 +37,7 @@ export interface LayoutRules {
 }
 
 /**
- * Lays the inodes out one behind the other. The same inodes in the same order always get the same places, so that they
+ * Lays the inodes out one after the other. The same inodes in the same order always get the same places, so that they
  * can be laid out again while they are written.
  */
 export class LayoutPass {
@@ -56,7 +56,7 @@ export class LayoutPass {
     return alignUp(this.#position, SLOT_BYTES);
   }
 
-  /** The number behind the last data block. */
+  /** The number after the last data block. */
   get nextBlock(): number {
     return this.#nextBlock;
   }

@@ -14,7 +14,7 @@ export class PlacedInode {
   layout = LAYOUT_PLAIN;
   /** i_size. */
   sizeBytes = 0;
-  /** What of the content stands behind the inode itself. */
+  /** The part of the content after the inode itself. */
   tailBytes = 0;
   /** Data blocks. */
   blockCount = 0;

@@ -5,14 +5,14 @@ const PROGRAM_VERSION = 2;
 const DISK_VERSION = 1;
 const HEADER_BYTES = 4;
 const ENTRY_BYTES = 8;
-/** Tags of linux/posix_acl.h; those of one user or group have an id, which the disk leaves out elsewhere. */
+/** Tags of linux/posix_acl.h; those of one user or group have an id, which the disk omits for others. */
 const TAGS_WITH_ID: readonly number[] = [0x02, 0x08];
 const TAGS_WITHOUT_ID: readonly number[] = [0x01, 0x04, 0x10, 0x20];
 
 /**
  * The stored form of `system.posix_acl_access` or `_default`.
- * @param value tag, permissions and id of each entry behind the version
- * @returns undefined when it is none
+ * @param value tag, permissions and id of each entry after the version
+ * @returns undefined if it is not one
  */
 export function aclForDisk(value: Uint8Array): Uint8Array | undefined {
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);

@@ -1,4 +1,4 @@
-/** The size of a block of every file system made here: a page of x86-64, and what fs-verity takes for its tree. */
+/** The size of a block of every file system made here: a page of x86-64, and what fs-verity uses for its tree. */
 export const BLOCK_BYTES = 4096;
 
 /** A run of blocks of the file system. */
@@ -7,7 +7,7 @@ export interface BlockRun {
   readonly count: number;
 }
 
-/** A block that is to be written. */
+/** A block to be written. */
 export interface ChangedBlock {
   readonly block: number;
   readonly bytes: Uint8Array;

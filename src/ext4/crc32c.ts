@@ -12,7 +12,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** Carries a CRC-32C on over `bytes`; neither the beginning nor the result is inverted. */
+/** Continues a CRC-32C over `bytes`; neither the beginning nor the result is inverted. */
 export function crc32c(checksum: number, bytes: Uint8Array): number {
   let value = checksum;
   for (const byte of bytes) value = (value >>> 8) ^ (TABLE[(value ^ byte) & 0xff] as number);

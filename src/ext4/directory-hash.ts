@@ -5,7 +5,7 @@
  */
 import { ByteCursor, type ByteString, fromHex } from "../bytes/index.ts";
 
-/** Where a name lies: by the first number, among equals by the second. */
+/** Where a name is: by the first number, then by the second. */
 export interface NameHash {
   /** Even; the lowest bit marks continuations in the index. */
   readonly major: number;
@@ -19,7 +19,7 @@ export type HashSeed = readonly [number, number, number, number];
 const MD4_START: HashSeed = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476];
 const WORDS_PER_ROUND = 8;
 const BYTES_PER_ROUND = 32;
-/** The largest position is the end of the directory's own. */
+/** The largest position is reserved for the end of the directory. */
 const END_OF_DIRECTORY = 0xfffffffe;
 
 /** The words of a seed that is given to mke2fs as a UUID. */
@@ -40,7 +40,7 @@ export function directoryHash(name: ByteString, seed: HashSeed): NameHash {
   return { major: major === END_OF_DIRECTORY ? END_OF_DIRECTORY - 2 : major, minor: state[2] as number };
 }
 
-/** Up to 32 bytes of the name in words, the first byte highest; what is missing is filled with the length that was left. */
+/** Up to 32 bytes of the name in words, the first byte highest; missing bytes are filled with the remaining length. */
 function fillWords(words: Uint32Array, name: string, offset: number): void {
   const left = name.length - offset;
   const padByte = left & 0xff;

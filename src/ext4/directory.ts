@@ -44,7 +44,7 @@ export interface DirectoryLayout<Child extends { readonly name: ByteString }> {
 }
 
 interface Leaf<Child> {
-  /** The least hash in it; odd when the leaf before has names of the same hash. */
+  /** The smallest hash in it; odd if the leaf before has names with the same hash. */
   readonly hash: number;
   readonly children: readonly Child[];
 }
@@ -52,7 +52,7 @@ interface Leaf<Child> {
 /**
  * Lays out a directory: in one block while the names fit, in their order; else by their hashes, as full as can be.
  *
- * @returns undefined when there are more names than an index of two levels holds, about 20 million
+ * @returns undefined if there are more names than an index of two levels holds, about 20 million
  */
 export function layOutDirectory<Child extends { readonly name: ByteString }>(
   children: readonly Child[],
@@ -175,7 +175,7 @@ interface IndexRecord {
   readonly block: number;
 }
 
-/** dx_root_info, in the room that the entry `..` leaves. */
+/** dx_root_info, in the room left by the entry `..`. */
 function writeIndexHead(block: Uint8Array, levels: number): void {
   const view = new DataView(block.buffer, block.byteOffset, BLOCK_BYTES);
   view.setUint8(28, HALF_MD4);
@@ -183,7 +183,7 @@ function writeIndexHead(block: Uint8Array, levels: number): void {
   view.setUint8(30, levels);
 }
 
-/** The first record's hash gives way to the limit and the number of records. */
+/** The first record's hash is replaced by the limit and the number of records. */
 function writeRecords(
   block: Uint8Array,
   offset: number,
@@ -199,7 +199,7 @@ function writeRecords(
   view.setUint16(offset, limit, true);
   view.setUint16(offset + 2, records.length, true);
   const used = block.subarray(0, offset + records.length * INDEX_RECORD_BYTES);
-  // The tail, dt_reserved and dt_checksum, is zeros when it is summed up.
+  // The tail, dt_reserved and dt_checksum, counts as zeros in the sum.
   const checksum = crc32c(crc32c(inodeSeed, used), new Uint8Array(INDEX_TAIL_BYTES));
   view.setUint32(BLOCK_BYTES - 4, checksum, true);
 }

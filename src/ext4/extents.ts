@@ -11,13 +11,13 @@ const INODE_RECORDS = (INODE_MAP_BYTES - HEADER_BYTES) / RECORD_BYTES;
 /** The last four bytes of a tree block are its checksum. */
 const BLOCK_RECORDS = Math.floor((BLOCK_BYTES - HEADER_BYTES - 4) / RECORD_BYTES);
 
-/** Blocks of a file that lie together on the disk. */
+/** Contiguous blocks of a file on the disk. */
 export interface Extent extends BlockRun {
   /** Number of the first block in the file. */
   readonly fileBlock: number;
 }
 
-/** How many blocks of its own a tree of so many extents has. */
+/** How many blocks of its own a tree of this many extents has. */
 export function extentTreeBlocks(extentCount: number): number {
   let blocks = 0;
   for (let records = extentCount; records > INODE_RECORDS; ) {
@@ -85,7 +85,7 @@ export function encodeExtents(
   return { inodeMap, blocks };
 }
 
-/** The block of a file's first extent, out of an i_block without a tree. */
+/** The block of a file's first extent, from an i_block without a tree. */
 export function firstBlock(inodeMap: Uint8Array): number {
   const view = new DataView(inodeMap.buffer, inodeMap.byteOffset, inodeMap.byteLength);
   return view.getUint16(HEADER_BYTES + 6, true) * 2 ** 32 + view.getUint32(HEADER_BYTES + 8, true);

@@ -27,7 +27,7 @@ const READ_ONLY_COMPATIBLE: Readonly<Record<string, number>> = {
   verity: 0x8000,
 };
 
-/** Blocks that are kept for growing are found by 32-bit numbers: a file system of more has none. */
+/** Blocks reserved for growing are found by 32-bit numbers: a larger file system has none. */
 const FOR_GROWING = "resize_inode";
 
 /** Their names in mke2fs.conf(5). @param keepsRoomForGrowing see `RootGeometry` */

@@ -1,7 +1,7 @@
 /**
- * The shape of the root file system, decided here and carried out by mke2fs: what is left to mke2fs's defaults may differ
- * between its versions, and is known only when the disk is written. The terms are those of Linux
- * Documentation/filesystems/ext4, the rules those of libext2fs (lib/ext2fs/initialize.c), which tests compare with.
+ * The shape of the root file system, decided here and made by mke2fs: mke2fs's defaults may differ between its
+ * versions, and are known only when the disk is written. The terms are those of Linux Documentation/filesystems/ext4,
+ * the rules those of libext2fs (lib/ext2fs/initialize.c), which tests compare with.
  */
 import { alignUp } from "../bytes/index.ts";
 import { BLOCK_BYTES } from "./block.ts";
@@ -16,15 +16,15 @@ const BLOCKS_PER_MIB = MIB / BLOCK_BYTES;
 export const BLOCKS_PER_GROUP = 8 * BLOCK_BYTES;
 /** Size of a group descriptor with the feature 64bit. */
 const DESCRIPTOR_BYTES = 64;
-/** Groups whose bitmaps and inode tables lie together. */
+/** Groups whose bitmaps and inode tables are together. */
 export const GROUPS_PER_FLEX_GROUP = 16;
 /** A last group without this many blocks beyond its tables is left out. */
 const LEAST_USEFUL_BLOCKS = 50;
 /** The share of blocks that only root may use, as mke2fs's default (mke2fs(8), -m). */
 export const RESERVED_PERCENT = 5;
-/** Room for descriptors is kept for a file system so many times as large (mke2fs(8), -E resize). */
+/** Room for descriptors is reserved for a file system this many times as large (mke2fs(8), -E resize). */
 const GROWTH_FACTOR = 1024;
-/** The resize inode points to so many blocks of descriptors. */
+/** The resize inode points to this many blocks of descriptors. */
 const RESERVED_DESCRIPTOR_BLOCKS_LIMIT = BLOCK_BYTES / 4;
 /** The journal's extents do not always fit into its inode. */
 const JOURNAL_TREE_BLOCKS = 1;
@@ -36,7 +36,7 @@ const RESIZE_INODE_BLOCKS = 1;
 const GROWABLE_BLOCKS_LIMIT = 2 ** 32 - 1;
 
 export interface RootGeometry {
-  /** Those of the partition but for a last group too small to be one. */
+  /** Those of the partition except a last group that is too small. */
   readonly blockCount: number;
   readonly inodeCount: number;
   readonly journalMib: number;
@@ -45,7 +45,7 @@ export interface RootGeometry {
   readonly reservedBlocks: number;
   /** Whether descriptors have room for more of them (feature resize_inode). */
   readonly keepsRoomForGrowing: boolean;
-  /** At least so many are free, the reserved ones among them, before anything is written into it. */
+  /** At least this many are free, including the reserved ones, before anything is written into it. */
   readonly freeBlocks: number;
 }
 
@@ -74,7 +74,7 @@ interface Shape {
   readonly blockCount: number;
   readonly groupCount: number;
   readonly inodesPerGroup: number;
-  /** Superblock and descriptors, and what is kept for more of them: in the groups that have a copy. */
+  /** Superblock and descriptors, and what is reserved for more of them: in the groups that have a copy. */
   readonly copyBlocks: number;
 }
 
@@ -104,7 +104,7 @@ function shapeOfBlocks(blockCount: number, partitionBytes: number): Shape {
   };
 }
 
-/** Fewer inodes in large file systems, as mke2fs.conf(5) has it for its types `big` and `huge`. */
+/** Fewer inodes in large file systems, as in mke2fs.conf(5) for its types `big` and `huge`. */
 function bytesPerInode(partitionBytes: number): number {
   if (partitionBytes < 4 * TIB) return 16384;
   return partitionBytes < 16 * TIB ? 32768 : 65536;
@@ -133,7 +133,7 @@ export function copyGroups(groupCount: number): number[] {
 }
 
 /**
- * mke2fs's own sizes, with slopes instead of steps: where a file system one MiB larger had a journal 16 MiB larger, it
+ * mke2fs's own sizes, with slopes instead of steps: if a file system one MiB larger had a journal 16 MiB larger, it
  * would hold less.
  */
 function journalMibOf(partitionBytes: number): number {
@@ -142,7 +142,7 @@ function journalMibOf(partitionBytes: number): number {
   return Math.max(4, small, large);
 }
 
-/** As libext2fs has it by default (ext2fs_default_orphan_file_blocks). */
+/** As the default of libext2fs (ext2fs_default_orphan_file_blocks). */
 function orphanFileBlocksOf(blockCount: number): number {
   return Math.min(512, Math.max(32, Math.floor(blockCount / 4096)));
 }

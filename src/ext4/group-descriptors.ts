@@ -79,7 +79,7 @@ export class GroupDescriptor {
     this.#view.setUint16(0x3a, checksum >>> 16, true);
   }
 
-  /** Writes the descriptor's own checksum, once everything else is right (checksums.rst). */
+  /** Writes the descriptor's own checksum, once everything else is final (checksums.rst). */
   sign(group: number, checksumSeed: number): void {
     this.#view.setUint16(CHECKSUM_OFFSET, 0, true);
     const checksum = crc32c(crc32cOfNumber(checksumSeed, group), this.#bytes);

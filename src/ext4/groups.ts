@@ -1,4 +1,4 @@
-/** Hands out the blocks and inodes of a new file system, in order, and keeps its bitmaps and descriptors right. */
+/** Allocates the blocks and inodes of a new file system, in order, and keeps its bitmaps and descriptors up to date. */
 import { corrupt, SealrootError } from "../errors/index.ts";
 import type { BlockRun, ChangedBlock } from "./block.ts";
 import { crc32c } from "./crc32c.ts";
@@ -15,8 +15,8 @@ interface Bitmap {
 }
 
 /**
- * Blocks are taken from the beginning on and never given back, so content lies in the order in which it was asked for, and
- * whatever is left is one piece but for the groups' tables.
+ * Blocks are allocated from the beginning and never freed, so content is in the order of allocation, and what is left
+ * is one piece except for the groups' tables.
  */
 export class Groups {
   readonly #superblock: Superblock;
@@ -44,7 +44,7 @@ export class Groups {
 
   /**
    * Writes out the block bitmaps of all groups with a copy of the descriptors: mke2fs does so from version 1.47.1 on, and
-   * disks shall not differ by its version.
+   * disks must not depend on its version.
    */
   writeOutCopies(): void {
     for (const group of copyGroups(this.#descriptors.length)) this.#writeOutBlockBitmap(group);
@@ -77,7 +77,7 @@ export class Groups {
     return runs;
   }
 
-  /** At most so many blocks, in one group. */
+  /** At most this many blocks, in one group. */
   #takeRun(limit: number): BlockRun {
     const { blocksPerGroup, blockCount } = this.#superblock;
     while (this.#nextBlock < blockCount) {
@@ -118,7 +118,7 @@ export class Groups {
       descriptor.freeInodes--;
       descriptor.unusedInodes = Math.min(descriptor.unusedInodes, inodesPerGroup - 1 - index);
       if (isDirectory) descriptor.directories++;
-      // As the kernel has it: a group with inodes in use has a block bitmap.
+      // As in the kernel: a group with inodes in use has a block bitmap.
       this.#writeOutBlockBitmap(group);
       this.#takenInodes++;
       this.#nextInode = group * inodesPerGroup + index + 2;
@@ -127,7 +127,7 @@ export class Groups {
     throw new SealrootError("no-space", "Cannot fill the root file system: it has no free inode left");
   }
 
-  /** Where an inode lies: a block of a table, and the offset in it. */
+  /** Where an inode is: a block of a table, and the offset in it. */
   placeOf(inode: number): { block: number; offset: number } {
     const { inodesPerGroup, inodeBytes, blockBytes } = this.#superblock;
     const group = Math.floor((inode - 1) / inodesPerGroup);
@@ -186,7 +186,7 @@ export class Groups {
     });
   }
 
-  /** A bitmap that mke2fs has not written: the tables of its own flex group that lie here, and the end of the disk. */
+  /** A bitmap that mke2fs has not written: the tables of its own flex group that are here, and the end of the disk. */
   #blankBlockBitmap(group: number): Uint8Array {
     const { blockBytes, blocksPerGroup, blockCount, groupsPerFlexGroup } = this.#superblock;
     const bytes = new Uint8Array(blockBytes);

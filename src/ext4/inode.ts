@@ -22,7 +22,7 @@ export interface InodeFields {
   readonly sizeBytes: number;
   readonly linkCount: number;
   readonly flags: number;
-  /** Blocks of the disk that belong to it, of whatever kind. */
+  /** Blocks of the disk that belong to it, of any kind. */
   readonly blockCount: number;
   /** i_block: the top of its extents, the target of a short link, the numbers of a device. */
   readonly map: Uint8Array;
@@ -34,7 +34,7 @@ export interface InodeFields {
   readonly diskTime: Ext4Time;
 }
 
-/** What the checksums of an inode and of the blocks of its own go on from. New inodes have the generation 0. */
+/** The start value for checksums of an inode and its own blocks. New inodes have generation 0. */
 export function inodeChecksumSeed(inode: number, checksumSeed: number): number {
   return crc32cOfNumber(crc32cOfNumber(checksumSeed, inode), 0);
 }
@@ -70,7 +70,7 @@ export function writeInode(bytes: Uint8Array, fields: InodeFields): void {
   u32(0x94, fields.diskTime.extra);
 }
 
-/** Writes the checksum of an inode that is complete, its attributes included. */
+/** Writes the checksum of a complete inode, including its attributes. */
 export function signInode(bytes: Uint8Array, inodeSeed: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const checksum = crc32c(inodeSeed, bytes);
@@ -79,7 +79,7 @@ export function signInode(bytes: Uint8Array, inodeSeed: number): void {
 }
 
 /**
- * i_block of a device: the old 16-bit form where it holds both numbers, else the kernel's 32-bit form (fs/ext4/inode.c;
+ * i_block of a device: the old 16-bit form if it holds both numbers, else the kernel's 32-bit form (fs/ext4/inode.c;
  * include/linux/kdev_t.h).
  */
 export function deviceMap(major: number, minor: number): Uint8Array {

@@ -32,7 +32,7 @@ export interface Superblock {
   readonly groupsPerFlexGroup: number;
   readonly features: FeatureSet;
   readonly hashSeed: HashSeed;
-  /** What every checksum of metadata goes on from: that of the UUID. */
+  /** The start value of every checksum of metadata: that of the UUID. */
   readonly checksumSeed: number;
 }
 
@@ -78,8 +78,8 @@ export interface SuperblockChanges {
 }
 
 /**
- * Changes a superblock, or a copy of it, in place. What depends on the machine that made it goes too: how it hashes, and how
- * much was ever written.
+ * Changes a superblock, or a copy of it, in place. Also clears what depends on the machine that made it: how it hashes,
+ * and how much was ever written.
  */
 export function changeSuperblock(bytes: Uint8Array, { freeBlocks, freeInodes }: SuperblockChanges): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

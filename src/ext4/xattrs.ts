@@ -96,7 +96,7 @@ function entryBytes(xattr: StoredXattr): number {
   return alignUp(ENTRY_BYTES + xattr.name.length, 4);
 }
 
-/** Writes the attributes behind an inode's fields. @param area from there to the inode's end, zeros */
+/** Writes the attributes after an inode's fields. @param area from there to the inode's end, zeros */
 export function writeInodeXattrs(area: Uint8Array, xattrs: readonly StoredXattr[]): void {
   if (xattrs.length === 0) return;
   new DataView(area.buffer, area.byteOffset).setUint32(0, MAGIC, true);

@@ -7,12 +7,12 @@ import type { TreeFiles } from "../tree/index.ts";
 
 /** A place with folders of drop-ins; paths are relative to its root. */
 export interface ConfigurationFiles {
-  /** Names in a folder; none when it does not exist. */
+  /** Names in a folder; none if it does not exist. */
   names(folder: string): string[];
-  /** `mask`: a symbolic link to /dev/null, which takes a name out (systemd's convention for drop-ins). */
+  /** `mask`: a symbolic link to /dev/null, which removes a name (systemd's convention for drop-ins). */
   kindOf(path: string): "file" | "mask" | "other";
   read(path: string): string;
-  /** As messages name it. */
+  /** Its name in messages. */
   shown(path: string): string;
 }
 

@@ -44,7 +44,7 @@ const NESTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   bootupd: ["skip-boot-uuid"],
 };
 
-/** Every key of `[install]` that has a value of its own: `block`, `filesystem.root.type` … */
+/** Every key of `[install]` with a value: `block`, `filesystem.root.type` … */
 export const CONFIGURATION_KEYS: readonly string[] = KEYS.flatMap((key) => leafKeys(key));
 
 function leafKeys(path: string): string[] {
@@ -55,7 +55,7 @@ const APPENDED = ["kargs", "karg-deletes"] as const;
 /** Tables that are merged key by key. */
 const TABLES = ["filesystem", "ostree", "bootupd"] as const;
 
-/** The merged configuration, and what was passed over while reading. */
+/** The merged configuration, and what was ignored while reading. */
 export interface LoadedConfiguration {
   readonly configuration: InstallConfiguration;
   /** One line for each unknown key. */
@@ -72,7 +72,7 @@ export function loadInstallConfiguration(root: string, architecture: string): Pr
   return loadFrom(filesOfDirectory(root), architecture);
 }
 
-/** As {@link loadInstallConfiguration}, of an image. */
+/** As {@link loadInstallConfiguration}, for an image. */
 export function loadImageConfiguration(files: TreeFiles, architecture: string): Promise<LoadedConfiguration> {
   return loadFrom(filesOfImage(files), architecture);
 }
@@ -132,7 +132,7 @@ function unknownKeys(table: Record<string, unknown>, known: readonly string[], p
 
 /** Scalars of `next` win, lists of kernel arguments grow, tables are merged key by key. */
 function mergeConfigurations(base: InstallConfiguration, next: InstallConfiguration): InstallConfiguration {
-  // An architecture list speaks for its own file only.
+  // An architecture list applies only to its own file.
   const { "match-architectures": _matched, ...merged } = { ...base, ...next };
   const result: InstallConfiguration = merged;
   for (const key of APPENDED) {
@@ -170,9 +170,9 @@ function canonical(merged: InstallConfiguration): InstallConfiguration {
 
 /**
  * The merged configuration as `install print-configuration` prints it: canonical JSON (sorted keys, no blanks), unset
- * keys null, kernel arguments only where set and asked for.
+ * keys null, kernel arguments only if set and requested.
  *
- * @param all whether to print what `install` itself takes care of, the kernel arguments
+ * @param all whether to print what `install` itself handles, the kernel arguments
  */
 export function configurationJson(configuration: InstallConfiguration, all: boolean): string {
   const shown: Record<string, unknown> = {};

@@ -1,4 +1,4 @@
-/** Who works with a disk file at the moment: replacing it would leave them with the old one. */
+/** Who currently uses a disk file: replacing it would leave them with the old one. */
 import { closeSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { namesInIfReadable, tryLock, tryRecordLock } from "../platform/index.ts";
@@ -9,7 +9,7 @@ import { namesInIfReadable, tryLock, tryRecordLock } from "../platform/index.ts"
  * Virtual machine monitors lock their disks (QEMU by byte ranges of the kind that {@link tryRecordLock} sees).
  *
  * @param sys where sysfs is mounted
- * @returns undefined when nobody is known to use it
+ * @returns undefined if nobody is known to use it
  */
 export function useOfFile(path: string, state: Stats, sys = "/sys"): string | undefined {
   const loop = loopDevicesOf(state, sys)[0];
@@ -43,7 +43,7 @@ function statIfThere(path: string): Stats | undefined {
   }
 }
 
-/** Without the final newline; undefined when there is no such file. */
+/** Without the final newline; undefined if there is no such file. */
 function contentOf(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").replace(/\n$/, "");

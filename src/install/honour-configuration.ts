@@ -1,4 +1,4 @@
-/** The installation configuration of an image, carried out or refused by the name of its key (docs/install.md). */
+/** The installation configuration of an image, honoured or refused by the name of its key (docs/install.md). */
 import { CommandLine } from "../bls/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { loadPolicy, type PolicyChoice } from "../policy/index.ts";
@@ -12,11 +12,11 @@ import type { LayoutChoices } from "./options.ts";
 
 /** What the configuration is compared with. */
 export interface InstallationFacts {
-  /** What the user chose, which wins where bootc has an option for it. */
+  /** What the user chose, which wins if bootc has an option for it. */
   readonly choices: LayoutChoices;
-  /** The policy that the image was held to. */
+  /** The policy that the image was checked against. */
   readonly policy: PolicyChoice;
-  /** The sealed command line of the image's UKI, which nobody can add to. */
+  /** The sealed command line of the image's UKI, which cannot be extended. */
   readonly commandLine: string;
 }
 
@@ -25,9 +25,9 @@ type Rule<K extends ConfigurationKey> = (
   facts: InstallationFacts,
 ) => SealrootError | undefined | Promise<SealrootError | undefined>;
 
-/** One rule for every key; undefined is what needs nothing to be done. */
+/** One rule for every key; undefined if nothing needs to be done. */
 const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
-  // The other spelling of filesystem.root.type, with the same value by now.
+  // The other spelling of filesystem.root.type, by now with the same value.
   "root-fs-type": () => undefined,
   filesystem: ({ root }, { choices }) => {
     if (root?.type === undefined || root.type === "ext4" || choices.filesystem !== undefined) return undefined;
@@ -36,7 +36,7 @@ const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
   },
   block: (setups, { choices }) => {
     const [first] = setups;
-    if (first === undefined) return refused("block", "no way to set up a disk, so that none is made");
+    if (first === undefined) return refused("block", "no way to set up a disk, so none is made");
     const chosen = choices.blockSetup ?? first;
     if (!setups.some((setup) => setup === chosen)) {
       return refused("block", `${setups.join(", ")}, but not ${chosen}`, "change the image's configuration");
@@ -94,10 +94,10 @@ const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
 };
 
 /**
- * Compares an image's configuration with what is done. Nothing is passed over: what cannot be had is an error.
+ * Compares an image's configuration with what is done. Nothing is ignored: what cannot be honoured is an error.
  *
  * @throws SealrootError `unsupported` naming the key, its value and the way out; `corrupt` for a key that bootc does not
- *   know, or a drop-in that is no file; as loadPolicy
+ *   know, or a drop-in that is not a file; as loadPolicy
  */
 export async function honourConfiguration(loaded: LoadedConfiguration, facts: InstallationFacts): Promise<void> {
   const [warning] = loaded.warnings;

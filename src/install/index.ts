@@ -1,7 +1,7 @@
 /**
  * install: from a sealed image to a bootable disk, a plain file or a block device (`to-disk`).
  *
- * System room: joins the stores (oci, repository, deployment, bootloader, disk) into named steps; knows the rules of
+ * System room: combines the stores (oci, repository, deployment, bootloader, disk) into named steps; knows the rules of
  * spec/host-install.md; prints nothing.
  * @module
  */

@@ -9,9 +9,9 @@ import { LABEL_XATTR } from "../tree/index.ts";
 const REPOSITORY_ALIAS = "/usr" as ByteString;
 
 /**
- * Labels every entry that has no label yet, in place. What was copied from the image keeps the label it has there.
+ * Labels every entry that has no label yet, in place. What was copied from the image keeps its label.
  *
- * @param entries parents first, as `rootEntries` gives them
+ * @param entries parents first, from `rootEntries`
  */
 export function labelEntries(entries: readonly DiskEntry[], policy: SelinuxPolicy): void {
   const policyPaths = new Map<string, ByteString>();
@@ -23,7 +23,7 @@ export function labelEntries(entries: readonly DiskEntry[], policy: SelinuxPolic
   }
 }
 
-/** The path that rules are tried against; the policy's aliases hold for everything below them. */
+/** The path that rules are tried against; the policy's aliases apply to everything below them. */
 function policyPath(path: ByteString, policy: SelinuxPolicy, known: Map<string, ByteString>): ByteString {
   const found = known.get(path);
   if (found !== undefined) return found;

@@ -18,14 +18,14 @@ export async function checkTarget(options: TargetOptions): Promise<DiskTarget> {
 }
 
 /**
- * Begins to write. A file that is being replaced stays until the new one is complete, so this can be done before
- * anything else; a device loses what is on it.
+ * Begins to write. A file being replaced stays until the new one is complete, so this can come first; a device loses
+ * its content.
  */
 export async function beginDisk(target: DiskTarget): Promise<DiskUnderConstruction> {
   return target.kind === "device" ? beginDevice(target) : beginFile(target);
 }
 
-/** The directory in which the repository is staged when the user names none. */
+/** The directory in which the repository is staged if the user names none. */
 export function defaultStagingParent(target: DiskTarget): string {
   if (target.kind === "file") return dirname(target.path);
   return largeFileDirectory();
@@ -50,7 +50,7 @@ function isBlockDevice(path: string): boolean {
   try {
     return statSync(path).isBlockDevice();
   } catch {
-    // What is wrong with it, the check of a file says.
+    // The check of a file says what is wrong with it.
     return false;
   }
 }

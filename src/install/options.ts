@@ -11,40 +11,43 @@ export interface InstallToDiskOptions {
   readonly source: string;
   /** How to talk to the source's registry. */
   readonly registry?: RegistryOptions | undefined;
-  /** Size of a new disk file; that of the file being replaced when absent. */
+  /** Size of a new disk file; that of the file being replaced if absent. */
   readonly sizeBytes?: number;
-  /** Size of the root partition; the rest of the disk when absent. */
+  /** Size of the root partition; the rest of the disk if absent. */
   readonly rootSizeBytes?: number;
-  /** Size of the ESP; 1024 MiB when absent. */
+  /** Size of the ESP; 1024 MiB if absent. */
   readonly espSizeBytes?: number;
-  /** Replace an existing file, destroy what is on a device. */
+  /** Replace an existing file, or destroy what is on a device. */
   readonly wipe: boolean;
-  /** Where the host updates from; the source when absent. */
+  /** Where the host updates from; the source if absent. */
   readonly targetName?: string;
   /** Transport of `targetName`, such as `registry`. */
   readonly targetTransport: string;
   readonly addonNames: readonly string[];
-  /** Take an image whose command line has `composefs=?`, so that its disk also boots without fs-verity. */
+  /** Accept an image whose command line has `composefs=?`, so its disk also boots without fs-verity. */
   readonly allowMissingVerity?: boolean;
-  /** What the user chose of that which the image's configuration says else. */
+  /** What the user chose instead of the image's configuration. */
   readonly choices?: LayoutChoices;
-  /** The disk's time, seconds since 1970. Given, equal inputs make equal disks; absent, it is now and no disk is like another. */
+  /**
+   * The disk's time, seconds since 1970. If given, equal inputs make equal disks; if absent, it is the current time and
+   * every disk differs.
+   */
   readonly sourceDateEpoch?: number;
-  /** Where the repository is staged; beside a target file, or in /var/tmp, when absent. */
+  /** Where the repository is staged; if absent, beside a target file or in /var/tmp. */
   readonly stagingParent?: string;
-  /** What decides whether the image may be installed; the machine's policy when absent. */
+  /** Decides whether the image may be installed; the machine's policy if absent. */
   readonly policy?: PolicyChoice;
   readonly events: EventSink;
 }
 
-/** Undefined where the user said nothing. */
+/** Undefined if the user said nothing. */
 export interface LayoutChoices {
   readonly filesystem: string | undefined;
   readonly bootloader: string | undefined;
   readonly blockSetup: string | undefined;
 }
 
-/** Options that bootc has and that a sealed image, an ordinary file or the composefs layout leave no room for. */
+/** bootc's options that make no sense with a sealed image, an ordinary file or the composefs layout. */
 export interface ForeignOptions extends LayoutChoices {
   readonly kernelArguments: readonly string[];
   readonly removedKernelArguments: readonly string[];
@@ -74,12 +77,12 @@ export function refuseForeignOptions(options: ForeignOptions): void {
     });
   }
   if (options.rootSshAuthorizedKeys !== undefined) {
-    throw refused("--root-ssh-authorized-keys", "Cannot add SSH keys: the disk gets what the image has", {
+    throw refused("--root-ssh-authorized-keys", "Cannot add SSH keys: the disk gets what is in the image", {
       hint: "put a file into the image's /usr/lib/tmpfiles.d, or pass the credential ssh.authorized_keys.root",
     });
   }
   if (options.boundImages !== undefined && options.boundImages !== "skip") {
-    throw refused("--bound-images", `Cannot bring bound images along (${options.boundImages}): podman pulls them`, {
+    throw refused("--bound-images", `Cannot include bound images (${options.boundImages}): podman pulls them`, {
       hint: "give --bound-images skip",
     });
   }
@@ -91,7 +94,7 @@ export function refuseForeignOptions(options: ForeignOptions): void {
   }
   if (options.unifiedStorage) {
     throw refused("--experimental-unified-storage", "Cannot pull into podman's store first: there is one store here", {
-      hint: "leave --experimental-unified-storage out",
+      hint: "leave out --experimental-unified-storage",
     });
   }
   if (options.fetchCheck) {
@@ -99,7 +102,7 @@ export function refuseForeignOptions(options: ForeignOptions): void {
       "--run-fetch-check",
       "Cannot check that the host can fetch updates: it has other logins and networks",
       {
-        hint: "leave --run-fetch-check out",
+        hint: "leave out --run-fetch-check",
       },
     );
   }
@@ -127,13 +130,13 @@ export function refuseForeignOptions(options: ForeignOptions): void {
       "--bootloader",
       `Cannot install the boot loader ${options.bootloader}: only systemd starts sealed images`,
       {
-        hint: "leave --bootloader out",
+        hint: "leave out --bootloader",
       },
     );
   }
   if (options.blockSetup !== undefined && options.blockSetup !== "direct") {
     throw refused("--block-setup", `Cannot set up ${options.blockSetup}: encryption needs a TPM and a block device`, {
-      hint: "leave --block-setup out",
+      hint: "leave out --block-setup",
     });
   }
   if (options.stateroot !== undefined && options.stateroot !== "default") {

@@ -1,4 +1,4 @@
-/** Whether an image fits on a disk, and where the disk's partitions lie: decided before anything is written to it. */
+/** Whether an image fits on a disk, and where the disk's partitions are: decided before anything is written to it. */
 import { dirname } from "node:path";
 import type { ArchitectureName } from "../bootimage/index.ts";
 import {
@@ -34,7 +34,7 @@ export interface PlannedContent {
 
 const MIB = 1024 * 1024;
 
-/** Partitions have whole mebibytes; says so when the user wanted another size. */
+/** Partitions are whole mebibytes; says so if the user wanted another size. */
 export function reportRootSize({ rootSizeBytes }: PartitionSizes, reporter: StepReporter): void {
   if (rootSizeBytes === undefined || rootSizeBytes % MIB === 0) return;
   const sizeMib = Math.floor(rootSizeBytes / MIB);
@@ -43,7 +43,7 @@ export function reportRootSize({ rootSizeBytes }: PartitionSizes, reporter: Step
   );
 }
 
-/** A disk file has whole mebibytes, as its partitions do; a device has the size it has. */
+/** A disk file is whole mebibytes, like its partitions; a device has its own size. */
 export function roundDown(target: DiskTarget, reporter: StepReporter): DiskTarget {
   const sizeBytes = target.kind === "file" ? Math.floor(target.sizeBytes / MIB) * MIB : target.sizeBytes;
   if (sizeBytes === target.sizeBytes) return target;
@@ -56,8 +56,8 @@ export function roundDown(target: DiskTarget, reporter: StepReporter): DiskTarge
 /**
  * Lays out the disk for this content.
  *
- * @throws SealrootError `no-space` when a partition is too small for it, for the root with the size that would do as the
- *   hint, or the file system of a disk file is
+ * @throws SealrootError `no-space` when a partition is too small for it (for the root, the hint has the size that
+ *   fits), or the file system of a disk file is
  */
 export function planDisk(target: DiskTarget, sizes: PartitionSizes, planned: PlannedContent): PartitionPlan {
   const { content, architecture, seed, esp } = planned;
@@ -68,7 +68,7 @@ export function planDisk(target: DiskTarget, sizes: PartitionSizes, planned: Pla
   return plan;
 }
 
-/** What the partitions are to have. */
+/** What the partitions must hold. */
 export function sizeOptions(target: DiskTarget, sizes: PartitionSizes) {
   return {
     diskSizeBytes: target.sizeBytes,

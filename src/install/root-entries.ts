@@ -8,17 +8,17 @@ import { type DirectoryNode, type FileContent, type Metadata, newDirectory, newM
 import { labelEntries } from "./label-entries.ts";
 
 export interface RootEntriesOptions {
-  /** What is in the repository that was staged on the building host. */
+  /** The content of the repository that was staged on the building host. */
   readonly repositoryEntries: Iterable<StagedEntry>;
   /** The tree that becomes `/state`. */
   readonly state: DirectoryNode;
-  /** What files of the state have besides the tree's attributes. */
+  /** Attributes of the state's files besides the tree's. */
   readonly stateXattrs: StateXattrs;
   /** The host's file that holds a content of `state`. */
   readonly sourceOf: (content: FileContent) => string;
   /** Time of everything that does not come from the image, seconds since 1970. */
   readonly epochSeconds: number;
-  /** The image's SELinux policy, when it has one. */
+  /** The image's SELinux policy, if it has one. */
   readonly policy: SelinuxPolicy | undefined;
 }
 
@@ -39,7 +39,7 @@ export function rootEntries(options: RootEntriesOptions): DiskEntry[] {
     directory(""),
     directory("boot"),
     directory("boot/efi"),
-    // Objects may be readable by file mode; the way to them is root's alone (spec/repository.md 1).
+    // Objects may be readable by file mode; only root can reach them (spec/repository.md 1).
     directory(REPOSITORY_PATH, 0o700),
     directory(`${REPOSITORY_PATH}/bootc`),
     ...Array.from(options.repositoryEntries, (entry) => repositoryEntry(entry, metadata)),

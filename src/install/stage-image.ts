@@ -1,4 +1,4 @@
-/** The repository of the new system, staged on the building host with verity metadata behind every object. */
+/** The repository of the new system, staged on the building host with verity metadata after every object. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type StagedDeployment, stageDeployment } from "../deployment/index.ts";
@@ -19,7 +19,7 @@ export interface StageOptions {
   readonly directory: string;
   /** Called with the sum of the compressed layers before anything is pulled; may refuse. */
   readonly checkSize: (layerBytes: number) => void;
-  /** What decides whether the image may be installed; the machine's policy when absent. */
+  /** Decides whether the image may be installed; the machine's policy if absent. */
   readonly policy?: PolicyChoice;
   readonly events: EventSink;
 }
@@ -62,7 +62,7 @@ async function stageOpenedImage(image: OpenedImage, options: StageOptions): Prom
   return { ...staged, ...repositoryAccess(repository) };
 }
 
-/** What may be asked of the repository when it is closed: nobody else has it, or changes it. */
+/** What may be asked of the closed repository: nobody else has it, or changes it. */
 function repositoryAccess(repository: Repository): Pick<StagedImage, "repositoryEntries" | "copyObject"> {
   const { objects } = repository;
   return {

@@ -1,11 +1,11 @@
-/** Contents of a first state as plain files of the building host, from where the disk takes them. */
+/** Contents of a first state as plain files of the building host, for the disk. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import { type DirectoryNode, type FileContent, walkTree } from "../tree/index.ts";
 
 /**
- * Writes every content of the tree into `directory`, equal objects once.
+ * Writes every content of the tree into `directory`, equal objects only once.
  *
  * @param copyObject copies the data of an object, without verity metadata, into a new file
  * @returns gives the file of each content

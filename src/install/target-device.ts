@@ -12,7 +12,7 @@ const TIMEOUT_MS = 60_000;
  * Checks a block device.
  *
  * @throws SealrootError `conflict` when it is in use; `exists` when something is on it and `wipe` is not given;
- *   `unsupported` for a partition or other sectors than 512 bytes; `read-only`; `no-access`; `usage` with a size
+ *   `unsupported` for a partition or sectors other than 512 bytes; `read-only`; `no-access`; `usage` with a size
  */
 export async function checkDevice(path: string, options: TargetOptions): Promise<DeviceTarget> {
   const device = inspectBlockDevice(path);
@@ -36,10 +36,10 @@ function checkKind(device: BlockDevice, options: TargetOptions): void {
       `its sectors have ${device.logicalBlockBytes} bytes, only ${SECTOR_BYTES} are supported`,
     );
   }
-  if (options.sizeBytes !== undefined) throw refused("usage", "the size of a device is given", "leave --size out");
+  if (options.sizeBytes !== undefined) throw refused("usage", "the size of a device is given", "leave out --size");
 }
 
-/** bootc refuses partitions only (spec/host-install.md 5); a file system on the bare disk is as precious. */
+/** bootc refuses only partitions (spec/host-install.md 5); a file system on the bare disk is just as precious. */
 async function refuseContent(device: BlockDevice): Promise<void> {
   const { path, partitionNames } = device;
   // 2: nothing was found (blkid(8), EXIT STATUS).
@@ -56,8 +56,8 @@ async function refuseContent(device: BlockDevice): Promise<void> {
 }
 
 /**
- * Erases the old signatures. The new partition table is written last, so that an interrupted installation leaves a disk
- * on which nothing is found.
+ * Erases the old signatures. The new partition table is written last, so an interrupted installation leaves an
+ * apparently empty disk.
  */
 export async function beginDevice(target: DeviceTarget): Promise<DiskUnderConstruction> {
   const { path } = target;
@@ -71,8 +71,8 @@ export async function beginDevice(target: DeviceTarget): Promise<DiskUnderConstr
       const file = openDevice(path, "r+");
       fsyncSync(file);
       closeSync(file);
-      // 1: the kernel does not take the table now (a loop device without partition scan, somebody probing). The disk is
-      // complete all the same.
+      // 1: the kernel does not accept the table now (a loop device without partition scan, somebody probing). The disk
+      // is complete nevertheless.
       await runTool("blockdev", ["--rereadpt", path], { successCodes: [0, 1], timeoutMs: TIMEOUT_MS });
     },
     [Symbol.dispose]: () => directory.remove(),

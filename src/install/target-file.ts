@@ -1,4 +1,4 @@
-/** The disk file an installation makes: worked on in a hidden directory beside it, named at the end. */
+/** The disk file an installation makes: built in a hidden directory beside it, named at the end. */
 import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { inMib } from "../disk/index.ts";
@@ -47,7 +47,7 @@ function checkReplaced(target: string, { path, existing }: Place, wipe: boolean)
   if (use === undefined) return;
   throw new SealrootError("conflict", `${actionOn(target)}: it is ${use}`, {
     path,
-    hint: "stop what uses it; it would go on with the old disk",
+    hint: "stop what uses it; it would continue with the old disk",
   });
 }
 
@@ -64,8 +64,8 @@ function actionOn(target: string): string {
 const WORK_NAME = "disk";
 
 /**
- * Makes the sparse disk file in a hidden directory beside the target, with the mode and owner it will have: what the
- * file system or the system refuses, it refuses here.
+ * Makes the sparse disk file in a hidden directory beside the target, with its final mode and owner, so that refusals
+ * by the file system or the system come here.
  *
  * @throws SealrootError `no-space` for a size that the file system does not have, `no-access`
  */
@@ -95,7 +95,7 @@ function beside(target: FileTarget, action: string): TemporaryDirectory {
 }
 
 function makeDisk(path: string, target: FileTarget, action: string): void {
-  // Plain files belong to whoever makes them; the process's umask says who may read them.
+  // Plain files belong to their maker; the process's umask says who may read them.
   const file = openSync(path, "wx", 0o666);
   try {
     takeOverAccess(file, path, target.place, action);

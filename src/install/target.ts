@@ -6,7 +6,7 @@ import type { Place } from "../platform/index.ts";
 export interface TargetOptions {
   /** As the user wrote it. */
   readonly target: string;
-  /** Size of a new disk file; that of the existing file when absent. A device has its own. */
+  /** Size of a new disk file; that of the existing file if absent. A device has its own. */
   readonly sizeBytes?: number;
   /** Whether what is there may be destroyed. */
   readonly wipe: boolean;

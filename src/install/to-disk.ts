@@ -58,7 +58,7 @@ const ROOT_LABEL = "root";
 const STAT_BLOCK_BYTES = 512;
 
 /**
- * Makes a bootable disk from a sealed image. No file stands under the target's name before the disk is complete and
+ * Makes a bootable disk from a sealed image. No file has the target's name before the disk is complete and
  * checked; whatever was begun is removed on failure and on a signal. A device gets its partition table last.
  *
  * @throws SealrootError what the steps throw: `exists`, `no-space`, `missing-tool`, `unsupported` (image not sealed),
@@ -109,7 +109,7 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   using construction = file ?? (await beginDisk(target));
   const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
   await writeDisk(construction, { target, plan, esp, identity, content, rootUuid }, options);
-  // Before the disk is synced: in ext4's ordered mode the sync would first write out all of the staged files as well.
+  // Before the disk is synced: in ext4's ordered mode the sync would first write out all staged files too.
   await runStep(events, "remove the staged repository", () => staging.remove());
   await runStep(events, "finish the disk", () => construction.publish());
   return {

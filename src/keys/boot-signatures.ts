@@ -1,12 +1,12 @@
-/** The signatures of what is installed for booting, against the keys that the machine will take up from the disk. */
+/** The signatures of what is installed for booting, against the keys that the machine will enrol from the disk. */
 import type { SealedContents } from "../bootimage/index.ts";
 import type { StepReporter } from "../events/index.ts";
 import { databasesOf, isSigned, verifyBootProgram } from "./verify-boot-program.ts";
 
 /**
- * Checks boot loader, UKI and add-ons. With enrolment files on the disk, the firmware will start nothing but what their
- * `db` vouches for, so all of them must be signed accordingly. Without, an unsigned program is warned of: the machine may
- * run without Secure Boot.
+ * Checks boot loader, UKI and add-ons. With enrolment files on the disk, the firmware will start only what their `db`
+ * vouches for, so all of them must be signed accordingly. Without, an unsigned program only gives a warning: the
+ * machine may run without Secure Boot.
  *
  * @returns whether the boot loader is signed
  * @throws SealrootError as verifyBootProgram, naming the program

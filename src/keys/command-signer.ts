@@ -1,4 +1,4 @@
-/** A signer outside this process: a program that speaks to a hardware module or a signing service. */
+/** A signer outside this process: a program that talks to a hardware module or a signing service. */
 import { type Signer, signAuthenticode } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { runTool } from "../platform/index.ts";
@@ -35,8 +35,8 @@ export function commandSigner(command: string, certificateDer: Uint8Array): Sign
 const TRIAL_DIGEST = new Uint8Array(32);
 
 /**
- * Asks a signer for one signature that nothing is signed by, so that a command that is missing, or has another key, shows
- * before work begins. It is of the form of all others, for services that look at what they sign.
+ * Asks a signer for one throw-away signature, so that a missing command, or one with another key, shows before work
+ * begins. It has the form of all others, for services that check what they sign.
  *
  * @throws SealrootError as the signer, `conflict` for an answer that the certificate does not verify
  */

@@ -1,4 +1,4 @@
-/** Reads a directory of Secure Boot keys and checks that what belongs together fits together. */
+/** Reads a directory of Secure Boot keys and checks that they fit together. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ export interface KeyReport extends CertificateSummary {
   readonly privateKeyPath: string | undefined;
   /** Whether the private key belongs to the certificate; undefined when there is none. */
   readonly keyMatches: boolean | undefined;
-  /** The kinds of images that a db key has signed, as marks in the directory say; undefined for other keys. */
+  /** The kinds of images that a db key has signed, according to marks in the directory; undefined for other keys. */
   readonly signedKinds: readonly SealKind[] | undefined;
 }
 
@@ -36,8 +36,8 @@ export interface KeyReport extends CertificateSummary {
 const FILE_BYTES_MAX = 1 << 20;
 
 /**
- * What the directory holds, PK, KEK and db in this order, those without certificate left out. Keys that do not match
- * are reported, not refused.
+ * What the directory holds: PK, KEK and db in this order, without those that have no certificate. Keys that do not
+ * match are reported, not refused.
  * @throws SealrootError `not-found` when there is no certificate at all, `corrupt` or `conflict` for unusable files
  */
 export function listKeys(directory: string): readonly KeyReport[] {
@@ -126,7 +126,7 @@ function requireCertificate(directory: string, name: SecureBootVariableName): Fo
   });
 }
 
-/** Several files of one name must hold one certificate. */
+/** Several files for one name must hold the same certificate. */
 function readCertificate(directory: string, name: SecureBootVariableName): Found<X509Certificate> | undefined {
   const files = certificateFiles(name).flatMap((file) => readFirst(directory, [file]) ?? []);
   const [first, ...others] = files.map(({ path, value }) => ({ path, value: parseCertificate(path, value) }));

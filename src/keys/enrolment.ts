@@ -21,7 +21,7 @@ export function authorityOf(name: SecureBootVariableName): SecureBootVariableNam
 }
 
 /**
- * The enrolment files of a key directory: those in it, verified, or new ones where a file is absent.
+ * The enrolment files of a key directory: those in it, verified, or new ones if a file is absent.
  *
  * @param now time stamp of new files
  * @throws SealrootError `not-found` when a file is absent and the key to make it too; `untrusted`, `corrupt` or

@@ -19,9 +19,9 @@ import type { SelfSignedKey } from "./self-signed.ts";
 export interface GenerateKeysOptions {
   /** Begins every certificate's common name, which ends in ` PK`, ` KEK` or ` db`. */
   readonly commonName?: string;
-  /** 2048 when absent: the one size every UEFI firmware takes. */
+  /** 2048 if absent: the one size every UEFI firmware accepts. */
   readonly rsaBits?: 2048 | 3072 | 4096;
-  /** How long the certificates are valid; ten years when absent. Firmware does not look at it, other tools do. */
+  /** How long the certificates are valid; ten years if absent. Firmware ignores it, other tools do not. */
   readonly days?: number;
   /** Time stamp of the enrolment files and beginning of the validity. */
   readonly now: Date;
@@ -41,7 +41,7 @@ const DAY_MS = 86_400_000;
 /**
  * Makes keys, certificates, signature lists and enrolment files for PK, KEK and db.
  *
- * Everything is written into a new directory beside `directory`, which then takes that name in one step: there is never
+ * Everything is written into a new directory beside `directory`, which then gets that name in one step: there is never
  * half a set of keys. An existing directory must be empty; keys are never overwritten.
  *
  * @throws SealrootError `exists` when the directory holds anything, `usage` for an option out of range
@@ -131,7 +131,7 @@ function checkVacant(directory: string): void {
 function notVacant(directory: string): SealrootError {
   return new SealrootError("exists", `Cannot generate keys in ${directory}: it is not empty`, {
     path: directory,
-    hint: "Existing keys are never overwritten; name a new directory",
+    hint: "existing keys are never overwritten; name a new directory",
   });
 }
 
@@ -149,7 +149,7 @@ function writeDirectory(directory: string, files: readonly NewFile[]): void {
   }
 }
 
-/** A private key is readable by its owner alone from its first byte on. */
+/** A private key is readable only by its owner from its first byte on. */
 function writeNewFile(path: string, file: NewFile): void {
   const mode = file.isSecret === true ? 0o600 : 0o644;
   const descriptor = openSync(path, "wx", mode);

@@ -15,8 +15,8 @@ const MARK_TEXTS: Readonly<Record<SealKind, string>> = {
 };
 
 /**
- * For which kinds of images the db key of a directory has signed. A mark that names another certificate is left from an
- * earlier key.
+ * For which kinds of images the db key of a directory has signed. A mark that names another certificate is left over
+ * from an earlier key.
  * @param certificateDer the db certificate
  * @throws SealrootError of the file system
  */

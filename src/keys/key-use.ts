@@ -6,8 +6,8 @@ import { type SealKind, signedKinds, writeMark } from "./key-marks.ts";
 /** The right to sign one kind of image with the key of a directory. */
 export interface KeyUse {
   /**
-   * Leaves the mark: call it when something was signed, before that leaves this process.
-   * @param warn is told when the mark cannot be written, as in a directory that is mounted read-only
+   * Leaves the mark: call after signing something, before it leaves this process.
+   * @param warn is called when the mark cannot be written, as in a directory that is mounted read-only
    * @throws SealrootError `conflict` when the other kind was signed meanwhile
    */
   record(warn: (text: string) => void): void;
@@ -17,9 +17,10 @@ export interface KeyUse {
  * Claims the db key of a directory for one kind of image.
  *
  * A UKI that does not require fs-verity boots whatever files the disk has, on every machine that has the key in its db:
- * copied to a machine with strict images of the same key, it would undo their seal, and nothing in it could prevent that.
+ * copied to a machine with strict images of the same key, it would break their seal, and nothing in it could prevent
+ * that.
  *
- * @param isShared whether both kinds may be signed with one key after all
+ * @param isShared whether both kinds may be signed with one key nevertheless
  * @throws SealrootError `conflict` when the key has signed images of the other kind; as loadDatabaseCertificate
  */
 export function claimKey(directory: string, kind: SealKind, isShared: boolean): KeyUse {
@@ -54,6 +55,6 @@ function sharedKey(directory: string, kind: SealKind): SealrootError {
         ];
   return new SealrootError("conflict", `Cannot sign ${what}, and ${reason}`, {
     path: directory,
-    hint: "make keys of their own for images without required fs-verity, or add --allow-shared-key",
+    hint: "make separate keys for images without required fs-verity, or add --allow-shared-key",
   });
 }

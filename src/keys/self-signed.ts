@@ -45,7 +45,7 @@ export async function makeSelfSignedKey(options: SelfSignedOptions): Promise<Sel
   const certificate = await X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: toHex(serialNumber),
-      // As an object: a plain text is read as RFC 4514 writes names, where quotes, backslashes and "#" mean something.
+      // As an object: a plain text is parsed as an RFC 4514 name, where quotes, backslashes and "#" have a meaning.
       // UTF8String is what RFC 5280 4.1.2.4 asks for.
       name: new Name([{ CN: [{ utf8String: options.commonName }] }]),
       notBefore: options.notBefore,

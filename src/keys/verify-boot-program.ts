@@ -9,7 +9,7 @@ import { asSealrootError, reasonOf, SealrootError } from "../errors/index.ts";
 import { authenticodeDigest, type PeImage, parsePe, readSignatures, verifyPe } from "../pe/index.ts";
 import { loadDatabaseCertificate, readFirst } from "./directory.ts";
 
-/** The keys that a machine takes up from one folder of enrolment files. */
+/** The keys that a machine enrols from one folder of enrolment files. */
 export interface SignatureDatabases {
   /** Names them in errors, such as `the keys in auto/`. */
   readonly name: string;
@@ -26,13 +26,13 @@ interface FolderFile {
   readonly bytes: Uint8Array;
 }
 
-/** An owner is not looked at. */
+/** The owner is ignored. */
 const NOBODY = guidOf("00000000-0000-0000-0000-000000000000");
 const DIGESTS: readonly DigestName[] = ["sha256", "sha384", "sha512"];
 
 /**
  * The databases of each folder of enrolment files. A folder without `db.auth` is left out: systemd-boot enrols nothing
- * of it.
+ * from it.
  * @throws SealrootError `corrupt` naming a file that is not an update of a database
  */
 export function databasesOf(files: readonly FolderFile[]): SignatureDatabases[] {
@@ -74,11 +74,12 @@ export function isSigned(program: Uint8Array): boolean {
 
 /**
  * Checks that every one of the given databases lets a program start. Without databases its signature must be good by
- * the certificate that comes with it: nobody is trusted then, but a machine whose owner enrols that certificate takes it.
+ * the certificate that comes with it: then nobody is trusted, but a machine whose owner enrols that certificate accepts
+ * it.
  *
  * @param what names the program in errors, such as `the UKI`
  * @throws SealrootError `untrusted` for a program without signature, by an unknown signer or revoked; `corrupt` for one
- *   that was changed after it was signed; `unsupported` for a signature that firmware does not take: SHA-1, EC, RSA
+ *   that was changed after it was signed; `unsupported` for a signature that firmware does not accept: SHA-1, EC, RSA
  *   below 2048 bits
  */
 export async function verifyBootProgram(
@@ -170,7 +171,7 @@ async function explained<T>(what: string, keys: string | undefined, check: () =>
   }
 }
 
-/** What an error found, without the action in front of it. */
+/** What an error found, without the leading action. */
 function stateOf(error: SealrootError): string {
   return reasonOf(error)
     .replace(/^Cannot [^:"]*: /, "")

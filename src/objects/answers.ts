@@ -1,8 +1,8 @@
-/** What a worker says about many things at once. */
+/** A worker's answers about many things at once. */
 
 /**
- * Puts the things that were asked about and their answers together.
- * @throws Error unless there is one answer for each: what nobody has looked at must not count as good
+ * Pairs questions with their answers. @throws Error unless there is one answer for each: what nobody has checked must
+ * not count as good
  */
 export function answersTo<Asked, Answer>(
   asked: readonly Asked[],

@@ -17,7 +17,7 @@ const BATCH_BYTES = 8 << 20;
 const BATCH_OBJECTS = 256;
 
 /**
- * Hashes many objects in parallel. Those that cannot be read are left out.
+ * Hashes many objects in parallel. Unreadable ones are left out.
  *
  * @param onBytes called with the bytes hashed so far
  * @returns object ids to sha256 in hex

@@ -1,4 +1,4 @@
-/** Open files on their way into objects (spec/repository.md 3.2). */
+/** Making objects of open files (spec/repository.md 3.2). */
 
 import { CLONE_MIN_BYTES, cloneUnnamed } from "./import-file.ts";
 import { countObject, type ImportStatistics } from "./import-statistics.ts";
@@ -6,7 +6,7 @@ import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
 import { UnderWay } from "./under-way.ts";
 
-/** Files under way before the producer waits: each keeps a descriptor open. */
+/** Pending files before the producer waits: each keeps a descriptor open. */
 const UNDER_WAY_MAX = 64;
 
 /** Makes objects of open files, in parallel. */
@@ -24,11 +24,11 @@ export class FileImporter {
   }
 
   /**
-   * A file without a name that shares the blocks of an open one: whoever writes to that one does not change it, so that
-   * it can be read, and then be made an object, without a copy.
+   * A file without a name that shares the blocks of an open one: writes to that one do not change it, so it can be read
+   * and then made an object, without a copy.
    *
-   * @returns its descriptor, which the caller closes; undefined where the file systems cannot do that, where it is not
-   *   worth it, and when the file is not `sizeBytes` long
+   * @returns its descriptor, which the caller closes; undefined if the file systems cannot do that, if it is not worth
+   *   it, or if the file is not `sizeBytes` long
    */
   clone(fd: number, sizeBytes: number): number | undefined {
     return sizeBytes < CLONE_MIN_BYTES ? undefined : cloneUnnamed(this.#settings, fd, sizeBytes);
@@ -38,8 +38,8 @@ export class FileImporter {
    * Makes an object of an open file.
    *
    * @param fd must stay open until the answer is there
-   * @param options.linkFile give the file a second name in the store where its blocks cannot be shared: it gets fs-verity
-   *   where it lies, and can never be written again
+   * @param options.linkFile hard-link the file into the store if its blocks cannot be shared: it gets fs-verity in
+   *   place, and can never be written again
    * @returns the object's id, once it is stored
    */
   add(fd: number, sizeBytes: number, options: { readonly linkFile: boolean }): Promise<string> {
@@ -53,12 +53,12 @@ export class FileImporter {
     return stored;
   }
 
-  /** Waits while too many files are under way. */
+  /** Waits while too many files are pending. */
   async room(): Promise<void> {
     await this.#underWay.room();
   }
 
-  /** Waits until nothing is under way, whatever became of it. */
+  /** Waits until nothing is pending, whatever the outcome. */
   async settled(): Promise<void> {
     await this.#underWay.settled();
   }

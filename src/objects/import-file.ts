@@ -1,4 +1,4 @@
-/** Taking over a file that exists: sharing its blocks or its inode instead of copying it (spec/repository.md 3.2). */
+/** Adopting an existing file: sharing its blocks or its inode instead of copying it (spec/repository.md 3.2). */
 import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
@@ -14,11 +14,11 @@ export const CLONE_MIN_BYTES = 64 << 10;
 const withoutClones = new Set<string>();
 
 /**
- * Makes an object of an open file by sharing its blocks. What is hashed is the clone, so that a file that changes
- * meanwhile does no harm.
+ * Makes an object of an open file by sharing its blocks. The clone is hashed, so a file that changes meanwhile does no
+ * harm.
  *
  * @param buffer for reading
- * @returns undefined where the file systems cannot share blocks
+ * @returns undefined if the file systems cannot share blocks
  */
 export function cloneFile(settings: ObjectSettings, fd: number, buffer: Buffer): StoredObject | undefined {
   const pair = `${fstatSync(fd).dev}:${settings.directory}`;
@@ -36,8 +36,8 @@ export function cloneFile(settings: ObjectSettings, fd: number, buffer: Buffer):
 /**
  * A file without a name beside the objects that shares the blocks of an open file.
  *
- * @returns its descriptor, which the caller closes; undefined where the file systems cannot do that, and when the file
- *   is not `sizeBytes` long
+ * @returns its descriptor, which the caller closes; undefined if the file systems cannot do that, or if the file is not
+ *   `sizeBytes` long
  */
 export function cloneUnnamed(settings: ObjectSettings, fd: number, sizeBytes: number): number | undefined {
   const { directory } = settings;
@@ -57,12 +57,12 @@ export function cloneUnnamed(settings: ObjectSettings, fd: number, sizeBytes: nu
   return undefined;
 }
 
-/** Why a file stays its own: another file system, someone writing to it, no right to change it, too many links. */
+/** Why a file cannot be linked: another file system, someone writing to it, no right to change it, too many links. */
 const NOT_LINKABLE = ["EXDEV", "ETXTBSY", "EACCES", "EPERM", "EROFS", "EMLINK"];
 
 /**
- * Makes an object of an open file by giving its inode a second name. The file gets fs-verity where it lies and can never
- * be written again: without that, whoever writes to it would change the object.
+ * Makes an object of an open file by hard-linking its inode. The file gets fs-verity in place and can never be written
+ * again: otherwise writing to it would change the object.
  *
  * @param fd open for reading
  * @param objectId digest of its content; the kernel is asked whether it still has it
@@ -74,7 +74,7 @@ export function linkFile(settings: ObjectSettings, fd: number, objectId: string)
   const path = objectFilePath(settings, objectId);
   makeObjectDirectory(settings.directory);
   makeObjectDirectory(dirname(path));
-  // Asked before the file is changed for good.
+  // Checked before the file is changed for good.
   if (fstatSync(fd).dev !== statSync(dirname(path)).dev) return false;
   try {
     verityOn(settings, fd, objectId);

@@ -1,7 +1,7 @@
-/** What became of objects that were handed over to be stored. */
+/** What became of objects that were given to the store. */
 
 export interface ImportStatistics {
-  /** Objects that were written, and objects that were there already. */
+  /** Objects that were written, and objects that were already there. */
   newObjects: number;
   presentObjects: number;
   /** Bytes of the new ones. */

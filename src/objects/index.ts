@@ -4,7 +4,7 @@
  *
  *   jobs/  the part of that which worker threads do; it imports nothing of those who ask
  *
- * `ObjectStore` is the whole of them; what hands work to threads stands beside it (importers, verifier, scan queue).
+ * `ObjectStore` is the whole of them; what hands work to threads is beside it (importers, verifier, scan queue).
  *
  * A store below `repository/`: may use the file system and `platform/`, and the format rooms verity and tree. Knows one
  * directory, the digest's algorithm and how objects are protected; nothing of links, references, streams or images.

@@ -12,29 +12,29 @@ import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
 export interface StoredObject {
   readonly objectId: string;
   readonly sizeBytes: number;
-  /** False: the object was there already and these bytes were dropped. */
+  /** False: the object was already there and these bytes were dropped. */
   readonly isNew: boolean;
 }
 
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o777;
-/** Temporary names as the reference writes them; whatever begins like this and belongs to no process is rubbish. */
+/** Temporary names as in the reference; whatever begins like this and belongs to no process is garbage. */
 export const TEMPORARY_OBJECT_PREFIX = ".tmp-object-";
 
 /**
- * One object in the making. Write the bytes in order, then finish() or abort(); after either the draft is closed.
- * Nothing is visible in the repository before finish(), and nothing is left behind by a crash (except where the file
- * system has no O_TMPFILE: a `.tmp-object-…`, which gc collects).
+ * One object being made. Write the bytes in order, then finish() or abort(); after either the draft is closed. Nothing
+ * is visible in the repository before finish(), and a crash leaves nothing (except if the file system has no O_TMPFILE:
+ * a `.tmp-object-…`, which gc collects).
  */
 export class ObjectDraft {
   readonly #settings: ObjectSettings;
   readonly #hasher: VerityHasher;
-  /** The temporary name, where the file system has no unnamed files. */
+  /** The temporary name, if the file system has no unnamed files. */
   readonly #temporaryPath: string | undefined;
   #fd: number;
   #open = true;
 
-  /** @param hasher of bytes that are known already, for {@link storeWhole} */
+  /** @param hasher of bytes that are already known, for {@link storeWhole} */
   constructor(settings: ObjectSettings, hasher = newHasher(settings)) {
     this.#settings = settings;
     this.#hasher = hasher;
@@ -54,10 +54,10 @@ export class ObjectDraft {
   }
 
   /**
-   * Takes the content of an open file over by sharing its blocks. For a draft without bytes.
+   * Adopts the content of an open file by sharing its blocks. For a draft without bytes.
    *
    * @param buffer for reading the content back, which is hashed
-   * @returns false where the file systems cannot do that; nothing has happened then
+   * @returns false if the file systems cannot do that; then nothing has happened
    */
   clone(sourceFd: number, buffer: Buffer): boolean {
     return this.#guard(() => {
@@ -74,7 +74,7 @@ export class ObjectDraft {
   /**
    * Writes, names and closes an object whose bytes the draft's hasher has seen, and which is known not to be there.
    *
-   * @param replace a damaged file of that name is in the way
+   * @param replace a damaged file with that name is in the way
    */
   storeWhole(bytes: Uint8Array, replace: boolean): StoredObject {
     return this.#guard(() => {
@@ -86,7 +86,7 @@ export class ObjectDraft {
     });
   }
 
-  /** Protects the file, gives it its name and closes it. An object that is there already stays. */
+  /** Protects the file, gives it its name and closes it. An existing object stays. */
   finish(): StoredObject {
     return this.#guard(() => {
       const objectId = this.#hasher.hexDigest();
@@ -151,7 +151,7 @@ export class ObjectDraft {
     else renameNoReplace(this.#temporaryPath, path);
   }
 
-  /** For a damaged object only: link(2) cannot replace, so the good file passes through a temporary name. */
+  /** Only for a damaged object: link(2) cannot replace, so the good file goes through a temporary name. */
   #replaceObject(path: string): void {
     const temporaryPath = this.#temporaryPath ?? temporaryObjectPath(this.#settings.directory);
     if (this.#temporaryPath === undefined) linkOpenFile(this.#fd, temporaryPath);
@@ -171,7 +171,7 @@ export class ObjectDraft {
 }
 
 /**
- * Stores bytes at hand. The digest is computed first, so that nothing is written for an object that is there already.
+ * Stores bytes in memory. The digest is computed first, so nothing is written for an existing object.
  * @throws SealrootError `untrusted` for an existing object that the kernel does not vouch for, `no-space` …
  */
 export function storeObject(settings: ObjectSettings, bytes: Uint8Array): StoredObject {
@@ -187,7 +187,7 @@ export function storeObject(settings: ObjectSettings, bytes: Uint8Array): Stored
   return new ObjectDraft(settings, hasher).storeWhole(bytes, existing === "damaged");
 }
 
-/** A staged object keeps its Merkle tree, which is stored behind its bytes. */
+/** A staged object keeps its Merkle tree, which is stored after its bytes. */
 function newHasher(settings: ObjectSettings): VerityHasher {
   return new VerityHasher(settings.algorithm, { keepTree: settings.protection === "offline" });
 }
@@ -207,7 +207,7 @@ function openDraftFile(directory: string): { fd: number; temporaryPath: string |
 }
 
 /**
- * The repository itself is not made: it may be a staged one that is being removed, by a process that is asked to end
+ * The repository itself is not made: it may be a staged one that is being removed by a process that was told to end
  * while its threads still work.
  */
 export function makeObjectDirectory(path: string): void {

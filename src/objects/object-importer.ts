@@ -11,7 +11,7 @@ import { UnderWay } from "./under-way.ts";
 
 /** A large object whose bytes arrive in pieces. */
 export interface ObjectSink {
-  /** Takes the bytes over by copying them. */
+  /** Copies the bytes. */
   write(chunk: Uint8Array): void;
   /** @returns the object's id, once it is stored */
   finish(): Promise<string>;
@@ -20,9 +20,9 @@ export interface ObjectSink {
 
 /** A batch is sent when it has this many bytes: large enough that a message costs little, small enough to overlap. */
 const BATCH_BYTES = 1 << 20;
-/** And when it has this many objects: whoever waits for their ids has something in memory for each. */
+/** And when it has this many objects: those waiting for their ids keep something in memory for each. */
 const BATCH_OBJECTS_MAX = 2048;
-/** What may be on its way to the workers before {@link ObjectImporter.room} asks the producer to wait. */
+/** What may be pending for the workers before {@link ObjectImporter.room} asks the producer to wait. */
 const UNDER_WAY_BYTES_MAX = 16 << 20;
 /** Up to this much is hashed here: starting a worker takes 50 ms. */
 const IN_THREAD_BYTES_MAX = 256 << 10;
@@ -34,7 +34,7 @@ type DraftJob = "begin-draft" | "write-draft" | "finish-draft" | "abort-draft";
 
 /**
  * Takes objects one after the other and stores them in parallel. Ids arrive as promises in the order of the workers;
- * await them late. `await room()` now and then bounds the memory.
+ * await them late. An occasional `await room()` bounds the memory.
  */
 export class ObjectImporter {
   readonly statistics: ImportStatistics = { newObjects: 0, presentObjects: 0, storedBytes: 0 };
@@ -53,7 +53,7 @@ export class ObjectImporter {
   }
 
   /**
-   * Stores one object whose bytes are at hand (copied before the call returns).
+   * Stores one object whose bytes are in memory (copied before the call returns).
    * @returns its id, once it is stored
    */
   add(bytes: Uint8Array): Promise<string> {
@@ -96,7 +96,7 @@ export class ObjectImporter {
     const finish = async () => {
       const answer = send("finish-draft", { draft }).finally(() => channel.release());
       const { objectId, isNew } = await answer.catch((error) => {
-        // What failed before is why this fails, too.
+        // The earlier failure is why this fails too.
         throw failure.error ?? error;
       });
       if (failure.error !== undefined) throw failure.error;
@@ -122,13 +122,13 @@ export class ObjectImporter {
     };
   }
 
-  /** Resolves when the workers have caught up enough for more bytes; undefined when there is room now. */
+  /** Resolves when the workers have caught up enough for more bytes; undefined if there is room now. */
   room(): Promise<void> | undefined {
     return this.#underWay.room();
   }
 
   /**
-   * Waits until everything handed over is stored.
+   * Waits until everything is stored.
    * @throws the first error of any object
    */
   async finish(): Promise<ImportStatistics> {
@@ -138,8 +138,8 @@ export class ObjectImporter {
   }
 
   /**
-   * Whoever awaits an id must not wait for a batch to fill up: it goes as soon as a worker would have nothing to do. While
-   * all have, it fills further, as each message wakes a thread on either side.
+   * An awaited id must not wait for a batch to fill up: it is sent as soon as a worker would be idle. While all are
+   * busy, it fills further, as each message wakes a thread on either side.
    */
   #sendWhenFree(): void {
     if (this.#underWay.count < this.#workers.size) this.#sendBatch();

@@ -1,4 +1,7 @@
-/** fs-verity of object files: switched on when an object is made, asked for when one is found (spec/repository.md 3.1, 3.3). */
+/**
+ * fs-verity of object files: switched on when an object is made, checked when one is found (spec/repository.md 3.1,
+ * 3.3).
+ */
 import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
 import { toHex } from "../bytes/index.ts";
 import { corrupt, hasErrno, SealrootError } from "../errors/index.ts";
@@ -19,7 +22,7 @@ const BUSY_PAUSE_MS = 5;
 /** Directories whose file system was found to have no fs-verity, so that each object does not ask again. */
 const directoriesWithoutVerity = new Set<string>();
 
-/** False when it is known that enabling fs-verity would be in vain. */
+/** False when enabling fs-verity is known to be futile. */
 export function verityNeeded(settings: ObjectSettings): boolean {
   if (settings.protection === "offline") return false;
   return settings.protection === "secure" || !directoriesWithoutVerity.has(settings.directory);
@@ -62,8 +65,8 @@ function enableWhenFree(settings: ObjectSettings, fd: number): void {
 /**
  * What is known about an object that is about to be stored.
  *
- * `damaged`: the name is there but not the content: a short file that a power cut left (only where names are trusted).
- * Its bytes are at hand, so it is replaced.
+ * `damaged`: the name is there but not the content: a short file that a power cut left (only if names are trusted). Its
+ * bytes are in memory, so it is replaced.
  *
  * @throws SealrootError `untrusted` in a secure repository for a file without fs-verity or with another digest
  */
@@ -73,7 +76,7 @@ export function stateOfExistingObject(
   sizeBytes: number,
 ): "absent" | "good" | "damaged" {
   const path = objectFilePath(settings, objectId);
-  // Mostly it is not there: asked like this, no error is made, which would cost more than the call.
+  // Usually it is not there: this way no error is created, which would cost more than the call.
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return "absent";
   let fd: number;
   try {
@@ -100,7 +103,7 @@ export function stateOfExistingObject(
 
 /**
  * Checks an opened object as the repository's protection demands: secure: the kernel's digest is the name; insecure:
- * the same where the file has fs-verity, otherwise nothing; offline: the descriptor behind the data.
+ * the same if the file has fs-verity, otherwise nothing; offline: the descriptor after the data.
  *
  * @returns the length of the object's data
  * @throws SealrootError `untrusted`, `corrupt`

@@ -14,7 +14,7 @@ const WHOLE_OBJECT_MAX_BYTES = 2 ** 30;
 export interface OpenObject extends Disposable {
   readonly objectId: string;
   readonly sizeBytes: number;
-  /** For system calls and mounts. In a staged repository the file goes on behind `sizeBytes`. */
+  /** For system calls and mounts. In a staged repository the file continues past `sizeBytes`. */
   readonly fd: number;
   /** All bytes at once. @throws SealrootError `unsupported` for more than 1 GiB */
   bytes(): Buffer;
@@ -23,7 +23,7 @@ export interface OpenObject extends Disposable {
   /** Fills `target` with the bytes from `start` on, all of which are inside the object. */
   readInto(target: Uint8Array, start: number): void;
   /**
-   * The bytes in pieces, each valid until the next is asked for.
+   * The bytes in pieces, each valid until the next is requested.
    * @param buffer for reading, the largest piece; absent: of up to 1 MiB, made for this object
    */
   chunks(buffer?: Buffer): Generator<Buffer>;

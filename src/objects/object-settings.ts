@@ -1,11 +1,11 @@
-/** What whoever writes or reads objects must know about the repository. Plain data: it is sent to worker threads. */
+/** What writers and readers of objects must know about the repository. Plain data: it is sent to worker threads. */
 import { DIGEST_BYTES, type VerityAlgorithm } from "../verity/index.ts";
 
 /**
  * How objects are protected:
  * - `secure`: fs-verity by the kernel on every object; one without it, or with another digest, is refused.
- * - `insecure`: fs-verity where the file system has it, otherwise names are trusted (spec/repository.md 3.3).
- * - `offline`: a repository being staged for a disk image: each file carries its verity metadata behind its data, as
+ * - `insecure`: fs-verity if the file system has it, otherwise names are trusted (spec/repository.md 3.3).
+ * - `offline`: a repository being staged for a disk image: each file carries its verity metadata after its data, as
  *   ext4 stores them (spec/boot-chain.md A), and becomes a verity file when `disk/` sets size and flag.
  */
 export type Protection = "secure" | "insecure" | "offline";

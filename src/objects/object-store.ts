@@ -99,7 +99,7 @@ export class ObjectStore {
     return contentDigests(this.settings, this.#workers(), objects, onBytes);
   }
 
-  /** True when a file of that name is there; nothing is checked. */
+  /** True when a file with that name is there; nothing is checked. */
   has(objectId: string): boolean {
     try {
       return lstatSync(this.path(objectId), { throwIfNoEntry: false })?.isFile() ?? false;

@@ -10,7 +10,7 @@ import { SharedBuffers } from "./shared-buffers.ts";
 import { UnderWay } from "./under-way.ts";
 
 const BUFFER_BYTES = 1 << 20;
-/** Buffers that the worker has not answered yet: the reader waits before it fills one more. */
+/** Buffers that the worker has not answered yet: the reader waits before it fills another. */
 const UNDER_WAY_MAX = 4;
 
 type SharedBuffer = Uint8Array<SharedArrayBuffer>;
@@ -25,8 +25,8 @@ interface Batch {
 }
 
 /**
- * Hands the bytes of objects to its caller and to a worker that computes their digests. An object is hashed once,
- * however often it is read. One for each reader: what it reads at a time is one object after the other.
+ * Passes the bytes of objects to its caller and to a worker that computes their digests. An object is hashed once,
+ * however often it is read. One for each reader, which reads one object at a time.
  */
 export class ObjectVerifier {
   readonly #settings: ObjectSettings;
@@ -43,7 +43,9 @@ export class ObjectVerifier {
     this.#workers = workers;
   }
 
-  /** The object's bytes in pieces, each valid until the next is asked for. It was checked as objects are when opened. */
+  /**
+   * The object's bytes in pieces, each valid until the next is requested. It was checked as objects are when opened.
+   */
   async *chunksOf(object: OpenObject): AsyncGenerator<Uint8Array> {
     if (this.#taken.has(object.objectId)) {
       yield* object.chunks();

@@ -1,12 +1,12 @@
-/** Opening the repository's files for reading, whatever a stranger put in their place. */
+/** Opening the repository's files for reading, whatever has been put in their place. */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { corrupt, hasErrno } from "../errors/index.ts";
 
 /**
- * Opens a regular file. A link is not followed, and a pipe is not waited for: open(2) of a pipe without a writer would
- * never return.
+ * Opens a regular file. It does not follow a link or wait for a pipe: open(2) of a pipe without a writer would never
+ * return.
  *
- * @throws SealrootError `corrupt` for anything that is no regular file; Node's error when it cannot be opened
+ * @throws SealrootError `corrupt` for anything but a regular file; Node's error when it cannot be opened
  */
 export function openRegularFile(path: string): number {
   let fd: number;

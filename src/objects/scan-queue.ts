@@ -1,4 +1,4 @@
-/** Files on their way to the workers that read and hash them. */
+/** Files waiting for the workers that read and hash them. */
 import { lstatSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { ByteString } from "../bytes/index.ts";
@@ -14,7 +14,7 @@ import { UnderWay } from "./under-way.ts";
 
 /** A batch is sent at this many files: a few milliseconds of work, so that the last ones end nearly together. */
 const BATCH_FILES = 128;
-/** Batches under way before the reader waits. They hold names only, so this bounds names, not contents. */
+/** Pending batches before the reader waits. They hold only names, so this bounds names, not contents. */
 const BATCHES_UNDER_WAY_MAX = 64;
 /** A scan of no more than this is done here: starting a worker takes 50 ms. */
 const IN_THREAD_BYTES_MAX = 256 << 10;
@@ -29,7 +29,7 @@ interface Batch {
 
 let lastScan = 0;
 
-/** Collects files into batches and gives for each what is in it (inline bytes or object id) when it is known. */
+/** Collects files into batches and gives for each its content (inline bytes or object id) when it is known. */
 export class FileReadQueue {
   readonly #workers: ObjectWorkers;
   readonly #scan = ++lastScan;
@@ -66,7 +66,7 @@ export class FileReadQueue {
     if (this.#batch.paths.length >= BATCH_FILES) this.#send();
   }
 
-  /** Lets answers of the workers in, and waits while too much is under way. @throws what a worker met */
+  /** Handles answers of the workers, and waits while too much is pending. @throws a worker's error */
   async room(): Promise<void> {
     if (this.#sentBatches === this.#sentBeforeTurn) return;
     this.#sentBeforeTurn = this.#sentBatches;
@@ -82,7 +82,7 @@ export class FileReadQueue {
     return { newObjects: this.#newObjects, sharedObjects: this.#sharedObjects };
   }
 
-  /** Waits, and helps as long as a batch waits, too. */
+  /** Waits, and helps while a batch is waiting. */
   async #underWayAtMost(batches: number): Promise<void> {
     while (this.#underWay.count > batches) {
       if (this.#workers.answerWaiting(objectJobs)) await setImmediate();
@@ -124,7 +124,7 @@ function newBatch(): Batch {
   return { paths: [], receivers: [] };
 }
 
-/** A file that is gone counts nothing: reading it says so. */
+/** A missing file counts as empty: reading it will report it. */
 function bytesAtMost(paths: readonly ByteString[], maxBytes: number): boolean {
   let bytes = 0;
   for (const path of paths) bytes += lstatSync(Buffer.from(path, "latin1"), { throwIfNoEntry: false })?.size ?? 0;

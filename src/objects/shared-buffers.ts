@@ -1,6 +1,6 @@
-/** Memory that this thread fills and workers read, used again and again. */
+/** Reused memory that this thread fills and workers read. */
 
-/** Free buffers that are kept; more than this are never waiting at a time, as producers wait before. */
+/** Free buffers that are kept; more are never waiting at once, as producers wait earlier. */
 const FREE_BUFFERS_MAX = 32;
 
 export type SharedBuffer = Uint8Array<SharedArrayBuffer>;
@@ -20,12 +20,12 @@ export class SharedBuffers {
     this.sizeBytes = sizeBytes;
   }
 
-  /** A buffer with whatever was in it before. */
+  /** A buffer with its old content. */
   take(): SharedBuffer {
     return this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(this.sizeBytes));
   }
 
-  /** Takes a buffer back that nobody reads any more. */
+  /** Takes back a buffer that nobody reads any more. */
   give(buffer: SharedBuffer): void {
     if (this.#free.length < FREE_BUFFERS_MAX) this.#free.push(buffer);
   }
@@ -38,7 +38,7 @@ export class BufferFiller {
   #buffer: SharedBuffer | undefined;
   #usedBytes = 0;
 
-  /** @param onFull takes over the buffer, which has `bytes` at its beginning */
+  /** @param onFull takes ownership of the buffer, which has `bytes` at its beginning */
   constructor(buffers: SharedBuffers, onFull: (bytes: SharedBuffer, buffer: SharedBuffer) => void) {
     this.#buffers = buffers;
     this.#onFull = onFull;

@@ -1,6 +1,6 @@
-/** Work that goes on at the same time, and no more of it than there is room for. */
+/** Concurrent work, bounded by the available room. */
 
-/** Counts work that was begun until it ends. */
+/** Counts work from its begin to its end. */
 export class UnderWay {
   readonly #max: number;
   #count = 0;
@@ -41,13 +41,13 @@ export class UnderWay {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Waits until one more piece has ended, well or not; not at all when none is under way. */
+  /** Waits until one more piece has ended, well or not; not at all if none is pending. */
   async next(): Promise<void> {
     if (this.#count === 0) return;
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Resolves when something more may be begun; undefined when it may be now. What has failed makes room, too. */
+  /** Resolves when something more may be begun; undefined if it may be now. Failed work makes room too. */
   room(): Promise<void> | undefined {
     return this.#size < this.#max ? undefined : this.next().then(() => this.room());
   }
@@ -64,7 +64,7 @@ export class UnderWay {
   }
 }
 
-/** When a batch is full: at so many items, or at so much of what is measured of them. */
+/** When a batch is full: at this many items, or this much of their measured size. */
 interface BatchLimits<Item> {
   readonly items: number;
   readonly size?: { readonly max: number; readonly of: (item: Item) => number };

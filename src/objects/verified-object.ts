@@ -1,13 +1,13 @@
-/** Reading what leaves the repository: contents are what the names say, whoever vouches for them. */
+/** Reading what leaves the repository: contents match their names, whatever vouches for them. */
 import { corrupt } from "../errors/index.ts";
 import { VerityHasher } from "../verity/index.ts";
 import type { OpenObject } from "./object-reader.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 
 /**
- * The bytes of an object in pieces, each valid until the next is asked for. In a secure repository the kernel checks
+ * The bytes of an object in pieces, each valid until the next is requested. In a secure repository the kernel checks
  * every block; elsewhere names are trusted when an object is opened (spec/repository.md 3.3), so the digest is computed
- * on the way and compared behind the last piece.
+ * on the way and compared after the last piece.
  *
  * @throws SealrootError `corrupt` at the end, when the content has another digest
  */

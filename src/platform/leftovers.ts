@@ -1,5 +1,5 @@
 /**
- * What a killed process leaves behind, and how the next one tells it from what is in use: every temporary file and
+ * What a killed process leaves, and how the next one tells it from what is in use: every temporary file and
  * directory has a record lock as long as its process lives. The kernel releases the lock with the process, whatever
  * ended it; a process id could be another's by then.
  *

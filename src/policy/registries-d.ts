@@ -46,7 +46,7 @@ export async function readRegistriesD(directory = registriesDirectory()): Promis
     refuseUnknown(document, ["default-docker", "docker"], "", path);
     const own = document["default-docker"];
     if (own !== undefined && own !== null) {
-      if (defaultSection !== undefined) throw corrupt(`Cannot read ${path}: default-docker stands twice`, { path });
+      if (defaultSection !== undefined) throw corrupt(`Cannot read ${path}: default-docker occurs twice`, { path });
       defaultSection = readSection(own, "default-docker", path);
     }
     for (const [scope, section] of Object.entries(recordAt(document, "docker", path))) {
@@ -54,7 +54,7 @@ export async function readRegistriesD(directory = registriesDirectory()): Promis
       if (problem !== undefined)
         throw corrupt(`Cannot read ${path}: docker "${scope}" can never match: ${problem}`, { path });
       const meaning = canonicalScope("docker", scope);
-      if (sections.has(meaning)) throw corrupt(`Cannot read ${path}: docker "${scope}" stands twice`, { path });
+      if (sections.has(meaning)) throw corrupt(`Cannot read ${path}: docker "${scope}" occurs twice`, { path });
       sections.set(meaning, readSection(section, `docker "${scope}"`, path));
     }
   }

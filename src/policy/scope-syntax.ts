@@ -43,7 +43,7 @@ function pathProblem(transport: string, scope: string): string | undefined {
   const colon = scope.indexOf(":");
   // A directory may have a colon in its name; if it does not exist, the name of an image is more likely meant.
   if (colon === -1 || existsSync(scope)) return undefined;
-  return `names of images are no part of it; write ${JSON.stringify(scope.slice(0, colon))}`;
+  return `names of images are not part of it; write ${JSON.stringify(scope.slice(0, colon))}`;
 }
 
 function plainPathProblem(scope: string): string | undefined {

@@ -68,7 +68,7 @@ function findAmbiguity(text: string): string | undefined {
         // Two spellings of one key, "a" and "\u0061", are the same key.
         const key: string = JSON.parse(text.slice(lastString.start, lastString.end));
         const keys = open.at(-1);
-        if (keys?.has(key)) return `the key ${JSON.stringify(key)} stands twice`;
+        if (keys?.has(key)) return `the key ${JSON.stringify(key)} occurs twice`;
         keys?.add(key);
       }
     }

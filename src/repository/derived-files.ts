@@ -1,7 +1,7 @@
 /**
- * Files of sealroot's own beside the format: what can be made again from objects and is kept to save the time. They lie
- * in `sealroot/<kind>/<object id>`, below a top-level directory that other tools do not know and must tolerate
- * (spec/repository.md 1). Whoever reads one trusts nothing of it.
+ * sealroot's own files outside the format: derived from objects and kept to save time. They are in
+ * `sealroot/<kind>/<object id>`, below a top-level directory that other tools do not know and must tolerate
+ * (spec/repository.md 1). Readers must not trust them.
  */
 
 import { lstatSync, readFileSync, rmSync } from "node:fs";
@@ -14,10 +14,10 @@ import { makeOwnDirectory, requireOwnDirectory } from "./own-directory.ts";
 
 const ROOT = "sealroot";
 
-/** What a file of ours was called until it was complete, before every temporary file had a name of one form. */
+/** The old names of our unfinished files, before all temporary files had the same form of name. */
 const EARLIER_TEMPORARY_NAME = /^\.[0-9a-f]{64,128}\.[0-9a-f]{12}$/;
 
-/** Files that writers who were killed left behind, relative to the repository. No link is followed. */
+/** Files that killed writers left, relative to the repository. No link is followed. */
 export function derivedTemporaries(repositoryPath: string): string[] {
   const directoriesIn = (relative: string) =>
     sortedEntries(join(repositoryPath, relative)).filter((entry) => entry.isDirectory());
@@ -38,7 +38,7 @@ interface DerivedFilesContext {
   assertWritable(): void;
 }
 
-/** The derived files of one kind, each named by the object it was made from. */
+/** The derived files of one kind, each named after the object it was made from. */
 export class DerivedFiles {
   readonly #directory: string;
   readonly #context: DerivedFilesContext;
@@ -49,7 +49,7 @@ export class DerivedFiles {
     this.#context = context;
   }
 
-  /** The file's content, or undefined when there is none. @param maxBytes longer files count as absent */
+  /** The file's content, or undefined if there is none. @param maxBytes longer files count as absent */
   read(objectId: string, maxBytes: number): Buffer | undefined {
     const path = this.#path(objectId);
     try {
@@ -81,7 +81,7 @@ export class DerivedFiles {
     rmSync(this.#path(objectId), { force: true });
   }
 
-  /** Removes the files of all objects but these. Another process that wrote one just now makes it again. */
+  /** Removes the files of all other objects. Another process that just wrote one makes it again. */
   keepOnly(objectIds: ReadonlySet<string>): void {
     this.#context.assertWritable();
     requireOwnDirectory(this.#context.path, this.#directory);

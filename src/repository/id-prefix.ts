@@ -1,16 +1,16 @@
-/** Ids as people type them: whole, or the first digits that a list has shown. */
+/** Ids as people type them: whole, or the first digits that a list shows. */
 import { SealrootError } from "../errors/index.ts";
 
-/** Fewer digits could be a word that was meant as a name. */
+/** Fewer digits could be a word meant as a name. */
 const ID_PREFIX_MIN_DIGITS = 4;
 
-/** More are counted and not named. */
+/** More are counted but not listed. */
 const NAMED_MAX = 10;
 
 /**
- * The hex digits of what may be the beginning of an id, in lower case, or undefined when it is something else.
+ * The hex digits of a possible beginning of an id, in lower case, or undefined for anything else.
  *
- * @param algorithms that may stand in front, with a colon, as lists show ids
+ * @param algorithms that may precede it, with a colon, as in lists
  */
 export function idPrefixOf(text: string, algorithms: readonly string[]): string | undefined {
   const [, algorithm, digits = ""] = /^(?:([a-z0-9]+):)?([0-9a-f]+)$/i.exec(text) ?? [];
@@ -19,10 +19,10 @@ export function idPrefixOf(text: string, algorithms: readonly string[]): string 
 }
 
 /**
- * The one candidate, or undefined when there is none.
+ * The one candidate, or undefined if there is none.
  *
- * @param name as it was given
- * @param candidates as the person should read them
+ * @param name as given
+ * @param candidates as shown to the person
  * @throws SealrootError `usage` naming the candidates when there are several
  */
 export function onlyCandidate<T extends { readonly shown: string }>(

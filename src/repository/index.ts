@@ -4,11 +4,10 @@
  *   open/   init, open, meta.json, old repositories      image/  an image out: read, mounted, unpacked
  *   scan/   a directory into a tree and an image         check/  fsck, repair, garbage collection
  *
- * What lies at the top are the open repository itself, its links and references, its names and settings.
+ * At the top are the open repository itself, its links and references, its names and settings.
  *
  * A store above `objects/`, which holds the contents: may use the file system and `platform/`, and the format rooms
- * verity, tree, erofs and splitstream. Knows nothing of OCI: what streams are called and what they mean is
- * `imagestore/`'s business.
+ * verity, tree, erofs and splitstream. Knows nothing of OCI: the names and meanings of streams belong to `imagestore/`.
  * @module
  */
 export { checkRepository, type FsckOptions } from "./check/fsck.ts";

@@ -42,7 +42,7 @@ interface LinkStoreContext {
   syncDirectory(path: string): void;
 }
 
-/** Prefix of temporary links in the repository's root, as the reference writes them; gc collects leftovers. */
+/** Prefix of temporary links in the repository's root, as in the reference; gc collects leftovers. */
 export const TEMPORARY_LINK_PREFIX = ".symlink-";
 
 /** The links of one kind. */
@@ -57,7 +57,7 @@ export class LinkStore {
   }
 
   /**
-   * The object an entry links to, or undefined when there is no such entry.
+   * The object an entry links to, or undefined if there is no such entry.
    * @param entry a content id of a stream, or the hex digest of an image
    * @throws SealrootError `corrupt` when the entry is not a link to an object
    */
@@ -73,8 +73,8 @@ export class LinkStore {
   }
 
   /**
-   * The object of an entry or, with the prefix `refs/`, of what a reference leads to. Images may be called by a
-   * reference's name without the prefix. What is neither may be the beginning of one id: {@link beginningWith}.
+   * The object of an entry or, with the prefix `refs/`, of a reference's target. Images may be given by a reference's
+   * name without the prefix. Anything else may be the beginning of one id: {@link beginningWith}.
    *
    * @throws SealrootError `not-found`, `corrupt`; `usage` when several ids begin like that
    */
@@ -86,7 +86,7 @@ export class LinkStore {
     });
   }
 
-  /** The entry that is named as it is, by itself or by a reference; undefined when there is none. */
+  /** The entry with exactly this name, or that of a reference; undefined if there is none. */
   named(name: string): LinkEntry | undefined {
     for (const entry of this.#candidates(name)) {
       const objectId = this.find(entry);
@@ -96,8 +96,8 @@ export class LinkStore {
   }
 
   /**
-   * The entries whose id begins with some digits: of images with or without the hash in front (`sha512:3ac1`), of streams
-   * with all that stands before the digits (`oci-layer-sha256:4bf5`). None for fewer than four digits.
+   * The entries whose id begins with some digits: for images with or without a leading hash name (`sha512:3ac1`), for
+   * streams with everything before the digits (`oci-layer-sha256:4bf5`). None for fewer than four digits.
    */
   beginningWith(text: string): (LinkEntry & { readonly shown: string })[] {
     const { algorithm } = this.#context;
@@ -112,8 +112,8 @@ export class LinkStore {
   }
 
   /**
-   * Links entries to objects that are stored already. Everything written before is made durable first, so that after a
-   * power cut a name is either absent or complete; the reference forgets this for images (spec/repository.md 3.1). When
+   * Links entries to objects that are already stored. Everything written before is made durable first, so that after a
+   * power cut a name is either absent or complete; the reference omits this for images (spec/repository.md 3.1). When
    * the call returns, the names are durable too.
    */
   register(entries: readonly LinkEntry[]): void {
@@ -136,7 +136,7 @@ export class LinkStore {
     this.#context.syncDirectory(dirname(this.#path(relative)));
   }
 
-  /** @returns false when there is no such reference */
+  /** @returns false if there is no such reference */
   removeReference(name: string): boolean {
     this.#context.assertWritable();
     if (this.referenceTarget(name) === undefined) return false;
@@ -153,7 +153,7 @@ export class LinkStore {
     return target === undefined ? undefined : entryOfTarget(target);
   }
 
-  /** All references below a prefix ("" or "oci"), sorted; what is not a link is left out. */
+  /** All references below a prefix ("" or "oci"), sorted; only links. */
   references(prefix = ""): Reference[] {
     const found: Reference[] = [];
     collectReferences(Buffer.from(this.#path(join("refs", prefix))), prefix, found);
@@ -214,8 +214,8 @@ export class LinkStore {
 }
 
 /**
- * Collects the references below a directory. Paths are bytes here: a reference whose name is not UTF-8 still keeps what
- * it leads to from being collected as garbage; its name is then for people only.
+ * Collects the references below a directory. Paths are bytes here: a reference whose name is not UTF-8 still protects
+ * its target from collection; its name is then only for people.
  */
 function collectReferences(directory: Buffer, prefix: string, found: Reference[]): void {
   for (const child of entriesByBytes(directory)) {

@@ -14,7 +14,7 @@ export interface ErofsFormats {
 export interface RepositoryMeta {
   readonly algorithm: VerityAlgorithm;
   readonly formats: ErofsFormats;
-  /** Features that this program does not know but whose repositories it may read. Not empty: nothing may be written. */
+  /** Unknown features of repositories that may still be read. If not empty, nothing may be written. */
   readonly unknownReadOnlyFeatures: readonly string[];
 }
 
@@ -91,13 +91,13 @@ export function parseAlgorithm(name: unknown): VerityAlgorithm {
   });
 }
 
-/** @throws SealrootError `unsupported` for a number that is no EROFS version */
+/** @throws SealrootError `unsupported` for a number that is not an EROFS version */
 function parseErofsVersion(value: unknown): ErofsVersion {
   if (value === 0 || value === 1 || value === 2) return value;
   throw new SealrootError("unsupported", `Cannot use the EROFS version ${shown(value)}: it is not 0, 1 or 2`);
 }
 
-/** `erofs_formats` counts unless it is absent or says no more than "version 2", which writers before it also meant. */
+/** `erofs_formats` counts unless it is absent or just says "version 2", which older writers also meant. */
 function effectiveFormats(value: unknown, v1Feature: boolean): ErofsFormats {
   const byFeature: ErofsFormats = { default: v1Feature ? 1 : 2, extra: [] };
   if (value === undefined) return byFeature;
@@ -117,7 +117,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A value for a message. What has parts is only named: they may be nested deeper than JSON.stringify() can follow. */
+/** A value for a message. Compound values are only named: they may be nested too deep for JSON.stringify(). */
 function shown(value: unknown): string {
   return typeof value === "object" && value !== null ? "a list or an object" : String(JSON.stringify(value));
 }

@@ -57,7 +57,7 @@ export function objectLinkTarget(objectId: string): string {
  * The object that the target of a top-level link names. As the reference reads it: it begins with `../`, and the end
  * is the object's path (spec/repository.md 5).
  *
- * @returns undefined when the target is no path of an object of this algorithm
+ * @returns undefined if the target is not a path of an object of this algorithm
  */
 export function objectIdOfLinkTarget(target: string, algorithm: VerityAlgorithm): string | undefined {
   const match = /^\.\.\/(?:.*\/)?([0-9a-fA-F]{2})\/([0-9a-fA-F]+)$/.exec(target);

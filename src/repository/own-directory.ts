@@ -1,4 +1,4 @@
-/** Directories of the repository that must be its own: a link in their place would lead every write elsewhere. */
+/** Directories of the repository that must be its own: a link in their place would redirect every write. */
 
 import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { corrupt, hasErrno } from "../errors/index.ts";
 import { sortedEntries } from "../objects/index.ts";
 
 const MODE = 0o755;
-/** Every directory that writers enter without looking again; absent ones are made when they are needed. */
+/** Every directory that writers enter without another check; absent ones are made when needed. */
 const FIXED_DIRECTORIES = ["objects", "streams", "streams/refs", "images", "images/refs"];
 
 /**
@@ -34,7 +34,7 @@ export function requireOwnDirectory(repositoryPath: string, relative: string): v
 }
 
 /**
- * Makes the directories on the way to `relative` that do not exist, but not the repository: it may be being removed.
+ * Makes the missing directories on the way to `relative`, but not the repository: it may be being removed.
  * @throws SealrootError `corrupt` as above
  */
 export function makeOwnDirectory(repositoryPath: string, relative: string): void {
@@ -57,6 +57,6 @@ function makeDirectoryIfAbsent(path: string): void {
 function notOwn(path: string): Error {
   return corrupt(`Cannot use the repository: ${path} is not a directory of its own`, {
     path,
-    hint: "Move away what stands there; a link could lead writes out of the repository",
+    hint: "move away what is there; a link could lead writes out of the repository",
   });
 }

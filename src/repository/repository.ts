@@ -60,7 +60,7 @@ export class Repository implements Disposable {
     this.images = new LinkStore("images", links);
   }
 
-  /** Files of a kind that were made from objects and can be made again. */
+  /** Files of a kind that were derived from objects and can be made again. */
   derivedFiles(kind: string): DerivedFiles {
     const assertWritable = () => this.assertWritable();
     return new DerivedFiles(kind, { path: this.path, algorithm: this.algorithm, assertWritable });
@@ -73,7 +73,7 @@ export class Repository implements Disposable {
   }
 
   /**
-   * To be called before long work that ends in writing.
+   * Call before long work that ends in writing.
    * @throws SealrootError `read-only`, `no-access`; `unsupported` for features this program does not know
    */
   assertWritable(): void {
@@ -133,8 +133,8 @@ export class Repository implements Disposable {
   }
 
   /**
-   * Ends the threads when they have nothing to do for a while: their memory is then free for what follows. Later work
-   * starts new ones.
+   * Ends the threads when they will be idle for a while: their memory is then free for what follows. Later work starts
+   * new ones.
    */
   async restWorkers(): Promise<void> {
     const workers = this.#workers;
@@ -142,7 +142,7 @@ export class Repository implements Disposable {
     await workers?.close();
   }
 
-  /** Ends the workers and gives the lock up. May be called again. */
+  /** Ends the workers and releases the lock. May be called again. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;

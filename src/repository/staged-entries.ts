@@ -1,4 +1,4 @@
-/** What of a staged repository goes onto the disk it was staged for. */
+/** What goes from a staged repository onto the disk it was staged for. */
 
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ export type StagedEntry = {
   | { readonly kind: "symlink"; readonly target: ByteString }
   | {
       readonly kind: "file";
-      /** Absolute; the file goes on after its data, with the metadata of fs-verity. */
+      /** Absolute; after its data the file continues with the metadata of fs-verity. */
       readonly source: string;
       /** Length of the data. */
       readonly sizeBytes: number;

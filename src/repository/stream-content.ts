@@ -1,11 +1,11 @@
-/** The bytes that a stream stands for. */
+/** The content of a stream. */
 
 import { corrupt } from "../errors/index.ts";
 import { OBJECT_CHUNK_BYTES, type OpenObject } from "../objects/index.ts";
 import { readSplitStream, streamParts } from "../splitstream/index.ts";
 import type { Repository } from "./repository.ts";
 
-/** Something that has more to do with the bytes of an object than to hand them on. */
+/** Something that uses the bytes of an object besides passing them on. */
 interface ObjectChunksReader {
   /** As {@link OpenObject.chunks}. */
   chunksOf(object: OpenObject): AsyncIterable<Uint8Array>;
@@ -13,7 +13,7 @@ interface ObjectChunksReader {
 
 /**
  * Reassembles a stream: inline bytes and the contents of its objects, in order. Each piece is valid until the next is
- * asked for. Memory is the stream as it is stored plus about 1 MiB.
+ * requested. Memory is the stored stream plus about 1 MiB.
  *
  * @param streamId object id of the split stream
  * @param reader reads the objects; absent: nobody else needs their bytes
@@ -30,7 +30,7 @@ export async function* streamContent(
   let sizeBytes = 0;
   const count = (bytes: number) => {
     sizeBytes += bytes;
-    // A small stream can be made to stand for petabytes; what is longer than it says is not worth reading.
+    // A small stream can expand to petabytes; one that is longer than it says is not worth reading.
     if (sizeBytes > stream.sizeBytes) throw otherLength(streamId, `over ${stream.sizeBytes}`, stream.sizeBytes);
   };
   for await (const part of streamParts(stream)) {

@@ -1,6 +1,6 @@
 /**
- * The one layer that seal adds. It lists every parent directory it touches with the metadata that directory has in the
- * input, so that the layers' view, a mounted view and an extraction have one digest.
+ * The one layer that seal adds. It lists every parent directory it touches with that directory's metadata in the input,
+ * so that the layers' view, a mounted view and an extraction have the same digest.
  */
 import { type ByteString, byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
@@ -30,11 +30,11 @@ export interface AddedFile {
 /** What the layer changes. */
 export interface LayerChanges {
   readonly added: readonly AddedFile[];
-  /** Absolute paths of files that exist in the input and are taken out. */
+  /** Absolute paths of files in the input that are removed. */
   readonly removed: readonly string[];
 }
 
-/** They take the time of `/usr` in the boot variant, each version of composefs-rs in its way. */
+/** They get the time of `/usr` in the boot variant, each version of composefs-rs in its own way. */
 const BOOT_DIRECTORIES = ["/boot", "/sysroot"].map(byteStringOfText);
 
 /**
@@ -42,8 +42,8 @@ const BOOT_DIRECTORIES = ["/boot", "/sysroot"].map(byteStringOfText);
  *
  * @param root the tree of all input layers, before any transform; only read
  * @param timeSeconds mtime of what is new
- * @throws SealrootError `unsupported` when something that is not a directory stands in the way: the layer would replace
- *   it, with all that is reached through it
+ * @throws SealrootError `unsupported` when something that is not a directory is in the way: the layer would replace it,
+ *   with everything reached through it
  */
 export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, timeSeconds: bigint): TarMember[] {
   const fresh = newMetadata({ mode: 0o644, mtimeSeconds: timeSeconds });
@@ -73,7 +73,7 @@ export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, ti
     if (existing?.kind === "directory") throw inTheWay(path, existing, "file");
     members.set(path, { header: { ...memberHeader("file", path, fresh), sizeBytes: bytes.length }, body: bytes });
   }
-  // A slash sorts before every other byte of a name here, so that a directory is followed by what is in it; ".wh."
+  // A slash sorts before every other byte of a name here, so a directory is followed by its contents; ".wh."
   // sorts before letters.
   const key = (path: ByteString) => path.replaceAll("/", "\0");
   return [...members].sort(([a], [b]) => (key(a) < key(b) ? -1 : 1)).map(([, member]) => member);
@@ -100,8 +100,8 @@ function contentOf(bytes: Uint8Array): FileContent {
 }
 
 /**
- * `/boot` and `/sysroot` with the time of `/usr`: whether the boot variant takes all of it or only the seconds, it is one
- * image then (spec/upstream-1.17.md 2a).
+ * `/boot` and `/sysroot` with the time of `/usr`: then the image is the same whether the boot variant takes all of it
+ * or only the seconds (spec/upstream-1.17.md 2a).
  */
 function directoriesWithTimeOfUsr(root: DirectoryNode): Map<ByteString, Metadata> {
   const usr = lookupPath(root, byteStringOfText("/usr"));
@@ -117,11 +117,15 @@ function directoriesWithTimeOfUsr(root: DirectoryNode): Map<ByteString, Metadata
 
 function inTheWay(path: ByteString, { kind }: TreeNode, wanted: string): SealrootError {
   const place = displayText(path);
-  return new SealrootError("unsupported", `Cannot seal the image: ${place} is a ${kind}, a ${wanted} is wanted there`, {
-    path: place,
-    expected: wanted,
-    actual: kind,
-  });
+  return new SealrootError(
+    "unsupported",
+    `Cannot seal the image: ${place} is a ${kind}, a ${wanted} is expected there`,
+    {
+      path: place,
+      expected: wanted,
+      actual: kind,
+    },
+  );
 }
 
 /** All directories above `path`, outermost first, without the root. */

@@ -21,10 +21,10 @@ import { type OutputLayout, writtenTo } from "./output.ts";
 import { unpackImage } from "./unpack-image.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
-/** The added layer holds a UKI, a boot loader and three small files; more is not what seal wrote. */
+/** The added layer holds a UKI, a boot loader and three small files; seal did not write more. */
 const ADDED_LAYER_MAX_BYTES = 512 * 1024 * 1024;
 
-/** How errors call the file that is attached. */
+/** The attached file's name in errors. */
 const SIGNED_UKI = "the signed UKI";
 
 /** The UKI of a sealed image and the layer it is in. */
@@ -43,7 +43,7 @@ export async function readSealedUki(image: OpenedImage): Promise<Uint8Array> {
 }
 
 export interface AttachOptions extends Pick<OpenImageOptions, "policy" | "registry"> {
-  /** Whose signature is wanted; the image's own enrolment files are asked in any case. */
+  /** Whose signature is required; the image's own enrolment files are always checked. */
   readonly database?: SignatureDatabases | undefined;
   /** Claims the signer's key for the kind of image that the UKI is for. */
   readonly claimKey?: ((kind: SealKind) => KeyUse) | undefined;
@@ -51,12 +51,12 @@ export interface AttachOptions extends Pick<OpenImageOptions, "policy" | "regist
 }
 
 /**
- * Writes the image with the signed UKI in the place of the unsigned one. /boot is outside the sealed image id, so nothing
+ * Writes the image with the signed UKI in place of the unsigned one. /boot is outside the sealed image id, so nothing
  * else changes.
  *
- * @throws SealrootError `conflict` when the signed file is another UKI than the image's, or signed by a key that is used
- *   for another kind of images; as verifyBootProgram when the firmware of a machine with the image's keys, or with those
- *   that are wanted, would refuse UKI or boot loader
+ * @throws SealrootError `conflict` when the signed file is not the image's UKI, or signed by a key that is used for
+ *   another kind of images; as verifyBootProgram when the firmware of a machine with the image's keys, or the required
+ *   ones, would refuse UKI or boot loader
  */
 export async function attachUki(
   source: ImageReference,
@@ -95,7 +95,7 @@ async function attachInto(
   }
 }
 
-/** What the file alone says: asked before the image is read. */
+/** Checks of the file alone, before the image is read. */
 async function checkFile(signed: Uint8Array, database: SignatureDatabases | undefined): Promise<void> {
   if (!isSigned(signed)) {
     throw new SealrootError("untrusted", "Cannot attach the UKI: it is not signed", {
@@ -146,7 +146,7 @@ async function readAddedLayer(image: OpenedImage): Promise<SealedLayer> {
   return { members, ukiMember, uki };
 }
 
-/** The members with the signed UKI in the place of the unsigned one. */
+/** The members with the signed UKI in place of the unsigned one. */
 function withUki({ members, ukiMember }: SealedLayer, signed: Uint8Array): TarMember[] {
   const replaced = { header: { ...ukiMember.header, sizeBytes: signed.length }, body: signed };
   return members.map((member) => (member === ukiMember ? replaced : member));
@@ -184,7 +184,7 @@ function memberOf(entry: TarEntry, body: TarBody): TarMember {
   };
 }
 
-/** The input as it was before the added layer, for writing the layer again. */
+/** The input before the added layer, for writing the layer again. */
 function withoutLastLayer(image: OpenedImage, config: ImageConfig): OpenedImage & { readonly config: ImageConfig } {
   return {
     ...image,

@@ -1,22 +1,22 @@
-/** The programs of the boot chain that are signed or built in as they come: systemd-boot, systemd's EFI stub, kernel. */
+/** The programs of the boot chain that are signed or built in unchanged: systemd-boot, systemd's EFI stub, kernel. */
 import { createHash } from "node:crypto";
 import type { Architecture, UnsealedContents } from "../bootimage/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { kernelRelease, parsePe, type SystemdComponent, systemdComponentOf } from "../pe/index.ts";
 import type { ImageFiles } from "../tree/index.ts";
 
-/** Which boot program to take, when it shall not be whatever the image has. */
+/** Which boot program to use instead of whatever the image has. */
 export type PinnedProgram =
   /** This one, instead of the image's. */
   | { readonly type: "file"; readonly path: string; readonly bytes: Uint8Array }
   /** The image's, if it has this SHA-256. */
   | { readonly type: "sha256"; readonly hex: string };
 
-/** A program of systemd's, checked. */
+/** A checked systemd program. */
 export interface SystemdProgram {
   readonly bytes: Uint8Array;
   readonly version: string;
-  /** Of the bytes as they come, before anything is signed: what pins it. */
+  /** Of the original bytes, before anything is signed: what pins it. */
   readonly sha256: string;
 }
 
@@ -29,12 +29,12 @@ export interface BootPrograms {
 const NAMES = { "systemd-boot": "systemd-boot", "systemd-stub": "the systemd EFI stub" } as const;
 
 /**
- * Reads the boot programs and checks that each is what it should be: a PE image for the image's architecture, of the kind
- * that it says in its `.sdmagic` section, and the one that was pinned. This tells a wrong file from a right one, not an
- * honest program from one made to look like it: only the pin does that.
+ * Reads the boot programs and checks that each is what it should be: a PE image for the image's architecture, of the
+ * kind stated in its `.sdmagic` section, and the one that was pinned. This detects a wrong file, not a program made to
+ * look like the right one: only the pin does that.
  *
  * @throws SealrootError `conflict` for another architecture, kernel release or pin; `unsupported` for another program;
- *   `corrupt` for what is not a PE image
+ *   `corrupt` for anything but a PE image
  */
 export async function readBootPrograms(
   files: ImageFiles,

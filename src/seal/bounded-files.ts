@@ -1,4 +1,4 @@
-/** What seal takes of an image into memory is bounded: a few kilobytes of an image can be made to unpack to anything. */
+/** What seal reads of an image into memory is bounded: a few kilobytes of an image can unpack to any amount. */
 import { SealrootError } from "../errors/index.ts";
 import { type DirectoryNode, TreeFiles } from "../tree/index.ts";
 import type { UnpackBudget } from "./unpack-budget.ts";

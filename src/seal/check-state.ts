@@ -1,4 +1,6 @@
-/** Whether an image can be installed, asked while it is sealed: what its hosts get a copy of must fit on their disks. */
+/**
+ * Whether an image can be installed, checked while it is sealed: what is copied to its hosts must fit on their disks.
+ */
 import { type ByteString, byteStringOfText } from "../bytes/index.ts";
 import { stateXattrs } from "../deployment/index.ts";
 import { type DiskEntry, EXT4, treeEntries } from "../disk/index.ts";

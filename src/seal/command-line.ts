@@ -6,15 +6,15 @@ import { SealrootError } from "../errors/index.ts";
 const IMPORT_NOTHING = "systemd.import_credentials=no";
 
 /**
- * The command line of the UKI: the images that may be the root, `root=UUID=` when asked, `rw`, the image's arguments, the
- * user's, and `systemd.import_credentials=no` when the initramfs would take credentials.
+ * The command line of the UKI: the images that may be the root, `root=UUID=` if requested, `rw`, the image's arguments,
+ * the user's, and `systemd.import_credentials=no` if the initramfs would import credentials.
  *
  * `rw` is always there: without it the generators in stock initramfs leave `/etc` and `/var` read-only
  * (spec/boot-chain.md I.4).
  *
  * @throws SealrootError `usage` for a user argument that a sealed command line must not hold, `unsupported` for a whole
- *   line that the kernel would not read as it was put together, or would cut off; `conflict` for an
- *   argument that imports credentials where none may be
+ *   line that the kernel would read differently or cut off; `conflict` for an argument that imports credentials where
+ *   that is forbidden
  */
 export function sealedCommandLine(options: {
   /** The composefs arguments. */
@@ -22,11 +22,11 @@ export function sealedCommandLine(options: {
   readonly rootUuid: string | undefined;
   readonly imageArguments: readonly string[];
   readonly userArguments: readonly string[];
-  /** Whose kernel reads the line; undefined when its length is not to be looked at yet. */
+  /** Whose kernel reads the line; undefined if its length is not to be checked yet. */
   readonly architecture?: CommandLineArchitecture | undefined;
   /**
-   * False for an initramfs in which systemd runs: it would start units out of credentials on the EFI system partition,
-   * which nobody signed, before the root is verified (systemd.system-credentials(7)).
+   * False for an initramfs in which systemd runs: it would start units from unsigned credentials on the EFI system
+   * partition before the root is verified (systemd.system-credentials(7)).
    */
   readonly importsCredentials?: boolean | undefined;
 }): string {
@@ -46,7 +46,7 @@ export function sealedCommandLine(options: {
   return line.toString();
 }
 
-/** Systemd takes the last one, so it stands at the end, and alone. */
+/** systemd uses the last one, so it is at the end, and alone. */
 function withoutCredentials(line: CommandLine): CommandLine {
   const others = line.removeExact(IMPORT_NOTHING);
   for (const key of ["systemd.import_credentials", "rd.systemd.import_credentials"]) {

@@ -15,29 +15,29 @@ export type OutputLayout = PathReference & { readonly tag: string };
 const DEFAULT_TAG = "latest";
 
 export interface OutputOptions {
-  /** Where most blobs come from: a registry can take them over from another repository of its own. */
+  /** Where most blobs come from: a registry can adopt them from another repository of its own. */
   readonly source: ImageReference;
   readonly registry?: RegistryOptions | undefined;
-  /** Where the layout lies meanwhile; {@link largeFileDirectory} when absent. */
+  /** Where the layout is meanwhile; {@link largeFileDirectory} if absent. */
   readonly temporaryParent?: string | undefined;
   readonly events: EventSink;
 }
 
-/** The reference with the tag that it gets when it needs one. */
+/** The reference with the tag that it gets if it needs one. */
 export function outputName(reference: ImageReference): string {
   return formatReference(outputReference(reference));
 }
 
-/** The reference with the tag that a layout gets where none is given. */
+/** The reference with the tag that a layout gets if none is given. */
 export function outputReference(reference: ImageReference): ImageReference {
   return isLayout(reference) ? layoutOf(reference) : reference;
 }
 
 /**
- * Has an image written into a layout, and brings it to where it shall go. The place is opened first: what it refuses, it
+ * Has an image written into a layout, and copies it to its destination. The destination is opened first, so that it
  * refuses before any work.
  *
- * @param write gets the layout that `reference` names, or a temporary one; what it throws takes back what is new there
+ * @param write gets the layout that `reference` names, or a temporary one; if it throws, what is new there is removed
  * @throws SealrootError `unsupported` for a place that is only read, `usage` for a digest as name; as `write`,
  *   openDestination and copyInto
  */
@@ -54,7 +54,7 @@ export async function writtenTo<Result>(
     using scratch = temporaryDirectory({ parent: temporaryParent ?? largeFileDirectory(), purpose: "output" });
     const layout: OutputLayout = { transport: "oci", path: join(scratch.path, "image"), tag: DEFAULT_TAG };
     const result = await write(layout);
-    // What was written here just now needs nobody's signature.
+    // What was just written here needs no signature.
     await copyInto(destination, layout, { policy: ACCEPT_ANYTHING, preserveDigests: true, events });
     return result;
   });
@@ -77,7 +77,7 @@ async function writtenToLayout<Result>(
   }
 }
 
-/** The digest of what is to be written is not known yet. */
+/** The digest of what will be written is not known yet. */
 function refuseDigest(reference: ImageReference): void {
   if (reference.transport !== "docker" || reference.digest === undefined) return;
   const text = formatReference(reference);

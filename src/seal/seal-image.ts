@@ -31,14 +31,14 @@ import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
 import { type WrittenImage, wasSealedLast, writeSealedImage } from "./write-image.ts";
 
 /**
- * What carries the boot program: a small initramfs of our own, or the image's own with an extension behind it, for
+ * What carries the boot program: a small initramfs of our own, or the image's own followed by an extension, for
  * machines whose root needs more than a plain disk driver.
  */
 export type InitramfsCarrier = "minimal" | "extend";
 
 export interface SealOptions {
   readonly source: ImageReference;
-  /** What decides whether the source may be used; the machine's policy when absent. */
+  /** Decides whether the source may be used; the machine's policy if absent. */
   readonly policy?: PolicyChoice | undefined;
   /** How to talk to the registries of source and output. */
   readonly registry?: RegistryOptions | undefined;
@@ -49,8 +49,8 @@ export interface SealOptions {
   /** For which kind of image the signer's key is used; marked beside the key once something is signed. */
   readonly keyUse?: KeyUse | undefined;
   /**
-   * A boot loader signed elsewhere, required for an unsigned seal that shall boot with Secure Boot; or the digest that the
-   * image's loader must have.
+   * A boot loader signed elsewhere, required for an unsigned seal that is to boot with Secure Boot; or the digest that
+   * the image's loader must have.
    */
   readonly loader?: PinnedProgram | undefined;
   /** An EFI stub instead of the image's, or the digest that the image's must have. */
@@ -59,12 +59,12 @@ export interface SealOptions {
   readonly initramfs: InitramfsCarrier;
   readonly rootUuid?: string | undefined;
   readonly allowMissingVerity: boolean;
-  /** Which images the command line names; `bare` when absent. */
+  /** Which images the command line names; `bare` if absent. */
   readonly form?: SealedForm | undefined;
   readonly kernelArguments: readonly string[];
-  /** Time of what is new in the image, whole seconds; the source image's own time when absent. */
+  /** Time of what is new in the image, whole seconds; the source image's own time if absent. */
   readonly created?: Date | undefined;
-  /** Where the image is unpacked meanwhile; {@link largeFileDirectory} when absent. */
+  /** Where the image is unpacked meanwhile; {@link largeFileDirectory} if absent. */
   readonly temporaryParent?: string | undefined;
   readonly events: EventSink;
 }
@@ -81,7 +81,7 @@ export interface SealReport {
   readonly images: readonly Pick<NamedImage, "id" | "version">[];
   readonly commandLine: string;
   readonly kernelRelease: string;
-  /** The boot loader and the EFI stub as they came: what `--loader sha256:…` and `--stub sha256:…` pin. */
+  /** The original boot loader and EFI stub: what `--loader sha256:…` and `--stub sha256:…` pin. */
   readonly loader: ProgramReport;
   readonly stub: ProgramReport;
   readonly ukiPath: string;
@@ -95,8 +95,8 @@ export interface SealReport {
  * Seals an image and checks the result by reading it back: the digest computed from the written image's layers must be
  * the one in its UKI.
  *
- * @throws SealrootError naming what the image lacks, or what could not be read or written; nothing is left under the
- *   output's tag then
+ * @throws SealrootError naming what the image lacks, or what could not be read or written; then nothing is left under
+ *   the output's tag
  */
 export async function sealImage(options: SealOptions): Promise<SealReport> {
   refuseSameImage(options.source, options.output);
@@ -105,7 +105,7 @@ export async function sealImage(options: SealOptions): Promise<SealReport> {
   return { ...report, reference: outputName(options.output) };
 }
 
-/** What was typed is refused before anything is pulled. */
+/** Bad arguments are refused before anything is pulled. */
 function checkArguments({ rootUuid, kernelArguments }: SealOptions): void {
   sealedCommandLine({
     images: [],
@@ -127,7 +127,7 @@ async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promi
 }
 
 function sealedAlready(source: ImageReference): SealrootError {
-  return new SealrootError("conflict", `Cannot seal ${formatReference(source)}: it is sealed already`, {
+  return new SealrootError("conflict", `Cannot seal ${formatReference(source)}: it is already sealed`, {
     hint: "seal the image it was made from",
   });
 }
@@ -206,7 +206,7 @@ async function writeAndCheck(
   return written;
 }
 
-/** The images that the UKI names, made of the layers as they were written. */
+/** The images that the UKI names, made from the written layers. */
 async function sealedImages(
   wanted: readonly ComposefsArgument[],
   candidates: AsyncIterable<BootImage>,
@@ -239,7 +239,7 @@ async function makeInitramfs(
 }
 
 function refuseSameImage(source: ImageReference, output: ImageReference): void {
-  // Without a tag it is the only image of its layout, whatever that is called.
+  // Without a tag it is the only image of its layout, whatever its name.
   const isUntagged = source.transport === "oci" && output.transport === "oci" && source.tag === undefined;
   const named = isUntagged ? { ...source, tag: output.tag } : source;
   if (!isSameImage(outputReference(named), outputReference(output))) return;

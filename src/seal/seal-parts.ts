@@ -1,4 +1,4 @@
-/** Everything that is put into a sealed image, in the order that makes its digest right. */
+/** Everything that is put into a sealed image, in the order that gives the right digest. */
 import { CommandLine } from "../bls/index.ts";
 import {
   type Architecture,
@@ -26,7 +26,7 @@ import type { SealedRoot } from "./initramfs/index.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
 
-/** The folder of keys that systemd-boot enrols by itself where that is safe (loader.conf(5), secure-boot-enroll). */
+/** The folder of keys that systemd-boot enrols by itself if that is safe (loader.conf(5), secure-boot-enroll). */
 const ENROLLED_WHERE_SAFE = "auto";
 /** Digits of the digest that is sealed. */
 const SHA512_HEX_DIGITS = 128;
@@ -48,7 +48,7 @@ export interface SealSettings {
   readonly importsCredentials: boolean;
   /** mtime of everything new in the image, seconds since 1970. */
   readonly timeSeconds: bigint;
-  /** Told of what the image holds and what has no effect. */
+  /** Told what the image contains and what has no effect. */
   readonly warn: (text: string) => void;
   /** Makes the initramfs that goes into the UKI; it knows the root that it is sealed with. */
   buildInitramfs(components: UnsealedContents, sealedRoot: SealedRoot): Promise<Uint8Array>;
@@ -71,8 +71,8 @@ export interface SealParts {
 /**
  * Makes the added layer of a sealed image.
  *
- * First everything under /usr, then the digest, then the initramfs that permits this digest and no other, then the UKI
- * into /boot, which the digest leaves out.
+ * First everything under /usr, then the digest, then the initramfs that permits only this digest, then the UKI into
+ * /boot, which the digest does not cover.
  *
  * @throws SealrootError as {@link findUnsealedContents} and {@link readBootPrograms}; `untrusted` when the keys that the
  *   image enrols would refuse what was signed or given
@@ -146,7 +146,7 @@ export async function makeSealParts(
   };
 }
 
-/** The objects that the files of a tree are in. */
+/** The objects that hold the files of a tree. */
 function* objectIdsOf(root: DirectoryNode): Generator<string, void, undefined> {
   for (const { node } of walkTree(root)) {
     if (node.kind !== "file" || node.content.type !== "external") continue;
@@ -154,7 +154,7 @@ function* objectIdsOf(root: DirectoryNode): Generator<string, void, undefined> {
   }
 }
 
-/** The loader that firmware is to start: given signed, or the image's own, signed here; undefined without a signer. */
+/** The loader for the firmware: given signed, or the image's own, signed here; undefined without a signer. */
 async function makeSignedLoader(programs: BootPrograms, settings: SealSettings): Promise<Uint8Array | undefined> {
   if (settings.loader?.type === "file") return settings.loader.bytes;
   return settings.signer && signPe(programs.loader.bytes, settings.signer);

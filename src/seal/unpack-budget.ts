@@ -7,7 +7,7 @@ import { SealrootError } from "../errors/index.ts";
  */
 export const UNPACKED_MAX_BYTES = 1024 * 1024 * 1024;
 
-/** Whoever reads or unpacks a part of an image draws its bytes from here; nothing is given back. */
+/** Every read or unpacking of a part of an image draws its bytes from here; nothing is given back. */
 export class UnpackBudget {
   #leftBytes = UNPACKED_MAX_BYTES;
 

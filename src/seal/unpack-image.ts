@@ -1,4 +1,4 @@
-/** An image unpacked into a temporary repository, to be looked into. */
+/** An image unpacked into a temporary repository, for inspection. */
 import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
@@ -13,7 +13,7 @@ import { SEAL_ALGORITHM } from "./image-id.ts";
 import { UnpackBudget } from "./unpack-budget.ts";
 
 export interface UnpackedImage {
-  /** The image with its layers where reading them again costs nothing. */
+  /** The image with its layers where reading them again is cheap. */
   readonly source: OpenedImage & { readonly config: ImageConfig };
   readonly repository: Repository;
   /** The tree of all layers, before any transform; only read. */
@@ -25,7 +25,7 @@ export interface UnpackedImage {
 
 export interface UnpackOptions {
   readonly source: ImageReference;
-  /** Where it is unpacked; the system's temporary directory when absent. */
+  /** Where it is unpacked; the system's temporary directory if absent. */
   readonly temporaryParent?: string | undefined;
   readonly events: EventSink;
 }

@@ -1,4 +1,4 @@
-/** The sealed image as an OCI image: the input's own layers and configuration, and one layer more. */
+/** The sealed image as an OCI image: the input's own layers and configuration, and one more layer. */
 
 import type { OpenedImage } from "../images/index.ts";
 import {
@@ -18,7 +18,7 @@ export interface WrittenImage {
   readonly layer: WrittenLayer;
 }
 
-/** How the history of the image names the added layer. */
+/** The added layer in the image's history. */
 const HISTORY_CREATED_BY = "sealroot seal";
 
 /**
@@ -46,7 +46,7 @@ export async function writeSealedImage(
   created: Date,
 ): Promise<WrittenImage> {
   for (const layer of source.manifest.layers) await copyBlob(source, layer, output);
-  // The layer is compressed as the input's last one is, so that whoever can read the input can read the result.
+  // The layer is compressed like the input's last one, so that readers of the input can read the result.
   const last = source.manifest.layers.at(-1);
   const compression = (last && layerCompression(last.mediaType)) ?? "gzip";
   const layer = await putLayer(output, writeTar(members), { compression });
@@ -71,7 +71,7 @@ function configWithLayer(config: ImageConfig, diffId: string, created: Date): Im
     created: time,
     config: { ...config.config, Labels: { ...config.config?.Labels, ...BOOTABLE_LABELS } },
     rootfs: { ...config.rootfs, diff_ids: [...config.rootfs.diff_ids, diffId] },
-    // A history must have an entry for each layer; one that the input does not have is not begun in the middle.
+    // A history must have an entry for each layer; if the input has none, none is begun in the middle.
     ...(config.history && { history: [...config.history, { created: time, created_by: HISTORY_CREATED_BY }] }),
   };
 }

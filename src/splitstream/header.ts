@@ -101,7 +101,7 @@ function readHeader(bytes: Uint8Array) {
 
 function checkRange(what: string, range: Range, bytes: Uint8Array): void {
   if (range.start <= range.end && range.end <= bytes.length) return;
-  throw corrupt(`Cannot read split stream: ${what} lies at ${range.start}..${range.end} of ${bytes.length} bytes`);
+  throw corrupt(`Cannot read split stream: ${what} is at ${range.start}..${range.end} of ${bytes.length} bytes`);
 }
 
 function unsupported(reason: string): SealrootError {

@@ -135,13 +135,13 @@ test("a line over the kernel's limit is refused, with length and limit in bytes"
   assert.equal(failure(`a=${"x".repeat(10_000)}`), undefined, "a part of a line has no limit");
 });
 
-test("whoever wrote the line decides its keys, once each", () => {
+test("the author of the line decides its keys, once each", () => {
   const decidedKeys = SEALED_LINE_KEYS;
   const id = formatComposefsArgument("0f".repeat(64));
   assert.equal(failure(`${id} root=UUID=1 rw`, { decidedKeys }), undefined);
-  assertRefused(`${id} ${id}`, /"composefs" stands there twice$/, { decidedKeys });
-  assertRefused(`${id} "composefs=00"`, /"composefs" stands there twice$/, { decidedKeys });
-  assertRefused(`${id} root=UUID=1 root=UUID=1`, /"root" stands there twice$/, { decidedKeys });
+  assertRefused(`${id} ${id}`, /"composefs" occurs twice$/, { decidedKeys });
+  assertRefused(`${id} "composefs=00"`, /"composefs" occurs twice$/, { decidedKeys });
+  assertRefused(`${id} root=UUID=1 root=UUID=1`, /"root" occurs twice$/, { decidedKeys });
   assertRefused(`${id} x="a root=/dev/sdz b"`, /"root" is decided by the seal$/, { decidedKeys });
   assertRefused(`${id} root=UUID=1`, /"root" is decided by the seal$/, { decidedKeys: ["composefs"] });
   assertRefused(`${id} init=/x`, /"init" is decided by the seal$/, { decidedKeys });

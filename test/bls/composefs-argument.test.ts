@@ -57,7 +57,7 @@ const DIGEST = `composefs.digest=v1-sha512-12:${SHA512}`;
 const findAll = (text: string) => findComposefsArguments(CommandLine.parse(text));
 const ids = (text: string) => findAll(text).map(({ id, formatVersion }) => [id, formatVersion]);
 
-test("findComposefsArguments() reads one of each form, that of version 1 first wherever it stands", () => {
+test("findComposefsArguments() reads one of each form, that of version 1 first wherever it is", () => {
   assert.deepEqual(findAll("rw quiet"), []);
   assert.deepEqual(ids(`rw composefs=${OTHER}`), [[OTHER, undefined]]);
   assert.deepEqual(ids(`${DIGEST} rw`), [[SHA512, 1]]);

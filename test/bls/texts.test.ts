@@ -9,7 +9,7 @@ import {
   parseOsRelease,
 } from "../../src/bls/index.ts";
 
-test("parseOsRelease() undoes quotes and escapes and passes over what is no assignment", () => {
+test("parseOsRelease() undoes quotes and escapes and skips what is not an assignment", () => {
   const text =
     '# c\nID=debian\nNAME=\'De $b\'\nPRETTY_NAME="a \\"b\\" \\$c \\x"\n  VERSION_ID=13 \nrubbish\n1A=2\nID=last\nE=\n';
   assert.deepEqual(Object.fromEntries(parseOsRelease(text)), {
@@ -43,7 +43,7 @@ test("parseIni() and formatIni() keep an origin file byte for byte", () => {
 test("parseIni() names the line of what it refuses", () => {
   assert.equal(parseIni("; c\n# c\n\n[a]\nk=v = w\n[a]\nl=\n").get("a")?.get("k"), "v = w");
   assert.throws(() => parseIni("k = v\n", "origin file"), {
-    message: 'Cannot parse origin file: key "k" stands before any section',
+    message: 'Cannot parse origin file: key "k" is before any section',
   });
   assert.throws(() => parseIni("[a]\nword\n"), { code: "corrupt", message: /line 2/ });
   assert.throws(() => parseIni("[a]\nk=1\nk=2\n"), { code: "corrupt", message: /given twice/ });

@@ -54,7 +54,7 @@ test("findUnsealedContents() names what is missing, one line each, with the way 
     [COMPLETE.filter((path) => !path.includes("vmlinuz")), /no kernel in \/usr\/lib\/modules/, "unsupported"],
     [COMPLETE.filter((path) => !path.includes("bootx64")), /no systemd-boot \(/, "unsupported"],
     [COMPLETE.filter((path) => !path.includes("stub")), /no systemd EFI stub/, "unsupported"],
-    [[...COMPLETE, "/boot/EFI/Linux/x.efi"], /sealed already \(\/boot\/EFI\/Linux\/x\.efi\)$/, "conflict"],
+    [[...COMPLETE, "/boot/EFI/Linux/x.efi"], /already sealed \(\/boot\/EFI\/Linux\/x\.efi\)$/, "conflict"],
     [[...COMPLETE, "/boot/aboot-6.12.img"], /Android image \(\/boot\/aboot-6\.12\.img\)$/, "unsupported"],
     [[...COMPLETE, "/usr/lib/modules/7/vmlinuz"], /2 kernels \(6\.12\.1, 7\)$/, "conflict"],
   ];
@@ -140,7 +140,7 @@ test("a UKI anywhere that install would find it makes the image a sealed one", (
   for (const path of ["/boot/EFI/Linux/deep/er/x.efi", `${KERNELS}/6.12.1/6.12.1.efi`, `${KERNELS}/other/y.efi`]) {
     assert.throws(() => findUnsealedContents(image([...COMPLETE, path]), ARCHITECTURES.amd64), {
       code: "conflict",
-      message: `Cannot seal the image: it is sealed already (${path})`,
+      message: `Cannot seal the image: it is already sealed (${path})`,
     });
   }
   // An add-on, and what only looks like a UKI.

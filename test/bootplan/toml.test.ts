@@ -24,7 +24,7 @@ test("parseToml() reads what setup-root-conf.toml holds as the library does", ()
   for (const text of texts) assert.deepEqual(ours(text), library(text), text);
 });
 
-test("parseToml() refuses with the line what is no TOML, or TOML it does not know", () => {
+test("parseToml() refuses invalid TOML, or TOML it does not know, with the line", () => {
   const cases: [string, RegExp][] = [
     ["a = 1\nb", /line 2: "=" is missing/],
     ["a = 1\n\na = 2", /line 3: the key "a" is given twice/],

@@ -204,7 +204,7 @@ test("property: a random tar comes back from all frames, and from tar-split and 
   );
 });
 
-test("a file gives the same frames in whatever tar it stands, so that an update fetches only what changed", async () => {
+test("a file gives the same frames in any tar, so that an update fetches only what changed", async () => {
   const big = createHash("shake256", { outputLength: 300_000 }).update("big").digest();
   const one = await compressed(await collect(writeTar([file("a", big)])));
   const two = await compressed(await collect(writeTar([file("new", Buffer.from("new")), file("b", big)])));
@@ -286,7 +286,7 @@ test("an empty stream becomes one empty frame and a table without entries", asyn
   assert.equal(zstdDecompressSync(layer.blob.subarray(0, 9)).length, 0);
 });
 
-test("what is no tar is refused", async () => {
+test("what is not a tar is refused", async () => {
   await assert.rejects(compressed(Buffer.alloc(2000, "x")), { code: "corrupt" });
   const tar = await collect(writeTar([file("a", Buffer.alloc(3000))]));
   await assert.rejects(compressed(tar.subarray(0, 1000)), { code: "corrupt" });

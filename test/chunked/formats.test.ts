@@ -124,7 +124,7 @@ const BAD_TOCS: readonly [string, readonly object[]][] = [
       { ...CHUNK, name: "b" },
     ],
   ],
-  ["a chunk behind a directory", [{ type: "dir", name: "a" }, CHUNK]],
+  ["a chunk after a directory", [{ type: "dir", name: "a" }, CHUNK]],
   [
     "chunks with a gap",
     [
@@ -173,7 +173,7 @@ const BAD_TOCS: readonly [string, readonly object[]][] = [
   ["a bad time", [{ ...REG, modtime: "yesterday" }]],
   ["a thirteenth month", [{ ...REG, modtime: "2023-13-01T00:00:00Z" }]],
   ["an attribute that is not base64", [{ ...REG, xattrs: { "user.x": "!" } }]],
-  ["an entry that is no object", [[]]],
+  ["an entry that is not an object", [[]]],
 ];
 
 for (const [what, entries] of BAD_TOCS) {
@@ -182,7 +182,7 @@ for (const [what, entries] of BAD_TOCS) {
   });
 }
 
-test("a table with bytes behind it, or not UTF-8, is refused", () => {
+test("a table with bytes after it, or not UTF-8, is refused", () => {
   for (const text of ['{"entries":[]}{}', '{"entries":[]} x', "", "[]", "null", '{"entries":{}}']) {
     assert.throws(() => readToc(Buffer.from(text), 10), { code: "corrupt" }, text);
   }

@@ -52,7 +52,7 @@ test("all that an error knows is told: place, step, expected, found, way out", (
   });
 });
 
-test("with --json the error stands in the result's place, the exit code is the same", () => {
+test("with --json the error takes the result's place, the exit code is the same", () => {
   assert.deepEqual(reported(DAMAGED, true), {
     exitCode: 1,
     out: JSON.stringify({
@@ -228,7 +228,7 @@ test("an unknown verb suggests the nearest, or the help", async () => {
   }
 });
 
-/** Like `run`, without the --quiet that would stand in the place of a verb. */
+/** Like `run`, without the --quiet that would take the place of a verb. */
 async function mainAlone(...words: string[]) {
   const { main } = await import("../../src/cli/main.ts");
   let [out, err] = ["", ""];

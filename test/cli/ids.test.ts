@@ -96,7 +96,7 @@ test("repo cat takes the first digits after a content id's words", async () => {
   assert.equal((await run("repo", "cat", "--repo", repo, "oci-config-sha256:")).exitCode, 1);
 });
 
-test("fewer than four digits, other hashes and unknown digits are no ids", async () => {
+test("fewer than four digits, other hashes and unknown digits are not ids", async () => {
   for (const name of [
     manifest.slice(0, 3),
     `sha1:${manifest.slice(0, 12)}`,

@@ -203,7 +203,7 @@ test("--progress-fd takes no standard stream", () => {
   }
 });
 
-test("what strangers wrote stays on its line, in tables and in messages", async () => {
+test("untrusted text stays on its line, in tables and in messages", async () => {
   assert.deepEqual(
     textTable([
       ["NAME", "REFS"],

@@ -110,7 +110,7 @@ const CASES: Readonly<Record<string, readonly [() => readonly string[], RegExp]>
   "seal onto itself": [() => seal("-o", source, ...keys()), /it would be replaced by its sealed form/],
   "seal into a registry that nobody runs": [() => seal("-o", "docker://127.0.0.1:1/os:1", ...keys()), /Cannot reach/],
   "attach what is not there": [() => ["seal", "attach", source, at("absent"), ...output(), ...accepting], /ENOENT/],
-  "attach what is no PE image": [
+  "attach what is not a PE image": [
     () => ["seal", "attach", source, at("text"), ...output(), ...accepting],
     /Cannot parse PE image/,
   ],
@@ -192,7 +192,7 @@ test("an image that was sealed last is refused by its configuration, its layers 
   }
   const { exitCode, err } = await run("seal", sealed, "-o", `oci:${at("again")}`, "--unsigned");
   assert.equal(exitCode, 1);
-  assert.match(err, /^sealroot: Cannot seal oci:\S+:s: it is sealed already\n {2}seal the image it was made from\n/);
+  assert.match(err, /^sealroot: Cannot seal oci:\S+:s: it is already sealed\n {2}seal the image it was made from\n/);
   assert.ok(!existsSync(at("again")));
 });
 

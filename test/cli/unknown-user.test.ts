@@ -25,7 +25,7 @@ before(async () => {
 });
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Whoever has the checkout need not let others read it, so this user may read everything. */
+/** The checkout need not be readable by others, so this user may read everything. */
 function sealroot(environment: readonly string[], ...words: readonly string[]) {
   const user = [`--reuid=${USER_ID}`, `--regid=${USER_ID}`, "--clear-groups"];
   const rights = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"];

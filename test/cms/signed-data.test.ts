@@ -170,7 +170,7 @@ test("a certificate issued by a trusted authority is trusted, through an interme
   );
 });
 
-test("a certificate that is no authority does not vouch for another", async () => {
+test("a certificate that is not an authority does not vouch for another", async () => {
   const noAuthority = opensslKey(directory, "no-authority");
   const leaf = opensslKey(directory, "leaf-of-none", { issuer: noAuthority });
   const message = await signDetached(CONTENT, signerOf(leaf));

@@ -137,6 +137,6 @@ test("an image without /etc and /var gets empty ones", () => {
   assert.ok(paths.includes(`deploy/${ID}/etc`) && paths.includes("os/default/var"));
 });
 
-test("the repository lies where the boot program looks for its objects", () => {
+test("the repository is where the boot program looks for its objects", () => {
   assert.equal(OBJECTS_PATH, `${REPOSITORY_PATH}/objects`);
 });

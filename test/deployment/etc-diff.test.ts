@@ -360,7 +360,7 @@ function merged(p: Entries, c: Entries, n: Entries, conflictsTo: "host" | "image
   const [pristine, current, next] = [tree(p), tree(c), tree(n)];
   const before = contentsOf(next);
   const { root } = mergeEtcTrees(current, next, diffEtc(pristine, current, next), conflictsTo);
-  assert.deepEqual(contentsOf(next), before, "the image's tree is left as it is");
+  assert.deepEqual(contentsOf(next), before, "the image's tree is left unchanged");
   return root;
 }
 
@@ -446,6 +446,6 @@ test("etcOfImage() gives what a deployment starts with", () => {
   assert.equal(found, etc.entries.get(bytes("again")));
   assert.deepEqual(found?.metadata.xattrs, new Map([...label("l").xattrs, ...user("v").xattrs]));
   assert.deepEqual(etc.metadata.xattrs, user("top").xattrs);
-  assert.deepEqual(hosts.metadata.xattrs, label("l").xattrs, "the image's own tree is left as it is");
+  assert.deepEqual(hosts.metadata.xattrs, label("l").xattrs, "the image's own tree is left unchanged");
   assert.deepEqual(names(etcOfImage(directory(), new Map())), []);
 });

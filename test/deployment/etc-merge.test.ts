@@ -256,7 +256,7 @@ test("abort: a conflict is an error, and nothing is changed", async () => {
   });
 });
 
-test("the stamp .updated of the running system is no change and is not taken along", async () => {
+test("the stamp .updated of the running system is not a change and is not copied", async () => {
   await withPlaces(async ({ repository, livePath, targetPath }) => {
     const pristine = ownTree(directory({ a: file("a") }));
     await extractTree(repository, pristine, livePath, WHOLE);

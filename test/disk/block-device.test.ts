@@ -62,7 +62,7 @@ test("a partition and a read-only device say so", () => {
   assert.deepEqual({ isPartition, isReadOnly }, { isPartition: true, isReadOnly: true });
 });
 
-test("what is no block device is refused", () => {
+test("what is not a block device is refused", () => {
   const file = join(root, "file");
   writeFileSync(file, "");
   assert.throws(() => inspectBlockDevice(file), {

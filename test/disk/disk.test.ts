@@ -191,7 +191,7 @@ test("special files and links have their type", async () => {
   assert.match(await debugfs(built.disk, built.plan, "stat /composefs/link"), /Fast link dest: "o "b" t"/);
 });
 
-test("a verity file has its data's size, the flags, and the metadata behind the gap", async () => {
+test("a verity file has its data's size, the flags, and the metadata after the gap", async () => {
   const stat = await debugfs(built.disk, built.plan, "stat /composefs/object");
   assert.match(stat, /Flags: 0x180000/);
   assert.match(stat, new RegExp(`Size: ${verityContent.length}\\b`));

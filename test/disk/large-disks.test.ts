@@ -1,4 +1,7 @@
-/** Disks of every size, sparse, each looked at by the field's own checkers; the table is printed for whoever reads the run. */
+/**
+ * Disks of every size, sparse, each checked by the field's own checkers; the table is printed for the reader of the
+ * run.
+ */
 import assert from "node:assert/strict";
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -76,7 +79,7 @@ async function judgeWithTools({ disk, plan }: SmallDisk): Promise<void> {
   ]);
 }
 
-/** fsck.fat knows no offset. What lies beyond the files of the ESP has never been written. */
+/** fsck.fat knows no offset. Everything beyond the files of the ESP has never been written. */
 async function judgeEsp(path: string, plan: PartitionPlan): Promise<number> {
   const bytes = Buffer.alloc(64 * MIB);
   const file = openSync(path, "r");

@@ -1,7 +1,7 @@
 /**
- * The first of README's two commands, as a stranger runs it: a user made for it, a clean clone, packages by `npm ci`, the
- * Debian example from nothing to the proofs. It takes the network and some minutes, so only SEALROOT_DOCS_BUILD=1 asks for
- * it; what the other tests use in build/ is made by the same code.
+ * The first of README's two commands, as a newcomer runs it: a user made for it, a clean clone, packages by `npm ci`,
+ * the Debian example from nothing to the proofs. It takes the network and some minutes, so only SEALROOT_DOCS_BUILD=1
+ * asks for it; what the other tests use in build/ is made by the same code.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

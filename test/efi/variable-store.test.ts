@@ -18,7 +18,7 @@ import { failsWith } from "../pe/keys.ts";
 const OVMF_DIRECTORY = "/usr/share/OVMF";
 const VENDOR = guidOf("77fa9abd-0359-4d32-bd60-28f4e78f784b");
 const NOW = new Date("2026-11-23T08:09:10Z");
-/** Where the first variable stands in OVMF's 4M layout, and where its store ends (spec/boot-chain.md C). */
+/** Where the first variable is in OVMF's 4M layout, and where its store ends (spec/boot-chain.md C). */
 const FIRST_VARIABLE = 0x64;
 const STORE_END = 0x40000;
 

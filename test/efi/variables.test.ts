@@ -35,7 +35,7 @@ test("guidText() leaves a Buffer as it was", () => {
   assert.deepEqual(bytes, before);
 });
 
-test("guidOf() and guidText() refuse what is no GUID", () => {
+test("guidOf() and guidText() refuse what is not a GUID", () => {
   for (const text of ["", "77fa9abd", "77fa9abd03594d32bd6028f4e78f784b", "77fa9abd-0359-4d32-bd60-28f4e78f784g"]) {
     assert.throws(() => guidOf(text), failsWith("usage", /^Cannot read GUID: /), text);
   }

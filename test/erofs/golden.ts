@@ -1,4 +1,4 @@
-/** The table of spec/erofs.md 10: lines behind the root's and the fs-verity SHA-256 of the images they give. */
+/** The table of spec/erofs.md 10: lines after the root's and the fs-verity SHA-256 of the images they give. */
 
 export const GOLDEN_ROOT = "/ 0 40755 2 0 0 0 1000.0 - - -";
 

@@ -153,7 +153,7 @@ test("the workflow runs the script, with the secrets in the environment of the l
   assert.ok(existsSync(join(EXAMPLE, "sealed-image.sh")));
   const isSecret = (step: Step) => JSON.stringify(step).includes("secrets.");
   assert.deepEqual(steps.map(isSecret), [...steps.slice(1).map(() => false), true]);
-  // An expression in a command would be put into it as text, by whoever can name a branch.
+  // An expression in a command would be put into it as text, by anyone who can name a branch.
   for (const { run = "" } of steps) assert.doesNotMatch(run, /\$\{\{/);
   // What the script asks of its environment, it gets.
   const script = readFileSync(join(EXAMPLE, "sealed-image.sh"), "utf8");

@@ -61,7 +61,7 @@ test("the image is mmdebstrap's tar with an empty /dev, under the labels of a bo
   );
 });
 
-test("an image with unchanged inputs is taken as it is, one with changed inputs is built again", async () => {
+test("an image with unchanged inputs is reused, one with changed inputs is built again", async () => {
   pretendMmdebstrap(WORKING);
   rmSync(join(work, "calls"), { force: true });
   const directory = join(work, "twice");

@@ -2,7 +2,7 @@
  * `./just fuzz [SECONDS] [TARGET…]`: the search for inputs that do harm.
  *
  * Each target runs in a thread of its own; this one watches that every execution ends. A finding is saved and named with
- * its seed and execution, and the search goes on with the next target; exit code 1 then.
+ * its seed and execution, and the search continues with the next target; exit code 1 then.
  */
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { type CampaignResult, finding, INPUT_TIME_MAX_MS, runCampaign } from "./campaign.ts";

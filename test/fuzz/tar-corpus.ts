@@ -67,7 +67,7 @@ function memberBytes({ body = "", path, linkPath, ...rest }: Member): Uint8Array
   return [encodeTarHeader(header), Buffer.from(body), tarPadding(sizeBytes)];
 }
 
-/** An `L` header of GNU tar in front of a directory. */
+/** An `L` header of GNU tar before a directory. */
 function gnuLongName(): Buffer {
   const name = `${"n".repeat(200)}\0`;
   const long = Buffer.concat(memberBytes({ kind: "file", path: "././@LongLink", body: name }));
@@ -79,7 +79,7 @@ function gnuLongName(): Buffer {
   return bytes;
 }
 
-/** A file with holes in GNU tar's old form: a region in the header, one in the block behind it. */
+/** A file with holes in GNU tar's old form: a region in the header, one in the block after it. */
 function oldSparse(): Buffer {
   const bytes = Buffer.concat([
     ...memberBytes({ kind: "file", path: "holes", body: "x".repeat(100) }).slice(0, 1),
@@ -115,7 +115,7 @@ function paxSparse(): Buffer {
   return bytes;
 }
 
-/** Makes the checksum of every block right that has a header's magic, so that the fields behind it are reached. */
+/** Makes the checksum of every block right that has a header's magic, so that the fields after it are reached. */
 export function fixChecksums(bytes: Buffer): void {
   for (let start = 0; start + BLOCK_BYTES <= bytes.length; start += BLOCK_BYTES) {
     const block = bytes.subarray(start, start + BLOCK_BYTES);

@@ -18,7 +18,7 @@ function hintsOf(code: string): string[] {
   );
 }
 
-/** A function that takes a hint, and where it stands among the parameters. */
+/** A function that takes a hint, and its place among the parameters. */
 const TAKES_HINT = /(?:function (\w+)|const (\w+) =) ?\(([^)]*\bhint\b[^)]*)\)/g;
 
 /** Literals in the arguments after the first of calls of a function that takes a hint; its own errors begin otherwise. */

@@ -30,7 +30,7 @@ function readSource(path: string): SourceFile {
   return { path, room: roomOf(path), imports, code };
 }
 
-/** The room a file of src/ or initramfs/ lies in; "" for anything else. */
+/** The room of a file of src/ or initramfs/; "" for anything else. */
 export function roomOf(path: string): string {
   const [top, room = ""] = path.split("/");
   if (top === "src") return room;

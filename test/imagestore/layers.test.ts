@@ -136,7 +136,7 @@ test("a layer whose content has another digest than the configuration says is re
   assert.deepEqual(namesIn(repository), []);
 });
 
-test("a layer that is no tar is refused before anything is read", async () => {
+test("a layer that is not a tar is refused before anything is read", async () => {
   const mediaType = "application/vnd.example.thing";
   const { reference } = await layoutOf([], { mediaType });
   using repository = await newRepository();

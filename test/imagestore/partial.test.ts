@@ -375,7 +375,7 @@ test("a table that is not as long as its annotation says is refused", async () =
   }
 });
 
-test("annotations that are no positions, or name two tables, are refused", async () => {
+test("annotations that are not positions, or name two tables, are refused", async () => {
   for (const annotations of [
     { "io.github.containers.zstd-chunked.manifest-position": "1:2:3" },
     { "containerd.io/snapshot/stargz/toc.digest": `sha256:${"0".repeat(64)}` },

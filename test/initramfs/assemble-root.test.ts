@@ -208,7 +208,7 @@ test("assembleRoot() mounts nothing when an object is missing, and names the fir
   assert.ok(!machine.log.some((line) => /erofs|overlay|bind/.test(line)));
 });
 
-test("assembleRoot() goes on without looking only when the sealed configuration says so", () => {
+test("assembleRoot() skips the search only when the sealed configuration says so", () => {
   const machine = goodMachine();
   machine.answers.set("lookup", () => ({ status: 2 }));
   assert.throws(() => assembleRoot(machine, FIND), {

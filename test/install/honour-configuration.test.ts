@@ -71,7 +71,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ],
   ['block = ["tpm2-luks"]', "install.block is tpm2-luks, but encryption needs a TPM and a block device"],
   ['block = ["tpm2-luks", "direct"]', "install.block is tpm2-luks, but encryption needs a TPM and a block device"],
-  ["block = []", "install.block is no way to set up a disk, so that none is made"],
+  ["block = []", "install.block is no way to set up a disk, so none is made"],
   ['kargs = ["quiet splash", "rw"]', "install.kargs is quiet splash, which the sealed command line does not have"],
   ['karg-deletes = ["rw"]', "install.karg-deletes is rw, which the sealed command line has"],
   ['stateroot = "other"', 'install.stateroot is other, but composefs systems have one, "default"'],
@@ -116,20 +116,27 @@ test("what is done anyway, what the user decides, and what the seal has already,
   assert.equal(await configured('match-architectures = ["aarch64"]\nblock = ["tpm2-luks"]'), "installed");
 });
 
-test("the image's folders mask each other, a link to /dev/null takes a file out, what is no file is refused", async () => {
+test("the image's folders mask each other, a link to /dev/null removes a file, what is not a file is refused", async () => {
   const luks = '[install]\nblock = ["tpm2-luks"]\n';
   assert.equal(await install({ [DROP_IN]: luks, "etc/bootc/install/50-os.toml": "" }), "installed");
   assert.equal(await install({ [DROP_IN]: "", "etc/bootc/install/50-os.toml": luks }), REFUSED[2]?.[1]);
-  assert.equal(await install({ "usr/lib/bootc/install/.hidden.toml": luks }), "installed");
   assert.equal(
-    await install({ "usr/lib/bootc/install/50-os.toml/inside": "" }),
+    await install({
+      "usr/lib/bootc/install/.hidden.toml": luks,
+    }),
+    "installed",
+  );
+  assert.equal(
+    await install({
+      "usr/lib/bootc/install/50-os.toml/inside": "",
+    }),
     "/usr/lib/bootc/install/50-os.toml: Not a file",
   );
 });
 
 test("an image that is not sealed strictly is installed only when that is said", async () => {
   const optional = (id: string) => `composefs=?${id} rw`;
-  const message = "Cannot install the image: its command line has composefs=?, so its disk boots unverified files, too";
+  const message = "Cannot install the image: its command line has composefs=?, so its disk boots unverified files too";
   assert.equal(await install({}, {}, optional), message);
   assert.equal(await install({}, { allowMissingVerity: true }, optional), "installed");
   assert.equal(await install({}, { allowMissingVerity: true }), "installed");
@@ -171,7 +178,7 @@ test("options that cannot be honoured are refused by name before the image is lo
   const refused: readonly (readonly [string[], RegExp])[] = [
     [["--karg-delete", "quiet"], /^sealroot: Cannot remove a kernel argument: /],
     [["--root-ssh-authorized-keys", "/etc/hostname"], /^sealroot: Cannot add SSH keys: /],
-    [["--bound-images", "stored"], /^sealroot: Cannot bring bound images along \(stored\): /],
+    [["--bound-images", "stored"], /^sealroot: Cannot include bound images \(stored\): /],
     [["--experimental-unified-storage"], /^sealroot: Cannot pull into podman's store first: /],
     [["--run-fetch-check"], /^sealroot: Cannot check that the host can fetch updates: /],
     [["--global-uki-addon", "x"], /^sealroot: Cannot install the global add-on x: /],

@@ -76,7 +76,7 @@ test("names, devices, attributes and large directories of /etc and /var are on t
   assert.deepEqual(await attribute(`${etc}/acl`, "system.posix_acl_access"), ACL);
   assert.deepEqual(await attribute(lib, "system.posix_acl_default"), ACL);
   assert.deepEqual(await attribute(`${lib}/noted`, "user.note"), Buffer.from("text"));
-  // What depends on the machine that made the image stays behind.
+  // What depends on the machine that made the image is dropped.
   assert.deepEqual((await debugfs(`ea_list ${lib}`)).match(/\w+\.[\w.]+/g), ["system.posix_acl_default"]);
   assert.deepEqual((await debugfs(`ea_list ${lib}/noted`)).match(/\w+\.[\w.]+/g), ["user.note"]);
 });

@@ -1,4 +1,4 @@
-/** What stands where a disk file is to go: refused before any work, or kept in its ways. */
+/** What is in the place of a new disk file: refused before any work, or its attributes kept. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
@@ -118,7 +118,7 @@ test("a link to nothing, and links in a circle, are refused", async () => {
   assert.deepEqual(readdirSync(at("dangling")).sort(), ["circle", "link"]);
 });
 
-test("what is no plain file is refused and named", async () => {
+test("what is not a plain file is refused and named", async () => {
   const inside = folder("kinds");
   mkdirSync(inside("directory"));
   execFileSync("mkfifo", [inside("pipe")]);

@@ -163,7 +163,7 @@ test("generateKeys() fills an empty directory and never touches one that is not"
   );
 });
 
-test("generateKeys() refuses impossible wishes and leaves nothing behind", async () => {
+test("generateKeys() refuses impossible options and leaves nothing", async () => {
   const path = directory.file("none");
   const before = readdirSync(directory.path);
   const cases = [

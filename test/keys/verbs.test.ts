@@ -61,7 +61,7 @@ test("keys generate refuses an existing set, wrong options and says so on one li
   assert.equal(again.out, "");
   assert.match(
     again.err,
-    /^sealroot: Cannot generate keys in .*again: it is not empty\n {2}Existing keys are never overwritten/,
+    /^sealroot: Cannot generate keys in .*again: it is not empty\n {2}existing keys are never overwritten/,
   );
   assert.equal((await sealroot("keys", "generate", directory.file("x"), "--rsa-bits", "1024")).code, 2);
   assert.equal((await sealroot("keys", "generate", directory.file("x"), "--days", "soon")).code, 2);

@@ -44,7 +44,7 @@ test("another compression is named", async () => {
   }
 });
 
-test("an empty blob is no gzip stream, and no layer either", async () => {
+test("an empty blob is neither a gzip stream nor a layer", async () => {
   await assert.rejects(decompressed(new Uint8Array(0), "gzip"), { code: "corrupt" });
   assert.deepEqual(await decompressed(new Uint8Array(0), "none"), Buffer.alloc(0));
 });

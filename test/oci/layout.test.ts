@@ -145,7 +145,7 @@ test("a blob that was changed, grown or shrunk is refused before its end", async
   });
 });
 
-test("a source that fails leaves no blob behind", async () => {
+test("a failing source leaves no blob", async () => {
   const directory = join(scratch, "failing");
   const layout = await OciLayout.create(directory);
   async function* failing() {

@@ -115,7 +115,7 @@ test("an OCI manifest with Docker's type of configuration is an image, and becom
   assert.notEqual(image.descriptor.digest, image.original.descriptor.digest);
 });
 
-test("a configuration of no platform: copied as it is, not pulled, and the reason is said", async () => {
+test("a configuration without a platform: copied unchanged, not pulled, and the reason is given", async () => {
   for (const [config, missing] of [
     [{ architecture: undefined }, "architecture"],
     [{ os: null }, "os"],

@@ -64,7 +64,7 @@ test("sectionContent() gives VirtualSize bytes and refuses to invent those the f
   assert.throws(() => sectionContent(longer, cut), failsWith("corrupt", /600 bytes long, 512 in the file/));
 });
 
-test("findSection() refuses a name that stands twice", () => {
+test("findSection() refuses a name that occurs twice", () => {
   const twice = syntheticPe([
     { name: ".cmdline", content: Buffer.from("good") },
     { name: ".cmdline", content: Buffer.from("evil") },

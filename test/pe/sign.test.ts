@@ -163,7 +163,7 @@ test("readSignatures() refuses a certificate table that does not add up", async 
   }
 });
 
-test("bytes hidden behind a signature inside its table entry are refused", async () => {
+test("bytes hidden after a signature inside its table entry are refused", async () => {
   const signed = Buffer.from(await signPe(UKI, signer));
   const image = parsePe(signed);
   const hidden = Buffer.concat([signed, Buffer.from("hidden!!")]);

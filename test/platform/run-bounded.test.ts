@@ -60,7 +60,7 @@ test("runBounded() of one at a time begins each when the one before has ended", 
   assert.deepEqual(await outputs, [10, 20, 30]);
 });
 
-test("after an error in the middle nothing more begins, and it is thrown when nothing goes on any more", async () => {
+test("after an error in the middle nothing more begins, and it is thrown once nothing is running", async () => {
   const { begun, work } = byHand();
   let isOver = false;
   const outputs = runBounded([1, 2, 3, 4, 5], 3, work).finally(() => {
@@ -78,7 +78,7 @@ test("after an error in the middle nothing more begins, and it is thrown when no
   assert.equal(begun.length, 3);
 });
 
-test("an error of the items, or of the last work, is thrown when nothing goes on any more", async () => {
+test("an error of the items, or of the last work, is thrown once nothing is running", async () => {
   const { begun, work } = byHand();
   const items = function* () {
     yield 1;

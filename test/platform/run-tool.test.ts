@@ -52,7 +52,7 @@ test("a program that takes too long is ended and reported", async () => {
   });
 });
 
-test("a program that does not read its input is no error", async () => {
+test("a program that does not read its input is not an error", async () => {
   assert.equal((await runTool("true", [], { input: new Uint8Array(1 << 20) })).exitCode, 0);
 });
 

@@ -47,19 +47,19 @@ test("policy: one mistake refuses the whole file, with place and reason", () => 
     [`{"default":${ACCEPT}}`, "default is not a list"],
     [`{"default":[${ACCEPT}]} {}`, /^it is not JSON: /],
     [`\ufeff{"default":[${ACCEPT}]}`, /^it is not JSON: /],
-    [`{"default":[${ACCEPT}],"default":[${ACCEPT}]}`, 'the key "default" stands twice'],
-    [`{"default":[${ACCEPT}],"def\\u0061ult":[${ACCEPT}]}`, 'the key "default" stands twice'],
+    [`{"default":[${ACCEPT}],"default":[${ACCEPT}]}`, 'the key "default" occurs twice'],
+    [`{"default":[${ACCEPT}],"def\\u0061ult":[${ACCEPT}]}`, 'the key "default" occurs twice'],
     [`{"Default":[${ACCEPT}]}`, "Default is not known here; known are default, transports"],
     [`{"default":[${ACCEPT}],"__proto__":{}}`, /^__proto__ is not known here/],
     [`{"default":[${ACCEPT}],"constructor":1}`, /^constructor is not known here/],
     [`{"default":[${ACCEPT}],"transports":[]}`, "transports is not an object"],
     [`{"default":[${ACCEPT}],"transports":{"docker":{"quay.io":[]}}}`, 'transports.docker."quay.io" is an empty list'],
-    [`{"default":[${ACCEPT}],"transports":{"docker":{"a":[${ACCEPT}],"a":[${ACCEPT}]}}}`, 'the key "a" stands twice'],
+    [`{"default":[${ACCEPT}],"transports":{"docker":{"a":[${ACCEPT}],"a":[${ACCEPT}]}}}`, 'the key "a" occurs twice'],
     [`{"default":[${ACCEPT}],"transports":{"dir":{"/":[${ACCEPT}]}}}`, 'transports.dir."/" is not a scope; write ""'],
     [`{"default":[${ACCEPT}],"transports":{"oci":{"/":[${ACCEPT}]}}}`, 'transports.oci."/" is not a scope; write ""'],
     ['{"default":[{}]}', "default[0].type is not a non-empty string"],
     ['{"default":[{"type":"accept"}]}', 'default[0].type "accept" is not known'],
-    ['{"default":[{"type":"reject","type":"reject"}]}', 'the key "type" stands twice'],
+    ['{"default":[{"type":"reject","type":"reject"}]}', 'the key "type" occurs twice'],
     ['{"default":[{"type":"reject","why":1}]}', "default[0].why is not known here; known are type"],
     [`{"default":[{"type":"insecureAcceptAnything","keyPath":"/k"}]}`, /^default\[0\]\.keyPath is not known here/],
     [`{"default":[${"[".repeat(200)}${"]".repeat(200)}]}`, "it is nested deeper than 64"],
@@ -190,7 +190,7 @@ test("policy: any JSON is read or refused, and an object with a key twice never 
     fc.property(fc.string(), fc.jsonValue(), fc.jsonValue(), (key, one, two) => {
       const name = JSON.stringify(key);
       const text = `{"default":[${ACCEPT}],"transports":{"x":{${name}:${JSON.stringify(one)},${name}:${JSON.stringify(two)}}}}`;
-      assert.match(refusalOf(text), /stands twice$|nested deeper/);
+      assert.match(refusalOf(text), /occurs twice$|nested deeper/);
     }),
   );
 });

@@ -189,9 +189,9 @@ test("scopes that can match are kept, also those of transports that are not read
   for (const [transport, scope] of good) assert.equal(refusalOf(transport, scope), undefined, `${transport} ${scope}`);
 });
 
-test("the name of an image is no part of a layout's scope, unless a directory is called so", () => {
+test("the name of an image is not part of a layout's scope, unless a directory has that name", () => {
   const directory = join(scratch.path, "os:1");
-  const refusal = `can never match: names of images are no part of it; write ${JSON.stringify(join(scratch.path, "os"))}`;
+  const refusal = `can never match: names of images are not part of it; write ${JSON.stringify(join(scratch.path, "os"))}`;
   for (const transport of ["oci", "oci-archive"]) assert.equal(refusalOf(transport, directory), refusal);
   mkdirSync(directory);
   for (const transport of ["oci", "oci-archive"]) assert.equal(refusalOf(transport, directory), undefined);

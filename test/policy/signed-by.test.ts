@@ -217,9 +217,9 @@ test("registries.d: missing options come from less specific scopes, doubled scop
   assert.deepEqual(of("docker://a.example.com/x"), { lookaside: "file:///w", useSigstoreAttachments: true });
   assert.deepEqual(of("docker://other.io/x"), { lookaside: "file:///old", useSigstoreAttachments: true });
   const bad: [string, RegExp][] = [
-    ["docker:\n  quay.io/org: {}\n", /docker "quay\.io\/org" stands twice$/],
-    ["default-docker: {}\n", /default-docker stands twice$/],
-    ["default-docker: 1\n", /default-docker stands twice$/],
+    ["docker:\n  quay.io/org: {}\n", /docker "quay\.io\/org" occurs twice$/],
+    ["default-docker: {}\n", /default-docker occurs twice$/],
+    ["default-docker: 1\n", /default-docker occurs twice$/],
     ["docker: [1]\n", /docker is not a mapping$/],
     ["docker:\n  a.io: 1\n", /docker "a\.io" is not a mapping$/],
     ["docker:\n  a.io: {lookaside: 1}\n", /lookaside of docker "a\.io" is not a URL of a file, http or https$/],
@@ -230,7 +230,7 @@ test("registries.d: missing options come from less specific scopes, doubled scop
     ["dockre: {}\n", /: dockre is not known here$/],
     ["docker:\n  a.io/: {}\n", /docker "a\.io\/" can never match: a slash at its end matches nothing; write "a\.io"$/],
     ["docker:\n  a: {}\n", /docker "a" can never match: names are compared in full; write "docker\.io\/library\/a"$/],
-    ["docker:\n  QUAY.io/org: {}\n", /docker "QUAY\.io\/org" stands twice$/],
+    ["docker:\n  QUAY.io/org: {}\n", /docker "QUAY\.io\/org" occurs twice$/],
     ["a: [\n", /^Cannot read .*z\.yaml: /],
     ["docker:\n  a: {}\n  a: {}\n", /^Cannot read .*z\.yaml: /],
   ];

@@ -159,7 +159,7 @@ test("docker's own store of logins is asked after the file, and need not be inst
   await assert.rejects(found(paths, "other.example/a", { authFile: await file("locked") }), { code: "failed" });
 });
 
-test("a file that is no file of credentials is refused, without a word of its content", async () => {
+test("a file that does not hold credentials is refused, without a word of its content", async () => {
   const paths = await emptyHost(scratch.path);
   for (const text of ["{ secret", '{"auths":["secret"]}', '{"auths":{"a.b":{"auth":5,"secret":1}}}']) {
     const authFile = await put(join(scratch.path, "broken.json"), text);

@@ -15,7 +15,7 @@ export interface Exchange {
   readonly kind: "base" | "manifest" | "blob" | "other";
   /** The tag or digest in the path. */
   readonly reference: string;
-  /** The right bytes; undefined when there are none. */
+  /** The right bytes; undefined if there are none. */
   readonly bytes: Buffer | undefined;
   readonly mediaType: string;
   /** How many requests of this method went to this path before. */

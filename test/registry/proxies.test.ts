@@ -26,7 +26,7 @@ test("addresses of proxies, with and without a scheme", () => {
   assert.deepEqual(proxyEnvironment({ https_proxy: "", NO_PROXY: "a" }), { https_proxy: "", NO_PROXY: "a" });
 });
 
-test("what is no proxy of HTTP is refused, without its password", () => {
+test("what is not an HTTP proxy is refused, without its password", () => {
   for (const [value, code, message] of [
     ["socks5://h:1", "unsupported", 'Cannot use proxy "socks5://h:1" of https_proxy: socks5 is not supported'],
     ["socks5://u:secret@h:1", "unsupported", 'Cannot use proxy "socks5://h:1" of https_proxy: socks5 is not supported'],

@@ -150,7 +150,7 @@ test("a server that refuses many ranges is asked for fewer; one that refuses one
   );
 });
 
-test("ranges go on where the connection was cut, also within a part", async () => {
+test("ranges resume where the connection was cut, also within a part", async () => {
   const whole = [{ start: 1000, end: 99_000 }];
   const once = (exchange: Exchange) => (exchange.before === 0 ? cut(exchange, 0.3) : exchange.answer());
   assert.deepEqual(await read(once, whole), wanted(whole));

@@ -10,7 +10,7 @@ const INSECURE = { protection: "insecure", algorithm: "sha256" } as const;
 const ID = "ab".repeat(32);
 const OTHER_ID = "cd".repeat(32);
 
-test("derived files lie below sealroot/, come back, and go with their object", async () => {
+test("derived files are below sealroot/, come back, and go with their object", async () => {
   using directory = temporaryDirectory();
   using repository = (await initRepository(join(directory.path, "r"), INSECURE)).repository;
   const files = repository.derivedFiles("kind");
@@ -70,7 +70,7 @@ test("contents are hashed in batches; objects that are not there are left out", 
   assert.ok(done.length > 2);
 });
 
-test("what a killed writer left behind is collected, a link to elsewhere is not followed", async () => {
+test("what a killed writer left is collected, a link to elsewhere is not followed", async () => {
   using directory = temporaryDirectory();
   using repository = (await initRepository(join(directory.path, "r"), INSECURE)).repository;
   repository.derivedFiles("kind").write(ID, Buffer.from("one"));

@@ -76,9 +76,9 @@ test("the added layer never takes the place of what is not a directory, or of a 
       0n,
     );
   const cases: readonly (readonly [Readonly<Record<string, TreeItem>>, string])[] = [
-    [{ "/boot/EFI": { link: "/usr/lib/efi" } }, "/boot/EFI is a symlink, a directory is wanted there"],
-    [{ "/boot": "a file" }, "/boot is a file, a directory is wanted there"],
-    [{ "/boot/EFI/Linux/u.efi/": undefined }, "/boot/EFI/Linux/u.efi is a directory, a file is wanted there"],
+    [{ "/boot/EFI": { link: "/usr/lib/efi" } }, "/boot/EFI is a symlink, a directory is expected there"],
+    [{ "/boot": "a file" }, "/boot is a file, a directory is expected there"],
+    [{ "/boot/EFI/Linux/u.efi/": undefined }, "/boot/EFI/Linux/u.efi is a directory, a file is expected there"],
   ];
   for (const [items, state] of cases) {
     assert.throws(add(items), { code: "unsupported", message: `Cannot seal the image: ${state}` });

@@ -16,7 +16,7 @@ import { syntheticKernel } from "../pe/synthetic-pe.ts";
 const scratch = await mkdtemp(join(tmpdir(), "sealroot-attach-"));
 after(() => rm(scratch, { recursive: true }));
 
-test("attachUki() puts the signed UKI into the image, wherever that shall be", async () => {
+test("attachUki() puts the signed UKI into the image, wherever that goes", async () => {
   const uki = buildUki({
     stub: systemdFile("linuxx64.efi.stub"),
     osRelease: Buffer.from("ID=test\n"),

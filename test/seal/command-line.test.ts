@@ -81,7 +81,7 @@ test("an argument that was typed is refused as a usage error", () => {
   }
 });
 
-test("the finished line is held to the kernel's limit, whoever filled it", () => {
+test("the finished line is checked against the kernel's limit, whoever filled it", () => {
   const line = (imageLength: number, userLength: number) =>
     sealedCommandLine({
       images: [`composefs=${id}`],

@@ -87,7 +87,7 @@ test("parseSelinuxPolicy() names file, line and reason of what it refuses", () =
     ["* c", "corrupt", '"*" without anything to repeat'],
     ["/a\\ c", "corrupt", "a backslash at the end"],
     ["/a{3,2} c", "corrupt", "repetition {3,2} with bounds in the wrong order"],
-    ["/a++ c", "unsupported", "a quantifier behind a quantifier in a regular expression is not supported"],
+    ["/a++ c", "unsupported", "a quantifier after a quantifier in a regular expression is not supported"],
     ["/(?>a) c", "unsupported", 'the group "(?>a" in a regular expression is not supported'],
     ["/(?i)a c", "unsupported", 'the group "(?i)" in a regular expression is not supported'],
     ["/\\1 c", "unsupported", 'the escape "\\1" in a regular expression is not supported'],

@@ -145,7 +145,7 @@ test("every page can be read on a phone, and has its menu", async () => {
   assert.deepEqual(faults, {});
 });
 
-test("on a laptop the menu stands beside every page", async () => {
+test("on a laptop the menu is beside every page", async () => {
   await browser.setScreen(LAPTOP);
   for (const { path } of pages) {
     await browser.open(urlOf(path));

@@ -266,7 +266,7 @@ test("links, devices, fifos and directories have no body, whatever their size fi
   }
 });
 
-test("a body behind what has none is refused, naming the entry", () => {
+test("a body after what has none is refused, naming the entry", () => {
   const entry = block({ 0: "usr/x\0", 124: "00000001130\0", 156: "6" });
   assert.throws(() => parse(Buffer.concat([entry, Buffer.alloc(600, 1), tarPadding(600), END_OF_ARCHIVE])), {
     code: "corrupt",

@@ -58,7 +58,7 @@ const REASONS: Record<string, string> = {
   "r36-nsec-range": "line 2: nanoseconds 1000000000 is over 999999999",
   "r37-digest-length": 'line 2: digest "0123" is not 64 or 128 hex digits',
   "r38-digest-no-payload": "line 2: a digest without the object's path",
-  "r39-rdev-on-file": "line 2: a device number on an inode that is no device",
+  "r39-rdev-on-file": "line 2: a device number on an inode that is not a device",
   "r40-negative-mtime": "line 2: mtime -5.0 is negative",
   "r41-relative-path": "line 2: the path is not absolute",
   "r42-missing-fields": "line 1: 8 fields instead of at least 11",

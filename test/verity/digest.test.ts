@@ -99,7 +99,7 @@ test("VerityHasher.merkleTree() is the levels, root level first, each padded to 
   }
 });
 
-test("ext4VerityTail() puts tree, descriptor and length behind the data and reads back", () => {
+test("ext4VerityTail() puts tree, descriptor and length after the data and reads back", () => {
   for (const sizeBytes of [0, 1, 4096, 4097, 65_536, 65_537, 1_000_000]) {
     const data = pattern(sizeBytes);
     const tail = ext4VerityTail(new VerityHasher("sha512", { keepTree: true }).update(data));

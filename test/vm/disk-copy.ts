@@ -154,7 +154,7 @@ export class DiskCopy {
   }
 }
 
-/** Appends the metadata that ext4 wants behind a verity file's data (spec/boot-chain.md A). */
+/** Appends the metadata that ext4 wants after a verity file's data (spec/boot-chain.md A). */
 async function appendVerity(path: string, bytes: Uint8Array): Promise<void> {
   const hasher = new VerityHasher("sha512", { keepTree: true });
   hasher.update(bytes);

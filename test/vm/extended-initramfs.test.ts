@@ -1,4 +1,4 @@
-/** The second carrier: Debian's own initramfs files with our extension behind them, on the sealed disk. */
+/** The second carrier: Debian's own initramfs files followed by our extension, on the sealed disk. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

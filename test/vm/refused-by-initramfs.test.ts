@@ -113,7 +113,7 @@ describe("the boot program stops the machine", () => {
     );
   });
 
-  test("when objects are gone, or a folder or a link stands in their place", async () => {
+  test("when objects are gone, or a folder or a link is in their place", async () => {
     const objects = await Promise.all(
       ["GPL-1", "GPL-2", "GPL-3"].map((name) => objectPathOf(example, `usr/share/common-licenses/${name}`)),
     );

@@ -150,7 +150,7 @@ describe("the sealed image", () => {
     assert.equal(exitCode, 1);
     assert.equal(
       stderr,
-      `sealroot: Cannot seal ${example.sealedReference}: it is sealed already\n  seal the image it was made from\n`,
+      `sealroot: Cannot seal ${example.sealedReference}: it is already sealed\n  seal the image it was made from\n`,
     );
     await assert.rejects(openImage(parseReference(`oci:${output}`)));
   });

@@ -10,7 +10,7 @@ import { imageFile, type SealedExample } from "./sealed-example.ts";
 
 const CREDENTIALS = join(import.meta.dirname, "../vectors/esp-credentials");
 
-/** What the planted files would leave behind if they had an effect; see the vectors' README for the credentials. */
+/** What the planted files would leave if they had an effect; see the vectors' README for the credentials. */
 export const ATTACK_SIGNS = {
   /** In the kernel's log. */
   log: "ATTACKER-CODE-RUNS",

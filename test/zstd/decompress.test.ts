@@ -78,7 +78,7 @@ test("a zstd stream that ends early is refused at every length but the whole fra
   }
 });
 
-test("what follows the last zstd frame and is no frame is refused with its offset", async () => {
+test("anything but a frame after the last zstd frame is refused with its offset", async () => {
   const stream = Buffer.concat([zstd(TEXT), Buffer.from("junk")]);
   await assert.rejects(unpack(stream, "zstd"), (error: SealrootError) => {
     assert.equal(error.message, "Cannot decompress zstd data: no frame begins here");
@@ -110,7 +110,7 @@ test("a gzip stream that ends early is refused at every length", async () => {
   }
 });
 
-test("zeros behind the last gzip member are padding; anything behind them is refused, never dropped", async () => {
+test("zeros after the last gzip member are padding; anything after them is refused, never dropped", async () => {
   const member = gzipSync(TEXT);
   const zeros = Buffer.alloc(700);
   assert.deepEqual(await unpack(Buffer.concat([member, zeros]), "gzip"), TEXT);

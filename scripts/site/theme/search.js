@@ -30,7 +30,7 @@ function makeIndex(sections) {
     storeFields: ["heading", "title", "text"],
     searchOptions: {
       ...{ boost: { heading: 4, title: 2 }, prefix: true, combineWith: "AND" },
-      // The list of changes has every word, and explains none.
+      // The list of changes has every word, but explains none.
       boostDocument: (id) => (id.startsWith("CHANGELOG") ? 0.1 : 1),
     },
   });

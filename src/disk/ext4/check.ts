@@ -1,4 +1,4 @@
-/** Compares the root file system of a finished disk with its plan. Its inside was looked at by e2fsck. */
+/** Compares the root file system of a finished disk with its plan. e2fsck has checked its inside. */
 import {
   BLOCK_BYTES,
   INODE_BYTES,
@@ -14,7 +14,7 @@ import type { PlannedPartition } from "../partition-plan.ts";
 import type { RootContent } from "../root-file-system.ts";
 
 /**
- * @param content what it may take of the free blocks at most
+ * @param content its limit for free blocks taken
  * @throws SealrootError `corrupt` naming the first difference
  */
 export async function checkExt4(readAt: ReadAt, root: PlannedPartition, content: RootContent): Promise<void> {

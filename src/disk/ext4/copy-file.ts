@@ -6,7 +6,7 @@ import type { DiskWriter } from "./disk-writer.ts";
 import type { FilePart } from "./plan.ts";
 
 /**
- * @param parts the stretches of the source that are read; what is missing of the last block of each is zeros
+ * @param parts the stretches of the source to read; the last block of each is padded with zeros
  * @param extents where the parts go, in their order
  * @throws SealrootError `corrupt` when the source is shorter than its parts; as for any file that cannot be read
  */
@@ -30,7 +30,7 @@ export function copyFile(
   }
 }
 
-/** Where the part ends that an extent belongs to. */
+/** The end of the part that an extent belongs to. */
 function endOf(extent: Extent, parts: readonly FilePart[]): number {
   const offset = extent.fileBlock * BLOCK_BYTES;
   const part = parts.findLast((candidate) => candidate.offset <= offset);

@@ -7,8 +7,7 @@ import { BLOCK_BYTES } from "../../ext4/index.ts";
 const BUFFER_BYTES = 4 * 1024 * 1024;
 
 /**
- * Blocks that follow each other are gathered and written at once. What is asked for out of order is correct too, only
- * slower.
+ * Consecutive blocks are collected and written at once. Out of order is correct too, only slower.
  */
 export class DiskWriter {
   readonly #file: number;
@@ -38,7 +37,7 @@ export class DiskWriter {
   }
 
   /**
-   * Room for at most so many blocks, which the caller fills entirely before anything else is written.
+   * Room for at most this many blocks, which the caller fills entirely before anything else is written.
    *
    * @returns whole blocks, at least one
    */
@@ -54,7 +53,7 @@ export class DiskWriter {
     return room;
   }
 
-  /** Writes what was gathered. @throws SealrootError `no-space` when the disk's own file system is full */
+  /** Writes what was collected. @throws SealrootError `no-space` when the disk's own file system is full */
   flush(): void {
     let done = 0;
     try {

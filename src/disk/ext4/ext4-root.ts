@@ -9,7 +9,7 @@ import { makeExt4 } from "./make.ts";
 import { type Ext4Plan, planExt4 } from "./plan.ts";
 import { rootBytesNeeded, rootHolds } from "./space.ts";
 
-/** ext4 with fs-verity: the only one that composefs systems have so far (spec/host.md 1.1). */
+/** ext4 with fs-verity: the only one that composefs systems use so far (spec/host.md 1.1). */
 export const EXT4: RootFileSystem = {
   plan: (entries: readonly DiskEntry[], options: RootPlanOptions) => new Ext4Root(planExt4(entries, options)),
 };

@@ -1,6 +1,6 @@
 /**
- * Fills an empty ext4 file system with what was planned, as an ordinary user. Nothing in it comes from the building host
- * but the bytes of the sources: not a mode, an owner, a time, an order.
+ * Fills an empty ext4 file system as planned, as an ordinary user. Only the bytes of the sources come from the building
+ * host: no modes, owners, times or order.
  */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
@@ -34,10 +34,10 @@ import { inodeBytes } from "./inode.ts";
 import { type PlacedInode, placeContent } from "./place.ts";
 import type { Ext4Plan } from "./plan.ts";
 
-/** Where the file system lies in the disk, its time, and who is told of the progress. */
+/** Where the file system is in the disk, its time, and who is told of the progress. */
 export type FillOptions = Pick<RootMakeOptions, "startBytes" | "epochSeconds" | "onProgress">;
 
-/** Inodes between two rests, in which signals and other work get their turn. */
+/** Inodes between two pauses, in which signals and other work get a turn. */
 const INODES_AT_ONCE = 64;
 /** The root directory's place in the first inode table. */
 const ROOT_INODE_OFFSET = INODE_BYTES;
@@ -67,7 +67,7 @@ class Filler {
   readonly #plan: Ext4Plan;
   readonly #options: FillOptions;
   readonly #superblock: Superblock;
-  /** The group descriptors as they were, and as they become. */
+  /** The group descriptors before and after. */
   readonly #oldTable: Uint8Array;
   readonly #table: Uint8Array;
   readonly #groups: Groups;
@@ -112,7 +112,7 @@ class Filler {
     return bytes;
   }
 
-  /** Everything but a file's content: attributes, directories, long links. */
+  /** Everything except a file's content: attributes, directories, long links. */
   #writeOwnBlocks(place: PlacedInode): void {
     const { inode } = place;
     const { entry, parent, layout, number } = inode;
@@ -151,7 +151,7 @@ class Filler {
     for (const { block, bytes } of blocks) this.#writer.write(block, bytes);
   }
 
-  /** Inode tables, a block at a time. Blocks that hold inodes of mke2fs keep them. */
+  /** Inode tables, a block at a time. Inodes made by mke2fs stay. */
   #writeInodes(placed: readonly PlacedInode[]): void {
     const firstNew = placed[1]?.inode.number ?? Number.POSITIVE_INFINITY;
     let current: { block: number; bytes: Uint8Array } | undefined;

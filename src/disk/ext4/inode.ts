@@ -18,7 +18,7 @@ import { FILE_TYPE_BITS } from "../../tree/index.ts";
 import type { PlacedInode } from "./place.ts";
 import type { PlannedInode } from "./plan.ts";
 
-/** A directory that has more has "one": its links are not counted (feature dir_nlink). */
+/** A directory with more has "one": its links are not counted (feature dir_nlink). */
 const DIRECTORY_LINK_LIMIT = 65000;
 
 /** @param inodeSeed see `inodeChecksumSeed` of ext4 */

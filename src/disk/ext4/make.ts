@@ -18,7 +18,7 @@ import type { WorkDisk } from "../work-disk.ts";
 import { fillExt4 } from "./fill.ts";
 import type { Ext4Plan } from "./plan.ts";
 
-/** Our own settings instead of the host's /etc/mke2fs.conf, so that two distributions make one disk. */
+/** Our own settings instead of the host's /etc/mke2fs.conf, so that two distributions make the same disk. */
 function mke2fsConfig({ keepsRoomForGrowing }: RootGeometry): string {
   return `[defaults]
 	base_features = none
@@ -37,7 +37,7 @@ const DIAGNOSTIC_LINES = 3;
 const TABLES_CLEARED_AT_ONCE_BYTES = 1024 ** 3;
 
 /**
- * Makes and fills the file system, then has e2fsck look at it.
+ * Makes and fills the file system, then has e2fsck check it.
  *
  * @throws SealrootError `missing-tool`; `failed` when a tool complains; `no-space`; `corrupt` when e2fsck finds anything
  */
@@ -59,7 +59,7 @@ async function makeEmpty(
   geometry: RootGeometry,
   env: Record<string, string>,
 ): Promise<void> {
-  // A number of blocks means KiB where no block size is given.
+  // A number of blocks means KiB if no block size is given.
   const sizes = ["-b", String(BLOCK_BYTES), "-I", String(INODE_BYTES), "-N", String(geometry.inodeCount)];
   const groups = ["-g", String(BLOCKS_PER_GROUP), "-G", String(GROUPS_PER_FLEX_GROUP)];
   const room = ["-m", String(RESERVED_PERCENT), "-J", `size=${geometry.journalMib}`];
@@ -75,18 +75,19 @@ async function makeEmpty(
   await runDiskTool(disk, "mke2fs", args, { env, timeoutMs: TIMEOUT_MS });
 }
 
-/** Inode tables and journal are zeros already: nothing is written, and the first boot has nothing to clear. */
+/** Inode tables and journal are already zeros: nothing is written, and the first boot has nothing to clear. */
 const ZEROED_DISK = ["nodiscard", "assume_storage_prezeroed=1"];
 /**
- * A journal of an earlier installation with the same UUID could be replayed, so it is cleared. Inode tables count only as
- * far as their descriptors say: where clearing them would take minutes, the kernel does it while the new system runs.
+ * A journal of an earlier installation with the same UUID could be replayed, so it is cleared. Inode tables are used
+ * only as far as their descriptors say: if clearing them would take minutes, the kernel does it while the new system
+ * runs.
  */
 function unknownDisk(geometry: RootGeometry): string[] {
   const clearTables = geometry.inodeCount * INODE_BYTES <= TABLES_CLEARED_AT_ONCE_BYTES;
   return [`lazy_itable_init=${clearTables ? 0 : 1}`, "lazy_journal_init=0"];
 }
 
-/** @throws SealrootError `corrupt` when e2fsck finds anything to mend */
+/** @throws SealrootError `corrupt` when e2fsck finds anything to repair */
 export async function checkWithE2fsck(disk: WorkDisk, startBytes: number): Promise<void> {
   // 4: errors left uncorrected, 8 and above: operational errors (e2fsck(8), EXIT CODE); -n never corrects.
   const args = ["-f", "-n", `${disk.path}?offset=${startBytes}`];

@@ -2,7 +2,7 @@
 import { BLOCK_BYTES, type BlockRun, type Extent, extentTreeBlocks, type Groups } from "../../ext4/index.ts";
 import { dataBlocks, type Ext4Plan, type PlannedInode, partBlocks } from "./plan.ts";
 
-/** An inode and where everything of it lies. */
+/** An inode and where all its parts are. */
 export interface PlacedInode {
   readonly inode: PlannedInode;
   /** Of a file, a directory or a long link, in the order of its bytes. */
@@ -20,7 +20,7 @@ const ROOT_INODE = 2;
  * Takes inodes in the order of the plan, then blocks: first those of directories, attributes and links, so that looking
  * for names reads one stretch of the disk, then those of files.
  *
- * @param rootBlock the block that the root directory has already
+ * @param rootBlock the block that the root directory already has
  * @throws SealrootError `no-space`
  */
 export function placeContent(plan: Ext4Plan, groups: Groups, rootBlock: number): PlacedInode[] {

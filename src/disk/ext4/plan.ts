@@ -1,4 +1,4 @@
-/** What a root file system will hold, counted to the block before anything is written. */
+/** What a root file system will hold, computed to the block before anything is written. */
 import { type ByteString, displayText } from "../../bytes/index.ts";
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import {
@@ -22,13 +22,13 @@ import type { RootContent, RootPlanOptions } from "../root-file-system.ts";
 /** An entry that has an inode of its own. */
 export type InodeEntry = Exclude<DiskEntry, { kind: "hard-link" }>;
 
-/** A stretch of a file's bytes, from a block's beginning on. */
+/** A stretch of a file's bytes, starting at a block boundary. */
 export interface FilePart {
   readonly offset: number;
   readonly sizeBytes: number;
 }
 
-/** One inode of the file system to be. */
+/** One inode of the planned file system. */
 export interface PlannedInode {
   readonly entry: InodeEntry;
   readonly parent: PlannedInode | undefined;
@@ -36,15 +36,15 @@ export interface PlannedInode {
   number: number;
   linkCount: number;
   readonly xattrs: StoredXattrs;
-  /** What there is to read of its source. */
+  /** What to read from its source. */
   readonly parts: readonly FilePart[];
   readonly children: DirectoryChild[];
   layout: DirectoryLayout<DirectoryChild> | undefined;
 }
 
-/** A planned file system, with everything that is needed to fill it. */
+/** A planned file system, with everything needed to fill it. */
 export interface Ext4Plan extends RootContent {
-  /** Seed of the directories' hashes: part of what makes equal inputs equal bytes. */
+  /** Seed of the directories' hashes: needed for equal inputs to give equal bytes. */
   readonly hashSeed: string;
   /** Parents before children, the root directory first. */
   readonly planned: readonly PlannedInode[];
@@ -60,8 +60,8 @@ const LINK_LIMIT = 65000;
 const FILE_LIMIT_BYTES = (2 ** 32 - 1) * BLOCK_BYTES;
 
 /**
- * Plans the file system: what each inode has and how each directory is laid out. Whatever ext4 cannot hold is refused
- * here, and nowhere else.
+ * Plans the file system: what each inode has and how each directory is laid out. Only here is anything refused that
+ * ext4 cannot hold.
  *
  * @param entries parents before children, the root directory first
  * @throws SealrootError `unsupported` naming the first entry that cannot be kept, and why
@@ -114,7 +114,7 @@ class Planner {
       if (inode.entry.kind === "directory") inode.layout = this.#layOut(inode);
       blocks += dataBlocks(inode) + mapBlocks(inode) + (inode.xattrs.inBlock.length > 0 ? 1 : 0);
     }
-    // The root directory has a block and an inode already. A file may be cut in pieces where a group's tables lie.
+    // The root directory already has a block and an inode. A file may be split where a group's tables are.
     const pieces = 2 * Math.ceil(blocks / BLOCKS_PER_GROUP);
     const { hashSeed } = this.#options;
     return { planned: this.#planned, hashSeed, blocks: blocks - 1 + pieces, inodes: this.#planned.length - 1 };
@@ -191,7 +191,7 @@ export function partBlocks(part: FilePart): number {
   return Math.ceil(part.sizeBytes / BLOCK_BYTES);
 }
 
-/** Blocks of the map from the file's blocks to the disk's, when every group is free but for its tables. */
+/** Blocks of the map from the file's blocks to the disk's, if every group is free except for its tables. */
 function mapBlocks(inode: PlannedInode): number {
   const pieces = 2 * Math.floor(dataBlocks(inode) / BLOCKS_PER_GROUP);
   return extentTreeBlocks(Math.max(1, inode.parts.length) + pieces);

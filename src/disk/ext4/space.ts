@@ -4,13 +4,13 @@ import { MINIMUM_ROOT_BYTES } from "../partition-plan.ts";
 import type { RootContent } from "../root-file-system.ts";
 
 const MIB = 1024 * 1024;
-/** Inodes of the file system itself: numbers 1 to 10, the root among them, lost+found, the orphan file. */
+/** Inodes of the file system itself: numbers 1 to 10, including the root, lost+found, the orphan file. */
 const RESERVED_INODES = 12;
 
 /**
- * Whether a root partition of this size, and every larger one, holds the content and leaves the blocks reserved for root
- * free. A file system holds a little less than one a MiB smaller where a group begins that has a copy of the descriptors;
- * it has caught up before the next group but one.
+ * Whether a root partition of this size, and every larger one, holds the content and leaves the blocks reserved for
+ * root free. A file system holds slightly less than one a MiB smaller if a group with a copy of the descriptors begins
+ * there; it has caught up before the second next group.
  */
 export function rootHolds(partitionBytes: number, content: RootContent): boolean {
   const endBytes = partitionBytes + 2 * BLOCKS_PER_GROUP * BLOCK_BYTES;

@@ -24,7 +24,7 @@ export interface BootImage extends RecordedBootImage {
  * rules of today before those of old, versions of the repository before others. Writes nothing but what is told to store
  * itself.
  *
- * @param plain the tree of the plain image, if it is at hand; it is changed
+ * @param plain the tree of the plain image, if available; it is changed
  * @throws SealrootError `unsupported` when the image cannot be made bootable
  */
 export async function* bootImages(

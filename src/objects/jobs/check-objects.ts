@@ -13,7 +13,7 @@ interface CheckObjectsInput {
   readonly objectIds: readonly string[];
 }
 
-/** The ways in which an object is not what its name says, as a report of a check calls them. */
+/** The ways in which an object may not match its name, as a check's report calls them. */
 export type ObjectFaultKind =
   | "object-open-failed"
   | "object-digest-mismatch"
@@ -31,7 +31,7 @@ let buffer: Buffer | undefined;
 
 /**
  * Compares each object with its name: the kernel's digest where there is fs-verity, and always the digest of the bytes,
- * since the kernel measures the stored descriptor only and notices damaged data when they are read.
+ * since the kernel measures only the stored descriptor and notices damaged data when they are read.
  *
  * @returns for each object what is wrong with it; undefined for a good one
  */

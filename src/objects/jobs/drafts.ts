@@ -17,7 +17,7 @@ interface WriteDraftInput extends DraftNumber {
   readonly bytes: Uint8Array;
 }
 
-/** Those of this thread that are neither finished nor given up. */
+/** Those of this thread that are neither finished nor aborted. */
 const drafts = new Map<number, ObjectDraft>();
 
 /** @throws SealrootError when the file cannot be made */
@@ -26,7 +26,7 @@ export function beginDraft({ draft: number, settings }: BeginDraftInput): void {
 }
 
 /**
- * Appends bytes. Those for a draft that failed are dropped: its sender has been told, and had sent them before.
+ * Appends bytes. Those for a failed draft are dropped: its sender has been told, but had already sent them.
  * @throws SealrootError `no-space` …; the draft is then closed and forgotten
  */
 export function writeDraft({ draft: number, bytes }: WriteDraftInput): void {

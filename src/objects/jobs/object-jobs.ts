@@ -2,7 +2,7 @@
  * The work that worker threads do for the repository: hashing and storing. Most of it is done there (object-worker.ts),
  * and some in the main thread, where starting a worker would take longer than the work.
  *
- * Nothing in this folder knows who asks: the other side (object-workers.ts and whoever uses it) imports these files, and
+ * Nothing in this folder knows its callers: the other side (object-workers.ts and its users) imports these files, and
  * they import none of it.
  */
 import type { Jobs } from "../../platform/index.ts";

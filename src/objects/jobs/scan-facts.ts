@@ -1,4 +1,4 @@
-/** What stat(2) says about scanned files, on its way between threads: eight numbers a file in one array. */
+/** What stat(2) says about scanned files, passed between threads: eight numbers per file in one array. */
 import type { BigIntStats } from "node:fs";
 import { type Metadata, PERMISSION_MASK } from "../../tree/index.ts";
 

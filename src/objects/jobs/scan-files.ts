@@ -11,14 +11,14 @@ import type { ObjectSettings } from "../object-settings.ts";
 import { newScanFacts, putScanFacts } from "./scan-facts.ts";
 
 export interface ScanFilesInput {
-  /** The same for all requests of one scan, and for them only. */
+  /** The same for all requests of one scan, and only for them. */
   readonly scan: number;
   readonly algorithm: VerityAlgorithm;
   /** Where objects are stored; undefined: digests only. */
   readonly store: ObjectSettings | undefined;
-  /** Give files a second name in the store where their blocks cannot be shared; see linkFile(). */
+  /** Hard-link files into the store if their blocks cannot be shared; see linkFile(). */
   readonly linkFiles: boolean;
-  /** Contents of up to this length are given back instead of an id. */
+  /** Contents of up to this length are returned instead of an id. */
   readonly inlineMaxBytes: number;
   readonly paths: readonly ByteString[];
 }
@@ -28,7 +28,7 @@ export interface ScannedFiles {
   readonly facts: BigInt64Array;
   /** For each path the object id, or the content of a small file. */
   readonly contents: readonly FileScanContent[];
-  /** Of those files that have any, by their place among the paths. */
+  /** For files that have any, by their place among the paths. */
   readonly xattrs: ReadonlyMap<number, Map<ByteString, Uint8Array>>;
   readonly newObjects: number;
   /** New objects that share blocks or inode with the file. */
@@ -40,7 +40,7 @@ export type FileScanContent = string | Uint8Array;
 const CHUNK_BYTES = 1 << 20;
 let buffer: Buffer | undefined;
 
-/** Contents of files that have other names, so that this thread reads them once; of one scan. */
+/** Contents of files with several names, so that this thread reads them once per scan. */
 const known = new Map<string, FileScanContent>();
 let knownScan = 0;
 
@@ -108,7 +108,7 @@ function contentOnce(request: ScanFilesInput, source: Source, stat: BigIntStats,
   return read;
 }
 
-/** Inline, or the digest alone, or the cheapest way into the store: shared blocks, a second name, a copy. */
+/** Inline, or only the digest, or the cheapest way into the store: shared blocks, a hard link, a copy. */
 function contentOf(request: ScanFilesInput, source: Source, chunk: Buffer): ScannedContent {
   const { store } = request;
   if (source.sizeBytes <= request.inlineMaxBytes) {

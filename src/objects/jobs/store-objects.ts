@@ -13,7 +13,7 @@ export interface StoreObjectsInput {
 export interface StoreObjectsOutput {
   /** Of each object. */
   readonly objectIds: readonly string[];
-  /** How many of them were not there already, and their bytes. */
+  /** How many of them were new, and their bytes. */
   readonly newObjects: number;
   readonly storedBytes: number;
 }

@@ -1,4 +1,4 @@
-/** Open files as objects: blocks shared, or a second name, or a copy (spec/repository.md 3.2). */
+/** Open files as objects: blocks shared, or a hard link, or a copy (spec/repository.md 3.2). */
 import { readSync } from "node:fs";
 import { VerityHasher } from "../../verity/index.ts";
 import { cloneFile, linkFile } from "../import-file.ts";
@@ -11,7 +11,7 @@ interface TakeFileInput {
   readonly settings: ObjectSettings;
   /** The threads of a process share their descriptors. */
   readonly fd: number;
-  /** As in linkFile(): where blocks cannot be shared. */
+  /** As in linkFile(): if blocks cannot be shared. */
   readonly linkFile: boolean;
 }
 

@@ -1,9 +1,9 @@
-/** Checking objects whose bytes another thread reads for a purpose of its own. */
+/** Checking objects whose bytes another thread reads for its own purpose. */
 import { type VerityAlgorithm, VerityHasher } from "../../verity/index.ts";
 
 interface VerifyPiecesInput {
   readonly algorithm: VerityAlgorithm;
-  /** The pieces one after the other; an object goes on in the next request. All requests go to one worker. */
+  /** The concatenated pieces; an object continues in the next request. All requests go to one worker. */
   readonly bytes: Uint8Array;
   readonly pieces: readonly ObjectPiece[];
 }
@@ -22,7 +22,7 @@ export function verifyPieces({ algorithm, bytes, pieces }: VerifyPiecesInput): s
   const digests: string[] = [];
   let start = 0;
   for (const { sizeBytes, begins, ends } of pieces) {
-    // What was begun before and not ended could not be read to its end.
+    // An object begun earlier but not ended could not be read to its end.
     if (begins || hasher === undefined) hasher = new VerityHasher(algorithm);
     hasher.update(bytes.subarray(start, start + sizeBytes));
     if (ends) digests.push(hasher.hexDigest());

@@ -4,9 +4,9 @@ import { type EventSink, runStep } from "../../events/index.ts";
 import type { Repository } from "../repository.ts";
 
 interface ExclusiveOptions {
-  /** What for, as the error says it: "collect garbage in". */
+  /** What for, as in the error: "collect garbage in". */
   readonly purpose: string;
-  /** How long to wait for other users of the repository; without end when absent. */
+  /** How long to wait for other users of the repository; forever if absent. */
   readonly lockTimeoutMs: number | undefined;
   readonly events: EventSink;
 }

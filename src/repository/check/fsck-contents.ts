@@ -1,4 +1,4 @@
-/** The part of a check that reads all data: objects, and what streams stand for. */
+/** The part of a check that reads all data: objects, and the content of streams. */
 
 import { type EventSink, runStep, silent } from "../../events/index.ts";
 import { ObjectVerifier } from "../../objects/index.ts";
@@ -11,7 +11,7 @@ import { checkStreamContents, checkStreams } from "./fsck-streams.ts";
 interface ContentOptions {
   /** Only headers and references of streams. */
   readonly metadataOnly?: boolean;
-  /** No objects but those that streams are reassembled from. */
+  /** Only the objects that streams are reassembled from. */
   readonly withoutObjects?: boolean;
   readonly events?: EventSink;
 }
@@ -22,9 +22,8 @@ interface ContentFindings {
 }
 
 /**
- * Checks the streams that the entries lead to, and the objects. An object that streams need is read once for both; the
- * others follow, and with them those that were not found good on the way: only a look at them for themselves says what
- * is wrong.
+ * Checks the streams that the entries lead to, and the objects. An object that streams need is read once for both; then
+ * come the others, and those not found good on the way: only a separate check says what is wrong with them.
  */
 export async function checkContents(
   repository: Repository,

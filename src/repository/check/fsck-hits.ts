@@ -1,4 +1,4 @@
-/** Which references are hit by what is wrong: so that a report names images, not only objects. */
+/** Which references are affected by what is wrong, so that a report names images, not only objects. */
 import { listErofsObjects } from "../../erofs/index.ts";
 import { readSplitStream } from "../../splitstream/index.ts";
 import type { LinkStore } from "../link-store.ts";
@@ -8,7 +8,7 @@ import type { FindingKind, FsckReport } from "./fsck-report.ts";
 /**
  * The references that lead to anything broken or missing.
  *
- * @param broken ids of objects whose content is wrong; those that are not there are found without being told
+ * @param broken ids of objects whose content is wrong; missing ones are found anyway
  * @returns paths relative to the repository, such as `streams/refs/oci/debian`
  */
 export function findHitReferences(repository: Repository, broken: ReadonlySet<string>): string[] {
@@ -20,7 +20,7 @@ export function findHitReferences(repository: Repository, broken: ReadonlySet<st
   ];
 }
 
-/** The objects that a report calls broken, and those of streams whose content is not what their name states. */
+/** The objects that a report calls broken, and those of streams whose content does not match their name. */
 export function brokenObjects(repository: Repository, report: FsckReport): Set<string> {
   const broken = new Set<string>();
   for (const { kind, path } of report.errors) {
@@ -51,7 +51,7 @@ function hasBrokenFiles(repository: Repository, imageId: string, isBroken: (obje
   try {
     return listErofsObjects(repository.objects.read(imageId)).some(isBroken);
   } catch {
-    // Not readable, or no image: why is said elsewhere in the report.
+    // Not readable, or not an image: the report says why elsewhere.
     return true;
   }
 }
@@ -72,7 +72,7 @@ class StreamHits {
   isHit(streamId: string): boolean {
     const known = this.#known.get(streamId);
     if (known !== undefined) return known;
-    // A stream that leads to itself exists only where contents are not what their names say.
+    // A stream can lead to itself only if contents do not match their names.
     this.#known.set(streamId, false);
     const hit = this.#isBroken(streamId) || this.#needsBroken(streamId);
     this.#known.set(streamId, hit);

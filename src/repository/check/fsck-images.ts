@@ -8,7 +8,7 @@ import type { Finding } from "./fsck-report.ts";
 
 /**
  * Checks the images that the entries lead to.
- * @param hasObject whether an object of that id is in the repository
+ * @param hasObject whether an object with that id is in the repository
  */
 export function checkImages(
   repository: Repository,

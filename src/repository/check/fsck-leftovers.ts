@@ -6,7 +6,7 @@ import { TEMPORARY_META_PREFIX } from "../open/meta-file.ts";
 import type { Repository } from "../repository.ts";
 import type { Finding } from "./fsck-report.ts";
 
-/** Temporaries of processes that died; of living ones too, unless the exclusive lock is held. */
+/** Temporaries of dead processes; also of living ones, unless the exclusive lock is held. */
 export function findLeftovers(repository: Repository): Finding[] {
   const inRoot = namesOfFiles(repository.path).filter((name) =>
     [TEMPORARY_LINK_PREFIX, TEMPORARY_META_PREFIX].some((prefix) => name.startsWith(prefix)),
@@ -19,7 +19,7 @@ export function findLeftovers(repository: Repository): Finding[] {
   return paths.map((path) => ({ kind: "leftover", path }));
 }
 
-/** No program leaves a directory behind. */
+/** No program leaves a directory. */
 function namesOfFiles(directory: string): string[] {
   return sortedEntries(directory).flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]));
 }

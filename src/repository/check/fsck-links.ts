@@ -11,12 +11,12 @@ import type { Finding } from "./fsck-report.ts";
 export interface CheckedLinks {
   /** Paths of all top-level entries, relative to the repository. */
   readonly topLevel: ReadonlySet<string>;
-  /** Those that lead to an object that is there. */
+  /** Those that lead to an existing object. */
   readonly entries: readonly LinkEntry[];
   readonly findings: readonly Finding[];
 }
 
-/** Looks at every link of `streams/` or `images/`, and at every reference below `refs/`. */
+/** Checks every link of `streams/` or `images/`, and every reference below `refs/`. */
 export function checkLinks(repositoryPath: string, kind: LinkKind, algorithm: VerityAlgorithm): CheckedLinks {
   const topLevel = new Set<string>();
   const entries: LinkEntry[] = [];
@@ -45,7 +45,7 @@ export function checkLinks(repositoryPath: string, kind: LinkKind, algorithm: Ve
   return { topLevel, entries, findings };
 }
 
-/** Node puts U+FFFD for what is not UTF-8; such a name cannot be opened, and no tool makes one. */
+/** Node replaces what is not UTF-8 by U+FFFD; such a name cannot be opened, and no tool makes one. */
 function isText(name: string): boolean {
   return !name.includes("\ufffd");
 }

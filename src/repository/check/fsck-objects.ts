@@ -6,12 +6,12 @@ import type { Repository } from "../repository.ts";
 import type { Finding } from "./fsck-report.ts";
 
 interface ObjectListing {
-  /** A look here costs a fiftieth of one at the file system, and images name every object. */
+  /** A look-up here costs a fiftieth of one in the file system, and images name every object. */
   readonly objectIds: ReadonlySet<string>;
   readonly findings: readonly Finding[];
 }
 
-/** All files below `objects/`; those that are no objects are findings. */
+/** All files below `objects/`; those that are not objects are findings. */
 export function listObjects(repository: Repository): ObjectListing {
   const objectIds = new Set<string>();
   const findings: Finding[] = [];

@@ -1,4 +1,4 @@
-/** What a check of a repository found, and how the reference tools spell it (spec/repository.md 7). */
+/** What a check of a repository found, and the reference tools' wording (spec/repository.md 7). */
 
 import { oneLine } from "../../errors/index.ts";
 import type { ObjectFaultKind } from "../../objects/index.ts";
@@ -43,9 +43,9 @@ export interface FsckReport {
   readonly imagesCorrupted: number;
   readonly brokenLinks: number;
   readonly missingObjects: number;
-  /** What is wrong, in order of kind of thing, then path. */
+  /** What is wrong, ordered by kind of thing, then path. */
   readonly errors: readonly Finding[];
-  /** What is untidy and harmless: temporaries of dead processes, which gc removes. */
+  /** What is untidy but harmless: temporaries of dead processes, which gc removes. */
   readonly leftovers: readonly Finding[];
 }
 
@@ -91,7 +91,7 @@ export function fsckJson(report: FsckReport): Readonly<Record<string, unknown>> 
 interface FsckContext {
   /** References that lead to something broken or missing. */
   readonly hit: readonly string[];
-  /** Of a repair; absent when nothing was to be changed. */
+  /** Of a repair; absent if nothing was to be changed. */
   readonly repair?: {
     readonly before: FsckReport;
     readonly removed: readonly string[];
@@ -99,7 +99,7 @@ interface FsckContext {
   };
 }
 
-/** Everything we know, in our own form: findings as data, leftovers, what is hit, what was done. */
+/** Everything we know, in our own form: findings as data, leftovers, what is affected, what was done. */
 export function fsckFullJson(report: FsckReport, { hit, repair }: FsckContext): Readonly<Record<string, unknown>> {
   const { errors, leftovers, metadata, ...counts } = report;
   return {

@@ -1,4 +1,4 @@
-/** Checking streams: header, what they refer to, and what they stand for. */
+/** Checking streams: header, references, and content. */
 
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
@@ -11,18 +11,18 @@ import type { Repository } from "../repository.ts";
 import { streamContent } from "../stream-content.ts";
 import type { Finding } from "./fsck-report.ts";
 
-/** So many bytes are hashed in one go, about 2 ms, before the answers of the worker that hashes objects are taken. */
+/** This many bytes are hashed at once, about 2 ms, before answers of the worker that hashes objects are handled. */
 const TURN_BYTES = 2 << 20;
 
 interface CheckedStreams {
   readonly findings: readonly Finding[];
-  /** Streams that state the digest of their content and whose objects are all there. */
+  /** Streams that state the digest of their content and have all their objects. */
   readonly readable: readonly LinkEntry[];
 }
 
 /**
  * Checks headers and references of the streams that the entries lead to.
- * @param hasObject whether an object of that id is in the repository
+ * @param hasObject whether an object with that id is in the repository
  */
 export function checkStreams(
   repository: Repository,
@@ -41,7 +41,7 @@ export function checkStreams(
 
 /**
  * Reassembles streams whose content id states a digest, and compares.
- * @param verifier takes part in what is read of objects
+ * @param verifier also sees what is read of objects
  */
 export async function checkStreamContents(
   repository: Repository,
@@ -82,7 +82,7 @@ function checkStreamReferences(
   }
 }
 
-/** A content id that ends in `sha256:<hex>` states the digest of what the stream stands for (spec/oci.md 1). */
+/** A content id that ends in `sha256:<hex>` states the digest of the stream's content (spec/oci.md 1). */
 function statedDigest({ entry }: LinkEntry): string | undefined {
   return /-sha256:([0-9a-f]{64})$/.exec(entry)?.[1];
 }

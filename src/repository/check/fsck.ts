@@ -12,9 +12,9 @@ import { listObjects } from "./fsck-objects.ts";
 import type { Finding, FsckReport } from "./fsck-report.ts";
 
 export interface FsckOptions {
-  /** Leave out what reads all data: contents of objects, and contents of streams. */
+  /** Skip what reads all data: contents of objects and of streams. */
   readonly metadataOnly?: boolean;
-  /** Leave out the contents of objects only: a check just before has read them. */
+  /** Skip only the contents of objects: a check just before has read them. */
   readonly withoutObjects?: boolean;
   readonly events?: EventSink;
 }

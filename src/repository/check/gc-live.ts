@@ -15,9 +15,9 @@ interface LiveObjects {
 /**
  * Follows all references, and the given entries, to the objects they need.
  *
- * A stream needs its own object, the objects of its chunks and those its names refer to; where such a name leads to
+ * A stream needs its own object, the objects of its chunks and those its names refer to; if such a name leads to
  * another stream, that one is followed too. An image needs its own object and those its files are in, if a reference of
- * images leads to it; the image of a container is reached by name, and its layers' streams keep the files.
+ * images leads to it; a container's image is reached by name, and its layers' streams keep the files.
  *
  * @throws SealrootError `corrupt` when a stream or image in use cannot be read
  */
@@ -70,7 +70,7 @@ function readLive<T>(repository: Repository, objectId: string, read: (bytes: Uin
     throw new SealrootError(
       "corrupt",
       `Cannot collect garbage: object ${objectId} is in use and cannot be read, nothing was deleted: ${cause.message}`,
-      { path: repository.objects.path(objectId), hint: "Run repo fsck; pull the image again or remove its reference" },
+      { path: repository.objects.path(objectId), hint: "run repo fsck; pull the image again or remove its reference" },
       error,
     );
   }

@@ -1,4 +1,4 @@
-/** What a garbage collection will delete: found out first, so that a dry run says exactly what a run does. */
+/** What a garbage collection will delete: determined first, so that a dry run says exactly what a run does. */
 
 import { lstatSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -22,13 +22,13 @@ export interface GcPlan {
   readonly leftovers: readonly string[];
   /** Directories of objects that are empty, or will be. */
   readonly emptyDirectories: readonly string[];
-  /** What is not as it should be and will be stepped over. */
+  /** Stray files that will be skipped. */
   readonly notices: readonly Finding[];
 }
 
 /**
  * Finds what no reference needs; changes nothing.
- * @throws SealrootError `corrupt` when something that is in use cannot be read
+ * @throws SealrootError `corrupt` when something in use cannot be read
  */
 export function planCollection(repository: Repository, roots: readonly string[]): GcPlan {
   const { live, notices } = findLiveObjects(repository, roots);
@@ -61,7 +61,7 @@ export function planCollection(repository: Repository, roots: readonly string[])
   };
 }
 
-/** All that the plan deletes, in the order in which it goes. */
+/** Everything the plan deletes, in order of deletion. */
 export function plannedPaths(plan: GcPlan): string[] {
   return [...plan.imageLinks, ...plan.streamLinks, ...plan.objects, ...plan.leftovers, ...plan.emptyDirectories];
 }
@@ -69,7 +69,7 @@ export function plannedPaths(plan: GcPlan): string[] {
 interface ExaminedLinks {
   /** Links that lead nowhere, or to one of the dead objects; no reference leads to the latter, or they would be in use. */
   readonly dead: readonly string[];
-  /** What is no link, or one that leads elsewhere. */
+  /** What is not a link, or one that leads elsewhere. */
   readonly strays: readonly Finding[];
 }
 
@@ -83,7 +83,7 @@ function examineLinks(repository: Repository, kind: LinkKind, dead: ReadonlySet<
   };
 }
 
-/** Beside the two-digit directories there are temporary files only. */
+/** Beside the two-digit directories there are only temporary files. */
 function foreignInObjects(repository: Repository): Finding[] {
   return sortedEntries(repository.objects.settings.directory).flatMap((child) => {
     const isOwn = child.isDirectory()

@@ -1,4 +1,4 @@
-/** Garbage collection: whatever no reference leads to goes (spec/repository.md 6). */
+/** Garbage collection: deletes whatever no reference leads to (spec/repository.md 6). */
 import { rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { oneLine } from "../../errors/index.ts";
@@ -11,33 +11,33 @@ import { type GcPlan, planCollection, plannedPaths } from "./gc-plan.ts";
 export interface GcOptions {
   /** Entries of streams or images to keep besides those that references lead to. */
   readonly roots?: readonly string[];
-  /** Find out and change nothing. */
+  /** Only report, change nothing. */
   readonly dryRun?: boolean;
-  /** How long to wait for other users of the repository; without end when absent. */
+  /** How long to wait for other users of the repository; forever if absent. */
   readonly lockTimeoutMs?: number;
   readonly events?: EventSink;
 }
 
-/** What was deleted; of a dry run, what would have been. */
+/** What was deleted or, in a dry run, would have been. */
 export interface GcReport {
   readonly objectsRemoved: number;
   readonly objectsBytes: number;
   readonly imagesPruned: number;
   readonly streamsPruned: number;
   readonly leftoversRemoved: number;
-  /** What is not as it should be and was stepped over. */
+  /** Stray files that were skipped. */
   readonly notices: readonly Finding[];
-  /** Everything that goes, by its path in the repository, in the order in which it goes. */
+  /** Everything deleted, by its path in the repository, in order of deletion. */
   readonly paths: readonly string[];
 }
 
 /**
  * Deletes links that lead nowhere or to what no reference needs, then the objects that no reference needs, then
  * temporaries of dead processes and empty directories. Waits until nobody else has the repository open; afterwards the
- * shared lock is held again. Rubbish (a dangling reference, a stray file) is reported and stepped over.
+ * shared lock is held again. Stray files and dangling references are reported and skipped.
  *
- * @throws SealrootError `corrupt`, before anything is deleted, when something that is in use cannot be read, so that it
- *   cannot be known what it needs; `timeout` when others keep the repository open
+ * @throws SealrootError `corrupt`, before anything is deleted, when something in use cannot be read, so that its needs
+ *   are unknown; `timeout` when others keep the repository open
  */
 export async function collectGarbage(repository: Repository, options: GcOptions = {}): Promise<GcReport> {
   const events = options.events ?? silent;
@@ -52,8 +52,8 @@ export async function collectGarbage(repository: Repository, options: GcOptions 
 }
 
 /**
- * Links go before the objects they lead to, with a sync between: after a crash, or a power cut, no name leads nowhere.
- * Objects that stay behind have no name, and the next run finds them.
+ * Links go before the objects they lead to, with a sync between: after a crash or a power cut, no name leads nowhere.
+ * Objects left over have no name, and the next run finds them.
  */
 function carryOut(repository: Repository, plan: GcPlan): void {
   const pathOf = (relative: string) => join(repository.path, relative);
@@ -77,7 +77,7 @@ function reportOf(plan: GcPlan): GcReport {
   };
 }
 
-/** The lines of the reference's text form, with what was stepped over behind them. */
+/** The lines of the reference's text form, followed by what was skipped. */
 export function gcLines(report: GcReport, dryRun: boolean): string[] {
   const { imagesPruned, streamsPruned } = report;
   const pruned = imagesPruned + streamsPruned > 0;

@@ -1,4 +1,4 @@
-/** Repairing a repository: what is wrong and of no use to anybody goes, what is missing can be fetched again. */
+/** Repairing a repository: what is wrong is removed, what is missing can be fetched again. */
 
 import { closeSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -14,11 +14,11 @@ import type { Finding, FindingKind, FsckReport } from "./fsck-report.ts";
 
 export interface RepairOptions {
   /**
-   * Fetches again what is missing. Called when damaged objects are gone, so that they count as missing, and while links
-   * to them are still there, so that it can be seen what they were.
+   * Fetches what is missing. Called when damaged objects are gone, so that they count as missing, but while links to
+   * them still show what they were.
    */
   readonly restore?: () => Promise<void>;
-  /** How long to wait for other users of the repository; without end when absent. */
+  /** How long to wait for other users of the repository; forever if absent. */
   readonly lockTimeoutMs?: number;
   readonly events?: EventSink;
 }
@@ -34,9 +34,9 @@ export interface RepairReport {
   readonly after: FsckReport;
 }
 
-/** Found by looking at the file itself: its content cannot be used. */
+/** Found in the file itself: its content cannot be used. */
 const DAMAGED_OBJECT: ReadonlySet<FindingKind> = new Set(["object-digest-mismatch", "object-invalid-name"]);
-/** The stream is one thing and its name says another. */
+/** The stream does not match its name. */
 const WRONG_STREAM: ReadonlySet<FindingKind> = new Set(["stream-content-mismatch", "stream-read-failed"]);
 const WRONG_LINK: ReadonlySet<FindingKind> = new Set([
   "broken-symlink",
@@ -47,10 +47,10 @@ const WRONG_LINK: ReadonlySet<FindingKind> = new Set([
 const WRONG_IMAGE: ReadonlySet<FindingKind> = new Set(["image-name-mismatch", "image-invalid"]);
 
 /**
- * Checks everything, then repairs it while nobody else has the repository open: damaged objects, streams with another
- * content than their names state, links that lead nowhere, strays and leftovers are removed; objects without fs-verity
- * get it if they have the right content. Streams and images that lack an object stay: they are complete again when it
- * is fetched. What could not be repaired is in `after.errors`.
+ * Checks everything, then repairs it while nobody else has the repository open: damaged objects, streams whose content
+ * does not match their names, dangling links, stray files and leftovers are removed; objects without fs-verity get it
+ * if they have the right content. Streams and images that lack an object stay: they are complete again once it is
+ * fetched. What could not be repaired is in `after.errors`.
  *
  * @throws SealrootError `timeout` when others keep the repository open; what `restore` throws
  */
@@ -98,7 +98,7 @@ class Repair {
     );
     for (const path of wrong) {
       const objectId = streams.find(path.slice("streams/".length));
-      // Whoever refers to the stream by its object shall find it missing, not wrong.
+      // References to the stream by its object must find it missing, not wrong.
       if (objectId !== undefined && !sound.has(objectId) && objects.has(objectId)) {
         this.#remove(objects.path(objectId).slice(root.length + 1));
       }
@@ -118,7 +118,7 @@ class Repair {
     }
   }
 
-  /** Removes a file or link; a directory that is in the way stays and is found by the check at the end. */
+  /** Removes a file or link; a directory in the way stays and is found by the final check. */
   #remove(path: string): void {
     try {
       unlinkSync(join(this.#repository.path, path));

@@ -13,7 +13,7 @@ const PRIVATE_MODE = 0o600;
 /** Writes the content of a file that is not in the repository to `fd`; false for one that is. */
 export type OtherContents = (node: FileNode, fd: number) => boolean;
 
-/** Writes files from inline bytes and objects; where the file system can, they share the objects' blocks. */
+/** Writes files from inline bytes and objects; if the file system can, they share the objects' blocks. */
 export class ContentWriter {
   readonly #objects: ObjectStore;
   readonly #elsewhere: OtherContents | undefined;

@@ -1,4 +1,4 @@
-/** Giving extracted inodes what the tree says of them. */
+/** Setting the metadata of extracted inodes. */
 import { chmodSync, lchownSync } from "node:fs";
 import { displayText } from "../../bytes/index.ts";
 import { asSealrootError } from "../../errors/index.ts";
@@ -10,7 +10,7 @@ import { isUserXattr } from "./extract-rights.ts";
 export interface MetadataRules {
   /**
    * False: files belong to the caller; attributes outside `user.` are left out, and so are set-user-id and set-group-id
-   * bits, which would mean another user than in the image.
+   * bits, which would mean a different user than in the image.
    */
   readonly sameOwner: boolean;
   readonly xattrs: boolean;
@@ -23,7 +23,7 @@ const SET_ID_BITS = 0o6000;
 
 /**
  * Owner and attributes, in this order: a change of owner clears security.capability (capabilities(7)).
- * @param path as this process reaches it; nothing is followed
+ * @param path as this process reaches it; links are not followed
  */
 export function setOwnerAndXattrs(path: Buffer, node: TreeNode, rules: MetadataRules): void {
   const { uid, gid, xattrs } = node.metadata;
@@ -40,7 +40,7 @@ export function setOwnerAndXattrs(path: Buffer, node: TreeNode, rules: MetadataR
   }
 }
 
-/** Mode and time; of a directory when everything is in it. A symbolic link has no mode of its own. */
+/** Mode and time; for a directory once everything is in it. A symbolic link has no mode of its own. */
 export function setModeAndTime(path: Buffer, node: TreeNode, rules: MetadataRules): void {
   const { mode, mtimeSeconds, mtimeNanoseconds } = node.metadata;
   const mask = rules.sameOwner ? PERMISSION_MASK : PERMISSION_MASK & ~SET_ID_BITS;

@@ -1,10 +1,10 @@
-/** What of a tree only root can make: owners, device files, attributes outside `user.`. */
+/** The parts of a tree that only root can make: owners, device files, attributes outside `user.`. */
 import { SealrootError } from "../../errors/index.ts";
 import { type DirectoryNode, type TreeNode, walkTree } from "../../tree/index.ts";
 
-/** How many inodes of a tree are, or have, what only root can make. */
+/** How many inodes of a tree only root can make. */
 export interface PrivilegedParts {
-  /** Inodes of another owner or group than the caller's. */
+  /** Inodes whose owner or group is not the caller's. */
   readonly owners: number;
   readonly devices: number;
   /** Inodes with attributes of the kinds security, trusted and system. */
@@ -22,7 +22,7 @@ interface Caller {
   readonly gid: number;
 }
 
-/** Who this process acts as. */
+/** The identity of this process. */
 export function callerIds(): Caller {
   const uid = process.geteuid?.();
   const gid = process.getegid?.();
@@ -50,7 +50,7 @@ export function isUserXattr(name: string): boolean {
   return name.startsWith("user.");
 }
 
-/** The parts in words, such as "owners (3), devices (1)"; undefined when there are none. */
+/** The parts in words, such as "owners (3), devices (1)"; undefined if there are none. */
 export function privilegedPartsText({ owners, devices, xattrs }: PrivilegedParts): string | undefined {
   const counts = [
     ["owners", owners],

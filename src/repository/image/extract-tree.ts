@@ -37,18 +37,18 @@ export interface ExtractOptions extends MetadataRules {
 
 /** Of directories until everything is in them. */
 const PRIVATE_MODE = 0o700;
-/** After so many inodes signals and other work get their turn. */
+/** After this many inodes, signals and other work get a turn. */
 const INODES_A_TURN = 256;
 
 /**
- * Unpacks a tree into a new or empty directory. It grows under a hidden name beside that, which no other user can enter,
- * and is renamed when it is complete.
+ * Unpacks a tree into a new or empty directory. It is built under a hidden name beside that, which no other user can
+ * enter, and renamed when it is complete.
  *
  * Every name is used inside the open directory that it belongs to, so neither a link nor the length of a path leads
- * anywhere else.
+ * elsewhere.
  *
  * @param path the directory; its parent must exist
- * @returns what was left out as `options` say
+ * @returns what was left out according to `options`
  * @throws SealrootError `exists` when the directory is not empty; `no-access` when root is needed; `corrupt` …
  */
 export async function extractTree(
@@ -179,7 +179,7 @@ class TreeExtraction {
     setModeAndTime(place, node, this.#options);
   }
 
-  /** Modes and times of all directories below an open one, the deepest first: nothing is made any more. */
+  /** Modes and times of all directories below an open one, deepest first: nothing more is made. */
   #finishAll(directoryFd: number, path: ByteString, directory: DirectoryNode): void {
     for (const [name, child] of directory.entries) {
       if (child.kind !== "directory") continue;
@@ -214,7 +214,7 @@ function bufferOf(string: ByteString): Buffer {
   return Buffer.from(string, "latin1");
 }
 
-/** Where an inode is made, by descriptor: says nothing to the user. */
+/** Where an inode is made, by descriptor: meaningless to the user. */
 const DESCRIPTOR_PATH = / (?:-> )?'\/proc\/self\/fd\/[^']*'/g;
 
 /** Runs one step for a path of the image, which its error then names. */

@@ -1,4 +1,4 @@
-/** Taking an EROFS image that was made elsewhere into the repository. */
+/** Importing an EROFS image made elsewhere into the repository. */
 import { readErofs } from "../../erofs/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { type DirectoryNode, walkTree } from "../../tree/index.ts";
@@ -6,12 +6,12 @@ import type { LinkEntry } from "../link-store.ts";
 import type { Repository } from "../repository.ts";
 
 /**
- * Stores an image and gives it a reference. The reference tool takes any bytes; here they must pass the strict reader,
- * and everything that the image's files need must be in the repository already: what is on the list of images can be
- * mounted and read.
+ * Stores an image and gives it a reference. The reference tool accepts any bytes; here they must pass the strict
+ * reader, and everything that the image's files need must already be in the repository: what is on the list of images
+ * can be mounted and read.
  *
- * @throws SealrootError `corrupt` for bytes that are no image, `conflict` for digests of another algorithm, `not-found`
- *   for a missing object
+ * @throws SealrootError `corrupt` for bytes that are not an image, `conflict` for digests of another algorithm,
+ *   `not-found` for a missing object
  */
 export function storeForeignImage(repository: Repository, bytes: Uint8Array, referenceName: string): LinkEntry {
   repository.assertWritable();

@@ -19,12 +19,12 @@ export interface MountImageOptions {
 /**
  * Mounts an image on a directory.
  *
- * The digest of the image is its name, by the kernel's word in a secure repository, computed here in any other. In a
- * secure repository the overlay demands fs-verity with the digest that the image says of every object that is opened
- * (`verity=require`); an insecure one is mounted without, also when the image came by a reference, where the reference
- * tool demands what the file system may not have (spec/repository.md 5).
+ * The digest of the image is its name, according to the kernel in a secure repository, computed here in any other. In a
+ * secure repository the overlay demands fs-verity with the digest that the image states for every object that is opened
+ * (`verity=require`); an insecure one is mounted without, even if the image was named by a reference, where the
+ * reference tool demands what the file system may lack (spec/repository.md 5).
  *
- * @throws SealrootError `no-access` when root is needed; `unsupported` where the kernel lacks something; `corrupt`,
+ * @throws SealrootError `no-access` when root is needed; `unsupported` if the kernel lacks something; `corrupt`,
  *   `untrusted` for the image
  */
 export function mountImage(repository: Repository, image: LinkEntry, path: string, options: MountImageOptions): void {
@@ -82,19 +82,19 @@ function overlayOptions(imageId: string, requireVerity: boolean, layers: LayerDe
     ...(requireVerity ? ([["verity", "require"]] as const) : []),
     ...(upperFd === undefined ? [] : ([["upperdir", descriptorPath(upperFd)]] as const)),
     ...(workFd === undefined ? [] : ([["workdir", descriptorPath(workFd)]] as const)),
-    // "::" begins the layers that only hold data (Documentation/filesystems/overlayfs.rst).
+    // "::" begins the data-only layers (Documentation/filesystems/overlayfs.rst).
     ["lowerdir", `${descriptorPath(imageFd)}::${descriptorPath(objectsFd)}`],
   ];
 }
 
-/** Paths by descriptor need no escapes and cannot be exchanged. */
+/** Paths by descriptor need no escapes and cannot be swapped. */
 function descriptorPath(fd: number): string {
   return `/proc/self/fd/${fd}`;
 }
 
 /**
- * Attaches a mount to a directory of its own while `work` runs: before Linux 6.15 overlayfs takes no layer that is
- * attached nowhere. There is no await in between, so that no signal handler ends the process while it is visible.
+ * Attaches a mount to a directory of its own while `work` runs: before Linux 6.15 overlayfs does not accept a detached
+ * layer. There is no await in between, so no signal handler ends the process while it is visible.
  */
 function withVisible<T>(mountFd: number, work: (rootFd: number) => T): T {
   using directory = temporaryDirectory({ purpose: "mount" });
@@ -132,7 +132,7 @@ class Descriptors {
 function mountError(error: unknown, action: string): SealrootError {
   if (hasErrno(error, "EPERM")) {
     return asSealrootError(error, action, {
-      hint: "Mounting needs root; sealroot repo extract and sealroot repo cat-file do without",
+      hint: "mounting needs root; sealroot repo extract and sealroot repo cat-file do not",
     });
   }
   if (hasErrno(error, "ENODEV", "ENOTBLK")) {

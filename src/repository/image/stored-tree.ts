@@ -8,11 +8,11 @@ import type { LinkEntry } from "../link-store.ts";
 import type { Repository } from "../repository.ts";
 
 /**
- * Reads an image. Its name vouches for it, whichever way it was found: the link must lead to the object of that name
- * (the reference compares nothing when it came by a reference; spec/repository.md 5), and the bytes must have that
- * digest: by the kernel's word in a secure repository, computed here in any other.
+ * Reads an image. Its name vouches for it, however it was found: the link must lead to the object with that name (the
+ * reference tool compares nothing if it was named by a reference; spec/repository.md 5), and the bytes must have that
+ * digest: according to the kernel in a secure repository, computed here in any other.
  *
- * @throws SealrootError `corrupt` when name, object and bytes do not agree, or the bytes are no image; `not-found`
+ * @throws SealrootError `corrupt` when name, object and bytes do not agree, or the bytes are not an image; `not-found`
  */
 export function readStoredTree(repository: Repository, image: LinkEntry): ErofsImage {
   requireOwnName(image);
@@ -21,7 +21,7 @@ export function readStoredTree(repository: Repository, image: LinkEntry): ErofsI
   return readErofs(bytes);
 }
 
-/** @throws SealrootError `corrupt` when the link is named for another object than it leads to */
+/** @throws SealrootError `corrupt` when the link is not named after the object it leads to */
 export function requireOwnName({ entry, objectId }: LinkEntry): void {
   if (entry === objectId) return;
   throw corrupt(`Cannot use images/${entry}: the link leads to the object ${objectId}`, {

@@ -16,11 +16,11 @@ import { upgradeOldRepository } from "./upgrade.ts";
 export interface InitOptions {
   /** sha512 when absent, as the command line and bootc. */
   readonly algorithm?: VerityAlgorithm;
-  /** Version 1 when absent. */
+  /** Version 1 if absent. */
   readonly erofsVersion?: ErofsVersion;
-  /** `secure` when absent: refused where the file system has no fs-verity. */
+  /** `secure` if absent: refused if the file system has no fs-verity. */
   readonly protection?: Protection;
-  /** Take an existing repository as it is; only another algorithm is refused. */
+  /** Accept an existing repository as it is; only another algorithm is refused. */
   readonly ensure?: boolean;
   /** Delete streams, images and meta.json first; objects are kept. */
   readonly resetMetadata?: boolean;
@@ -28,12 +28,12 @@ export interface InitOptions {
 
 export interface InitResult {
   readonly repository: Repository;
-  /** False when the repository was there already with the same settings (or with any, under `ensure`). */
+  /** False when the repository was already there with the same settings (or with any, under `ensure`). */
   readonly created: boolean;
 }
 
 /**
- * Creates a repository, or opens one that was created with the same settings before. Directories above it are made as
+ * Creates a repository, or opens one that was created with the same settings. Directories above it are made as
  * needed; the repository's own gets mode 0700 when it is made here.
  *
  * @throws SealrootError `conflict` when a repository with other settings is there; `unsupported` without fs-verity
@@ -51,7 +51,7 @@ export async function initRepository(path: string, options: InitOptions = {}): P
   try {
     makeRepositoryDirectory(absolute);
     if (options.resetMetadata === true) resetMetadata(absolute);
-    // An old repository is taken as it is; only `ensure` may say so, since init names settings.
+    // An old repository is accepted as it is, but only with `ensure`, since init names settings.
     if (options.ensure === true && !existsSync(join(absolute, META_FILE))) upgradeOldRepository(absolute);
     if (!existsSync(join(absolute, META_FILE))) {
       created = createMetaFile(absolute, formatMeta(algorithm, wanted.formats), algorithm, protection);
@@ -82,7 +82,7 @@ function makeRepositoryDirectory(path: string): void {
     throw new SealrootError("exists", `Cannot initialize repository ${path}: it is not a directory`);
 }
 
-/** References first: a crash in the middle leaves none that leads nowhere. */
+/** References first: a crash in the middle leaves no dangling ones. */
 function resetMetadata(path: string): void {
   const names = ["streams/refs", "streams", "images/refs", "images", META_FILE];
   for (const name of names) rmSync(join(path, name), { recursive: true, force: true });

@@ -16,13 +16,13 @@ import {
 } from "../../platform/index.ts";
 import { ALGORITHM_NUMBER, ext4VerityTail, type VerityAlgorithm, VerityHasher } from "../../verity/index.ts";
 
-/** Prefix of its temporary name, where the file system has no unnamed files. */
+/** Prefix of its temporary name, if the file system has no unnamed files. */
 export const TEMPORARY_META_PREFIX = ".meta.json.";
 
 /**
  * Creates `<directory>/meta.json`.
- * @returns false when there is one already
- * @throws SealrootError `unsupported` when it shall be secure and the file system has no fs-verity
+ * @returns false if there is one already
+ * @throws SealrootError `unsupported` when it must be secure and the file system has no fs-verity
  */
 export function createMetaFile(
   directory: string,

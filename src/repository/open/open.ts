@@ -17,11 +17,11 @@ export interface OpenOptions {
   readonly algorithm?: VerityAlgorithm;
   /** Refuse a repository that is not secure. */
   readonly requireVerity?: boolean;
-  /** Treat a secure repository as insecure for this once. */
+  /** Treat a secure repository as insecure just this time. */
   readonly insecure?: boolean;
-  /** Make images in this version only, for this once. */
+  /** Make images only in this version, just this time. */
   readonly erofsVersion?: ErofsVersion;
-  /** False: refuse a repository from before meta.json instead of writing one. */
+  /** False: refuse a repository older than meta.json instead of writing one. */
   readonly upgrade?: boolean;
   /** The repository is being staged for a disk image; see {@link Protection}. */
   readonly offlineVerity?: boolean;
@@ -47,14 +47,14 @@ export async function openRepository(path: string, options: OpenOptions = {}): P
     if (options.algorithm !== undefined && options.algorithm !== meta.algorithm) {
       throw new SealrootError(
         "conflict",
-        `Cannot open repository ${absolute}: it is configured for ${meta.algorithm} but ${options.algorithm} was asked for`,
+        `Cannot open repository ${absolute}: it is configured for ${meta.algorithm} but ${options.algorithm} was requested`,
         { path: absolute, expected: options.algorithm, actual: meta.algorithm },
       );
     }
     if (options.requireVerity === true && read.protection === "insecure") {
       throw new SealrootError("untrusted", `Cannot open repository ${absolute}: its meta.json has no fs-verity`, {
         path: join(absolute, META_FILE),
-        hint: "The repository was initialized insecurely; make a new one on a file system with fs-verity",
+        hint: "the repository was initialized insecurely; make a new one on a file system with fs-verity",
       });
     }
     const protection = options.insecure === true && read.protection === "secure" ? "insecure" : read.protection;

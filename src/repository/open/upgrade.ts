@@ -1,4 +1,4 @@
-/** Repositories from before meta.json (spec/repository.md 2.1). */
+/** Repositories older than meta.json (spec/repository.md 2.1). */
 
 import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
@@ -27,10 +27,10 @@ const COMPOSEFS_VERSION_OFFSET = 12;
  * Writes the meta.json that a repository without one should have: the algorithm by the length of an object's name,
  * secure if that object has fs-verity, and the EROFS version its images are made in.
  *
- * The reference tool calls every such repository version 1 and then does not find images it recorded as version 2;
+ * The reference tool treats every such repository as version 1 and then does not find images it recorded as version 2;
  * here version 2 is recognised by its traces.
  *
- * @returns false when there is no `objects/`, so that this is no repository at all
+ * @returns false when there is no `objects/`, so this is not a repository at all
  * @throws SealrootError `corrupt` when there is no object to tell the algorithm from
  */
 export function upgradeOldRepository(path: string): boolean {
@@ -87,7 +87,7 @@ function configNames(settings: ObjectSettings, objectId: string): string[] {
   return [...readSplitStream(object.bytes(), { algorithm: settings.algorithm }).namedRefs.keys()];
 }
 
-/** What is missing or damaged tells nothing, and does not stop the upgrade: it is fsck that reports it. */
+/** Missing or damaged parts tell nothing, and do not stop the upgrade: fsck reports them. */
 function ifReadable<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -1,4 +1,6 @@
-/** From a directory to the tree and the EROFS image that composefs makes of it (spec/oci.md 5, spec/repository.md 10). */
+/**
+ * From a directory to the tree and the EROFS image that composefs makes from it (spec/oci.md 5, spec/repository.md 10).
+ */
 import { type ErofsLayout, layOutErofs } from "../../erofs/index.ts";
 import type { StepReporter } from "../../events/index.ts";
 import { collectGarbage } from "../../platform/index.ts";
@@ -10,13 +12,13 @@ import { scanDirectory } from "./scan-directory.ts";
 
 export interface DirectoryTreeOptions {
   readonly algorithm: VerityAlgorithm;
-  /** Where contents are stored; absent: digests only. */
+  /** Where contents are stored; if absent, only digests. */
   readonly repository?: Repository;
   /** Also empty /boot and /sysroot and label everything by the image's own policy. */
   readonly bootable?: boolean;
   /** Of the bootable variant; the current rule if absent. */
   readonly bootTimes?: BootTimes;
-  /** False: the tree as it is, without any transform. */
+  /** False: the tree unchanged, without any transform. */
   readonly transform?: boolean;
   readonly keepUserXattrs?: boolean;
   /** As in {@link ScanOptions}. */
@@ -25,8 +27,8 @@ export interface DirectoryTreeOptions {
 }
 
 /**
- * Scans a directory and transforms the tree as the layers of an image are: the result's digest is the one an image with
- * these layers has.
+ * Scans a directory and transforms the tree like the layers of an image: the result's digest is that of an image with
+ * these layers.
  *
  * @throws SealrootError `unsupported` when a directory that the transforms need is missing
  */

@@ -1,8 +1,8 @@
 /** Finding inodes again by device and inode number. */
 
 /**
- * A map whose keys are pairs of device and inode number. Nearly all inode numbers fit in a double, which a Map stores in a
- * sixth of the memory of the pair as text.
+ * A map whose keys are pairs of device and inode number. Nearly all inode numbers fit in a double, which a Map stores
+ * in a sixth of the memory of a text key.
  */
 export class InodeTable<Value> {
   readonly #devices = new Map<bigint, Map<number | bigint, Value>>();
@@ -21,7 +21,7 @@ export class InodeTable<Value> {
   }
 }
 
-/** The number where it is exact. */
+/** The number if it is exact. */
 function keyOf(ino: bigint): number | bigint {
   const number = Number(ino);
   return Number.isSafeInteger(number) ? number : ino;

@@ -31,15 +31,15 @@ import { InodeTable } from "./inode-table.ts";
 
 export interface ScanOptions {
   readonly algorithm: VerityAlgorithm;
-  /** Where contents are stored as objects; absent: digests only, nothing is written. */
+  /** Where contents are stored as objects; if absent, only digests, and nothing is written. */
   readonly repository?: Repository;
   /** In place of a repository: a bare directory of objects, as mkcomposefs keeps it. Must exist; an absolute path. */
   readonly digestStore?: string;
-  /** True: each name is a file of its own, as mkcomposefs sees it. */
+  /** True: each name is a separate file, as in mkcomposefs. */
   readonly breakHardLinks?: boolean;
   /**
-   * True: where blocks cannot be shared, files become objects by a second name, and can never be written again: they get
-   * fs-verity where they lie. Without fs-verity they are copied all the same.
+   * True: if blocks cannot be shared, files become objects by a hard link, and can never be written again: they get
+   * fs-verity in place. Without fs-verity they are copied nevertheless.
    */
   readonly linkFiles?: boolean;
   readonly reporter?: StepReporter;
@@ -62,14 +62,14 @@ export interface ScannedDirectory {
 
 /**
  * Reads a directory: names and link targets as bytes, permission bits, owners, times with nanoseconds, all xattrs of
- * the links themselves; files of up to 64 bytes inline, others as objects, hashed by worker threads. Two names with one
- * device and inode number become one node. Mount points are not a border. The tree is what is there: transforms and
+ * the links themselves; files of up to 64 bytes inline, others as objects, hashed by worker threads. Two names with the
+ * same device and inode number become one node. Mount points are crossed. The tree is what is there: transforms and
  * filters are the caller's.
  *
  * @throws SealrootError `not-found`, `no-access`; `conflict` when a file changes meanwhile
  */
 export async function scanDirectory(path: string, options: ScanOptions): Promise<ScannedDirectory> {
-  // This thread works too when all names are read; a thread more is 0.15 CPU seconds of starting and compiling.
+  // This thread works too once all names are read; another thread costs 0.15 CPU seconds of starting and compiling.
   const workers = options.repository?.workers ?? newObjectWorkers(Math.max(1, availableParallelism() - 1));
   const scan = new DirectoryScan(options, workers);
   try {
@@ -124,7 +124,7 @@ class DirectoryScan {
     for (const entry of attempt(bytes, () => readdirSync(bytes, { encoding: "buffer", withFileTypes: true }))) {
       const name = byteString(entry.name);
       const child = joinPath(path, name);
-      // Most of the work: their metadata and contents are read by the workers, with one walk of the path.
+      // Most of the work: the workers read their metadata and contents, with one walk of the path.
       if (entry.isFile()) this.#queue.add(child, (file, content) => this.#putFile(node, name, file, content));
       else attempt(pathBytes(child), () => this.#readEntry(child, node, name, pending));
     }
@@ -139,7 +139,7 @@ class DirectoryScan {
     }));
   }
 
-  /** Adds a name of an inode, and the inode itself when this is its first name. */
+  /** Adds a name of an inode, and the inode itself if this is its first name. */
   #putLeaf(directory: DirectoryNode, name: ByteString, { dev, ino }: InodeNumber, make: () => LeafNode): void {
     let leaf = this.#options.breakHardLinks === true ? undefined : this.#leaves.get(dev, ino);
     if (leaf === undefined) {
@@ -167,7 +167,7 @@ class DirectoryScan {
     } else if (kind === "fifo" || kind === "socket") {
       this.#putLeaf(directory, name, stat, () => ({ kind, metadata }));
     } else {
-      throw changedFile(bytes); // a file, which it was not a moment ago
+      throw changedFile(bytes); // now a file, unlike a moment ago
     }
   }
 }

@@ -1,4 +1,6 @@
-/** What the boot program needs of the image's kernel and mount(8), so that an old one is refused now and not at boot. */
+/**
+ * What the boot program needs from the image's kernel and mount(8), so that an old one is refused now and not at boot.
+ */
 import { SealrootError } from "../../errors/index.ts";
 
 /** Major and minor number. */
@@ -10,17 +12,19 @@ const KERNEL_OLDEST: Version = [6, 6];
 const KERNEL_WITHOUT_LOOP: Version = [6, 12];
 /** The oldest that the boot program's calls of mount(8) were tried with. */
 const UTIL_LINUX_OLDEST: Version = [2, 38];
-/** Before it, libmount puts a loop device under every EROFS file; it can not be told otherwise (util-linux#3288, #3317). */
+/**
+ * Before it, libmount puts a loop device under every EROFS file, which cannot be turned off (util-linux#3288, #3317).
+ */
 const UTIL_LINUX_WITHOUT_LOOP: Version = [2, 41];
 
-/** What mount(8) prints as its version is in the program as it is. */
+/** The version that mount(8) prints is literally in the program. */
 const UTIL_LINUX_TEXT = /util-linux (\d+)\.(\d+)[0-9.]*/;
 
 /**
- * @param kernelRelease as the kernel itself says it, such as `6.12.57+deb13-amd64`
- * @param loopIsBuiltIn whether the kernel has loop devices without loading a module, which the initramfs does not carry
+ * @param kernelRelease as stated by the kernel, such as `6.12.57+deb13-amd64`
+ * @param loopIsBuiltIn whether the kernel has loop devices without a module, which the initramfs does not carry
  * @param mountProgram the bytes of the image's mount(8)
- * @throws SealrootError `unsupported` naming the versions there are and those that are needed
+ * @throws SealrootError `unsupported` naming the existing and the required versions
  */
 export function checkBootNeeds(kernelRelease: string, loopIsBuiltIn: boolean, mountProgram: Uint8Array): void {
   const kernel = versionOf(/^(\d+)\.(\d+)/.exec(kernelRelease));

@@ -1,4 +1,4 @@
-/** The boot program as the initramfs carries it: its TypeScript modules with the types taken out. */
+/** The boot program in the initramfs: its TypeScript modules with the types removed. */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";

@@ -39,7 +39,7 @@ export interface CommonParts {
 }
 
 /**
- * Collects what is needed of the image, and refuses one whose kernel or mount(8) is too old for the boot program.
+ * Collects what is needed from the image, and refuses one whose kernel or mount(8) is too old for the boot program.
  *
  * @throws SealrootError as {@link collectImagePrograms}, {@link collectImageModules} and {@link checkBootNeeds}; `corrupt`
  *   when the image's setup-root-conf.toml is wrong: better now than at boot

@@ -1,4 +1,4 @@
-/** The extension: an archive behind an image's own initramfs, which stays as it is (spec/boot-chain.md G). */
+/** The extension: an archive after an image's own initramfs, which stays unchanged (spec/boot-chain.md G). */
 import { constants, zstdCompressSync } from "node:zlib";
 import {
   type InitramfsSegment,
@@ -27,10 +27,10 @@ export interface ExtensionOptions {
 const COMPRESSION_LEVEL = 12;
 
 /**
- * The image's own initramfs with our extension behind it: the base finds its disk in its own way (LUKS, LVM, RAID),
- * then our program takes over.
+ * The image's own initramfs followed by our extension: the base finds its disk in its own way (LUKS, LVM, RAID), then
+ * our program takes over.
  *
- * @param base the initramfs as the image has it
+ * @param base the image's initramfs
  * @throws SealrootError `unsupported` for a kind that cannot be extended, `conflict` for another kernel's, `corrupt`
  *   for one that the kernel would not unpack to its end
  */
@@ -61,8 +61,8 @@ export async function extendInitramfs(
 /**
  * The extension alone, one zstd frame: a compressed archive may begin at any offset.
  *
- * Programs and libraries are below a directory of our own, with a dynamic loader of their own, so that nothing of the
- * base is used, replaced or shadowed.
+ * Programs and libraries are below our own directory, with their own dynamic loader, so nothing of the base is used,
+ * replaced or shadowed.
  */
 export async function buildInitramfsExtension(
   files: ImageFiles,
@@ -82,7 +82,7 @@ export async function buildInitramfsExtension(
 }
 
 /**
- * Walks the joined file again: a lost extension is not a refused boot, the base would carry on without us.
+ * Walks the joined file again: a lost extension would not stop the boot: the base would carry on without us.
  * @throws SealrootError `corrupt`
  */
 function checkExtensionIsLast(joined: Uint8Array, extension: Uint8Array): void {

@@ -12,9 +12,9 @@ async function projectFile(path: string): Promise<Uint8Array> {
 }
 
 /**
- * What keeps a systemd initrd from giving anybody a shell, from taking extensions of the EFI system partition
- * (systemd-stub(7)), from switching to another root, and bootc's program from running beside ours. Units that a release
- * of systemd does not have are named all the same: their drop-ins are inert.
+ * What stops a systemd initrd from giving anybody a shell, from using extensions of the EFI system partition
+ * (systemd-stub(7)) and from switching to another root, and stops bootc's program from running beside ours. Units that
+ * a release of systemd does not have are named too: their drop-ins are inert.
  */
 const DROP_INS = {
   "emergency.service": "systemd/refuse.conf",
@@ -34,8 +34,8 @@ const DROP_INS = {
 } as const;
 
 /**
- * Entries for an initramfs whose init is systemd. Directories are named only where they are ours alone: those above
- * may be links in the base.
+ * Entries for an initramfs whose init is systemd. Only our own directories are named: those above may be links in the
+ * base.
  */
 async function systemdGlue(): Promise<CpioEntry[]> {
   const wanted = `${UNITS}/initrd-root-fs.target.requires`;

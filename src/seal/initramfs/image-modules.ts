@@ -1,4 +1,4 @@
-/** The kernel modules that the initramfs loads, out of the image, decompressed. */
+/** The kernel modules that the initramfs loads, from the image, decompressed. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -11,7 +11,7 @@ import { unzstdWhole } from "../../zstd/index.ts";
 import { UnpackBudget } from "../unpack-budget.ts";
 
 /**
- * What a root needs of the kernel: without one of these, built in or as a module, there is no sealed root.
+ * What a root needs from the kernel: without one of these, built in or as a module, there is no sealed root.
  */
 const REQUIRED = ["erofs", "overlay"];
 
@@ -21,7 +21,7 @@ const HASHES = ["sha256_ssse3", "sha512_ssse3", "sha2_ce", "sha512_ce", "crc32c_
 /** The disks that most machines boot from, the file system on them, and the boot loader's variables. */
 const DISKS = ["virtio_pci", "virtio_blk", "nvme", "ext4", "efivarfs"];
 
-/** The other disks. Their drivers take 0.6 s in emulation, so they wait until a root is not there without them. */
+/** The other disks. Their drivers take 0.6 s in emulation, so they wait until no root is found without them. */
 const SLOW_DISKS = ["virtio_scsi", "ahci", "sd_mod"];
 
 export interface ModuleFile {

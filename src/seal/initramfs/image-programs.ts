@@ -9,7 +9,7 @@ interface ImageProgram {
   readonly packages: string;
 }
 
-/** Where programs are found: first the path of today's distributions. */
+/** Where programs are found: first the path of current distributions. */
 const PROGRAMS = {
   qjs: { paths: ["/usr/bin/qjs"], packages: "Debian: quickjs; Fedora: quickjs" },
   sh: { paths: ["/usr/bin/sh", "/bin/sh"], packages: "Debian: dash; Fedora: bash" },

@@ -2,7 +2,7 @@
  * seal/initramfs: builds what boots the root: the minimal initramfs, or the extension of an image's own.
  *
  * System room (part of seal): takes programs, libraries and kernel modules from the image, adds the boot program of
- * `initramfs/` and two programs of machine code. Nothing is taken from the building host.
+ * `initramfs/` and two programs of machine code. Nothing comes from the building host.
  * Source: spec/boot-chain.md E and G.
  * @module
  */

@@ -1,8 +1,8 @@
-/** Where things are in an initramfs of ours, and the entries to put them there. */
+/** Where things are in our initramfs, and the entries to put them there. */
 import { byteStringOfText } from "../../bytes/index.ts";
 import type { CpioDirectory, CpioEntry, CpioFile, CpioSymlink } from "../../cpio/index.ts";
 
-/** The directory that holds everything of ours; `initramfs/tools.ts` and `minimal/init` know it too. */
+/** The directory with all our files; `initramfs/tools.ts` and `minimal/init` know it too. */
 export const BASE = "usr/lib/sealroot";
 
 export function directory(path: string, mode = 0o755): CpioDirectory {

@@ -1,6 +1,6 @@
 /**
- * Programs of machine code that QuickJS cannot do without: it has no ioctl and no finit_module, and looks for thousands
- * of files slowly. They replace fsverity(1) with its 7.5 MB of libraries, and insmod (spec/boot-chain.md E and G).
+ * Machine code programs that QuickJS needs: it has no ioctl and no finit_module, and is slow at looking for thousands
+ * of files. They replace fsverity(1) with its 7.5 MB of libraries, and insmod (spec/boot-chain.md E and G).
  */
 import { fromHex } from "../../bytes/index.ts";
 import { ELF_MACHINE, writeStaticProgram } from "../../elf/index.ts";
@@ -84,8 +84,8 @@ const INSMOD_X86_64 = `
 
 /**
  * `lookup DIRECTORY LIST`: opens DIRECTORY/aa/bb… for each id of 64 bytes in LIST as overlayfs does, beneath the
- * directory and through no link (openat2(2)); prints the ids of those that are not there or are no plain files, and
- * ends with 0, or with the errno when directory or list cannot be read.
+ * directory and through no link (openat2(2)); prints the ids of those that are missing or not plain files, and ends
+ * with 0, or with the errno when directory or list cannot be read.
  */
 const LOOKUP_X86_64 = `
   488b7c2410                      mov rdi, [rsp+16]       ; argv[1]: the directory

@@ -17,7 +17,7 @@ export interface MinimalInitramfsOptions {
   readonly sealedRoot: SealedRoot;
   /** As in {@link CommonOptions}. */
   readonly budget?: UnpackBudget;
-  /** Smaller, and a little slower to boot; off when absent. */
+  /** Smaller, and a little slower to boot; off if absent. */
   readonly compress?: boolean;
 }
 
@@ -29,7 +29,7 @@ const COMPRESSION_LEVEL = 12;
 /** Mount points, and where the root is made. */
 const EMPTY_DIRECTORIES = ["dev", "proc", "run", "sys", "sysroot"];
 
-/** Where /bin and the like lead on a merged system; libraries and the loader are asked for by these names. */
+/** Where /bin and the like lead on a merged system; libraries and the loader are requested by these names. */
 const MERGED = ["bin", "lib", "lib64", "sbin"];
 
 /**
@@ -59,7 +59,7 @@ export async function buildMinimalInitramfs(files: ImageFiles, options: MinimalI
   return zstdCompressSync(archive, { params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL } });
 }
 
-/** Each library under the name it is asked for, where the dynamic loader looks without a cache. */
+/** Each library under its requested name, where the dynamic loader looks without a cache. */
 function libraryEntries(libraries: readonly NeededFile[]): CpioEntry[] {
   const entries = new Map<string, CpioEntry>();
   for (const { requestedPath, bytes, role } of libraries) {

@@ -15,7 +15,7 @@ export const INITRAMFS_UNPACKED_MAX_BYTES = 512 * 1024 * 1024;
 const WHAT = "the archives of the initramfs";
 
 /**
- * Unpackers for one walk over one initramfs, which count what comes out of them.
+ * Unpackers for one walk over one initramfs, which count their output.
  * @param budget what it is drawn from; of its own when absent
  */
 export function boundedUnpackers(budget = new UnpackBudget()): Unpackers {
@@ -65,7 +65,7 @@ function zstdBytes(bytes: Uint8Array): number {
   throw corrupt("Cannot unpack the initramfs: unexpected end inside a zstd frame");
 }
 
-/** One member (RFC 1952, 2.3); gunzip itself would take what follows for another one and fail. */
+/** One member (RFC 1952, 2.3); gunzip itself would treat what follows as another one and fail. */
 function unpackGzipMember(compressed: Uint8Array, maxBytes: number): ReturnType<Unpack> {
   const headerBytes = gzipHeaderBytes(compressed);
   const { bytes, consumedBytes } = inflate(compressed.subarray(headerBytes), maxBytes);

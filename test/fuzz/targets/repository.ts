@@ -1,5 +1,5 @@
 /**
- * A repository in which a stranger was at work: links that lead anywhere, directories swapped for links, pipes in the
+ * A repository that somebody tampered with: links that lead anywhere, directories swapped for links, pipes in the
  * place of files. The input is a text of changes, a line each, made to a good repository.
  */
 import assert from "node:assert/strict";

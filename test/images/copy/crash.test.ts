@@ -131,7 +131,7 @@ for (const [verb, place, targetIn] of PLACES) {
   });
 }
 
-/** In front of a registry: calls `onRequest` with the number of each request before it goes on. */
+/** A proxy for a registry: calls `onRequest` with the number of each request before it is passed on. */
 async function startProxy(registry: DockerRegistry, onRequest: (number: number) => void) {
   let requests = 0;
   const server = createServer((incoming, outgoing) => {

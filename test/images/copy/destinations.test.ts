@@ -44,7 +44,7 @@ async function digestAt(reference: string): Promise<string> {
   return opened.descriptor.digest;
 }
 
-/** The digest that skopeo computes of the manifest as it lies there. */
+/** The digest that skopeo computes of the manifest there. */
 function skopeoDigest(reference: string): string {
   return `sha256:${createHash("sha256")
     .update(tool("skopeo", "inspect", "--raw", reference))
@@ -168,7 +168,7 @@ test("copyAllImages() copies an index with all its images, as they are", async (
   });
 });
 
-test("an image with Docker's manifest gets one of OCI's, or stays as it is with all there is", async () => {
+test("an image with a Docker manifest gets an OCI one, or stays unchanged with --all", async () => {
   tool("skopeo", "copy", "-q", "--format", "v2s2", `oci:${at("source")}:v1`, `dir:${at("docker")}`);
   const docker = parseReference(`dir:${at("docker")}`);
   const dockerDigest = skopeoDigest(`dir:${at("docker")}`);
@@ -185,7 +185,7 @@ test("an image with Docker's manifest gets one of OCI's, or stays as it is with 
   assert.deepEqual(await filesIn(at("kept")), await filesIn(at("docker")));
 });
 
-test("a blob that is not what it should be leaves nothing behind, whatever the destination", async () => {
+test("a wrong blob leaves nothing, whatever the destination", async () => {
   const broken = await makeImage(at("broken"), { contents: ["first", "second"] });
   const last = broken.manifest.layers.at(-1);
   assert.ok(last);

@@ -55,7 +55,7 @@ test("a blob goes in one request, and its digest comes last", async () => {
   assert.deepEqual(await send({}), [OPEN, PATCH_ALL, NAME_IT]);
 });
 
-test("a cut upload goes on where the registry stopped, at every tenth of the blob", async () => {
+test("an interrupted upload resumes where the registry stopped, at every tenth of the blob", async () => {
   for (let tenth = 1; tenth < 10; tenth++) {
     const cut = Math.floor((SIZE * tenth) / 10);
     const rest = `PATCH uploads/1 ${cut}-${SIZE - 1}`;
@@ -74,7 +74,7 @@ test("a registry that stops reading is not waited for: the rest goes over anothe
   }
 });
 
-test("an upload that is cut more often than the limit goes on as long as it gets further", async () => {
+test("an upload that is interrupted more often than the limit continues as long as it makes progress", async () => {
   const cutAfterBytes = Array.from({ length: 9 }, () => 2 << 20);
   const requests = await send({ cutAfterBytes });
   const ranges = requests.flatMap((text) => /^PATCH \S+ (\S+)$/.exec(text)?.[1] ?? []);

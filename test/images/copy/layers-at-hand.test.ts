@@ -41,7 +41,7 @@ test("layersAtHand() fetches the layers of a registry, once", async () => {
   );
 });
 
-test("layersAtHand() leaves alone what lies in files", async () => {
+test("layersAtHand() leaves alone what is in files", async () => {
   const directory = join(scratch.path, "not-made");
   const opened = await openImage(parseReference(`oci:${image.layout.directory}:v1`));
   assert.equal(await layersAtHand(opened, directory, silent), opened);

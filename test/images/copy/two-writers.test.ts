@@ -1,4 +1,4 @@
-/** Several writers of one layout: no tag is lost, and whoever gives up takes nothing from the others. */
+/** Several writers of one layout: no tag is lost, and one that gives up takes nothing from the others. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -9,7 +9,7 @@ export interface UploadFaults {
   readonly cutAfterBytes?: readonly number[];
   /** Bytes of the first PATCH after which no more is read of it, and nothing said. */
   readonly stopsAfterBytes?: number;
-  /** After a cut: what came is `kept`, the upload is `lost`, or something else came behind it (`damaged`). */
+  /** After an interruption: what arrived is `kept`, the upload is `lost`, or something else follows it (`damaged`). */
   readonly afterCut?: "kept" | "lost" | "damaged";
   /** Answers to the first, second … PATCH instead of taking it. */
   readonly patchStatuses?: readonly number[];

@@ -62,7 +62,7 @@ test("what may be one of several is refused with the ids", async () => {
   });
 });
 
-test("what is no store of the overlay driver is refused", async () => {
+test("what is not a store of the overlay driver is refused", async () => {
   const other = join(scratch.path, "vfs");
   const open = () => openImage(parseReference(`containers-storage:[${other}]${stores.NAME}`));
   await assert.rejects(open(), {

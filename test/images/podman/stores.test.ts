@@ -69,7 +69,7 @@ test("nothing is written to the store", async () => {
   assert.equal(listing(), before);
 });
 
-test("a body that is no more than attributes is taken from the layer below", async () => {
+test("a body that is only attributes is taken from the layer below", async () => {
   const store = stores.unpackStore(scratch.path, "full");
   const [own, below] = [stores.TOP, stores.BASE].map((layer) => stores.diffPath(store, layer, "usr", "copy"));
   renameSync(own ?? "", below ?? "");
@@ -78,7 +78,7 @@ test("a body that is no more than attributes is taken from the layer below", asy
   assert.deepEqual(await pulledIds(scratch.path, stores.referenceTo(store)), expected);
 });
 
-test("a layer may lie in another store", async () => {
+test("a layer may be in another store", async () => {
   const [upper, lower] = [stores.unpackStore(scratch.path, "full"), stores.unpackStore(scratch.path, "full")];
   stores.editList(upper, "layers", (layers) => void layers.shift());
   rmSync(stores.diffPath(upper, stores.BASE), { recursive: true });

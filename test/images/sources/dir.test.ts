@@ -93,7 +93,7 @@ test("blobs are checked against their digests", async () => {
   );
 });
 
-test("what is no such directory is refused", async () => {
+test("what is not such a directory is refused", async () => {
   const path = join(scratch.path, "refused");
   await assert.rejects(opened(path), { code: "not-found" });
   mkdirSync(path);

@@ -187,7 +187,7 @@ test("what lost its reference goes, and an entry can be kept by name", async () 
   assert.deepEqual(readdirSync(join(repository.path, "objects")), []);
 });
 
-test("rubbish is reported and stepped over", async () => {
+test("stray files are reported and skipped", async () => {
   using directory = temporaryDirectory();
   const { repository } = await filledRepository(directory.path);
   using _ = repository;

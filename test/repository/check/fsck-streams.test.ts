@@ -75,7 +75,7 @@ test("a changed byte in any object is found, with the streams that it is in", as
   }
 });
 
-test("a shortened object is found, and those behind it in the stream are checked all the same", async () => {
+test("a shortened object is found, and those after it in the stream are checked nevertheless", async () => {
   const { repository, objectIds, otherId } = await newRepository();
   using _ = repository;
   const [first = "", , , , , large = "", last = ""] = objectIds;

@@ -214,7 +214,7 @@ test("repo mount as an ordinary user names the way out", async () => {
     assert.equal(refused.exitCode, 1);
     assert.match(
       refused.err,
-      /: EPERM: fsopen failed\n {2}Mounting needs root; sealroot repo extract and sealroot repo cat-file do without\n$/,
+      /: EPERM: fsopen failed\n {2}mounting needs root; sealroot repo extract and sealroot repo cat-file do not\n$/,
     );
   } finally {
     if (ROOT) process.seteuid?.(0);

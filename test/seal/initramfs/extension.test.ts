@@ -44,7 +44,7 @@ async function extensionPaths(base: Uint8Array): Promise<string[]> {
   return [...walkInitramfs(joined, boundedUnpackers())].at(-1)?.entries.map(({ path }) => path) ?? [];
 }
 
-test("extendInitramfs() puts the extension last behind every compression of the base", async () => {
+test("extendInitramfs() puts the extension last after every compression of the base", async () => {
   const early = writeCpio([file("kernel/x86/microcode")]);
   const bases = [
     SYSTEMD,

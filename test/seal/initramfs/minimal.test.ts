@@ -77,7 +77,7 @@ test("buildMinimalInitramfs() holds the modules that are needed, decompressed, i
   assert.ok(!entries.has(`${FOLDER}/unused.ko`));
 });
 
-test("buildMinimalInitramfs() takes over the image's setup-root-conf.toml, and refuses a wrong one now", async () => {
+test("buildMinimalInitramfs() includes the image's setup-root-conf.toml, and refuses a wrong one now", async () => {
   const path = "/usr/lib/composefs/setup-root-conf.toml";
   const good = byPath(await build(new Map([[path, "[etc]\nmount = 'overlay'\n"]]))).get(`${BASE}/setup-root-conf.toml`);
   assert.ok(good?.kind === "file");

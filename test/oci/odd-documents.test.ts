@@ -102,7 +102,7 @@ test("Docker manifests: the configuration's type may be any that docker takes fo
   const plugin = "application/vnd.docker.plugin.v1+json";
   await assert.rejects(idsOf({ manifestType: DOCKER_MEDIA_TYPE.manifest, configType: plugin }), {
     code: "unsupported",
-    message: `Cannot read Docker manifest: "${plugin}" is no image`,
+    message: `Cannot read Docker manifest: "${plugin}" is not an image`,
   });
 });
 

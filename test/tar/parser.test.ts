@@ -104,7 +104,7 @@ test("a body may be put in as a reference, and only where one is due", () => {
   assert.equal(parser.streamBytes, 512 + 1000);
   assert.throws(() => parser.pushExternal("id"), {
     code: "corrupt",
-    message: 'Cannot read tar stream after "f": an object stands where no file body is due',
+    message: 'Cannot read tar stream after "f": an object is where no file body is due',
     data: { offset: 1512 },
   });
   parser.push(tarPadding(1000));

@@ -65,7 +65,7 @@ test("a boot that the firmware refuses ends at once, with the reason: captured, 
 test("--timeout is over the boot too: captured, and on a terminal", async () => {
   const captured = await vmRun("--execute", "true", "--timeout", "2");
   assert.equal(captured.code, 1);
-  assert.match(captured.err, /^sealroot: Cannot boot the guest: nothing came of it in \d(?:\.\d)? s/m);
+  assert.match(captured.err, /^sealroot: Cannot boot the guest: nothing happened in \d(?:\.\d)? s/m);
   const onTerminal = await vmRun("--timeout", "2");
   assert.equal(onTerminal.code, 1);
   assert.match(onTerminal.err, /^sealroot: Cannot go on with the guest: its 2 s are over$/m);

@@ -69,7 +69,7 @@ test("a machine that never gets ready is reported with the end of its console, a
     await machine.waitForConsole(/^Shell>/m);
     await assert.rejects(machine.waitForReady(200), {
       code: "timeout",
-      message: /^Cannot boot the guest: nothing came of it in 0.2 s; its console ends: .*Shell>$/,
+      message: /^Cannot boot the guest: nothing happened in 0.2 s; its console ends: .*Shell>$/,
     });
   } finally {
     await machine.stop();

@@ -18,7 +18,7 @@ import { type TarBody, type TarEntry, type TarMember, TarParser } from "../tar/i
 import type { TreeFiles } from "../tree/index.ts";
 import { decompress } from "../zstd/index.ts";
 import { type OutputLayout, writtenTo } from "./output.ts";
-import { unpackImage } from "./unpack-image.ts";
+import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
 import { type WrittenImage, writeSealedImage } from "./write-image.ts";
 
 /** The added layer holds a UKI, a boot loader and three small files; seal did not write more. */
@@ -80,11 +80,12 @@ async function attachInto(
   try {
     const added = await readAddedLayer(opened);
     checkSameUki(added.uki, signed);
-    return await unpackImage(opened, { source: reference, events }, async ({ source, files }) => {
-      await runStep(events, "check the signed UKI", async (reporter) => {
+    const check = ({ files }: UnpackedImage) =>
+      runStep(events, "check the signed UKI", async (reporter) => {
         await checkEnrolled(files, signed);
         options.claimKey?.(kindOf(signed)).record(reporter.warn);
       });
+    return await unpackImage(opened, { source: reference, events }, check, async ({ source }) => {
       const members = withUki(added, signed);
       const layout = await OciLayout.create(output.path);
       const created = new Date(source.config.created ?? 0);

@@ -27,7 +27,7 @@ import { type OutputLayout, outputName, outputReference, writtenTo } from "./out
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
 import type { UnpackBudget } from "./unpack-budget.ts";
-import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
+import { type StoredImage, type UnpackedImage, unpackImage } from "./unpack-image.ts";
 import { type WrittenImage, wasSealedLast, writeSealedImage } from "./write-image.ts";
 
 /**
@@ -116,11 +116,16 @@ function checkArguments({ rootUuid, kernelArguments }: SealOptions): void {
 }
 
 async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promise<Omit<SealReport, "reference">> {
-  const { policy, registry, events } = options;
+  const { policy, registry } = options;
   const opened = await openImage(options.source, { registry, ...(policy === undefined ? {} : { policy }) });
   try {
     if (wasSealedLast(opened.config)) throw sealedAlready(options.source);
-    return await unpackImage(opened, options, (image) => sealUnpacked(image, output, options, events));
+    return await unpackImage(
+      opened,
+      options,
+      (image) => makeParts(image, options),
+      (image, parts) => writeSealed(image, parts, output, options),
+    );
   } finally {
     await opened.close();
   }
@@ -132,16 +137,14 @@ function sealedAlready(source: ImageReference): SealrootError {
   });
 }
 
-async function sealUnpacked(
+async function makeParts(
   { source, repository, root, files, budget }: UnpackedImage,
-  output: OutputLayout,
   options: SealOptions,
-  events: EventSink,
-): Promise<Omit<SealReport, "reference">> {
+): Promise<SealParts> {
   const created = options.created ?? timeOf(source.config);
   checkState(root);
   const architecture = sealableArchitecture(platformOf(source.config, source.manifest.config.digest).architecture);
-  const parts = await runStep(events, "make initramfs, digest and UKI", async (reporter) => {
+  return await runStep(options.events, "make initramfs, digest and UKI", async (reporter) => {
     const made = await makeSealParts(
       { repository, root, files },
       {
@@ -164,7 +167,16 @@ async function sealUnpacked(
     options.keyUse?.record(reporter.warn);
     return made;
   });
-  const written = await writeAndCheck(repository, source, parts, output, created, events);
+}
+
+async function writeSealed(
+  { source, repository }: StoredImage,
+  parts: SealParts,
+  output: OutputLayout,
+  options: SealOptions,
+): Promise<Omit<SealReport, "reference">> {
+  const created = options.created ?? timeOf(source.config);
+  const written = await writeAndCheck(repository, source, parts, output, created, options.events);
   return {
     manifestDigest: written.manifest.digest,
     imageId: parts.images[0].id,

@@ -16,8 +16,9 @@ import { formatPermit } from "../bootplan/index.ts";
 import type { Signer } from "../cms/index.ts";
 import { databasesOf, type EnrolmentFiles, verifyBootProgram } from "../keys/index.ts";
 import { buildUki, signPe } from "../pe/index.ts";
+import { collectGarbage } from "../platform/index.ts";
 import type { TarMember } from "../tar/index.ts";
-import { cloneTree, type DirectoryNode, type TreeFiles, walkTree } from "../tree/index.ts";
+import { allDirectories, cloneTree, type DirectoryNode, type TreeFiles } from "../tree/index.ts";
 import { type AddedFile, addedLayerMembers, applyMembers } from "./added-layer.ts";
 import { type BootPrograms, type PinnedProgram, readBootPrograms, type SystemdProgram } from "./boot-programs.ts";
 import { sealedCommandLine } from "./command-line.ts";
@@ -111,14 +112,13 @@ export async function makeSealParts(
   // Refused before the work, which changes the digests but not their lengths.
   commandLineOver(imagesToName(settings.form, settings.verityOptional, () => "0".repeat(SHA512_HEX_DIGITS)));
 
-  const sealed = cloneTree(root);
-  applyMembers(sealed, addedLayerMembers(root, { added, removed }, timeSeconds));
-  const images = imagesToName(settings.form, settings.verityOptional, bootImageIds(image.repository, sealed));
-
+  const { images, objectIds } = identify(image, addedLayerMembers(root, { added, removed }, timeSeconds), settings);
+  // The second tree, before kernel, initramfs and UKI join it.
+  collectGarbage();
   const commandLine = commandLineOver(images);
   const initramfs = await settings.buildInitramfs(components, {
     permit: formatPermit(CommandLine.parse(commandLine)),
-    objectIds: objectIdsOf(sealed),
+    objectIds,
   });
   const unsigned = buildUki({
     stub: programs.stub.bytes,
@@ -146,11 +146,25 @@ export async function makeSealParts(
   };
 }
 
-/** The objects that hold the files of a tree. */
+/** The images that the UKI names and the objects they need, of a tree that lives no longer than this. */
+function identify(
+  { repository, root }: Pick<UnpackedImage, "repository" | "root">,
+  members: readonly TarMember[],
+  { form, verityOptional }: Pick<SealSettings, "form" | "verityOptional">,
+): { readonly images: SealParts["images"]; readonly objectIds: readonly string[] } {
+  const sealed = cloneTree(root);
+  applyMembers(sealed, members);
+  const images = imagesToName(form, verityOptional, bootImageIds(repository, sealed));
+  return { images, objectIds: [...objectIdsOf(sealed)] };
+}
+
+/** The objects that hold the files of a tree, in any order. */
 function* objectIdsOf(root: DirectoryNode): Generator<string, void, undefined> {
-  for (const { node } of walkTree(root)) {
-    if (node.kind !== "file" || node.content.type !== "external") continue;
-    if (node.content.objectId !== undefined) yield node.content.objectId;
+  for (const { entries } of allDirectories(root)) {
+    for (const node of entries.values()) {
+      if (node.kind !== "file" || node.content.type !== "external") continue;
+      if (node.content.objectId !== undefined) yield node.content.objectId;
+    }
   }
 }
 

@@ -50,4 +50,4 @@ export { filterScan, type ScanFilter } from "./scan-filter.ts";
 export { type ContentReader, readSelinuxPolicy } from "./selinux-files.ts";
 export { type BootTimes, LABEL_XATTR } from "./transform-boot.ts";
 export { TreeFiles } from "./tree-files.ts";
-export { directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";
+export { allDirectories, directoryLinkCount, hardLinkCounts, sortedNames, type TreeVisit, walkTree } from "./walk.ts";

@@ -82,7 +82,14 @@ async function commonEntries(
 
 /** Binary, in order: objects of one directory together are found faster, and the bytes do not depend on the tree. */
 function objectList(ids: Iterable<string>): Uint8Array {
-  return Buffer.from([...new Set(ids)].sort().join(""), "hex");
+  const sorted = [...ids].sort();
+  // Not joined as text: of a million objects that would be 128 MB more.
+  const list = Buffer.alloc(sorted.reduce((sum, id) => sum + id.length / 2, 0));
+  let at = 0;
+  for (const [index, id] of sorted.entries()) {
+    if (id !== sorted[index - 1]) at += list.write(id, at, "hex");
+  }
+  return list.subarray(0, at);
 }
 
 /** The module files with their two load orders, as `initramfs/kernel-modules.ts` reads them. */

@@ -17,6 +17,11 @@ export const GROUPS: Readonly<Record<string, string>> = {
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    path: ["config-diff"],
+    summary: "Show what was changed in /etc",
+    load: async () => (await import("../verbs/config-diff.ts")).configDiff,
+  },
+  {
     path: ["status"],
     summary: "Show the deployments of this system",
     load: async () => (await import("../verbs/status.ts")).status,

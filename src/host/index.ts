@@ -6,6 +6,7 @@
  * @module
  */
 export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from "./booted-root.ts";
+export { configDiff } from "./config-diff.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 export type { BootLoaderName, HostPlaces } from "./host-places.ts";
 export { bootLoaderName, type OpenedHost, openHost } from "./open-host.ts";

@@ -63,6 +63,25 @@ describe("status of a booted host", () => {
     assert.equal(await guestText(guest, look), first);
   });
 
+  test("config-diff shows what was changed in /etc, and only that", async () => {
+    const schema = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schema/config-diff.json"), "utf8"));
+    const diff = async () => JSON.parse(await guestText(guest, "sealroot config-diff --json --quiet"));
+    const first = await diff();
+    assert.deepEqual(faultsOf(schema, first), []);
+    assert.deepEqual(first.removed, []);
+    await guestText(guest, "echo mine >/etc/issue; mkdir /etc/new.d; rm /etc/debian_version");
+    const { added, modified, removed } = await diff();
+    assert.deepEqual(
+      added.filter((path: string) => !first.added.includes(path)),
+      ["new.d"],
+    );
+    assert.deepEqual(
+      modified.filter((path: string) => !first.modified.includes(path)),
+      ["issue"],
+    );
+    assert.deepEqual(removed, ["debian_version"]);
+  });
+
   test("tells of a broken entry by itself, with the ESP mounted by somebody else", async () => {
     await guestText(guest, `${WITH_ESP} echo nothing >broken.conf`);
     const { exitCode, stdout, stderr } = await guest.run("sealroot status --json --exit-code");

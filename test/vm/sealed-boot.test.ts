@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { VirtualMachine } from "../../src/vm/index.ts";
+import { DiskCopy } from "./disk-copy.ts";
 import {
   BOOT_TIMEOUT_MS,
   bootSealed,
@@ -15,14 +16,19 @@ import {
 
 describe("the sealed example", () => {
   let example: SealedExample;
+  let disk: DiskCopy;
   let guest: VirtualMachine;
   before(async () => {
     example = await sealedExample();
-    guest = await bootSealed(example, example.diskPath, { reboots: true });
+    disk = await DiskCopy.make(example.diskPath);
+    guest = await bootSealed(example, disk.path, { drives: [{ path: disk.path, mode: "persist" }] });
     await guest.waitForReady(BOOT_TIMEOUT_MS);
     assert.equal(await systemState(guest), "running");
   });
-  after(() => guest?.stop());
+  after(async () => {
+    await guest?.stop();
+    await disk?.remove();
+  });
 
   test("was started by firmware that enforces Secure Boot", async () => {
     assert.equal(await guestText(guest, efiVariableHex("SecureBoot")), "01");
@@ -87,12 +93,15 @@ describe("the sealed example", () => {
     assert.match(await guestText(guest, "findmnt -nr -o FSTYPE /boot | tail -1"), /^(?:autofs|vfat)$/);
   });
 
+  // A machine that starts anew, not a warm reset: that takes emulated firmware 5 s usually, and more than 600 s now and then.
   test("keeps its state over a reboot and boots the same root again", async () => {
     const bootId = "cat /proc/sys/kernel/random/boot_id";
     const first = await guestText(guest, `echo kept > /etc/kept; echo kept > /var/kept; sync; ${bootId}`);
     await assert.rejects(guest.run("systemctl reboot -ff; sleep 60", BOOT_TIMEOUT_MS), {
-      message: /the guest has rebooted$/,
+      message: /the machine has ended \(/,
     });
+    await guest.stop();
+    guest = await bootSealed(example, disk.path, { drives: [{ path: disk.path, mode: "persist" }] });
     await guest.waitForReady(BOOT_TIMEOUT_MS);
     const [second, ...kept] = (await guestText(guest, `${bootId}; cat /etc/kept /var/kept`)).split("\n");
     assert.notEqual(second, first);

@@ -1,4 +1,5 @@
 /** What a host is made of: its deployments by their roles, and everything about it that is wrong. */
+import type { CommandLine } from "../bls/index.ts";
 import type { StoredEntry } from "../bootloader/index.ts";
 import type { DeploymentRecord } from "../deployment/index.ts";
 import type { SealrootError } from "../errors/index.ts";
@@ -20,6 +21,8 @@ export interface DeploymentImage {
 export interface HostDeployment extends DeploymentRecord {
   /** Undefined of a booted deployment whose entry is lost: it will not be booted again. */
   readonly entry: StoredEntry | undefined;
+  /** That its kernel is started with; undefined when it cannot be read, and a problem says why. */
+  readonly commandLine: CommandLine | undefined;
   /** Its command line accepts an image without fs-verity. */
   readonly missingVerityAllowed: boolean;
   /** Undefined when the repository cannot say; a problem says why. */

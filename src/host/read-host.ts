@@ -1,7 +1,7 @@
 /** Reading a host: boot entries, deployments and repository put together (spec/host-lifecycle.md 3.1). Writes nothing. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CommandLine, findComposefsArguments } from "../bls/index.ts";
+import { type BootEntry, CommandLine, findComposefsArguments } from "../bls/index.ts";
 import { type EntryListing, EntryStore, type StoredEntry } from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
@@ -67,7 +67,7 @@ class HostReader implements Disposable {
     const staged = await this.#staged(stagedRecord, stagedEntry, records);
     const booted =
       deployments.find(({ deploymentId }) => deploymentId === root?.imageId) ??
-      deployments.find((deployment) => this.#names(deployment, root?.imageId)) ??
+      deployments.find((deployment) => namesImage(deployment, root?.imageId)) ??
       (await this.#bootedWithoutEntry(records));
     const compare = (deployment: HostDeployment) => this.#withSoftReboot(deployment, booted);
     const [rollback, ...others] = deployments.filter((deployment) => deployment !== booted).map(compare);
@@ -164,10 +164,12 @@ class HostReader implements Disposable {
   }
 
   async #deployment(record: DeploymentRecord, entry: StoredEntry | undefined): Promise<HostDeployment> {
+    const commandLine = entry && this.#commandLine(record, entry);
     return {
       ...record,
       entry,
-      missingVerityAllowed: (entry && this.#commandLine(record, entry, isVerityOptional)) ?? false,
+      commandLine,
+      missingVerityAllowed: (commandLine && findComposefsArguments(commandLine)[0]?.verityOptional) ?? false,
       image: await this.#image(record),
       softRebootCapable: false,
     };
@@ -192,42 +194,36 @@ class HostReader implements Disposable {
     }
   }
 
-  /** True when the deployment's command line names the image, be it as its second one. */
-  #names(deployment: HostDeployment, imageId: string | undefined): boolean {
-    const read = (line: CommandLine) => findComposefsArguments(line).some(({ id }) => id === imageId);
-    return (
-      (imageId !== undefined && deployment.entry && this.#commandLine(deployment, deployment.entry, read)) ?? false
-    );
-  }
-
   #withSoftReboot(deployment: HostDeployment, booted: HostDeployment | undefined): HostDeployment {
     const digest = booted?.origin.bootDigest;
-    if (booted === undefined || digest === undefined || digest !== deployment.origin.bootDigest) return deployment;
-    const lineOf = (of: HostDeployment) => of.entry && this.#commandLine(of, of.entry, (found) => found);
-    const [line, own] = [lineOf(deployment), lineOf(booted)];
-    const softRebootCapable = line !== undefined && own !== undefined && sameKernelState(line, own);
-    return { ...deployment, softRebootCapable };
+    if (digest === undefined || digest !== deployment.origin.bootDigest) return deployment;
+    const [line, own] = [deployment.commandLine, booted?.commandLine];
+    return { ...deployment, softRebootCapable: line !== undefined && own !== undefined && sameKernelState(line, own) };
   }
 
-  /** The command line that an entry starts its kernel with: its options, or what its UKI has inside. */
-  #commandLine<T>(
-    { deploymentId }: DeploymentRecord,
-    { entry }: StoredEntry,
-    read: (line: CommandLine) => T,
-  ): T | undefined {
+  /** The command line that an entry starts its kernel with: its options, or what its UKI has inside. Read once each. */
+  #commandLine({ deploymentId }: DeploymentRecord, { entry }: StoredEntry): CommandLine | undefined {
     try {
-      if (entry.target.type === "linux") return read(CommandLine.parse(entry.options ?? ""));
-      const { bootDirectory } = this.#places;
-      if (bootDirectory === undefined) throw new Error("unreachable: an entry was read from a boot directory");
-      const path = join(bootDirectory, entry.target.path);
-      return read(CommandLine.parse(readUki(readFileSync(path), path).commandLine ?? ""));
+      const line = CommandLine.parse(this.#commandLineText(entry));
+      // Refused here, so that nobody has to expect it later.
+      findComposefsArguments(line);
+      return line;
     } catch (error) {
       this.#problem(deploymentId, error, "Cannot read its command line");
       return undefined;
     }
   }
+
+  #commandLineText({ options, target }: BootEntry): string {
+    if (target.type === "linux") return options ?? "";
+    const { bootDirectory } = this.#places;
+    if (bootDirectory === undefined) throw new Error("unreachable: an entry was read from a boot directory");
+    const path = join(bootDirectory, target.path);
+    return readUki(readFileSync(path), path).commandLine ?? "";
+  }
 }
 
-function isVerityOptional(line: CommandLine): boolean {
-  return findComposefsArguments(line)[0]?.verityOptional ?? false;
+/** True when the deployment's command line names the image, be it as its second one. */
+function namesImage({ commandLine }: HostDeployment, imageId: string | undefined): boolean {
+  return commandLine !== undefined && findComposefsArguments(commandLine).some(({ id }) => id === imageId);
 }

@@ -82,11 +82,9 @@ export function statusDocument(host: Host, bootedOnly = false): StatusDocument {
       rollbackQueued,
       type: null,
       usrOverlay:
-        (usrOverlay && {
-          accessMode: usrOverlay.isWritable ? "readWrite" : "readOnly",
-          persistence: "transient",
-        }) ||
-        null,
+        usrOverlay === undefined
+          ? null
+          : { accessMode: usrOverlay.isWritable ? "readWrite" : "readOnly", persistence: "transient" },
       readOnly: host.isReadOnly,
     },
   };

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { parseOrigin } from "./origin.ts";
-import { originPath } from "./paths.ts";
+import { isDeploymentId, originPath } from "./paths.ts";
 import type { DeploymentRecord } from "./record.ts";
 
 /** A state directory whose record is missing or cannot be read. */
@@ -19,7 +19,6 @@ export interface DeploymentListing {
 
 /** Where the state of all deployments is, below the physical root. */
 const STATE_DEPLOY = "state/deploy";
-const ID = /^(?:[0-9a-f]{64}|[0-9a-f]{128})$/;
 
 /**
  * All deployments that have a state directory, one bad one never hiding the others. Names that are not ids are passed
@@ -59,9 +58,7 @@ export function readDeployment(physicalRoot: string, deploymentId: string): Depl
 
 function stateNames(directory: string): string[] {
   try {
-    return readdirSync(directory)
-      .filter((name) => ID.test(name))
-      .sort();
+    return readdirSync(directory).filter(isDeploymentId).sort();
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return [];
     throw asSealrootError(error, "Cannot list the deployments", { path: directory });

@@ -11,6 +11,11 @@ export const SHARED_VAR = "state/os/default/var";
 /** The target of the link `var` in a deployment's own directory. */
 export const VAR_LINK_TARGET = "../../os/default/var";
 
+/** True for what deployments are called: a SHA-256 or SHA-512 fs-verity digest in lower-case hex. */
+export function isDeploymentId(text: string): boolean {
+  return /^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(text);
+}
+
 /** A deployment's own directory, where the boot program looks for it too. */
 export function stateDirectory(deploymentId: string): string {
   return statePath(deploymentId);

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, corrupt, hasErrno } from "../errors/index.ts";
 import { writeFileAtomically } from "../platform/index.ts";
+import { isDeploymentId } from "./paths.ts";
 
 export interface StagedRecord {
   readonly deploymentId: string;
@@ -46,9 +47,7 @@ function parseRecord(text: string): StagedRecord | undefined {
   if (typeof value !== "object" || value === null || !("depl_id" in value)) return undefined;
   const locked = "finalization_locked" in value ? value.finalization_locked : false;
   if (typeof value.depl_id !== "string" || typeof locked !== "boolean") return undefined;
-  return /^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(value.depl_id)
-    ? { deploymentId: value.depl_id, downloadOnly: locked }
-    : undefined;
+  return isDeploymentId(value.depl_id) ? { deploymentId: value.depl_id, downloadOnly: locked } : undefined;
 }
 
 /** Written last of all that is staged: its presence is what makes a deployment staged. */

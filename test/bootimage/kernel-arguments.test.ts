@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { imageKernelArguments, readKargsFiles } from "../../src/bootimage/index.ts";
-import { SealrootError } from "../../src/errors/index.ts";
+import { failure } from "../errors/failure.ts";
 import { type TreeItem, treeOf } from "../tree/tree-of.ts";
 
 const KARGS = "/usr/lib/bootc/kargs.d";
-
-function failure(action: () => unknown): SealrootError {
-  try {
-    action();
-  } catch (error) {
-    assert.ok(error instanceof SealrootError);
-    return error;
-  }
-  return assert.fail("nothing was thrown");
-}
 
 test("kargs.d files are read in the order of their names and for their architectures only", () => {
   const files = [

@@ -1,19 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SealrootError } from "../../src/errors/index.ts";
 import { sealedCommandLine } from "../../src/seal/command-line.ts";
+import { failure } from "../errors/failure.ts";
 
 const id = "ab".repeat(64);
-
-function failure(action: () => unknown): SealrootError {
-  try {
-    action();
-  } catch (error) {
-    assert.ok(error instanceof SealrootError);
-    return error;
-  }
-  return assert.fail("nothing was thrown");
-}
 
 test("the sealed command line is composefs, root, rw, the image's arguments, the user's, each once", () => {
   const line = sealedCommandLine({

@@ -9,7 +9,7 @@ export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from
 export { configDiff } from "./config-diff.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 export type { BootLoaderName, HostPlaces } from "./host-places.ts";
-export { bootLoaderName, type OpenedHost, openHost } from "./open-host.ts";
+export { bootLoaderName, type OpenedHost, type OpenHostOptions, openHost, openHostWhenFree } from "./open-host.ts";
 export { readHost } from "./read-host.ts";
 export { type StatusDocument, statusDocument, statusJson, statusReference } from "./status-document.ts";
 export { statusText } from "./status-text.ts";

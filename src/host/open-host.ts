@@ -1,15 +1,18 @@
 /** Finding the parts of the running host: its disk, its boot directory, its boot loader. Mounts nothing that others see. */
-import { closeSync, existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { BOOT_LOADER_VENDOR, parseEfivarfs, utf16Text } from "../efi/index.ts";
-import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
-import { createMount, deviceNumberText, type MountEntry, readMountTable } from "../platform/index.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { readMountTable } from "../platform/index.ts";
 import { readBootedRoot, readUsrOverlay } from "./booted-root.ts";
+import { loaderVariable } from "./firmware.ts";
 import type { HostProblem } from "./host.ts";
+import { lockHost } from "./host-lock.ts";
 import type { BootLoaderName, HostPlaces } from "./host-places.ts";
+import { type OpenedDirectory, openEsp, openPhysicalRoot } from "./open-places.ts";
 
 const PHYSICAL_ROOT = "/sysroot";
-const EFI_VARIABLES = "/sys/firmware/efi/efivars";
+const RUN = "/run";
 
 /** The running host, until it is disposed of. */
 export interface OpenedHost extends Disposable {
@@ -18,38 +21,83 @@ export interface OpenedHost extends Disposable {
   readonly problems: readonly HostProblem[];
 }
 
+export interface OpenHostOptions {
+  /**
+   * The host is to be changed: its parts are writable, and nobody else changes it meanwhile. What others see stays as
+   * it is; `/sysroot` remains read-only.
+   */
+  readonly write?: boolean;
+}
+
 /**
- * Finds the running host, to be read.
+ * Finds the running host.
  *
  * @returns undefined for a system that neither bootc nor sealroot has installed, and in a container
- * @throws SealrootError `corrupt` as readBootedRoot
+ * @throws SealrootError `corrupt` as readBootedRoot; to be written to also `conflict` when another process changes the
+ *   host, `read-only` for a disk that cannot be written to, `no-access`, and what is wrong with the ESP
  */
-export function openHost(): OpenedHost | undefined {
+export function openHost({ write = false }: OpenHostOptions = {}): OpenedHost | undefined {
   if (isContainer()) return undefined;
   const booted = readBootedRoot();
   if (booted === undefined) return undefined;
+  const physical = readMountTable().findLast(({ mountPoint }) => mountPoint === PHYSICAL_ROOT);
+  const isReadOnly = physical?.superOptions.includes("ro") ?? false;
+  if (write && isReadOnly) throw readOnlyDisk();
   const bootLoader = bootLoaderName(loaderVariable("LoaderInfo"));
   const problems: HostProblem[] = [];
-  const boot = bootLoader === "grub" ? { path: join(PHYSICAL_ROOT, "boot"), close: () => {} } : tryEsp(problems);
-  const physical = readMountTable().findLast(({ mountPoint }) => mountPoint === PHYSICAL_ROOT);
+  using opened = new DisposableStack();
+  if (write) opened.use(lockHost(RUN));
+  const root = write ? openPhysicalRoot(PHYSICAL_ROOT) : { path: PHYSICAL_ROOT, close: () => {} };
+  opened.defer(root.close);
+  const openBoot = (): OpenedDirectory =>
+    bootLoader === "grub" ? { path: join(root.path, "boot"), close: () => {} } : openEsp({ write });
+  const boot = write ? openBoot() : tryOpen(openBoot, problems);
+  if (boot !== undefined) opened.defer(boot.close);
+  const kept = opened.move();
   return {
     places: {
-      physicalRoot: PHYSICAL_ROOT,
+      physicalRoot: root.path,
       bootDirectory: boot?.path,
-      runDirectory: "/run",
+      runDirectory: RUN,
       bootLoader,
       booted,
       usrOverlay: readUsrOverlay(),
-      isReadOnly: physical?.superOptions.includes("ro") ?? false,
+      isReadOnly,
     },
     problems,
-    [Symbol.dispose]: () => boot?.close(),
+    [Symbol.dispose]: () => kept.dispose(),
   };
 }
 
-function tryEsp(problems: HostProblem[]): OpenedDirectory | undefined {
+const RETRY_MS = 200;
+
+/**
+ * As {@link openHost} to be changed, once nobody else changes it any more.
+ * @throws SealrootError as openHost; `conflict` when that takes longer
+ */
+export async function openHostWhenFree(timeoutMs: number): Promise<OpenedHost | undefined> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return openHost({ write: true });
+    } catch (error) {
+      const isLocked = error instanceof SealrootError && error.code === "conflict";
+      if (!isLocked || performance.now() >= endMs) throw error;
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+function readOnlyDisk(): SealrootError {
+  return new SealrootError("read-only", "Cannot change this host: /sysroot is on a read-only block device", {
+    path: PHYSICAL_ROOT,
+    hint: "a live medium cannot be updated; install it to a disk first",
+  });
+}
+
+function tryOpen(open: () => OpenedDirectory, problems: HostProblem[]): OpenedDirectory | undefined {
   try {
-    return openEsp();
+    return open();
   } catch (error) {
     problems.push({ subject: "ESP", error: asSealrootError(error, "Cannot open the ESP") });
     return undefined;
@@ -66,66 +114,4 @@ export function bootLoaderName(loaderInfo: string | undefined): BootLoaderName {
   const text = loaderInfo?.toLowerCase() ?? "";
   if (text.includes("systemd-boot")) return "systemd";
   return text.includes("grub cc") ? "grub-cc" : "grub";
-}
-
-/** A variable that the boot loader left (systemd.io, "The Boot Loader Interface"). */
-function loaderVariable(name: string): string | undefined {
-  const path = join(EFI_VARIABLES, `${name}-${BOOT_LOADER_VENDOR}`);
-  try {
-    return utf16Text(parseEfivarfs(readFileSync(path)).data);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw asSealrootError(error, `Cannot read the EFI variable ${name}`, { path });
-  }
-}
-
-interface OpenedDirectory {
-  readonly path: string;
-  close(): void;
-}
-
-/**
- * The ESP that was booted from, found by its device: an automount on `/boot` or `/efi` may go away while it is used.
- * It is mounted nowhere: the descriptor is all there is of the mount.
- */
-function openEsp(): OpenedDirectory {
-  const uuid = loaderVariable("LoaderDevicePartUUID");
-  if (uuid === undefined) {
-    throw new SealrootError("not-found", "Cannot find the ESP: the boot loader did not say which it was", {
-      expected: "the EFI variable LoaderDevicePartUUID",
-    });
-  }
-  const device = `/dev/disk/by-partuuid/${uuid.toLowerCase()}`;
-  const mount = mountedAt(device);
-  if (mount !== undefined) return { path: mount.mountPoint, close: () => {} };
-  const fd = mountReadOnly(device);
-  return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
-}
-
-/** Where the device's whole file system is mounted already: one file system cannot be read-only and read-write at once. */
-function mountedAt(device: string): MountEntry | undefined {
-  const number = deviceNumber(device);
-  return readMountTable().findLast(({ device: mounted, root }) => mounted === number && root === "/");
-}
-
-function deviceNumber(device: string): string {
-  try {
-    return deviceNumberText(statSync(device).rdev);
-  } catch (error) {
-    throw asSealrootError(error, `Cannot find the ESP ${device}`, { path: device });
-  }
-}
-
-function mountReadOnly(device: string): number {
-  try {
-    return createMount("vfat", {
-      options: [
-        ["source", device],
-        ["ro", true],
-      ],
-      readOnly: true,
-    });
-  } catch (error) {
-    throw asSealrootError(error, "Cannot open the ESP", { path: device, hint: "run it as root" });
-  }
 }

@@ -23,7 +23,14 @@ export {
 } from "./fs-verity.ts";
 export type { FilePath } from "./libc.ts";
 export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
-export { attachMount, createMount, detachMount, type FileSystemOptions } from "./mount.ts";
+export {
+  attachMount,
+  cloneMount,
+  createMount,
+  detachMount,
+  type FileSystemOptions,
+  makeMountWritable,
+} from "./mount.ts";
 export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } from "./mount-table.ts";
 export { namesInIfReadable } from "./names-in.ts";
 export { openBeneath } from "./open-beneath.ts";

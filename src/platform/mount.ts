@@ -16,6 +16,12 @@ const FSCONFIG_CMD_CREATE = 6;
 const FSMOUNT_CLOEXEC = 1;
 const MOUNT_ATTR_RDONLY = 1;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const OPEN_TREE_CLONE = 1;
+/** linux/fcntl.h; OPEN_TREE_CLOEXEC is O_CLOEXEC. */
+const AT_EMPTY_PATH = 0x1000;
+const O_CLOEXEC = 0o2000000;
+/** struct mount_attr of linux/mount.h: attr_set, attr_clr, propagation, userns_fd, 8 bytes each. */
+const MOUNT_ATTR_BYTES = 32;
 /** sys/mount.h */
 const MNT_DETACH = 2;
 
@@ -48,6 +54,28 @@ export function createMount(type: string, { options, readOnly }: FileSystemOptio
   } finally {
     closeSync(context);
   }
+}
+
+/**
+ * A mount of its own of what is mounted at a directory, attached nowhere; what is mounted below it is not there. It
+ * stays when the other goes away.
+ *
+ * @param path the directory where it is mounted
+ * @returns a descriptor of its root; closing it ends the mount
+ * @throws Error with `code` as Node's system errors, EPERM without CAP_SYS_ADMIN
+ */
+export function cloneMount(path: FilePath): number {
+  return callLibc("open_tree", path, AT_FDCWD, cString(path), OPEN_TREE_CLONE | O_CLOEXEC);
+}
+
+/**
+ * Lets this one mount be written to, as far as its file system can be.
+ * @throws Error with `code` as Node's system errors
+ */
+export function makeMountWritable(mountFd: number): void {
+  const attributes = Buffer.alloc(MOUNT_ATTR_BYTES);
+  attributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_RDONLY), 8);
+  callLibc("mount_setattr", undefined, mountFd, cString(""), AT_EMPTY_PATH, attributes, MOUNT_ATTR_BYTES);
 }
 
 /** Attaches a mount to a directory. */

@@ -1,0 +1,51 @@
+/** What the firmware and the boot loader say in EFI variables (efivarfs). */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  BOOT_LOADER_VENDOR,
+  GLOBAL_VARIABLE_VENDOR,
+  type Guid,
+  IMAGE_SECURITY_DATABASE_VENDOR,
+  parseEfivarfs,
+  parseSignatureLists,
+  utf16Text,
+} from "../efi/index.ts";
+import { asSealrootError, hasErrno } from "../errors/index.ts";
+import type { SignatureDatabases } from "../keys/index.ts";
+
+const EFI_VARIABLES = "/sys/firmware/efi/efivars";
+
+/**
+ * A variable that the boot loader left (systemd.io, "The Boot Loader Interface").
+ * @returns undefined when it did not, or the machine has no UEFI
+ */
+export function loaderVariable(name: string): string | undefined {
+  const data = readVariable(name, BOOT_LOADER_VENDOR);
+  return data === undefined ? undefined : utf16Text(data);
+}
+
+/**
+ * What the firmware lets start.
+ *
+ * @returns undefined when it lets start anything: Secure Boot is off, or the machine has no UEFI
+ * @throws SealrootError for a variable that cannot be read
+ */
+export function firmwareDatabases(directory = EFI_VARIABLES): SignatureDatabases | undefined {
+  const [isOn] = readVariable("SecureBoot", GLOBAL_VARIABLE_VENDOR, directory) ?? [];
+  if (isOn !== 1) return undefined;
+  const entries = (name: string) => {
+    const data = readVariable(name, IMAGE_SECURITY_DATABASE_VENDOR, directory);
+    return data === undefined ? [] : parseSignatureLists(data);
+  };
+  return { name: "the keys of this machine", allowed: entries("db"), forbidden: entries("dbx") };
+}
+
+function readVariable(name: string, vendor: Guid | string, directory = EFI_VARIABLES): Uint8Array | undefined {
+  const path = join(directory, `${name}-${vendor}`);
+  try {
+    return parseEfivarfs(readFileSync(path)).data;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw asSealrootError(error, `Cannot read the EFI variable ${name}`, { path });
+  }
+}

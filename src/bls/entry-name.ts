@@ -20,7 +20,7 @@ export function entryFileName(os: OsIdentity, deploymentId: string, rank: EntryR
 }
 
 /** UAPI.1 allows letters, digits, `.`, `_`, `-` and `+` in names; `-` separates here and `+` begins a boot counter. */
-function plainName(text: string): string {
+export function plainName(text: string): string {
   return text.replace(/[^A-Za-z0-9._~^]/g, "_");
 }
 

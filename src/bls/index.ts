@@ -19,6 +19,7 @@ export * from "./composefs-argument.ts";
 export * from "./entry.ts";
 export * from "./entry-name.ts";
 export * from "./entry-order.ts";
+export * from "./entry-position.ts";
 export * from "./ini.ts";
 export * from "./os-release.ts";
 export * from "./version-compare.ts";

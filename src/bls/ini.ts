@@ -54,3 +54,61 @@ export function formatIni(file: IniFile): string {
   }
   return texts.join("\n");
 }
+
+/**
+ * An INI text with one key set, or without it; all other bytes stay as they are, comments and unknown sections too. A new
+ * key comes after the last line of its section, a new section at the end; one of which nothing is left goes.
+ *
+ * @param text as `parseIni` accepts it
+ * @param value undefined removes the key
+ */
+export function withIniKey(text: string, section: string, key: string, value: string | undefined): string {
+  // Each with its line break; a last line may have none.
+  const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+  const { first, end, at } = findIniKey(lines, section, key);
+  const before = (index: number) => lines.slice(0, index).join("");
+  const after = (index: number) => lines.slice(index).join("");
+  if (value === undefined) {
+    if (at === undefined || first === undefined) return text;
+    // Just the header and this line, and the blank line above them.
+    const isAlone = first === at - 1 && end === at + 1;
+    const start = !isAlone ? at : lines[first - 1]?.trim() === "" ? first - 1 : first;
+    return before(start) + after(at + 1);
+  }
+  const line = `${key} = ${value}\n`;
+  if (at !== undefined) return before(at) + line + after(at + 1);
+  const place = end ?? lines.length;
+  const head = before(place);
+  const whole = head === "" || head.endsWith("\n") ? head : `${head}\n`;
+  return end === undefined ? `${whole}${whole === "" ? "" : "\n"}[${section}]\n${line}` : whole + line + after(place);
+}
+
+interface IniPlace {
+  /** Index of the section's header. */
+  readonly first: number | undefined;
+  /** After its last line that is not blank. */
+  readonly end: number | undefined;
+  readonly at: number | undefined;
+}
+
+/** Where a section and its key are; of a section that is given twice, its first part counts unless the key is in another. */
+function findIniKey(lines: readonly string[], section: string, key: string): IniPlace {
+  let found: IniPlace = { first: undefined, end: undefined, at: undefined };
+  let part: { first: number; end: number; at: number | undefined } | undefined;
+  const settle = () => {
+    if (part !== undefined && (found.first === undefined || part.at !== undefined)) found = part;
+  };
+  for (const [index, raw] of lines.entries()) {
+    const line = raw.trim();
+    if (line.startsWith("[") && line.endsWith("]")) {
+      settle();
+      part = line.slice(1, -1).trim() === section ? { first: index, end: index + 1, at: undefined } : undefined;
+    } else if (part !== undefined && line !== "") {
+      part.end = index + 1;
+      const isComment = line.startsWith("#") || line.startsWith(";");
+      if (!isComment && line.split("=", 1)[0]?.trim() === key) part.at = index;
+    }
+  }
+  settle();
+  return found;
+}

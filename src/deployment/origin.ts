@@ -1,5 +1,5 @@
 /** Origin files: where a deployment came from (spec/host.md 1.3). */
-import { formatIni, parseIni } from "../bls/index.ts";
+import { formatIni, parseIni, withIniKey } from "../bls/index.ts";
 import { corrupt } from "../errors/index.ts";
 
 /**
@@ -19,7 +19,13 @@ export interface Origin {
   readonly bootDigest: string | undefined;
   /** `sha256:<hex>`; undefined in files of old deployments. */
   readonly manifestDigest: string | undefined;
+  /** Neither an update nor anything that makes room removes it. Ours; bootc keeps the key and does not know it. */
+  readonly pinned: boolean;
 }
+
+/** The section of what sealroot alone knows of a deployment; bootc keeps sections that it does not know. */
+export const OWN_SECTION = "sealroot";
+const PINNED = { key: "pinned", value: "true" } as const;
 
 /** Written by upstream whatever policy was enforced (spec/host.md 1.3); read as "no signature required". */
 const UNVERIFIED_IMAGE = "ostree-unverified-image:";
@@ -39,7 +45,17 @@ export function formatOrigin(origin: Origin): string {
   if (origin.manifestDigest !== undefined) {
     file.set("image", new Map([["manifest_digest", origin.manifestDigest]]));
   }
+  if (origin.pinned) file.set(OWN_SECTION, new Map([[PINNED.key, PINNED.value]]));
   return formatIni(file);
+}
+
+/**
+ * The text of an origin file with the deployment pinned, or not; every other byte stays.
+ * @throws SealrootError `corrupt` for a text that is not an origin file
+ */
+export function withPinned(text: string, pinned: boolean, path: string): string {
+  if (parseOrigin(text, path).pinned === pinned) return text;
+  return withIniKey(text, OWN_SECTION, PINNED.key, pinned ? PINNED.value : undefined);
 }
 
 /**
@@ -64,6 +80,7 @@ export function parseOrigin(text: string, path: string): Origin {
     bootType,
     bootDigest: file.get("boot")?.get("digest"),
     manifestDigest: file.get("image")?.get("manifest_digest"),
+    pinned: file.get(OWN_SECTION)?.get(PINNED.key) === PINNED.value,
   };
 }
 

@@ -21,6 +21,6 @@ export function recordOfUki(
 ): DeploymentRecord {
   return {
     deploymentId,
-    origin: { imageReference, bootType: "uki", bootDigest: bootDigest(uki), manifestDigest },
+    origin: { imageReference, bootType: "uki", bootDigest: bootDigest(uki), manifestDigest, pinned: false },
   };
 }

@@ -44,6 +44,8 @@ export interface Host {
   readonly rollback: HostDeployment | undefined;
   /** In the order of the menu. */
   readonly others: readonly HostDeployment[];
+  /** The live entries of deployments in the order of the menu, also of those about which no more could be read. */
+  readonly entries: readonly StoredEntry[];
   /** The next boot takes another than the one that runs, without anything staged. */
   readonly rollbackQueued: boolean;
   readonly bootLoader: BootLoaderName;

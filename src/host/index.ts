@@ -7,6 +7,7 @@
  */
 export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from "./booted-root.ts";
 export { configDiff } from "./config-diff.ts";
+export { DEFAULT_RETENTION, entriesAfterUpgrade, menuFiles, type Retention } from "./entry-order.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 export type { BootLoaderName, HostPlaces } from "./host-places.ts";
 export { bootLoaderName, type OpenedHost, type OpenHostOptions, openHost, openHostWhenFree } from "./open-host.ts";

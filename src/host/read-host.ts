@@ -77,6 +77,7 @@ class HostReader implements Disposable {
       booted: booted && { ...booted, missingVerityAllowed: root?.missingVerityAllowed ?? false },
       rollback,
       others,
+      entries: live,
       rollbackQueued: booted !== undefined && first !== undefined && first.deploymentId !== booted.deploymentId,
       bootLoader,
       usrOverlay,

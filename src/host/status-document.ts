@@ -120,7 +120,7 @@ function bootEntry(host: Host, deployment: HostDeployment, downloadOnly: boolean
           },
     cachedUpdate: null,
     incompatible: false,
-    pinned: false,
+    pinned: origin.pinned,
     softRebootCapable,
     downloadOnly,
     store: null,

@@ -56,6 +56,7 @@ function slotLines(host: Host, { heading, mark, deployment, downloadOnly }: Slot
   } else if (created !== undefined) {
     rows.push(["Timestamp", created]);
   }
+  if (origin.pinned) rows.push(["Pinned", "yes"]);
   if (deployment === host.booted && host.usrOverlay !== undefined) {
     rows.push(["/usr overlay", `transient, ${host.usrOverlay.isWritable ? "read/write" : "read-only"}`]);
   }

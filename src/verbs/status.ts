@@ -49,6 +49,7 @@ const NOT_DEPLOYED: Host = {
   booted: undefined,
   rollback: undefined,
   others: [],
+  entries: [],
   rollbackQueued: false,
   bootLoader: "none",
   usrOverlay: undefined,

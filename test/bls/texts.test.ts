@@ -7,6 +7,7 @@ import {
   osIdentity,
   parseIni,
   parseOsRelease,
+  withIniKey,
 } from "../../src/bls/index.ts";
 
 test("parseOsRelease() undoes quotes and escapes and skips what is not an assignment", () => {
@@ -48,6 +49,30 @@ test("parseIni() names the line of what it refuses", () => {
   assert.throws(() => parseIni("[a]\nword\n"), { code: "corrupt", message: /line 2/ });
   assert.throws(() => parseIni("[a]\nk=1\nk=2\n"), { code: "corrupt", message: /given twice/ });
   assert.throws(() => formatIni(new Map([["a", new Map([["k", "v\nw"]])]])), { code: "corrupt" });
+});
+
+test("withIniKey() sets one key and leaves every other byte", () => {
+  const cases: [text: string, value: string | undefined, expected: string][] = [
+    ["", "1", "[s]\nk = 1\n"],
+    ["", undefined, ""],
+    [ORIGIN, undefined, ORIGIN],
+    [ORIGIN, "1", `${ORIGIN}\n[s]\nk = 1\n`],
+    ["[a]\nx=1", "1", "[a]\nx=1\n\n[s]\nk = 1\n"],
+    ["[s]\n", "1", "[s]\nk = 1\n"],
+    ["[s]", "1", "[s]\nk = 1\n"],
+    ["[ s ]\n# c\nkk=2\n; end\n\n\n[b]\nk=3\n", "1", "[ s ]\n# c\nkk=2\n; end\nk = 1\n\n\n[b]\nk=3\n"],
+    ["[s]\n  k=old \n x = y\r\n", "1", "[s]\nk = 1\n x = y\r\n"],
+    ["[s]\n#k=no\nk=old", undefined, "[s]\n#k=no\n"],
+    ["[a]\nx=1\n\n[s]\nk = 1\n", undefined, "[a]\nx=1\n"],
+    ["[s]\nk = 1\n\n[b]\n", undefined, "\n[b]\n"],
+    ["[s]\nk = 1\nl = 2\n", undefined, "[s]\nl = 2\n"],
+    ["[s]\nl = 2\n[b]\nk=1\n[s]\nk=4\nm=5\n", "1", "[s]\nl = 2\n[b]\nk=1\n[s]\nk = 1\nm=5\n"],
+    ["[s]\nl=\xff\n[b]\n[s]\nm\u2028=5\n", "1", "[s]\nl=\xff\nk = 1\n[b]\n[s]\nm\u2028=5\n"],
+  ];
+  for (const [text, value, expected] of cases) {
+    assert.equal(withIniKey(text, "s", "k", value), expected, JSON.stringify(text));
+    assert.equal(parseIni(expected).get("s")?.get("k"), value);
+  }
 });
 
 test("compareVersions() holds the chain of the UAPI version format specification", () => {

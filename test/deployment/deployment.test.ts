@@ -9,6 +9,7 @@ import {
   REPOSITORY_PATH,
   targetReference,
 } from "../../src/deployment/index.ts";
+import { withPinned } from "../../src/deployment/origin.ts";
 import { originPath } from "../../src/deployment/paths.ts";
 import { treeEntries } from "../../src/disk/index.ts";
 import { type DirectoryNode, type FileNode, newDirectory, newMetadata } from "../../src/tree/index.ts";
@@ -19,6 +20,7 @@ const ORIGIN = {
   bootType: "uki",
   bootDigest: "cd".repeat(32),
   manifestDigest: `sha256:${"ef".repeat(32)}`,
+  pinned: false,
 } as const;
 const ORIGIN_TEXT = `[origin]
 container-image-reference = ostree-unverified-image:docker://quay.io/example/os:latest
@@ -34,6 +36,18 @@ manifest_digest = sha256:${"ef".repeat(32)}
 test("an origin file has upstream's form to the byte, and is read back", () => {
   assert.equal(formatOrigin(ORIGIN), ORIGIN_TEXT);
   assert.deepEqual(parseOrigin(ORIGIN_TEXT, "x.origin"), ORIGIN);
+});
+
+test("pinning changes one section of an origin file, and unpinning takes it away", () => {
+  const text = `# by hand\n${ORIGIN_TEXT}\n[other]\n  key=\xff value\r\n`;
+  const pinned = withPinned(text, true, "x.origin");
+  assert.equal(pinned, `${text}\n[sealroot]\npinned = true\n`);
+  assert.equal(withPinned(pinned, true, "x.origin"), pinned);
+  assert.equal(withPinned(pinned, false, "x.origin"), text);
+  assert.equal(withPinned(text, false, "x.origin"), text);
+  assert.equal(formatOrigin({ ...ORIGIN, pinned: true }), `${ORIGIN_TEXT}\n[sealroot]\npinned = true\n`);
+  assert.deepEqual(parseOrigin(pinned, "x.origin"), { ...ORIGIN, pinned: true });
+  assert.throws(() => withPinned("[a]\n", true, "x.origin"), { code: "corrupt" });
 });
 
 test("other spellings of the reference are read", () => {

@@ -1,8 +1,16 @@
 /** A host as a folder: physical root, ESP, /run; deployments made of small sealed images. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { CommandLine, type EntryRank } from "../../src/bls/index.ts";
+import {
+  CommandLine,
+  type EntryRank,
+  formatBootEntry,
+  osIdentity,
+  parseOsRelease,
+  placeEntries,
+  ukiEntry,
+} from "../../src/bls/index.ts";
 import { findSealedUki } from "../../src/bootimage/index.ts";
 import { entryFiles } from "../../src/bootloader/boot-entries.ts";
 import { formatOrigin, recordOfUki, stageDeployment } from "../../src/deployment/index.ts";
@@ -69,11 +77,26 @@ export class FixtureHost implements Disposable {
     const record = recordOfUki(staged, imageReference, readUki(ukiBytes));
     const state = join(this.physicalRoot, "state/deploy", staged.deploymentId);
     mkdirSync(join(state, "etc"), { recursive: true });
-    writeFileSync(join(state, `${staged.deploymentId}.origin`), formatOrigin(record.origin));
+    writeFileSync(this.originFile(staged.deploymentId), formatOrigin(record.origin));
     const uki = { deploymentId: staged.deploymentId, uki: ukiBytes, osRelease: OS_RELEASE, addons: [] };
     const files = entryFiles(uki, rank, { ukiKey: "efi" });
     for (const { path, bytes } of [files.uki, files.entry]) this.writeEsp(path, bytes);
     return staged.deploymentId;
+  }
+
+  /** Makes the menu offer these deployments in this order, and no other of ours. */
+  menu(...deploymentIds: readonly string[]): void {
+    const directory = join(this.bootDirectory, "loader/entries");
+    for (const name of readdirSync(directory)) if (name.startsWith("bootc_")) rmSync(join(directory, name));
+    const os = osIdentity(parseOsRelease(OS_RELEASE));
+    const entries = deploymentIds.map((id) => ({ fileName: "x.conf", entry: ukiEntry(os, id, "primary", "efi") }));
+    for (const { fileName, entry } of placeEntries(entries)) {
+      writeFileSync(join(directory, fileName), formatBootEntry(entry));
+    }
+  }
+
+  originFile(deploymentId: string): string {
+    return join(this.physicalRoot, "state/deploy", deploymentId, `${deploymentId}.origin`);
   }
 
   repository() {

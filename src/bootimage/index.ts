@@ -26,4 +26,5 @@ export {
 } from "./layout.ts";
 export { findSealedContents, findSealedUki, type SealedContents, type SealedUki } from "./sealed.ts";
 export { parseTomlFile } from "./toml-file.ts";
+export { findType1Paths, hasUki, readType1Files, type Type1Files, type Type1Paths } from "./type1.ts";
 export { findUnsealedContents, type GivenParts, sealableArchitecture, type UnsealedContents } from "./unsealed.ts";

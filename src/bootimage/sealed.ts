@@ -3,20 +3,20 @@ import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../
 import { isUuid } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
-import { hasDirectoryAt, type TreeFiles } from "../tree/index.ts";
+import type { TreeFiles } from "../tree/index.ts";
 import { type Architecture, architectureNames, findArchitecture } from "./architecture.ts";
 import {
   type EnrolmentFile,
   findAddons,
   findAndroidImage,
   findEnrolmentFiles,
-  findKernelReleases,
   findLoader,
   findUkis,
   type UkiAddon,
 } from "./contents.ts";
 import { signedLoaderPath, UKI_FOLDER } from "./layout.ts";
 import { checkSealedLines } from "./sealed-lines.ts";
+import { bootsAndroid } from "./type1.ts";
 
 /** What goes from the image to the ESP, and what it says about the root. */
 export interface SealedContents {
@@ -105,15 +105,9 @@ export function findSealedUki(image: TreeFiles): SealedUki {
 
 function findUki(image: TreeFiles): string {
   const android = findAndroidImage(image);
-  if (android !== undefined) {
-    throw new SealrootError(
-      "unsupported",
-      `Cannot install the image: it boots from an Android boot image (${android}), not from a UKI`,
-      { path: android, hint: "install it with bootc, which writes such images to the slots of its disk" },
-    );
-  }
+  if (android !== undefined) throw bootsAndroid(android);
   const [path, ...others] = findUkis(image);
-  if (path === undefined) throw noUki(image);
+  if (path === undefined) throw noUki();
   if (others.length > 0) {
     throw new SealrootError("conflict", `Cannot install the image: it has ${others.length + 1} UKIs, 1 expected`, {
       actual: [path, ...others].join(", "),
@@ -123,16 +117,7 @@ function findUki(image: TreeFiles): string {
   return path;
 }
 
-function noUki(image: TreeFiles): SealrootError {
-  if (!hasDirectoryAt(image, "/usr")) {
-    return new SealrootError("unsupported", "Cannot install the image: it has no /usr", { path: "/usr" });
-  }
-  if (findKernelReleases(image).length === 0) {
-    return new SealrootError("unsupported", "Cannot install the image: it has neither a UKI nor a kernel", {
-      path: UKI_FOLDER,
-      hint: "install a kernel in the image and seal it with sealroot seal",
-    });
-  }
+function noUki(): SealrootError {
   return new SealrootError("unsupported", `Cannot install the image: it is not sealed (no UKI in ${UKI_FOLDER})`, {
     path: UKI_FOLDER,
     hint: "seal it first: sealroot seal IMAGE -o IMAGE --keys DIR",

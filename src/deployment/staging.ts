@@ -1,10 +1,11 @@
 /** Staging: an image is pulled, its deployment gets its id, and the parts of the deployment are read. */
-import { findSealedUki } from "../bootimage/index.ts";
+import { findSealedUki, findType1Paths, hasUki, type Type1Paths } from "../bootimage/index.ts";
 import { byteStringOfText } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import type { OpenedImage } from "../images/index.ts";
 import {
+  type BootImage,
   describeBootImage,
   mergeLayers,
   namedBootImages,
@@ -27,9 +28,9 @@ import {
 } from "../tree/index.ts";
 import { type StateXattrs, stateXattrs } from "./state-xattrs.ts";
 
-/** The parts of a deployment. The files are read from the repository, as long as that is open. */
-export interface StagedDeployment {
-  /** The image id that the UKI names first. */
+/** What deployments of both kinds have. The files are read from the repository, as long as that is open. */
+interface StagedParts {
+  /** The image id that the UKI names first; without a UKI, that of the boot image by today's rule in version 1. */
   readonly deploymentId: string;
   readonly manifestDigest: string;
   /** As the image's configuration says, such as `amd64`. */
@@ -43,16 +44,31 @@ export interface StagedDeployment {
   readonly policy: SelinuxPolicy | undefined;
 }
 
+/** A deployment that boots from its UKI, which `findSealedUki` of its files gives. */
+export interface SealedDeployment extends StagedParts {
+  readonly bootType: "uki";
+}
+
+/** A deployment whose kernel and initramfs are files, started by a Type 1 entry that nobody signed. */
+export interface Type1Deployment extends StagedParts {
+  readonly bootType: "bls";
+  readonly kernel: Type1Paths;
+}
+
+/** The parts of a deployment; `bootType` as its origin file will say. */
+export type StagedDeployment = SealedDeployment | Type1Deployment;
+
 const BOOT = byteStringOfText("boot");
 /** Tags with this prefix keep host images alive (spec/host.md 1.10). */
 const HOST_TAG_PREFIX = "localhost/bootc-";
 
 /**
- * Pulls an image with the boot images that its UKI names; bytes are hashed on the way, once.
+ * Pulls an image with the boot images that its UKI names, or without a UKI with the one of {@link plainBootImage}; bytes
+ * are hashed on the way, once. Whether an image that is not sealed may become a deployment is for the caller to say.
  *
  * @param source the image's name in errors
- * @throws SealrootError as pullOpenedImage and findSealedUki; `conflict` when the UKI names an image that is not made
- *   from these layers
+ * @throws SealrootError as pullOpenedImage, findSealedUki and findType1Paths; `conflict` when the UKI names an image
+ *   that is not made from these layers
  */
 export async function stageDeployment(
   repository: Repository,
@@ -62,8 +78,7 @@ export async function stageDeployment(
 ): Promise<StagedDeployment> {
   const { digest: manifestDigest } = image.descriptor;
   const pulled = await pullOpenedImage(repository, image, `${HOST_TAG_PREFIX}${manifestDigest}`, {
-    chooseBootImages: (root, candidates) =>
-      namedBootImages(findSealedUki(filesOf(repository, root)).composefsArguments, candidates),
+    chooseBootImages: (root, candidates) => bootImagesOf(filesOf(repository, root), candidates),
     events,
   });
   const [bootImage] = pulled.chosenBootImages;
@@ -73,7 +88,29 @@ export async function stageDeployment(
     return readTrees(repository, manifestDigest, bootImage);
   });
   const { architecture } = platformOf(image.config, image.manifest.config.digest);
-  return { deploymentId: bootImage.id, manifestDigest, architecture, files: filesOf(repository, layers), ...trees };
+  const files = filesOf(repository, layers);
+  const parts: StagedParts = { deploymentId: bootImage.id, manifestDigest, architecture, files, ...trees };
+  return hasUki(files) ? { ...parts, bootType: "uki" } : { ...parts, bootType: "bls", kernel: findType1Paths(files) };
+}
+
+function bootImagesOf(files: TreeFiles, candidates: AsyncIterable<BootImage>): Promise<readonly RecordedBootImage[]> {
+  if (hasUki(files)) return namedBootImages(findSealedUki(files).composefsArguments, candidates);
+  // Refused before an image is made.
+  findType1Paths(files);
+  return plainBootImage(candidates);
+}
+
+/**
+ * The boot image of a deployment without UKI, of which nobody has said which one it is: made by today's rule, in version
+ * 1, since `composefs.digest=` names no other (spec/upstream-1.17.md 1 and 2b).
+ */
+async function plainBootImage(candidates: AsyncIterable<BootImage>): Promise<readonly RecordedBootImage[]> {
+  for await (const image of candidates) {
+    const isToday =
+      image.keepUserXattrs === DEFAULT_BOOT_RULE.keepUserXattrs && image.bootTimes === DEFAULT_BOOT_RULE.bootTimes;
+    if (isToday && image.version !== 2) return [image.store()];
+  }
+  throw new Error("unreachable: version 1 is always among the candidates");
 }
 
 /** Says by which rule a UKI's image was made, if not by the current one. */

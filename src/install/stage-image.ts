@@ -25,7 +25,9 @@ export interface StageOptions {
 }
 
 /** A staged deployment and its repository. */
-export interface StagedImage extends StagedDeployment {
+export type StagedImage = StagedDeployment & RepositoryAccess;
+
+interface RepositoryAccess {
   /** Everything in the repository, for the disk. */
   readonly repositoryEntries: () => Iterable<StagedEntry>;
   /** Copies the data of an object into a new file. */
@@ -63,7 +65,7 @@ async function stageOpenedImage(image: OpenedImage, options: StageOptions): Prom
 }
 
 /** What may be asked of the closed repository: nobody else has it, or changes it. */
-function repositoryAccess(repository: Repository): Pick<StagedImage, "repositoryEntries" | "copyObject"> {
+function repositoryAccess(repository: Repository): RepositoryAccess {
   const { objects } = repository;
   return {
     repositoryEntries: () => repository.stagedEntries(),

@@ -143,6 +143,29 @@ export function ukiLayer(uki: Uint8Array, boot: ImageFile = { path: "boot" }): I
   return [boot, { path: "boot/EFI" }, { path: "boot/EFI/Linux" }, { path: "boot/EFI/Linux/6.12.efi", content: uki }];
 }
 
+export interface Type1Options {
+  readonly kernelRelease?: string;
+  readonly kernel?: Uint8Array;
+  readonly initramfs?: Uint8Array;
+}
+
+/** What an image that boots without a seal has besides {@link baseFiles}: kernel and initramfs. */
+export function type1Files(options: Type1Options = {}): ImageFile[] {
+  const { kernelRelease = "6.12", kernel = plainKernel(), initramfs = Buffer.from("initramfs") } = options;
+  const folder = `usr/lib/modules/${kernelRelease}`;
+  return [
+    { path: "usr/lib/modules" },
+    { path: folder },
+    { path: `${folder}/vmlinuz`, content: kernel },
+    { path: `${folder}/initramfs.img`, content: initramfs },
+  ];
+}
+
+/** A kernel as far as anything looks at it without starting it. */
+export function plainKernel(text = "kernel", architecture: "x64" | "aa64" = "x64"): Uint8Array {
+  return peImage({ ".text": text }, architecture);
+}
+
 /** An image by what made it; see `bootImages`. */
 export type RuledImage = RecordedBootImage;
 
@@ -178,6 +201,15 @@ export async function sealImage(
     deploymentId,
     images,
   };
+}
+
+/** Writes an image without UKI, and says which images can be made of it. */
+export async function unsealedImage(
+  directory: string,
+  files: readonly ImageFile[],
+): Promise<{ reference: string; images: readonly RuledImage[] }> {
+  const reference = await writeImage(directory, [files]);
+  return { reference, images: await allBootImages(reference, join(directory, "repository")) };
 }
 
 async function allBootImages(reference: string, repositoryPath: string): Promise<RuledImage[]> {

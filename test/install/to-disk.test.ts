@@ -16,6 +16,7 @@ import {
   OS_RELEASE,
   sealImage,
   TEST_KEYS,
+  type1Files,
   ukiImage,
   ukiLayer,
   writeImage,
@@ -330,6 +331,13 @@ const refusals: Refusal[] = [
   {
     name: "an image that is not sealed",
     source: () => writeImage(directory("unsealed"), [[...baseFiles(), ...kernel]]),
+    code: "unsupported",
+    message:
+      "Cannot install the image: it is not sealed (no UKI in /boot/EFI/Linux), and has no initramfs (/usr/lib/modules/6.12/initramfs.img)",
+  },
+  {
+    name: "an image that is not sealed, though it could boot without",
+    source: () => writeImage(directory("type1"), [[...baseFiles(), ...type1Files()]]),
     code: "unsupported",
     message: "Cannot install the image: it is not sealed (no UKI in /boot/EFI/Linux)",
   },

@@ -32,7 +32,11 @@ export function compareForSystemdBoot(a: NamedEntry, b: NamedEntry): number {
       -compareVersions(a.entry.version, b.entry.version);
     if (order !== 0) return order;
   }
-  return -compareVersions(nameA.base, nameB.base);
+  const names = -compareVersions(nameA.base, nameB.base);
+  if (names !== 0) return names;
+  // Two names of one entry: first the one with more tries left, then fewer done (systemd, src/boot/boot.c).
+  if (nameA.count === undefined || nameB.count === undefined) return 0;
+  return nameB.count.left - nameA.count.left || nameA.count.done - nameB.count.done;
 }
 
 /** Order of GRUB's blscfg: file names split like packages into name-version-release, each part descending as in RPM. */

@@ -2,14 +2,26 @@
  * The boot entries of a system as a store: read, staged beside the live ones, and switched in one step (spec/host.md 1.6
  * and 1.7). The boot directory is the ESP, or `/boot` for GRUB.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import {
+  assessedName,
+  type BootAssessment,
   compareForGrub,
   compareForSystemdBoot,
   deploymentOfEntry,
   type NamedEntry,
   parseBootEntry,
+  parseCountedName,
 } from "../bls/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { isTemporaryName, removeTree, renameExchange, syncDirectory } from "../platform/index.ts";
@@ -59,7 +71,9 @@ export class EntryStore {
   }
 
   /**
-   * The entries, one bad one never hiding the others.
+   * The entries, one bad one never hiding the others. Names that differ in their boot counter alone are one entry, as boot
+   * loaders see it: of two, the first in the menu's order is the entry, the other one unusable.
+   *
    * @throws SealrootError when the folder cannot be listed; one that is absent has no entries
    */
   list(folder: "live" | "staged"): EntryListing {
@@ -75,7 +89,39 @@ export class EntryStore {
         unusable.push({ fileName, error: asSealrootError(error, `Cannot read boot entry ${path}`, { path }) });
       }
     }
-    return { entries: entries.sort(COMPARE[this.#order]), unusable };
+    const first = new Map<string, StoredEntry>();
+    for (const entry of entries.sort(COMPARE[this.#order])) {
+      const other = first.get(entryKey(entry.fileName));
+      if (other === undefined) first.set(entryKey(entry.fileName), entry);
+      else unusable.push({ fileName: entry.fileName, error: sameEntry(join(directory, entry.fileName), other) });
+    }
+    return { entries: [...first.values()], unusable };
+  }
+
+  /**
+   * Says of a live entry how its boot went, in its name: as systemd-bless-boot(8) does. Durable on return.
+   *
+   * @param fileName with any counter, or none: the boot loader counts in the name between two looks at it
+   * @returns the name it has now
+   * @throws SealrootError `not-found` when there is no such entry, `conflict` when another file has the name already
+   */
+  assess(fileName: string, assessment: BootAssessment): string {
+    const directory = this.#directory("live");
+    const found = this.list("live").entries.find((entry) => entryKey(entry.fileName) === entryKey(fileName));
+    const what = `Cannot mark boot entry ${parseCountedName(fileName).base} as ${assessment}`;
+    if (found === undefined) throw new SealrootError("not-found", `${what}: it does not exist`, { path: directory });
+    const name = assessedName(found.fileName, assessment);
+    if (name === found.fileName) return name;
+    if (fileNames(directory).some((other) => sameFile(other, name))) {
+      throw new SealrootError("conflict", `${what}: there is a file ${name} already`, { path: join(directory, name) });
+    }
+    try {
+      renameSync(join(directory, found.fileName), join(directory, name));
+      syncDirectory(directory);
+    } catch (error) {
+      throw asSealrootError(error, what, { path: join(directory, found.fileName) });
+    }
+    return name;
   }
 
   /**
@@ -87,11 +133,13 @@ export class EntryStore {
   stage(entries: readonly NewEntry[]): void {
     const directory = this.#directory("staged");
     const live = this.#directory("live");
-    const names = new Set(entries.map(({ fileName }) => fileName));
+    const names = new Set(entries.map(({ fileName }) => entryKey(fileName)));
     const ours = new Set(
       this.list("live").entries.flatMap(({ fileName, deploymentId }) => (deploymentId === undefined ? [] : [fileName])),
     );
-    const foreign = fileNames(live).filter((name) => !ours.has(name) && !names.has(name) && !isTemporaryName(name));
+    const foreign = fileNames(live).filter(
+      (name) => !ours.has(name) && !names.has(entryKey(name)) && !isTemporaryName(name),
+    );
     try {
       removeTree(directory);
       mkdirSync(directory);
@@ -143,6 +191,22 @@ export class EntryStore {
   #directory(folder: "live" | "staged"): string {
     return join(this.#loader, folder === "live" ? LIVE : STAGED);
   }
+}
+
+/** What makes two file names one entry: all but the counter, and case, which FAT does not tell apart. */
+function entryKey(fileName: string): string {
+  return parseCountedName(fileName).base.toLowerCase();
+}
+
+function sameFile(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function sameEntry(path: string, { fileName }: StoredEntry): SealrootError {
+  return new SealrootError("conflict", `Cannot use boot entry ${path}: ${fileName} is the same entry`, {
+    path,
+    hint: "remove one of the two",
+  });
 }
 
 /** Names of a folder that boot loaders look at, sorted; the endings of names have no case on FAT. */

@@ -15,4 +15,4 @@ export {
   type UnusableEntry,
 } from "./entry-store.ts";
 export { type EspLayout, espLayout } from "./esp-layout.ts";
-export { type SystemdBootOptions, systemdBoot } from "./systemd-boot.ts";
+export { type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";

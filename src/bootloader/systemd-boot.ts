@@ -4,7 +4,10 @@ import { SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, parsePe, systemdComponentOf } from "../pe/index.ts";
 import type { BootLoader } from "./boot-loader.ts";
 
-/** From this version on systemd-boot knows the key `uki`; older ones drop such an entry silently (spec/boot-chain.md I.1). */
+/**
+ * From this version on systemd-boot knows the key `uki`, and counts the tries of such an entry only; older ones drop it
+ * silently, and count with `efi` (docs/bootloaders.md, "Boot counting").
+ */
 const UKI_KEY_SINCE = 258;
 /** What upstream writes, without newline (spec/host.md 1.4). */
 const MENU_TIMEOUT = "timeout 5";
@@ -40,8 +43,23 @@ export function systemdBoot({ program, architecture, enrolmentFiles }: SystemdBo
     ],
     keys: enrolmentFiles.map(({ folder, name, bytes }) => ({ path: `loader/keys/${folder}/${name}`, bytes })),
     directories: ["EFI/BOOT", "EFI/Linux", "EFI/systemd", "loader/entries"],
-    ukiKey: version >= UKI_KEY_SINCE ? "uki" : "efi",
+    ukiKey: ukiKeyOf(version),
   };
+}
+
+/**
+ * The key by which entries name a UKI, for a loader that is there already: what it says of itself decides, not the image.
+ *
+ * @param loaderInfo the EFI variable LoaderInfo, such as `systemd-boot 257.13-1`
+ * @returns `efi`, which each loader starts, when it is not systemd-boot or does not say its version
+ */
+export function ukiKeyOfLoader(loaderInfo: string | undefined): "efi" | "uki" {
+  const version = /^systemd-boot (\d+)/.exec(loaderInfo ?? "")?.[1];
+  return ukiKeyOf(Number(version ?? 0));
+}
+
+function ukiKeyOf(majorVersion: number): "efi" | "uki" {
+  return majorVersion >= UKI_KEY_SINCE ? "uki" : "efi";
 }
 
 function checkedVersion(program: Uint8Array, architecture: EfiArchitecture): number {

@@ -1,9 +1,6 @@
 /** What the machine does when its root cannot be made: reboot into another entry, or stop (spec/boot-chain.md I.2). */
-import { parseCountedName } from "../bls/boot-counting.ts";
+import { BOOT_TRIES, parseCountedName } from "../bls/boot-counting.ts";
 import { describeError, oneLine } from "../errors/index.ts";
-
-/** Tries our tools give a new entry (`+3` in its name). */
-export const BOOT_TRIES = 3;
 
 export interface FailureDecision {
   readonly action: "reboot" | "stop";

@@ -118,3 +118,63 @@ test("nothing staged cannot be activated, and dropping nothing is fine", () => {
   store().discardStaged();
   assert.deepEqual(Object.keys(contents("entries")), ["a.conf"]);
 });
+
+test("names that differ in the counter alone are one entry", () => {
+  writeFileSync(live("bootc_os-2-1+2-1.conf"), uki(B, "bootc-os-0"));
+  writeFileSync(live("BOOTC_os-2-1.conf"), uki(A, "bootc-os-0"));
+  writeFileSync(live("bootc_os-1-0.conf"), uki(A, "bootc-os-1"));
+  const { entries, unusable } = store().list("live");
+  assert.equal(entries.length, 2);
+  assert.equal(unusable.length, 1);
+  const [other] = unusable;
+  assert.equal(other?.error.code, "conflict");
+  assert.match(other?.error.message ?? "", /^Cannot use boot entry .*: .* is the same entry$/);
+});
+
+test("a new set replaces entries whatever the boot loader has counted in their names", () => {
+  writeFileSync(live("bootc_os-1-1.conf"), uki(A, "bootc-os-0"));
+  writeFileSync(live("bootc_os-2-1+0-3.conf"), "not an entry");
+  store().stage([
+    { fileName: "bootc_os-2-1+3.conf", text: uki(B, "bootc-os-0") },
+    { fileName: "bootc_os-1-0.conf", text: uki(A, "bootc-os-1") },
+  ]);
+  store().activate();
+  assert.deepEqual(Object.keys(contents("entries")), ["bootc_os-1-0.conf", "bootc_os-2-1+3.conf"]);
+});
+
+test("an entry is marked good or bad whatever its counter is by now", () => {
+  writeFileSync(live("bootc_os-2-1+2-1.conf"), uki(B, "bootc-os-0"));
+  writeFileSync(live("bootc_os-1-0.conf"), uki(A, "bootc-os-1"));
+  const assess = (name: string, assessment: "good" | "indeterminate" | "bad") => [
+    store().assess(name, assessment),
+    Object.keys(contents("entries")),
+  ];
+  assert.deepEqual(assess("bootc_os-2-1+3.conf", "indeterminate"), [
+    "bootc_os-2-1+2-1.conf",
+    ["bootc_os-1-0.conf", "bootc_os-2-1+2-1.conf"],
+  ]);
+  assert.deepEqual(assess("bootc_os-2-1+3.conf", "bad"), [
+    "bootc_os-2-1+0-1.conf",
+    ["bootc_os-1-0.conf", "bootc_os-2-1+0-1.conf"],
+  ]);
+  assert.deepEqual(assess("bootc_os-2-1.conf", "good"), [
+    "bootc_os-2-1.conf",
+    ["bootc_os-1-0.conf", "bootc_os-2-1.conf"],
+  ]);
+  assert.deepEqual(assess("bootc_os-2-1.conf", "good")[0], "bootc_os-2-1.conf");
+  assert.equal(contents("entries")["bootc_os-2-1.conf"], uki(B, "bootc-os-0"));
+  assert.throws(() => store().assess("bootc_os-3-1.conf", "good"), {
+    code: "not-found",
+    message: "Cannot mark boot entry bootc_os-3-1.conf as good: it does not exist",
+  });
+});
+
+test("marking an entry never replaces another file", () => {
+  writeFileSync(live("bootc_os-2-1+2-1.conf"), uki(B, "bootc-os-0"));
+  writeFileSync(live("bootc_os-2-1.conf"), "not an entry");
+  assert.throws(() => store().assess("bootc_os-2-1+2-1.conf", "good"), {
+    code: "conflict",
+    message: "Cannot mark boot entry bootc_os-2-1.conf as good: there is a file bootc_os-2-1.conf already",
+  });
+  assert.deepEqual(Object.keys(contents("entries")), ["bootc_os-2-1+2-1.conf", "bootc_os-2-1.conf"]);
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BOOT_TRIES, decideFailure, describeFailure } from "../../src/bootplan/index.ts";
+import { BOOT_TRIES } from "../../src/bls/index.ts";
+import { decideFailure, describeFailure } from "../../src/bootplan/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 
 const entry = (counter: string) => `\\loader\\entries\\bootc_debian-13-1${counter}.conf`;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { refuseBoot } from "../../initramfs/failure.ts";
 import { loadKernelModules } from "../../initramfs/kernel-modules.ts";
 import { decodeText, encodeText } from "../../initramfs/system.ts";
-import { BOOT_TRIES } from "../../src/bootplan/index.ts";
+import { BOOT_TRIES } from "../../src/bls/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { fakeMachine } from "./fake-system.ts";
 

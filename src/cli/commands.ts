@@ -27,6 +27,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/status.ts")).status,
   },
   {
+    path: ["rollback"],
+    summary: "Take the previous deployment at the next boot",
+    load: async () => (await import("../verbs/rollback.ts")).rollback,
+  },
+  {
+    path: ["pin"],
+    summary: "Keep a deployment whatever comes",
+    load: async () => (await import("../verbs/pin.ts")).pin,
+  },
+  {
+    path: ["unpin"],
+    summary: "Let go of a pinned deployment",
+    load: async () => (await import("../verbs/pin.ts")).unpin,
+  },
+  {
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
     load: async () => (await import("../verbs/install-to-disk.ts")).installToDiskCommand,

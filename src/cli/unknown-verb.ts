@@ -10,7 +10,6 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   upgrade: HOST,
   update: HOST,
   switch: HOST,
-  rollback: HOST,
   edit: HOST,
   "usr-overlay": HOST,
   "loader-entries": HOST,

@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
-import { parseOrigin } from "./origin.ts";
+import { writeFileAtomically } from "../platform/index.ts";
+import { parseOrigin, withPinned } from "./origin.ts";
 import { isDeploymentId, originPath } from "./paths.ts";
 import type { DeploymentRecord } from "./record.ts";
 
@@ -43,17 +44,38 @@ export function listDeployments(physicalRoot: string): DeploymentListing {
 /** @throws SealrootError `not-found` without origin file, `corrupt` for one that is not one */
 export function readDeployment(physicalRoot: string, deploymentId: string): DeploymentRecord {
   const path = join(physicalRoot, originPath(deploymentId));
-  let text: string;
+  return { deploymentId, origin: parseOrigin(readOrigin(path, deploymentId).toString("utf8"), path) };
+}
+
+/**
+ * Marks a deployment as pinned, or not; every other byte of its origin file stays.
+ *
+ * @returns false when it was so before
+ * @throws SealrootError as readDeployment
+ */
+export function setDeploymentPinned(physicalRoot: string, deploymentId: string, pinned: boolean): boolean {
+  const path = join(physicalRoot, originPath(deploymentId));
+  const before = readOrigin(path, deploymentId).toString("latin1");
+  const after = withPinned(before, pinned, path);
+  if (after === before) return false;
   try {
-    text = readFileSync(path, "utf8");
+    writeFileAtomically(path, Buffer.from(after, "latin1"));
+  } catch (error) {
+    throw asSealrootError(error, "Cannot write the origin file", { path });
+  }
+  return true;
+}
+
+function readOrigin(path: string, deploymentId: string): Buffer {
+  try {
+    return readFileSync(path);
   } catch (error) {
     // The words of bootc's journal message.
     if (hasErrno(error, "ENOENT")) {
       throw new SealrootError("not-found", `No origin file for deployment ${deploymentId}`, { path });
     }
-    throw error;
+    throw asSealrootError(error, "Cannot read the origin file", { path });
   }
-  return { deploymentId, origin: parseOrigin(text, path) };
 }
 
 function stateNames(directory: string): string[] {

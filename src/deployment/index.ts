@@ -11,6 +11,7 @@ export {
   type DeploymentListing,
   listDeployments,
   readDeployment,
+  setDeploymentPinned,
   type UnusableDeployment,
 } from "./deployment-list.ts";
 export { type EtcConflict, type EtcDiff, etcConflictText, refuseEtcConflicts } from "./etc-diff.ts";

@@ -1,0 +1,70 @@
+/** docs/host.md: what it shows of the verbs that change a host is what they say, here of a host that is a folder. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deploymentByPrefix, pinText, readHost, rollback, rollbackLines, setPinned } from "../../src/host/index.ts";
+import { FixtureHost } from "../host/fixture-host.ts";
+import { faultsOf } from "./json-schema.ts";
+import { fencedBlocks, readDocument } from "./markdown.ts";
+
+/** How the page calls the third deployment, whose id is another whenever its image is made. */
+const SHOWN_ID = "4ba1b8d2";
+
+const schemaOf = (verb: string) => JSON.parse(readDocument(`schema/${verb}.json`));
+
+/** A verb as its file under verbs/ puts it together: that opens the running machine, this a folder. */
+class Session {
+  readonly #host: FixtureHost;
+  readonly #ids: readonly string[];
+
+  constructor(host: FixtureHost, ids: readonly string[]) {
+    this.#host = host;
+    this.#ids = ids;
+  }
+
+  async run(line: string): Promise<string[]> {
+    const [program, verb = "", argument] = line.split(" ");
+    assert.equal(program, "sealroot");
+    const places = this.#host.places(this.#ids[0]);
+    const named = async () => {
+      const shown = argument?.replace(SHOWN_ID, this.#ids[2]?.slice(0, SHOWN_ID.length) ?? "");
+      return shown === undefined ? undefined : deploymentByPrefix(await readHost(places), shown).deploymentId;
+    };
+    switch (verb) {
+      case "rollback": {
+        const outcome = await rollback(places, await named());
+        const { droppedId, ...rest } = outcome;
+        assert.deepEqual(faultsOf(schemaOf(verb), { ...rest, dropped: droppedId ?? null }), []);
+        return rollbackLines(outcome);
+      }
+      case "pin":
+      case "unpin": {
+        const outcome = setPinned(places, (await named()) ?? "", verb === "pin");
+        assert.deepEqual(faultsOf(schemaOf(verb), outcome), []);
+        return [pinText(outcome)];
+      }
+      default:
+        throw new Error(`the page shows ${line}, which this test cannot run`);
+    }
+  }
+
+  shown(line: string): string {
+    return line.replaceAll(this.#ids[2] ?? "-", `${SHOWN_ID}…`);
+  }
+}
+
+test("docs/host.md: the sessions print what they show", async () => {
+  using host = await FixtureHost.make();
+  const ids: string[] = [];
+  for (const number of [0, 1, 2]) {
+    ids.push(await host.add({ files: [{ path: "usr/bin/number", content: "n".repeat(100 + number) }] }));
+  }
+  host.menu(...ids);
+  const session = new Session(host, ids);
+  const page = fencedBlocks(readDocument("host.md"), "console host").join("");
+  let printed = "";
+  for (const line of page.split("\n").filter((text) => text.startsWith("$ "))) {
+    printed += `${line}\n`;
+    for (const output of await session.run(line.slice(2))) printed += `${session.shown(output)}\n`;
+  }
+  assert.equal(printed, page);
+});

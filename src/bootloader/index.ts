@@ -14,5 +14,6 @@ export {
   type StoredEntry,
   type UnusableEntry,
 } from "./entry-store.ts";
+export { writeEspFile } from "./esp-file.ts";
 export { type EspLayout, espLayout } from "./esp-layout.ts";
 export { type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";

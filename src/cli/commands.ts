@@ -42,6 +42,29 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/pin.ts")).unpin,
   },
   {
+    path: ["upgrade"],
+    summary: "Fetch the image that this system follows, for the next boot",
+    load: async () => (await import("../verbs/upgrade.ts")).upgrade,
+  },
+  {
+    path: ["update"],
+    summary: "Fetch the image that this system follows, for the next boot",
+    hidden: true,
+    aliasOf: ["upgrade"],
+    load: async () => (await import("../verbs/upgrade.ts")).upgrade,
+  },
+  {
+    path: ["switch"],
+    summary: "Follow another image",
+    load: async () => (await import("../verbs/switch.ts")).switchCommand,
+  },
+  {
+    path: ["composefs-finalize-staged"],
+    summary: "Switch to the staged deployment, at shutdown",
+    hidden: true,
+    load: async () => (await import("../verbs/composefs-finalize-staged.ts")).composefsFinalizeStaged,
+  },
+  {
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
     load: async () => (await import("../verbs/install-to-disk.ts")).installToDiskCommand,

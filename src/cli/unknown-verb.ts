@@ -2,14 +2,11 @@
 import { SealrootError } from "../errors/index.ts";
 import { COMMANDS } from "./commands.ts";
 
-const HOST = "sealroot makes images and disks and shows the running host, but does not change it yet";
+const HOST = "sealroot upgrade and sealroot switch change the running host";
 const TO_DISK = "sealroot install to-disk makes a disk file or writes a device";
 
 /** Verbs of bootc and planned ones of ours, with what to do instead. An entry is removed when its verb exists. */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  upgrade: HOST,
-  update: HOST,
-  switch: HOST,
   edit: HOST,
   "usr-overlay": HOST,
   "loader-entries": HOST,

@@ -59,6 +59,22 @@ export function withPinned(text: string, pinned: boolean, path: string): string 
 }
 
 /**
+ * The text of an origin file whose deployment came from another reference, or of another manifest with the same content;
+ * every other byte stays.
+ *
+ * @throws SealrootError `corrupt` for a text that is not an origin file
+ */
+export function withImage(
+  text: string,
+  { imageReference, manifestDigest }: { readonly imageReference: string; readonly manifestDigest: string },
+  path: string,
+): string {
+  parseOrigin(text, path);
+  const named = withIniKey(text, "origin", "container-image-reference", `${UNVERIFIED_IMAGE}${imageReference}`);
+  return withIniKey(named, "image", "manifest_digest", manifestDigest);
+}
+
+/**
  * Reads an origin file.
  *
  * @param path names the file in errors

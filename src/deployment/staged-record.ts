@@ -3,13 +3,18 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, corrupt, hasErrno } from "../errors/index.ts";
 import { writeFileAtomically } from "../platform/index.ts";
+import type { EtcPolicy } from "./etc-merge.ts";
 import { isDeploymentId } from "./paths.ts";
 
 export interface StagedRecord {
   readonly deploymentId: string;
   /** True: fetched only. It is not switched to at shutdown. */
   readonly downloadOnly: boolean;
+  /** For the merge at shutdown. A key of our own, which bootc passes over and drops. */
+  readonly etcPolicy: EtcPolicy;
 }
+
+const ETC_POLICIES: readonly EtcPolicy[] = ["keep", "theirs", "abort"];
 
 const FOLDER = "composefs";
 const FILE = "staged-deployment";
@@ -47,15 +52,24 @@ function parseRecord(text: string): StagedRecord | undefined {
   if (typeof value !== "object" || value === null || !("depl_id" in value)) return undefined;
   const locked = "finalization_locked" in value ? value.finalization_locked : false;
   if (typeof value.depl_id !== "string" || typeof locked !== "boolean") return undefined;
-  return isDeploymentId(value.depl_id) ? { deploymentId: value.depl_id, downloadOnly: locked } : undefined;
+  const named = "etc" in value ? value.etc : "abort";
+  const etcPolicy = ETC_POLICIES.find((policy) => policy === named);
+  if (etcPolicy === undefined || !isDeploymentId(value.depl_id)) return undefined;
+  return { deploymentId: value.depl_id, downloadOnly: locked, etcPolicy };
 }
 
 /** Written last of all that is staged: its presence is what makes a deployment staged. */
-export function writeStagedRecord(runDirectory: string, { deploymentId, downloadOnly }: StagedRecord): void {
+export function writeStagedRecord(
+  runDirectory: string,
+  { deploymentId, downloadOnly, etcPolicy = "abort" }: Omit<StagedRecord, "etcPolicy"> & Partial<StagedRecord>,
+): void {
   const path = stagedRecordPath(runDirectory);
+  // Canonical as bootc writes it: sorted keys.
+  const own = etcPolicy === "abort" ? {} : { etc: etcPolicy };
+  const record = { depl_id: deploymentId, ...own, finalization_locked: downloadOnly };
   try {
     mkdirSync(join(runDirectory, FOLDER), { recursive: true });
-    writeFileAtomically(path, JSON.stringify({ depl_id: deploymentId, finalization_locked: downloadOnly }));
+    writeFileAtomically(path, JSON.stringify(record));
   } catch (error) {
     throw asSealrootError(error, "Cannot record which deployment is staged", { path });
   }

@@ -21,7 +21,7 @@ export {
   untagImage,
 } from "./images.ts";
 export { linkedImages } from "./linked-images.ts";
-export { type PulledImage, type PullOptions, pullImage, pullOpenedImage } from "./pull/pull.ts";
+export { type PulledImage, type PullOptions, pullImage, pullOpenedImage, storedConfigBytes } from "./pull/pull.ts";
 export { restoreImage } from "./pull/restore.ts";
 export { copyToStorage } from "./push/copy-to-storage.ts";
 export { pushImage } from "./push/push-image.ts";

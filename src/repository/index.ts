@@ -22,6 +22,7 @@ export { type ExtractOptions, extractTree, fillDirectory } from "./image/extract
 export { storeForeignImage } from "./image/import-image.ts";
 export { type MountImageOptions, mountImage } from "./image/mount-image.ts";
 export { readStoredTree } from "./image/stored-tree.ts";
+export { verifyImage } from "./image/verify-image.ts";
 export type { LinkEntry } from "./link-store.ts";
 export { type ErofsVersion, formatMeta, parseAlgorithm, parseMeta } from "./meta.ts";
 export { type InitOptions, type InitResult, initRepository } from "./open/init.ts";

@@ -248,17 +248,17 @@ async function mainAlone(...words: string[]) {
 }
 
 test("verbs that are not there yet say so, and what there is", async () => {
-  assert.deepEqual(await mainAlone("upgrade"), {
+  assert.deepEqual(await mainAlone("verify"), {
     exitCode: 1,
     out: "",
     err:
-      'sealroot: Cannot run "upgrade": sealroot does not have this verb yet\n' +
-      "  sealroot makes images and disks and shows the running host, but does not change it yet\n",
+      'sealroot: Cannot run "verify": sealroot does not have this verb yet\n' +
+      "  sealroot repo fsck checks a repository, sealroot vm run boots a disk\n",
   });
   for (const words of [
-    ["upgrade", "--check"],
-    ["switch", "quay.io/x"],
-    ["rollback"],
+    ["verify", "--booted"],
+    ["diff", "a", "b"],
+    ["container", "ukify", "/"],
     ["install", "to-filesystem", "/"],
   ]) {
     const { exitCode, err } = await mainAlone(...words);

@@ -95,7 +95,7 @@ test("every verb loads, has an example that calls it, and prints its help", asyn
     const command = await entry.load();
     const called = `sealroot ${entry.path.join(" ")}`;
     assert.ok(
-      command.examples.some((line) => line.includes(called)),
+      command.examples.some((line) => line.includes(`sealroot ${(entry.aliasOf ?? entry.path).join(" ")}`)),
       `${called} has no example that calls it`,
     );
     const help = await run(...entry.path, "--help");

@@ -1,5 +1,5 @@
 /** A host as a folder: physical root, ESP, /run; deployments made of small sealed images. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import {
@@ -13,9 +13,10 @@ import {
 } from "../../src/bls/index.ts";
 import { findSealedUki } from "../../src/bootimage/index.ts";
 import { entryFiles } from "../../src/bootloader/boot-entries.ts";
-import { formatOrigin, recordOfUki, stageDeployment } from "../../src/deployment/index.ts";
+import { formatOrigin, readDeployment, recordOfUki, stageDeployment, writeEtc } from "../../src/deployment/index.ts";
 import { silent } from "../../src/events/index.ts";
 import type { HostPlaces } from "../../src/host/index.ts";
+import { etcOfDeployment } from "../../src/host/update/etc-trees.ts";
 import { openImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { readUki } from "../../src/pe/index.ts";
@@ -82,6 +83,27 @@ export class FixtureHost implements Disposable {
     const files = entryFiles(uki, rank, { ukiKey: "efi" });
     for (const { path, bytes } of [files.uki, files.entry]) this.writeEsp(path, bytes);
     return staged.deploymentId;
+  }
+
+  /** Fills a live `/etc` with that of a deployment's image, as an installation leaves it. Needs root. */
+  async fillEtc(deploymentId: string, path: string): Promise<void> {
+    const { origin } = readDeployment(this.physicalRoot, deploymentId);
+    using repository = (await this.repository()).repository;
+    const next = await etcOfDeployment(repository, origin.manifestDigest, deploymentId);
+    await writeEtc({ repository, next, targetPath: path });
+  }
+
+  /** Every file below the physical root and the ESP, with its content; links with their targets. */
+  snapshot(): Map<string, string> {
+    const found = new Map<string, string>();
+    for (const root of [this.physicalRoot, this.bootDirectory, this.runDirectory]) {
+      for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+        const path = join(entry.parentPath, entry.name);
+        if (entry.isFile()) found.set(path, readFileSync(path, "latin1"));
+        else found.set(path, entry.isSymbolicLink() ? `-> ${readlinkSync(path)}` : "directory");
+      }
+    }
+    return found;
   }
 
   /** Makes the menu offer these deployments in this order, and no other of ours. */

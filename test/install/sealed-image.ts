@@ -118,6 +118,7 @@ export async function writeImage(
   directory: string,
   layers: readonly (readonly ImageFile[])[],
   architecture = "amd64",
+  annotations?: Readonly<Record<string, string>>,
 ): Promise<string> {
   const layout = await OciLayout.create(join(directory, "layout"));
   const written = [];
@@ -133,6 +134,7 @@ export async function writeImage(
     mediaType: MEDIA_TYPE.manifest,
     config,
     layers: written.map((layer) => layer.descriptor),
+    ...(annotations === undefined ? {} : { annotations }),
   };
   await layout.putManifest(manifest, { tag: "latest", platform: { architecture, os: "linux" } });
   return `oci:${join(directory, "layout")}:latest`;
@@ -177,6 +179,8 @@ export interface SealOptions {
   readonly signer?: Signer | null;
   /** Files of the layer with the UKI. */
   readonly beside?: readonly ImageFile[];
+  /** Of the manifest: another image with the same files. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Writes an image of these files and a UKI that asks for exactly them. */
@@ -193,11 +197,11 @@ export async function sealImage(
     ...(commandLine === undefined ? {} : { commandLine }),
     ...(options.architecture === undefined ? {} : { architecture: options.architecture }),
   });
-  const { signer = TEST_KEYS.signer, beside = [] } = options;
+  const { signer = TEST_KEYS.signer, beside = [], annotations } = options;
   const signed = signer === null ? uki : await signPe(uki, signer);
   const boot = files.find(({ path }) => path === "boot");
   return {
-    reference: await writeImage(directory, [files, [...ukiLayer(signed, boot), ...beside]]),
+    reference: await writeImage(directory, [files, [...ukiLayer(signed, boot), ...beside]], "amd64", annotations),
     deploymentId,
     images,
   };

@@ -29,6 +29,11 @@ export interface OpenImageOptions {
   readonly registry?: RegistryOptions | undefined;
   /** A configuration that need not be fetched: its bytes, known to have this digest; undefined if it must be. */
   readonly configAtHand?: (digest: string) => Promise<Uint8Array | undefined>;
+  /**
+   * The name that the image is to have, if that is another than where it is taken from: it must satisfy the policy of
+   * that name.
+   */
+  readonly identity?: ImageReference | undefined;
   /** Decides whether the image may be used; the machine's policy if absent. */
   readonly policy?: PolicyChoice;
 }
@@ -50,7 +55,7 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
   const source = await openSource(reference, options.registry);
   try {
     const image = await chooseImage(source, reference, options.platform ?? runningPlatform(), options.configAtHand);
-    await enforcePolicy(policy, policySubject(reference, source, image));
+    await enforcePolicy(policy, policySubject(options.identity ?? reference, source, image));
     const { blobs, unpacked, remote } = source;
     return { ...image, blobs, unpacked, remote, close: () => source.close() };
   } catch (error) {

@@ -104,8 +104,8 @@ export async function pullOpenedImage(
   return { ...recorded, manifestDigest, configDigest: image.manifest.config.digest, name };
 }
 
-/** A configuration from the repository, checked; undefined if it has no readable one. */
-async function storedConfigBytes(repository: Repository, digest: string): Promise<Uint8Array | undefined> {
+/** A configuration from the repository, checked; undefined if it has no readable one. For openImage(), which then need not fetch it. */
+export async function storedConfigBytes(repository: Repository, digest: string): Promise<Uint8Array | undefined> {
   try {
     return (await readStoredConfig(repository, digest, false))?.bytes;
   } catch (error) {

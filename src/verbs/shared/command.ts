@@ -69,6 +69,8 @@ export interface CommandEntry {
   readonly summary: string;
   /** Left out of help and completion. */
   readonly hidden?: boolean;
+  /** The words of the verb that this is another name of. */
+  readonly aliasOf?: readonly string[];
   load(): Promise<Command>;
 }
 

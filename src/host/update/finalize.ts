@@ -1,0 +1,89 @@
+/** What is done with a staged deployment when the system goes down (spec/host-lifecycle.md 4.4). */
+import { join } from "node:path";
+import { EntryStore } from "../../bootloader/index.ts";
+import {
+  mergeEtc,
+  REPOSITORY_PATH,
+  readDeployment,
+  readStagedRecord,
+  removeStagedRecord,
+  type StagedRecord,
+  stateDirectory,
+} from "../../deployment/index.ts";
+import { corrupt, SealrootError } from "../../errors/index.ts";
+import { type EventSink, runStep } from "../../events/index.ts";
+import { openRepository } from "../../repository/index.ts";
+import { type HostPlaces, menuOrder } from "../host-places.ts";
+import { readHost } from "../read-host.ts";
+import { etcOfDeployment } from "./etc-trees.ts";
+
+export interface FinalizeOptions {
+  /** The live directory, `/etc`. */
+  readonly etcPath: string;
+  readonly events: EventSink;
+}
+
+/** `nothing`: none is staged; `download-only`: it waits to be told; otherwise the next boot takes it. */
+export type FinalizeOutcome =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "download-only" | "finalized"; readonly deploymentId: string };
+
+/**
+ * Writes `/etc` of the staged deployment with the changes of this host, then switches the boot entries in one step. On
+ * any failure the next boot takes what it took before.
+ *
+ * @throws SealrootError as mergeEtc and EntryStore.activate; `corrupt` when record and staged entries disagree
+ */
+export async function finalizeStaged(places: HostPlaces, options: FinalizeOptions): Promise<FinalizeOutcome> {
+  const record = readStagedRecord(places.runDirectory);
+  if (record === undefined) return { kind: "nothing" };
+  const { deploymentId } = record;
+  if (record.downloadOnly) return { kind: "download-only", deploymentId };
+  const entries = stagedEntries(places, record);
+  await runStep(options.events, "merge /etc", () => mergeStagedEtc(places, record, options));
+  await runStep(options.events, "switch the boot entries", () => {
+    entries.activate();
+    removeStagedRecord(places.runDirectory);
+  });
+  return { kind: "finalized", deploymentId };
+}
+
+function stagedEntries(places: HostPlaces, { deploymentId }: StagedRecord): EntryStore {
+  const { bootDirectory, bootLoader } = places;
+  if (bootDirectory === undefined) {
+    throw new SealrootError("not-found", "Cannot finalize the staged deployment: the ESP of this host was not found");
+  }
+  const store = new EntryStore(bootDirectory, menuOrder(bootLoader));
+  const [first] = store.list("staged").entries.filter((entry) => entry.deploymentId !== undefined);
+  if (first?.deploymentId === deploymentId) return store;
+  throw corrupt("Cannot finalize the staged deployment: the staged boot entries are not its own", {
+    expected: deploymentId,
+    actual: first?.deploymentId ?? "none",
+    hint: "stage it again: sealroot upgrade",
+  });
+}
+
+async function mergeStagedEtc(
+  places: HostPlaces,
+  { deploymentId, etcPolicy }: StagedRecord,
+  { etcPath, events }: FinalizeOptions,
+): Promise<void> {
+  const { physicalRoot } = places;
+  const { booted } = await readHost(places);
+  const imageId = places.booted?.imageId;
+  if (booted === undefined || imageId === undefined) {
+    throw new SealrootError("not-found", "Cannot merge /etc: no deployment of this system is booted");
+  }
+  const staged = readDeployment(physicalRoot, deploymentId);
+  using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH));
+  const pristine = await etcOfDeployment(repository, booted.origin.manifestDigest, imageId);
+  const next = await etcOfDeployment(repository, staged.origin.manifestDigest, deploymentId);
+  await runStep(events, "write /etc", (reporter) =>
+    mergeEtc({
+      ...{ repository, pristine, next, reporter },
+      livePath: etcPath,
+      targetPath: join(physicalRoot, stateDirectory(deploymentId), "etc"),
+      policy: etcPolicy,
+    }),
+  );
+}

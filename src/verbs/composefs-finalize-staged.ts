@@ -1,0 +1,21 @@
+/** `sealroot composefs-finalize-staged`, called by its unit when the system goes down. */
+import { SealrootError } from "../errors/index.ts";
+import { command } from "./shared/command.ts";
+
+/** Longer than an upgrade that is being ended needs to let go of the host. */
+const WAIT_MS = 60_000;
+
+export const composefsFinalizeStaged = command({
+  description: `Merges /etc of the staged deployment and switches the boot entries to it. sealroot-finalize-staged.service calls it at
+shutdown. Does nothing when no deployment is staged, or when it was only downloaded.`,
+  examples: ["sealroot composefs-finalize-staged"],
+  async run(invocation) {
+    const { finalizeStaged, openHostWhenFree } = await import("../host/index.ts");
+    using opened = await openHostWhenFree(WAIT_MS);
+    if (opened === undefined) {
+      throw new SealrootError("unsupported", "Cannot finalize: this system is not deployed via bootc");
+    }
+    const outcome = await finalizeStaged(opened.places, { etcPath: "/etc", events: invocation.events });
+    if (outcome.kind === "finalized") invocation.output.line(`The next boot takes ${outcome.deploymentId}`);
+  },
+});

@@ -1,0 +1,115 @@
+/** What `upgrade` and `switch` share: from the opened host to the outcome in words. */
+import { SealrootError } from "../../errors/index.ts";
+import type { Host, OpenedUpdate, UpdateOutcome, UpdateTarget } from "../../host/index.ts";
+import type { AnyInvocation, Invocation, OptionSpecification } from "./command.ts";
+import { POLICY_OPTIONS, policyChoice } from "./policy-option.ts";
+import { REGISTRY_OPTIONS, registryOptions } from "./registry-options.ts";
+
+export const UPDATE_OPTIONS = [
+  { flags: "--apply", summary: "reboot into the new deployment" },
+  {
+    flags: "--source-imgref <REFERENCE>",
+    summary: "take the image from here this once, such as oci:/run/media/stick",
+  },
+  {
+    flags: "--etc <POLICY>",
+    summary: "where /etc was changed in a way that does not fit the new image: keep, theirs, abort (default)",
+    choices: ["keep", "theirs", "abort"],
+  },
+  { flags: "--allow-missing-verity", summary: "accept an image that also boots without fs-verity" },
+  ...POLICY_OPTIONS,
+  ...REGISTRY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof UPDATE_OPTIONS>;
+
+export const NOT_BOOTED_HINT = "this verb works on a system that bootc or sealroot has installed, while it runs";
+
+/** @param action such as `upgrade` */
+export function notDeployed(action: string): SealrootError {
+  return new SealrootError("unsupported", `Cannot ${action}: this system is not deployed via bootc`, {
+    hint: NOT_BOOTED_HINT,
+  });
+}
+
+/** Opens the image of the target. The caller disposes of it. */
+export async function openTarget(
+  invocation: Call,
+  places: Parameters<typeof import("../../host/index.ts").openUpdate>[0],
+  host: Host,
+  target: UpdateTarget,
+): Promise<OpenedUpdate> {
+  const { openUpdate } = await import("../../host/index.ts");
+  return openUpdate(places, host, target, {
+    registry: registryOptions(invocation),
+    policy: policyChoice(invocation),
+    events: invocation.events,
+  });
+}
+
+/** Stages the update on the running host. */
+export async function stageTarget(
+  invocation: Call,
+  places: Parameters<typeof import("../../host/index.ts").updateHost>[0],
+  host: Host,
+  update: OpenedUpdate,
+  downloadOnly: boolean,
+): Promise<UpdateOutcome> {
+  const { firmwareDatabases, startFinalizer, updateHost } = await import("../../host/index.ts");
+  return updateHost(places, host, update, {
+    downloadOnly,
+    etc: etcPolicy(invocation),
+    etcPath: "/etc",
+    allowMissingVerity: invocation.flag("allow-missing-verity") || (host.booted?.missingVerityAllowed ?? false),
+    firmware: firmwareDatabases(),
+    startFinalizer,
+    events: invocation.events,
+  });
+}
+
+function etcPolicy(invocation: Call): "keep" | "theirs" | "abort" {
+  const policy = invocation.option("etc") ?? "abort";
+  if (policy === "keep" || policy === "theirs" || policy === "abort") return policy;
+  throw new Error("unreachable: the parser checks the choices");
+}
+
+/** Says what came of it, as bootc does, and reboots when that is wanted. */
+export async function reportOutcome(
+  invocation: Call & Pick<AnyInvocation, "json">,
+  target: UpdateTarget,
+  outcome: UpdateOutcome,
+): Promise<void> {
+  if (invocation.json) invocation.output.json({ ...outcome, image: target.imageReference });
+  else for (const line of outcomeLines(target, outcome)) invocation.output.line(line);
+  const willBeBooted = outcome.result === "staged" || outcome.standing === "staged";
+  if (!invocation.flag("apply") || !willBeBooted) return;
+  const { rebootHost } = await import("../../host/index.ts");
+  await rebootHost();
+}
+
+function outcomeLines({ imageReference }: UpdateTarget, outcome: UpdateOutcome): string[] {
+  const { result, standing, deploymentId, followsNewReference } = outcome;
+  if (result === "staged") return [`Queued for next boot: ${imageReference}`, `  Deployment: ${deploymentId}`];
+  if (result === "downloaded") {
+    return [
+      `Downloaded: ${imageReference}`,
+      `  Deployment: ${deploymentId}`,
+      "To apply it at the next boot run `sealroot upgrade --from-downloaded`",
+    ];
+  }
+  const follows = followsNewReference ? [`This host follows ${imageReference} from now on`] : [];
+  switch (standing) {
+    case "staged":
+      return ["Update already staged. To apply update run `sealroot upgrade --apply`", ...follows];
+    case "rollback":
+    case "other":
+      return [
+        `No changes in: ${imageReference}`,
+        standing === "rollback"
+          ? "It is the rollback deployment: `sealroot rollback` boots it"
+          : "It is one of the other deployments of this host",
+      ];
+    default:
+      return [`No changes in: ${imageReference}`, ...follows];
+  }
+}

@@ -1,0 +1,115 @@
+/** `sealroot upgrade` */
+import { formatSize } from "../bytes/index.ts";
+import type { OpenedHost, OpenedUpdate } from "../host/index.ts";
+import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
+import { notDeployed, openTarget, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
+
+const OPTIONS = [
+  { flags: "--check", summary: "say whether there is an update; writes nothing", excludes: ["apply", "download-only"] },
+  {
+    flags: "--download-only",
+    summary: "fetch and check the update; it is not taken before --from-downloaded",
+    excludes: ["apply"],
+  },
+  {
+    flags: "--from-downloaded",
+    summary: "let the next boot take what --download-only fetched",
+    excludes: ["check", "download-only", "tag", "source-imgref"],
+  },
+  { flags: "--tag <TAG>", summary: "upgrade to another tag of the image" },
+  ...UPDATE_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS>;
+
+export const upgrade = command({
+  description: `Fetches the image that this host follows and stages it for the next boot, when it has changed. What runs stays as
+it is. Everything is checked before a boot entry is touched: the policy, all digests, the signature of the UKI against
+the keys of this machine, the room on the ESP, and whether what was changed in /etc fits the new image.
+
+At shutdown /etc is merged and the boot entries are switched in one step; until then the update can be dropped with
+delete-deployment. With --check it exits with 0 whether or not there is an update; --json says which.`,
+  options: OPTIONS,
+  reportsJson: true,
+  examples: ["sealroot upgrade --check", "sealroot upgrade", "sealroot upgrade --apply"],
+  async run(invocation) {
+    const { openHost } = await import("../host/index.ts");
+    if (invocation.flag("check")) {
+      using opened = openHost();
+      return check(invocation, opened);
+    }
+    using opened = openHost({ write: true });
+    if (opened === undefined) throw notDeployed("upgrade");
+    if (invocation.flag("from-downloaded")) return fromDownloaded(invocation, opened);
+    const { readHost, upgradeTarget } = await import("../host/index.ts");
+    const host = await readHost(opened.places);
+    const target = upgradeTarget(host, choice(invocation));
+    await using update = await openTarget(invocation, opened.places, host, target);
+    const outcome = await stageTarget(invocation, opened.places, host, update, invocation.flag("download-only"));
+    await reportOutcome(invocation, target, outcome);
+  },
+});
+
+function choice(invocation: Call) {
+  return { tag: invocation.option("tag"), source: invocation.option("source-imgref") };
+}
+
+async function check(invocation: Call, opened: OpenedHost | undefined): Promise<void> {
+  if (opened === undefined) throw notDeployed("check for updates");
+  const { readHost, upgradeTarget } = await import("../host/index.ts");
+  const host = await readHost(opened.places);
+  const target = upgradeTarget(host, choice(invocation));
+  await using update = await openTarget(invocation, opened.places, host, target);
+  const { layersOf } = await import("../host/index.ts");
+  const layers = await layersOf(opened.places, host, update);
+  if (invocation.json) {
+    const { standing, manifestDigest } = update;
+    invocation.output.json({
+      image: target.imageReference,
+      manifestDigest,
+      updateAvailable: standing === "new",
+      standing,
+      layers,
+    });
+    return;
+  }
+  for (const line of checkLines(target.imageReference, update, layers)) invocation.output.line(line);
+}
+
+interface Layers {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** bootc's words and columns. */
+function checkLines(
+  reference: string,
+  { standing, manifestDigest, image }: OpenedUpdate,
+  layers: { readonly total: Layers; readonly removed: Layers; readonly added: Layers },
+): string[] {
+  if (standing === "booted") return [`No changes in: ${reference}`];
+  if (standing === "staged") return ["Update already staged. To apply update run `sealroot upgrade --apply`"];
+  const version = image.manifest.annotations?.["org.opencontainers.image.version"];
+  const line = (name: string, { count, bytes }: Layers) =>
+    `${name.padEnd(18)}${String(count).padEnd(4)}  Size: ${formatSize(bytes)}`;
+  return [
+    `Update available for: ${reference}`,
+    ...(version === undefined ? [] : [`  Version: ${version}`]),
+    `  Digest: ${manifestDigest}`,
+    line("Total new layers:", layers.total),
+    line("Removed layers:", layers.removed),
+    line("Added layers:", layers.added),
+  ];
+}
+
+async function fromDownloaded(invocation: Call, { places }: OpenedHost): Promise<void> {
+  const { applyDownloaded, rebootHost, startFinalizer } = await import("../host/index.ts");
+  const isUnlocked = await applyDownloaded(places, { startFinalizer });
+  if (invocation.json) invocation.output.json({ result: isUnlocked ? "staged" : "unchanged" });
+  else if (isUnlocked) invocation.output.line("The downloaded deployment is taken at the next boot");
+  else {
+    invocation.output.line("Staged deployment is present and not in download only mode.");
+    invocation.output.line("Use `sealroot upgrade --apply` to apply the update.");
+  }
+  if (invocation.flag("apply")) await rebootHost();
+}

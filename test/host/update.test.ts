@@ -1,0 +1,255 @@
+/** Upgrades of hosts that are folders: what is staged, what the switch at shutdown leaves, what is refused. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { EtcPolicy } from "../../src/deployment/index.ts";
+import { SealrootError } from "../../src/errors/index.ts";
+import { silent } from "../../src/events/index.ts";
+import {
+  applyDownloaded,
+  finalizeStaged,
+  type HostPlaces,
+  openUpdate,
+  readHost,
+  type StageUpdateOptions,
+  type UpdateTarget,
+  updateHost,
+} from "../../src/host/index.ts";
+import type { ImageFile } from "../install/sealed-image.ts";
+import { FixtureHost } from "./fixture-host.ts";
+
+const FOLLOWED = "docker://quay.io/example/os:1";
+const NEW_FILES: readonly ImageFile[] = [
+  { path: "etc/hostname", content: "newer\n" },
+  { path: "etc/new.conf", content: "new\n" },
+  { path: "usr/bin/new", content: "n".repeat(200) },
+];
+
+interface Deployed {
+  readonly host: FixtureHost;
+  readonly booted: string;
+  readonly places: HostPlaces;
+  readonly etcPath: string;
+}
+
+/** A host that runs the base image; its live `/etc` is as installed. */
+async function deployed(host: FixtureHost): Promise<Deployed> {
+  const booted = await host.add({ imageReference: FOLLOWED });
+  const etcPath = join(host.path, "etc");
+  await host.fillEtc(booted, etcPath);
+  return { host, booted, places: host.places(booted), etcPath };
+}
+
+type Choices = Partial<StageUpdateOptions> & { readonly target?: Partial<UpdateTarget> };
+
+async function update({ places, etcPath }: Deployed, source: string, { target, ...options }: Choices = {}) {
+  const host = await readHost(places);
+  await using opened = await openUpdate(
+    places,
+    host,
+    { imageReference: FOLLOWED, source, ...target },
+    { policy: "accept-anything", events: silent },
+  );
+  return updateHost(places, host, opened, {
+    ...{ downloadOnly: false, etc: "abort" as EtcPolicy, etcPath, allowMissingVerity: false, firmware: undefined },
+    startFinalizer: async () => {},
+    events: silent,
+    ...options,
+  });
+}
+
+const liveEntries = (host: FixtureHost) => readdirSync(join(host.bootDirectory, "loader/entries")).sort();
+const stagedEntries = (host: FixtureHost) => readdirSync(join(host.bootDirectory, "loader/entries.staged")).sort();
+const ukis = (host: FixtureHost) => readdirSync(join(host.bootDirectory, "EFI/Linux/bootc")).sort();
+const etcOf = (host: FixtureHost, id: string, name: string) =>
+  readFileSync(join(host.physicalRoot, "state/deploy", id, "etc", name), "utf8");
+
+test("an update is staged: files, state, entries, record; what boots stays", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const before = liveEntries(host);
+  const next = await host.image({ files: NEW_FILES });
+  const outcome = await update(system, next.reference);
+  assert.deepEqual(
+    { ...outcome, manifestDigest: "" },
+    {
+      result: "staged",
+      standing: "new",
+      deploymentId: next.deploymentId,
+      manifestDigest: "",
+      followsNewReference: false,
+    },
+  );
+  assert.deepEqual(liveEntries(host), before);
+  assert.deepEqual(stagedEntries(host), ["bootc_testos-1.0-0.conf", "bootc_testos-1.0-1.conf"]);
+  assert.deepEqual(ukis(host), [system.booted, next.deploymentId].map((id) => `bootc_composefs-${id}.efi`).sort());
+  const state = join(host.physicalRoot, "state/deploy", next.deploymentId);
+  assert.deepEqual(readdirSync(state).sort(), [`${next.deploymentId}.origin`, "etc", "var"].sort());
+  assert.equal(etcOf(host, next.deploymentId, "new.conf"), "new\n");
+  assert.equal(existsSync(join(state, "etc/.updated")), false);
+  const read = await readHost(system.places);
+  assert.deepEqual(read.problems, []);
+  assert.equal(read.staged?.deploymentId, next.deploymentId);
+  assert.equal(read.staged?.downloadOnly, false);
+  assert.equal(read.staged?.origin.manifestDigest, outcome.manifestDigest);
+  assert.equal(read.booted?.deploymentId, system.booted);
+  assert.equal(read.rollbackQueued, false);
+});
+
+test("at shutdown /etc is merged and the entries are switched; the old deployment is the one to go back to", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  writeFileSync(join(system.etcPath, "mine"), "mine\n");
+  const next = await host.image({ files: NEW_FILES });
+  await update(system, next.reference);
+  writeFileSync(join(system.etcPath, "late"), "late\n");
+  assert.deepEqual(await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent }), {
+    kind: "finalized",
+    deploymentId: next.deploymentId,
+  });
+  assert.equal(existsSync(join(host.bootDirectory, "loader/entries.staged")), false);
+  assert.equal(existsSync(join(host.runDirectory, "composefs/staged-deployment")), false);
+  assert.deepEqual(
+    ["mine", "late", "hostname", "new.conf"].map((name) => etcOf(host, next.deploymentId, name)),
+    ["mine\n", "late\n", "newer\n", "new\n"],
+  );
+  const read = await readHost(host.places(next.deploymentId));
+  assert.deepEqual(read.problems, []);
+  assert.deepEqual(
+    [read.booted?.deploymentId, read.rollback?.deploymentId, read.rollbackQueued],
+    [next.deploymentId, system.booted, false],
+  );
+  assert.deepEqual(await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent }), {
+    kind: "nothing",
+  });
+});
+
+test("an image that runs already changes nothing but the name that is followed", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const same = await host.image();
+  const snapshot = host.snapshot();
+  const unchanged = await update(system, same.reference);
+  assert.deepEqual(
+    [unchanged.result, unchanged.standing, unchanged.followsNewReference],
+    ["unchanged", "booted", false],
+  );
+  assert.deepEqual(host.snapshot(), snapshot);
+  const imageReference = "docker://quay.io/other/os:stable";
+  const renamed = await update(system, same.reference, { target: { imageReference } });
+  assert.deepEqual([renamed.result, renamed.standing, renamed.followsNewReference], ["unchanged", "booted", true]);
+  const { booted, problems } = await readHost(system.places);
+  assert.deepEqual([booted?.origin.imageReference, problems], [imageReference, []]);
+});
+
+test("the same files in another manifest are the same deployment, with the new manifest", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const same = await host.image({ annotations: { "org.example.build": "2" } });
+  assert.equal(same.deploymentId, system.booted);
+  const outcome = await update(system, same.reference);
+  assert.deepEqual([outcome.result, outcome.standing], ["unchanged", "booted"]);
+  const { booted, problems } = await readHost(system.places);
+  assert.deepEqual([booted?.origin.manifestDigest, problems], [outcome.manifestDigest, []]);
+});
+
+test("what was only downloaded is not taken until it is told to", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const next = await host.image({ files: NEW_FILES });
+  const { result } = await update(system, next.reference, { downloadOnly: true });
+  assert.equal(result, "downloaded");
+  assert.equal((await readHost(system.places)).staged?.downloadOnly, true);
+  const finalize = () => finalizeStaged(system.places, { etcPath: system.etcPath, events: silent });
+  assert.deepEqual(await finalize(), { kind: "download-only", deploymentId: next.deploymentId });
+  const started: string[] = [];
+  const startFinalizer = async () => void started.push("started");
+  assert.equal(await applyDownloaded(system.places, { startFinalizer }), true);
+  assert.equal(await applyDownloaded(system.places, { startFinalizer }), false);
+  assert.deepEqual(started, ["started"]);
+  assert.equal((await readHost(system.places)).staged?.downloadOnly, false);
+  assert.equal((await finalize()).kind, "finalized");
+});
+
+test("an upgrade without --download-only takes what was downloaded", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const next = await host.image({ files: NEW_FILES });
+  await update(system, next.reference, { downloadOnly: true });
+  const outcome = await update(system, next.reference);
+  assert.deepEqual([outcome.result, outcome.standing], ["unchanged", "staged"]);
+  assert.equal((await readHost(system.places)).staged?.downloadOnly, false);
+});
+
+test("nothing downloaded: an error that says how to", async () => {
+  using host = await FixtureHost.make();
+  const { places } = await deployed(host);
+  await assert.rejects(applyDownloaded(places, { startFinalizer: async () => {} }), {
+    code: "not-found",
+    message: "Cannot apply what was downloaded: no deployment is staged",
+  });
+});
+
+test("a second update before the reboot takes the place of the first", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const [first, second] = [await host.image({ files: NEW_FILES }), await host.image({ files: NEW_FILES.slice(1) })];
+  await update(system, first.reference);
+  await update(system, second.reference);
+  const { staged, problems } = await readHost(system.places);
+  assert.equal(staged?.deploymentId, second.deploymentId);
+  assert.deepEqual(problems, []);
+  assert.equal((await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent })).kind, "finalized");
+});
+
+test("a conflict in /etc refuses before anything is staged, or is decided as told", async () => {
+  const files = [{ path: "etc/mine", content: "a file now" }];
+  for (const policy of ["abort", "keep", "theirs"] as const) {
+    using host = await FixtureHost.make();
+    const system = await deployed(host);
+    mkdirSync(join(system.etcPath, "mine"));
+    writeFileSync(join(system.etcPath, "mine/file"), "mine\n");
+    const next = await host.image({ files });
+    const updated = update(system, next.reference, { etc: policy });
+    if (policy === "abort") {
+      await assert.rejects(updated, (error) => error instanceof SealrootError && error.code === "conflict");
+      assert.equal((await readHost(system.places)).staged, undefined);
+      assert.deepEqual(ukis(host), [`bootc_composefs-${system.booted}.efi`]);
+      continue;
+    }
+    assert.equal((await updated).result, "staged");
+    await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent });
+    if (policy === "keep") assert.equal(etcOf(host, next.deploymentId, "mine/file"), "mine\n");
+    else assert.equal(etcOf(host, next.deploymentId, "mine"), "a file now");
+  }
+});
+
+test("a UKI that the firmware would refuse is not staged", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const next = await host.image({ files: NEW_FILES });
+  const firmware = { name: "the keys of this machine", allowed: [], forbidden: [] };
+  await assert.rejects(update(system, next.reference, { firmware }), (error) => {
+    assert.ok(error instanceof SealrootError);
+    assert.equal(error.code, "untrusted");
+    assert.match(error.message, /^Cannot use the UKI .*: firmware with the keys of this machine refuses it/);
+    return true;
+  });
+  assert.equal((await readHost(system.places)).staged, undefined);
+  assert.deepEqual(ukis(host), [`bootc_composefs-${system.booted}.efi`]);
+});
+
+test("record and staged entries that disagree: the switch is refused, what boots stays", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const next = await host.image({ files: NEW_FILES });
+  await update(system, next.reference);
+  const before = liveEntries(host);
+  rmSync(join(host.bootDirectory, "loader/entries.staged/bootc_testos-1.0-1.conf"));
+  await assert.rejects(finalizeStaged(system.places, { etcPath: system.etcPath, events: silent }), {
+    code: "corrupt",
+    message: "Cannot finalize the staged deployment: the staged boot entries are not its own",
+  });
+  assert.deepEqual(liveEntries(host), before);
+});

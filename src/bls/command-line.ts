@@ -106,6 +106,12 @@ export class CommandLine {
     return this.arguments.some((argument) => sameKey(argument.key, key));
   }
 
+  /** Whether an argument of exactly that key and value is there. */
+  hasExact(text: string): boolean {
+    const wanted = singleArgument(text);
+    return this.arguments.some((present) => sameArgument(present, wanted));
+  }
+
   /** The value of the first argument with this key; undefined if there is none or it has no value. */
   get(key: string): string | undefined {
     return this.all(key)[0]?.value;

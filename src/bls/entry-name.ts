@@ -58,6 +58,53 @@ export function deploymentOfEntry({ target, options }: BootEntry): string | unde
   return findComposefsArguments(CommandLine.parse(options ?? ""))[0]?.id;
 }
 
+/** Name of the folder that holds kernel and initramfs of a deployment, and of those that share them. */
+export function kernelFolderName(deploymentId: string): string {
+  return `${ARTIFACT_PREFIX}${deploymentId}`;
+}
+
+/** The names of kernel and initramfs in such a folder. */
+export const KERNEL_FILE = "vmlinuz";
+export const INITRAMFS_FILE = "initrd";
+
+/** The folder whose kernel an entry starts, if its name is that of one; undefined for a UKI's entry and other systems'. */
+export function kernelFolderOfEntry({ target }: BootEntry): string | undefined {
+  if (target.type === "uki") return undefined;
+  const name = target.linux.split("/").at(-2) ?? "";
+  return isKernelFolderName(name) ? name : undefined;
+}
+
+/** Whether a folder holds the kernel of some deployment. */
+export function isKernelFolderName(name: string): boolean {
+  return /^bootc_composefs-(?:[0-9a-f]{128}|[0-9a-f]{64})$/.test(name);
+}
+
+/**
+ * The Type 1 entry of kernel and initramfs (spec/host.md 1.6).
+ *
+ * @param folder of kernel and initramfs, absolute in the file system with the entry; those of another deployment if
+ *   they are the same
+ * @param options the kernel command line
+ */
+export function kernelEntry(
+  os: OsIdentity,
+  deploymentId: string,
+  rank: EntryRank,
+  { folder, options }: { readonly folder: string; readonly options: string },
+): BootEntry {
+  const inFolder = (name: string) => (folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`);
+  return {
+    // Without the version, unlike that of a UKI: as upstream.
+    title: os.name ?? os.id,
+    version: os.version ?? deploymentId,
+    target: { type: "linux", linux: inFolder(KERNEL_FILE), initrd: [inFolder(INITRAMFS_FILE)] },
+    options,
+    machineId: undefined,
+    sortKey: entrySortKey(os, rank),
+    otherFields: [],
+  };
+}
+
 /**
  * The Type 1 entry of a UKI.
  *

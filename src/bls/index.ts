@@ -21,5 +21,7 @@ export * from "./entry-name.ts";
 export * from "./entry-order.ts";
 export * from "./entry-position.ts";
 export * from "./ini.ts";
+export * from "./options-source.ts";
 export * from "./os-release.ts";
+export * from "./type1-options.ts";
 export * from "./version-compare.ts";

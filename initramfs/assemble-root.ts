@@ -48,7 +48,8 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest): void
   for (const step of planMounts(plan, { ...places, verified, newRoot: request.newRoot })) carryOut(system, step);
   search.confirm(deviceNumber);
   const guard = verified ? "fs-verity required" : "WITHOUT fs-verity, as composefs=? allows";
-  system.report("information", `the root is composefs:${plan.image.id}, ${guard}`);
+  const seal = plan.isSealed ? "" : ", NOT SEALED";
+  system.report("information", `the root is composefs:${plan.image.id}, ${guard}${seal}`);
 }
 
 /** Read-write: the state of /etc and /var is on it. The view of it in the new root is read-only. */

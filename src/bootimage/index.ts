@@ -15,6 +15,8 @@ export {
 export { type BootParts, bootDigest } from "./boot-digest.ts";
 export { type EnrolmentFile, findEnrolmentFiles, findLoader, type UkiAddon } from "./contents.ts";
 export { checkDeployment, type DeploymentRules } from "./deployment-check.ts";
+export { boundedUnpackers } from "./initramfs-archives.ts";
+export { type BootProgram, findBootProgram } from "./initramfs-program.ts";
 export { imageKernelArguments, type KargsFile, readKargsFiles } from "./kernel-arguments.ts";
 export {
   enrolmentPath,

@@ -1,10 +1,9 @@
 /** Unpacking one compressed stream of an initramfs, whatever follows it. */
 import { crc32, inflateRawSync } from "node:zlib";
-import { ByteCursor } from "../../bytes/index.ts";
-import type { Unpack, Unpackers } from "../../cpio/index.ts";
-import { corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
-import { tooMuchOutput, unzstdWhole, ZstdFrameWalker } from "../../zstd/index.ts";
-import { UnpackBudget } from "../unpack-budget.ts";
+import { ByteCursor } from "../bytes/index.ts";
+import type { Unpack, Unpackers } from "../cpio/index.ts";
+import { corrupt, hasErrno, SealrootError } from "../errors/index.ts";
+import { tooMuchOutput, unzstdWhole, ZstdFrameWalker } from "../zstd/index.ts";
 
 /**
  * What all archives of an initramfs have, unpacked; the largest stock initramfs seen has 70 MB. Without it, seal would take
@@ -14,22 +13,30 @@ export const INITRAMFS_UNPACKED_MAX_BYTES = 512 * 1024 * 1024;
 
 const WHAT = "the archives of the initramfs";
 
+/** A limit that is shared with other things that are unpacked. */
+export interface SharedLimit {
+  readonly leftBytes: number;
+  take(what: string, sizeBytes: number): void;
+  /** The error for what was found to be more than is left. */
+  exceededBy(what: string): SealrootError;
+}
+
 /**
  * Unpackers for one walk over one initramfs, which count their output.
- * @param budget what it is drawn from; of its own when absent
+ * @param budget what it is drawn from besides; the limit of its own alone when absent
  */
-export function boundedUnpackers(budget = new UnpackBudget()): Unpackers {
+export function boundedUnpackers(budget?: SharedLimit): Unpackers {
   let leftBytes = INITRAMFS_UNPACKED_MAX_BYTES;
   const bounded = (unpack: (compressed: Uint8Array, maxBytes: number) => ReturnType<Unpack>): Unpack => {
     return (compressed) => {
       try {
-        const unpacked = unpack(compressed, Math.min(leftBytes, budget.leftBytes));
+        const unpacked = unpack(compressed, Math.min(leftBytes, budget?.leftBytes ?? leftBytes));
         leftBytes -= unpacked.bytes.length;
-        budget.take(WHAT, unpacked.bytes.length);
+        budget?.take(WHAT, unpacked.bytes.length);
         return unpacked;
       } catch (error) {
         if (!(error instanceof SealrootError) || error.code !== "unsupported") throw error;
-        if (budget.leftBytes < leftBytes) throw budget.exceededBy(WHAT);
+        if (budget !== undefined && budget.leftBytes < leftBytes) throw budget.exceededBy(WHAT);
         const what = `Cannot unpack the initramfs: its archives unpack to more than ${INITRAMFS_UNPACKED_MAX_BYTES} bytes`;
         throw new SealrootError(
           "unsupported",

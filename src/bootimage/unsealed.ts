@@ -44,6 +44,7 @@ export interface GivenParts {
 /**
  * The parts of a bootable image that is not sealed yet (spec/host-build.md 2, "Minimal user recipe").
  *
+ * @param action what cannot be done without them, in errors
  * @throws SealrootError `unsupported` naming what is missing, or what is in its place, and the remedy; `conflict` when
  *   the image is already sealed
  */
@@ -51,21 +52,22 @@ export function findUnsealedContents(
   files: NodeFinder,
   architecture: Architecture,
   given: GivenParts = { loader: false, stub: false },
+  action = "seal the image",
 ): UnsealedContents {
-  requireDirectory(files, "/usr", "every bootable image has its system there");
-  requireDirectory(files, "/boot", "add an empty directory /boot to the image");
-  requireDirectory(files, "/sysroot", "add an empty directory /sysroot to the image");
-  refuseSealed(files);
-  const kernelRelease = singleKernel(files);
+  const requireDirectory = directoryCheck(files, action);
+  const requireFile = fileCheck(files, action);
+  requireDirectory("/usr", "every bootable image has its system there");
+  requireDirectory("/boot", "add an empty directory /boot to the image");
+  requireDirectory("/sysroot", "add an empty directory /sysroot to the image");
+  refuseSealed(files, action);
+  const kernelRelease = singleKernel(files, action);
   const loader = loaderPath(architecture.efi);
   const stub = stubPath(architecture.efi);
   const initramfs = initramfsPath(kernelRelease);
   const companions = KERNEL_COMPANIONS.map((name) => `${kernelFolder(kernelRelease)}/${name}`);
-  if (!given.loader)
-    requireFile(files, loader, "systemd-boot", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
-  if (!given.stub)
-    requireFile(files, stub, "systemd EFI stub", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
-  requireFile(files, OS_RELEASE_PATH, "os-release", "Debian: base-files; Fedora: fedora-release-common");
+  if (!given.loader) requireFile(loader, "systemd-boot", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
+  if (!given.stub) requireFile(stub, "systemd EFI stub", "Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned");
+  requireFile(OS_RELEASE_PATH, "os-release", "Debian: base-files; Fedora: fedora-release-common");
   return {
     kernelRelease,
     kernelPath: kernelPath(kernelRelease),
@@ -93,49 +95,51 @@ export function sealableArchitecture(name: string): Architecture {
   });
 }
 
-function requireDirectory(files: NodeFinder, path: string, hint: string): void {
-  if (!hasDirectoryAt(files, path)) {
-    throw new SealrootError("unsupported", `Cannot seal the image: it has no directory ${path}`, { path, hint });
-  }
+function directoryCheck(files: NodeFinder, action: string): (path: string, hint: string) => void {
+  return (path, hint) => {
+    if (hasDirectoryAt(files, path)) return;
+    throw new SealrootError("unsupported", `Cannot ${action}: it has no directory ${path}`, { path, hint });
+  };
 }
 
-function requireFile(files: NodeFinder, path: string, what: string, packages: string): void {
-  if (!hasFileAt(files, path)) {
-    throw new SealrootError("unsupported", `Cannot seal the image: it has no ${what} (${path})`, {
+function fileCheck(files: NodeFinder, action: string): (path: string, what: string, packages: string) => void {
+  return (path, what, packages) => {
+    if (hasFileAt(files, path)) return;
+    throw new SealrootError("unsupported", `Cannot ${action}: it has no ${what} (${path})`, {
       path,
       hint: `install the package that has it in the image (${packages})`,
     });
-  }
+  };
 }
 
-function refuseSealed(files: NodeFinder): void {
+function refuseSealed(files: NodeFinder, action: string): void {
   const [uki] = findUkis(files);
   if (uki !== undefined) {
-    throw new SealrootError("conflict", `Cannot seal the image: it is already sealed (${uki})`, {
+    throw new SealrootError("conflict", `Cannot ${action}: it is already sealed (${uki})`, {
       path: uki,
       hint: "seal the image it was made from",
     });
   }
   const android = findAndroidImage(files);
   if (android !== undefined) {
-    throw new SealrootError("unsupported", `Cannot seal the image: it boots from an Android image (${android})`, {
+    throw new SealrootError("unsupported", `Cannot ${action}: it boots from an Android image (${android})`, {
       path: android,
       hint: "take that file out of the image, if it is to boot from a UKI",
     });
   }
 }
 
-function singleKernel(files: NodeFinder): string {
+function singleKernel(files: NodeFinder, action: string): string {
   const releases = findKernelReleases(files);
   const [release, ...others] = releases;
   if (release === undefined) {
-    throw new SealrootError("unsupported", `Cannot seal the image: no kernel in ${KERNELS_FOLDER}/VERSION/vmlinuz`, {
+    throw new SealrootError("unsupported", `Cannot ${action}: no kernel in ${KERNELS_FOLDER}/VERSION/vmlinuz`, {
       path: KERNELS_FOLDER,
       hint: "install a kernel package and put its kernel there, as examples/debian does",
     });
   }
   if (others.length > 0) {
-    throw new SealrootError("conflict", `Cannot seal the image: ${releases.length} kernels (${releases.join(", ")})`, {
+    throw new SealrootError("conflict", `Cannot ${action}: ${releases.length} kernels (${releases.join(", ")})`, {
       path: KERNELS_FOLDER,
       expected: "1",
       actual: String(releases.length),

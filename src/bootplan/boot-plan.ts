@@ -3,12 +3,14 @@ import { CommandLine } from "../bls/command-line.ts";
 import type { ComposefsArgument } from "../bls/composefs-argument.ts";
 import { refuseSecondCredentialsWord } from "./appended-arguments.ts";
 import { parseRootConfiguration, type StateMount } from "./configuration.ts";
-import { chooseImage } from "./permit.ts";
+import { chooseImage, UNSEALED_PERMIT } from "./permit.ts";
 import { parseRootArgument, type RootSource } from "./root-device.ts";
 
 /** Everything that is decided before the disk is read. */
 export interface BootPlan {
   readonly image: ComposefsArgument;
+  /** False for an initramfs that no seal made: the image is as good as the command line that names it. */
+  readonly isSealed: boolean;
   /** Where the physical root is; an initramfs that mounts it itself does not ask. */
   readonly root: RootSource;
   /** `rootflags=`: mount options of the physical root. */
@@ -16,7 +18,7 @@ export interface BootPlan {
   readonly transientRoot: boolean;
   readonly etc: StateMount;
   readonly var: StateMount;
-  /** Whether every object of the image must be there before the root is made. */
+  /** Whether every object of the image must be there before the root is made: only a seal has the list of them. */
   readonly checkObjects: boolean;
 }
 
@@ -41,13 +43,15 @@ export function planBoot({ commandLine, configuration, permit }: BootInputs): Bo
   const line = CommandLine.parse(commandLine);
   const image = chooseImage(line, permit);
   const wanted = parseRootConfiguration(configuration);
+  const isSealed = permit !== UNSEALED_PERMIT;
   return {
     image,
+    isSealed,
     root: parseRootArgument(line),
     rootOptions: line.get("rootflags"),
     transientRoot: wanted.transientRoot,
     etc: wanted.etc,
-    checkObjects: wanted.checkObjects,
+    checkObjects: isSealed && wanted.checkObjects,
     var: !wanted.varIsExplicit && isVolatile(line) ? "none" : wanted.var,
   };
 }

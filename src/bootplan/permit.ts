@@ -8,6 +8,12 @@ import { CommandLine } from "../bls/command-line.ts";
 import { type ComposefsArgument, composefsWords, findComposefsArguments } from "../bls/composefs-argument.ts";
 import { SealrootError } from "../errors/index.ts";
 
+/**
+ * The permit of an initramfs that is a file of the image: it is inside the image that would have to be named, and
+ * nothing vouches for it anyway. Any image may be the root then, on the word of the command line.
+ */
+export const UNSEALED_PERMIT = "unsealed\n";
+
 /** The permit for a sealed command line: its composefs arguments, one per line. */
 export function formatPermit(line: CommandLine): string {
   return composefsWords(line)
@@ -21,8 +27,9 @@ export function formatPermit(line: CommandLine): string {
  * It is the first one named, whatever is missing on the disk: a second one is for readers that know only `composefs=`.
  * Falling back to it would let anyone who can remove the first image choose between the two.
  *
- * @param permit the text of the permit; undefined if the initramfs has none, which no seal makes
- * @returns with `verityOptional` only if the permit says so too
+ * @param permit the text of the permit, or {@link UNSEALED_PERMIT}; undefined if the initramfs has none, which is never
+ *   made
+ * @returns with `verityOptional` only if the permit says so too, or nothing is sealed
  * @throws SealrootError `untrusted` when the command line names no image, one that is not permitted, or drops fs-verity
  *   where the permit requires it; as {@link findComposefsArguments} for arguments that contradict each other
  */
@@ -35,6 +42,7 @@ export function chooseImage(line: CommandLine, permit: string | undefined): Comp
       actual: line.toString(),
     });
   }
+  if (permit === UNSEALED_PERMIT) return first;
   const permitLine = CommandLine.parse(permit ?? "");
   const permitted = findComposefsArguments(permitLine);
   if (permitted.length === 0) {

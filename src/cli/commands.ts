@@ -120,6 +120,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/image-copy-to-storage.ts")).imageCopyToStorage,
   },
   {
+    path: ["image", "add-initramfs"],
+    summary: "Let an image boot without being sealed",
+    load: async () => (await import("../verbs/image-add-initramfs.ts")).imageAddInitramfs,
+  },
+  {
     path: ["image", "list"],
     summary: "List the OCI images of a repository",
     load: async () => (await import("../verbs/image-list.ts")).imageList,

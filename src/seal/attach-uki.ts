@@ -19,7 +19,7 @@ import type { TreeFiles } from "../tree/index.ts";
 import { decompress } from "../zstd/index.ts";
 import { type OutputLayout, writtenTo } from "./output.ts";
 import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
-import { type WrittenImage, writeSealedImage } from "./write-image.ts";
+import { SEALED_BY, type WrittenImage, writeChangedImage } from "./write-image.ts";
 
 /** The added layer holds a UKI, a boot loader and three small files; seal did not write more. */
 const ADDED_LAYER_MAX_BYTES = 512 * 1024 * 1024;
@@ -89,7 +89,10 @@ async function attachInto(
       const members = withUki(added, signed);
       const layout = await OciLayout.create(output.path);
       const created = new Date(source.config.created ?? 0);
-      return await writeSealedImage(withoutLastLayer(source, source.config), members, layout, output.tag, created);
+      return await writeChangedImage(withoutLastLayer(source, source.config), members, layout, output.tag, {
+        createdBy: SEALED_BY,
+        created,
+      });
     });
   } finally {
     await opened.close();

@@ -5,10 +5,11 @@
  * System room: may use stores and formats. Starts nothing and mounts nothing; an ordinary user suffices.
  * @module
  */
+export { type AddInitramfsOptions, type AddInitramfsReport, addInitramfs } from "./add-initramfs.ts";
 export { type AttachOptions, attachUki, readSealedUki } from "./attach-uki.ts";
 export type { PinnedProgram } from "./boot-programs.ts";
+export type { InitramfsCarrier } from "./initramfs/index.ts";
 export {
-  type InitramfsCarrier,
   type ProgramReport,
   type SealOptions,
   type SealReport,

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 import { copyInto, toDestination } from "../images/index.ts";
-import { beginLayout, formatReference, type ImageReference, OciLayout, type PathReference } from "../oci/index.ts";
+import {
+  beginLayout,
+  formatReference,
+  type ImageReference,
+  isSameImage,
+  OciLayout,
+  type PathReference,
+} from "../oci/index.ts";
 import { largeFileDirectory, temporaryDirectory } from "../platform/index.ts";
 import { ACCEPT_ANYTHING } from "../policy/index.ts";
 import type { RegistryOptions } from "../registry/index.ts";
@@ -31,6 +38,23 @@ export function outputName(reference: ImageReference): string {
 /** The reference with the tag that a layout gets if none is given. */
 export function outputReference(reference: ImageReference): ImageReference {
   return isLayout(reference) ? layoutOf(reference) : reference;
+}
+
+/**
+ * @param change what is done to the image, and what it becomes
+ * @throws SealrootError `conflict` when the output is the source itself
+ */
+export function refuseSameImage(
+  source: ImageReference,
+  output: ImageReference,
+  { action, form }: { readonly action: string; readonly form: string },
+): void {
+  // Without a tag it is the only image of its layout, whatever its name.
+  const isUntagged = source.transport === "oci" && output.transport === "oci" && source.tag === undefined;
+  const named = isUntagged ? { ...source, tag: output.tag } : source;
+  if (!isSameImage(outputReference(named), outputReference(output))) return;
+  const what = `Cannot ${action} ${formatReference(source)}: it would be replaced by ${form}`;
+  throw new SealrootError("conflict", what, { hint: "give the output another directory or tag" });
 }
 
 /**

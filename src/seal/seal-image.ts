@@ -1,40 +1,25 @@
 /** Seals an OCI image: from a reference to a reference, in named steps. */
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
-import { initramfsPath, sealableArchitecture, type UnsealedContents } from "../bootimage/index.ts";
+import { sealableArchitecture } from "../bootimage/index.ts";
 import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import { type OpenedImage, openImage } from "../images/index.ts";
 import { type BootImage, namedBootImages, pullImage, type RecordedBootImage } from "../imagestore/index.ts";
 import type { EnrolmentFiles, KeyUse } from "../keys/index.ts";
-import {
-  formatReference,
-  type ImageConfig,
-  type ImageReference,
-  isSameImage,
-  OciLayout,
-  platformOf,
-} from "../oci/index.ts";
+import { formatReference, type ImageConfig, type ImageReference, OciLayout, platformOf } from "../oci/index.ts";
 import { ACCEPT_ANYTHING, type PolicyChoice } from "../policy/index.ts";
 import type { RegistryOptions } from "../registry/index.ts";
 import type { Repository } from "../repository/index.ts";
-import type { ImageFiles } from "../tree/index.ts";
 import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
 import { checkState } from "./check-state.ts";
 import { sealedCommandLine } from "./command-line.ts";
-import { buildMinimalInitramfs, extendInitramfs, type SealedRoot } from "./initramfs/index.ts";
-import { type OutputLayout, outputName, outputReference, writtenTo } from "./output.ts";
+import { type InitramfsCarrier, makeInitramfs } from "./initramfs/index.ts";
+import { type OutputLayout, outputName, refuseSameImage, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
-import type { UnpackBudget } from "./unpack-budget.ts";
 import { type StoredImage, type UnpackedImage, unpackImage } from "./unpack-image.ts";
-import { type WrittenImage, wasSealedLast, writeSealedImage } from "./write-image.ts";
-
-/**
- * What carries the boot program: a small initramfs of our own, or the image's own followed by an extension, for
- * machines whose root needs more than a plain disk driver.
- */
-export type InitramfsCarrier = "minimal" | "extend";
+import { imageTime, SEALED_BY, type WrittenImage, wasSealedLast, writeChangedImage } from "./write-image.ts";
 
 export interface SealOptions {
   readonly source: ImageReference;
@@ -99,7 +84,7 @@ export interface SealReport {
  *   the output's tag
  */
 export async function sealImage(options: SealOptions): Promise<SealReport> {
-  refuseSameImage(options.source, options.output);
+  refuseSameImage(options.source, options.output, { action: "seal", form: "its sealed form" });
   checkArguments(options);
   const report = await writtenTo(options.output, options, (layout) => sealIntoLayout(layout, options));
   return { ...report, reference: outputName(options.output) };
@@ -141,7 +126,7 @@ async function makeParts(
   { source, repository, root, files, budget }: UnpackedImage,
   options: SealOptions,
 ): Promise<SealParts> {
-  const created = options.created ?? timeOf(source.config);
+  const created = options.created ?? imageTime(source.config);
   checkState(root);
   const architecture = sealableArchitecture(platformOf(source.config, source.manifest.config.digest).architecture);
   return await runStep(options.events, "make initramfs, digest and UKI", async (reporter) => {
@@ -175,7 +160,7 @@ async function writeSealed(
   output: OutputLayout,
   options: SealOptions,
 ): Promise<Omit<SealReport, "reference">> {
-  const created = options.created ?? timeOf(source.config);
+  const created = options.created ?? imageTime(source.config);
   const written = await writeAndCheck(repository, source, parts, output, created, options.events);
   return {
     manifestDigest: written.manifest.digest,
@@ -207,7 +192,7 @@ async function writeAndCheck(
 ): Promise<WrittenImage> {
   const written = await runStep(events, "write the sealed image", async () => {
     const layout = await OciLayout.create(output.path);
-    return writeSealedImage(source, parts.members, layout, output.tag, created);
+    return writeChangedImage(source, parts.members, layout, output.tag, { createdBy: SEALED_BY, created });
   });
   const wanted = findComposefsArguments(CommandLine.parse(parts.commandLine));
   await pullImage(repository, formatReference(output), {
@@ -231,36 +216,4 @@ async function sealedImages(
     const what = "Cannot seal the image: the written image has another digest than its UKI";
     throw new SealrootError("corrupt", what, { ...(expected && { expected }), ...(actual && { actual }) }, error);
   }
-}
-
-async function makeInitramfs(
-  carrier: InitramfsCarrier,
-  files: ImageFiles,
-  components: UnsealedContents,
-  made: { readonly sealedRoot: SealedRoot; readonly budget: UnpackBudget },
-): Promise<Uint8Array> {
-  const { kernelRelease } = components;
-  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease, ...made });
-  if (components.initramfsPath === undefined) {
-    throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
-      path: initramfsPath(kernelRelease),
-      hint: "build one in the image with dracut or initramfs-tools, or leave out --initramfs",
-    });
-  }
-  return extendInitramfs(await files.read(components.initramfsPath), files, { kernelRelease, ...made });
-}
-
-function refuseSameImage(source: ImageReference, output: ImageReference): void {
-  // Without a tag it is the only image of its layout, whatever its name.
-  const isUntagged = source.transport === "oci" && output.transport === "oci" && source.tag === undefined;
-  const named = isUntagged ? { ...source, tag: output.tag } : source;
-  if (!isSameImage(outputReference(named), outputReference(output))) return;
-  const what = `Cannot seal ${formatReference(source)}: it would be replaced by its sealed form`;
-  throw new SealrootError("conflict", what, { hint: "give the output another directory or tag" });
-}
-
-/** The image's own time, so that sealing it again gives the same bytes. */
-function timeOf(config: ImageConfig): Date {
-  const milliseconds = Date.parse(config.created ?? "");
-  return new Date(Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000) * 1000);
 }

@@ -1,4 +1,4 @@
-/** The sealed image as an OCI image: the input's own layers and configuration, and one more layer. */
+/** A changed image as an OCI image: the input's own layers and configuration, and one more layer. */
 
 import type { OpenedImage } from "../images/index.ts";
 import {
@@ -18,15 +18,22 @@ export interface WrittenImage {
   readonly layer: WrittenLayer;
 }
 
-/** The added layer in the image's history. */
-const HISTORY_CREATED_BY = "sealroot seal";
+/** The added layer in the history of a sealed image. */
+export const SEALED_BY = "sealroot seal";
 
 /**
  * True when the last step of the image was to seal it: known before any of its layers is read.
  * @param config undefined for an artifact
  */
 export function wasSealedLast(config: ImageConfig | undefined): boolean {
-  return config?.history?.at(-1)?.created_by === HISTORY_CREATED_BY;
+  return config?.history?.at(-1)?.created_by === SEALED_BY;
+}
+
+/** The added layer as configuration and history tell of it. */
+export interface HistoryStep {
+  /** What did it. */
+  readonly createdBy: string;
+  readonly created: Date;
 }
 
 /** Image labels of bootc (spec/host-build.md 2): this image boots. */
@@ -36,21 +43,20 @@ const BOOTABLE_LABELS = { "containers.bootc": "1", "ostree.bootable": "1" };
  * Writes the image into `output` under `tag`. The index names it last, when everything it needs is there.
  *
  * @param members the added layer
- * @param created time of the added layer, for configuration and history
  */
-export async function writeSealedImage(
+export async function writeChangedImage(
   source: OpenedImage & { readonly config: ImageConfig },
   members: readonly TarMember[],
   output: OciLayout,
   tag: string,
-  created: Date,
+  step: HistoryStep,
 ): Promise<WrittenImage> {
   for (const layer of source.manifest.layers) await copyBlob(source, layer, output);
   // The layer is compressed like the input's last one, so that readers of the input can read the result.
   const last = source.manifest.layers.at(-1);
   const compression = (last && layerCompression(last.mediaType)) ?? "gzip";
   const layer = await putLayer(output, writeTar(members), { compression });
-  const config = await output.putConfig(configWithLayer(source.config, layer.diffId, created));
+  const config = await output.putConfig(configWithLayer(source.config, layer.diffId, step));
   const platform = platformOf(source.config, source.manifest.config.digest);
   const manifest = await output.putManifest(
     { ...source.manifest, config, layers: [...source.manifest.layers, layer.descriptor] },
@@ -64,7 +70,7 @@ async function copyBlob(source: OpenedImage, layer: Descriptor, output: OciLayou
   else if (source.blobs.directory !== output.directory) await output.blobs.copyFrom(source.blobs, layer);
 }
 
-function configWithLayer(config: ImageConfig, diffId: string, created: Date): ImageConfig {
+function configWithLayer(config: ImageConfig, diffId: string, { createdBy, created }: HistoryStep): ImageConfig {
   const time = created.toISOString().replace(/\.000Z$/, "Z");
   return {
     ...config,
@@ -72,6 +78,12 @@ function configWithLayer(config: ImageConfig, diffId: string, created: Date): Im
     config: { ...config.config, Labels: { ...config.config?.Labels, ...BOOTABLE_LABELS } },
     rootfs: { ...config.rootfs, diff_ids: [...config.rootfs.diff_ids, diffId] },
     // A history must have an entry for each layer; if the input has none, none is begun in the middle.
-    ...(config.history && { history: [...config.history, { created: time, created_by: HISTORY_CREATED_BY }] }),
+    ...(config.history && { history: [...config.history, { created: time, created_by: createdBy }] }),
   };
+}
+
+/** The image's own time, so that changing it again gives the same bytes. */
+export function imageTime(config: ImageConfig): Date {
+  const milliseconds = Date.parse(config.created ?? "");
+  return new Date(Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000) * 1000);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandLine } from "../../src/bls/index.ts";
-import { chooseImage, formatPermit } from "../../src/bootplan/index.ts";
+import { chooseImage, formatPermit, UNSEALED_PERMIT } from "../../src/bootplan/index.ts";
 
 const V1 = "ab".repeat(64);
 const V2 = "cd".repeat(64);
@@ -80,4 +80,17 @@ test("chooseImage() refuses without an image on the line, and without a permit",
     });
   }
   assert.throws(() => choose(DIGEST, "composefs=12"), { code: "corrupt" });
+});
+
+test("an initramfs that no seal made takes the image that the command line names, and still only one of each form", () => {
+  assert.equal(choose(`${DIGEST} composefs=${V1} rw`, UNSEALED_PERMIT).id, V1);
+  assert.equal(choose(`composefs=?${OTHER}`, UNSEALED_PERMIT).verityOptional, true);
+  assert.throws(() => choose("rw", UNSEALED_PERMIT), { code: "untrusted", message: /no composefs= on the kernel/ });
+  assert.throws(() => choose(`composefs=${V1} composefs=${V1}`, UNSEALED_PERMIT), { code: "untrusted" });
+});
+
+test("only the whole permit of an unsealed initramfs is one", () => {
+  for (const permit of ["unsealed", "unsealed\n\n", `unsealed\ncomposefs=${V2}\n`, `composefs=${V2}\nunsealed\n`]) {
+    assert.throws(() => choose(`composefs=${V1}`, permit), { code: "untrusted" }, JSON.stringify(permit));
+  }
 });

@@ -24,6 +24,7 @@ test("planBoot() without configuration binds /etc and /var and asks the loader's
     etc: "bind",
     var: "bind",
     checkObjects: true,
+    isSealed: true,
   });
 });
 

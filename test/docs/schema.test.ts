@@ -128,6 +128,7 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     await report(0, TRUSTING, image, `dir:${at("copy")}`);
     await report(0, TRUSTING, "--all", image, `oci:${at("all")}:v1`);
   },
+  "image add-initramfs": (report) => report(0, TRUSTING, sealable, "-o", `oci:${at("type1")}:v1`),
   "image pull": async (report) => {
     await report(0, TRUSTING, ...IN_REPOSITORY, image, "other");
     await report(0, TRUSTING, ...IN_REPOSITORY, "--bootable", sealable, "again");

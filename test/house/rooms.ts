@@ -33,7 +33,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   pe: ["cms"],
   efi: ["cms"],
   bootplan: ["bls"],
-  bootimage: ["bls", "pe", "tree"],
+  bootimage: ["bls", "cpio", "pe", "tree", "zstd"],
   registry: ["oci"],
   policy: ["oci", "registry"],
   images: ["oci", "registry", "policy"],

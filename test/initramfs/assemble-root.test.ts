@@ -93,6 +93,16 @@ test("assembleRoot() refuses an image without fs-verity, unless the command line
   assert.match(optional.reports[0] ?? "", /WITHOUT fs-verity/);
 });
 
+test("assembleRoot() of an unsealed initramfs goes by the command line, looks for no objects, and says so", () => {
+  const machine = goodMachine();
+  machine.files.set("/usr/lib/sealroot/permit", "unsealed\n");
+  machine.files.delete("/usr/lib/sealroot/objects");
+  assembleRoot(machine, FIND);
+  assert.ok(machine.log.some((line) => line.includes("verity=require")));
+  assert.ok(!machine.log.some((line) => line.includes("lookup")));
+  assert.deepEqual(machine.reports, [`information: the root is composefs:${ID}, fs-verity required, NOT SEALED`]);
+});
+
 test("assembleRoot() says what is missing: image, state, tool", () => {
   const withoutImage = goodMachine();
   withoutImage.files.delete(IMAGE);

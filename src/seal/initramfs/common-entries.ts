@@ -1,5 +1,5 @@
 /** What every initramfs of ours holds: boot program, small programs, modules, configuration, permit, list of objects. */
-import { parseRootConfiguration, ROOT_CONFIGURATION_PATH } from "../../bootplan/index.ts";
+import { parseRootConfiguration, ROOT_CONFIGURATION_PATH, UNSEALED_PERMIT } from "../../bootplan/index.ts";
 import type { CpioEntry } from "../../cpio/index.ts";
 import { readElf } from "../../elf/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
@@ -23,7 +23,8 @@ export interface SealedRoot {
 export interface CommonOptions {
   /** The folder of /usr/lib/modules whose kernel is booted. */
   readonly kernelRelease: string;
-  readonly sealedRoot: SealedRoot;
+  /** Undefined for an initramfs that is a file of the image: it can know nothing of the image that holds it. */
+  readonly sealedRoot: SealedRoot | undefined;
   readonly programs: readonly ImageProgramName[];
   /** Whether the initramfs finds its disk with our modules. */
   readonly withDisks: boolean;
@@ -56,7 +57,7 @@ async function commonEntries(
   files: ImageFiles,
   image: ImagePrograms,
   modules: ImageModules,
-  sealedRoot: SealedRoot,
+  sealedRoot: SealedRoot | undefined,
 ): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = [];
   for (const module of await readBootProgram()) {
@@ -70,13 +71,13 @@ async function commonEntries(
   const own = machineCodePrograms(machine);
   for (const [name, bytes] of Object.entries(own)) entries.push(program(`${BASE}/bin/${name}`, bytes));
   entries.push(...moduleEntries(modules));
-  entries.push(file(`${BASE}/permit`, Buffer.from(sealedRoot.permit)));
+  entries.push(file(`${BASE}/permit`, Buffer.from(sealedRoot?.permit ?? UNSEALED_PERMIT)));
   const configuration = hasFileAt(files, ROOT_CONFIGURATION_PATH)
     ? await files.read(ROOT_CONFIGURATION_PATH)
     : undefined;
   if (configuration !== undefined) entries.push(file(`${BASE}/setup-root-conf.toml`, configuration));
   const { checkObjects } = parseRootConfiguration(configuration && Buffer.from(configuration).toString("utf8"));
-  if (checkObjects) entries.push(file(`${BASE}/objects`, objectList(sealedRoot.objectIds)));
+  if (checkObjects && sealedRoot !== undefined) entries.push(file(`${BASE}/objects`, objectList(sealedRoot.objectIds)));
   return entries;
 }
 

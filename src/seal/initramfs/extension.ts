@@ -1,5 +1,6 @@
 /** The extension: an archive after an image's own initramfs, which stays unchanged (spec/boot-chain.md G). */
 import { constants, zstdCompressSync } from "node:zlib";
+import { boundedUnpackers } from "../../bootimage/index.ts";
 import {
   type InitramfsSegment,
   joinInitramfs,
@@ -13,12 +14,12 @@ import type { UnpackBudget } from "../unpack-budget.ts";
 import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
 import { glueEntries } from "./glue.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";
-import { boundedUnpackers } from "./unpack.ts";
 
 export interface ExtensionOptions {
   /** The kernel that is booted; the base must be for it. */
   readonly kernelRelease: string;
-  readonly sealedRoot: SealedRoot;
+  /** As in {@link CommonOptions}. */
+  readonly sealedRoot: SealedRoot | undefined;
   /** As in {@link CommonOptions}, for what is unpacked of the base too. */
   readonly budget?: UnpackBudget;
 }

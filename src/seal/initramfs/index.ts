@@ -6,6 +6,7 @@
  * Source: spec/boot-chain.md E and G.
  * @module
  */
+export { type InitramfsCarrier, makeInitramfs } from "./carrier.ts";
 export type { SealedRoot } from "./common-entries.ts";
 export { buildInitramfsExtension, extendInitramfs } from "./extension.ts";
 export { buildMinimalInitramfs, type MinimalInitramfsOptions } from "./minimal.ts";

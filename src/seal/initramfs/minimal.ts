@@ -14,7 +14,8 @@ import { directory, file, link, program, withDirectories } from "./layout.ts";
 export interface MinimalInitramfsOptions {
   /** The folder of /usr/lib/modules whose kernel is booted. */
   readonly kernelRelease: string;
-  readonly sealedRoot: SealedRoot;
+  /** As in {@link CommonOptions}. */
+  readonly sealedRoot: SealedRoot | undefined;
   /** As in {@link CommonOptions}. */
   readonly budget?: UnpackBudget;
   /** Smaller, and a little slower to boot; off if absent. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { boundedUnpackers } from "../../../src/bootimage/initramfs-archives.ts";
 import { byteStringOfText } from "../../../src/bytes/index.ts";
 import { type CpioEntry, walkInitramfs, writeCpio } from "../../../src/cpio/index.ts";
 import { SealrootError } from "../../../src/errors/index.ts";
 import { extendInitramfs } from "../../../src/seal/initramfs/index.ts";
-import { boundedUnpackers } from "../../../src/seal/initramfs/unpack.ts";
 import { filesOfDirectory } from "./directory-files.ts";
 import { madeImage, RELEASE, SEALED_ROOT } from "./made-image.ts";
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { boundedUnpackers } from "../../../src/bootimage/initramfs-archives.ts";
 import { type CpioEntry, readCpio, walkInitramfs, writeCpio } from "../../../src/cpio/index.ts";
 import { buildMinimalInitramfs } from "../../../src/seal/initramfs/index.ts";
-import { boundedUnpackers } from "../../../src/seal/initramfs/unpack.ts";
 import { filesOfDirectory } from "./directory-files.ts";
 import { MODULE_BYTES, madeImage, RELEASE, SEALED_ROOT } from "./made-image.ts";
 

@@ -1,0 +1,37 @@
+/** Which initramfs an image gets. */
+import { initramfsPath, type UnsealedContents } from "../../bootimage/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import type { ImageFiles } from "../../tree/index.ts";
+import type { UnpackBudget } from "../unpack-budget.ts";
+import type { SealedRoot } from "./common-entries.ts";
+import { extendInitramfs } from "./extension.ts";
+import { buildMinimalInitramfs } from "./minimal.ts";
+
+/**
+ * What carries the boot program: a small initramfs of our own, or the image's own followed by an extension, for
+ * machines whose root needs more than a plain disk driver.
+ */
+export type InitramfsCarrier = "minimal" | "extend";
+
+/**
+ * The initramfs of an image, by the carrier wanted.
+ *
+ * @throws SealrootError as {@link buildMinimalInitramfs} and {@link extendInitramfs}; `unsupported` when there is none to
+ *   extend
+ */
+export async function makeInitramfs(
+  carrier: InitramfsCarrier,
+  files: ImageFiles,
+  components: UnsealedContents,
+  made: { readonly sealedRoot: SealedRoot | undefined; readonly budget: UnpackBudget },
+): Promise<Uint8Array> {
+  const { kernelRelease } = components;
+  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease, ...made });
+  if (components.initramfsPath === undefined) {
+    throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
+      path: initramfsPath(kernelRelease),
+      hint: "build one in the image with dracut or initramfs-tools, or leave out --initramfs",
+    });
+  }
+  return extendInitramfs(await files.read(components.initramfsPath), files, { kernelRelease, ...made });
+}

@@ -39,26 +39,37 @@ export async function finalizeStaged(places: HostPlaces, options: FinalizeOption
   if (record === undefined) return { kind: "nothing" };
   const { deploymentId } = record;
   if (record.downloadOnly) return { kind: "download-only", deploymentId };
-  const entries = stagedEntries(places, record);
-  await runStep(options.events, "merge /etc", () => mergeStagedEtc(places, record, options));
-  await runStep(options.events, "switch the boot entries", () => {
-    entries.activate();
-    removeStagedRecord(places.runDirectory);
-  });
+  const entries = entryStore(places);
+  if (!isInterrupted(entries, record)) {
+    requireOwnEntries(entries, record);
+    await runStep(options.events, "merge /etc", () => mergeStagedEtc(places, record, options));
+    await runStep(options.events, "switch the boot entries", () => entries.activate());
+  }
+  removeStagedRecord(places.runDirectory);
   return { kind: "finalized", deploymentId };
 }
 
-function stagedEntries(places: HostPlaces, { deploymentId }: StagedRecord): EntryStore {
-  const { bootDirectory, bootLoader } = places;
-  if (bootDirectory === undefined) {
-    throw new SealrootError("not-found", "Cannot finalize the staged deployment: the ESP of this host was not found");
-  }
-  const store = new EntryStore(bootDirectory, menuOrder(bootLoader));
-  const [first] = store.list("staged").entries.filter((entry) => entry.deploymentId !== undefined);
-  if (first?.deploymentId === deploymentId) return store;
+function entryStore({ bootDirectory, bootLoader }: HostPlaces): EntryStore {
+  if (bootDirectory !== undefined) return new EntryStore(bootDirectory, menuOrder(bootLoader));
+  throw new SealrootError("not-found", "Cannot finalize the staged deployment: the ESP of this host was not found");
+}
+
+/** The one that would be booted first, of those that are ours. */
+function firstDeployment(entries: EntryStore, folder: "live" | "staged"): string | undefined {
+  return entries.list(folder).entries.find(({ deploymentId }) => deploymentId !== undefined)?.deploymentId;
+}
+
+/** An earlier run switched the entries and got no further. */
+function isInterrupted(entries: EntryStore, { deploymentId }: StagedRecord): boolean {
+  return !entries.hasStaged && firstDeployment(entries, "live") === deploymentId;
+}
+
+function requireOwnEntries(entries: EntryStore, { deploymentId }: StagedRecord): void {
+  const actual = firstDeployment(entries, "staged");
+  if (actual === deploymentId) return;
   throw corrupt("Cannot finalize the staged deployment: the staged boot entries are not its own", {
     expected: deploymentId,
-    actual: first?.deploymentId ?? "none",
+    actual: actual ?? "none",
     hint: "stage it again: sealroot upgrade",
   });
 }

@@ -9,6 +9,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   completion: "Print the tab completion of a shell",
   container: "Look at images as containers",
   image: "Work with OCI images in a composefs repository",
+  internals: "What units and scripts call",
   install: "Put an image on a disk",
   keys: "Make and inspect Secure Boot keys",
   repo: "Work with composefs repositories",
@@ -57,6 +58,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["switch"],
     summary: "Follow another image",
     load: async () => (await import("../verbs/switch.ts")).switchCommand,
+  },
+  {
+    path: ["usr-overlay"],
+    summary: "Make /usr writable until the next boot",
+    load: async () => (await import("../verbs/usr-overlay.ts")).usrOverlay,
+  },
+  {
+    path: ["usroverlay"],
+    summary: "Make /usr writable until the next boot",
+    hidden: true,
+    aliasOf: ["usr-overlay"],
+    load: async () => (await import("../verbs/usr-overlay.ts")).usrOverlay,
+  },
+  {
+    path: ["internals", "prep-soft-reboot"],
+    summary: "Prepare a soft reboot",
+    hidden: true,
+    load: async () => (await import("../verbs/internals-prep-soft-reboot.ts")).internalsPrepSoftReboot,
   },
   {
     path: ["composefs-finalize-staged"],

@@ -17,6 +17,8 @@ export { type Pinned, pinText, setPinned } from "./pin.ts";
 export { readHost } from "./read-host.ts";
 export { rebootHost, startFinalizer } from "./reboot.ts";
 export { type RolledBack, rollback, rollbackLines } from "./rollback.ts";
+export { nextRootImage, resetNextRoot } from "./soft-reboot/next-root.ts";
+export { prepareSoftReboot, refreshNextRoot, type SoftRebootMode, softReboot } from "./soft-reboot/prepare.ts";
 export { type StatusDocument, statusDocument, statusJson, statusReference } from "./status-document.ts";
 export { statusText } from "./status-text.ts";
 export { type FinalizeOptions, type FinalizeOutcome, finalizeStaged } from "./update/finalize.ts";
@@ -25,3 +27,4 @@ export { type OpenedUpdate, type OpenUpdateOptions, openUpdate, type Standing } 
 export type { StageUpdateOptions } from "./update/stage-update.ts";
 export { applyDownloaded, type UpdateOutcome, updateHost } from "./update/update-host.ts";
 export { switchTarget, type UpdateTarget, type UpgradeChoice, upgradeTarget } from "./update/update-target.ts";
+export { mountUsrOverlay } from "./usr-overlay.ts";

@@ -43,8 +43,7 @@ export function openEsp({ write }: { readonly write: boolean }): OpenedDirectory
   const device = `/dev/disk/by-partuuid/${uuid.toLowerCase()}`;
   const mount = mountedAt(device);
   if (mount === undefined) return held("Cannot open the ESP", device, () => mountOf(device, write));
-  // Who only reads needs no rights to a mount that is there.
-  if (!write) return { path: mount.mountPoint, close: () => {} };
+  if (!write) return readableClone(mount.mountPoint);
   if (mount.superOptions.includes("ro")) throw mountedReadOnly(device, mount.mountPoint);
   return held("Cannot open the ESP", device, () => writableClone(mount.mountPoint));
 }
@@ -58,6 +57,17 @@ function held(action: string, path: string, open: () => number): OpenedDirectory
     throw asSealrootError(error, action, { path, ...hint });
   }
   return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
+}
+
+/** Who only reads needs no rights to a mount that is there; with them it is held, as it may be an automount. */
+function readableClone(mountPoint: string): OpenedDirectory {
+  try {
+    const fd = cloneMount(mountPoint);
+    return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
+  } catch (error) {
+    if (!hasErrno(error, "EPERM", "EACCES")) throw asSealrootError(error, "Cannot open the ESP", { path: mountPoint });
+    return { path: mountPoint, close: () => {} };
+  }
 }
 
 function writableClone(mountPoint: string): number {

@@ -17,7 +17,7 @@ import { readUki } from "../pe/index.ts";
 import { openRepository, type Repository } from "../repository/index.ts";
 import type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 import { type HostPlaces, menuOrder } from "./host-places.ts";
-import { sameKernelState } from "./soft-reboot.ts";
+import { sameKernelState } from "./soft-reboot/kernel-state.ts";
 
 const NO_ENTRIES: EntryListing = { entries: [], unusable: [] };
 const VERSION_ANNOTATION = "org.opencontainers.image.version";

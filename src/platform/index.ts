@@ -9,6 +9,7 @@
  */
 export { isAbsent } from "./absent-file.ts";
 export { type AtomicWriteOptions, replaceFile, writeFileAtomically } from "./atomic-write.ts";
+export { withAttached } from "./attached-mount.ts";
 export { readBoundedFile } from "./bounded-file.ts";
 export { collectGarbage } from "./collect-garbage.ts";
 export { type ExitPhase, onProcessExit } from "./exit-hooks.ts";

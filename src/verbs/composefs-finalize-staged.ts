@@ -10,12 +10,17 @@ export const composefsFinalizeStaged = command({
 shutdown. Does nothing when no deployment is staged, or when it was only downloaded.`,
   examples: ["sealroot composefs-finalize-staged"],
   async run(invocation) {
-    const { finalizeStaged, openHostWhenFree } = await import("../host/index.ts");
+    const { finalizeStaged, openHostWhenFree, refreshNextRoot } = await import("../host/index.ts");
     using opened = await openHostWhenFree(WAIT_MS);
     if (opened === undefined) {
       throw new SealrootError("unsupported", "Cannot finalize: this system is not deployed via bootc");
     }
-    const outcome = await finalizeStaged(opened.places, { etcPath: "/etc", events: invocation.events });
+    const { places } = opened;
+    const outcome = await finalizeStaged(places, {
+      etcPath: "/etc",
+      refreshNextRoot: (deploymentId) => refreshNextRoot(places, deploymentId),
+      events: invocation.events,
+    });
     if (outcome.kind === "finalized") invocation.output.line(`The next boot takes ${outcome.deploymentId}`);
   },
 });

@@ -1,7 +1,8 @@
 /** `sealroot switch IMAGE` */
 import { SealrootError } from "../errors/index.ts";
 import { type ArgumentSpecification, command, type OptionSpecification } from "./shared/command.ts";
-import { notDeployed, openTarget, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
+import { openTarget, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
+import { openWritableHost } from "./shared/writable-host.ts";
 
 const ARGUMENTS = [
   { name: "TARGET", summary: "the image to follow, such as quay.io/example/os:stable", holds: "reference" },
@@ -34,17 +35,16 @@ already, only the name changes.`,
         hint: "sealroot pin ID",
       });
     }
-    const { openHost, readHost, switchTarget } = await import("../host/index.ts");
+    const { readHost, switchTarget } = await import("../host/index.ts");
     const target = switchTarget(
       invocation.argument("TARGET"),
       invocation.option("transport") ?? "registry",
       invocation.option("source-imgref"),
     );
-    using opened = openHost({ write: true });
-    if (opened === undefined) throw notDeployed("switch");
+    using opened = openWritableHost("switch");
     const host = await readHost(opened.places);
     await using update = await openTarget(invocation, opened.places, host, target);
     const outcome = await stageTarget(invocation, opened.places, host, update, false);
-    await reportOutcome(invocation, target, outcome);
+    await reportOutcome(invocation, opened.places, target, outcome);
   },
 });

@@ -1,11 +1,18 @@
 /** `sealroot upgrade` */
 import { formatSize } from "../bytes/index.ts";
+import { SealrootError } from "../errors/index.ts";
 import type { OpenedHost, OpenedUpdate } from "../host/index.ts";
+import { applyDeployment } from "./shared/apply-option.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
-import { notDeployed, openTarget, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
+import { openTarget, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
+import { openWritableHost } from "./shared/writable-host.ts";
 
 const OPTIONS = [
-  { flags: "--check", summary: "say whether there is an update; writes nothing", excludes: ["apply", "download-only"] },
+  {
+    flags: "--check",
+    summary: "say whether there is an update; writes nothing",
+    excludes: ["apply", "download-only", "soft-reboot"],
+  },
   {
     flags: "--download-only",
     summary: "fetch and check the update; it is not taken before --from-downloaded",
@@ -33,20 +40,18 @@ delete-deployment. With --check it exits with 0 whether or not there is an updat
   reportsJson: true,
   examples: ["sealroot upgrade --check", "sealroot upgrade", "sealroot upgrade --apply"],
   async run(invocation) {
-    const { openHost } = await import("../host/index.ts");
+    const { openHost, readHost, upgradeTarget } = await import("../host/index.ts");
     if (invocation.flag("check")) {
       using opened = openHost();
       return check(invocation, opened);
     }
-    using opened = openHost({ write: true });
-    if (opened === undefined) throw notDeployed("upgrade");
+    using opened = openWritableHost("upgrade");
     if (invocation.flag("from-downloaded")) return fromDownloaded(invocation, opened);
-    const { readHost, upgradeTarget } = await import("../host/index.ts");
     const host = await readHost(opened.places);
     const target = upgradeTarget(host, choice(invocation));
     await using update = await openTarget(invocation, opened.places, host, target);
     const outcome = await stageTarget(invocation, opened.places, host, update, invocation.flag("download-only"));
-    await reportOutcome(invocation, target, outcome);
+    await reportOutcome(invocation, opened.places, target, outcome);
   },
 });
 
@@ -55,7 +60,9 @@ function choice(invocation: Call) {
 }
 
 async function check(invocation: Call, opened: OpenedHost | undefined): Promise<void> {
-  if (opened === undefined) throw notDeployed("check for updates");
+  if (opened === undefined) {
+    throw new SealrootError("unsupported", "Cannot check for updates: this system is not deployed via bootc");
+  }
   const { readHost, upgradeTarget } = await import("../host/index.ts");
   const host = await readHost(opened.places);
   const target = upgradeTarget(host, choice(invocation));
@@ -103,7 +110,7 @@ function checkLines(
 }
 
 async function fromDownloaded(invocation: Call, { places }: OpenedHost): Promise<void> {
-  const { applyDownloaded, rebootHost, startFinalizer } = await import("../host/index.ts");
+  const { applyDownloaded, readHost, startFinalizer } = await import("../host/index.ts");
   const isUnlocked = await applyDownloaded(places, { startFinalizer });
   if (invocation.json) invocation.output.json({ result: isUnlocked ? "staged" : "unchanged" });
   else if (isUnlocked) invocation.output.line("The downloaded deployment is taken at the next boot");
@@ -111,5 +118,6 @@ async function fromDownloaded(invocation: Call, { places }: OpenedHost): Promise
     invocation.output.line("Staged deployment is present and not in download only mode.");
     invocation.output.line("Use `sealroot upgrade --apply` to apply the update.");
   }
-  if (invocation.flag("apply")) await rebootHost();
+  const { staged } = await readHost(places);
+  if (staged !== undefined) await applyDeployment(invocation, places, staged.deploymentId);
 }

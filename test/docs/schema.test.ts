@@ -22,6 +22,8 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   completion: "a script for a shell",
   __complete: "words for that script",
   "composefs-finalize-staged": "called by its unit",
+  "usr-overlay": "two lines, as bootc prints them",
+  "internals prep-soft-reboot": "a line, as bootc prints it",
   "repo cat": "the bytes of a stream",
   "repo cat-file": "the bytes of a file",
   "repo create-dumpfile": "dump text, a format of its own",

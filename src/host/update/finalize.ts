@@ -20,6 +20,8 @@ import { etcOfDeployment } from "./etc-trees.ts";
 export interface FinalizeOptions {
   /** The live directory, `/etc`. */
   readonly etcPath: string;
+  /** Called when all is done; a root that is prepared for a soft reboot still has the `/etc` from before the merge. */
+  readonly refreshNextRoot?: (deploymentId: string) => Promise<void>;
   readonly events: EventSink;
 }
 
@@ -46,6 +48,7 @@ export async function finalizeStaged(places: HostPlaces, options: FinalizeOption
     await runStep(options.events, "switch the boot entries", () => entries.activate());
   }
   removeStagedRecord(places.runDirectory);
+  await options.refreshNextRoot?.(deploymentId);
   return { kind: "finalized", deploymentId };
 }
 

@@ -3,7 +3,7 @@
 import { closeSync, constants, openSync, realpathSync } from "node:fs";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { requireDigest } from "../../objects/index.ts";
-import { attachMount, createMount, detachMount, temporaryDirectory } from "../../platform/index.ts";
+import { attachMount, createMount, withAttached } from "../../platform/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 import type { LinkEntry } from "../link-store.ts";
 import type { Repository } from "../repository.ts";
@@ -42,7 +42,7 @@ export function mountImage(repository: Repository, image: LinkEntry, path: strin
       upperFd: opened.directory(options.upper.upperPath),
       workFd: opened.directory(options.upper.workPath),
     };
-    const overlay = withVisible(erofs, (imageFd) =>
+    const overlay = withAttached(erofs, (imageFd) =>
       createMount("overlay", {
         options: overlayOptions(image.entry, isSecure, { imageFd, objectsFd: objects, ...upper }),
         readOnly: !options.readWrite,
@@ -90,25 +90,6 @@ function overlayOptions(imageId: string, requireVerity: boolean, layers: LayerDe
 /** Paths by descriptor need no escapes and cannot be swapped. */
 function descriptorPath(fd: number): string {
   return `/proc/self/fd/${fd}`;
-}
-
-/**
- * Attaches a mount to a directory of its own while `work` runs: before Linux 6.15 overlayfs does not accept a detached
- * layer. There is no await in between, so no signal handler ends the process while it is visible.
- */
-function withVisible<T>(mountFd: number, work: (rootFd: number) => T): T {
-  using directory = temporaryDirectory({ purpose: "mount" });
-  attachMount(mountFd, directory.path);
-  try {
-    const rootFd = openSync(directory.path, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      return work(rootFd);
-    } finally {
-      closeSync(rootFd);
-    }
-  } finally {
-    detachMount(directory.path);
-  }
 }
 
 /** Descriptors that are closed together. */

@@ -1,12 +1,12 @@
 /** What `upgrade` and `switch` share: from the opened host to the outcome in words. */
-import { SealrootError } from "../../errors/index.ts";
-import type { Host, OpenedUpdate, UpdateOutcome, UpdateTarget } from "../../host/index.ts";
+import type { Host, HostPlaces, OpenedUpdate, UpdateOutcome, UpdateTarget } from "../../host/index.ts";
+import { APPLY_OPTIONS, applyDeployment } from "./apply-option.ts";
 import type { AnyInvocation, Invocation, OptionSpecification } from "./command.ts";
 import { POLICY_OPTIONS, policyChoice } from "./policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "./registry-options.ts";
 
 export const UPDATE_OPTIONS = [
-  { flags: "--apply", summary: "reboot into the new deployment" },
+  ...APPLY_OPTIONS,
   {
     flags: "--source-imgref <REFERENCE>",
     summary: "take the image from here this once, such as oci:/run/media/stick",
@@ -23,19 +23,10 @@ export const UPDATE_OPTIONS = [
 
 type Call = Invocation<typeof UPDATE_OPTIONS>;
 
-export const NOT_BOOTED_HINT = "this verb works on a system that bootc or sealroot has installed, while it runs";
-
-/** @param action such as `upgrade` */
-export function notDeployed(action: string): SealrootError {
-  return new SealrootError("unsupported", `Cannot ${action}: this system is not deployed via bootc`, {
-    hint: NOT_BOOTED_HINT,
-  });
-}
-
 /** Opens the image of the target. The caller disposes of it. */
 export async function openTarget(
   invocation: Call,
-  places: Parameters<typeof import("../../host/index.ts").openUpdate>[0],
+  places: HostPlaces,
   host: Host,
   target: UpdateTarget,
 ): Promise<OpenedUpdate> {
@@ -50,7 +41,7 @@ export async function openTarget(
 /** Stages the update on the running host. */
 export async function stageTarget(
   invocation: Call,
-  places: Parameters<typeof import("../../host/index.ts").updateHost>[0],
+  places: HostPlaces,
   host: Host,
   update: OpenedUpdate,
   downloadOnly: boolean,
@@ -76,15 +67,14 @@ function etcPolicy(invocation: Call): "keep" | "theirs" | "abort" {
 /** Says what came of it, as bootc does, and reboots when that is wanted. */
 export async function reportOutcome(
   invocation: Call & Pick<AnyInvocation, "json">,
+  places: HostPlaces,
   target: UpdateTarget,
   outcome: UpdateOutcome,
 ): Promise<void> {
   if (invocation.json) invocation.output.json({ ...outcome, image: target.imageReference });
   else for (const line of outcomeLines(target, outcome)) invocation.output.line(line);
   const willBeBooted = outcome.result === "staged" || outcome.standing === "staged";
-  if (!invocation.flag("apply") || !willBeBooted) return;
-  const { rebootHost } = await import("../../host/index.ts");
-  await rebootHost();
+  if (willBeBooted) await applyDeployment(invocation, places, outcome.deploymentId);
 }
 
 function outcomeLines({ imageReference }: UpdateTarget, outcome: UpdateOutcome): string[] {

@@ -1,5 +1,5 @@
 /** Whether a deployment can be changed to without starting its kernel anew (spec/host-lifecycle.md 8). */
-import type { CommandLine } from "../bls/index.ts";
+import type { CommandLine } from "../../bls/index.ts";
 
 /**
  * True when the two command lines differ in nothing but the root image: each argument of one stands on the other as

@@ -6,6 +6,7 @@
  */
 export type { UkiDeployment } from "./boot-entries.ts";
 export type { BootLoader } from "./boot-loader.ts";
+export { type BootFiles, type DefaultEntry, defaultEntry } from "./default-entry.ts";
 export {
   type EntryListing,
   EntryStore,

@@ -2,7 +2,7 @@
 import { CommandLine } from "../bls/command-line.ts";
 import type { ComposefsArgument } from "../bls/composefs-argument.ts";
 import { refuseSecondCredentialsWord } from "./appended-arguments.ts";
-import { parseRootConfiguration, type StateMount } from "./configuration.ts";
+import { parseRootConfiguration, type RootConfiguration, type StateMount } from "./configuration.ts";
 import { chooseImage, UNSEALED_PERMIT } from "./permit.ts";
 import { parseRootArgument, type RootSource } from "./root-device.ts";
 
@@ -50,10 +50,17 @@ export function planBoot({ commandLine, configuration, permit }: BootInputs): Bo
     root: parseRootArgument(line),
     rootOptions: line.get("rootflags"),
     transientRoot: wanted.transientRoot,
-    etc: wanted.etc,
+    ...stateMounts(wanted, line),
     checkObjects: isSealed && wanted.checkObjects,
-    var: !wanted.varIsExplicit && isVolatile(line) ? "none" : wanted.var,
   };
+}
+
+/** How `/etc` and `/var` are mounted, by the configuration and the kernel command line. */
+export function stateMounts(
+  { etc, var: ofVar, varIsExplicit }: RootConfiguration,
+  line: CommandLine,
+): { readonly etc: StateMount; readonly var: StateMount } {
+  return { etc, var: !varIsExplicit && isVolatile(line) ? "none" : ofVar };
 }
 
 /** systemd itself then puts a tmpfs on /var (kernel-command-line(7), systemd.volatile=). */

@@ -11,6 +11,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   image: "Work with OCI images in a composefs repository",
   internals: "What units and scripts call",
   install: "Put an image on a disk",
+  "install edit": "Change /etc and /var of an installed disk file",
   keys: "Make and inspect Secure Boot keys",
   repo: "Work with composefs repositories",
   vm: "Boot disks in a virtual machine",
@@ -87,6 +88,31 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
     load: async () => (await import("../verbs/install-to-disk.ts")).installToDiskCommand,
+  },
+  {
+    path: ["install", "edit", "list"],
+    summary: "List files of /etc and /var of a disk",
+    load: async () => (await import("../verbs/install-edit-list.ts")).installEditList,
+  },
+  {
+    path: ["install", "edit", "get"],
+    summary: "Write the bytes of a file of /etc or /var of a disk",
+    load: async () => (await import("../verbs/install-edit-get.ts")).installEditGet,
+  },
+  {
+    path: ["install", "edit", "put"],
+    summary: "Put files into /etc or /var of a disk",
+    load: async () => (await import("../verbs/install-edit-put.ts")).installEditPut,
+  },
+  {
+    path: ["install", "edit", "mkdir"],
+    summary: "Make a directory in /etc or /var of a disk",
+    load: async () => (await import("../verbs/install-edit-mkdir.ts")).installEditMkdir,
+  },
+  {
+    path: ["install", "edit", "remove"],
+    summary: "Remove files from /etc or /var of a disk",
+    load: async () => (await import("../verbs/install-edit-remove.ts")).installEditRemove,
   },
   {
     path: ["install", "print-configuration"],

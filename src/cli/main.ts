@@ -59,14 +59,27 @@ export async function main(words: readonly string[], output: Output): Promise<nu
   }
 }
 
-/** The help of a group; else the error for words that are not a verb. */
+/** The help of a group, or of one inside of it; else the error for words that are not a verb. */
 async function withoutVerb(words: readonly string[], output: Output): Promise<number> {
-  const [first = "", second] = words;
-  const entries = COMMANDS.filter(({ path }) => path.length > 1 && path[0] === first);
-  const asked = second === "--help" || second === "-h";
-  if (entries.length === 0 || !(second === undefined || asked)) throw unknownVerb(words, entries.length > 0 ? 1 : 0);
-  await output.bytes(Buffer.from(groupHelp([first], entries)));
+  const group = words.slice(0, groupWordsOf(words));
+  const next = words[group.length];
+  const asked = next === "--help" || next === "-h";
+  if (group.length === 0 || !(next === undefined || asked)) throw unknownVerb(words, group.length);
+  const entries = COMMANDS.filter(({ path }) => path.length > group.length && beginsWith(path, group));
+  await output.bytes(Buffer.from(groupHelp(group, entries)));
   return asked ? 0 : 2;
+}
+
+function beginsWith(path: readonly string[], words: readonly string[]): boolean {
+  return words.every((word, index) => path[index] === word);
+}
+
+/** How many of the words name a group. */
+function groupWordsOf(words: readonly string[]): number {
+  const lengths = words.map((_, index) => index + 1);
+  const isGroup = (length: number) =>
+    COMMANDS.some(({ path }) => path.length > length && beginsWith(path, words.slice(0, length)));
+  return lengths.findLast(isGroup) ?? 0;
 }
 
 async function runEntry(

@@ -21,7 +21,15 @@ export { isRegistryReference, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
 export { type EtcScanOptions, etcDiffOf, type ScannedEtc } from "./live-etc.ts";
 export { formatOrigin, type Origin, parseOrigin, withImage } from "./origin.ts";
-export { imagePathOf, originPath, REPOSITORY_PATH, stateDirectory, VAR_LINK_TARGET } from "./paths.ts";
+export {
+  imagePathOf,
+  isDeploymentId,
+  originPath,
+  REPOSITORY_PATH,
+  SHARED_VAR,
+  stateDirectory,
+  VAR_LINK_TARGET,
+} from "./paths.ts";
 export { type DeploymentRecord, recordOfType1, recordOfUki } from "./record.ts";
 export { readStagedRecord, removeStagedRecord, type StagedRecord, writeStagedRecord } from "./staged-record.ts";
 export { type SealedDeployment, type StagedDeployment, stageDeployment, type Type1Deployment } from "./staging.ts";

@@ -9,8 +9,14 @@
 export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./block-device.ts";
 export { checkDisk, type DiskContent } from "./check-disk.ts";
 export type { DiskEntry } from "./disk-entry.ts";
+export { type InstalledDiskParts, readInstalledDisk } from "./disk-reader.ts";
+export { bytesNeeded, checkChanges, type Ext4Change, type Ext4NewFile, editExt4 } from "./ext4/edit.ts";
+export type { Ext4File } from "./ext4/ext4-reader.ts";
 export { EXT4 } from "./ext4/ext4-root.ts";
+export type { Ext4Tree } from "./ext4/ext4-tree.ts";
+export { checkWithE2fsck } from "./ext4/make.ts";
 export { checkEspFits, type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
+export type { FatReader } from "./fat-reader.ts";
 export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
 export { deriveGuid } from "./guid.ts";
 export { readDiskPartitions } from "./open-disk.ts";

@@ -1,8 +1,9 @@
 /**
- * ext4: the shape of a new file system, and what files, directories and attributes are in it.
+ * ext4: the shape of a file system, and what files, directories and attributes are in it.
  *
- * Format room: bytes and numbers in, bytes and numbers out. Blocks of 4 KiB, inodes of 256 bytes, the features of
- * `features.ts` and no others. Empty file systems are made by mke2fs; this room knows how to fill them.
+ * Format room: bytes and numbers in, bytes and numbers out. What is written has blocks of 4 KiB, inodes of 256 bytes, the
+ * features of `features.ts` and no others. Empty file systems are made by mke2fs; this room knows how to fill them, and
+ * how to read (`read-*.ts`) what others have made.
  * @module
  */
 export { BLOCK_BYTES, type BlockRun, type ChangedBlock } from "./block.ts";
@@ -43,6 +44,10 @@ export {
   signInode,
   writeInode,
 } from "./inode.ts";
+export { type DirectoryName, readDirectoryBlock } from "./read-directory.ts";
+export { type ExtentNode, type ReadExtent, readExtentNode } from "./read-extents.ts";
+export { type ReadInode, readInode } from "./read-inode.ts";
+export { type ReadXattrs, readInodeXattrs, readXattrBlock } from "./read-xattrs.ts";
 export {
   changeSuperblock,
   readSuperblock,

@@ -11,6 +11,10 @@ export const SUPERBLOCK_BYTES = 1024;
 /** s_magic */
 const MAGIC = 0xef53;
 const CHECKSUM_OFFSET = 0x3fc;
+/** INCOMPAT_RECOVER and INCOMPAT_CSUM_SEED of s_feature_incompat, RO_COMPAT_ORPHAN_PRESENT of s_feature_ro_compat. */
+const NEEDS_RECOVERY = 0x4;
+const CHECKSUM_SEED = 0x2000;
+const ORPHANS_PRESENT = 0x10000;
 /** s_flags: names are hashed as signed bytes. mke2fs sets what is natural on the machine it runs on. */
 const SIGNED_HASH = 0x1;
 const UNSIGNED_HASH = 0x2;
@@ -31,8 +35,10 @@ export interface Superblock {
   readonly reservedDescriptorBlocks: number;
   readonly groupsPerFlexGroup: number;
   readonly features: FeatureSet;
+  /** Why the file system cannot be taken as it is: not unmounted, errors found, deleted files to clear; else undefined. */
+  readonly unclean: string | undefined;
   readonly hashSeed: HashSeed;
-  /** The start value of every checksum of metadata: that of the UUID. */
+  /** The start value of every checksum of metadata: that of the UUID, unless the feature metadata_csum_seed keeps another. */
   readonly checksumSeed: number;
 }
 
@@ -66,9 +72,22 @@ export function readSuperblock(bytes: Uint8Array): Superblock {
     reservedDescriptorBlocks: u16(0xce),
     groupsPerFlexGroup: 2 ** view.getUint8(0x174),
     features: { compatible: u32(0x5c), incompatible: u32(0x60), readOnlyCompatible: u32(0x64) },
+    unclean: uncleanState(view),
     hashSeed: [u32(0xec), u32(0xf0), u32(0xf4), u32(0xf8)],
-    checksumSeed: crc32c(CRC32C_START, bytes.subarray(0x68, 0x78)),
+    checksumSeed: u32(0x60) & CHECKSUM_SEED ? u32(0x270) : crc32c(CRC32C_START, bytes.subarray(0x68, 0x78)),
   };
+}
+
+/** s_state: unmounted cleanly, errors found. */
+const STATE = { valid: 0x1, errors: 0x2 } as const;
+
+function uncleanState(view: DataView): string | undefined {
+  const state = view.getUint16(0x3a, true);
+  if (view.getUint32(0x60, true) & NEEDS_RECOVERY) return "its journal has changes that are not in place yet";
+  if ((state & STATE.valid) === 0) return "it was not unmounted";
+  if ((state & STATE.errors) !== 0) return "the kernel has found errors in it";
+  const hasOrphans = view.getUint32(0xe8, true) !== 0 || (view.getUint32(0x64, true) & ORPHANS_PRESENT) !== 0;
+  return hasOrphans ? "it has deleted files that are still to be cleared" : undefined;
 }
 
 /** What filling a file system changes in its superblock. */

@@ -5,9 +5,12 @@ import { BLOCK_BYTES } from "./block.ts";
 import { crc32c, crc32cOfNumber } from "./crc32c.ts";
 import { INODE_BYTES, INODE_XATTRS_OFFSET } from "./inode.ts";
 
-const MAGIC = 0xea020000;
-const BLOCK_HEADER_BYTES = 32;
-const ENTRY_BYTES = 16;
+/** h_magic */
+export const XATTR_MAGIC = 0xea020000;
+/** The header of a block of attributes. */
+export const XATTR_BLOCK_HEADER_BYTES = 32;
+/** The fixed part of an entry, before its name. */
+export const XATTR_ENTRY_BYTES = 16;
 /** h_magic of an inode's own attributes. */
 const INODE_HEADER_BYTES = 4;
 /** Room in an inode after its fields and the magic number. */
@@ -18,7 +21,7 @@ const NAME_LIMIT_BYTES = 255;
 
 const SECURITY_INDEX = 6;
 /** e_name_index of each prefix, and of the two whole names. */
-const PREFIXES: readonly (readonly [prefix: string, index: number])[] = [
+export const XATTR_PREFIXES: readonly (readonly [prefix: string, index: number])[] = [
   ["system.posix_acl_access", 2],
   ["system.posix_acl_default", 3],
   ["user.", 1],
@@ -62,12 +65,13 @@ export function placeXattrs(xattrs: ReadonlyMap<ByteString, Uint8Array>): Stored
   for (const xattr of all) (usedBytes([...inInode, xattr]) <= INODE_ROOM_BYTES ? inInode : inBlock).push(xattr);
   inInode.sort(compareXattrs);
   inBlock.sort(compareXattrs);
-  if (usedBytes(inBlock) > BLOCK_BYTES - BLOCK_HEADER_BYTES) return "its extended attributes have more than 4 KiB";
+  if (usedBytes(inBlock) > BLOCK_BYTES - XATTR_BLOCK_HEADER_BYTES)
+    return "its extended attributes have more than 4 KiB";
   return { inInode, inBlock };
 }
 
 function storedXattr(name: ByteString, value: Uint8Array): StoredXattr | string {
-  const found = PREFIXES.find(([prefix]) => name.startsWith(prefix));
+  const found = XATTR_PREFIXES.find(([prefix]) => name.startsWith(prefix));
   if (found === undefined) return `its extended attribute ${name} is of no kind that Linux has`;
   const [prefix, index] = found;
   const rest = name.slice(prefix.length) as ByteString;
@@ -93,13 +97,13 @@ function usedBytes(xattrs: readonly StoredXattr[]): number {
 }
 
 function entryBytes(xattr: StoredXattr): number {
-  return alignUp(ENTRY_BYTES + xattr.name.length, 4);
+  return alignUp(XATTR_ENTRY_BYTES + xattr.name.length, 4);
 }
 
 /** Writes the attributes after an inode's fields. @param area from there to the inode's end, zeros */
 export function writeInodeXattrs(area: Uint8Array, xattrs: readonly StoredXattr[]): void {
   if (xattrs.length === 0) return;
-  new DataView(area.buffer, area.byteOffset).setUint32(0, MAGIC, true);
+  new DataView(area.buffer, area.byteOffset).setUint32(0, XATTR_MAGIC, true);
   // Values are found by their distance from the first entry.
   writeEntries(area.subarray(INODE_HEADER_BYTES), 0, xattrs);
 }
@@ -107,9 +111,9 @@ export function writeInodeXattrs(area: Uint8Array, xattrs: readonly StoredXattr[
 /** The block of attributes. @param block where it will lie, which its checksum covers */
 export function xattrBlock(xattrs: readonly StoredXattr[], block: number, checksumSeed: number): Uint8Array {
   const bytes = new Uint8Array(BLOCK_BYTES);
-  const hashes = writeEntries(bytes, BLOCK_HEADER_BYTES, xattrs);
+  const hashes = writeEntries(bytes, XATTR_BLOCK_HEADER_BYTES, xattrs);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, MAGIC, true);
+  view.setUint32(0, XATTR_MAGIC, true);
   view.setUint32(4, 1, true); // h_refcount
   view.setUint32(8, 1, true); // h_blocks
   view.setUint32(12, blockHash(hashes), true);
@@ -133,8 +137,8 @@ function writeEntries(area: Uint8Array, start: number, xattrs: readonly StoredXa
     view.setUint16(offset + 2, value.length === 0 ? 0 : valueOffset, true);
     view.setUint32(offset + 8, value.length, true);
     view.setUint32(offset + 12, hash, true);
-    area.set(bytesOf(name), offset + ENTRY_BYTES);
-    offset += alignUp(ENTRY_BYTES + name.length, 4);
+    area.set(bytesOf(name), offset + XATTR_ENTRY_BYTES);
+    offset += alignUp(XATTR_ENTRY_BYTES + name.length, 4);
     hashes.push(hash);
   }
   return hashes;

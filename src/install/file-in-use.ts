@@ -12,7 +12,7 @@ import { namesInIfReadable, tryLock, tryRecordLock } from "../platform/index.ts"
  * @returns undefined if nobody is known to use it
  */
 export function useOfFile(path: string, state: Stats, sys = "/sys"): string | undefined {
-  const loop = loopDevicesOf(state, sys)[0];
+  const loop = loopDeviceOf(state, sys);
   if (loop !== undefined) return `used by /dev/${loop}`;
   const fd = openSync(path, "r+");
   try {
@@ -25,10 +25,13 @@ export function useOfFile(path: string, state: Stats, sys = "/sys"): string | un
   }
 }
 
-/** Documentation/ABI/testing/sysfs-block-loop: the backing file's path, as it was when the device was set up. */
-function loopDevicesOf(state: Stats, sys: string): string[] {
+/**
+ * The loop device that uses a plain file, such as `loop0`. sysfs has the path of the file as it was when the device was set
+ * up (Documentation/ABI/testing/sysfs-block-loop).
+ */
+export function loopDeviceOf(state: Stats, sys: string): string | undefined {
   const folder = join(sys, "block");
-  return namesInIfReadable(folder).filter((name) => {
+  return namesInIfReadable(folder).find((name) => {
     const path = contentOf(join(folder, name, "loop/backing_file"));
     const backing = path === undefined ? undefined : statIfThere(path);
     return backing?.dev === state.dev && backing.ino === state.ino;

@@ -1,5 +1,6 @@
 /**
- * install: from a sealed image to a bootable disk, a plain file or a block device (`to-disk`).
+ * install: from a sealed image to a bootable disk, a plain file or a block device (`to-disk`); and looking into an installed
+ * disk that does not run: without root (`edit`), or mounted (`mount`).
  *
  * System room: combines the stores (oci, repository, deployment, bootloader, disk) into named steps; knows the rules of
  * spec/host-install.md; prints nothing.
@@ -12,5 +13,16 @@ export {
   type LoadedConfiguration,
   loadInstallConfiguration,
 } from "./configuration.ts";
+export {
+  type EditAction,
+  type EditedDisk,
+  type EditTarget,
+  editDisk,
+  listState,
+  readStateFile,
+  type StateEdit,
+  type StateFile,
+  saveStateFile,
+} from "./edit/edit-disk.ts";
 export { type ForeignOptions, type InstallToDiskOptions, refuseForeignOptions } from "./options.ts";
 export { type InstalledDisk, installToDisk } from "./to-disk.ts";

@@ -24,7 +24,7 @@ export function labelEntries(entries: readonly DiskEntry[], policy: SelinuxPolic
 }
 
 /** The path that rules are tried against; the policy's aliases apply to everything below them. */
-function policyPath(path: ByteString, policy: SelinuxPolicy, known: Map<string, ByteString>): ByteString {
+export function policyPath(path: ByteString, policy: SelinuxPolicy, known: Map<string, ByteString>): ByteString {
   const found = known.get(path);
   if (found !== undefined) return found;
   const result = path === REPOSITORY_PATH ? REPOSITORY_ALIAS : policy.substitute(plainPath(path, policy, known));

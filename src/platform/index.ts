@@ -12,6 +12,7 @@ export { type AtomicWriteOptions, replaceFile, writeFileAtomically } from "./ato
 export { withAttached } from "./attached-mount.ts";
 export { readBoundedFile } from "./bounded-file.ts";
 export { collectGarbage } from "./collect-garbage.ts";
+export { copySparse } from "./copy-sparse.ts";
 export { type ExitPhase, onProcessExit } from "./exit-hooks.ts";
 export { makeNode, setModificationTime } from "./file-metadata.ts";
 export {
@@ -36,7 +37,7 @@ export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } fr
 export { namesInIfReadable } from "./names-in.ts";
 export { openBeneath } from "./open-beneath.ts";
 export { inspectDirectoryPlace, inspectFilePlace, type Place, takeOverAccess } from "./place.ts";
-export { tryRecordLock, waitForRecordLock } from "./record-lock.ts";
+export { hasRecordLock, tryRecordLock, waitForRecordLock } from "./record-lock.ts";
 export { cloneBlocks } from "./reflink.ts";
 export { removeTree } from "./remove-tree.ts";
 export { renameExchange, renameNoReplace } from "./rename.ts";

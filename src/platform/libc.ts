@@ -18,6 +18,7 @@ const PROTOTYPES = {
   linkat: "int linkat(int, void *, int, void *, int)",
   llistxattr: "long llistxattr(void *, void *, size_t)",
   lremovexattr: "int lremovexattr(void *, void *)",
+  lseek: "long lseek(int, long, int)",
   lsetxattr: "int lsetxattr(void *, void *, void *, size_t, int)",
   mknod: "int mknod(void *, unsigned int, unsigned long)",
   mount_setattr: "int mount_setattr(int, void *, unsigned int, void *, size_t)",

@@ -24,6 +24,7 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   "composefs-finalize-staged": "called by its unit",
   "usr-overlay": "two lines, as bootc prints them",
   "internals prep-soft-reboot": "a line, as bootc prints it",
+  "install edit get": "the bytes of a file",
   "repo cat": "the bytes of a stream",
   "repo cat-file": "the bytes of a file",
   "repo create-dumpfile": "dump text, a format of its own",
@@ -125,6 +126,17 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     writeFileSync(at("etc/bootc/install/a.toml"), `[install]\nkargs = ["a"]\n${filesystem}`);
     await report(0, "--all", "--root", scratch);
   },
+  // The disk of "install to-disk".
+  "install edit list": async (report) => {
+    await report(0, at("disk.img"), "/etc");
+    await report(0, at("disk.img"), "/var", "--recursive");
+  },
+  "install edit put": (report) => report(0, at("disk.img"), "/etc/new/", at("empty.dump")),
+  "install edit mkdir": async (report) => {
+    await report(0, at("disk.img"), "/var/new");
+    await report(0, at("disk.img"), "/var/new");
+  },
+  "install edit remove": (report) => report(0, at("disk.img"), "/var/new"),
   "image push": (report) => report(0, ...IN_REPOSITORY, "os", `oci:${at("pushed")}:v1`),
   "image copy": async (report) => {
     await report(0, TRUSTING, image, `dir:${at("copy")}`);

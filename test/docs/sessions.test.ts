@@ -1,10 +1,13 @@
 /** What README and the pages in docs/ tell a reader to type is typed here, by an ordinary user in a clean clone. */
 import assert from "node:assert/strict";
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeSealedDisk } from "../../examples/debian/sealed-disk.ts";
 import { silent } from "../../src/events/index.ts";
+import { run } from "../cli/run-verb.ts";
+import { baseFiles, sealImage } from "../install/sealed-image.ts";
 import { startDockerRegistry } from "../registry/docker-registry.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 import { assertSession, OrdinaryUser } from "./ordinary-user.ts";
@@ -53,6 +56,28 @@ test("docs/images.md: copying goes as shown, with a registry", async () => {
   }
 });
 
+test("docs/install.md: a disk is changed as shown", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "sealroot-editing-"));
+  try {
+    const { reference } = await sealImage(directory, baseFiles());
+    const words = [
+      "--source-imgref",
+      reference,
+      "--size",
+      "1200M",
+      "--insecure-policy",
+      "--target-imgref",
+      "quay.io/example/os:1",
+    ];
+    const made = await run("install", "to-disk", join(directory, "disk.img"), ...words);
+    assert.equal(made.exitCode, 0, made.err);
+    user.take(join(directory, "disk.img"), "disk.img");
+    assertSession(user, session("install.md", "console editing"), user.clone);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
 /** What `./just build-sealed` leaves; the two commands themselves are run by build-sealed.test.ts. */
 test("README: every step by hand, and looking inside", async () => {
   const { image } = await makeSealedDisk({ reuse: true, quiet: true, events: silent });
@@ -76,6 +101,7 @@ test("README: every step by hand, and looking inside", async () => {
 const RUN: Readonly<Record<string, readonly string[]>> = {
   "README.md": ["sh"],
   "docs/repository.md": ["console"],
+  "docs/install.md": ["console editing"],
   "docs/command-line.md": ["console command-line"],
   "docs/images.md": ["console signatures", "console pulling", "console copying"],
   "docs/containerfile.md": ["sh containerfile"], // containerfile.test.ts

@@ -1,0 +1,89 @@
+/** The partitions of an installed disk, open for reading as an ordinary user. */
+import { readSync } from "node:fs";
+import { corrupt, SealrootError } from "../errors/index.ts";
+import { Ext4Reader, type ReadBytes } from "./ext4/ext4-reader.ts";
+import { Ext4Tree } from "./ext4/ext4-tree.ts";
+import { FatReader } from "./fat-reader.ts";
+import { type Partition, readPartitionTable } from "./gpt.ts";
+import { PARTITION_TYPE } from "./partition-types.ts";
+
+/** What an installed disk holds. */
+export interface InstalledDiskParts {
+  /** Undefined on a disk without one. */
+  readonly esp: FatReader | undefined;
+  readonly root: Ext4Tree;
+  readonly rootPartition: Partition;
+}
+
+/** What is at the beginning of a partition or disk that is something else. */
+const FOREIGN: readonly (readonly [name: string, offset: number, magic: string])[] = [
+  ["xfs", 0, "XFSB"],
+  ["btrfs", 0x10040, "_BHRfS_M"],
+  ["LUKS", 0, "LUKS\xba\xbe"],
+];
+const QCOW2_MAGIC = "QFI\xfb";
+
+/**
+ * Finds the ESP and the root file system of a disk.
+ *
+ * @param fd open for reading as long as the parts are used
+ * @throws SealrootError `not-found` without partition table or root partition; `unsupported` when the root is not ext4, or
+ *   there are several; `corrupt`
+ */
+export async function readInstalledDisk(fd: number, path: string): Promise<InstalledDiskParts> {
+  if (textAt(fd, 0, QCOW2_MAGIC.length) === QCOW2_MAGIC) {
+    throw new SealrootError("unsupported", `Cannot read the disk ${path}: it is a qcow2 image`, {
+      path,
+      hint: "qemu-img convert -O raw makes a plain disk file of it",
+    });
+  }
+  const { partitions } = await readPartitionTable(async (offset, length) => {
+    const bytes = Buffer.alloc(length);
+    return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
+  });
+  const ofType = (...types: string[]) => partitions.filter(({ typeGuid }) => types.includes(typeGuid));
+  const [rootPartition, ...others] = ofType(PARTITION_TYPE.rootX8664, PARTITION_TYPE.rootArm64);
+  if (rootPartition === undefined) {
+    throw new SealrootError("not-found", `Cannot read the disk ${path}: it has no root partition`, { path });
+  }
+  if (others.length > 0) {
+    throw new SealrootError("unsupported", `Cannot read the disk ${path}: it has several root partitions`, { path });
+  }
+  refuseForeign(fd, path, rootPartition);
+  const esp = ofType(PARTITION_TYPE.efiSystem)[0];
+  return {
+    esp: esp && new FatReader(bytesOf(fd, esp)),
+    root: new Ext4Tree(new Ext4Reader(bytesOf(fd, rootPartition))),
+    rootPartition,
+  };
+}
+
+function refuseForeign(fd: number, path: string, { startBytes }: Partition): void {
+  const found = FOREIGN.find(([, offset, magic]) => textAt(fd, startBytes + offset, magic.length) === magic);
+  if (found === undefined) return;
+  throw new SealrootError("unsupported", `Cannot read the disk ${path}: its root is ${found[0]}, not plain ext4`, {
+    path,
+    actual: found[0],
+    hint: "as root, mount its root partition and run: sealroot install mount --sysroot DIR --latest TARGET",
+  });
+}
+
+function textAt(fd: number, offset: number, length: number): string {
+  const bytes = Buffer.alloc(length);
+  return bytes.toString("latin1", 0, readSync(fd, bytes, 0, length, offset));
+}
+
+/** Nothing outside the partition is read, whatever its content says. */
+function bytesOf(fd: number, { startBytes, sizeBytes, name }: Partition): ReadBytes {
+  return (offset, length) => {
+    const bytes = Buffer.alloc(length);
+    const isInside = offset >= 0 && offset + length <= sizeBytes;
+    for (let done = 0; isInside && done < length; ) {
+      const count = readSync(fd, bytes, done, length - done, startBytes + offset + done);
+      if (count === 0) throw corrupt(`Cannot read the partition ${name}: the disk ends before it`);
+      done += count;
+    }
+    if (isInside) return bytes;
+    throw corrupt(`Cannot read the partition ${name}: something in it is said to be behind its end`, { offset });
+  };
+}

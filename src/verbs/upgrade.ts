@@ -88,8 +88,8 @@ interface Layers {
   readonly bytes: number;
 }
 
-/** bootc's words and columns. */
-function checkLines(
+/** What `--check` tells, in bootc's words and columns. */
+export function checkLines(
   reference: string,
   { standing, manifestDigest, image }: OpenedUpdate,
   layers: { readonly total: Layers; readonly removed: Layers; readonly added: Layers },

@@ -1,7 +1,24 @@
 /** docs/host.md: what it shows of the verbs that change a host is what they say, here of a host that is a folder. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deploymentByPrefix, pinText, readHost, rollback, rollbackLines, setPinned } from "../../src/host/index.ts";
+import { silent } from "../../src/events/index.ts";
+import {
+  deploymentByPrefix,
+  type Host,
+  layersOf,
+  openUpdate,
+  pinText,
+  readHost,
+  rollback,
+  rollbackLines,
+  setPinned,
+  switchTarget,
+  type UpdateTarget,
+  updateHost,
+  upgradeTarget,
+} from "../../src/host/index.ts";
+import { outcomeLines } from "../../src/verbs/shared/update-verb.ts";
+import { checkLines } from "../../src/verbs/upgrade.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
 import { faultsOf } from "./json-schema.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
@@ -15,10 +32,32 @@ const schemaOf = (verb: string) => JSON.parse(readDocument(`schema/${verb}.json`
 class Session {
   readonly #host: FixtureHost;
   readonly #ids: readonly string[];
+  /** Where the update is, whatever it is called. */
+  readonly #update: string;
 
-  constructor(host: FixtureHost, ids: readonly string[]) {
+  constructor(host: FixtureHost, ids: readonly string[], update: string) {
     this.#host = host;
     this.#ids = ids;
+    this.#update = update;
+  }
+
+  async #updateTo(words: readonly string[], choose: (host: Host) => UpdateTarget): Promise<string[]> {
+    const places = this.#host.places(this.#ids[0]);
+    const host = await readHost(places);
+    const target = choose(host);
+    const from = { ...target, source: this.#update };
+    await using update = await openUpdate(places, host, from, { policy: "accept-anything", events: silent });
+    const { image } = update;
+    if (words.includes("--check"))
+      return checkLines(target.imageReference, update, await layersOf(places, host, update));
+    assert.notEqual(image.config, undefined);
+    const outcome = await updateHost(places, host, update, {
+      ...{ etc: "abort", etcPath: `${this.#host.path}/etc`, allowMissingVerity: false, firmware: undefined },
+      downloadOnly: words.includes("--download-only"),
+      startFinalizer: async () => {},
+      events: silent,
+    });
+    return outcomeLines(target, outcome);
   }
 
   async run(line: string): Promise<string[]> {
@@ -30,6 +69,10 @@ class Session {
       return shown === undefined ? undefined : deploymentByPrefix(await readHost(places), shown).deploymentId;
     };
     switch (verb) {
+      case "upgrade":
+        return this.#updateTo(line.split(" "), (read) => upgradeTarget(read));
+      case "switch":
+        return this.#updateTo(line.split(" "), () => switchTarget(argument ?? "", "registry"));
       case "rollback": {
         const outcome = await rollback(places, await named());
         const { droppedId, ...rest } = outcome;
@@ -48,7 +91,11 @@ class Session {
   }
 
   shown(line: string): string {
-    return line.replaceAll(this.#ids[2] ?? "-", `${SHOWN_ID}…`);
+    return line
+      .replaceAll(this.#ids[2] ?? "-", `${SHOWN_ID}…`)
+      .replace(/[0-9a-f]{128}/, "9f2e71c0…")
+      .replace(/sha256:[0-9a-f]{64}/, "sha256:77d1…")
+      .replace(/Size: .*/, "Size: …");
   }
 }
 
@@ -59,7 +106,9 @@ test("docs/host.md: the sessions print what they show", async () => {
     ids.push(await host.add({ files: [{ path: "usr/bin/number", content: "n".repeat(100 + number) }] }));
   }
   host.menu(...ids);
-  const session = new Session(host, ids);
+  await host.fillEtc(ids[0] ?? "", `${host.path}/etc`);
+  const update = await host.image({ files: [{ path: "usr/bin/number", content: "n".repeat(90) }] });
+  const session = new Session(host, ids, update.reference);
   const page = fencedBlocks(readDocument("host.md"), "console host").join("");
   let printed = "";
   for (const line of page.split("\n").filter((text) => text.startsWith("$ "))) {

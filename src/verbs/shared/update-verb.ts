@@ -77,7 +77,8 @@ export async function reportOutcome(
   if (willBeBooted) await applyDeployment(invocation, places, outcome.deploymentId);
 }
 
-function outcomeLines({ imageReference }: UpdateTarget, outcome: UpdateOutcome): string[] {
+/** The outcome in words. */
+export function outcomeLines({ imageReference }: UpdateTarget, outcome: UpdateOutcome): string[] {
   const { result, standing, deploymentId, followsNewReference } = outcome;
   if (result === "staged") return [`Queued for next boot: ${imageReference}`, `  Deployment: ${deploymentId}`];
   if (result === "downloaded") {

@@ -8,6 +8,7 @@ import { fillDirectory, type Repository } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
 import { type EtcDiff, refuseEtcConflicts } from "./etc-diff.ts";
 import { type MergedEtc, mergeEtcTrees } from "./etc-result.ts";
+import { hideMissingNames } from "./etc-upper.ts";
 import { etcDiffOf, LiveFiles, type ScannedEtc } from "./live-etc.ts";
 
 /**
@@ -28,6 +29,8 @@ export interface EtcMergeOptions {
   /** `state/deploy/<id>/etc` of the next deployment; what is there is replaced. Its parent must exist. */
   readonly targetPath: string;
   readonly policy: EtcPolicy;
+  /** It is to be the upper layer of an overlay over the image's `/etc`. */
+  readonly isUpperLayer?: boolean;
   readonly reporter?: StepReporter;
 }
 
@@ -58,6 +61,7 @@ export async function mergeEtc(options: EtcMergeOptions): Promise<EtcDiff> {
     const { diff, current } = scanned;
     if (options.policy === "abort") refuseEtcConflicts(diff);
     const merged = mergeEtcTrees(current, next, diff, options.policy === "theirs" ? "image" : "host");
+    if (options.isUpperLayer === true) hideMissingNames(merged.root, next);
     live.hasChanged = false;
     try {
       await writeTree(options, merged, live);

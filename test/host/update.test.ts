@@ -1,6 +1,6 @@
 /** Upgrades of hosts that are folders: what is staged, what the switch at shutdown leaves, what is refused. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { EtcPolicy } from "../../src/deployment/index.ts";
@@ -252,4 +252,40 @@ test("record and staged entries that disagree: the switch is refused, what boots
     message: "Cannot finalize the staged deployment: the staged boot entries are not its own",
   });
   assert.deepEqual(liveEntries(host), before);
+});
+
+const ROOT_CONFIGURATION = (text: string): ImageFile[] => [
+  { path: "usr/lib/composefs" },
+  { path: "usr/lib/composefs/setup-root-conf.toml", content: text },
+];
+
+test("an image with an overlay on /etc gets the merged one as its upper layer, with what was removed hidden", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  writeFileSync(join(system.etcPath, "mine"), "mine\n");
+  rmSync(join(system.etcPath, "empty"));
+  const next = await host.image({ files: [...NEW_FILES, ...ROOT_CONFIGURATION('[etc]\nmount = "overlay"\n')] });
+  await update(system, next.reference);
+  await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent });
+  assert.equal(etcOf(host, next.deploymentId, "upper/mine"), "mine\n");
+  assert.equal(etcOf(host, next.deploymentId, "upper/new.conf"), "new\n");
+  const hidden = lstatSync(join(host.physicalRoot, "state/deploy", next.deploymentId, "etc/upper/empty"));
+  assert.deepEqual([hidden.isCharacterDevice(), hidden.rdev], [true, 0]);
+});
+
+test("what was changed in a transient /etc ends with the boot", async () => {
+  using host = await FixtureHost.make();
+  const booted = await host.add({
+    imageReference: FOLLOWED,
+    files: ROOT_CONFIGURATION('[etc]\nmount = "transient"\n'),
+  });
+  const etcPath = join(host.path, "etc");
+  await host.fillEtc(booted, etcPath);
+  writeFileSync(join(etcPath, "mine"), "mine\n");
+  const system = { host, booted, places: host.places(booted), etcPath };
+  const next = await host.image({ files: NEW_FILES });
+  await update(system, next.reference);
+  assert.equal((await finalizeStaged(system.places, { etcPath, events: silent })).kind, "finalized");
+  assert.equal(existsSync(join(host.physicalRoot, "state/deploy", next.deploymentId, "etc/mine")), false);
+  assert.equal(etcOf(host, next.deploymentId, "new.conf"), "new\n");
 });

@@ -13,7 +13,6 @@ import {
   OBJECTS_PATH,
   planBoot,
   planMounts,
-  ROOT_CONFIGURATION_PATH,
   type StateMount,
   statePath,
   UPPER_MODE,
@@ -28,9 +27,9 @@ import {
   readMountTable,
   runTool,
 } from "../../platform/index.ts";
-import { type Repository, readStoredTree } from "../../repository/index.ts";
-import { TreeFiles } from "../../tree/index.ts";
+import type { Repository } from "../../repository/index.ts";
 import type { HostDeployment } from "../host.ts";
+import { rootConfigurationText } from "../root-configuration.ts";
 
 /** Where systemd looks for it. */
 export const NEXT_ROOT = "/run/nextroot";
@@ -51,7 +50,7 @@ export function nextRootImage(): string | undefined {
 export async function prepareNextRoot(repository: Repository, deployment: HostDeployment): Promise<void> {
   const { commandLine } = deployment;
   if (commandLine === undefined) throw corrupt("Cannot prepare a soft reboot: the command line could not be read");
-  const configuration = configurationOf(repository, deployment.deploymentId);
+  const configuration = rootConfigurationText(repository, deployment.deploymentId);
   const plan = planBoot({ commandLine: commandLine.toString(), configuration, permit: undefined });
   resetNextRoot();
   const verified = isVerified(repository, plan);
@@ -85,13 +84,6 @@ function detachAll(path: string): boolean {
   const mounts = readMountTable().filter(({ mountPoint }) => mountPoint === path);
   for (const _ of mounts) detachMount(path);
   return mounts.length > 0;
-}
-
-function configurationOf(repository: Repository, imageId: string): string | undefined {
-  const { root } = readStoredTree(repository, repository.images.resolve(imageId));
-  const files = new TreeFiles(root, (objectId) => repository.objects.read(objectId));
-  if (files.resolve(ROOT_CONFIGURATION_PATH) === undefined) return undefined;
-  return Buffer.from(files.read(ROOT_CONFIGURATION_PATH)).toString("utf8");
 }
 
 /** As the boot program judges it: without `?` the kernel must vouch for the image. */

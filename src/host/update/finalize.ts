@@ -15,6 +15,7 @@ import { type EventSink, runStep } from "../../events/index.ts";
 import { openRepository } from "../../repository/index.ts";
 import { type HostPlaces, menuOrder } from "../host-places.ts";
 import { readHost } from "../read-host.ts";
+import { keepsEtc, rootConfigurationOf } from "../root-configuration.ts";
 import { etcOfDeployment } from "./etc-trees.ts";
 
 export interface FinalizeOptions {
@@ -90,13 +91,16 @@ async function mergeStagedEtc(
   }
   const staged = readDeployment(physicalRoot, deploymentId);
   using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH));
+  if (!keepsEtc(repository, imageId)) return;
   const pristine = await etcOfDeployment(repository, booted.origin.manifestDigest, imageId);
   const next = await etcOfDeployment(repository, staged.origin.manifestDigest, deploymentId);
+  const etc = join(physicalRoot, stateDirectory(deploymentId), "etc");
+  const isUpperLayer = rootConfigurationOf(repository, deploymentId).etc === "overlay";
   await runStep(events, "write /etc", (reporter) =>
     mergeEtc({
-      ...{ repository, pristine, next, reporter },
+      ...{ repository, pristine, next, reporter, isUpperLayer },
       livePath: etcPath,
-      targetPath: join(physicalRoot, stateDirectory(deploymentId), "etc"),
+      targetPath: isUpperLayer ? join(etc, "upper") : etc,
       policy: etcPolicy,
     }),
   );

@@ -29,6 +29,7 @@ import type { DirectoryNode } from "../../tree/index.ts";
 import { DEFAULT_RETENTION, entriesAfterUpgrade } from "../entry-order.ts";
 import type { Host, HostDeployment } from "../host.ts";
 import { type HostPlaces, menuOrder } from "../host-places.ts";
+import { keepsEtc } from "../root-configuration.ts";
 import { checkEspSpace } from "./esp-space.ts";
 import { etcOfDeployment } from "./etc-trees.ts";
 import { type OpenedUpdate, type Standing, standingOf } from "./open-update.ts";
@@ -178,6 +179,7 @@ async function checkEtc(
   reporter: StepReporter,
 ): Promise<void> {
   const imageId = places.booted?.imageId ?? booted.deploymentId;
+  if (!keepsEtc(repository, imageId)) return;
   const pristine = await etcOfDeployment(repository, booted.origin.manifestDigest, imageId);
   const { algorithm } = repository;
   const { diff } = await etcDiffOf(pristine, options.etcPath, { algorithm, next: etc, reporter });

@@ -4,6 +4,7 @@ import { judgeMeasurement, parseMeasurement } from "../src/bootplan/measurement.
 import { BOOT_PLACES, imagePath, type MountStep, planMounts } from "../src/bootplan/mount-plan.ts";
 import type { BlockDevice } from "../src/bootplan/root-device.ts";
 import { checkObjects } from "./check-objects.ts";
+import type { CountedBoot } from "./counted-boot.ts";
 import { isAnonymous, RootSearch } from "./find-root.ts";
 import { holdPlaces } from "./held-places.ts";
 import { type BootSystem, readText } from "./system.ts";
@@ -30,13 +31,14 @@ export function bootInputs(system: BootSystem): BootInputs {
  *
  * @throws SealrootError, or Error from the machine
  */
-export function assembleRoot(system: BootSystem, request: AssembleRequest): void {
+export function assembleRoot(system: BootSystem, request: AssembleRequest, boot: CountedBoot): void {
   const plan = planBoot(bootInputs(system));
   const search = new RootSearch(system, plan.root);
   system.makeDirectory(BOOT_PLACES.physicalRoot, 0o700);
   system.makeDirectory(BOOT_PLACES.imageRoot, 0o700);
   if (request.rootIsMounted) borrowPhysicalRoot(system, request.newRoot);
   else mountPhysicalRoot(system, plan, search.find());
+  boot.attach(plan.image.id);
   const deviceNumber = physicalRootNumber(system);
   // It tells systemd which device is behind the overlay (spec/boot-chain.md I.4), and may dangle until udev runs.
   if (!isAnonymous(deviceNumber)) system.makeLink(`/dev/block/${deviceNumber}`, "/run/systemd/volatile-root");
@@ -49,6 +51,7 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest): void
   search.confirm(deviceNumber);
   const guard = verified ? "fs-verity required" : "WITHOUT fs-verity, as composefs=? allows";
   const seal = plan.isSealed ? "" : ", NOT SEALED";
+  boot.reach("system");
   system.report("information", `the root is composefs:${plan.image.id}, ${guard}${seal}`);
 }
 

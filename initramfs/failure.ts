@@ -1,5 +1,6 @@
 /** The end of a boot that must not continue: say why, then reboot or stop. Never a shell. */
 import { decideFailure, describeFailure } from "../src/bootplan/failure.ts";
+import type { CountedBoot } from "./counted-boot.ts";
 import { readLoaderVariable } from "./efi-variables.ts";
 import type { BootSystem } from "./system.ts";
 
@@ -10,7 +11,8 @@ const SYSRQ_PAUSE_MS = 300;
 const FOREVER_MS = 3_600_000;
 
 /** Does not return, except in tests whose machine cannot reboot. */
-export function refuseBoot(system: BootSystem, error: unknown): void {
+export function refuseBoot(system: BootSystem, boot: CountedBoot | undefined, error: unknown): void {
+  boot?.reach("boot-program-failed", error);
   const decision = decideFailure(readLoaderVariable(system, "LoaderBootCountPath"));
   for (const line of describeFailure(error, decision)) system.report("failure", line);
   if (decision.action === "reboot") {
@@ -23,7 +25,7 @@ export function refuseBoot(system: BootSystem, error: unknown): void {
   }
 }
 
-/** Sleeps until the machine is switched off. */
+/** Sleeps until the machine is switched off. A watchdog is armed only where a restart helps: it ends this too. */
 export function stopForever(system: BootSystem): never {
   for (;;) system.sleepMs(FOREVER_MS);
 }

@@ -10,9 +10,10 @@ const EXPECTED_ERRORS = [0, 17, 19];
  * Loads the modules of the running kernel that the initramfs carries. What cannot be loaded is reported; what needs it
  * fails later with its own reason.
  *
- * @param list `order` for what is always needed, `order-slow` for disks that most machines do not boot from
+ * @param list `order` for what is always needed, `order-slow` for disks that most machines do not boot from,
+ *   `order-watchdog` for what notices a hang
  */
-export function loadKernelModules(system: BootSystem, list: "order" | "order-slow"): void {
+export function loadKernelModules(system: BootSystem, list: "order" | "order-slow" | "order-watchdog"): void {
   const release = decodeText(system.readBytes("/proc/sys/kernel/osrelease") ?? new Uint8Array(0)).trim();
   const directory = `${BASE}/modules/${release}`;
   const order = system.readBytes(`${directory}/${list}`);

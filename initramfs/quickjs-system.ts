@@ -50,8 +50,62 @@ function writeText(path: string, text: string): boolean {
   return written === bytes.length;
 }
 
+let watchdog = -1;
+
+function armWatchdog(path: string): boolean {
+  watchdog = os.open(path, os.O_WRONLY);
+  return watchdog >= 0;
+}
+
+/** Any byte but `V`, which would disarm it (Linux Documentation/watchdog/watchdog-api.rst). */
+function serveWatchdog(): void {
+  if (watchdog >= 0) os.write(watchdog, new Uint8Array([0]).buffer, 0, 1);
+}
+
+/** Between two looks at a running program. */
+const LOOK_MS = 20;
+/** How long a program may run before it counts as hanging. A list of a million objects takes seconds, from slow disks too. */
+const PROGRAM_LIMIT_MS = 120_000;
+
+/** Waits for a program. Served meanwhile, the watchdog notices a hang of the kernel and, after the limit, of the program. */
+function waitFor(pid: number): number {
+  const endMs = Date.now() + PROGRAM_LIMIT_MS;
+  for (;;) {
+    const [ended, status] = os.waitpid(pid, os.WNOHANG);
+    if (ended !== 0) return status;
+    if (Date.now() < endMs) serveWatchdog();
+    os.sleep(LOOK_MS);
+  }
+}
+
+/** Into a file, as nobody reads a pipe while the watchdog is served. */
+function runServed(command: readonly string[]): CommandResult {
+  const path = "/run/sealroot/output";
+  makeDirectory("/run/sealroot", 0o755);
+  const output = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600);
+  const pid = start(command, output);
+  os.close(output);
+  return { status: exitStatus(waitFor(pid)), output: readBytes(path) ?? new Uint8Array(0) };
+}
+
 function run(command: readonly string[]): CommandResult {
+  if (watchdog >= 0) return runServed(command);
   const [readEnd, writeEnd] = os.pipe();
+  const pid = start(command, writeEnd);
+  os.close(writeEnd);
+  const output = readDescriptor(readEnd) ?? new Uint8Array(0);
+  os.close(readEnd);
+  const [, status] = os.waitpid(pid, 0);
+  return { status: exitStatus(status), output };
+}
+
+/** wait(2): the low seven bits are the signal, the next byte is the exit status. */
+function exitStatus(status: number): number {
+  return (status & 0x7f) === 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
+}
+
+/** @returns the process */
+function start(command: readonly string[], writeEnd: number): number {
   const nothing = os.open("/dev/null", os.O_RDONLY);
   const pid = os.exec([...command], {
     block: false,
@@ -61,13 +115,8 @@ function run(command: readonly string[]): CommandResult {
     stderr: writeEnd,
     env: ENVIRONMENT,
   });
-  os.close(writeEnd);
   os.close(nothing);
-  const output = readDescriptor(readEnd) ?? new Uint8Array(0);
-  os.close(readEnd);
-  const [, status] = os.waitpid(pid, 0);
-  // wait(2): the low seven bits are the signal, the next byte is the exit status.
-  return { status: (status & 0x7f) === 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f), output };
+  return pid;
 }
 
 function isDirectory(path: string): boolean {
@@ -123,6 +172,7 @@ export const quickJsSystem: BootSystem = {
   makeDirectory,
   makeLink,
   hold,
+  armWatchdog,
   sleepMs: (durationMs) => {
     os.sleep(durationMs);
   },

@@ -9,6 +9,10 @@ type WithErrno<T> = [value: T, errno: number];
 interface QuickJsOs {
   readonly O_RDONLY: number;
   readonly O_WRONLY: number;
+  readonly O_RDWR: number;
+  readonly O_CREAT: number;
+  readonly O_TRUNC: number;
+  readonly WNOHANG: number;
   readonly S_IFMT: number;
   readonly S_IFDIR: number;
   readonly S_IFREG: number;

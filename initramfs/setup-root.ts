@@ -15,18 +15,21 @@ import { refuseOtherWays } from "../src/bootplan/appended-arguments.ts";
 import { planBoot } from "../src/bootplan/boot-plan.ts";
 import { SealrootError } from "../src/errors/index.ts";
 import { assembleRoot, bootInputs } from "./assemble-root.ts";
+import { CountedBoot } from "./counted-boot.ts";
 import { mountEfiVariables } from "./efi-variables.ts";
 import { refuseBoot, stopForever } from "./failure.ts";
 import { loadKernelModules } from "./kernel-modules.ts";
 import { quickJsSystem } from "./quickjs-system.ts";
 
-function main(system: typeof quickJsSystem, [, mode, newRoot = "/sysroot"]: readonly string[]): void {
-  loadKernelModules(system, "order");
-  mountEfiVariables(system);
+function main(
+  system: typeof quickJsSystem,
+  boot: CountedBoot,
+  [, mode, newRoot = "/sysroot"]: readonly string[],
+): void {
   switch (mode) {
     case "find":
     case "mounted":
-      assembleRoot(system, { newRoot, rootIsMounted: mode === "mounted" });
+      assembleRoot(system, { newRoot, rootIsMounted: mode === "mounted" }, boot);
       return;
     case "arguments": {
       const inputs = bootInputs(system);
@@ -41,10 +44,14 @@ function main(system: typeof quickJsSystem, [, mode, newRoot = "/sysroot"]: read
   }
 }
 
+let boot: CountedBoot | undefined;
 try {
-  main(quickJsSystem, scriptArgs);
+  loadKernelModules(quickJsSystem, "order");
+  mountEfiVariables(quickJsSystem);
+  boot = CountedBoot.begin(quickJsSystem);
+  main(quickJsSystem, boot, scriptArgs);
 } catch (error) {
-  refuseBoot(quickJsSystem, error);
+  refuseBoot(quickJsSystem, boot, error);
   stopForever(quickJsSystem);
 }
 std.exit(0);

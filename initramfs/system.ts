@@ -32,6 +32,12 @@ export interface BootSystem {
   makeLink(target: string, path: string): void;
   /** Opens a file of any kind as a place only, which nothing on the other side notices; undefined when it cannot. */
   hold(path: string): HeldFile | undefined;
+  /**
+   * Starts a watchdog: from now on the machine restarts unless it is served. Running programs serve it for two minutes
+   * each.
+   * @returns false when there is none, or somebody else has it
+   */
+  armWatchdog(path: string): boolean;
   sleepMs(durationMs: number): void;
   nowMs(): number;
   /** Writes one line for the console and the kernel's log. */

@@ -9,6 +9,7 @@
  */
 export * from "./appended-arguments.ts";
 export * from "./boot-plan.ts";
+export * from "./boot-report.ts";
 export * from "./configuration.ts";
 export * from "./failure.ts";
 export * from "./measurement.ts";

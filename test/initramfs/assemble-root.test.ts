@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assembleRoot } from "../../initramfs/assemble-root.ts";
+import { CountedBoot } from "../../initramfs/counted-boot.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
 import { type FakeMachine, fakeMachine } from "./fake-system.ts";
 
@@ -37,7 +38,7 @@ const FIND = { newRoot: "/sysroot", rootIsMounted: false };
 
 test("assembleRoot() finds the disk, measures the held image and mounts that very file", () => {
   const machine = goodMachine();
-  assembleRoot(machine, FIND);
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
   assert.deepEqual(machine.log, [
     "blkid -p -o export /dev/vda2",
     `mount -n -t ext4 -o rw /dev/vda2 ${PHYSICAL}`,
@@ -58,7 +59,7 @@ test("assembleRoot() finds the disk, measures the held image and mounts that ver
 test("assembleRoot() in another initramfs takes a private view of the mounted root and asks no disk", () => {
   const machine = goodMachine();
   machine.directories.add("/usr/lib/sealroot/lib");
-  assembleRoot(machine, { newRoot: "/root", rootIsMounted: true });
+  assembleRoot(machine, { newRoot: "/root", rootIsMounted: true }, CountedBoot.begin(machine));
   const loader = "/usr/lib/sealroot/ld.so --library-path /usr/lib/sealroot/lib";
   assert.deepEqual(machine.log.slice(0, 4), [
     `${loader} mount -n --bind --make-private /root ${PHYSICAL}`,
@@ -71,7 +72,7 @@ test("assembleRoot() in another initramfs takes a private view of the mounted ro
 test("assembleRoot() mounts nothing when the digest is another one", () => {
   const machine = goodMachine();
   machine.answers.set("measure", () => ({ output: Buffer.concat([MEASURED.subarray(0, 67), Buffer.from([0])]) }));
-  assert.throws(() => assembleRoot(machine, FIND), {
+  assert.throws(() => assembleRoot(machine, FIND, CountedBoot.begin(machine)), {
     code: "untrusted",
     data: {
       path: `/composefs/images/${ID} on the physical root`,
@@ -85,10 +86,13 @@ test("assembleRoot() mounts nothing when the digest is another one", () => {
 test("assembleRoot() refuses an image without fs-verity, unless the command line has the question mark", () => {
   const strict = goodMachine();
   strict.answers.set("measure", () => ({ status: 61 }));
-  assert.throws(() => assembleRoot(strict, FIND), { code: "untrusted", message: /fs-verity does not vouch/ });
+  assert.throws(() => assembleRoot(strict, FIND, CountedBoot.begin(strict)), {
+    code: "untrusted",
+    message: /fs-verity does not vouch/,
+  });
   const optional = goodMachine(`composefs=?${ID} root=/dev/vda2`);
   optional.answers.set("measure", () => ({ status: 61 }));
-  assembleRoot(optional, FIND);
+  assembleRoot(optional, FIND, CountedBoot.begin(optional));
   assert.ok(!optional.log.some((line) => line.includes("verity=require")));
   assert.match(optional.reports[0] ?? "", /WITHOUT fs-verity/);
 });
@@ -97,7 +101,7 @@ test("assembleRoot() of an unsealed initramfs goes by the command line, looks fo
   const machine = goodMachine();
   machine.files.set("/usr/lib/sealroot/permit", "unsealed\n");
   machine.files.delete("/usr/lib/sealroot/objects");
-  assembleRoot(machine, FIND);
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
   assert.ok(machine.log.some((line) => line.includes("verity=require")));
   assert.ok(!machine.log.some((line) => line.includes("lookup")));
   assert.deepEqual(machine.reports, [`information: the root is composefs:${ID}, fs-verity required, NOT SEALED`]);
@@ -106,17 +110,20 @@ test("assembleRoot() of an unsealed initramfs goes by the command line, looks fo
 test("assembleRoot() says what is missing: image, state, tool", () => {
   const withoutImage = goodMachine();
   withoutImage.files.delete(IMAGE);
-  assert.throws(() => assembleRoot(withoutImage, FIND), { code: "not-found", message: /not in the repository/ });
+  assert.throws(() => assembleRoot(withoutImage, FIND, CountedBoot.begin(withoutImage)), {
+    code: "not-found",
+    message: /not in the repository/,
+  });
   const withoutState = goodMachine();
   withoutState.directories.delete(STATE);
-  assert.throws(() => assembleRoot(withoutState, FIND), {
+  assert.throws(() => assembleRoot(withoutState, FIND, CountedBoot.begin(withoutState)), {
     code: "not-found",
     message: "Cannot find the state of this deployment: there is no such directory",
     data: { path: `/state/deploy/${ID} on the physical root` },
   });
   const failing = goodMachine();
   failing.answers.set("mount", () => ({ status: 32, output: Buffer.from("mount: bad\nsuperblock\n") }));
-  assert.throws(() => assembleRoot(failing, FIND), {
+  assert.throws(() => assembleRoot(failing, FIND, CountedBoot.begin(failing)), {
     code: "failed",
     message: "Cannot mount the physical root: mount ended with 32: mount: bad | superblock",
   });
@@ -126,7 +133,7 @@ test("assembleRoot() reads the image's configuration and leaves /sysroot out whe
   const machine = goodMachine();
   machine.files.set("/usr/lib/sealroot/setup-root-conf.toml", "[var]\nmount = 'none'\n");
   machine.directories.delete("/sysroot/sysroot");
-  assembleRoot(machine, FIND);
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
   assert.deepEqual(
     machine.log.filter((line) => line.includes("bind")),
     ["mount -n -c -o bind /proc/9/fd/6 /sysroot/etc"],
@@ -135,7 +142,7 @@ test("assembleRoot() reads the image's configuration and leaves /sysroot out whe
 
 test("assembleRoot() passes rootflags= on", () => {
   const machine = goodMachine(`composefs=${ID} root=UUID=u-1 rootflags=noatime`);
-  assembleRoot(machine, FIND);
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
   assert.equal(machine.log[1], `mount -n -t ext4 -o rw,noatime /dev/vda2 ${PHYSICAL}`);
 });
 
@@ -143,7 +150,7 @@ test("assembleRoot() keeps overlays in directories that it holds", () => {
   const machine = goodMachine();
   machine.files.set("/usr/lib/sealroot/setup-root-conf.toml", "[etc]\nmount = 'overlay'\n[var]\nmount = 'none'\n");
   for (const name of ["upper", "work"]) machine.directories.add(`${STATE}/etc/${name}`);
-  assembleRoot(machine, FIND);
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
   assert.deepEqual(
     machine.log.filter((line) => /mkdir|upperdir/.test(line)),
     [
@@ -171,7 +178,7 @@ test("assembleRoot() refuses every link that leads out of the physical root, and
       for (const name of ["upper", "work"]) machine.directories.add(`${STATE}/etc/${name}`);
       machine.directories.add(target);
       machine.files.set(`link:${path}`, target);
-      assert.throws(() => assembleRoot(machine, FIND), {
+      assert.throws(() => assembleRoot(machine, FIND, CountedBoot.begin(machine)), {
         code: "untrusted",
         message: `Cannot ${action}: a link leads out of the physical root`,
         data: { path: `${path.slice(PHYSICAL.length)} on the physical root`, actual: target },
@@ -186,10 +193,10 @@ test("assembleRoot() follows links inside the physical root, and refuses a file 
   const shared = `${PHYSICAL}/state/os/default/var`;
   machine.directories.add(shared);
   machine.files.set(`link:${STATE}/var`, shared);
-  assembleRoot(machine, FIND);
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
   machine.directories.delete(shared);
   machine.files.set(shared, "");
-  assert.throws(() => assembleRoot(machine, FIND), {
+  assert.throws(() => assembleRoot(machine, FIND, CountedBoot.begin(machine)), {
     code: "corrupt",
     message: "Cannot find the state of /var: it is not a directory",
   });
@@ -206,7 +213,7 @@ test("assembleRoot() mounts nothing when an object is missing, and names the fir
   ] as const) {
     machine.answers.set("lookup", () => ({ output: Buffer.concat(names.slice(0, missing)) }));
     assert.throws(
-      () => assembleRoot(machine, FIND),
+      () => assembleRoot(machine, FIND, CountedBoot.begin(machine)),
       (error: SealrootError) => {
         assert.equal(error.code, "untrusted");
         assert.equal(error.message, `Cannot use the root image: ${message}`);
@@ -221,13 +228,13 @@ test("assembleRoot() mounts nothing when an object is missing, and names the fir
 test("assembleRoot() skips the search only when the sealed configuration says so", () => {
   const machine = goodMachine();
   machine.answers.set("lookup", () => ({ status: 2 }));
-  assert.throws(() => assembleRoot(machine, FIND), {
+  assert.throws(() => assembleRoot(machine, FIND, CountedBoot.begin(machine)), {
     code: "failed",
     message: "Cannot look for the objects of the root image: error 2",
     data: { hint: "seal the image again" },
   });
   machine.files.set("/usr/lib/sealroot/setup-root-conf.toml", "check-objects = false\n");
-  assembleRoot(machine, FIND);
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
   assert.equal(machine.reports.length, 1);
 });
 
@@ -239,7 +246,7 @@ test("assembleRoot() refuses in the end when a copy of the root has appeared, in
       if (++mounts === 2) machine.files.set("/sys/class/block/vdb2/partition", "2\n");
       return {};
     });
-    assert.throws(() => assembleRoot(machine, { ...FIND, rootIsMounted }), {
+    assert.throws(() => assembleRoot(machine, { ...FIND, rootIsMounted }, CountedBoot.begin(machine)), {
       code: "conflict",
       message: "Cannot find the root device: 2 devices fit",
     });

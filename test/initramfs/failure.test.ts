@@ -16,7 +16,11 @@ function efiText(text: string): Uint8Array {
 
 test("refuseBoot() says what was expected and found, then stops when nobody counts", () => {
   const machine = fakeMachine();
-  refuseBoot(machine, new SealrootError("untrusted", "Cannot use the root image: x", { expected: "a", actual: "b" }));
+  refuseBoot(
+    machine,
+    undefined,
+    new SealrootError("untrusted", "Cannot use the root image: x", { expected: "a", actual: "b" }),
+  );
   assert.deepEqual(machine.log, []);
   assert.deepEqual(machine.reports.slice(0, 3), [
     "failure: Cannot use the root image: x",
@@ -28,7 +32,7 @@ test("refuseBoot() says what was expected and found, then stops when nobody coun
 
 test("refuseBoot() reboots at once, disks synced, while the boot loader counts", () => {
   const machine = fakeMachine({ [COUNT]: efiText("\\loader\\entries\\os-1+2-1.conf") });
-  refuseBoot(machine, new Error("x"));
+  refuseBoot(machine, undefined, new Error("x"));
   assert.deepEqual(machine.log, [
     "write /proc/sysrq-trigger s",
     "write /proc/sysrq-trigger u",

@@ -61,6 +61,10 @@ export function fakeMachine(files: Record<string, string | Uint8Array> = {}): Fa
       const kind = machine.directories.has(realPath) ? "directory" : machine.files.has(realPath) ? "file" : undefined;
       return kind && { source: `/proc/9/fd/${3 + heldCount++}`, realPath, kind };
     },
+    armWatchdog: (path) => {
+      machine.log.push(`arm ${path}`);
+      return machine.files.has(path);
+    },
     sleepMs: (durationMs) => {
       clockMs += durationMs;
     },

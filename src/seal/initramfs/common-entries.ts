@@ -93,13 +93,15 @@ function objectList(ids: Iterable<string>): Uint8Array {
   return list.subarray(0, at);
 }
 
-/** The module files with their two load orders, as `initramfs/kernel-modules.ts` reads them. */
-function moduleEntries({ kernelRelease, modules, slowModules }: ImageModules): CpioEntry[] {
+/** The module files with their load orders, as `initramfs/kernel-modules.ts` reads them. */
+function moduleEntries({ kernelRelease, modules, slowModules, watchdogModules }: ImageModules): CpioEntry[] {
   const folder = `${BASE}/modules/${kernelRelease}`;
   const order = (list: readonly ModuleFile[]) => Buffer.from(list.map(({ fileName }) => `${fileName}\n`).join(""));
+  const carried = new Set([...modules, ...slowModules, ...watchdogModules]);
   return [
     file(`${folder}/order`, order(modules)),
     file(`${folder}/order-slow`, order(slowModules)),
-    ...[...modules, ...slowModules].map(({ fileName, bytes }) => file(`${folder}/${fileName}`, bytes)),
+    file(`${folder}/order-watchdog`, order(watchdogModules)),
+    ...[...carried].map(({ fileName, bytes }) => file(`${folder}/${fileName}`, bytes)),
   ];
 }

@@ -24,6 +24,12 @@ const DISKS = ["virtio_pci", "virtio_blk", "nvme", "ext4", "efivarfs"];
 /** The other disks. Their drivers take 0.6 s in emulation, so they wait until no root is found without them. */
 const SLOW_DISKS = ["virtio_scsi", "ahci", "sd_mod"];
 
+/**
+ * Watchdogs: of virtual machines (QEMU, Xen), of PCs (ACPI, Intel, AMD), and as the last one the kernel's own timer, which
+ * notices a system that hangs but not a kernel. Loaded when a counted boot is to be watched.
+ */
+const WATCHDOGS = ["i6300esb", "xen_wdt", "wdat_wdt", "iTCO_wdt", "sp5100_tco", "softdog"];
+
 export interface ModuleFile {
   /** Without folders, decompressed: `erofs.ko`. */
   readonly fileName: string;
@@ -36,6 +42,8 @@ export interface ImageModules {
   readonly modules: readonly ModuleFile[];
   /** In the order to load them, after `modules` and only when no root device is found. */
   readonly slowModules: readonly ModuleFile[];
+  /** In the order to load them, after `modules` and only when a watchdog is wanted. */
+  readonly watchdogModules: readonly ModuleFile[];
   /** Loop devices need no module. */
   readonly loopIsBuiltIn: boolean;
 }
@@ -66,16 +74,23 @@ export async function collectImageModules(
     }
   }
   const first = moduleLoadOrder(kernel, [...HASHES, ...(withDisks ? DISKS : ["efivarfs"]), ...REQUIRED]);
-  const slow = moduleLoadOrder(kernel, withDisks ? SLOW_DISKS : []).filter((path) => !first.includes(path));
+  const rest = (names: readonly string[], taken: readonly string[]) =>
+    moduleLoadOrder(kernel, withDisks ? names : []).filter((path) => !taken.includes(path));
+  const slow = rest(SLOW_DISKS, first);
+  // Those that were needed for the disks may be loaded by then, or not: loading one again does no harm.
+  const watchdogs = rest(WATCHDOGS, first);
   const read = async (path: string): Promise<ModuleFile> => ({
     fileName: path.slice(path.lastIndexOf("/") + 1),
     bytes: await files.read(`${folder}/${path}`),
   });
-  const all = await decompressModules(await Promise.all([...first, ...slow].map(read)), budget);
+  const paths = [...new Set([...first, ...slow, ...watchdogs])];
+  const all = await decompressModules(await Promise.all(paths.map(read)), budget);
+  const filesOf = (list: readonly string[]) => all.filter((_, index) => list.includes(paths[index] ?? ""));
   return {
     kernelRelease,
-    modules: all.slice(0, first.length),
-    slowModules: all.slice(first.length),
+    modules: filesOf(first),
+    slowModules: filesOf(slow),
+    watchdogModules: filesOf(watchdogs),
     loopIsBuiltIn: kernel.builtIn.has("loop"),
   };
 }

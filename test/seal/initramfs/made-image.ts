@@ -30,6 +30,9 @@ kernel/lib/libcrc32c.ko.zst:
 kernel/fs/overlayfs/overlay.ko:
 kernel/drivers/block/virtio_blk.ko:
 kernel/drivers/ata/ahci.ko: kernel/lib/libcrc32c.ko.zst
+kernel/drivers/watchdog/softdog.ko: kernel/drivers/watchdog/watchdog.ko
+kernel/drivers/watchdog/i6300esb.ko: kernel/drivers/watchdog/watchdog.ko
+kernel/drivers/watchdog/watchdog.ko:
 kernel/sound/unused.ko:
 `;
 
@@ -66,6 +69,9 @@ export async function madeImage(): Promise<{ root: string; remove: () => void }>
     "kernel/fs/overlayfs/overlay.ko",
     "kernel/drivers/block/virtio_blk.ko",
     "kernel/drivers/ata/ahci.ko",
+    "kernel/drivers/watchdog/softdog.ko",
+    "kernel/drivers/watchdog/i6300esb.ko",
+    "kernel/drivers/watchdog/watchdog.ko",
     "kernel/sound/unused.ko",
   ]) {
     put(`${folder}/${path}`, MODULE_BYTES);

@@ -70,7 +70,10 @@ test("buildMinimalInitramfs() holds the modules that are needed, decompressed, i
   const slow = entries.get(`${FOLDER}/order-slow`);
   assert.ok(slow?.kind === "file");
   assert.equal(Buffer.from(slow.bytes).toString(), "ahci.ko\n");
-  for (const name of ["virtio_blk", "libcrc32c", "erofs", "overlay", "ahci"]) {
+  const watchdogs = entries.get(`${FOLDER}/order-watchdog`);
+  assert.ok(watchdogs?.kind === "file");
+  assert.equal(Buffer.from(watchdogs.bytes).toString(), "watchdog.ko\ni6300esb.ko\nsoftdog.ko\n");
+  for (const name of ["virtio_blk", "libcrc32c", "erofs", "overlay", "ahci", "watchdog", "i6300esb", "softdog"]) {
     const module = entries.get(`${FOLDER}/${name}.ko`);
     assert.ok(module?.kind === "file" && MODULE_BYTES.equals(module.bytes), name);
   }

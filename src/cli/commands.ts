@@ -85,6 +85,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/composefs-finalize-staged.ts")).composefsFinalizeStaged,
   },
   {
+    path: ["internals", "record-boot"],
+    summary: "Record that this system came up",
+    hidden: true,
+    load: async () => (await import("../verbs/internals-record-boot.ts")).internalsRecordBoot,
+  },
+  {
+    path: ["internals", "health-check"],
+    summary: "Run the health checks",
+    hidden: true,
+    load: async () => (await import("../verbs/internals-health-check.ts")).internalsHealthCheck,
+  },
+  {
+    path: ["internals", "boot-failed"],
+    summary: "Record what failed in this boot",
+    hidden: true,
+    load: async () => (await import("../verbs/internals-boot-failed.ts")).internalsBootFailed,
+  },
+  {
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
     load: async () => (await import("../verbs/install-to-disk.ts")).installToDiskCommand,

@@ -4,6 +4,7 @@ import type { StoredEntry } from "../bootloader/index.ts";
 import type { DeploymentRecord } from "../deployment/index.ts";
 import type { SealrootError } from "../errors/index.ts";
 import type { UsrOverlay } from "./booted-root.ts";
+import type { FailedBoot } from "./boots/failed-boots.ts";
 import type { BootLoaderName } from "./host-places.ts";
 
 /** What the repository knows of the image that a deployment was made of. */
@@ -51,5 +52,7 @@ export interface Host {
   readonly bootLoader: BootLoaderName;
   readonly usrOverlay: UsrOverlay | undefined;
   readonly isReadOnly: boolean;
+  /** Deployments that used up their tries, newest first. */
+  readonly failedBoots: readonly FailedBoot[];
   readonly problems: readonly HostProblem[];
 }

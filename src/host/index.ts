@@ -6,6 +6,7 @@
  * @module
  */
 export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from "./booted-root.ts";
+export * from "./boots/index.ts";
 export { configDiff } from "./config-diff.ts";
 export { DEFAULT_RETENTION, entriesAfterUpgrade, menuFiles, type Retention } from "./entry-order.ts";
 export { deploymentByPrefix, type NamedDeployment } from "./find-deployment.ts";

@@ -15,6 +15,9 @@ import { readStoredImage } from "../imagestore/index.ts";
 import { platformOf } from "../oci/index.ts";
 import { readUki } from "../pe/index.ts";
 import { openRepository, type Repository } from "../repository/index.ts";
+import { readBootReports } from "./boots/boot-slots.ts";
+import { type FailedBoot, failedBootsPath, readFailedBoots } from "./boots/failed-boots.ts";
+import { unrecordedFailures } from "./boots/judge-boots.ts";
 import type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 import { type HostPlaces, menuOrder } from "./host-places.ts";
 import { sameKernelState } from "./soft-reboot/kernel-state.ts";
@@ -72,6 +75,7 @@ class HostReader implements Disposable {
     const compare = (deployment: HostDeployment) => this.#withSoftReboot(deployment, booted);
     const [rollback, ...others] = deployments.filter((deployment) => deployment !== booted).map(compare);
     const [first] = live;
+    const known = { booted, rollback, others, entries: live };
     return {
       staged: staged && { ...compare(staged), downloadOnly: stagedRecord?.downloadOnly ?? false },
       booted: booted && { ...booted, missingVerityAllowed: root?.missingVerityAllowed ?? false },
@@ -82,8 +86,20 @@ class HostReader implements Disposable {
       bootLoader,
       usrOverlay,
       isReadOnly,
+      failedBoots: await this.#failedBoots(known),
       problems: this.#problems,
     };
+  }
+
+  async #failedBoots(host: Parameters<typeof unrecordedFailures>[0]): Promise<readonly FailedBoot[]> {
+    const { physicalRoot } = this.#places;
+    try {
+      const recorded = readFailedBoots(physicalRoot);
+      return [...unrecordedFailures(host, recorded, await readBootReports(physicalRoot), new Date()), ...recorded];
+    } catch (error) {
+      this.#problem(failedBootsPath(physicalRoot), error);
+      return [];
+    }
   }
 
   #problem(subject: string, error: unknown, action = "Cannot read it"): void {

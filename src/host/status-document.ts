@@ -1,4 +1,5 @@
 /** The status as bootc gives it to programs: `org.containers.bootc/v1` (spec/host-lifecycle.md 3.2). */
+import type { FailedBoot, FailedStep } from "./boots/failed-boots.ts";
 import type { Host, HostDeployment } from "./host.ts";
 
 /** An image reference in bootc's two parts. */
@@ -37,6 +38,21 @@ export interface StatusBootEntry {
   };
 }
 
+/** A deployment that used up its tries. */
+export interface StatusFailedBoot {
+  readonly verity: string;
+  readonly image: StatusImageReference | null;
+  readonly imageDigest: string | null;
+  readonly fellBackTo: string;
+  readonly tries: number;
+  readonly timestamp: string;
+  readonly step: FailedStep;
+  readonly message: string;
+  readonly expected: string | null;
+  readonly actual: string | null;
+  readonly bootIds: readonly string[];
+}
+
 export interface StatusDocument {
   readonly apiVersion: "org.containers.bootc/v1";
   readonly kind: "BootcHost";
@@ -53,6 +69,8 @@ export interface StatusDocument {
     readonly usrOverlay: { readonly accessMode: "readOnly" | "readWrite"; readonly persistence: "transient" } | null;
     readonly readOnly: boolean;
   };
+  /** Not bootc's; left out unless it is asked for. */
+  readonly sealroot?: { readonly failedBoots: readonly StatusFailedBoot[] };
 }
 
 const BOOT_TYPE = { bls: "Bls", uki: "Uki", aboot: "Aboot" } as const;
@@ -60,8 +78,12 @@ const BOOT_TYPE = { bls: "Bls", uki: "Uki", aboot: "Aboot" } as const;
 /**
  * The document of a host, its fields in bootc's order of declaration.
  * @param bootedOnly leaves out what is staged and what could be rolled back to
+ * @param withOwn adds what bootc does not know; its own reader ignores keys that it does not know
  */
-export function statusDocument(host: Host, bootedOnly = false): StatusDocument {
+export function statusDocument(
+  host: Host,
+  { bootedOnly = false, withOwn = false }: { readonly bootedOnly?: boolean; readonly withOwn?: boolean } = {},
+): StatusDocument {
   const { staged, booted, rollback, others, rollbackQueued, usrOverlay } = host;
   const entry = (deployment: HostDeployment | undefined, downloadOnly = false) =>
     deployment === undefined ? null : bootEntry(host, deployment, downloadOnly);
@@ -87,6 +109,24 @@ export function statusDocument(host: Host, bootedOnly = false): StatusDocument {
           : { accessMode: usrOverlay.isWritable ? "readWrite" : "readOnly", persistence: "transient" },
       readOnly: host.isReadOnly,
     },
+    ...(withOwn && { sealroot: { failedBoots: host.failedBoots.map(ownFailedBoot) } }),
+  };
+}
+
+function ownFailedBoot(failed: FailedBoot): StatusFailedBoot {
+  const { deploymentId, manifestDigest, imageReference, failure } = failed;
+  return {
+    verity: deploymentId,
+    image: imageReference === undefined ? null : statusReference(imageReference),
+    imageDigest: manifestDigest ?? null,
+    fellBackTo: failed.fellBackTo,
+    tries: failed.tries,
+    timestamp: failed.time,
+    step: failed.step,
+    message: failure.message,
+    expected: failure.expected ?? null,
+    actual: failure.actual ?? null,
+    bootIds: failed.bootIds,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The status for people, as bootc words it (spec/host-lifecycle.md 3.3), and beneath it what is wrong. */
+import { failedBootLines } from "./boots/failed-boot-text.ts";
 import type { Host, HostDeployment } from "./host.ts";
 import { statusReference } from "./status-document.ts";
 
@@ -22,6 +23,11 @@ export function statusText(host: Host, { bootedOnly, verbose }: StatusTextOption
   const blocks = slots.map((slot) => slotLines(host, slot, verbose));
   if (blocks.length === 0) blocks.push(["System is not deployed via bootc."]);
   if (host.rollbackQueued && !bootedOnly) blocks.push(["The next boot takes another deployment than this one."]);
+  if (!bootedOnly) {
+    // Of one that is history, because another system runs by now, only who asks for more is told.
+    const told = host.failedBoots.filter(({ fellBackTo }) => verbose || fellBackTo === host.booted?.deploymentId);
+    blocks.push(...told.map(failedBootLines));
+  }
   if (host.problems.length > 0) {
     blocks.push([
       "Problems:",

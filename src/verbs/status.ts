@@ -9,7 +9,11 @@ const OPTIONS = [
     choices: ["humanreadable", "yaml", "json"],
   },
   { flags: "--json", summary: "the same as --format json", excludes: ["format"] },
-  { flags: "--format-version <N>", summary: "version of yaml and json", choices: ["0", "1"] },
+  {
+    flags: "--format-version <N>",
+    summary: "version of yaml and json; 1 has what sealroot alone knows, under the key sealroot",
+    choices: ["0", "1"],
+  },
   { flags: "--booted", summary: "only the deployment that runs" },
   { flags: "-v, --verbose", summary: "more about each deployment" },
   {
@@ -54,6 +58,7 @@ const NOT_DEPLOYED: Host = {
   bootLoader: "none",
   usrOverlay: undefined,
   isReadOnly: false,
+  failedBoots: [],
   problems: [],
 };
 
@@ -68,7 +73,7 @@ async function print(invocation: Call, host: Host): Promise<void> {
     for (const line of statusText(host, { bootedOnly, verbose })) invocation.output.line(line);
     return;
   }
-  const document = statusDocument(host, bootedOnly);
+  const document = statusDocument(host, { bootedOnly, withOwn: invocation.option("format-version") === "1" });
   if (format === "json") invocation.output.line(statusJson(document));
   else {
     const { stringify } = await import("yaml");

@@ -67,7 +67,7 @@ test("booted and rollback, as bootc tells them", async () => {
     `          Digest: ${read.rollback?.origin.manifestDigest} (amd64)`,
     `          Verity: ${older}`,
   ]);
-  assert.equal(statusDocument(read, true).status.rollback, null);
+  assert.equal(statusDocument(read, { bootedOnly: true }).status.rollback, null);
   assert.deepEqual(faultsOf(SCHEMA, statusDocument(read)), []);
 });
 

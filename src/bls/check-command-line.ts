@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, SealrootError } from "../errors/index.ts";
 import { type KernelArgument, parseKernelArgument, sameKey, splitWords } from "./command-line.ts";
-import { refusalOf } from "./refused-arguments.ts";
+import { installedRefusalOf, refusalOf } from "./refused-arguments.ts";
 
 /** Architectures as UEFI names them in file names. */
 export type CommandLineArchitecture = "x64" | "aa64" | "riscv64" | "loongarch64";
@@ -26,9 +26,16 @@ export interface CommandLineCheck {
   readonly decidedKeys: readonly string[];
   /** Whose length limit applies; undefined for a part of a line. */
   readonly architecture?: CommandLineArchitecture;
+  /**
+   * What must not be on the line: `sealed` (the default), whatever leads past a seal; `installed`, only what the
+   * installation itself decides, since an unsealed machine belongs to whoever sets its arguments.
+   */
+  readonly protects?: LineProtection;
   /** Whose fault it is: `usage` for what was just typed, `unsupported` (the default) for what is in an image. */
   readonly code?: Extract<ErrorCode, "usage" | "unsupported">;
 }
+
+export type LineProtection = "sealed" | "installed";
 
 /** The keys that a sealed command line decides: which image is the root, and at most once which file system it is on. */
 export const SEALED_LINE_KEYS: readonly string[] = ["composefs", "composefs.digest", "root"];
@@ -78,8 +85,9 @@ export function checkCommandLine(text: string, check: CommandLineCheck): void {
  * Checks kernel arguments that a person adds to a command line, one or more.
  * @throws SealrootError `usage`, as {@link checkCommandLine}
  */
-export function checkUserArguments(text: string): void {
-  checkCommandLine(text, { what: `the kernel argument ${JSON.stringify(text)}`, decidedKeys: [], code: "usage" });
+export function checkUserArguments(text: string, protects: LineProtection = "sealed"): void {
+  const what = `the kernel argument ${JSON.stringify(text)}`;
+  checkCommandLine(text, { what, decidedKeys: [], code: "usage", protects });
 }
 
 function checkBytes(text: string, check: CommandLineCheck): void {
@@ -110,7 +118,7 @@ function checkKey({ text, key }: KernelArgument, check: CommandLineCheck): void 
 }
 
 function refuseProtected(argument: KernelArgument, isQuotingReader: boolean, check: CommandLineCheck): void {
-  const refusal = refusalOf(argument, isQuotingReader);
+  const refusal = check.protects === "installed" ? installedRefusalOf(argument) : refusalOf(argument, isQuotingReader);
   if (refusal === undefined || check.decidedKeys.includes(argument.key)) return;
   throw refused(check, `"${argument.key}" ${refusal.reason}`, argument.text, refusal.hint);
 }

@@ -12,6 +12,7 @@ export {
   type CommandLineCheck,
   checkCommandLine,
   checkUserArguments,
+  type LineProtection,
   SEALED_LINE_KEYS,
 } from "./check-command-line.ts";
 export * from "./command-line.ts";

@@ -73,6 +73,17 @@ export function refusalOf(argument: KernelArgument, isQuotingReader: boolean): R
   return REFUSALS.find((refusal) => applies(refusal, argument, isQuotingReader));
 }
 
+const INSTALLED: RefusalReason & { readonly keys: readonly string[] } = {
+  keys: ["composefs", "composefs.digest", "ostree", "root"],
+  reason: "is decided by the installation",
+  hint: "leave the argument out: it names the image and the disk that it is on",
+};
+
+/** Whether an argument is one that an unsealed host's command line gets from the installation alone. */
+export function installedRefusalOf({ key }: KernelArgument): RefusalReason | undefined {
+  return INSTALLED.keys.some((refused) => sameKey(refused, key)) ? INSTALLED : undefined;
+}
+
 function applies(refusal: Refusal, { key, value }: KernelArgument, isQuotingReader: boolean): boolean {
   const plainKey = refusal.hasInitrdForm === true && key.startsWith("rd.") ? key.slice("rd.".length) : key;
   if (!refusal.keys.some((refused) => sameKey(refused, plainKey))) return false;

@@ -1,4 +1,5 @@
 /** The names of CPU architectures in different places. Each row has a boot chain here. */
+import { SealrootError } from "../errors/index.ts";
 import type { EfiArchitecture } from "../pe/index.ts";
 
 interface ArchitectureRow {
@@ -48,4 +49,19 @@ export function architectureNames(kind: "oci" | "node"): string[] {
 /** The architecture with this name; undefined for one without a UEFI boot chain here. */
 export function findArchitecture(kind: "oci" | "node", name: string): Architecture | undefined {
   return Object.values(ARCHITECTURES).find((row) => row[kind] === name);
+}
+
+/**
+ * The architecture of an image that is to be installed.
+ *
+ * @param name as its configuration says
+ * @throws SealrootError `unsupported` for one without a UEFI boot chain here
+ */
+export function installableArchitecture(name: string): Architecture {
+  const architecture = findArchitecture("oci", name);
+  if (architecture !== undefined) return architecture;
+  throw new SealrootError("unsupported", `Cannot install the image: architecture ${name} is not known`, {
+    expected: architectureNames("oci").join(", "),
+    actual: name,
+  });
 }

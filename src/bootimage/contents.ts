@@ -63,6 +63,20 @@ export function findLoader(image: NodeFinder, architecture: EfiArchitecture): st
 }
 
 /**
+ * As {@link findLoader}.
+ * @throws SealrootError `unsupported` without one, too
+ */
+export function requireLoader(image: TreeFiles, architecture: EfiArchitecture): string {
+  const found = findLoader(image, architecture);
+  if (found !== undefined) return found;
+  const path = signedLoaderPath(architecture);
+  throw new SealrootError("unsupported", `Cannot install the image: it has no systemd-boot (${path})`, {
+    path,
+    hint: "install the package that has it in the image (Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned)",
+  });
+}
+
+/**
  * The add-ons with these names.
  * @throws SealrootError `not-found` for one that the image does not have, `unsupported` as {@link findUkis}
  */

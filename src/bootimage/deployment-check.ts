@@ -1,5 +1,6 @@
-/** Whether a sealed image may become a deployment. */
+/** Whether an image may become a deployment. */
 import { SealrootError } from "../errors/index.ts";
+import { UKI_FOLDER } from "./layout.ts";
 import type { SealedContents } from "./sealed.ts";
 
 export interface DeploymentRules {
@@ -25,6 +26,28 @@ export function checkDeployment(
   } else if (allowMissingVerity) {
     warn("The image is sealed strictly: --allow-missing-verity changes nothing");
   }
+}
+
+/**
+ * Refuses an image that is not sealed, unless that is wanted.
+ *
+ * @param warn is told what the host will be worth
+ * @throws SealrootError `untrusted`
+ */
+export function checkUnsealedDeployment(
+  { allowUnsealed, allowMissingVerity }: DeploymentRules & { readonly allowUnsealed: boolean },
+  warn: (text: string) => void,
+): void {
+  if (!allowUnsealed) {
+    throw new SealrootError(
+      "untrusted",
+      `Cannot install the image: it is not sealed (no UKI in ${UKI_FOLDER}), so its disk boots what anyone writes to it`,
+      { path: UKI_FOLDER, hint: "seal it: sealroot seal IMAGE -o IMAGE --keys DIR; or give --allow-unsealed" },
+    );
+  }
+  warn("The image is not sealed: nothing that boots is signed, and whoever can write to the disk decides what does");
+  if (allowMissingVerity)
+    warn("Its boot entry has composefs=?: fs-verity is not required, damaged files are not noticed");
 }
 
 function notStrict(): SealrootError {

@@ -14,7 +14,7 @@ export {
 } from "./architecture.ts";
 export { type BootParts, bootDigest } from "./boot-digest.ts";
 export { type EnrolmentFile, findEnrolmentFiles, findLoader, type UkiAddon } from "./contents.ts";
-export { checkDeployment, type DeploymentRules } from "./deployment-check.ts";
+export { checkDeployment, checkUnsealedDeployment, type DeploymentRules } from "./deployment-check.ts";
 export { boundedUnpackers } from "./initramfs-archives.ts";
 export { type BootProgram, findBootProgram } from "./initramfs-program.ts";
 export { imageKernelArguments, type KargsFile, readKargsFiles } from "./kernel-arguments.ts";
@@ -29,4 +29,5 @@ export {
 export { findSealedContents, findSealedUki, type SealedContents, type SealedUki } from "./sealed.ts";
 export { parseTomlFile } from "./toml-file.ts";
 export { findType1Paths, hasUki, readType1Files, type Type1Files, type Type1Paths } from "./type1.ts";
+export { findType1Contents, type Type1Contents, type1KernelArguments } from "./type1-contents.ts";
 export { findUnsealedContents, type GivenParts, sealableArchitecture, type UnsealedContents } from "./unsealed.ts";

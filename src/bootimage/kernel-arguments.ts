@@ -1,5 +1,5 @@
 /** The kernel arguments that an image asks for itself, in TOML files (spec/host-lifecycle.md 6). */
-import { checkCommandLine } from "../bls/index.ts";
+import { checkCommandLine, type LineProtection } from "../bls/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { hasFileAt, type ImageFiles, namesAt } from "../tree/index.ts";
 import { KARGS_FOLDER } from "./layout.ts";
@@ -38,13 +38,14 @@ export async function readKargsFiles(files: ImageFiles): Promise<KargsFile[]> {
  *
  * @param architecture as Rust names it (`x86_64`), as in `match-architectures`; files for others are ignored
  * @param warn is told of architectures that no file can be for
- * @throws SealrootError `corrupt` naming the file and line, `unsupported` for an argument that a sealed command line must
- *   not hold
+ * @param protects for which kind of command line they are
+ * @throws SealrootError `corrupt` naming the file and line, `unsupported` for an argument that such a line must not hold
  */
 export function imageKernelArguments(
   files: readonly KargsFile[],
   architecture: string,
   warn: (text: string) => void = () => {},
+  protects: LineProtection = "sealed",
 ): string[] {
   const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return sorted.flatMap((file) => {
@@ -59,6 +60,7 @@ export function imageKernelArguments(
       checkCommandLine(argument, {
         what: `the kernel argument ${JSON.stringify(argument)} of ${path}`,
         decidedKeys: [],
+        protects,
       });
     }
     return kargs;

@@ -2,19 +2,19 @@
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
 import { isUuid } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
-import { type EfiArchitecture, readUki, type Uki } from "../pe/index.ts";
+import { readUki, type Uki } from "../pe/index.ts";
 import type { TreeFiles } from "../tree/index.ts";
-import { type Architecture, architectureNames, findArchitecture } from "./architecture.ts";
+import { type Architecture, installableArchitecture } from "./architecture.ts";
 import {
   type EnrolmentFile,
   findAddons,
   findAndroidImage,
   findEnrolmentFiles,
-  findLoader,
   findUkis,
+  requireLoader,
   type UkiAddon,
 } from "./contents.ts";
-import { signedLoaderPath, UKI_FOLDER } from "./layout.ts";
+import { UKI_FOLDER } from "./layout.ts";
 import { checkSealedLines } from "./sealed-lines.ts";
 import { bootsAndroid } from "./type1.ts";
 
@@ -125,29 +125,13 @@ function noUki(): SealrootError {
 }
 
 function checkedArchitecture(uki: Uki, name: string): Architecture {
-  const architecture = findArchitecture("oci", name);
-  if (architecture === undefined) {
-    throw new SealrootError("unsupported", `Cannot install the image: architecture ${name} is not known`, {
-      expected: architectureNames("oci").join(", "),
-      actual: name,
-    });
-  }
+  const architecture = installableArchitecture(name);
   if (uki.architecture === architecture.efi) return architecture;
   throw new SealrootError(
     "conflict",
     `Cannot install the image: it is for ${name}, but its UKI is for ${uki.architecture}`,
     { expected: architecture.efi, actual: uki.architecture },
   );
-}
-
-function requireLoader(image: TreeFiles, architecture: EfiArchitecture): string {
-  const found = findLoader(image, architecture);
-  if (found !== undefined) return found;
-  const path = signedLoaderPath(architecture);
-  throw new SealrootError("unsupported", `Cannot install the image: it has no systemd-boot (${path})`, {
-    path,
-    hint: "install the package that has it in the image (Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned)",
-  });
 }
 
 function uuidOfRoot(root: string | undefined): string | undefined {

@@ -4,7 +4,7 @@
  * Store room: knows spec/host.md 1.4 to 1.7 and may use `disk/`; knows nothing of repositories and deployments' state.
  * @module
  */
-export type { UkiDeployment } from "./boot-entries.ts";
+export { ESP_KERNELS_FOLDER, type KernelDeployment, type UkiDeployment } from "./boot-entries.ts";
 export type { BootLoader } from "./boot-loader.ts";
 export { type BootFiles, type DefaultEntry, defaultEntry } from "./default-entry.ts";
 export {

@@ -30,6 +30,7 @@ export {
   stateDirectory,
   VAR_LINK_TARGET,
 } from "./paths.ts";
+export { PROTECTION_TEXT, type Protection, type ProtectionFacts, protectionOf } from "./protection.ts";
 export { type DeploymentRecord, recordOfType1, recordOfUki } from "./record.ts";
 export { readStagedRecord, removeStagedRecord, type StagedRecord, writeStagedRecord } from "./staged-record.ts";
 export { type SealedDeployment, type StagedDeployment, stageDeployment, type Type1Deployment } from "./staging.ts";

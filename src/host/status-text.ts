@@ -1,4 +1,5 @@
 /** The status for people, as bootc words it (spec/host-lifecycle.md 3.3), and beneath it what is wrong. */
+import { PROTECTION_TEXT, protectionOf } from "../deployment/index.ts";
 import { failedBootLines } from "./boots/failed-boot-text.ts";
 import type { Host, HostDeployment } from "./host.ts";
 import { statusReference } from "./status-document.ts";
@@ -51,11 +52,14 @@ function slotsOf({ staged, booted, rollback, others, rollbackQueued }: Host): Sl
 
 function slotLines(host: Host, { heading, mark, deployment, downloadOnly }: Slot, verbose: boolean): string[] {
   const { deploymentId, image, origin, missingVerityAllowed, softRebootCapable } = deployment;
+  const protection = protectionOf({ bootType: origin.bootType, missingVerityAllowed });
   const { image: name, transport, signature } = statusReference(origin.imageReference);
   const first = `${mark} ${heading}`;
   const rows: [string, string][] = [[first, transport === "registry" ? name : `${transport}:${name}`]];
   if (image !== undefined) rows.push(["Digest", `${image.manifestDigest} (${image.architecture})`]);
   rows.push(["Verity", deploymentId]);
+  // Nothing is said of what is as it should be: bootc's words stay bootc's.
+  if (protection !== undefined && protection !== "sealed") rows.push(["Protection", PROTECTION_TEXT[protection]]);
   const created = image?.created;
   if (image?.version !== undefined) {
     rows.push(["Version", created === undefined ? image.version : `${image.version} (${created})`]);

@@ -16,8 +16,11 @@ export interface InstallationFacts {
   readonly choices: LayoutChoices;
   /** The policy that the image was checked against. */
   readonly policy: PolicyChoice;
-  /** The sealed command line of the image's UKI, which cannot be extended. */
-  readonly commandLine: string;
+  /**
+   * The sealed command line of the image's UKI, which cannot be extended; undefined for an unsealed image, whose
+   * arguments are in its boot entry by now.
+   */
+  readonly commandLine: string | undefined;
 }
 
 type Rule<K extends ConfigurationKey> = (
@@ -46,6 +49,7 @@ const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
     return refused("block", `${chosen}, but encryption needs a TPM and a block device`, hint);
   },
   kargs: (kargs, { commandLine }) => {
+    if (commandLine === undefined) return undefined;
     const sealed = new Set(CommandLine.parse(commandLine).arguments.map(({ text }) => text));
     const wanted = kargs.flatMap((text) => CommandLine.parse(text).arguments);
     const missing = wanted.filter(({ text }) => !sealed.has(text));
@@ -55,6 +59,7 @@ const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
     return refused("kargs", `${texts.join(" ")}, which the sealed command line does not have`, hint);
   },
   "karg-deletes": (kargs, { commandLine }) => {
+    if (commandLine === undefined) return undefined;
     const sealed = CommandLine.parse(commandLine);
     const present = kargs.filter((text) => {
       return text.includes("=") ? sealed.arguments.some((argument) => argument.text === text) : sealed.has(text);
@@ -80,7 +85,7 @@ const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
       ? undefined
       : refused("bootloader", `${name}, but only systemd-boot starts sealed images`, "give --bootloader systemd"),
   "discoverable-partitions": (discoverable, { commandLine }) =>
-    discoverable || CommandLine.parse(commandLine).has("root")
+    discoverable || commandLine === undefined || CommandLine.parse(commandLine).has("root")
       ? undefined
       : refused("discoverable-partitions", "false, but the sealed command line has no root=", "seal with --root-uuid"),
   "enforce-container-sigpolicy": async (enforced, { policy }) => {

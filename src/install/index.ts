@@ -1,5 +1,5 @@
 /**
- * install: from a sealed image to a bootable disk, a plain file or a block device (`to-disk`); and looking into an installed
+ * install: from an image to a bootable disk, a plain file or a block device (`to-disk`); and looking into an installed
  * disk that does not run: without root (`edit`), or mounted (`mount`).
  *
  * System room: combines the stores (oci, repository, deployment, bootloader, disk) into named steps; knows the rules of
@@ -24,5 +24,10 @@ export {
   type StateFile,
   saveStateFile,
 } from "./edit/edit-disk.ts";
-export { type ForeignOptions, type InstallToDiskOptions, refuseForeignOptions } from "./options.ts";
+export {
+  type ForeignOptions,
+  type InstallToDiskOptions,
+  refuseForeignOptions,
+  type UnsealedChoices,
+} from "./options.ts";
 export { type InstalledDisk, installToDisk } from "./to-disk.ts";

@@ -1,4 +1,4 @@
-/** What an installation is asked to do, and which of bootc's options have no meaning for a sealed image. */
+/** What an installation is asked to do, and which of bootc's options have no meaning here. */
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 import type { PolicyChoice } from "../policy/index.ts";
@@ -7,7 +7,7 @@ import type { RegistryOptions } from "../registry/index.ts";
 export interface InstallToDiskOptions {
   /** Plain file to make, or block device to write. */
   readonly target: string;
-  /** Skopeo-style reference of a sealed image. */
+  /** Skopeo-style reference of the image. */
   readonly source: string;
   /** How to talk to the source's registry. */
   readonly registry?: RegistryOptions | undefined;
@@ -24,8 +24,13 @@ export interface InstallToDiskOptions {
   /** Transport of `targetName`, such as `registry`. */
   readonly targetTransport: string;
   readonly addonNames: readonly string[];
-  /** Accept an image whose command line has `composefs=?`, so its disk also boots without fs-verity. */
+  /**
+   * Accept an image whose command line has `composefs=?`, so its disk also boots without fs-verity; of an unsealed one,
+   * write its boot entry so.
+   */
   readonly allowMissingVerity?: boolean;
+  /** Accept an image that is not sealed, and what may be chosen for its boot entry then; refused if absent. */
+  readonly unsealed?: UnsealedChoices | undefined;
   /** What the user chose instead of the image's configuration. */
   readonly choices?: LayoutChoices;
   /**
@@ -40,6 +45,14 @@ export interface InstallToDiskOptions {
   readonly events: EventSink;
 }
 
+/** What the boot entry of an unsealed image gets besides the image's own arguments. */
+export interface UnsealedChoices {
+  readonly kernelArguments: readonly string[];
+  /** `key=value` for one argument, `key` for all with it. */
+  readonly removedKernelArguments: readonly string[];
+  readonly disableSelinux: boolean;
+}
+
 /** Undefined if the user said nothing. */
 export interface LayoutChoices {
   readonly filesystem: string | undefined;
@@ -48,11 +61,10 @@ export interface LayoutChoices {
 }
 
 /** bootc's options that make no sense with a sealed image, an ordinary file or the composefs layout. */
-export interface ForeignOptions extends LayoutChoices {
-  readonly kernelArguments: readonly string[];
-  readonly removedKernelArguments: readonly string[];
+export interface ForeignOptions extends LayoutChoices, UnsealedChoices {
+  /** The image may be one that is not sealed, whose boot entry can have arguments. */
+  readonly allowUnsealed: boolean;
   readonly stateroot: string | undefined;
-  readonly disableSelinux: boolean;
   readonly rootSshAuthorizedKeys: string | undefined;
   readonly boundImages: string | undefined;
   readonly globalAddonNames: readonly string[];
@@ -66,16 +78,7 @@ export interface ForeignOptions extends LayoutChoices {
  * @throws SealrootError `unsupported` naming the option and the reason
  */
 export function refuseForeignOptions(options: ForeignOptions): void {
-  if (options.kernelArguments.length > 0) {
-    throw refused("--karg", "Cannot use externally specified kernel arguments with UKI", {
-      hint: "give the argument to sealroot seal, or sign an add-on and name it with --uki-addon",
-    });
-  }
-  if (options.removedKernelArguments.length > 0) {
-    throw refused("--karg-delete", "Cannot remove a kernel argument: the command line of a UKI is sealed", {
-      hint: "seal the image without it",
-    });
-  }
+  if (!options.allowUnsealed) refuseArguments(options);
   if (options.rootSshAuthorizedKeys !== undefined) {
     throw refused("--root-ssh-authorized-keys", "Cannot add SSH keys: the disk gets what is in the image", {
       hint: "put a file into the image's /usr/lib/tmpfiles.d, or pass the credential ssh.authorized_keys.root",
@@ -105,11 +108,6 @@ export function refuseForeignOptions(options: ForeignOptions): void {
         hint: "leave out --run-fetch-check",
       },
     );
-  }
-  if (options.disableSelinux) {
-    throw refused("--disable-selinux", "Cannot add selinux=0: the kernel command line of a UKI is sealed", {
-      hint: "seal the image with --karg selinux=0",
-    });
   }
   if (options.filesystem === "xfs") {
     throw refused("--filesystem", "Cannot install to xfs: Specified filesystem xfs does not support fs-verity", {
@@ -145,6 +143,24 @@ export function refuseForeignOptions(options: ForeignOptions): void {
       `Cannot use the stateroot ${options.stateroot}: composefs systems have one, "default"`,
       {},
     );
+  }
+}
+
+function refuseArguments({ kernelArguments, removedKernelArguments, disableSelinux }: UnsealedChoices): void {
+  if (kernelArguments.length > 0) {
+    throw refused("--karg", "Cannot use externally specified kernel arguments with UKI", {
+      hint: "give the argument to sealroot seal, or sign an add-on and name it with --uki-addon",
+    });
+  }
+  if (removedKernelArguments.length > 0) {
+    throw refused("--karg-delete", "Cannot remove a kernel argument: the command line of a UKI is sealed", {
+      hint: "seal the image without it",
+    });
+  }
+  if (disableSelinux) {
+    throw refused("--disable-selinux", "Cannot add selinux=0: the kernel command line of a UKI is sealed", {
+      hint: "seal the image with --karg selinux=0",
+    });
   }
 }
 

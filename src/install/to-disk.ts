@@ -1,9 +1,15 @@
 /** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
 import { createHash, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
-import { checkDeployment, findSealedContents, type SealedContents } from "../bootimage/index.ts";
-import { type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
-import { imagePathOf, initialState, isRegistryReference, recordOfUki, targetReference } from "../deployment/index.ts";
+import type { EspLayout } from "../bootloader/index.ts";
+import {
+  type DeploymentRecord,
+  imagePathOf,
+  initialState,
+  isRegistryReference,
+  type Protection,
+  targetReference,
+} from "../deployment/index.ts";
 import {
   checkDisk,
   checkPartitionSizes,
@@ -17,9 +23,8 @@ import {
 } from "../disk/index.ts";
 import { asSealrootError } from "../errors/index.ts";
 import { runStep, type StepReporter } from "../events/index.ts";
-import { checkBootSignatures } from "../keys/index.ts";
 import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../platform/index.ts";
-import { loadImageConfiguration } from "./configuration.ts";
+import { type BootChain, findBootChain } from "./boot-chain.ts";
 import { honourConfiguration } from "./honour-configuration.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
 import type { InstallToDiskOptions } from "./options.ts";
@@ -43,6 +48,10 @@ export interface InstalledDisk {
   readonly rootUuid: string;
   /** False when the image has no signed loader. */
   readonly loaderIsSigned: boolean;
+  /** How much it is worth against somebody who changes the disk. */
+  readonly protection: Protection | undefined;
+  /** The kernel command line, without add-ons. */
+  readonly commandLine: string;
 }
 
 /** What decides the disk's bytes besides the image. */
@@ -58,10 +67,10 @@ const ROOT_LABEL = "root";
 const STAT_BLOCK_BYTES = 512;
 
 /**
- * Makes a bootable disk from a sealed image. No file has the target's name before the disk is complete and
+ * Makes a bootable disk from an image, which must be sealed unless the options accept another. No file has the target's name before the disk is complete and
  * checked; whatever was begun is removed on failure and on a signal. A device gets its partition table last.
  *
- * @throws SealrootError what the steps throw: `exists`, `no-space`, `missing-tool`, `unsupported` (image not sealed),
+ * @throws SealrootError what the steps throw: `exists`, `no-space`, `missing-tool`, `untrusted` (image not sealed),
  *   `conflict` (the UKI asks for another image), `corrupt` …
  */
 export async function installToDisk(options: InstallToDiskOptions): Promise<InstalledDisk> {
@@ -78,36 +87,25 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     checkSize: (layerBytes) => checkFreeSpace(staging.path, layerBytes, "the staged repository"),
     events,
   });
-  const { boot, loaderIsSigned } = await runStep(events, "check the boot chain", (reporter) =>
-    checkBootChain(image, options, reporter),
-  );
-  await runStep(events, "check the installation configuration", async () => checkConfiguration(image, boot, options));
   const identity = identityOf(image, options);
+  const boot = await runStep(events, "check the boot chain", (reporter) =>
+    findBootChain(image, options, deriveGuid(identity.seed, "root file system"), reporter),
+  );
+  await runStep(events, "check the installation configuration", async () => checkConfiguration(boot, options));
   const imageReference = targetReference(options.source, options.targetName, options.targetTransport);
   const entries = await runStep(events, "lay out the root file system", () =>
-    layOutRoot(image, boot, imageReference, identity, staging.path),
+    layOutRoot(image, boot.record(imageReference), identity, staging.path),
   );
   const content = EXT4.plan(entries, {
     hashSeed: deriveGuid(identity.seed, "directory hashes"),
     sizeOf: ({ source }) => statSync(source).size,
     nameOf: imagePathOf,
   });
-  const loader = systemdBoot({
-    program: boot.loader,
-    architecture: boot.uki.architecture,
-    enrolmentFiles: boot.enrolmentFiles,
-  });
-  const esp = espLayout(loader, {
-    deploymentId: image.deploymentId,
-    uki: boot.ukiBytes,
-    osRelease: boot.osRelease,
-    addons: boot.addons,
-  });
+  const { esp, rootUuid } = boot;
   const plan = await runStep(events, "check the space", () =>
     planDisk(target, options, { architecture: boot.architecture.oci, seed: identity.seed, content, esp }),
   );
   using construction = file ?? (await beginDisk(target));
-  const rootUuid = boot.rootUuid ?? deriveGuid(identity.seed, "root file system");
   await writeDisk(construction, { target, plan, esp, identity, content, rootUuid }, options);
   // Before the disk is synced: in ext4's ordered mode the sync would first write out all staged files too.
   await runStep(events, "remove the staged repository", () => staging.remove());
@@ -121,7 +119,9 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     imageReference,
     diskGuid: plan.diskGuid,
     rootUuid,
-    loaderIsSigned,
+    loaderIsSigned: boot.loaderIsSigned,
+    protection: boot.protection,
+    commandLine: boot.commandLine,
   };
 }
 
@@ -149,29 +149,11 @@ async function prepare(options: InstallToDiskOptions, reporter: StepReporter): P
   return target;
 }
 
-async function checkBootChain(
-  image: StagedImage,
-  options: InstallToDiskOptions,
-  reporter: StepReporter,
-): Promise<{ readonly boot: SealedContents; readonly loaderIsSigned: boolean }> {
-  const boot = findSealedContents(image.files, image.architecture, options.addonNames);
-  checkDeployment(boot, { allowMissingVerity: options.allowMissingVerity ?? false }, reporter.warn);
-  if (boot.unknownRoot !== undefined) {
-    reporter.warn(`The sealed command line says root=${boot.unknownRoot}: see that the new disk is found by that name`);
-  }
-  return { boot, loaderIsSigned: await checkBootSignatures(boot, reporter) };
-}
-
-async function checkConfiguration(
-  image: StagedImage,
-  boot: SealedContents,
-  options: InstallToDiskOptions,
-): Promise<void> {
-  const loaded = await loadImageConfiguration(image.files, boot.architecture.machine);
-  await honourConfiguration(loaded, {
+async function checkConfiguration(boot: BootChain, options: InstallToDiskOptions): Promise<void> {
+  await honourConfiguration(boot.configuration, {
     choices: options.choices ?? { filesystem: undefined, bootloader: undefined, blockSetup: undefined },
     policy: options.policy ?? {},
-    commandLine: boot.uki.commandLine ?? "",
+    commandLine: boot.bootType === "uki" ? boot.commandLine : undefined,
   });
 }
 
@@ -182,16 +164,10 @@ function identityOf(image: StagedImage, options: InstallToDiskOptions): Identity
   return { epochSeconds: Math.max(1, epochSeconds), seed };
 }
 
-function layOutRoot(
-  image: StagedImage,
-  boot: SealedContents,
-  imageReference: string,
-  identity: Identity,
-  directory: string,
-): DiskEntry[] {
+function layOutRoot(image: StagedImage, record: DeploymentRecord, identity: Identity, directory: string): DiskEntry[] {
   const state = initialState({
     image: image.tree,
-    record: recordOfUki(image, imageReference, boot.uki),
+    record,
     epochSeconds: identity.epochSeconds,
   });
   return rootEntries({

@@ -2,7 +2,7 @@
 
 import { formatSize } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import type { InstalledDisk, InstallToDiskOptions } from "../install/index.ts";
+import type { InstalledDisk, InstallToDiskOptions, UnsealedChoices } from "../install/index.ts";
 import { buildTime } from "./shared/build-time.ts";
 import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "./shared/command.ts";
 import { ENFORCE_POLICY_OPTION, POLICY_OPTIONS, policyChoice } from "./shared/policy-option.ts";
@@ -14,7 +14,7 @@ const ARGUMENTS = [
 ] as const satisfies readonly ArgumentSpecification[];
 
 const OPTIONS = [
-  { flags: "--source-imgref <IMAGE>", summary: "sealed image to install, such as oci:DIR:TAG" },
+  { flags: "--source-imgref <IMAGE>", summary: "image to install, such as oci:DIR:TAG" },
   {
     flags: "--size <SIZE>",
     summary: "size of a disk file, such as 4G (default: that of the file being replaced)",
@@ -37,19 +37,30 @@ const OPTIONS = [
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
   { flags: "--filesystem <TYPE>", summary: "root file system (default ext4)", choices: ["ext4", "xfs", "btrfs"] },
-  { flags: "--allow-missing-verity", summary: "accept an image that is not sealed strictly (composefs=?)" },
+  {
+    flags: "--allow-missing-verity",
+    summary: "accept an image that is not sealed strictly (composefs=?); of an unsealed one, boot it so",
+  },
+  {
+    flags: "--allow-unsealed",
+    summary: "accept an image that is not sealed: whoever can write to the disk decides what boots",
+  },
+  { flags: "--karg <ARG>", summary: "with --allow-unsealed: add a kernel argument", repeat: true },
+  {
+    flags: "--karg-delete <ARG>",
+    summary: "with --allow-unsealed: leave out an argument of the image, KEY=VALUE or all of KEY",
+    repeat: true,
+  },
   { flags: "--bootloader <LOADER>", summary: "boot loader (default systemd)", hidden: true },
   { flags: "--block-setup <SETUP>", summary: "direct or tpm2-luks", hidden: true },
   { flags: "--stateroot <NAME>", summary: "default", hidden: true },
-  { flags: "--karg <ARG>", summary: "refused: a UKI's command line is sealed", repeat: true, hidden: true },
-  { flags: "--karg-delete <ARG>", summary: "refused: a UKI's command line is sealed", repeat: true, hidden: true },
   { flags: "--root-ssh-authorized-keys <FILE>", summary: "refused: the disk gets what is in the image", hidden: true },
   { flags: "--global-uki-addon <NAME>", summary: "refused: add-ons belong to one UKI", repeat: true, hidden: true },
   { flags: "--bound-images <HOW>", summary: "skip; anything else is refused", hidden: true },
   { flags: "--bootupd-skip-boot-uuid", summary: "accepted; there is no bootupd", hidden: true },
   { flags: "--experimental-unified-storage", summary: "refused: there is one store", hidden: true },
   { flags: "--run-fetch-check", summary: "refused: the host has other logins and networks", hidden: true },
-  { flags: "--disable-selinux", summary: "refused: a UKI's command line is sealed", hidden: true },
+  { flags: "--disable-selinux", summary: "with --allow-unsealed: add selinux=0", hidden: true },
   { flags: "--via-loopback", summary: "accepted; no loop device is needed", hidden: true },
   { flags: "--composefs-backend", summary: "accepted; there is no other", hidden: true },
   { flags: "--generic-image", summary: "accepted; firmware variables are never written", hidden: true },
@@ -60,7 +71,7 @@ const OPTIONS = [
 type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const installToDiskCommand = command({
-  description: `Makes a bootable disk from a sealed image. DISK is a plain file, which any user can make: no loop
+  description: `Makes a bootable disk from an image, a sealed one unless --allow-unsealed is given. DISK is a plain file, which any user can make: no loop
 device, no mount; it is written sparse, beside its final name, and renamed when it is complete and checked. Or it is a
 block device, which only root can write; with --wipe everything on it is destroyed.
 
@@ -77,19 +88,18 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
     const { installToDisk, refuseForeignOptions } = await import("../install/index.ts");
     refuseForeignOptions({
       ...layoutChoices(invocation),
-      kernelArguments: invocation.list("karg"),
-      removedKernelArguments: invocation.list("karg-delete"),
+      ...unsealedChoices(invocation),
+      allowUnsealed: invocation.flag("allow-unsealed"),
       rootSshAuthorizedKeys: invocation.option("root-ssh-authorized-keys"),
       boundImages: invocation.option("bound-images"),
       globalAddonNames: invocation.list("global-uki-addon"),
       unifiedStorage: invocation.flag("experimental-unified-storage"),
       fetchCheck: invocation.flag("run-fetch-check"),
       stateroot: invocation.option("stateroot"),
-      disableSelinux: invocation.flag("disable-selinux"),
     });
     const disk = await installToDisk(optionsOf(invocation));
     if (invocation.json) invocation.output.json(disk);
-    else printSummary(disk, invocation);
+    else await printSummary(disk, invocation);
   },
 });
 
@@ -101,11 +111,19 @@ function layoutChoices(invocation: Call) {
   };
 }
 
+function unsealedChoices(invocation: Call): UnsealedChoices {
+  return {
+    kernelArguments: invocation.list("karg"),
+    removedKernelArguments: invocation.list("karg-delete"),
+    disableSelinux: invocation.flag("disable-selinux"),
+  };
+}
+
 function optionsOf(invocation: Call): InstallToDiskOptions {
   const source = invocation.option("source-imgref");
   if (source === undefined) {
     throw new SealrootError("usage", "Cannot install: --source-imgref is not given", {
-      hint: "name the sealed image, such as --source-imgref oci:DIR",
+      hint: "name the image, such as --source-imgref oci:DIR",
     });
   }
   const size = invocation.option("size");
@@ -125,6 +143,7 @@ function optionsOf(invocation: Call): InstallToDiskOptions {
     targetTransport: invocation.option("target-transport") ?? "registry",
     addonNames: invocation.list("uki-addon"),
     allowMissingVerity: invocation.flag("allow-missing-verity"),
+    ...(invocation.flag("allow-unsealed") ? { unsealed: unsealedChoices(invocation) } : {}),
     choices: layoutChoices(invocation),
     ...(isReproducible ? { sourceDateEpoch: buildTime().getTime() / 1000 } : {}),
     ...(stagingParent === undefined ? {} : { stagingParent }),
@@ -138,12 +157,14 @@ function parseRootSize(text: string): number {
   return parseSize(/^\d+$/.test(text) ? `${text}M` : text, "--root-size");
 }
 
-function printSummary(disk: InstalledDisk, invocation: Call): void {
+async function printSummary(disk: InstalledDisk, invocation: Call): Promise<void> {
+  const { PROTECTION_TEXT } = await import("../deployment/index.ts");
   const { output } = invocation;
   output.line(`disk        ${disk.path} (${formatSize(disk.sizeBytes)}, ${formatSize(disk.allocatedBytes)} used)`);
   output.line(`deployment  ${disk.deploymentId}`);
   output.line(`manifest    ${disk.manifestDigest}`);
   output.line(`upgrades    ${disk.imageReference}`);
   output.line(`root        UUID=${disk.rootUuid}`);
+  if (disk.protection !== undefined) output.line(`protection  ${PROTECTION_TEXT[disk.protection]}`);
   output.line("Installation complete!");
 }

@@ -53,7 +53,8 @@ test("install to-disk prints where the disk is and what is on it", async () => {
   assert.match(lines[0] ?? "", new RegExp(`^disk {8}${target} \\(1\\.17 GiB, `));
   assert.equal(lines[1], `deployment  ${sealed.deploymentId}`);
   assert.equal(lines[3], "upgrades    docker://quay.io/example/os:1");
-  assert.equal(lines[5], "Installation complete!");
+  assert.equal(lines[5], "protection  sealed, fs-verity required");
+  assert.equal(lines[6], "Installation complete!");
 });
 
 test("the accepted options of bootc change nothing", async () => {

@@ -338,8 +338,9 @@ const refusals: Refusal[] = [
   {
     name: "an image that is not sealed, though it could boot without",
     source: () => writeImage(directory("type1"), [[...baseFiles(), ...type1Files()]]),
-    code: "unsupported",
-    message: "Cannot install the image: it is not sealed (no UKI in /boot/EFI/Linux)",
+    code: "untrusted",
+    message:
+      "Cannot install the image: it is not sealed (no UKI in /boot/EFI/Linux), so its disk boots what anyone writes to it",
   },
   {
     name: "an image that boots from an Android boot image",

@@ -4,17 +4,20 @@
  */
 import { CommandLine } from "../src/bls/command-line.ts";
 import {
+  BOOT_REPORT_VENDOR,
   BOOT_SLOTS_PATH,
   type BootReport,
   type BootStage,
+  bootReportVariable,
   bootSlotName,
   countedEntry,
   formatBootReport,
+  formatBootReportVariable,
 } from "../src/bootplan/boot-report.ts";
 import { decideFailure } from "../src/bootplan/failure.ts";
 import { BOOT_PLACES } from "../src/bootplan/mount-plan.ts";
 import { reasonOf, SealrootError } from "../src/errors/index.ts";
-import { readLoaderVariable } from "./efi-variables.ts";
+import { createVariable, readLoaderVariable } from "./efi-variables.ts";
 import { loadKernelModules } from "./kernel-modules.ts";
 import { type BootSystem, readText } from "./system.ts";
 
@@ -61,12 +64,20 @@ export class CountedBoot {
     this.reach("initramfs");
   }
 
-  /** Writes how far the boot has come. That it cannot be written never stops a boot. */
+  /**
+   * Writes how far the boot has come; a refusal without a disk into a variable of the firmware. That it cannot be written
+   * never stops a boot.
+   */
   reach(stage: BootStage, error?: unknown): void {
-    if (this.#slot === undefined || this.#entry === undefined) return;
-    const report = { stage, bootId: this.#bootId, deploymentId: this.#deploymentId, ...this.#entry };
+    if (this.#entry === undefined) return;
     const failure = error === undefined ? undefined : failureOf(error);
-    this.#system.writeText(this.#slot, formatBootReport({ ...report, ...(failure && { failure }) }));
+    const common = { stage, bootId: this.#bootId, deploymentId: this.#deploymentId, ...this.#entry };
+    const report = { ...common, ...(failure && { failure }) };
+    if (this.#slot !== undefined) this.#system.writeText(this.#slot, formatBootReport(report));
+    else if (stage === "boot-program-failed") {
+      const name = bootReportVariable(report.tries);
+      createVariable(this.#system, name, BOOT_REPORT_VENDOR, formatBootReportVariable(report));
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the boot loader says about itself (Boot Loader Interface; spec/boot-chain.md I.2 and I.4). */
-import type { BootSystem } from "./system.ts";
+import { type BootSystem, encodeText } from "./system.ts";
 import { toolCommand } from "./tools.ts";
 
 const DIRECTORY = "/sys/firmware/efi/efivars";
@@ -13,6 +13,15 @@ export function mountEfiVariables(system: BootSystem): void {
   system.run(
     toolCommand(system, "mount", ["-n", "-t", "efivarfs", "-o", "nosuid,nodev,noexec", "efivarfs", DIRECTORY]),
   );
+}
+
+/** Attributes: non-volatile, at boot and at run time (UEFI 2.10, 8.2). */
+const KEPT_ATTRIBUTES = [7, 0, 0, 0];
+
+/** Makes a variable that outlives the boot; one that is there stays, as the kernel protects it. @param text ASCII */
+export function createVariable(system: BootSystem, name: string, vendor: string, text: string): boolean {
+  const bytes = new Uint8Array([...KEPT_ATTRIBUTES, ...encodeText(text)]);
+  return system.createFile(`${DIRECTORY}/${name}-${vendor}`, bytes);
 }
 
 /** A text variable of the boot loader, UTF-16LE with a NUL at the end; undefined when it is not set. */

@@ -50,6 +50,14 @@ function writeText(path: string, text: string): boolean {
   return written === bytes.length;
 }
 
+function createFile(path: string, bytes: Uint8Array<ArrayBuffer>): boolean {
+  const descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600);
+  if (descriptor < 0) return false;
+  const written = os.write(descriptor, bytes.buffer, 0, bytes.length);
+  os.close(descriptor);
+  return written === bytes.length;
+}
+
 let watchdog = -1;
 
 function armWatchdog(path: string): boolean {
@@ -160,6 +168,7 @@ export const quickJsSystem: BootSystem = {
   run,
   readBytes,
   writeText,
+  createFile,
   list: (path) => {
     const [names] = os.readdir(path);
     return (names ?? []).filter((name) => name !== "." && name !== "..").sort();

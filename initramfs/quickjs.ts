@@ -11,6 +11,7 @@ interface QuickJsOs {
   readonly O_WRONLY: number;
   readonly O_RDWR: number;
   readonly O_CREAT: number;
+  readonly O_EXCL: number;
   readonly O_TRUNC: number;
   readonly WNOHANG: number;
   readonly S_IFMT: number;

@@ -22,6 +22,8 @@ export interface BootSystem {
   /** Undefined when the file cannot be read. */
   readBytes(path: string): Uint8Array | undefined;
   writeText(path: string, text: string): boolean;
+  /** Writes a new file in one go; false also when there is one already. */
+  createFile(path: string, bytes: Uint8Array<ArrayBuffer>): boolean;
   /** Names in a directory, sorted; empty when there is none. */
   list(path: string): string[];
   realPath(path: string): string | undefined;

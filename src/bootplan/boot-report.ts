@@ -59,11 +59,34 @@ export function bootSlotName(tries: number): string {
   return String(Math.min(Math.max(tries, 1), BOOT_SLOTS));
 }
 
+/**
+ * Where a refusal is written when there is no disk to write to: an EFI variable of ours for each try, that the system which
+ * comes up takes away. Firmware has little room for variables and wears out, so nothing else is written there.
+ */
+export const BOOT_REPORT_VENDOR = "c7c86398-9a48-4ddd-a1ce-c716853ca53e";
+
+/** Name of the variable of a try. */
+export function bootReportVariable(tries: number): string {
+  return `SealrootBootReport${bootSlotName(tries)}`;
+}
+
 /** A slot that nothing was written to. */
 export const EMPTY_BOOT_SLOT = "\n".repeat(BOOT_SLOT_BYTES);
 
-/** The whole text of a slot, ASCII: as many bytes as characters. What does not fit is cut off the messages. */
+/** The text of a slot, ASCII: as many bytes as characters. What does not fit is cut off the messages. */
 export function formatBootReport(report: BootReport): string {
+  return formatWithin(report, BOOT_SLOT_BYTES - 1).padEnd(BOOT_SLOT_BYTES, "\n");
+}
+
+/** Less than firmware takes for one variable (Linux limits itself to 1024 bytes in some of its own). */
+const VARIABLE_BYTES = 1000;
+
+/** The text of a variable. */
+export function formatBootReportVariable(report: BootReport): string {
+  return formatWithin(report, VARIABLE_BYTES);
+}
+
+function formatWithin(report: BootReport, maxCharacters: number): string {
   for (let limit = 1000; ; limit = Math.floor(limit / 2)) {
     const { failure } = report;
     const cut = (text: string | undefined) => text?.slice(0, limit);
@@ -74,7 +97,7 @@ export function formatBootReport(report: BootReport): string {
     };
     const entry = report.entry.slice(0, limit);
     const text = ascii(JSON.stringify({ ...report, entry, ...(shortened && { failure: shortened }) }));
-    if (text.length < BOOT_SLOT_BYTES) return text.padEnd(BOOT_SLOT_BYTES, "\n");
+    if (text.length <= maxCharacters) return text;
   }
 }
 

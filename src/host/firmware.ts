@@ -1,5 +1,5 @@
 /** What the firmware and the boot loader say in EFI variables (efivarfs). */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   BOOT_LOADER_VENDOR,
@@ -12,8 +12,10 @@ import {
 } from "../efi/index.ts";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
 import type { SignatureDatabases } from "../keys/index.ts";
+import { runTool } from "../platform/index.ts";
 
-const EFI_VARIABLES = "/sys/firmware/efi/efivars";
+/** Where the kernel shows the firmware's variables (efivarfs). */
+export const EFI_VARIABLES = "/sys/firmware/efi/efivars";
 
 /**
  * A variable that the boot loader left (systemd.io, "The Boot Loader Interface").
@@ -40,7 +42,18 @@ export function firmwareDatabases(directory = EFI_VARIABLES): SignatureDatabases
   return { name: "the keys of this machine", allowed: entries("db"), forbidden: entries("dbx") };
 }
 
-function readVariable(name: string, vendor: Guid | string, directory = EFI_VARIABLES): Uint8Array | undefined {
+/**
+ * Removes a variable. The kernel protects those that it does not know by the immutable flag.
+ * @throws SealrootError when it cannot be removed; one that is absent is fine
+ */
+export async function removeVariable(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  await runTool("chattr", ["-i", path]);
+  rmSync(path, { force: true });
+}
+
+/** The value of a variable; undefined when it is not set. */
+export function readVariable(name: string, vendor: Guid | string, directory = EFI_VARIABLES): Uint8Array | undefined {
   const path = join(directory, `${name}-${vendor}`);
   try {
     return parseEfivarfs(readFileSync(path)).data;

@@ -13,6 +13,8 @@ export interface HostPlaces {
   /** `/run` */
   readonly runDirectory: string;
   readonly bootLoader: BootLoaderName;
+  /** The firmware's variables; undefined where there are none of this host. */
+  readonly efiVariables?: string;
   /** Undefined: looked at from outside, nothing of it runs. */
   readonly booted: BootedRoot | undefined;
   readonly usrOverlay: UsrOverlay | undefined;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { readMountTable } from "../platform/index.ts";
 import { readBootedRoot, readUsrOverlay } from "./booted-root.ts";
-import { loaderVariable } from "./firmware.ts";
+import { EFI_VARIABLES, loaderVariable } from "./firmware.ts";
 import type { HostProblem } from "./host.ts";
 import { lockHost } from "./host-lock.ts";
 import type { BootLoaderName, HostPlaces } from "./host-places.ts";
@@ -60,6 +60,7 @@ export function openHost({ write = false }: OpenHostOptions = {}): OpenedHost | 
       bootDirectory: boot?.path,
       runDirectory: RUN,
       bootLoader,
+      efiVariables: EFI_VARIABLES,
       booted,
       usrOverlay: readUsrOverlay(),
       isReadOnly,

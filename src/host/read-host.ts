@@ -95,7 +95,7 @@ class HostReader implements Disposable {
     const { physicalRoot } = this.#places;
     try {
       const recorded = readFailedBoots(physicalRoot);
-      return [...unrecordedFailures(host, recorded, await readBootReports(physicalRoot), new Date()), ...recorded];
+      return [...unrecordedFailures(host, recorded, await readBootReports(this.#places), new Date()), ...recorded];
     } catch (error) {
       this.#problem(failedBootsPath(physicalRoot), error);
       return [];

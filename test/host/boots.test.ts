@@ -12,7 +12,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type BootReport, EMPTY_BOOT_SLOT } from "../../src/bootplan/index.ts";
+import {
+  BOOT_REPORT_VENDOR,
+  type BootReport,
+  bootReportVariable,
+  EMPTY_BOOT_SLOT,
+  formatBootReportVariable,
+} from "../../src/bootplan/index.ts";
 import {
   failedBootLines,
   failedBoots,
@@ -66,7 +72,7 @@ test("slots are made empty, with room for a whole report each, and are written i
   const names = ["1", "2", "3", "4", "5", "6", "7", "8"];
   assert.deepEqual(readdirSync(slots(host)).sort(), names);
   for (const name of names) assert.equal(readFileSync(join(slots(host), name), "latin1"), EMPTY_BOOT_SLOT);
-  assert.deepEqual(await readBootReports(host.physicalRoot), []);
+  assert.deepEqual(await readBootReports(host), []);
   const report: BootReport = {
     stage: "system",
     tries: 2,
@@ -76,10 +82,10 @@ test("slots are made empty, with room for a whole report each, and are written i
   };
   assert.equal(writeBootReport(host.physicalRoot, report), true);
   assert.equal(writeBootReport(host.physicalRoot, { ...report, tries: 12 }), true);
-  assert.deepEqual(await readBootReports(host.physicalRoot), [report, { ...report, tries: 12 }]);
+  assert.deepEqual(await readBootReports(host), [report, { ...report, tries: 12 }]);
   for (const name of names) assert.equal(readFileSync(join(slots(host), name)).length, EMPTY_BOOT_SLOT.length);
   prepareBootSlots(host.physicalRoot);
-  assert.deepEqual(await readBootReports(host.physicalRoot), []);
+  assert.deepEqual(await readBootReports(host), []);
   removeBootSlots(host.physicalRoot);
   removeBootSlots(host.physicalRoot);
   assert.equal(writeBootReport(host.physicalRoot, report), false);
@@ -96,7 +102,7 @@ test("what else is in place of a slot is neither read nor written", async () => 
   writeFileSync(join(slots(host), "3"), "x".repeat(100_000));
   assert.equal(writeBootReport(host.physicalRoot, report), false);
   assert.equal(writeBootReport(host.physicalRoot, { ...report, tries: 2 }), false);
-  assert.deepEqual(await readBootReports(host.physicalRoot), []);
+  assert.deepEqual(await readBootReports(host), []);
   assert.equal(readFileSync(join(host.path, "victim"), "utf8"), "whole");
 });
 
@@ -127,7 +133,7 @@ test("a boot that nobody counts blesses nothing, and a deployment with tries lef
     assert.deepEqual(await recordBoot(host.places(id), { boot, now: NOW }), { blessed: undefined, failed: [] });
   }
   assert.deepEqual(menu(), before);
-  assert.equal((await readBootReports(host.physicalRoot)).length, 1);
+  assert.equal((await readBootReports(host)).length, 1);
 });
 
 test("after a fall-back: recorded with what failed, told by status, last in the menu, and refused", async () => {
@@ -211,6 +217,38 @@ test("a silent failure says how far the boot came", async () => {
   }
 });
 
+test("a refusal that had no disk to be written to is found in the firmware, and taken away", async () => {
+  const { host, old, recent, name } = await triedHost("+0-3");
+  using _ = host;
+  const efiVariables = join(host.path, "efivars");
+  mkdirSync(efiVariables);
+  const failure = { message: "Cannot find the root device: it did not appear in 30 s" };
+  const report: BootReport = {
+    ...{ stage: "boot-program-failed", tries: 3, bootId: BOOT_ID, entry: name, deploymentId: undefined, failure },
+  };
+  const variable = (tries: number) => join(efiVariables, `${bootReportVariable(tries)}-${BOOT_REPORT_VENDOR}`);
+  writeFileSync(variable(3), `\x07\0\0\0${formatBootReportVariable(report)}`);
+  writeFileSync(variable(2), "\x07\0\0\0not a report");
+  const places = host.places(old, { efiVariables });
+  assert.deepEqual(await readBootReports(places), [report]);
+  const bin = join(host.path, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "chattr"), "#!/bin/sh\n");
+  chmodSync(join(bin, "chattr"), 0o755);
+  const path = process.env.PATH;
+  process.env.PATH = `${bin}:${path}`;
+  try {
+    const [failed] = (await recordBoot(places, { boot: NOT_COUNTED, now: NOW })).failed;
+    assert.deepEqual(
+      [failed?.deploymentId, failed?.step, failed?.failure, failed?.bootIds],
+      [recent, "initramfs", failure, [BOOT_ID]],
+    );
+  } finally {
+    process.env.PATH = path;
+  }
+  assert.deepEqual(readdirSync(efiVariables), []);
+});
+
 test("a failure is known before it is recorded, and to a disk that takes no record", async () => {
   const { host, old, recent } = await triedHost("+0-3");
   using _ = host;
@@ -259,7 +297,7 @@ test("what failed in a system that came up is written into the slot of its try",
   writeHealthReport(host.runDirectory, [{ name: "10-network", reason: "exit code 1: no gateway" }]);
   const failure = { message: "health check 10-network failed: exit code 1: no gateway" };
   assert.deepEqual(await recordFailedBoot(places, boot), failure);
-  assert.deepEqual(await readBootReports(host.physicalRoot), [
+  assert.deepEqual(await readBootReports(host), [
     { stage: "system-failed", bootId: BOOT_ID, entry: name, deploymentId: recent, tries: 2, failure },
   ]);
   assert.equal(await recordFailedBoot(places, { ...boot, entry: undefined, tries: undefined }), undefined);

@@ -35,7 +35,6 @@ test("a counted boot restarts at a panic, and writes how far it came into the sl
   const boot = CountedBoot.begin(machine);
   assert.ok(machine.directories.has("/run/sealroot/fall-back"));
   assert.deepEqual(machine.log, ["write /proc/sys/kernel/panic 10"]);
-  boot.reach("boot-program-failed", new Error("there is no disk yet"));
   boot.attach(ID);
   boot.reach("system");
   const common = { bootId: BOOT_ID, entry: "bootc_os-2-1.conf", deploymentId: ID, tries: 2 };
@@ -55,6 +54,24 @@ test("a refusal is written before the machine restarts", () => {
   assert.equal(report?.stage, "boot-program-failed");
   const order = machine.log.map((line) => line.slice(0, 25));
   assert.ok(order.indexOf("write /proc/sysrq-trigger") > order.lastIndexOf('write /proc/9/fd/3 {"stage'));
+});
+
+test("a refusal without a disk is written into a variable of the firmware, once for each try, and nothing else is", () => {
+  const machine = countedMachine("+2-1");
+  const boot = CountedBoot.begin(machine);
+  const variable = "/sys/firmware/efi/efivars/SealrootBootReport1-c7c86398-9a48-4ddd-a1ce-c716853ca53e";
+  boot.reach("initramfs");
+  assert.equal(machine.files.has(variable), false);
+  refuseBoot(machine, boot, new SealrootError("not-found", `Cannot find the root device: ${"x".repeat(5000)}`));
+  const bytes = machine.files.get(variable) as Uint8Array;
+  assert.deepEqual([...bytes.subarray(0, 4)], [7, 0, 0, 0]);
+  assert.ok(bytes.length <= 1004);
+  const report = parseBootReport(Buffer.from(bytes.subarray(4)).toString());
+  assert.equal(report?.stage, "boot-program-failed");
+  assert.match(report?.failure?.message ?? "", /^Cannot find the root device: x+$/);
+  assert.deepEqual([report?.tries, report?.entry, report?.deploymentId], [1, "bootc_os-2-1.conf", undefined]);
+  refuseBoot(machine, boot, new Error("again"));
+  assert.equal(machine.files.get(variable), bytes);
 });
 
 test("an uncounted boot, and one that no restart helps, change and write nothing", () => {

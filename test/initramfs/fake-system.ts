@@ -39,6 +39,11 @@ export function fakeMachine(files: Record<string, string | Uint8Array> = {}): Fa
       machine.log.push(`write ${path} ${text}`);
       return true;
     },
+    createFile: (path, bytes) => {
+      if (machine.files.has(path)) return false;
+      machine.files.set(path, bytes);
+      return true;
+    },
     list: (path) => {
       const inside = [...machine.files.keys(), ...machine.directories].filter((one) => one.startsWith(`${path}/`));
       return [...new Set(inside.map((one) => one.slice(path.length + 1).split("/")[0] ?? ""))].sort();

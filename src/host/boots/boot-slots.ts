@@ -13,6 +13,8 @@ import {
 } from "../../bootplan/index.ts";
 import { asSealrootError, hasErrno } from "../../errors/index.ts";
 import { readBoundedFile, removeTree, syncDirectory } from "../../platform/index.ts";
+import type { HostPlaces } from "../host-places.ts";
+import { readReportVariables } from "./report-variables.ts";
 
 /** The folder of everything that we keep of a host, below the physical root. */
 export const OWN_STATE = "state/sealroot";
@@ -55,16 +57,21 @@ export function removeBootSlots(physicalRoot: string): void {
   }
 }
 
-/** What the boots left, in the order of their tries. What is not a report is passed over, as anybody may have written it. */
-export async function readBootReports(physicalRoot: string): Promise<readonly BootReport[]> {
-  const reports: BootReport[] = [];
+/**
+ * What the boots left, in the order of their tries: on the disk, and in the firmware where they had no disk. What is not a report is passed over, as anybody may have written it.
+ */
+export async function readBootReports({
+  physicalRoot,
+  efiVariables,
+}: Pick<HostPlaces, "physicalRoot" | "efiVariables">): Promise<readonly BootReport[]> {
+  const reports = efiVariables === undefined ? [] : [...readReportVariables(efiVariables)];
   for (let slot = 1; slot <= BOOT_SLOTS; slot++) {
     const path = join(physicalRoot, BOOT_SLOTS_PATH, bootSlotName(slot));
     if (!isPlainFile(path) || lstatSync(path).size > BOOT_SLOT_BYTES) continue;
     const report = parseBootReport((await readBoundedFile(path, BOOT_SLOT_BYTES)).toString("latin1"));
     if (report !== undefined) reports.push(report);
   }
-  return reports;
+  return reports.sort((a, b) => a.tries - b.tries);
 }
 
 /**

@@ -10,6 +10,7 @@ import { readBootReports, removeBootSlots } from "./boot-slots.ts";
 import type { CurrentBoot } from "./current-boot.ts";
 import { type FailedBoot, readFailedBoots, writeFailedBoots } from "./failed-boots.ts";
 import { unrecordedFailures } from "./judge-boots.ts";
+import { removeReportVariables } from "./report-variables.ts";
 
 export interface RecordedBoot {
   /** The boot entry that is good from now on. */
@@ -39,14 +40,17 @@ export async function recordBoot(places: HostPlaces, options: RecordBootOptions)
   const blessed = entry === undefined ? undefined : store.assess(entry.fileName, "good");
   const host = blessed === undefined ? before : await readHost(places);
   const recorded = readFailedBoots(physicalRoot);
-  const failed = unrecordedFailures(host, recorded, await readBootReports(physicalRoot), options.now);
+  const failed = unrecordedFailures(host, recorded, await readBootReports(places), options.now);
   const kept = recorded.filter(({ deploymentId }) => deploymentId !== host.booted?.deploymentId);
   if (failed.length > 0 || kept.length < recorded.length) writeFailedBoots(physicalRoot, [...failed, ...kept]);
   if (!store.hasStaged && isBadInFront(host)) {
     store.stage(menuFiles(sortedByAssessment(host.entries)));
     store.activate();
   }
-  if (!host.entries.some((one) => assessmentOf(one.fileName) === "indeterminate")) removeBootSlots(physicalRoot);
+  if (!host.entries.some((one) => assessmentOf(one.fileName) === "indeterminate")) {
+    removeBootSlots(physicalRoot);
+    if (places.efiVariables !== undefined) await removeReportVariables(places.efiVariables);
+  }
   return { blessed, failed };
 }
 

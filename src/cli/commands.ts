@@ -79,6 +79,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/internals-prep-soft-reboot.ts")).internalsPrepSoftReboot,
   },
   {
+    path: ["internals", "varlink"],
+    summary: "Answer a varlink connection",
+    hidden: true,
+    load: async () => (await import("../verbs/internals-varlink.ts")).internalsVarlink,
+  },
+  {
     path: ["composefs-finalize-staged"],
     summary: "Switch to the staged deployment, at shutdown",
     hidden: true,

@@ -37,6 +37,7 @@ export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } fr
 export { namesInIfReadable } from "./names-in.ts";
 export { openBeneath } from "./open-beneath.ts";
 export { inspectDirectoryPlace, inspectFilePlace, type Place, takeOverAccess } from "./place.ts";
+export { programVersion } from "./program-version.ts";
 export { hasRecordLock, tryRecordLock, waitForRecordLock } from "./record-lock.ts";
 export { cloneBlocks } from "./reflink.ts";
 export { removeTree } from "./remove-tree.ts";

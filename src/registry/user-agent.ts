@@ -1,14 +1,7 @@
 /** How this program identifies itself to registries. */
-import { readFileSync } from "node:fs";
+import { programVersion } from "../platform/index.ts";
 
-let name: string | undefined;
-
-/** `sealroot/VERSION`, the version being that of package.json beside `src/`. */
+/** `sealroot/VERSION` */
 export function userAgent(): string {
-  if (name === undefined) {
-    const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-    const { version }: { version?: unknown } = JSON.parse(text);
-    name = `sealroot/${version}`;
-  }
-  return name;
+  return `sealroot/${programVersion()}`;
 }

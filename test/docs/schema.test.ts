@@ -22,6 +22,7 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   completion: "a script for a shell",
   __complete: "words for that script",
   "composefs-finalize-staged": "called by its unit",
+  "internals varlink": "varlink, a protocol of its own",
   "usr-overlay": "two lines, as bootc prints them",
   "internals prep-soft-reboot": "a line, as bootc prints it",
   "install edit get": "the bytes of a file",

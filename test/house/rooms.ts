@@ -7,7 +7,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
     name: "formats",
     rooms: [
       ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked"],
-      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage"],
+      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink"],
     ],
   },
   {
@@ -17,7 +17,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
       ...["deployment", "bootloader", "disk", "keys"],
     ],
   },
-  { name: "systems", rooms: ["host", "install", "seal", "verify", "vm"] },
+  { name: "systems", rooms: ["host", "service", "install", "seal", "verify", "vm"] },
   { name: "cli", rooms: ["verbs", "cli"] },
 ];
 
@@ -41,6 +41,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   imagestore: ["objects", "repository", "oci", "policy", "images"],
   deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
+  service: ["host"],
   cli: ["verbs"],
 };
 

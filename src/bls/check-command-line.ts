@@ -102,14 +102,33 @@ function checkBytes(text: string, check: CommandLineCheck): void {
       expected: "bytes 0x20 to 0x7e",
     });
   }
-  if (check.architecture === undefined) return;
-  const maxBytes = MAX_BYTES[check.architecture];
-  if (text.length <= maxBytes) return;
-  throw new SealrootError(code, `Cannot use ${check.what}: it has ${text.length} bytes, the kernel keeps ${maxBytes}`, {
+  if (check.architecture !== undefined) checkCommandLineLength(text, check.architecture, check.what, code);
+}
+
+/**
+ * Refuses a line of which the kernel would silently cut off the end.
+ * @throws SealrootError `unsupported`, or the given code
+ */
+export function checkCommandLineLength(
+  text: string,
+  architecture: CommandLineArchitecture,
+  what: string,
+  code: NonNullable<CommandLineCheck["code"]> = "unsupported",
+): void {
+  const maxBytes = MAX_BYTES[architecture];
+  const sizeBytes = utf8Bytes(text);
+  if (sizeBytes <= maxBytes) return;
+  throw new SealrootError(code, `Cannot use ${what}: it has ${sizeBytes} bytes, the kernel keeps ${maxBytes}`, {
     expected: `at most ${maxBytes} bytes`,
-    actual: `${text.length} bytes`,
+    actual: `${sizeBytes} bytes`,
     hint: "leave out kernel arguments: those over the limit would be cut off at boot, the last ones first",
   });
+}
+
+/** Buffer.byteLength, which the initramfs does not have. */
+function utf8Bytes(text: string): number {
+  const bytesOf = (codePoint: number) => (codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4);
+  return [...text].reduce((sum, character) => sum + bytesOf(character.codePointAt(0) ?? 0), 0);
 }
 
 function checkKey({ text, key }: KernelArgument, check: CommandLineCheck): void {

@@ -11,6 +11,7 @@ export {
   type CommandLineArchitecture,
   type CommandLineCheck,
   checkCommandLine,
+  checkCommandLineLength,
   checkUserArguments,
   type LineProtection,
   SEALED_LINE_KEYS,

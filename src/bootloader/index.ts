@@ -17,4 +17,5 @@ export {
 } from "./entry-store.ts";
 export { writeEspFile } from "./esp-file.ts";
 export { type EspLayout, espLayout } from "./esp-layout.ts";
+export { findKernelFolder } from "./kernel-folders.ts";
 export { type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";

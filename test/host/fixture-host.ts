@@ -9,11 +9,19 @@ import {
   osIdentity,
   parseOsRelease,
   placeEntries,
+  type1Arguments,
   ukiEntry,
 } from "../../src/bls/index.ts";
-import { findSealedUki } from "../../src/bootimage/index.ts";
-import { entryFiles } from "../../src/bootloader/boot-entries.ts";
-import { formatOrigin, readDeployment, recordOfUki, stageDeployment, writeEtc } from "../../src/deployment/index.ts";
+import { ARCHITECTURES, findSealedUki, readType1Files } from "../../src/bootimage/index.ts";
+import { entryFiles, kernelEntryFiles } from "../../src/bootloader/boot-entries.ts";
+import {
+  formatOrigin,
+  readDeployment,
+  recordOfType1,
+  recordOfUki,
+  stageDeployment,
+  writeEtc,
+} from "../../src/deployment/index.ts";
 import { silent } from "../../src/events/index.ts";
 import type { HostPlaces } from "../../src/host/index.ts";
 import { etcOfDeployment } from "../../src/host/update/etc-trees.ts";
@@ -83,6 +91,30 @@ export class FixtureHost implements Disposable {
     const files = entryFiles(uki, rank, { ukiKey: "efi" });
     for (const { path, bytes } of [files.uki, files.entry]) this.writeEsp(path, bytes);
     return staged.deploymentId;
+  }
+
+  /**
+   * Deploys an image without seal as an installation leaves it. @returns its id
+   * @param options the kernel command line, with IMAGE or IMAGE? for what names the image
+   */
+  async addType1(reference: string, options: string): Promise<string> {
+    using repository = (await this.repository()).repository;
+    const image = await openImage(parseReference(reference), { policy: "accept-anything" });
+    const config = image.config;
+    if (config === undefined) throw new Error("the image has a configuration");
+    const staged = await stageDeployment(repository, { ...image, config }, reference, silent);
+    await image.close();
+    if (staged.bootType !== "bls") throw new Error("the image has no UKI");
+    const { deploymentId: id } = staged;
+    const kernel = readType1Files(staged.files, staged.kernel, ARCHITECTURES.amd64);
+    const { origin } = recordOfType1(staged, "docker://quay.io/example/os:1", kernel);
+    mkdirSync(join(this.physicalRoot, "state/deploy", id, "etc"), { recursive: true });
+    writeFileSync(this.originFile(id), formatOrigin(origin));
+    const named = (verityOptional: boolean) => type1Arguments({ id, verityOptional }).join(" ");
+    const line = options.replace("IMAGE?", named(true)).replace("IMAGE", named(false));
+    const files = kernelEntryFiles({ deploymentId: id, kernel, osRelease: OS_RELEASE, options: line }, "primary");
+    for (const { path, bytes } of [...files.kernel, files.entry]) this.writeEsp(path, bytes);
+    return id;
   }
 
   /** Fills a live `/etc` with that of a deployment's image, as an installation leaves it. Needs root. */

@@ -13,7 +13,7 @@
 export { checkRepository, type FsckOptions } from "./check/fsck.ts";
 export { brokenObjects, findHitReferences } from "./check/fsck-hits.ts";
 export { type Finding, type FsckReport, findingText, fsckFullJson, fsckJson, fsckLines } from "./check/fsck-report.ts";
-export { collectGarbage, type GcOptions, type GcReport, gcLines } from "./check/gc.ts";
+export { collectGarbage, type GcFailure, type GcOptions, type GcReport, gcLines, refuseFailures } from "./check/gc.ts";
 export { type RepairOptions, type RepairReport, repairRepository } from "./check/repair.ts";
 export type { DerivedFiles } from "./derived-files.ts";
 export { idPrefixOf, onlyCandidate } from "./id-prefix.ts";

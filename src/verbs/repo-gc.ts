@@ -14,7 +14,7 @@ until nobody else uses the repository.`,
   examples: ["sealroot repo gc --repo R --dry-run"],
   reportsJson: true,
   async run(invocation) {
-    const { collectGarbage, gcLines } = await import("../repository/index.ts");
+    const { collectGarbage, gcLines, refuseFailures } = await import("../repository/index.ts");
     using repository = await openSelectedRepository(invocation);
     const roots = invocation.list("root").map((root) => rootEntry(repository, root));
     const dryRun = invocation.flag("dry-run");
@@ -25,7 +25,7 @@ until nobody else uses the repository.`,
     });
     if (!invocation.json) {
       for (const line of gcLines(report, dryRun)) invocation.output.line(line);
-      return;
+      return refuseFailures(report);
     }
     const result = {
       objectsRemoved: report.objectsRemoved,
@@ -33,6 +33,7 @@ until nobody else uses the repository.`,
       imagesPruned: report.imagesPruned,
       streamsPruned: report.streamsPruned,
     };
+    refuseFailures(report);
     invocation.output.json({ dryRun, ...result, paths: report.paths });
   },
 });

@@ -21,15 +21,19 @@ interface LiveObjects {
  *
  * @throws SealrootError `corrupt` when a stream or image in use cannot be read
  */
-export function findLiveObjects(repository: Repository, roots: readonly string[]): LiveObjects {
+export function findLiveObjects(
+  repository: Repository,
+  roots: readonly string[],
+  dropped: readonly string[] = [],
+): LiveObjects {
   const live = new Set<string>();
   const notices: Finding[] = [];
-  for (const objectId of rootObjects(repository, repository.images, roots, notices)) {
+  for (const objectId of rootObjects(repository, repository.images, { roots, dropped: [] }, notices)) {
     live.add(objectId);
     for (const file of readLive(repository, objectId, listErofsObjects)) live.add(file);
   }
   const streamObjects = new Set(repository.streams.entries().map(({ objectId }) => objectId));
-  const pending = rootObjects(repository, repository.streams, roots, notices);
+  const pending = rootObjects(repository, repository.streams, { roots, dropped }, notices);
   const visited = new Set<string>();
   for (let objectId = pending.pop(); objectId !== undefined; objectId = pending.pop()) {
     if (visited.has(objectId)) continue;
@@ -47,9 +51,10 @@ export function findLiveObjects(repository: Repository, roots: readonly string[]
 function rootObjects(
   repository: Repository,
   links: LinkStore,
-  extraRoots: readonly string[],
+  { roots, dropped }: { readonly roots: readonly string[]; readonly dropped: readonly string[] },
   notices: Finding[],
 ): string[] {
+  const ignored = new Set(dropped);
   const objectOf = new Map(links.entries().map(({ entry, objectId }) => [entry, objectId]));
   const found: string[] = [];
   const follow = (entry: string, path: string) => {
@@ -57,8 +62,10 @@ function rootObjects(
     if (objectId !== undefined && repository.objects.has(objectId)) found.push(objectId);
     else notices.push({ kind: "broken-symlink", path, detail: entry });
   };
-  for (const { name, entry } of links.references()) follow(entry, `${links.kind}/refs/${name}`);
-  for (const root of extraRoots) if (objectOf.has(root)) follow(root, `${links.kind}/${root}`);
+  for (const { name, entry } of links.references()) {
+    if (!ignored.has(name)) follow(entry, `${links.kind}/refs/${name}`);
+  }
+  for (const root of roots) if (objectOf.has(root)) follow(root, `${links.kind}/${root}`);
   return found;
 }
 

@@ -14,6 +14,8 @@ const OBJECT_DIRECTORY = /^[0-9a-f]{2}$/;
 
 /** All paths are relative to the repository. */
 export interface GcPlan {
+  /** References of streams that go first. */
+  readonly references: readonly string[];
   readonly objects: readonly string[];
   readonly objectsBytes: number;
   /** Links that lead nowhere, or to one of the objects. */
@@ -28,10 +30,16 @@ export interface GcPlan {
 
 /**
  * Finds what no reference needs; changes nothing.
+ * @param dropped references of streams, by their names below `refs/`, that do not count
  * @throws SealrootError `corrupt` when something in use cannot be read
  */
-export function planCollection(repository: Repository, roots: readonly string[]): GcPlan {
-  const { live, notices } = findLiveObjects(repository, roots);
+export function planCollection(
+  repository: Repository,
+  roots: readonly string[],
+  dropped: readonly string[] = [],
+): GcPlan {
+  const { live, notices } = findLiveObjects(repository, roots, dropped);
+  const references = dropped.filter((name) => repository.streams.referenceTarget(name) !== undefined);
   const dead = new Set<string>();
   const strays: Finding[] = [];
   const objects: string[] = [];
@@ -51,6 +59,7 @@ export function planCollection(repository: Repository, roots: readonly string[])
   const imageLinks = examineLinks(repository, "images", dead);
   const streamLinks = examineLinks(repository, "streams", dead);
   return {
+    references: references.map((name) => join("streams/refs", name)),
     objects,
     objectsBytes,
     imageLinks: imageLinks.dead,
@@ -63,7 +72,8 @@ export function planCollection(repository: Repository, roots: readonly string[])
 
 /** Everything the plan deletes, in order of deletion. */
 export function plannedPaths(plan: GcPlan): string[] {
-  return [...plan.imageLinks, ...plan.streamLinks, ...plan.objects, ...plan.leftovers, ...plan.emptyDirectories];
+  const { references, imageLinks, streamLinks, objects, leftovers, emptyDirectories } = plan;
+  return [...references, ...imageLinks, ...streamLinks, ...objects, ...leftovers, ...emptyDirectories];
 }
 
 interface ExaminedLinks {

@@ -25,9 +25,11 @@ import {
   initRepository,
   openRepository,
   type Repository,
+  refuseFailures,
   storeTreeImages,
 } from "../../../src/repository/index.ts";
 import { SplitStreamWriter } from "../../../src/splitstream/index.ts";
+import { undeletable } from "../../platform/undeletable.ts";
 
 const BODY = Buffer.alloc(5000, "body ");
 
@@ -185,6 +187,68 @@ test("what lost its reference goes, and an entry can be kept by name", async () 
   const all = await collectGarbage(repository);
   assert.deepEqual([all.objectsRemoved, all.imagesPruned, all.streamsPruned], [5, 1, 2]);
   assert.deepEqual(readdirSync(join(repository.path, "objects")), []);
+});
+
+test("references that are to go lead to nothing, and go first", async () => {
+  using directory = temporaryDirectory();
+  const { repository } = await filledRepository(directory.path);
+  using _ = repository;
+  const dropped = ["oci/tag", "oci/absent"];
+  const dry = await collectGarbage(repository, { dropped, dryRun: true });
+  assert.equal(dry.paths[0], "streams/refs/oci/tag");
+  assert.ok(repository.streams.referenceTarget("oci/tag"));
+  const namesBefore = allNames(repository);
+  assert.deepEqual(await collectGarbage(repository, { dropped }), dry);
+  const kept = new Set(allNames(repository));
+  assert.deepEqual([...dry.paths].sort(), namesBefore.filter((name) => !kept.has(name)).sort());
+  assert.deepEqual([dry.imagesPruned, dry.streamsPruned], [0, 2]);
+  assert.deepEqual(await errorsOf(repository), []);
+});
+
+test("what cannot be deleted is reported, and the rest goes", async () => {
+  using directory = temporaryDirectory();
+  const { repository } = await filledRepository(directory.path);
+  using _ = repository;
+  const [held = "", other = ""] = ["held", "others"].map((text) => repository.objects.ensure(Buffer.from(text)));
+  const heldPath = `objects/${held.slice(0, 2)}/${held.slice(2)}`;
+  const dry = await collectGarbage(repository, { dryRun: true });
+  assert.equal(dry.objectsRemoved, 2);
+  {
+    using __ = undeletable(join(repository.path, heldPath));
+    const report = await collectGarbage(repository);
+    assert.deepEqual([report.objectsRemoved, report.objectsBytes], [1, 6]);
+    assert.deepEqual(
+      report.failures.map(({ path, error }) => [path, error.message.startsWith(`Cannot delete ${heldPath}: `)]),
+      [[heldPath, true]],
+    );
+    assert.deepEqual([repository.objects.has(held), repository.objects.has(other)], [true, false]);
+    assert.throws(() => refuseFailures(report), {
+      code: "failed",
+      message: `Cannot delete ${heldPath}: the rest is deleted`,
+    });
+  }
+  const report = await collectGarbage(repository);
+  assert.deepEqual([report.objectsRemoved, report.failures], [1, []]);
+  assert.equal(existsSync(join(repository.path, "objects", held.slice(0, 2))), false);
+});
+
+test("when a name cannot be deleted, everything that it could lead to stays", async () => {
+  using directory = temporaryDirectory();
+  const { repository } = await filledRepository(directory.path);
+  using _ = repository;
+  const before = allNames(repository);
+  const dropped = ["oci/tag"];
+  {
+    using __ = undeletable(join(repository.path, "streams/refs/oci/tag"));
+    const report = await collectGarbage(repository, { dropped });
+    assert.deepEqual(
+      report.failures.map(({ path }) => path),
+      ["streams/refs/oci/tag"],
+    );
+    assert.deepEqual([report.objectsRemoved, report.objectsBytes, report.streamsPruned, report.paths], [0, 0, 0, []]);
+    assert.deepEqual(allNames(repository), before);
+  }
+  assert.deepEqual((await collectGarbage(repository, { dropped })).failures, []);
 });
 
 test("stray files are reported and skipped", async () => {

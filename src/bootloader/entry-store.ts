@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -122,6 +123,31 @@ export class EntryStore {
       throw asSealrootError(error, what, { path: join(directory, found.fileName) });
     }
     return name;
+  }
+
+  /**
+   * The bytes of a file among the entries, usable or not.
+   * @throws Error of the system when it cannot be read
+   */
+  read(folder: "live" | "staged", fileName: string): Buffer {
+    return readFileSync(join(this.#directory(folder), fileName));
+  }
+
+  /**
+   * Removes entries one by one, the first first; durable on return. A name that is gone already is fine.
+   * @throws SealrootError when one cannot be removed
+   */
+  remove(folder: "live" | "staged", names: readonly string[]): void {
+    const directory = this.#directory(folder);
+    for (const name of names) {
+      const path = join(directory, name);
+      try {
+        rmSync(path, { force: true });
+      } catch (error) {
+        throw asSealrootError(error, `Cannot remove boot entry ${name}`, { path });
+      }
+    }
+    if (names.length > 0) syncDirectory(directory);
   }
 
   /**

@@ -109,6 +109,22 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/internals-boot-failed.ts")).internalsBootFailed,
   },
   {
+    path: ["delete-deployment"],
+    summary: "Delete a deployment",
+    load: async () => (await import("../verbs/delete-deployment.ts")).deleteDeploymentCommand,
+  },
+  {
+    path: ["gc"],
+    summary: "Make room: remove what no deployment needs",
+    load: async () => (await import("../verbs/gc.ts")).gc,
+  },
+  {
+    path: ["internals", "composefs-gc"],
+    summary: "Remove what no deployment needs, in bootc's words",
+    hidden: true,
+    load: async () => (await import("../verbs/internals-composefs-gc.ts")).internalsComposefsGc,
+  },
+  {
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
     load: async () => (await import("../verbs/install-to-disk.ts")).installToDiskCommand,

@@ -7,6 +7,7 @@ import type { OpenedImage } from "../images/index.ts";
 import {
   type BootImage,
   describeBootImage,
+  HOST_TAG_PREFIX,
   mergeLayers,
   namedBootImages,
   pullOpenedImage,
@@ -59,8 +60,6 @@ export interface Type1Deployment extends StagedParts {
 export type StagedDeployment = SealedDeployment | Type1Deployment;
 
 const BOOT = byteStringOfText("boot");
-/** Tags with this prefix keep host images alive (spec/host.md 1.10). */
-const HOST_TAG_PREFIX = "localhost/bootc-";
 
 /**
  * Pulls an image with the boot images that its UKI names, or without a UKI with the one of {@link plainBootImage}; bytes

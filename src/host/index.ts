@@ -7,17 +7,28 @@
  */
 export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from "./booted-root.ts";
 export * from "./boots/index.ts";
+export { type CollectHostOptions, collectHost, type HostCollection, isNoOp } from "./collect/collect-host.ts";
+export { collectionJson, collectionLines } from "./collect/collection-text.ts";
 export { configDiff } from "./config-diff.ts";
+export { type DeletedDeployment, deleteDeployment, deletedText } from "./delete-deployment.ts";
 export { DEFAULT_RETENTION, entriesAfterUpgrade, menuFiles, type Retention } from "./entry-order.ts";
 export { deploymentByPrefix, type NamedDeployment } from "./find-deployment.ts";
 export { firmwareDatabases } from "./firmware.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
+export { HOST_CONFIGURATION_PATH, readRetention } from "./host-configuration.ts";
 export type { BootLoaderName, HostPlaces } from "./host-places.ts";
 export { bootLoaderName, type OpenedHost, type OpenHostOptions, openHost, openHostWhenFree } from "./open-host.ts";
 export { type Pinned, pinText, setPinned } from "./pin.ts";
 export { readHost } from "./read-host.ts";
 export { rebootHost, startFinalizer } from "./reboot.ts";
 export { type RolledBack, rollback, rollbackLines } from "./rollback.ts";
+export {
+  checkRollbackIndex,
+  type ImageLabels,
+  ROLLBACK_INDEX_LABEL,
+  type RollbackIndexCheck,
+  recordRollbackIndex,
+} from "./rollback-index.ts";
 export { nextRootImage, resetNextRoot } from "./soft-reboot/next-root.ts";
 export { prepareSoftReboot, refreshNextRoot, type SoftRebootMode, softReboot } from "./soft-reboot/prepare.ts";
 export { type StatusDocument, statusDocument, statusJson, statusReference } from "./status-document.ts";

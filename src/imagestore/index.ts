@@ -8,6 +8,8 @@
  * At the top are the stored images themselves: names, tags, documents, history, removal. Prints nothing.
  * @module
  */
+
+export { HOST_TAG_PREFIX, type HostTags, hostTags, manifestsByImage } from "./host-tags.ts";
 export { type HistoryEntry, imageHistory } from "./image-history.ts";
 export {
   computeImageId,

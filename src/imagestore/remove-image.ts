@@ -1,12 +1,10 @@
 /** Removing an image's names, so that gc may collect the image. */
 import { SealrootError } from "../errors/index.ts";
 import type { Repository } from "../repository/index.ts";
+import { HOST_TAG_PREFIX } from "./host-tags.ts";
 import { findImage, taggedManifest, untagImage } from "./images.ts";
 import { manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 import { decodeTag } from "./tag-names.ts";
-
-/** Tags that bootc gives to the images of its deployments (spec/oci.md 1). */
-const DEPLOYMENT_TAG_PREFIX = "localhost/bootc-";
 
 export interface RemovedImage {
   readonly manifestDigest: string;
@@ -30,7 +28,7 @@ export async function removeImage(
   const { manifestDigest } = await findImage(repository, name);
   const tags = tagsOf(repository, manifestDigest);
   const removed = taggedManifest(repository, name) === undefined ? tags : [name];
-  const needed = removed.find((tag) => tag.startsWith(DEPLOYMENT_TAG_PREFIX));
+  const needed = removed.find((tag) => tag.startsWith(HOST_TAG_PREFIX));
   if (needed !== undefined && options.force !== true) {
     throw new SealrootError("conflict", `Cannot remove image "${needed}": this is the tag of a deployment`, {
       path: repository.path,

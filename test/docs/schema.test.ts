@@ -29,6 +29,7 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   "internals boot-failed": "called by its unit",
   "internals health-check": "called by its unit",
   "internals record-boot": "called by its unit",
+  "internals composefs-gc": "bootc's words",
   "repo cat": "the bytes of a stream",
   "repo cat-file": "the bytes of a file",
   "repo create-dumpfile": "dump text, a format of its own",
@@ -218,7 +219,7 @@ for (const [verb, calls] of Object.entries(REPORTS)) {
  * Their results come from booted machines: test/vm/run-verb.test.ts, host-status.test.ts, upgrade.test.ts and
  * rollback.test.ts compare them, and test/docs/host.test.ts those of hosts that are folders.
  */
-const BOOTED = ["vm run", "config-diff", "rollback", "pin", "unpin", "upgrade", "switch"];
+const BOOTED = ["vm run", "config-diff", "rollback", "pin", "unpin", "gc", "delete-deployment", "upgrade", "switch"];
 
 test("every verb that reports has a schema, and its results are compared with it", async () => {
   const reporting: string[] = [];

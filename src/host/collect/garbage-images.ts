@@ -1,0 +1,89 @@
+/** What of a host's repository is garbage: tags of images that no deployment has, and all that only they lead to. */
+import { join } from "node:path";
+import { listDeployments, REPOSITORY_PATH } from "../../deployment/index.ts";
+import { corrupt } from "../../errors/index.ts";
+import type { EventSink } from "../../events/index.ts";
+import { HOST_TAG_PREFIX, hostTags, manifestsByImage, tagImage } from "../../imagestore/index.ts";
+import { isDigest } from "../../oci/index.ts";
+import { collectGarbage, type GcReport, openRepository, type Repository } from "../../repository/index.ts";
+import type { HostProblem } from "../host.ts";
+import type { HostPlaces } from "../host-places.ts";
+import type { InUse } from "./in-use.ts";
+
+export interface ImageCollection {
+  readonly report: GcReport;
+  /** Manifests that a deployment has and no tag of the host kept: they have one now. */
+  readonly tagged: readonly string[];
+}
+
+export interface CollectImagesOptions {
+  readonly dryRun: boolean;
+  /** How long to wait for other users of the repository, such as pulls; forever if absent. */
+  readonly lockTimeoutMs: number | undefined;
+  readonly events: EventSink;
+}
+
+/**
+ * @throws SealrootError as openRepository and collectGarbage
+ */
+export async function collectImages(
+  places: HostPlaces,
+  inUse: InUse,
+  problems: HostProblem[],
+  { dryRun, lockTimeoutMs, events }: CollectImagesOptions,
+): Promise<ImageCollection> {
+  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: !dryRun });
+  const live = await liveManifests(places, repository, inUse, problems);
+  const tags = hostTags(repository, live.digests);
+  const everything = inUse.isUnclear ? entriesOf(repository, "streams") : [];
+  const allImages = inUse.isUnclear || inUse.imagesAreUnclear ? entriesOf(repository, "images") : [];
+  const roots = [...inUse.imageIds, ...tags.untaggedEntries, ...everything, ...allImages];
+  if (!dryRun) {
+    for (const digest of tags.untagged) await tagImage(repository, digest, `${HOST_TAG_PREFIX}${digest}`);
+  }
+  const dropped = inUse.isUnclear || live.isUnclear ? [] : tags.dropped;
+  const report = await collectGarbage(repository, {
+    ...{ roots, dropped, dryRun, events },
+    ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+  });
+  return { report, tagged: tags.untagged };
+}
+
+interface LiveManifests {
+  readonly digests: ReadonlySet<string>;
+  /** A deployment may have any of those that have a tag. */
+  readonly isUnclear: boolean;
+}
+
+/** Those of the records; of a deployment whose record names none, those that have its image. */
+async function liveManifests(
+  { physicalRoot }: HostPlaces,
+  repository: Repository,
+  { deploymentIds }: InUse,
+  problems: HostProblem[],
+): Promise<LiveManifests> {
+  const { deployments, unusable } = listDeployments(physicalRoot);
+  const digests = new Set<string>();
+  const recorded = new Set<string>();
+  for (const { deploymentId, origin } of deployments) {
+    const { manifestDigest } = origin;
+    if (!deploymentIds.has(deploymentId) || manifestDigest === undefined || !isDigest(manifestDigest)) continue;
+    digests.add(manifestDigest);
+    recorded.add(deploymentId);
+  }
+  const others = [...deploymentIds].filter((id) => !recorded.has(id));
+  if (others.length === 0) return { digests, isUnclear: false };
+  const byImage = await manifestsByImage(repository);
+  const lost = others.filter((id) => {
+    for (const digest of byImage.get(id) ?? []) digests.add(digest);
+    return !byImage.has(id);
+  });
+  const withState = new Set([...deployments, ...unusable].map(({ deploymentId }) => deploymentId));
+  const unclear = lost.filter((id) => withState.has(id));
+  for (const id of unclear) problems.push({ subject: id, error: corrupt("Cannot tell which image it was made of") });
+  return { digests, isUnclear: unclear.length > 0 };
+}
+
+function entriesOf(repository: Repository, kind: "images" | "streams"): string[] {
+  return repository[kind].entries().map(({ entry }) => entry);
+}

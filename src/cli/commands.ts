@@ -155,6 +155,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/install-edit-remove.ts")).installEditRemove,
   },
   {
+    path: ["install", "mount"],
+    summary: "Mount a deployment of an installed disk",
+    load: async () => (await import("../verbs/install-mount.ts")).installMount,
+  },
+  {
     path: ["install", "print-configuration"],
     summary: "Print the merged installation configuration",
     load: async () => (await import("../verbs/install-print-configuration.ts")).installPrintConfiguration,

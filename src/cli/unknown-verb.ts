@@ -16,7 +16,6 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   "install to-existing-root": TO_DISK,
   "install finalize": TO_DISK,
   "install reset": TO_DISK,
-  "install mount": "sealroot repo mount mounts an image of a repository",
   "container inspect": "sealroot image inspect shows an image of a repository",
   "container lint": "sealroot seal refuses images that could not boot",
   "container ukify": "sealroot seal makes and signs the UKI",

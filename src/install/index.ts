@@ -24,6 +24,7 @@ export {
   type StateFile,
   saveStateFile,
 } from "./edit/edit-disk.ts";
+export { type MountDeploymentOptions, type MountedDeployment, mountDeployment } from "./mount/mount-deployment.ts";
 export {
   type ForeignOptions,
   type InstallToDiskOptions,

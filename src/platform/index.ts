@@ -31,6 +31,7 @@ export {
   createMount,
   detachMount,
   type FileSystemOptions,
+  makeMountReadOnly,
   makeMountWritable,
 } from "./mount.ts";
 export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } from "./mount-table.ts";

@@ -73,8 +73,20 @@ export function cloneMount(path: FilePath): number {
  * @throws Error with `code` as Node's system errors
  */
 export function makeMountWritable(mountFd: number): void {
+  setReadOnly(mountFd, false);
+}
+
+/**
+ * Lets nobody write through this one mount.
+ * @throws Error with `code` as Node's system errors
+ */
+export function makeMountReadOnly(mountFd: number): void {
+  setReadOnly(mountFd, true);
+}
+
+function setReadOnly(mountFd: number, isReadOnly: boolean): void {
   const attributes = Buffer.alloc(MOUNT_ATTR_BYTES);
-  attributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_RDONLY), 8);
+  attributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_RDONLY), isReadOnly ? 0 : 8);
   callLibc("mount_setattr", undefined, mountFd, cString(""), AT_EMPTY_PATH, attributes, MOUNT_ATTR_BYTES);
 }
 

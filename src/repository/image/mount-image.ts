@@ -1,10 +1,11 @@
 /** An image mounted by the kernel: its EROFS image below, the objects as data, an overlay that joins them (spec/repository.md 8). */
 
 import { closeSync, constants, openSync, realpathSync } from "node:fs";
+import { toHex } from "../../bytes/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { requireDigest } from "../../objects/index.ts";
-import { attachMount, createMount, withAttached } from "../../platform/index.ts";
-import { verityDigest } from "../../verity/index.ts";
+import { attachMount, createMount, measureVerity, withAttached } from "../../platform/index.ts";
+import { ALGORITHM_NUMBER, type VerityAlgorithm, verityDigest } from "../../verity/index.ts";
 import type { LinkEntry } from "../link-store.ts";
 import type { Repository } from "../repository.ts";
 import { requireOwnName } from "./stored-tree.ts";
@@ -14,6 +15,11 @@ export interface MountImageOptions {
   readonly upper?: { readonly upperPath: string; readonly workPath: string };
   /** False: nothing can be written, even with an upper directory. */
   readonly readWrite: boolean;
+  /**
+   * The kernel must vouch for the image, and for every object, whatever the repository says of itself: its settings are on
+   * the disk, where anyone who has it can change them.
+   */
+  readonly requireVerity?: boolean;
 }
 
 /**
@@ -31,7 +37,8 @@ export function mountImage(repository: Repository, image: LinkEntry, path: strin
   const action = `Cannot mount image ${image.entry} on ${path}`;
   requireOwnName(image);
   using object = repository.objects.open(image.objectId);
-  const isSecure = repository.protection === "secure";
+  if (options.requireVerity === true) requireVerity(image.objectId, object.fd, repository.algorithm);
+  const isSecure = options.requireVerity === true || repository.protection === "secure";
   if (!isSecure) requireDigest(image.objectId, verityDigest(object.bytes(), repository.algorithm));
   const opened = new Descriptors();
   try {
@@ -54,6 +61,20 @@ export function mountImage(repository: Repository, image: LinkEntry, path: strin
   } finally {
     opened.close();
   }
+}
+
+function requireVerity(objectId: string, fd: number, algorithm: VerityAlgorithm): void {
+  const measured = measureVerity(fd);
+  const isVouched =
+    measured.state === "enabled" &&
+    measured.algorithmNumber === ALGORITHM_NUMBER[algorithm] &&
+    toHex(measured.digest) === objectId;
+  if (isVouched) return;
+  throw new SealrootError("untrusted", `Cannot mount image ${objectId}: fs-verity does not vouch for it`, {
+    expected: objectId,
+    actual: measured.state === "enabled" ? toHex(measured.digest) : `fs-verity is ${measured.state}`,
+    hint: "the sealed command line demands it, so that this system would not boot either",
+  });
 }
 
 type MountOptions = readonly (readonly [key: string, value: string | true])[];

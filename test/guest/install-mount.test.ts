@@ -1,0 +1,3 @@
+import { testInGuest } from "./fixture.ts";
+
+testInGuest("install-mount");

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { formatComposefsArgument } from "../../../src/bls/index.ts";
-import { tryRecordLock } from "../../../src/platform/index.ts";
+import { runTool, tryRecordLock } from "../../../src/platform/index.ts";
 import { run } from "../../cli/run-verb.ts";
 import type { ImageFile } from "../sealed-image.ts";
 import {
@@ -205,3 +205,35 @@ test("a disk of 100 GiB that is almost all holes stays so", async () => {
   assert.ok(allocated() < first + (4 << 20), `${allocated()} ${first}`);
   assert.equal(await edit("get", own, "/etc/hostname"), "new\n");
 });
+
+test(
+  "what the kernel has written is read and changed, and the kernel mounts the result",
+  { skip: process.geteuid?.() !== 0 && "not started as root" },
+  async () => {
+    const own = copyOf(disk, "kernel");
+    const mountPoint = folder("mounted");
+    const etc = `${mountPoint}/state/deploy/${own.deploymentId}/etc`;
+    const mounted = async (script: string): Promise<string> => {
+      const { stdout } = await runTool("unshare", [
+        ...["--mount", "--propagation", "private", "sh", "-euc"],
+        `mount -o "loop,offset=$1" "$2" "$3"; cd "$4"; ${script}`,
+        ...["sh", String(own.rootBytes), own.path, mountPoint, etc],
+      ]);
+      return stdout.toString();
+    };
+    // More names than one block has, and more stretches than an inode.
+    await mounted(`mkdir many; i=0; while [ $i -lt 2000 ]; do echo $i >many/a-long-file-name-$i; i=$((i + 1)); done
+    i=0; while [ $i -lt 700 ]; do echo part | dd of=parts bs=8192 seek=$i conv=notrunc status=none; i=$((i + 1)); done`);
+    const parts = Buffer.from(await edit("get", own, "/etc/parts"), "latin1");
+    assert.equal(parts.length, 699 * 8192 + 5);
+    for (let index = 0; index < 700; index++)
+      assert.equal(parts.toString("latin1", index * 8192, index * 8192 + 5), "part\n");
+    await edit("put", own, "/etc/many/new", file);
+    await edit("put", own, "/etc/many/a-long-file-name-7", file);
+    await edit("put", own, "/etc/parts", file);
+    await edit("remove", own, "/etc/many/a-long-file-name-9");
+    await assertClean(own);
+    assert.equal(await mounted("ls many | wc -l; cat many/new many/a-long-file-name-7 parts"), "2000\nnew\nnew\nnew\n");
+    await assertClean(own);
+  },
+);

@@ -219,7 +219,18 @@ for (const [verb, calls] of Object.entries(REPORTS)) {
  * Their results come from booted machines: test/vm/run-verb.test.ts, host-status.test.ts, upgrade.test.ts and
  * rollback.test.ts compare them, and test/docs/host.test.ts those of hosts that are folders.
  */
-const BOOTED = ["install mount", "vm run", "config-diff", "rollback", "pin", "unpin", "gc", "delete-deployment", "upgrade", "switch"];
+const BOOTED = [
+  "install mount",
+  "vm run",
+  "config-diff",
+  "rollback",
+  "pin",
+  "unpin",
+  "gc",
+  "delete-deployment",
+  "upgrade",
+  "switch",
+];
 
 test("every verb that reports has a schema, and its results are compared with it", async () => {
   const reporting: string[] = [];

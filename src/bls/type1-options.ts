@@ -19,6 +19,16 @@ export function type1Arguments({ id, verityOptional }: EntryImage): string[] {
   return [formatDigestArgument(id, "sha512", 1, verityOptional), formatComposefsArgument(id, verityOptional)];
 }
 
+/**
+ * The command line as the kernel gets it, which is what its limit is for: systemd-boot puts the path of the initramfs in
+ * front of the options (systemd, src/boot/boot.c; seen on a booted host).
+ *
+ * @param initrd absolute in the file system of the entry
+ */
+export function startedLine(options: string, initrd: string): string {
+  return `initrd=${initrd.replaceAll("/", "\\")} ${options}`;
+}
+
 /** What the image's own kernel arguments lost and gained. */
 export interface ArgumentChange {
   readonly removed: readonly string[];

@@ -26,6 +26,7 @@ import {
 } from "../bls/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { isTemporaryName, removeTree, renameExchange, syncDirectory } from "../platform/index.ts";
+import { writeEspFile } from "./esp-file.ts";
 
 /** How a boot loader orders its menu. */
 export type MenuOrder = "systemd-boot" | "grub";
@@ -176,6 +177,19 @@ export class EntryStore {
     } catch (error) {
       throw asSealrootError(error, "Cannot stage boot entries", { path: directory });
     }
+  }
+
+  /**
+   * Replaces the text of one entry, in one step; durable on return.
+   * @throws SealrootError `not-found` when there is no such entry
+   */
+  replace(folder: "live" | "staged", { fileName, text }: NewEntry): void {
+    const directory = this.#directory(folder);
+    const path = join(directory, fileName);
+    if (!fileNames(directory).includes(fileName)) {
+      throw new SealrootError("not-found", `Cannot replace boot entry ${path}: it does not exist`, { path });
+    }
+    writeEspFile(directory, { path: fileName, bytes: Buffer.from(text, "utf8") });
   }
 
   /** True when a set of entries waits to be activated. */

@@ -12,6 +12,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   internals: "What units and scripts call",
   install: "Put an image on a disk",
   "install edit": "Change /etc and /var of an installed disk file",
+  "loader-entries": "Change boot entries of a host without seal",
   keys: "Make and inspect Secure Boot keys",
   repo: "Work with composefs repositories",
   vm: "Boot disks in a virtual machine",
@@ -22,6 +23,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["config-diff"],
     summary: "Show what was changed in /etc",
     load: async () => (await import("../verbs/config-diff.ts")).configDiff,
+  },
+  {
+    path: ["loader-entries", "set-options-for-source"],
+    summary: "Set the kernel arguments of one source on a host without seal",
+    load: async () =>
+      (await import("../verbs/loader-entries-set-options-for-source.ts")).loaderEntriesSetOptionsForSource,
   },
   {
     path: ["status"],

@@ -31,6 +31,12 @@ export {
 } from "./rollback-index.ts";
 export { nextRootImage, resetNextRoot } from "./soft-reboot/next-root.ts";
 export { prepareSoftReboot, refreshNextRoot, type SoftRebootMode, softReboot } from "./soft-reboot/prepare.ts";
+export {
+  type SourceOptions,
+  type SourceOptionsOutcome,
+  setOptionsForSource,
+  sourceOptionsText,
+} from "./source-options.ts";
 export { type StatusDocument, statusDocument, statusJson, statusReference } from "./status-document.ts";
 export { statusText } from "./status-text.ts";
 export { type FinalizeOptions, type FinalizeOutcome, finalizeStaged } from "./update/finalize.ts";

@@ -1,5 +1,15 @@
 /** What the disk boots with: the boot chain of a sealed image, or that of an unsealed one with this disk's arguments. */
-import { CommandLine, checkCommandLine, checkUserArguments, SEALED_LINE_KEYS, type1Arguments } from "../bls/index.ts";
+import {
+  CommandLine,
+  checkCommandLine,
+  checkCommandLineLength,
+  checkUserArguments,
+  INITRAMFS_FILE,
+  kernelFolderName,
+  SEALED_LINE_KEYS,
+  startedLine,
+  type1Arguments,
+} from "../bls/index.ts";
 import {
   type Architecture,
   checkDeployment,
@@ -7,7 +17,7 @@ import {
   findSealedContents,
   findType1Contents,
 } from "../bootimage/index.ts";
-import { type BootLoader, type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
+import { type BootLoader, ESP_KERNELS_FOLDER, type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
   type Protection,
@@ -115,12 +125,10 @@ async function unsealedChain(
     choices: unsealed,
     imageArguments: boot.kernelArguments,
   });
-  checkCommandLine(line, {
-    what: "the kernel command line",
-    decidedKeys: SEALED_LINE_KEYS,
-    architecture: architecture.efi,
-    protects: "installed",
-  });
+  const what = "the kernel command line";
+  checkCommandLine(line, { what, decidedKeys: SEALED_LINE_KEYS, protects: "installed" });
+  const initrd = `/${ESP_KERNELS_FOLDER}/${kernelFolderName(deploymentId)}/${INITRAMFS_FILE}`;
+  checkCommandLineLength(startedLine(line, initrd), architecture.efi, what);
   return {
     architecture,
     rootUuid,

@@ -5,6 +5,7 @@ import {
   CommandLine,
   findComposefsArguments,
   nextOptions,
+  startedLine,
   type1Arguments,
 } from "../../src/bls/index.ts";
 
@@ -75,4 +76,11 @@ test("nextOptions() takes the image's own change along and leaves what was chang
 test("nextOptions() keeps what the image drops but somebody else wants too", () => {
   const change = { removed: ["nosmt", "quiet"], added: [] };
   assert.equal(next(`rw composefs=${OLD} nosmt quiet`, change, false, ["isolcpus=1 nosmt"]), `rw ${BOTH} nosmt`);
+});
+
+test("startedLine() is what a kernel started by systemd-boot finds in /proc/cmdline", () => {
+  assert.equal(
+    startedLine("rw quiet", `/EFI/Linux/bootc_composefs-${NEW}/initrd`),
+    `initrd=\\EFI\\Linux\\bootc_composefs-${NEW}\\initrd rw quiet`,
+  );
 });

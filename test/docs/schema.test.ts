@@ -230,6 +230,7 @@ const BOOTED = [
   "delete-deployment",
   "upgrade",
   "switch",
+  "loader-entries set-options-for-source",
 ];
 
 test("every verb that reports has a schema, and its results are compared with it", async () => {

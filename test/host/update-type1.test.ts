@@ -9,7 +9,14 @@ import { writeCpio } from "../../src/cpio/index.ts";
 import { readDeployment } from "../../src/deployment/index.ts";
 import type { SealrootError } from "../../src/errors/index.ts";
 import { silent } from "../../src/events/index.ts";
-import { finalizeStaged, type HostPlaces, openUpdate, readHost, updateHost } from "../../src/host/index.ts";
+import {
+  finalizeStaged,
+  type HostPlaces,
+  openUpdate,
+  readHost,
+  setOptionsForSource,
+  updateHost,
+} from "../../src/host/index.ts";
 import {
   baseFiles,
   type ImageFile,
@@ -211,6 +218,20 @@ test("a host without seal may get one, and a sealed host never loses it to an im
     if (content !== "directory" && !content.startsWith("-> "))
       assert.equal(readFileSync(path, "latin1"), content, path);
   }
+});
+
+test("arguments of a source go into what is staged, and are booted with it", async () => {
+  using system = await Type1Host.make("rw IMAGE");
+  const { host } = system;
+  const { deploymentId } = await update(system.places, system.etcPath, await image(host, release("2")));
+  const set = await setOptionsForSource(system.places, { source: "tuned", options: "isolcpus=1" });
+  const options = `rw ${both(deploymentId)} isolcpus=1`;
+  assert.deepEqual(set, { source: "tuned", deploymentId, commandLine: options, changed: true });
+  assert.equal(system.entryOf(system.booted).options, `rw ${both(system.booted)}`);
+  await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent });
+  const entry = system.entryOf(deploymentId);
+  assert.equal(entry.options, options);
+  assert.deepEqual(entry.otherFields, [["x-options-source-tuned", "isolcpus=1"]]);
 });
 
 test("a line that the kernel would cut off is refused before anything is written", async () => {

@@ -16,6 +16,7 @@ import {
   optionsOfSources,
   osIdentity,
   parseOsRelease,
+  startedLine,
 } from "../../bls/index.ts";
 import { type Architecture, type Type1Contents, type1KernelArguments } from "../../bootimage/index.ts";
 import { findKernelFolder } from "../../bootloader/index.ts";
@@ -62,13 +63,14 @@ export function planType1Boot(
     argumentChange(bootedArguments, contents.kernelArguments),
     [...optionsOfSources(bootedEntry).values()],
   ).toString();
-  checkCommandLineLength(options, contents.architecture.efi, "the kernel command line of the new boot entry");
   // Absolute in the file system of the entry: for GRUB that is not always the boot directory.
   const named = target.linux.split("/").slice(0, -2).join("/");
   const below = bootLoader === "grub" ? "" : named.replace(/^\/+/, "");
   const shared = findKernelFolder(join(bootDirectory, below), contents.files);
   const folder = shared ?? kernelFolderName(image.id);
   const place = (name: string) => (below === "" ? `${folder}/${name}` : `${below}/${folder}/${name}`);
+  const started = startedLine(options, `${named}/${folder}/${INITRAMFS_FILE}`);
+  checkCommandLineLength(started, contents.architecture.efi, "the kernel command line of the new boot entry");
   const os = osIdentity(parseOsRelease(contents.osRelease));
   const entry = kernelEntry(os, image.id, "primary", { folder: `${named}/${folder}`, options });
   const { machineId, otherFields } = bootedEntry;

@@ -24,7 +24,7 @@ export interface DebianImage {
   readonly layerBytes: number;
   readonly uncompressedBytes: number;
   readonly sourceDateEpochSeconds: number;
-  /** True when an earlier build with the same inputs was taken. */
+  /** True when an earlier bootstrap with the same inputs was taken. */
   readonly reused: boolean;
 }
 
@@ -38,7 +38,8 @@ const RECORD_FILE = "sealroot-example.json";
 /** Fast rather than small: the image is unpacked again within the minute. */
 const GZIP_LEVEL = 3;
 
-type BuildRecord = Omit<DebianImage, "directory" | "reference" | "reused"> & { readonly inputsDigest: string };
+/** What a layout of the example says about itself. */
+export type BuildRecord = Omit<DebianImage, "directory" | "reference" | "reused"> & { readonly inputsDigest: string };
 
 /**
  * Builds the image, or finds that it is there already.
@@ -63,7 +64,7 @@ export async function buildDebianImage(options: DebianImageOptions): Promise<Deb
       buildLayout(partial, inputs, `${directory}.log`, reporter),
     );
     const record: BuildRecord = { ...built, inputsDigest };
-    await writeFile(join(partial, RECORD_FILE), `${JSON.stringify(record, undefined, 2)}\n`);
+    await writeRecord(partial, record);
     await rm(directory, { recursive: true, force: true });
     await rename(partial, directory);
     return { ...record, directory, reference, reused: false };
@@ -109,12 +110,17 @@ async function buildLayout(
   };
 }
 
+export async function writeRecord(directory: string, record: BuildRecord): Promise<void> {
+  await writeFile(join(directory, RECORD_FILE), `${JSON.stringify(record, undefined, 2)}\n`);
+}
+
 function environmentEpochSeconds(): number | undefined {
   const text = process.env.SOURCE_DATE_EPOCH;
   return text !== undefined && /^\d{1,11}$/.test(text) ? Number(text) : undefined;
 }
 
-async function readRecord(directory: string): Promise<BuildRecord | undefined> {
+/** @returns undefined where there is no complete image */
+export async function readRecord(directory: string): Promise<BuildRecord | undefined> {
   try {
     return JSON.parse(await readFile(join(directory, RECORD_FILE), "utf8"));
   } catch (error) {

@@ -7,6 +7,7 @@ import { hasErrno } from "../../src/errors/index.ts";
 import { type EventSink, runStep } from "../../src/events/index.ts";
 import { OciLayout, readManifest } from "../../src/oci/index.ts";
 import { waitForLock } from "../../src/platform/index.ts";
+import { addHostProgram } from "./host-program.ts";
 import { buildDebianImage, type DebianImage } from "./image.ts";
 import { runSealroot } from "./sealroot.ts";
 
@@ -26,6 +27,8 @@ export interface SealedDisk {
   readonly image: DebianImage;
   /** `oci:DIRECTORY:TAG` of the sealed image. */
   readonly sealedReference: string;
+  /** Of the sealed image. */
+  readonly manifestDigest: string;
   /** The layer that sealing added: signed loader, enrolment files, UKI. */
   readonly addedLayerBytes: number;
   readonly keysDirectory: string;
@@ -65,7 +68,8 @@ export async function makeSealedDisk(options: SealedDiskOptions): Promise<Sealed
 async function makeLocked(directory: string, options: SealedDiskOptions): Promise<SealedDisk> {
   const { events, quiet, full = false } = options;
   const name = full ? "debian-full" : "debian";
-  const image = await buildDebianImage({ directory: join(directory, name), full, events });
+  const base = await buildDebianImage({ directory: join(directory, `${name}-base`), full, events });
+  const image = await addHostProgram(base, join(directory, name), events);
   const keysDirectory = join(directory, "keys");
   if (!existsSync(keysDirectory)) {
     await runStep(events, COMMAND_STEP.keys, () => runSealroot(["keys", "generate", keysDirectory], { quiet }));
@@ -74,8 +78,7 @@ async function makeLocked(directory: string, options: SealedDiskOptions): Promis
   const sealedReference = `oci:${sealedDirectory}:latest`;
   const diskPath = join(directory, `${name}.img`);
   const finish = async (): Promise<SealedDisk> => {
-    const addedLayerBytes = await lastLayerBytes(sealedDirectory);
-    return { image, sealedReference, addedLayerBytes, keysDirectory, diskPath };
+    return { image, sealedReference, ...(await readSealed(sealedDirectory)), keysDirectory, diskPath };
   };
 
   const stampPath = `${diskPath}.inputs`;
@@ -97,11 +100,12 @@ async function makeLocked(directory: string, options: SealedDiskOptions): Promis
   return finish();
 }
 
-async function lastLayerBytes(directory: string): Promise<number> {
+async function readSealed(directory: string): Promise<Pick<SealedDisk, "manifestDigest" | "addedLayerBytes">> {
   const layout = await OciLayout.open(directory);
   const { manifests } = await layout.readIndex();
-  const path = layout.blobs.pathOf(manifests[0]?.digest ?? "");
-  return readManifest(await readFile(path), path).layers.at(-1)?.size ?? 0;
+  const manifestDigest = manifests[0]?.digest ?? "";
+  const path = layout.blobs.pathOf(manifestDigest);
+  return { manifestDigest, addedLayerBytes: readManifest(await readFile(path), path).layers.at(-1)?.size ?? 0 };
 }
 
 /** Changes whenever image, keys or the program's sources do. */

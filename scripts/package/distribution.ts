@@ -1,6 +1,6 @@
 /**
  * The compiled form of sealroot: JavaScript and types of all rooms, the initramfs' parts with the boot program prebuilt,
- * and the command. npm package, Debian package and tool image are made of it.
+ * and the command. The npm package is made of it.
  */
 import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -60,7 +60,7 @@ function compile(directory: string): void {
 }
 
 /** The unchanged glue, and the boot program as from its sources, so that both give the same initramfs. */
-async function copyInitramfs(directory: string): Promise<void> {
+export async function copyInitramfs(directory: string): Promise<void> {
   for (const name of globSync("initramfs/*/*", { cwd: CHECKOUT })) {
     cpSync(join(CHECKOUT, name), join(directory, name));
   }

@@ -1,53 +1,73 @@
 /**
- * The program as one folder that needs nothing but the C library: the compiled form, the packages it loads, and Node.
- * /usr/lib/sealroot of the Debian package and of the tool image.
+ * The program as one folder that needs nothing but the C and C++ libraries: the bundle, what cannot be bundled, and
+ * Node. /usr/lib/sealroot of the Debian package, of the tool image and of the example.
+ *
+ *     bin/sealroot   node   lib/*.js   initramfs/   node_modules/   licenses/   package.json   LICENSE
  */
-import { chmodSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { checkoutManifest } from "./distribution.ts";
+import { chmodSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { bundleProgram, EXTERNAL_PACKAGES } from "./bundle.ts";
+import { checkoutManifest, copyInitramfs } from "./distribution.ts";
+import { stripElf } from "./strip-elf.ts";
 import { CHECKOUT } from "./tools.ts";
 
 /** Node's and Debian's names of the architectures there is a Node package for. */
 export const ARCHITECTURES = { amd64: "x64", arm64: "arm64" } as const;
 export type DebianArchitecture = keyof typeof ARCHITECTURES;
 
-/** The parts of a package needed at run time. Licenses stay with what they are for. */
-const NEEDED = /\.(?:js|cjs|mjs|json|node)$|(?:^|\/)(?:LICEN[CS]E|COPYING)[^/]*$/i;
-/** At a package's top; further inside, folders of these names hold code (yaml/dist/doc). */
+/** The parts of an external package needed at run time. */
+const NEEDED = /\.(?:js|cjs|mjs|json|node)$/;
+/** At a package's top; further inside, folders of these names hold code. */
 const NOT_NEEDED = /^(?:test|tests|docs?|examples?|include|man)\//;
+const LICENSE_FILES = "{LICEN[CS]E,COPYING}*";
 
-/** @throws Error when the packages of `npm ci` are not there */
-export function makeProgramFolder(distribution: string, directory: string, architecture: DebianArchitecture): void {
+/**
+ * Makes the folder of the checkout's sources. Equal sources give equal bytes.
+ * @param directory emptied first
+ * @throws Error when the packages of `npm ci` are not there
+ */
+export async function makeProgramFolder(directory: string, architecture: DebianArchitecture): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
-  for (const name of ["src", "initramfs", "package.json", "LICENSE"]) {
-    cpSync(join(distribution, name), join(directory, name), {
-      recursive: true,
-      filter: (path) => !path.endsWith(".d.ts"),
-    });
-  }
-  mkdirSync(join(directory, "bin"));
+  mkdirSync(join(directory, "bin"), { recursive: true });
+  await bundleProgram(directory);
+  await copyInitramfs(directory);
+  const { name, version, description, license } = checkoutManifest();
+  const manifest = { name, version, description, license, type: "module", private: true };
+  writeFileSync(join(directory, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  cpSync(join(CHECKOUT, "LICENSE"), join(directory, "LICENSE"));
   cpSync(join(CHECKOUT, "bin/sealroot"), join(directory, "bin/sealroot"));
-  cpSync(join(CHECKOUT, `node_modules/node-linux-${ARCHITECTURES[architecture]}/bin/node`), join(directory, "node"));
-  for (const name of ["bin/sealroot", "node"]) chmodSync(join(directory, name), 0o755);
-  for (const name of requiredPackages(architecture)) copyPackage(name, directory);
+  const nodePackage = `node-linux-${ARCHITECTURES[architecture]}`;
+  const node = join(CHECKOUT, "node_modules", nodePackage, "bin/node");
+  if (!existsSync(node)) throw new Error(`Cannot make the program folder: ${node} is missing; run ./just once`);
+  writeFileSync(join(directory, "node"), stripElf(readFileSync(node)));
+  for (const path of ["bin/sealroot", "node"]) chmodSync(join(directory, path), 0o755);
+  const library = `@koromix/koffi-linux-${ARCHITECTURES[architecture]}`;
+  for (const external of [...EXTERNAL_PACKAGES, library]) copyPackage(external, directory);
+  for (const required of [...requiredPackages(library), nodePackage]) copyLicenses(required, directory);
 }
 
-/** The dependencies of package.json, theirs, and koffi's binary for the architecture. */
-function requiredPackages(architecture: DebianArchitecture): string[] {
+/** The dependencies of package.json, theirs, and koffi's library for the architecture. */
+function requiredPackages(library: string): string[] {
   const found = new Set<string>();
-  const pending = [
-    ...Object.keys(checkoutManifest().dependencies),
-    `@koromix/koffi-linux-${ARCHITECTURES[architecture]}`,
-  ];
+  const pending = [...Object.keys(checkoutManifest().dependencies), library];
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (found.has(name)) continue;
     found.add(name);
-    const path = join(CHECKOUT, "node_modules", name, "package.json");
-    if (!existsSync(path)) throw new Error(`Cannot make the program folder: ${path} is missing; run ./just once`);
-    const manifest = JSON.parse(readFileSync(path, "utf8")) as { dependencies?: Record<string, string> };
-    pending.push(...Object.keys(manifest.dependencies ?? {}));
+    pending.push(...Object.keys(readPackage(name).dependencies ?? {}));
   }
   return [...found].sort();
+}
+
+interface Package {
+  readonly version?: string;
+  readonly license?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+function readPackage(name: string): Package {
+  const path = join(CHECKOUT, "node_modules", name, "package.json");
+  if (!existsSync(path)) throw new Error(`Cannot make the program folder: ${path} is missing; run ./just once`);
+  return JSON.parse(readFileSync(path, "utf8")) as Package;
 }
 
 function copyPackage(name: string, directory: string): void {
@@ -58,7 +78,18 @@ function copyPackage(name: string, directory: string): void {
     // koffi brings a library for musl, too: the Node in this folder is glibc's.
     if (!NEEDED.test(inside) || NOT_NEEDED.test(inside) || inside.startsWith("musl_")) continue;
     const target = join(directory, "node_modules", name, inside);
-    mkdirSync(join(target, ".."), { recursive: true });
+    mkdirSync(dirname(target), { recursive: true });
     cpSync(join(source, inside), target);
   }
+}
+
+/** `licenses/NAME`: name, version and license as the package states them, then its own texts. */
+function copyLicenses(name: string, directory: string): void {
+  const { version, license } = readPackage(name);
+  const source = join(CHECKOUT, "node_modules", name);
+  const texts = globSync(LICENSE_FILES, { cwd: source }).sort();
+  const text = texts.map((file) => `\n${readFileSync(join(source, file), "utf8")}`).join("");
+  const target = join(directory, "licenses", name.replace("/", "+"));
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, `${name} ${version ?? ""} (${license ?? "see below"})\n${text}`);
 }

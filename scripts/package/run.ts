@@ -44,16 +44,16 @@ if (unknown !== undefined) {
 const wanted = words.length === 0 ? KINDS : words;
 const output = join(CHECKOUT, "dist");
 const architecture: DebianArchitecture = process.arch === "arm64" ? "arm64" : "amd64";
-const distribution = join(output, "sealroot");
-await makeDistribution(distribution);
-say("compiled", distribution, folderBytes(distribution));
 if (wanted.includes("npm")) {
+  const distribution = join(output, "sealroot");
+  await makeDistribution(distribution);
+  say("compiled", distribution, folderBytes(distribution));
   const path = makeNpmPackage(distribution, output);
   say("npm package", path, statSync(path).size);
 }
 if (wanted.includes("deb") || wanted.includes("image")) {
   const program = join(output, "program");
-  makeProgramFolder(distribution, program, architecture);
+  await makeProgramFolder(program, architecture);
   say("program folder", program, folderBytes(program));
   if (wanted.includes("deb")) {
     const path = await makeDebianPackage(program, output, architecture, epochSeconds());

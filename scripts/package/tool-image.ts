@@ -1,14 +1,11 @@
 /**
- * The tool image: an OCI layout with the program folder alone, for `COPY --from=… /usr/lib/sealroot /usr/lib/sealroot` in a
- * Containerfile. It contains no operating system: the image it is copied into provides the C library.
+ * The tool image: an OCI layout with the program alone, for `COPY --from=… /usr /usr` in a Containerfile. It contains no operating system: the image it is copied into provides the C library.
  */
-import { createReadStream, globSync, lstatSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { byteStringOfText } from "../../src/bytes/index.ts";
+import { rmSync } from "node:fs";
 import { OciLayout, putLayer } from "../../src/oci/index.ts";
-import { type TarMember, writeTar } from "../../src/tar/index.ts";
 import { checkoutManifest } from "./distribution.ts";
 import type { DebianArchitecture } from "./program-folder.ts";
+import { systemLayer } from "./system-layer.ts";
 
 /**
  * Writes the image into a new layout at `directory`, under the tag `latest`. Equal folders and times give equal bytes.
@@ -22,7 +19,7 @@ export async function makeToolImage(
 ): Promise<string> {
   rmSync(directory, { recursive: true, force: true });
   const layout = await OciLayout.create(directory);
-  const layer = await putLayer(layout, writeTar(members(programFolder, epochSeconds)), { compression: "gzip" });
+  const layer = await putLayer(layout, systemLayer(programFolder, epochSeconds), { compression: "gzip" });
   const { name, version, description, license } = checkoutManifest();
   const config = await layout.putConfig({
     architecture,
@@ -44,41 +41,4 @@ export async function makeToolImage(
     { tag: "latest", platform: { architecture, os: "linux" } },
   );
   return manifest.digest;
-}
-
-function* members(programFolder: string, epochSeconds: number): Generator<TarMember> {
-  const common = { uid: 0, gid: 0, mtimeSeconds: BigInt(epochSeconds) };
-  const directory = (path: string): TarMember => ({
-    header: { ...common, kind: "directory", path: byteStringOfText(path), mode: 0o755 },
-  });
-  for (const path of ["usr", "usr/bin"]) yield directory(path);
-  yield {
-    header: {
-      ...common,
-      kind: "symlink",
-      path: byteStringOfText("usr/bin/sealroot"),
-      linkPath: byteStringOfText("../lib/sealroot/bin/sealroot"),
-      mode: 0o777,
-    },
-  };
-  for (const path of ["usr/lib", "usr/lib/sealroot"]) yield directory(path);
-  for (const name of globSync("**/*", { cwd: programFolder }).sort()) {
-    const source = join(programFolder, name);
-    const { size, mode } = lstatSync(source);
-    const path = `usr/lib/sealroot/${name}`;
-    if (lstatSync(source).isDirectory()) {
-      yield directory(path);
-      continue;
-    }
-    yield {
-      header: {
-        ...common,
-        kind: "file",
-        path: byteStringOfText(path),
-        mode: (mode & 0o100) === 0 ? 0o644 : 0o755,
-        sizeBytes: size,
-      },
-      body: createReadStream(source) as AsyncIterable<Uint8Array>,
-    };
-  }
 }

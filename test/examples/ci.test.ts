@@ -109,8 +109,8 @@ test("publish seals and pushes, latest follows, and the digest is put out", () =
     ]);
     const digest = execFileSync("sha256sum", { input: raw, encoding: "utf8" }).slice(0, 64);
     assert.equal(report.manifestDigest, `sha256:${digest}`, tag);
-    // The base's layer, the Containerfile's, and that of seal.
-    assert.equal(JSON.parse(raw.toString("utf8")).layers.length, 3);
+    // The base's two layers (system, host program), the Containerfile's, and that of seal.
+    assert.equal(JSON.parse(raw.toString("utf8")).layers.length, 4);
   }
   assert.equal(readFileSync(join(secretFolder, "output"), "utf8"), `digest=${report.manifestDigest}\n`);
   assert.match(calls(), /sealroot seal --json containers-storage:localhost\/os /);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { makeDebianPackage } from "../../scripts/package/debian.ts";
 import { makeProgramFolder } from "../../scripts/package/program-folder.ts";
 import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
-import { distributionIn, EPOCH_SECONDS, exampleToSeal } from "./built.ts";
+import { EPOCH_SECONDS, exampleToSeal } from "./built.ts";
 
 /** What a host may be asked for (docs/architecture.md). */
 const INSTALLED_MAX_BYTES = 140_000_000;
@@ -37,7 +37,7 @@ test(
   async () => {
     using work = temporaryDirectory({ parent: "/var/tmp", purpose: "test" });
     const program = join(work.path, "program");
-    makeProgramFolder(await distributionIn(work.path), program, ARCHITECTURE);
+    await makeProgramFolder(program, ARCHITECTURE);
     const packaged = await makeDebianPackage(program, work.path, ARCHITECTURE, EPOCH_SECONDS);
     const again = await makeDebianPackage(program, join(work.path, "again"), ARCHITECTURE, EPOCH_SECONDS);
     assert.equal(sha256(packaged), sha256(again), "two packages of one commit differ");

@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
+import { runTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 import type { VirtualMachine } from "../../src/vm/index.ts";
 import { run } from "../cli/run-verb.ts";
-import { hostDisk } from "./host-image.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, guestText, sealedExample, systemState } from "./sealed-example.ts";
 
 /** At its first boot it leaves a mark. */
@@ -23,12 +22,13 @@ const PHYSICAL = "mkdir -p /run/physical /run/installed && mount /dev/vda3 /run/
 describe("an edited disk", () => {
   let directory: TemporaryDirectory;
   let guest: VirtualMachine;
-  let installed: Awaited<ReturnType<typeof hostDisk>>;
+  let installed: { readonly diskPath: string; readonly deploymentId: string };
 
   before(async () => {
     const example = await sealedExample();
     directory = temporaryDirectory({ parent: "/var/tmp", purpose: "edited" });
-    installed = await hostDisk(example, directory.path);
+    installed = { diskPath: join(directory.path, "disk.img"), deploymentId: example.deploymentId };
+    await runTool("cp", ["--sparse=always", example.diskPath, installed.diskPath]);
     const source = (name: string, text: string): string => {
       const path = join(directory.path, "sources", name);
       mkdirSync(join(path, ".."), { recursive: true });

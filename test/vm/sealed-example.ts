@@ -22,6 +22,9 @@ export interface SealedExample {
   readonly ukiPath: string;
   /** The layout directory of the image before sealing. */
   readonly imageDirectory: string;
+  /** `oci:DIRECTORY:TAG` of the sealed image, and the digest of its manifest. */
+  readonly sealedReference: string;
+  readonly manifestDigest: string;
 }
 
 /** For a whole boot: 25 s on an idle machine, many times that on one whose two processors ten others want too. */
@@ -35,7 +38,8 @@ const STARTED = /the root is composefs:|systemd\[1\]|Welcome to|login:/;
 
 /** The example, made by the same functions as `./just build-sealed`, or taken from an earlier run. */
 export async function sealedExample(): Promise<SealedExample> {
-  const { diskPath, keysDirectory, image } = await makeSealedDisk({ reuse: true, quiet: true, events: silent });
+  const made = await makeSealedDisk({ reuse: true, quiet: true, events: silent });
+  const { diskPath, keysDirectory, image, sealedReference, manifestDigest } = made;
   const disk = await DiskCopy.make(diskPath);
   try {
     const names = (await disk.listEsp(UKI_DIRECTORY)).filter((name) => name.endsWith(".efi"));
@@ -45,7 +49,8 @@ export async function sealedExample(): Promise<SealedExample> {
     const deploymentId = /(?:^| )composefs=([0-9a-f]{128})(?: |$)/.exec(commandLine)?.[1] ?? "";
     assert.notEqual(deploymentId, "", `no deployment in "${commandLine}"`);
     const secureBoot = loadCertificates(keysDirectory);
-    return { diskPath, keysDirectory, secureBoot, deploymentId, commandLine, ukiPath, imageDirectory: image.directory };
+    const paths = { diskPath, keysDirectory, ukiPath, imageDirectory: image.directory, sealedReference };
+    return { ...paths, manifestDigest, secureBoot, deploymentId, commandLine };
   } finally {
     await disk.remove();
   }
@@ -105,9 +110,13 @@ export const MEASURE = `measure() {
 }
 `;
 
-/** systemd's verdict once the boot has come to an end, `running` when every unit is well. */
+/**
+ * systemd's verdict once the boot has come to an end, `running` when every unit is well. On a busy machine it may not
+ * answer within systemctl's own limit; `unknown` is no verdict, and it is asked again.
+ */
 export async function systemState(guest: VirtualMachine): Promise<string> {
-  const { stdout } = await guest.run("systemctl is-system-running --wait", BOOT_TIMEOUT_MS);
+  const ask = "state=$(systemctl is-system-running --wait); [ $state != unknown ]";
+  const { stdout } = await guest.run(`until ${ask}; do sleep 1; done; echo $state`, BOOT_TIMEOUT_MS);
   return stdout.toString().trim();
 }
 

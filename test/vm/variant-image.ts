@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
+import { addLayer } from "../../examples/debian/add-layer.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
-import { OciLayout, putLayer, readConfig, readManifest } from "../../src/oci/index.ts";
+import { OciLayout, readManifest } from "../../src/oci/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { type TarMember, writeTar } from "../../src/tar/index.ts";
 import { run } from "../cli/run-verb.ts";
@@ -67,7 +68,7 @@ export async function variantImage(
 ): Promise<VariantImage> {
   const unsealed = join(directory, options.name);
   cpSync(base.imageDirectory, unsealed, { recursive: true });
-  const manifestDigest = await addLayer(unsealed, options);
+  const manifestDigest = await addFiles(unsealed, options);
   const source = `oci:${unsealed}:${options.name}`;
   if (options.sealed === false) return { reference: source, manifestDigest, deploymentId: "", commandLine: "" };
   const reference = `oci:${join(directory, `${options.name}-sealed`)}:${options.name}`;
@@ -84,33 +85,25 @@ export async function variantImage(
 }
 
 /** Puts one layer on the first image of the layout, under the variant's name. */
-async function addLayer(directory: string, options: VariantOptions): Promise<string> {
-  const { layout, manifest, config } = await readImage(directory);
-  const blobs = manifest.layers.map(({ digest }) => join(directory, "blobs/sha256", digest.replace("sha256:", "")));
-  const there = await directoriesIn(blobs);
-  const { descriptor, diffId } = await putLayer(layout, writeTar(members(options, there)), { compression: "gzip" });
+async function addFiles(directory: string, options: VariantOptions): Promise<string> {
+  const there = await directoriesIn(directory);
   const version = options.version === undefined ? {} : { [VERSION_KEY]: options.version };
-  const { history: _, ...rest } = config;
-  const configDescriptor = await layout.putConfig({
-    ...rest,
-    config: { ...config.config, Labels: { ...config.config?.Labels, ...version, ...options.labels } },
-    rootfs: { type: "layers", diff_ids: [...config.rootfs.diff_ids, diffId] },
+  const { manifest } = await addLayer(directory, writeTar(members(options, there)), {
+    tag: options.name,
+    compression: { compression: "gzip" },
+    annotations: version,
+    labels: { ...version, ...options.labels },
   });
-  const { digest } = await layout.putManifest(
-    {
-      ...manifest,
-      annotations: { ...manifest.annotations, ...version },
-      config: configDescriptor,
-      layers: [...manifest.layers, descriptor],
-    },
-    { tag: options.name },
-  );
-  return digest;
+  return manifest.digest;
 }
 
-/** Names without a final slash of the directories that any of the gzip layers has. */
-async function directoriesIn(layerPaths: readonly string[]): Promise<ReadonlySet<string>> {
-  const lists = await Promise.all(layerPaths.map((path) => runTool("tar", ["-tzf", path])));
+/** Names without a final slash of the directories that any of the image's gzip layers has. */
+async function directoriesIn(directory: string): Promise<ReadonlySet<string>> {
+  const layout = await OciLayout.open(directory);
+  const [entry] = (await layout.readIndex()).manifests;
+  assert.ok(entry !== undefined, `${directory} has no image`);
+  const { layers } = readManifest(await layout.blobs.readWhole(entry), entry.digest);
+  const lists = await Promise.all(layers.map(({ digest }) => runTool("tar", ["-tzf", layout.blobs.pathOf(digest)])));
   const names = lists.flatMap(({ stdout }) => stdout.toString().split("\n"));
   const directories = names.filter((name) => name.endsWith("/"));
   return new Set(directories.map((name) => name.replace(/^\.\//, "").replace(/\/$/, "")));
@@ -156,14 +149,4 @@ function members(options: VariantOptions, there: ReadonlySet<string>): TarMember
   put(VARIANT_FILE, `${options.name}\n`);
   for (const [path, file] of Object.entries(options.files ?? {})) put(path, file);
   return result;
-}
-
-async function readImage(directory: string) {
-  const layout = await OciLayout.open(directory);
-  const { manifests } = await layout.readIndex();
-  const [entry] = manifests;
-  assert.ok(entry !== undefined, `${directory} has no image`);
-  const manifest = readManifest(await layout.blobs.readWhole(entry), entry.digest);
-  const config = readConfig(await layout.blobs.readWhole(manifest.config), manifest.config.digest);
-  return { layout, manifest, config };
 }

@@ -60,11 +60,29 @@ find "$root/var" -mindepth 1 -type d -printf '%m %U %G /var/%P\n' | sort -k 4 |
 
 # --- first boot: an identity of its own for every machine, no questions on the console.
 echo uninitialized >"$root/etc/machine-id"
-rm -f "$root/etc/hostname" "$root/etc/resolv.conf" "$root"/etc/ssh/ssh_host_*_key* "$root/etc/.pwd.lock"
+rm -f "$root/etc/hostname" "$root"/etc/ssh/ssh_host_*_key* "$root/etc/.pwd.lock"
 rm -f "$root"/etc/passwd- "$root"/etc/group- "$root"/etc/shadow- "$root"/etc/gshadow-
 echo LANG=C.UTF-8 >"$root/etc/locale.conf"
 mkdir -p "$root/etc/systemd/system"
 ln -sf /dev/null "$root/etc/systemd/system/systemd-firstboot.service"
+
+# --- network: every card asks for an address, and only who waits for the network waits. No resolver's answers from the
+# machine that builds.
+mkdir -p "$root/usr/lib/systemd/network"
+printf '[Match]\nType=ether\nKind=!*\n\n[Network]\nDHCP=yes\n' >"$root/usr/lib/systemd/network/80-ethernet.network"
+enable() { # enable UNIT TARGET
+  mkdir -p "$root/usr/lib/systemd/system/$2.wants"
+  ln -sfn "../$1" "$root/usr/lib/systemd/system/$2.wants/$1"
+}
+enable systemd-networkd.service multi-user.target
+enable systemd-networkd-wait-online.service network-online.target
+enable systemd-resolved.service multi-user.target
+ln -sfn ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+
+# --- which images this host accepts: any, until its owner says whose signatures he demands (docs/images.md). Only a UKI
+# signed with the machine's Secure Boot key starts.
+mkdir -p "$root/etc/containers"
+printf '{\n  "default": [{ "type": "insecureAcceptAnything" }]\n}\n' >"$root/etc/containers/policy.json"
 
 # --- the boot layout: the physical root appears on /sysroot; bootc and its lint look for the link and the file.
 mkdir -p "$root/sysroot" "$root/usr/lib/ostree" "$root/usr/lib/bootc/kargs.d"

@@ -132,6 +132,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/internals-composefs-gc.ts")).internalsComposefsGc,
   },
   {
+    path: ["internals", "run-updates"],
+    summary: "Update this host when it is time, as its service does",
+    hidden: true,
+    load: async () => (await import("../verbs/internals-run-updates.ts")).internalsRunUpdates,
+  },
+  {
     path: ["install", "to-disk"],
     summary: "Make a bootable disk from a sealed image",
     load: async () => (await import("../verbs/install-to-disk.ts")).installToDiskCommand,

@@ -5,6 +5,10 @@
  * places as a value (HostPlaces), so that a folder can stand for a host; open-host.ts alone looks at the machine.
  * @module
  */
+export { unmetConditions } from "./automatic/conditions.ts";
+export { HOOK_FOLDERS } from "./automatic/hooks.ts";
+export { runUpdates, type UpdateActions } from "./automatic/run-updates.ts";
+export { RECORD_PATH as UPDATE_RECORD_PATH, readUpdateSettings, updateSituation } from "./automatic/this-host.ts";
 export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from "./booted-root.ts";
 export * from "./boots/index.ts";
 export { type CollectHostOptions, collectHost, type HostCollection, isNoOp } from "./collect/collect-host.ts";

@@ -30,6 +30,7 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
   "internals health-check": "called by its unit",
   "internals record-boot": "called by its unit",
   "internals composefs-gc": "bootc's words",
+  "internals run-updates": "called by its unit",
   "repo cat": "the bytes of a stream",
   "repo cat-file": "the bytes of a file",
   "repo create-dumpfile": "dump text, a format of its own",

@@ -17,6 +17,8 @@ export interface DeploymentImage {
   readonly created: string | undefined;
   /** Such as `amd64`. */
   readonly architecture: string;
+  /** Of its configuration. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
 }
 
 export interface HostDeployment extends DeploymentRecord {

@@ -204,6 +204,7 @@ class HostReader implements Disposable {
         version: manifest.annotations?.[VERSION_ANNOTATION],
         created: config.created,
         architecture: platformOf(config, manifest.config.digest).architecture,
+        labels: config.config?.Labels,
       };
     } catch (error) {
       this.#problem(deploymentId, error, "Cannot read its image");

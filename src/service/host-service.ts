@@ -12,6 +12,7 @@ import {
   openHost,
   openUpdate,
   readHost,
+  readRetention,
   rebootHost,
   rollback,
   startFinalizer,
@@ -82,6 +83,7 @@ async function stage(
   const outcome = await updateHost(places, read, update, {
     ...{ downloadOnly: parameters.flag("downloadOnly"), etc, etcPath: ETC_PATH, startFinalizer, events },
     allowMissingVerity: read.booted?.missingVerityAllowed ?? false,
+    retention: readRetention(),
     firmware: firmwareDatabases(),
   });
   return { progress: null, outcome: { ...outcome, image: target.imageReference } };

@@ -119,6 +119,7 @@ export async function writeImage(
   layers: readonly (readonly ImageFile[])[],
   architecture = "amd64",
   annotations?: Readonly<Record<string, string>>,
+  labels?: Readonly<Record<string, string>>,
 ): Promise<string> {
   const layout = await OciLayout.create(join(directory, "layout"));
   const written = [];
@@ -127,6 +128,7 @@ export async function writeImage(
   const config = await layout.putConfig({
     architecture,
     os: "linux",
+    ...(labels === undefined ? {} : { config: { Labels: labels } }),
     rootfs: { type: "layers", diff_ids: written.map((layer) => layer.diffId) },
   });
   const manifest: ImageManifest = {
@@ -181,6 +183,8 @@ export interface SealOptions {
   readonly beside?: readonly ImageFile[];
   /** Of the manifest: another image with the same files. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Of the configuration. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Writes an image of these files and a UKI that asks for exactly them. */
@@ -197,11 +201,17 @@ export async function sealImage(
     ...(commandLine === undefined ? {} : { commandLine }),
     ...(options.architecture === undefined ? {} : { architecture: options.architecture }),
   });
-  const { signer = TEST_KEYS.signer, beside = [], annotations } = options;
+  const { signer = TEST_KEYS.signer, beside = [], annotations, labels } = options;
   const signed = signer === null ? uki : await signPe(uki, signer);
   const boot = files.find(({ path }) => path === "boot");
   return {
-    reference: await writeImage(directory, [files, [...ukiLayer(signed, boot), ...beside]], "amd64", annotations),
+    reference: await writeImage(
+      directory,
+      [files, [...ukiLayer(signed, boot), ...beside]],
+      "amd64",
+      annotations,
+      labels,
+    ),
     deploymentId,
     images,
   };

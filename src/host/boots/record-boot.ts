@@ -6,6 +6,7 @@ import type { Host } from "../host.ts";
 import { entryStoreOf } from "../host-entries.ts";
 import type { HostPlaces } from "../host-places.ts";
 import { readHost } from "../read-host.ts";
+import { recordRollbackIndex } from "../rollback-index.ts";
 import { readBootReports, removeBootSlots } from "./boot-slots.ts";
 import type { CurrentBoot } from "./current-boot.ts";
 import { type FailedBoot, readFailedBoots, writeFailedBoots } from "./failed-boots.ts";
@@ -27,10 +28,11 @@ export interface RecordBootOptions {
 /**
  * Takes the counter off the entry that was booted, as systemd-bless-boot does where it is installed; records the
  * deployments that used up their tries, and puts them at the end of the menu for readers that know nothing of counters, as
- * bootc. Doing it again changes nothing.
+ * bootc. Images that are older than this one, by their rollback index, are refused from then on. Doing it again changes
+ * nothing.
  *
  * @param places writable
- * @throws SealrootError as EntryStore.assess, writeFailedBoots, EntryStore.stage
+ * @throws SealrootError as EntryStore.assess, writeFailedBoots, EntryStore.stage, recordRollbackIndex
  */
 export async function recordBoot(places: HostPlaces, options: RecordBootOptions): Promise<RecordedBoot> {
   const { store } = entryStoreOf(places, "record this boot");
@@ -51,6 +53,7 @@ export async function recordBoot(places: HostPlaces, options: RecordBootOptions)
     removeBootSlots(physicalRoot);
     if (places.efiVariables !== undefined) await removeReportVariables(places.efiVariables);
   }
+  if (host.booted?.image !== undefined) recordRollbackIndex(places, host.booted.image.labels);
   return { blessed, failed };
 }
 

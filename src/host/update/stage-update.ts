@@ -21,9 +21,10 @@ import { layerStreamName } from "../../imagestore/index.ts";
 import type { SignatureDatabases } from "../../keys/index.ts";
 import { openRepository, type Repository, verifyImage } from "../../repository/index.ts";
 import type { DirectoryNode } from "../../tree/index.ts";
-import { DEFAULT_RETENTION, entriesAfterUpgrade } from "../entry-order.ts";
+import { DEFAULT_RETENTION, entriesAfterUpgrade, type Retention } from "../entry-order.ts";
 import type { Host, HostDeployment } from "../host.ts";
 import { type HostPlaces, menuOrder } from "../host-places.ts";
+import { checkRollbackIndex } from "../rollback-index.ts";
 import { keepsEtc } from "../root-configuration.ts";
 import { checkEspSpace } from "./esp-space.ts";
 import { etcOfDeployment } from "./etc-trees.ts";
@@ -43,6 +44,10 @@ export interface StageUpdateOptions {
   readonly allowMissingVerity: boolean;
   /** What the firmware lets start; undefined when it lets start anything. */
   readonly firmware: SignatureDatabases | undefined;
+  /** What stays in the menu behind the deployment that runs; bootc's rule if absent: nothing but what is pinned. */
+  readonly retention?: Retention;
+  /** Accept an image that is older, by its rollback index, than one that this host has run well; false if absent. */
+  readonly allowDowngrade?: boolean;
   /** Sees to it that the deployment is finalised at shutdown; called before anything is staged. */
   readonly startFinalizer: () => Promise<void>;
   readonly events: EventSink;
@@ -59,7 +64,7 @@ export interface StagedUpdate {
  * Fetches the image of an update and stages it as a deployment. Killed at any point, the host boots what it booted
  * before, and the next run goes on with what was fetched.
  *
- * @throws SealrootError as stageDeployment and planUpdateBoot; `conflict` for `/etc`, `no-space`
+ * @throws SealrootError as checkRollbackIndex, stageDeployment and planUpdateBoot; `conflict` for `/etc`, `no-space`
  */
 export async function stageUpdate(
   places: HostPlaces,
@@ -71,6 +76,7 @@ export async function stageUpdate(
   const { image, target, manifestDigest } = update;
   const booted = bootedOf(host);
   const bootDirectory = bootDirectoryOf(places);
+  checkRollbackIndex(places, image.config.config?.Labels, { force: options.allowDowngrade ?? false });
   using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH));
   await runStep(events, "check the space", () =>
     checkRootSpace(
@@ -107,7 +113,7 @@ export async function stageUpdate(
     await options.startFinalizer();
     // Entries and record name one deployment at every moment: what was staged before is given up first.
     removeStagedRecord(places.runDirectory);
-    const entries = entriesAfterUpgrade(host, boot.entry, DEFAULT_RETENTION);
+    const entries = entriesAfterUpgrade(host, boot.entry, options.retention ?? DEFAULT_RETENTION);
     new EntryStore(bootDirectory, menuOrder(places.bootLoader)).stage(entries);
     const { downloadOnly, etc: etcPolicy } = options;
     writeStagedRecord(places.runDirectory, { deploymentId, downloadOnly, etcPolicy });

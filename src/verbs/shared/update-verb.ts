@@ -17,6 +17,7 @@ export const UPDATE_OPTIONS = [
     choices: ["keep", "theirs", "abort"],
   },
   { flags: "--allow-missing-verity", summary: "accept an image that also boots without fs-verity" },
+  { flags: "--allow-downgrade", summary: "accept an image with a lower rollback index than this host has run" },
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
@@ -46,12 +47,14 @@ export async function stageTarget(
   update: OpenedUpdate,
   downloadOnly: boolean,
 ): Promise<UpdateOutcome> {
-  const { firmwareDatabases, startFinalizer, updateHost } = await import("../../host/index.ts");
+  const { firmwareDatabases, readRetention, startFinalizer, updateHost } = await import("../../host/index.ts");
   return updateHost(places, host, update, {
     downloadOnly,
     etc: etcPolicy(invocation),
     etcPath: "/etc",
     allowMissingVerity: invocation.flag("allow-missing-verity") || (host.booted?.missingVerityAllowed ?? false),
+    allowDowngrade: invocation.flag("allow-downgrade"),
+    retention: readRetention(),
     firmware: firmwareDatabases(),
     startFinalizer,
     events: invocation.events,

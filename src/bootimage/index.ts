@@ -13,7 +13,7 @@ export {
   findArchitecture,
 } from "./architecture.ts";
 export { type BootParts, bootDigest } from "./boot-digest.ts";
-export { type EnrolmentFile, findEnrolmentFiles, findLoader, type UkiAddon } from "./contents.ts";
+export { type EnrolmentFile, findEnrolmentFiles, findLoader, findUkis, type UkiAddon } from "./contents.ts";
 export { checkDeployment, checkUnsealedDeployment, type DeploymentRules } from "./deployment-check.ts";
 export { boundedUnpackers } from "./initramfs-archives.ts";
 export { type BootProgram, findBootProgram } from "./initramfs-program.ts";

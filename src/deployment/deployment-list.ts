@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { writeFileAtomically } from "../platform/index.ts";
-import { parseOrigin, withPinned } from "./origin.ts";
+import { parseOrigin, withBootDigest, withPinned } from "./origin.ts";
 import { isDeploymentId, originPath } from "./paths.ts";
 import type { DeploymentRecord } from "./record.ts";
 
@@ -54,9 +54,27 @@ export function readDeployment(physicalRoot: string, deploymentId: string): Depl
  * @throws SealrootError as readDeployment
  */
 export function setDeploymentPinned(physicalRoot: string, deploymentId: string, pinned: boolean): boolean {
+  return changeOrigin(physicalRoot, deploymentId, (text, path) => withPinned(text, pinned, path));
+}
+
+/**
+ * Corrects the boot digest that a deployment's origin file states; every other byte stays.
+ *
+ * @returns false when it was so before
+ * @throws SealrootError as readDeployment
+ */
+export function setBootDigest(physicalRoot: string, deploymentId: string, digest: string): boolean {
+  return changeOrigin(physicalRoot, deploymentId, (text, path) => withBootDigest(text, digest, path));
+}
+
+function changeOrigin(
+  physicalRoot: string,
+  deploymentId: string,
+  change: (text: string, path: string) => string,
+): boolean {
   const path = join(physicalRoot, originPath(deploymentId));
   const before = readOrigin(path, deploymentId).toString("latin1");
-  const after = withPinned(before, pinned, path);
+  const after = change(before, path);
   if (after === before) return false;
   try {
     writeFileAtomically(path, Buffer.from(after, "latin1"));

@@ -11,6 +11,7 @@ export {
   type DeploymentListing,
   listDeployments,
   readDeployment,
+  setBootDigest,
   setDeploymentPinned,
   type UnusableDeployment,
 } from "./deployment-list.ts";
@@ -33,5 +34,11 @@ export {
 export { PROTECTION_TEXT, type Protection, type ProtectionFacts, protectionOf } from "./protection.ts";
 export { type DeploymentRecord, recordOfType1, recordOfUki } from "./record.ts";
 export { readStagedRecord, removeStagedRecord, type StagedRecord, writeStagedRecord } from "./staged-record.ts";
-export { type SealedDeployment, type StagedDeployment, stageDeployment, type Type1Deployment } from "./staging.ts";
+export {
+  hostTag,
+  type SealedDeployment,
+  type StagedDeployment,
+  stageDeployment,
+  type Type1Deployment,
+} from "./staging.ts";
 export { type StateXattrs, stateXattrs } from "./state-xattrs.ts";

@@ -75,6 +75,15 @@ export function withImage(
 }
 
 /**
+ * The text of an origin file with another boot digest; every other byte stays.
+ * @throws SealrootError `corrupt` for a text that is not an origin file
+ */
+export function withBootDigest(text: string, digest: string, path: string): string {
+  parseOrigin(text, path);
+  return withIniKey(text, "boot", "digest", digest);
+}
+
+/**
  * Reads an origin file.
  *
  * @param path names the file in errors

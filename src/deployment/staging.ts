@@ -61,6 +61,11 @@ export type StagedDeployment = SealedDeployment | Type1Deployment;
 
 const BOOT = byteStringOfText("boot");
 
+/** The tag that keeps a host's image alive. */
+export function hostTag(manifestDigest: string): string {
+  return `${HOST_TAG_PREFIX}${manifestDigest}`;
+}
+
 /**
  * Pulls an image with the boot images that its UKI names, or without a UKI with the one of {@link plainBootImage}; bytes
  * are hashed on the way, once. Whether an image that is not sealed may become a deployment is for the caller to say.
@@ -76,7 +81,7 @@ export async function stageDeployment(
   events: EventSink,
 ): Promise<StagedDeployment> {
   const { digest: manifestDigest } = image.descriptor;
-  const pulled = await pullOpenedImage(repository, image, `${HOST_TAG_PREFIX}${manifestDigest}`, {
+  const pulled = await pullOpenedImage(repository, image, hostTag(manifestDigest), {
     chooseBootImages: (root, candidates) => bootImagesOf(filesOf(repository, root), candidates),
     events,
   });

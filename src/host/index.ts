@@ -25,6 +25,10 @@ export { bootLoaderName, type OpenedHost, type OpenHostOptions, openHost, openHo
 export { type Pinned, pinText, setPinned } from "./pin.ts";
 export { readHost } from "./read-host.ts";
 export { rebootHost, startFinalizer } from "./reboot.ts";
+export { type CheckedCounts, checkHost, type HostCheck } from "./repair/check-host.ts";
+export { type Fault, faultText } from "./repair/fault.ts";
+export type { SourceOptions } from "./repair/image-source.ts";
+export { type HostRepair, repairHost } from "./repair/repair-host.ts";
 export { type RolledBack, rollback, rollbackLines } from "./rollback.ts";
 export {
   checkRollbackIndex,

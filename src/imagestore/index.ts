@@ -23,13 +23,14 @@ export {
   untagImage,
 } from "./images.ts";
 export { linkedImages } from "./linked-images.ts";
+export { completeImage, imageWithoutSource, isWholeImage } from "./pull/complete-image.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage, storedConfigBytes } from "./pull/pull.ts";
 export { restoreImage } from "./pull/restore.ts";
 export { copyToStorage } from "./push/copy-to-storage.ts";
 export { pushImage } from "./push/push-image.ts";
 export { removeImage } from "./remove-image.ts";
 export { readStoredConfig, readStoredImage, type StoredImage, storedLayers } from "./stored-image.ts";
-export { imageKey, layerStreamName, TAG_DIRECTORY } from "./stream-names.ts";
+export { imageKey, layerStreamName, manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 export { decodeTag } from "./tag-names.ts";
 export {
   type BootImage,

@@ -15,7 +15,7 @@ export { CLONE_MIN_BYTES } from "./import-file.ts";
 export type { ObjectFaultKind } from "./jobs/check-objects.ts";
 export { type FileFacts, metadataOfStat } from "./jobs/scan-facts.ts";
 export { changedFile, type FileScanContent } from "./jobs/scan-files.ts";
-export { TEMPORARY_OBJECT_PREFIX } from "./object-draft.ts";
+export { makeObjectDirectory, TEMPORARY_OBJECT_PREFIX } from "./object-draft.ts";
 export { objectFaults } from "./object-faults.ts";
 export { isObjectId, requireObjectId } from "./object-id.ts";
 export type { ObjectImporter, ObjectSink } from "./object-importer.ts";

@@ -10,11 +10,14 @@
  * verity, tree, erofs and splitstream. Knows nothing of OCI: the names and meanings of streams belong to `imagestore/`.
  * @module
  */
+export { damagedObjects, objectOfFinding } from "./check/damaged-objects.ts";
 export { checkRepository, type FsckOptions } from "./check/fsck.ts";
 export { brokenObjects, findHitReferences } from "./check/fsck-hits.ts";
 export { type Finding, type FsckReport, findingText, fsckFullJson, fsckJson, fsckLines } from "./check/fsck-report.ts";
 export { collectGarbage, type GcFailure, type GcOptions, type GcReport, gcLines, refuseFailures } from "./check/gc.ts";
+export { neededObjects } from "./check/needed-objects.ts";
 export { type RepairOptions, type RepairReport, repairRepository } from "./check/repair.ts";
+export { type Published, WorkingCopy } from "./check/working-copy.ts";
 export type { DerivedFiles } from "./derived-files.ts";
 export { idPrefixOf, onlyCandidate } from "./id-prefix.ts";
 export { type PrivilegedParts, privilegedPartsText } from "./image/extract-rights.ts";
@@ -26,6 +29,7 @@ export { verifyImage } from "./image/verify-image.ts";
 export type { LinkEntry } from "./link-store.ts";
 export { type ErofsVersion, formatMeta, parseAlgorithm, parseMeta } from "./meta.ts";
 export { type InitOptions, type InitResult, initRepository } from "./open/init.ts";
+export { type MetaState, metaState, restoreMeta } from "./open/meta-state.ts";
 export { type OpenOptions, openRepository } from "./open/open.ts";
 export type { Repository } from "./repository.ts";
 export {

@@ -1,5 +1,14 @@
 /** A host as a folder: physical root, ESP, /run; deployments made of small sealed images. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import {
@@ -20,6 +29,7 @@ import {
   recordOfType1,
   recordOfUki,
   stageDeployment,
+  VAR_LINK_TARGET,
   writeEtc,
 } from "../../src/deployment/index.ts";
 import { silent } from "../../src/events/index.ts";
@@ -86,6 +96,7 @@ export class FixtureHost implements Disposable {
     const record = recordOfUki(staged, imageReference, readUki(ukiBytes));
     const state = join(this.physicalRoot, "state/deploy", staged.deploymentId);
     mkdirSync(join(state, "etc"), { recursive: true });
+    symlinkSync(VAR_LINK_TARGET, join(state, "var"));
     writeFileSync(this.originFile(staged.deploymentId), formatOrigin(record.origin));
     const uki = { deploymentId: staged.deploymentId, uki: ukiBytes, osRelease: OS_RELEASE, addons: [] };
     const files = entryFiles(uki, rank, { ukiKey: "efi" });

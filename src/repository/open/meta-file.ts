@@ -1,7 +1,7 @@
 /** Writing meta.json: complete, durable and, in a secure repository, with fs-verity before it has a name (spec/repository.md 2). */
 
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrno, SealrootError } from "../../errors/index.ts";
 import type { Protection } from "../../objects/index.ts";
@@ -30,6 +30,29 @@ export function createMetaFile(
   algorithm: VerityAlgorithm,
   protection: Protection,
 ): boolean {
+  return writeMetaFile(directory, text, algorithm, protection, false);
+}
+
+/**
+ * As {@link createMetaFile}, in the place of one that is there: at every moment the name has the old one or the new.
+ * @throws SealrootError `unsupported` as createMetaFile
+ */
+export function replaceMetaFile(
+  directory: string,
+  text: string,
+  algorithm: VerityAlgorithm,
+  protection: Protection,
+): void {
+  writeMetaFile(directory, text, algorithm, protection, true);
+}
+
+function writeMetaFile(
+  directory: string,
+  text: string,
+  algorithm: VerityAlgorithm,
+  protection: Protection,
+  replace: boolean,
+): boolean {
   const temporary = join(directory, `${TEMPORARY_META_PREFIX}${randomBytes(6).toString("hex")}`);
   const unnamedFd = openUnnamedFile(directory, 0o644);
   let fd = unnamedFd ?? openSync(temporary, "wx+", 0o644);
@@ -43,8 +66,12 @@ export function createMetaFile(
       fd = readOnlyFd;
       secureMeta(fd, directory, algorithm);
     }
-    if (unnamedFd === undefined) renameNoReplace(temporary, join(directory, "meta.json"));
-    else linkOpenFile(fd, join(directory, "meta.json"));
+    const path = join(directory, "meta.json");
+    if (replace) {
+      if (unnamedFd !== undefined) linkOpenFile(fd, temporary);
+      renameSync(temporary, path);
+    } else if (unnamedFd === undefined) renameNoReplace(temporary, path);
+    else linkOpenFile(fd, path);
     if (protection !== "offline") syncDirectory(directory);
     return true;
   } catch (error) {
@@ -52,7 +79,7 @@ export function createMetaFile(
     throw error;
   } finally {
     closeSync(fd);
-    if (unnamedFd === undefined) rmSync(temporary, { force: true });
+    if (unnamedFd === undefined || replace) rmSync(temporary, { force: true });
   }
 }
 

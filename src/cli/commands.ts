@@ -36,6 +36,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/status.ts")).status,
   },
   {
+    path: ["fsck"],
+    summary: "Check the whole host, and repair it",
+    load: async () => (await import("../verbs/fsck.ts")).fsck,
+  },
+  {
     path: ["rollback"],
     summary: "Take the previous deployment at the next boot",
     load: async () => (await import("../verbs/rollback.ts")).rollback,

@@ -21,6 +21,7 @@ export { firmwareDatabases } from "./firmware.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 export { HOST_CONFIGURATION_PATH, readRetention } from "./host-configuration.ts";
 export type { BootLoaderName, HostPlaces } from "./host-places.ts";
+export { type MountedHostOptions, openMountedHost } from "./mounted-host.ts";
 export { bootLoaderName, type OpenedHost, type OpenHostOptions, openHost, openHostWhenFree } from "./open-host.ts";
 export { type Pinned, pinText, setPinned } from "./pin.ts";
 export { readHost } from "./read-host.ts";
@@ -29,6 +30,7 @@ export { type CheckedCounts, checkHost, type HostCheck } from "./repair/check-ho
 export { type Fault, faultText } from "./repair/fault.ts";
 export type { SourceOptions } from "./repair/image-source.ts";
 export { type HostRepair, repairHost } from "./repair/repair-host.ts";
+export { checkJson, checkText, type ReportText, repairJson, repairText } from "./repair/repair-report.ts";
 export { type RolledBack, rollback, rollbackLines } from "./rollback.ts";
 export {
   checkRollbackIndex,

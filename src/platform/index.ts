@@ -23,6 +23,7 @@ export {
   type VerityAlgorithmNumber,
   type VerityState,
 } from "./fs-verity.ts";
+export { collectLeftovers } from "./leftovers.ts";
 export type { FilePath } from "./libc.ts";
 export { type LockMode, tryLock, unlock, waitForLock } from "./lock.ts";
 export {

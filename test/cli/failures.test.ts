@@ -211,7 +211,11 @@ test("an unknown verb suggests the nearest, or the help", async () => {
       "did you mean sealroot image pull? sealroot image --help lists what there is",
     ],
     [["imgae", "list"], 'There is no verb "imgae"', "did you mean sealroot image? sealroot --help lists what there is"],
-    [["fsck"], 'There is no verb "fsck"', "did you mean sealroot repo fsck? sealroot --help lists what there is"],
+    [
+      ["cat-file"],
+      'There is no verb "cat-file"',
+      "did you mean sealroot repo cat-file? sealroot --help lists what there is",
+    ],
     [["sela", "oci:x"], 'There is no verb "sela"', "did you mean sealroot seal? sealroot --help lists what there is"],
     [
       ["repo", "--repo", "R", "fsck"],

@@ -1,18 +1,28 @@
 /** docs/host.md: what it shows of the verbs that change a host is what they say, here of a host that is a folder. */
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { silent } from "../../src/events/index.ts";
 import {
+  checkHost,
+  checkJson,
+  checkText,
   collectHost,
   collectionLines,
   deleteDeployment,
   deletedText,
   deploymentByPrefix,
   type Host,
+  type HostPlaces,
   layersOf,
   openUpdate,
   pinText,
+  type ReportText,
   readHost,
+  repairHost,
+  repairJson,
+  repairText,
   rollback,
   rollbackLines,
   setPinned,
@@ -66,6 +76,7 @@ class Session {
 
   async run(line: string): Promise<string[]> {
     const [program, verb = "", argument] = line.split(" ");
+    if (program === "rm") return this.#remove(verb);
     assert.equal(program, "sealroot");
     const places = this.#host.places(this.#ids[0]);
     const named = async () => {
@@ -99,15 +110,42 @@ class Session {
         const options = { dryRun, scope: "all", preparedImage: undefined, events: silent } as const;
         return collectionLines(await collectHost(places, options));
       }
+      case "fsck": {
+        const { lines, remarks } = await this.#fsck(places, argument === "--repair");
+        assert.deepEqual(
+          remarks.filter((remark) => !remark.startsWith("mend them with")),
+          [],
+        );
+        return lines.map((text) => (text.startsWith("checked:") ? text.replace(/\d+/g, "…") : text));
+      }
       default:
         throw new Error(`the page shows ${line}, which this test cannot run`);
     }
   }
 
+  async #fsck(places: HostPlaces, isRepair: boolean): Promise<ReportText> {
+    if (!isRepair) {
+      const check = await checkHost(places, silent);
+      assert.deepEqual(faultsOf(schemaOf("fsck"), checkJson(check)), []);
+      return checkText(check);
+    }
+    const repaired = await repairHost(places, { sources: [], policy: "accept-anything", events: silent });
+    assert.deepEqual(faultsOf(schemaOf("fsck"), repairJson(repaired)), []);
+    return repairText(repaired);
+  }
+
+  #remove(path: string): string[] {
+    assert.match(path, /^\/efi\//);
+    rmSync(join(this.#host.bootDirectory, path.slice("/efi".length).replace(`${SHOWN_ID}…`, this.#ids[2] ?? "")));
+    return [];
+  }
+
   shown(line: string): string {
+    const [, , id = "-"] = this.#ids;
     // Sizes depend on the signing keys of the day.
     return line
-      .replaceAll(this.#ids[2] ?? "-", `${SHOWN_ID}…`)
+      .replaceAll(id, `${SHOWN_ID}…`)
+      .replaceAll(`deployment ${id.slice(0, 12)};`, `deployment ${SHOWN_ID}…;`)
       .replace(/[1-9][0-9]* bytes/, "… bytes")
       .replace(/^Objects: [1-9][0-9]*/, "Objects: …")
       .replace(/[0-9a-f]{128}/, "9f2e71c0…")

@@ -217,13 +217,14 @@ for (const [verb, calls] of Object.entries(REPORTS)) {
 }
 
 /**
- * Their results come from booted machines: test/vm/run-verb.test.ts, host-status.test.ts, upgrade.test.ts and
- * rollback.test.ts compare them, and test/docs/host.test.ts those of hosts that are folders.
+ * Their results come from booted machines: test/vm/run-verb.test.ts, host-status.test.ts, upgrade.test.ts,
+ * repair.test.ts and rollback.test.ts compare them, and test/docs/host.test.ts those of hosts that are folders.
  */
 const BOOTED = [
   "install mount",
   "vm run",
   "config-diff",
+  "fsck",
   "rollback",
   "pin",
   "unpin",

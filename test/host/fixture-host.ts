@@ -39,7 +39,18 @@ import { openImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { readUki } from "../../src/pe/index.ts";
 import { initRepository } from "../../src/repository/index.ts";
-import { baseFiles, type ImageFile, OS_RELEASE, type SealOptions, sealImage } from "../install/sealed-image.ts";
+import {
+  baseFiles,
+  type ImageFile,
+  LOADER_PATH,
+  OS_RELEASE,
+  type SealOptions,
+  sealImage,
+} from "../install/sealed-image.ts";
+
+/** The boot loader that every image has, and where an installation puts it. */
+const LOADER = baseFiles().find(({ path }) => path === LOADER_PATH)?.content ?? "";
+const LOADER_PLACES = ["EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"];
 
 export interface AddOptions extends SealOptions {
   readonly rank?: EntryRank;
@@ -68,6 +79,7 @@ export class FixtureHost implements Disposable {
     }
     const options = { algorithm: "sha512", protection: "insecure" } as const;
     (await initRepository(join(host.physicalRoot, "composefs"), options)).repository.close();
+    for (const path of LOADER_PLACES) host.writeEsp(path, LOADER);
     return host;
   }
 

@@ -1,4 +1,6 @@
 /** The deployments of a host that must be whole: what can be booted, what runs, what is staged, what is pinned. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { CommandLine, findComposefsArguments } from "../../bls/index.ts";
 import { type EntryListing, EntryStore, type StoredEntry } from "../../bootloader/index.ts";
 import {
@@ -6,9 +8,11 @@ import {
   type DeploymentRecord,
   listDeployments,
   readStagedRecord,
+  stateDirectory,
 } from "../../deployment/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { type HostPlaces, menuOrder } from "../host-places.ts";
+import { type LostPlace, lostDeployments } from "./lost-entries.ts";
 
 export interface KeptDeployment {
   readonly deploymentId: string;
@@ -16,6 +20,8 @@ export interface KeptDeployment {
   readonly record: DeploymentRecord | undefined;
   /** Undefined when it is lost. */
   readonly entry: StoredEntry | undefined;
+  /** Where in the menu its entry is lost. */
+  readonly lost: LostPlace | undefined;
   readonly isBooted: boolean;
   readonly isStaged: boolean;
 }
@@ -29,11 +35,8 @@ export interface KeptDeployments {
   readonly liveError: SealrootError | undefined;
 }
 
-/**
- * @param lost deployments that are to be kept although nothing else says so
- * @throws SealrootError when the deployments cannot be listed
- */
-export function keptDeployments(places: HostPlaces, lost: readonly string[] = []): KeptDeployments {
+/** @throws SealrootError when the deployments cannot be listed */
+export function keptDeployments(places: HostPlaces): KeptDeployments {
   const records = listDeployments(places.physicalRoot);
   const { listing: live, error: liveError } = entriesOf(places, "live");
   const stagedId = stagedDeployment(places);
@@ -41,22 +44,44 @@ export function keptDeployments(places: HostPlaces, lost: readonly string[] = []
   const bootedId = bootedDeployment(places);
   const entries = new Map<string, StoredEntry | undefined>();
   for (const entry of live.entries) if (entry.deploymentId !== undefined) entries.set(entry.deploymentId, entry);
-  const hasState = (id: string) =>
-    records.deployments.some(({ deploymentId }) => deploymentId === id) ||
-    records.unusable.some(({ deploymentId }) => deploymentId === id);
   if (stagedId !== undefined) entries.set(stagedId, staged);
-  const pinned = records.deployments.filter(({ origin }) => origin.pinned).map(({ deploymentId }) => deploymentId);
-  for (const id of [...(bootedId !== undefined && hasState(bootedId) ? [bootedId] : []), ...pinned, ...lost]) {
+  const lost =
+    liveError === undefined ? lostOf(places, records, live, { entries, bootedId }) : new Map<string, LostPlace>();
+  const certain = records.deployments.filter(({ deploymentId, origin }) => origin.pinned || deploymentId === bootedId);
+  for (const id of [...lost.keys(), ...certain.map(({ deploymentId }) => deploymentId)]) {
     if (!entries.has(id)) entries.set(id, undefined);
   }
   const deployments = [...entries].map(([deploymentId, entry]) => ({
     deploymentId,
     entry,
     record: records.deployments.find((record) => record.deploymentId === deploymentId),
+    lost: lost.get(deploymentId),
     isBooted: deploymentId === bootedId,
     isStaged: deploymentId === stagedId,
   }));
   return { deployments, records, live, liveError };
+}
+
+/** What a lost entry may have started: a deployment that is there, and that nothing else starts. */
+function lostOf(
+  { physicalRoot }: HostPlaces,
+  records: DeploymentListing,
+  live: EntryListing,
+  { entries, bootedId }: { readonly entries: ReadonlyMap<string, unknown>; readonly bootedId: string | undefined },
+): ReadonlyMap<string, LostPlace> {
+  const candidates = records.deployments
+    .filter(({ deploymentId, origin }) => !entries.has(deploymentId) && origin.bootType === "uki")
+    .map(({ deploymentId, origin }) => ({
+      deploymentId,
+      isBooted: deploymentId === bootedId,
+      isCertain: deploymentId === bootedId || origin.pinned,
+      writtenMs: statSync(join(physicalRoot, stateDirectory(deploymentId))).mtimeMs,
+    }))
+    // In a menu the deployment that runs comes before older ones.
+    .sort((a, b) => Number(b.isBooted) - Number(a.isBooted) || b.writtenMs - a.writtenMs);
+  const left = live.entries.filter(({ deploymentId }) => deploymentId !== undefined);
+  const unusable = live.unusable.map(({ fileName }) => fileName);
+  return lostDeployments(left, unusable, candidates);
 }
 
 /** Named after the image that its command line names first, whichever of its images is mounted. */

@@ -3,17 +3,17 @@ import { type NamedEntry, parseCountedName, placeEntries } from "../../bls/index
 
 /** A deployment that no entry starts. */
 export interface EntryCandidate {
-  /** As it would stand in the menu by itself. */
-  readonly entry: NamedEntry;
   readonly deploymentId: string;
   /** It is in every menu: it runs, or it is pinned. */
   readonly isCertain: boolean;
 }
 
-export interface LostEntry {
-  readonly deploymentId: string;
-  /** The entry in its place; undefined when it does not fit between those that are left. */
-  readonly entry: NamedEntry | undefined;
+/** Where an entry was lost. */
+export interface LostPlace {
+  /** How many entries the menu had. */
+  readonly size: number;
+  /** From the front; undefined when it does not fit between those that are left. */
+  readonly index: number | undefined;
 }
 
 /** Where an entry stands: from the front by its sort key, from the back by its name. */
@@ -23,59 +23,57 @@ interface Place {
 }
 
 /**
- * The deployments whose entries are lost, and these entries. A menu of which nothing shows that it was longer has lost
- * only what is certain to have been in it.
+ * The deployments whose entries are lost. A menu of which nothing shows that it was longer has lost only what is certain to
+ * have been in it.
  *
- * @param left the usable entries, in the order of the menu
+ * @param left the usable entries
  * @param unusable names of entries that cannot be read
  * @param candidates the likeliest first
  */
-export function lostEntries(
+export function lostDeployments(
   left: readonly NamedEntry[],
   unusable: readonly string[],
   candidates: readonly EntryCandidate[],
-): LostEntry[] {
-  if (candidates.length === 0) return [];
-  const places = left.map(placeOf);
+): Map<string, LostPlace> {
+  if (candidates.length === 0) return new Map();
+  const known = left.flatMap((entry) => placeOf(entry) ?? []);
   const broken = unusable.flatMap((name) => numberOf(name) ?? []);
-  const known = places.filter((place) => place !== undefined);
-  const isNothingLeft = known.length === 0 && broken.length === 0;
-  const size = isNothingLeft
-    ? candidates.length
-    : Math.max(...known.map(({ index, number }) => index + number + 1), ...broken.map((number) => number + 1));
+  const sizes = [...known.map(({ index, number }) => index + number + 1), ...broken.map((number) => number + 1)];
+  const size = sizes.length === 0 ? candidates.length : Math.max(...sizes);
   const taken = new Set(known.map(({ index }) => index));
   const free = Array.from({ length: size }, (_, index) => index).filter((index) => !taken.has(index));
   // A menu of one is called like the first of two.
   const isShort = size === 2 && taken.has(0) && broken.length === 0;
   const certain = candidates.filter(({ isCertain }) => isCertain);
-  const chosen = isShort ? certain : [...certain, ...candidates.filter(({ isCertain }) => !isCertain)];
-  const lost = chosen.slice(0, Math.max(free.length, certain.length));
-  return lost.map(({ deploymentId, entry }, index) => {
-    const place = free[index];
-    const placed = place === undefined ? undefined : placedBetween(left, places, size, entry, place);
-    return { deploymentId, entry: placed };
-  });
+  const others = isShort ? [] : candidates.filter(({ isCertain }) => !isCertain);
+  const lost = [...certain, ...others].slice(0, Math.max(free.length, certain.length));
+  // In a menu they are in the order in which they are the likeliest to be.
+  const inOrder = candidates.filter((candidate) => lost.includes(candidate));
+  return new Map(inOrder.map(({ deploymentId }, at) => [deploymentId, { size, index: free[at] }]));
 }
 
-function placedBetween(
+/**
+ * A lost entry in its place.
+ *
+ * @param left the usable entries
+ * @param entry as it would stand in the menu by itself
+ * @returns undefined when those that are left would have to be called otherwise
+ */
+export function lostEntry(
   left: readonly NamedEntry[],
-  places: readonly (Place | undefined)[],
-  size: number,
   entry: NamedEntry,
-  place: number,
+  { size, index }: LostPlace,
 ): NamedEntry | undefined {
+  if (index === undefined) return undefined;
   const menu = Array.from({ length: size }, () => entry);
-  for (const [at, other] of left.entries()) {
-    const index = places[at]?.index;
-    if (index !== undefined) menu[index] = other;
-  }
+  const known = left.map((other) => ({ other, place: placeOf(other) }));
+  for (const { other, place } of known) if (place !== undefined) menu[place.index] = other;
   const placed = placeEntries(menu);
-  const isUnchanged = left.every((other, at) => {
-    const index = places[at]?.index;
-    const found = index === undefined ? undefined : placed[index];
+  const isUnchanged = known.every(({ other, place }) => {
+    const found = place && placed[place.index];
     return found?.fileName === other.fileName && found.entry.sortKey === other.entry.sortKey;
   });
-  return isUnchanged ? placed[place] : undefined;
+  return isUnchanged ? placed[index] : undefined;
 }
 
 function placeOf({ fileName, entry }: NamedEntry): Place | undefined {

@@ -1,6 +1,8 @@
 /** Repairing a host: everything that a check finds and that can be mended is, and nothing else changes. */
+import { join } from "node:path";
 import { asSealrootError, type SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
+import { collectLeftovers } from "../../platform/index.ts";
 import type { HostPlaces } from "../host-places.ts";
 import { checkOutside, type HostCheck, hostCheck, insistsOnVerity } from "./check-host.ts";
 import { checkHostRepository, checkMeta, needsOf, openHostRepository } from "./check-repository.ts";
@@ -32,6 +34,7 @@ export interface HostRepair {
 export async function repairHost(places: HostPlaces, options: SourceOptions): Promise<HostRepair> {
   const { events } = options;
   const failures: SealrootError[] = [];
+  removeLeftovers(places);
   const kept = keptDeployments(places);
   const meta = checkMeta(places, insistsOnVerity(places, kept));
   await mendAll(meta, failures);
@@ -64,6 +67,15 @@ export async function repairHost(places: HostPlaces, options: SourceOptions): Pr
   const needed = booted === undefined ? new Set() : needsOf(repository, booted);
   const rebootNeeded = repaired.objectIds.some((objectId) => needed.has(objectId));
   return { before, after, sources: repaired.sources, failures, rebootNeeded };
+}
+
+/** What a repair that was killed has left beside what it wrote, should there be nothing left to write there. */
+function removeLeftovers({ physicalRoot, bootDirectory }: HostPlaces): void {
+  collectLeftovers(physicalRoot);
+  if (bootDirectory === undefined) return;
+  for (const folder of ["EFI/Linux/bootc", "EFI/BOOT", "EFI/systemd", "loader/entries"]) {
+    collectLeftovers(join(bootDirectory, folder));
+  }
 }
 
 /** One after the other: entries are written when what they name is there. */

@@ -28,7 +28,6 @@ export { readHost } from "./read-host.ts";
 export { rebootHost, startFinalizer } from "./reboot.ts";
 export { type CheckedCounts, checkHost, type HostCheck } from "./repair/check-host.ts";
 export { type Fault, faultText } from "./repair/fault.ts";
-export type { SourceOptions } from "./repair/image-source.ts";
 export { type HostRepair, repairHost } from "./repair/repair-host.ts";
 export { checkJson, checkText, type ReportText, repairJson, repairText } from "./repair/repair-report.ts";
 export { type RolledBack, rollback, rollbackLines } from "./rollback.ts";

@@ -1,9 +1,9 @@
 /** `sealroot fsck` */
+import { SealrootError } from "../errors/index.ts";
 import type { OpenedHost } from "../host/index.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
 import { POLICY_OPTIONS, policyChoice } from "./shared/policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "./shared/registry-options.ts";
-import { notDeployed } from "./shared/update-verb.ts";
 
 const OPTIONS = [
   { flags: "--repair", summary: "mend what is damaged, and fetch what is missing" },
@@ -71,8 +71,10 @@ async function open(invocation: Call): Promise<OpenedHost> {
   const [sysroot, esp] = [invocation.option("sysroot"), invocation.option("esp")];
   if (sysroot !== undefined && esp !== undefined) return openMountedHost({ sysroot, esp, write });
   const opened = openHost({ write });
-  if (opened === undefined) throw notDeployed("check the host");
-  return opened;
+  if (opened !== undefined) return opened;
+  throw new SealrootError("unsupported", "Cannot check the host: this system is not deployed via bootc", {
+    hint: "of a host that does not run, name the places: --sysroot DIR --esp DIR",
+  });
 }
 
 function problemText({ subject, error }: OpenedHost["problems"][number]): string {

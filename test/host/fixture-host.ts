@@ -132,6 +132,7 @@ export class FixtureHost implements Disposable {
     const kernel = readType1Files(staged.files, staged.kernel, ARCHITECTURES.amd64);
     const { origin } = recordOfType1(staged, "docker://quay.io/example/os:1", kernel);
     mkdirSync(join(this.physicalRoot, "state/deploy", id, "etc"), { recursive: true });
+    symlinkSync(VAR_LINK_TARGET, join(this.physicalRoot, "state/deploy", id, "var"));
     writeFileSync(this.originFile(id), formatOrigin(origin));
     const named = (verityOptional: boolean) => type1Arguments({ id, verityOptional }).join(" ");
     const line = options.replace("IMAGE?", named(true)).replace("IMAGE", named(false));

@@ -1,6 +1,15 @@
 /** Checking and repairing hosts that are folders: whatever is damaged, afterwards every byte is as it was. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ukiPath } from "../../src/bls/index.ts";
@@ -9,6 +18,7 @@ import { checkHost, faultText, type HostRepair, repairHost, repairJson } from ".
 import { verityDigest } from "../../src/verity/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { faultsOf } from "../docs/json-schema.ts";
+import { baseFiles, type1Files, unsealedImage } from "../install/sealed-image.ts";
 import { FixtureHost } from "./fixture-host.ts";
 
 interface Made {
@@ -209,6 +219,27 @@ test("without a source that has the image everything else is mended, and the res
   const kinds = new Set(repaired.after.faults.map(({ kind }) => kind));
   assert.deepEqual(kinds, new Set(["missing-object-ref", "image-missing-object"]));
   for (const { deployments } of repaired.after.faults) assert.deepEqual(deployments, [system.ids[1]]);
+});
+
+test("a host without seal: kernel and initramfs come from the image", async () => {
+  using host = await FixtureHost.make();
+  const directory = join(host.path, "unsealed");
+  mkdirSync(directory);
+  const { reference } = await unsealedImage(directory, [...baseFiles(), ...type1Files()]);
+  const id = await host.addType1(reference, "rw IMAGE");
+  const before = host.snapshot();
+  const system = { host, ids: [id], sources: [reference] };
+  assert.deepEqual((await check(system)).faults.map(faultText), []);
+  const folder = join(host.bootDirectory, "EFI/Linux", `bootc_composefs-${id}`);
+  flipByte(join(folder, "vmlinuz"));
+  rmSync(join(folder, "initrd"));
+  const repaired = withFsck(await repair(system, []));
+  assert.deepEqual(
+    repaired.before.faults.map(({ kind }) => kind),
+    ["boot-file-damaged", "boot-file-missing"],
+  );
+  assert.deepEqual([failuresOf(repaired), repaired.after.faults.map(faultText)], [[], []]);
+  assert.deepEqual(host.snapshot(), before);
 });
 
 test("a policy that refuses the image keeps it out", async () => {

@@ -7,7 +7,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
     name: "formats",
     rooms: [
       ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked"],
-      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink"],
+      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink", "packages"],
     ],
   },
   {
@@ -34,6 +34,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   efi: ["cms"],
   bootplan: ["bls"],
   bootimage: ["bls", "cpio", "pe", "tree", "zstd"],
+  packages: ["bls"],
   registry: ["oci"],
   policy: ["oci", "registry"],
   images: ["oci", "registry", "policy"],

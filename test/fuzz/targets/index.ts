@@ -6,6 +6,7 @@ import { dockerArchiveTarget } from "./docker-archive.ts";
 import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
 import { metaTarget } from "./meta.ts";
+import { packagesTargets } from "./packages.ts";
 import { policyTargets } from "./policy.ts";
 import { registryTargets } from "./registry.ts";
 import { repositoryTarget } from "./repository.ts";
@@ -23,6 +24,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   tocTarget,
   tarSplitTarget,
   metaTarget,
+  ...packagesTargets,
   ...policyTargets,
   ...registryTargets,
   dockerArchiveTarget,

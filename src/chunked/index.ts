@@ -19,6 +19,6 @@ export { Crc64 } from "./crc64.ts";
 export { FileCutter } from "./file-cutter.ts";
 export { planRanges, type Range } from "./plan.ts";
 export { readTarSplit, type TarSplitEntry, TarSplitWriter } from "./tar-split.ts";
-export type { Toc, TocChunk, TocContent } from "./toc.ts";
+export type { Toc, TocChunk, TocContent, TocEntry } from "./toc.ts";
 export { readToc, TOC_MAX_BYTES } from "./toc-reader.ts";
 export { formatToc } from "./toc-writer.ts";

@@ -6,6 +6,7 @@
  * @module
  */
 
+export { type TreeChanges, treeChanges } from "./changes.ts";
 export { cloneTree } from "./clone.ts";
 export { firstTreeDifference, type TreeDifference } from "./compare.ts";
 export {

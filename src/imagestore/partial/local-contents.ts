@@ -8,6 +8,8 @@ import { LAYER_STREAM_PREFIX } from "../stream-names.ts";
 import { encodeFileList, FILE_LIST_MAX_BYTES, findInFileList, isFileList, type LocalContent } from "./file-list.ts";
 import { hashContents, knownContents } from "./layer-files.ts";
 
+type FileLists = Pick<DerivedFiles, "read" | "write" | "remove" | "keepOnly">;
+
 /**
  * The contents of all layers in a repository, for the duration of one pull.
  *
@@ -17,7 +19,7 @@ import { hashContents, knownContents } from "./layer-files.ts";
 export class LocalContents {
   readonly #repository: Repository;
   readonly #reporter: StepReporter;
-  readonly #lists: DerivedFiles;
+  readonly #lists: FileLists;
   /** Layers whose list was made, or cannot be made because of damage. */
   readonly #settled = new Set<string>();
   /** One layer is hashed at a time, with all workers. */
@@ -28,11 +30,14 @@ export class LocalContents {
   /** Which layer's list a content was found in, by its sha256. */
   readonly #origins = new Map<string, string>();
 
-  /** @param reporter told when contents are being hashed */
-  constructor(repository: Repository, reporter: StepReporter) {
+  /**
+   * @param reporter told when contents are being hashed
+   * @param lists where they are kept; in the repository if absent
+   */
+  constructor(repository: Repository, reporter: StepReporter, lists: FileLists = keptLists(repository)) {
     this.#repository = repository;
     this.#reporter = reporter;
-    this.#lists = repository.derivedFiles("files");
+    this.#lists = lists;
     this.hasLayers = layerIdsOf(repository).size > 0;
   }
 
@@ -111,6 +116,36 @@ export class LocalContents {
       if (!(error instanceof SealrootError) || !UNREADABLE.has(error.code)) throw error;
     }
     if (hashedBytes > 0) report("finished", hashedBytes, hashedBytes);
+  }
+}
+
+function keptLists(repository: Repository): DerivedFiles {
+  return repository.derivedFiles("files");
+}
+
+/** The lists of a repository, to which nothing is written: what is made is kept in memory. */
+export class UnwrittenLists implements FileLists {
+  readonly #kept: DerivedFiles;
+  readonly #made = new Map<string, Buffer>();
+
+  constructor(repository: Repository) {
+    this.#kept = keptLists(repository);
+  }
+
+  read(objectId: string, maxBytes: number): Buffer | undefined {
+    return this.#made.get(objectId) ?? this.#kept.read(objectId, maxBytes);
+  }
+
+  write(objectId: string, content: Uint8Array): void {
+    this.#made.set(objectId, Buffer.from(content));
+  }
+
+  remove(objectId: string): void {
+    this.#made.delete(objectId);
+  }
+
+  keepOnly(): void {
+    // Nothing of the repository is removed, and what was made is of this run.
   }
 }
 

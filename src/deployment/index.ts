@@ -17,6 +17,7 @@ export {
 } from "./deployment-list.ts";
 export { type EtcConflict, type EtcDiff, etcConflictText, refuseEtcConflicts } from "./etc-diff.ts";
 export { type EtcMergeOptions, type EtcPolicy, mergeEtc, writeEtc } from "./etc-merge.ts";
+export { mergeEtcTrees } from "./etc-result.ts";
 export { etcOfImage } from "./etc-tree.ts";
 export { isRegistryReference, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";

@@ -23,8 +23,8 @@ export {
   untagImage,
 } from "./images.ts";
 export { linkedImages } from "./linked-images.ts";
-export { completeImage, imageWithoutSource, isWholeImage } from "./pull/complete-image.ts";
 export { type AnnouncedLayer, type AnnouncedPull, announcePull, readAnnounced } from "./pull/announce-pull.ts";
+export { completeImage, imageWithoutSource, isWholeImage } from "./pull/complete-image.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage, storedConfigBytes } from "./pull/pull.ts";
 export { restoreImage } from "./pull/restore.ts";
 export { copyToStorage } from "./push/copy-to-storage.ts";

@@ -1,8 +1,8 @@
 /** `sealroot switch IMAGE` */
 import { SealrootError } from "../errors/index.ts";
 import { type ArgumentSpecification, command, type OptionSpecification } from "./shared/command.ts";
-import { openTarget, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
-import { openWritableHost } from "./shared/writable-host.ts";
+import { openTarget, printPlan, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
+import { openReadableHost, openWritableHost } from "./shared/writable-host.ts";
 
 const ARGUMENTS = [
   { name: "TARGET", summary: "the image to follow, such as quay.io/example/os:stable", holds: "reference" },
@@ -19,6 +19,7 @@ const OPTIONS = [
     excludes: ["insecure-policy"],
   },
   { flags: "--retain", summary: "refused: pin the deployment that is to stay", hidden: true },
+  { flags: "--download-only", summary: "with --plan: fetch the image, to be exact", needs: ["plan"] },
   ...UPDATE_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
 
@@ -41,8 +42,11 @@ already, only the name changes.`,
       invocation.option("transport") ?? "registry",
       invocation.option("source-imgref"),
     );
-    using opened = openWritableHost("switch");
+    const plans = invocation.flag("plan");
+    const fetches = invocation.flag("download-only");
+    using opened = plans && !fetches ? openReadableHost("plan the switch") : openWritableHost("switch");
     const host = await readHost(opened.places);
+    if (plans) return printPlan(invocation, opened.places, host, target, fetches);
     await using update = await openTarget(invocation, opened.places, host, target);
     const outcome = await stageTarget(invocation, opened.places, host, update, false);
     await reportOutcome(invocation, opened.places, target, outcome);

@@ -4,14 +4,14 @@ import { SealrootError } from "../errors/index.ts";
 import type { OpenedHost, OpenedUpdate } from "../host/index.ts";
 import { applyDeployment } from "./shared/apply-option.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
-import { openTarget, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
-import { openWritableHost } from "./shared/writable-host.ts";
+import { openTarget, printPlan, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
+import { openReadableHost, openWritableHost } from "./shared/writable-host.ts";
 
 const OPTIONS = [
   {
     flags: "--check",
     summary: "say whether there is an update; writes nothing",
-    excludes: ["apply", "download-only", "soft-reboot"],
+    excludes: ["apply", "download-only", "soft-reboot", "plan"],
   },
   {
     flags: "--download-only",
@@ -21,7 +21,7 @@ const OPTIONS = [
   {
     flags: "--from-downloaded",
     summary: "let the next boot take what --download-only fetched",
-    excludes: ["check", "download-only", "tag", "source-imgref"],
+    excludes: ["check", "download-only", "plan", "tag", "source-imgref"],
   },
   { flags: "--tag <TAG>", summary: "upgrade to another tag of the image" },
   ...UPDATE_OPTIONS,
@@ -35,22 +35,28 @@ it is. Everything is checked before a boot entry is touched: the policy, all dig
 the keys of this machine, the room on the ESP, and whether what was changed in /etc fits the new image.
 
 At shutdown /etc is merged and the boot entries are switched in one step; until then the update can be dropped with
-delete-deployment. With --check it exits with 0 whether or not there is an update; --json says which.`,
+delete-deployment. With --check it exits with 0 whether or not there is an update; --json says which.
+
+With --plan it says what the update would do: what is fetched and what room it takes, which packages and files change,
+conflicts in /etc, kernel arguments, what a TPM measures, what gc removes then.`,
   options: OPTIONS,
   reportsJson: true,
-  examples: ["sealroot upgrade --check", "sealroot upgrade", "sealroot upgrade --apply"],
+  examples: ["sealroot upgrade --check", "sealroot upgrade --plan", "sealroot upgrade", "sealroot upgrade --apply"],
   async run(invocation) {
     const { openHost, readHost, upgradeTarget } = await import("../host/index.ts");
     if (invocation.flag("check")) {
       using opened = openHost();
       return check(invocation, opened);
     }
-    using opened = openWritableHost("upgrade");
+    const plans = invocation.flag("plan");
+    const fetches = invocation.flag("download-only");
+    using opened = plans && !fetches ? openReadableHost("plan the upgrade") : openWritableHost("upgrade");
     if (invocation.flag("from-downloaded")) return fromDownloaded(invocation, opened);
     const host = await readHost(opened.places);
     const target = upgradeTarget(host, choice(invocation));
+    if (plans) return printPlan(invocation, opened.places, host, target, fetches);
     await using update = await openTarget(invocation, opened.places, host, target);
-    const outcome = await stageTarget(invocation, opened.places, host, update, invocation.flag("download-only"));
+    const outcome = await stageTarget(invocation, opened.places, host, update, fetches);
     await reportOutcome(invocation, opened.places, target, outcome);
   },
 });

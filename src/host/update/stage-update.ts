@@ -17,7 +17,6 @@ import {
 } from "../../deployment/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../../events/index.ts";
-import { layerStreamName } from "../../imagestore/index.ts";
 import type { SignatureDatabases } from "../../keys/index.ts";
 import { openRepository, type Repository, verifyImage } from "../../repository/index.ts";
 import type { DirectoryNode } from "../../tree/index.ts";
@@ -78,13 +77,7 @@ export async function stageUpdate(
   const bootDirectory = bootDirectoryOf(places);
   checkRollbackIndex(places, image.config.config?.Labels, { force: options.allowDowngrade ?? false });
   using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH));
-  await runStep(events, "check the space", () =>
-    checkRootSpace(
-      places.physicalRoot,
-      image,
-      (diffId) => repository.streams.find(layerStreamName(diffId)) !== undefined,
-    ),
-  );
+  await runStep(events, "check the space", () => checkRootSpace(places.physicalRoot, image, repository));
   const staged = await stageDeployment(repository, image, target.source, events);
   const { deploymentId } = staged;
   const standing = standingOf(host, (deployment) => deployment.deploymentId === deploymentId);
@@ -121,12 +114,12 @@ export async function stageUpdate(
   return { deploymentId, manifestDigest, standing };
 }
 
-function bootedOf({ booted }: Host): HostDeployment {
+export function bootedOf({ booted }: Host): HostDeployment {
   if (booted !== undefined) return booted;
   throw new SealrootError("not-found", "Cannot upgrade: no deployment of this system is booted");
 }
 
-function bootDirectoryOf({ bootDirectory }: HostPlaces): string {
+export function bootDirectoryOf({ bootDirectory }: HostPlaces): string {
   if (bootDirectory !== undefined) return bootDirectory;
   throw new SealrootError("not-found", "Cannot upgrade: the ESP of this host was not found");
 }

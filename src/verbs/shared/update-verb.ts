@@ -8,6 +8,12 @@ import { REGISTRY_OPTIONS, registryOptions } from "./registry-options.ts";
 export const UPDATE_OPTIONS = [
   ...APPLY_OPTIONS,
   {
+    flags: "--plan",
+    summary: "say what the update would do; writes nothing, or with --download-only fetches first and is exact",
+    excludes: ["apply", "soft-reboot"],
+  },
+  { flags: "-v, --verbose", summary: "with --plan: every package and file", needs: ["plan"] },
+  {
     flags: "--source-imgref <REFERENCE>",
     summary: "take the image from here this once, such as oci:/run/media/stick",
   },
@@ -39,6 +45,35 @@ export async function openTarget(
   });
 }
 
+/** Prints the plan of an update. Only the one that fetches the image needs a host that can be written to. */
+export async function printPlan(
+  invocation: Call & Pick<AnyInvocation, "json">,
+  places: HostPlaces,
+  host: Host,
+  target: UpdateTarget,
+  fetches: boolean,
+): Promise<void> {
+  const { firmwareDatabases, planFetched, planFromRegistry, planJson, planText, readRetention } = await import(
+    "../../host/index.ts"
+  );
+  await using update = await openTarget(invocation, places, host, target);
+  const plan = await (fetches ? planFetched : planFromRegistry)(places, host, update, {
+    etc: etcPolicy(invocation),
+    etcPath: "/etc",
+    allowMissingVerity: allowsMissingVerity(invocation, host),
+    allowDowngrade: invocation.flag("allow-downgrade"),
+    retention: readRetention(),
+    firmware: firmwareDatabases(),
+    events: invocation.events,
+  });
+  if (invocation.json) invocation.output.json({ plan: planJson(plan) });
+  else for (const line of planText(plan, invocation.flag("verbose"))) invocation.output.line(line);
+}
+
+function allowsMissingVerity(invocation: Call, { booted }: Host): boolean {
+  return invocation.flag("allow-missing-verity") || (booted?.missingVerityAllowed ?? false);
+}
+
 /** Stages the update on the running host. */
 export async function stageTarget(
   invocation: Call,
@@ -52,7 +87,7 @@ export async function stageTarget(
     downloadOnly,
     etc: etcPolicy(invocation),
     etcPath: "/etc",
-    allowMissingVerity: invocation.flag("allow-missing-verity") || (host.booted?.missingVerityAllowed ?? false),
+    allowMissingVerity: allowsMissingVerity(invocation, host),
     allowDowngrade: invocation.flag("allow-downgrade"),
     retention: readRetention(),
     firmware: firmwareDatabases(),

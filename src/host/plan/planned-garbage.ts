@@ -1,0 +1,82 @@
+/** What gc will remove once an update runs: its rules, asked about the menu that there will be. */
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CommandLine, type NamedEntry } from "../../bls/index.ts";
+import type { EventSink } from "../../events/index.ts";
+import { temporaryDirectory } from "../../platform/index.ts";
+import { garbageBootFiles } from "../collect/boot-files.ts";
+import { collectImages } from "../collect/garbage-images.ts";
+import { garbageState } from "../collect/garbage-state.ts";
+import { findInUse, type InUse } from "../collect/in-use.ts";
+import { entriesAfterUpgrade, type Retention } from "../entry-order.ts";
+import type { Host } from "../host.ts";
+import type { HostPlaces } from "../host-places.ts";
+import { bootDirectoryOf } from "../update/stage-update.ts";
+import type { UpdateBoot } from "../update/update-boot.ts";
+import type { PlannedGarbage } from "./update-plan.ts";
+
+/** Taken away when the update is finalised. */
+const STAGED_ENTRIES = "loader/entries.staged";
+
+/** What decides which entries there will be. */
+export interface PlannedMenu {
+  readonly places: HostPlaces;
+  readonly host: Host;
+  readonly boot: UpdateBoot;
+  readonly retention: Retention;
+}
+
+/**
+ * Looks for garbage as if the update had been finalised and booted. The image must be in the repository.
+ *
+ * @throws SealrootError as findInUse and collectImages
+ */
+export async function planGarbage(update: PlannedMenu, events: EventSink): Promise<PlannedGarbage> {
+  const { places, host } = update;
+  const inUse = inUseAfter(update);
+  const bootFiles = garbageBootFiles(places, inUse).filter(({ path }) => path !== STAGED_ENTRIES);
+  const state = garbageState(places, inUse);
+  const { report } = await collectImages(places, inUse, [], { dryRun: true, lockTimeoutMs: undefined, events });
+  const [bootBytes, stateBytes] = [bootFiles, state].map((items) =>
+    items.reduce((sum, { bytes }) => sum + bytes, 0),
+  ) as [number, number];
+  const { objectsRemoved: objects, objectsBytes } = report;
+  const present = [host.staged, host.booted, host.rollback, ...host.others].flatMap((one) => one?.deploymentId ?? []);
+  return {
+    deployments: [...new Set(present)].filter((id) => !inUse.deploymentIds.has(id)),
+    bytes: bootBytes + stateBytes + objectsBytes,
+    ...{ bootBytes, stateBytes, objects, objectsBytes },
+  };
+}
+
+/** What the rules say of a boot directory in memory with the new menu; the other boot files are links to the real ones. */
+function inUseAfter({ places, host, boot, retention }: PlannedMenu): InUse {
+  const { entry, imageIds, record } = boot;
+  using directory = temporaryDirectory({ parent: places.runDirectory, purpose: "plan" });
+  const real = bootDirectoryOf(places);
+  const bootDirectory = join(directory.path, "boot");
+  const runDirectory = join(directory.path, "run");
+  const entries = join(bootDirectory, "loader/entries");
+  mkdirSync(entries, { recursive: true });
+  mkdirSync(runDirectory);
+  for (const name of readdirSync(real)) if (name !== "loader") symlinkSync(join(real, name), join(bootDirectory, name));
+  symlinkSync(join(real, "loader/addons"), join(bootDirectory, "loader/addons"));
+  for (const { fileName, text } of entriesAfterUpgrade(host, namingImages(entry, imageIds), retention)) {
+    writeFileSync(join(entries, fileName), text);
+  }
+  const replaced = new Set(host.entries.map(({ fileName }) => fileName));
+  const live = join(real, "loader/entries");
+  for (const name of readdirSync(live)) {
+    if (!replaced.has(name)) writeFileSync(join(entries, name), readFileSync(join(live, name)));
+  }
+  const imageId = record.deploymentId;
+  const booted = { imageId, missingVerityAllowed: false, verityRequired: false, commandLine: CommandLine.parse("") };
+  return findInUse({ ...places, bootDirectory, runDirectory, booted }, undefined);
+}
+
+/** The new UKI is not on the ESP yet; its entry tells instead which images it names. */
+function namingImages({ fileName, entry }: NamedEntry, imageIds: readonly string[]): NamedEntry {
+  const named = imageIds.map((id) => `composefs=${id}`);
+  const options = [...(entry.options === undefined ? [] : [entry.options]), ...named].join(" ");
+  return { fileName, entry: { ...entry, options } };
+}

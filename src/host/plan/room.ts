@@ -19,16 +19,6 @@ export function roomOf(
   return { files, bytes, allottedBytes, certainty };
 }
 
-/** Two together; that of which one is a bound is one. */
-export function sumOfRooms(a: Room, b: Room): Room {
-  return {
-    files: a.files + b.files,
-    bytes: a.bytes + b.bytes,
-    allottedBytes: a.allottedBytes + b.allottedBytes,
-    certainty: a.certainty === "exact" ? b.certainty : a.certainty,
-  };
-}
-
 /** A file's data in whole blocks. */
 export function dataBytes(sizeBytes: number, blockBytes: number): number {
   return alignUp(sizeBytes, blockBytes);

@@ -14,7 +14,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ukiPath } from "../../src/bls/index.ts";
 import { silent } from "../../src/events/index.ts";
-import { checkHost, faultText, type HostRepair, repairHost, repairJson } from "../../src/host/index.ts";
+import {
+  checkHost,
+  faultText,
+  type HostRepair,
+  openMountedHost,
+  repairHost,
+  repairJson,
+} from "../../src/host/index.ts";
 import { verityDigest } from "../../src/verity/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { faultsOf } from "../docs/json-schema.ts";
@@ -317,6 +324,23 @@ test("whatever is damaged at once, afterwards every byte is as it was", async ()
     assert.deepEqual([failuresOf(repaired), repaired.after.faults.map(faultText)], [[], []], seen);
     assert.deepEqual(host.snapshot(), before, seen);
   }
+});
+
+test("a disk in a rescue system is changed by one process at a time, and read by any", async () => {
+  using host = await FixtureHost.make();
+  const places = { sysroot: host.physicalRoot, esp: host.bootDirectory };
+  {
+    using first = openMountedHost({ ...places, write: true });
+    assert.equal(first.places.bootLoader, "systemd");
+    assert.throws(() => openMountedHost({ ...places, write: true }), {
+      code: "conflict",
+      message: "Cannot change this host: another process is changing it",
+    });
+    using reader = openMountedHost({ ...places, write: false });
+    assert.equal(reader.places.booted, undefined);
+  }
+  using again = openMountedHost({ ...places, write: true });
+  assert.deepEqual((await checkHost(again.places, silent)).faults, []);
 });
 
 test("a disk in a rescue system is checked and repaired by the verb", async () => {

@@ -12,6 +12,7 @@ import {
   planFromRegistry,
   planText,
   readHost,
+  recordBoot,
   type UpdatePlan,
 } from "../../src/host/index.ts";
 import { isKnown, type Known } from "../../src/host/plan/update-plan.ts";
@@ -181,6 +182,46 @@ test("a hundred times more files: the plan is made of all of them", async () => 
   // All of the plan is one screen; the names are told when they are asked for.
   assert.ok(planText(made, false).length < 24);
   assert.ok(planText(made, true).includes('    added "usr/bin/many-2999"'));
+});
+
+test("retention decides what is garbage, and which entries there are", async () => {
+  using host = await FixtureHost.make();
+  const older = await host.add({
+    imageReference: FOLLOWED,
+    files: [{ path: "usr/bin/older", content: "o".repeat(999) }],
+  });
+  const system = await deployed(host);
+  host.menu(system.booted, older);
+  const next = await host.image({ files: NEW });
+  const outcomes = [];
+  for (const keep of [0, 1]) {
+    const { esp, garbage } = await plan(system, planFetched, next.reference, { retention: { keep } });
+    assert.ok(isKnown(esp) && isKnown(garbage));
+    outcomes.push([esp.entries?.length, garbage.deployments, garbage.bootBytes > 0, garbage.objectsBytes > 999]);
+  }
+  assert.deepEqual(outcomes, [
+    [2, [older], true, true],
+    [3, [], false, false],
+  ]);
+});
+
+test("an image that is older than one that has run well is refused on paper too", async () => {
+  using host = await FixtureHost.make();
+  const labels = { "dev.sealroot.rollback-index": "5" };
+  const booted = await host.add({ imageReference: FOLLOWED, labels });
+  const etcPath = join(host.path, "etc");
+  await host.fillEtc(booted, etcPath);
+  await recordBoot(host.places(booted), { boot: { entry: undefined }, now: new Date(0) });
+  const next = await host.image({ files: NEW, labels: { "dev.sealroot.rollback-index": "4" } });
+  for (const make of Object.values(makers)) {
+    const planned = plan({ host, booted, etcPath }, make, next.reference);
+    await assert.rejects(planned, {
+      code: "untrusted",
+      message: "Cannot take the image: its rollback index is 4, and this host has run an image with 5",
+    });
+  }
+  const allowed = await plan({ host, booted, etcPath }, planFetched, next.reference, { allowDowngrade: true });
+  assert.equal(allowed.standing, "new");
 });
 
 test("more packages than fit are counted", async () => {

@@ -13,6 +13,7 @@ import {
   finalizeStaged,
   type HostPlaces,
   openUpdate,
+  planFetched,
   readHost,
   setOptionsForSource,
   updateHost,
@@ -157,6 +158,36 @@ test("three upgrades in a row share one kernel, and what was changed on the mach
   const [new_, old] = [fourth, third].map((id) => readDeployment(host.physicalRoot, id).origin);
   assert.equal(new_?.bootType, "bls");
   assert.equal(new_?.bootDigest, old?.bootDigest);
+});
+
+test("the plan of an upgrade: the files, the entry's arguments, and what a TPM is not asked about", async () => {
+  using system = await Type1Host.make("rw IMAGE quiet", ...kargs("quiet"));
+  const { host, etcPath, places } = system;
+  const reference = await image(
+    host,
+    { path: "usr/lib/modules/6.12/initramfs.img", content: initramfs("other") },
+    ...kargs("loglevel=3"),
+  );
+  const read = await readHost(places);
+  const access = { policy: "accept-anything", events: silent } as const;
+  await using opened = await openUpdate(places, read, { imageReference: FOLLOWED, source: reference }, access);
+  const plan = await planFetched(places, read, opened, {
+    ...{ etc: "abort", etcPath, allowMissingVerity: false, firmware: undefined, events: silent },
+  });
+  assert.ok("kernelArguments" in plan.boot && "bootFiles" in plan.esp && "objects" in plan.garbage);
+  assert.deepEqual(plan.boot.kernelArguments, { added: ["loglevel=3"], removed: ["quiet"] });
+  assert.deepEqual([plan.boot.kernelChanges, plan.boot.softReboot], [true, false]);
+  assert.ok("unknown" in plan.boot.tpm);
+  const planned = plan.esp.bootFiles;
+  const entries = plan.esp.entries ?? [];
+  const second = await system.upgrade(reference);
+  const written = (path = "") => readFileSync(join(host.bootDirectory, path)).length;
+  assert.deepEqual(
+    planned.map(({ path }) => path),
+    ["vmlinuz", "initrd"].map((name) => `EFI/Linux/${kernelFolderName(second)}/${name}`),
+  );
+  for (const { path, bytes } of [...planned, ...entries]) assert.equal(written(path), bytes, path);
+  assert.equal(plan.to.deploymentId, second);
 });
 
 test("another kernel or initramfs gets a folder of its own; the old one stays for what is rolled back to", async () => {

@@ -1,7 +1,7 @@
 /** What gc will remove once an update runs: its rules, asked about the menu that there will be. */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CommandLine, type NamedEntry } from "../../bls/index.ts";
+import { CommandLine } from "../../bls/index.ts";
 import type { EventSink } from "../../events/index.ts";
 import { temporaryDirectory } from "../../platform/index.ts";
 import { garbageBootFiles } from "../collect/boot-files.ts";
@@ -61,7 +61,7 @@ function inUseAfter({ places, host, boot, retention }: PlannedMenu): InUse {
   mkdirSync(runDirectory);
   for (const name of readdirSync(real)) if (name !== "loader") symlinkSync(join(real, name), join(bootDirectory, name));
   symlinkSync(join(real, "loader/addons"), join(bootDirectory, "loader/addons"));
-  for (const { fileName, text } of entriesAfterUpgrade(host, namingImages(entry, imageIds), retention)) {
+  for (const { fileName, text } of entriesAfterUpgrade(host, entry, retention)) {
     writeFileSync(join(entries, fileName), text);
   }
   const replaced = new Set(host.entries.map(({ fileName }) => fileName));
@@ -71,12 +71,7 @@ function inUseAfter({ places, host, boot, retention }: PlannedMenu): InUse {
   }
   const imageId = record.deploymentId;
   const booted = { imageId, missingVerityAllowed: false, verityRequired: false, commandLine: CommandLine.parse("") };
-  return findInUse({ ...places, bootDirectory, runDirectory, booted }, undefined);
-}
-
-/** The new UKI is not on the ESP yet; its entry tells instead which images it names. */
-function namingImages({ fileName, entry }: NamedEntry, imageIds: readonly string[]): NamedEntry {
-  const named = imageIds.map((id) => `composefs=${id}`);
-  const options = [...(entry.options === undefined ? [] : [entry.options]), ...named].join(" ");
-  return { fileName, entry: { ...entry, options } };
+  const found = findInUse({ ...places, bootDirectory, runDirectory, booted }, undefined);
+  // The new UKI is not on the ESP yet, where it would tell which images it names.
+  return { ...found, imageIds: new Set([...found.imageIds, ...imageIds]) };
 }

@@ -26,6 +26,7 @@ export async function assembleMachine(
     boot: options.directBoot ?? (await prepareFirmware(join(directory, "variables.fd"), options.secureBoot)),
     credentials: { ...(agentSocketPath === undefined ? {} : AGENT_CREDENTIALS), ...options.credentials },
     smbiosStrings: options.smbiosStrings ?? [],
+    watchdog: options.watchdog ?? false,
     network: options.network ?? false,
     reboots: options.reboots ?? false,
     console: "captured",

@@ -35,6 +35,8 @@ export interface Machine {
   readonly smbiosStrings: readonly string[];
   /** Control socket of a running swtpm; without it the machine has no TPM. */
   readonly tpmSocketPath?: string;
+  /** A watchdog, an Intel 6300ESB, that resets the machine. */
+  readonly watchdog: boolean;
   /** User-mode network (outgoing connections only). */
   readonly network: boolean;
   /** False: the machine ends when the guest reboots. */
@@ -57,6 +59,7 @@ export function machineArguments(machine: Machine): readonly string[] {
     ...(machine.network ? ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="] : []),
     ...agentArguments(machine.agentSocketPath),
     ...tpmArguments(machine.tpmSocketPath),
+    ...(machine.watchdog ? ["-device", "i6300esb", "-action", "watchdog=reset"] : []),
     ...smbiosArguments(machine.credentials, machine.smbiosStrings),
   ];
 }

@@ -24,6 +24,8 @@ export interface VirtualMachineOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** A TPM 2.0 by swtpm with empty state; costs some 5 s of boot in emulation. */
   readonly tpm?: boolean;
+  /** A watchdog that resets the machine when nobody serves it any more. */
+  readonly watchdog?: boolean;
   /** Outgoing network connections. */
   readonly network?: boolean;
   /**

@@ -11,6 +11,7 @@ const MACHINE: Machine = {
   boot: { codePath: "/fw/CODE.fd", variablesPath: "/fw/vars.fd" },
   credentials: {},
   smbiosStrings: [],
+  watchdog: false,
   network: false,
   reboots: false,
   console: "captured",
@@ -38,6 +39,7 @@ test("a kernel booted directly needs no firmware, and each part adds its own arg
     boot: { kernelPath: "/vmlinuz", initrdPath: "/initrd", commandLine: "quiet" },
     agentSocketPath: "/s",
     tpmSocketPath: "/t",
+    watchdog: true,
     network: true,
     reboots: true,
     console: { terminalLogPath: "/tmp/console,1" },
@@ -50,7 +52,8 @@ test("a kernel booted directly needs no firmware, and each part adds its own arg
       "-drive if=none,id=nvme1,format=raw,readonly=on,cache=unsafe,file=/b -device nvme,drive=nvme1,serial=nvme1 " +
       "-netdev user,id=net0 -device virtio-net-pci,netdev=net0,romfile= " +
       "-device virtio-serial-pci -chardev socket,id=agent,path=/s -device virtserialport,chardev=agent,name=sealroot.agent " +
-      "-chardev socket,id=tpm,path=/t -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0",
+      "-chardev socket,id=tpm,path=/t -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0 " +
+      "-device i6300esb -action watchdog=reset",
   );
 });
 

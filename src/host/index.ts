@@ -17,7 +17,7 @@ export { configDiff } from "./config-diff.ts";
 export { type DeletedDeployment, deleteDeployment, deletedText } from "./delete-deployment.ts";
 export { DEFAULT_RETENTION, entriesAfterUpgrade, menuFiles, type Retention } from "./entry-order.ts";
 export { deploymentByPrefix, type NamedDeployment } from "./find-deployment.ts";
-export { firmwareDatabases } from "./firmware.ts";
+export { firmwareDatabases, loaderVariable } from "./firmware.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 export { HOST_CONFIGURATION_PATH, readRetention } from "./host-configuration.ts";
 export type { BootLoaderName, HostPlaces } from "./host-places.ts";

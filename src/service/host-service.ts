@@ -8,6 +8,8 @@ import {
   firmwareDatabases,
   type Host,
   type HostPlaces,
+  loaderVariable,
+  nextRootImage,
   type OpenedHost,
   openHost,
   openUpdate,
@@ -83,7 +85,11 @@ async function stage(
   const outcome = await updateHost(places, read, update, {
     ...{ downloadOnly: parameters.flag("downloadOnly"), etc, etcPath: ETC_PATH, startFinalizer, events },
     allowMissingVerity: read.booted?.missingVerityAllowed ?? false,
+    allowDowngrade: false,
     retention: readRetention(),
+    preparedImage: nextRootImage(),
+    retryFailed: false,
+    loaderInfo: loaderVariable("LoaderInfo"),
     firmware: firmwareDatabases(),
   });
   return { progress: null, outcome: { ...outcome, image: target.imageReference } };

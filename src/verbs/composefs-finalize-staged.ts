@@ -10,7 +10,7 @@ export const composefsFinalizeStaged = command({
 shutdown. Does nothing when no deployment is staged, or when it was only downloaded.`,
   examples: ["sealroot composefs-finalize-staged"],
   async run(invocation) {
-    const { finalizeStaged, openHostWhenFree, refreshNextRoot } = await import("../host/index.ts");
+    const { finalizeStaged, nextRootImage, openHostWhenFree, refreshNextRoot } = await import("../host/index.ts");
     using opened = await openHostWhenFree(WAIT_MS);
     if (opened === undefined) {
       throw new SealrootError("unsupported", "Cannot finalize: this system is not deployed via bootc");
@@ -18,6 +18,7 @@ shutdown. Does nothing when no deployment is staged, or when it was only downloa
     const { places } = opened;
     const outcome = await finalizeStaged(places, {
       etcPath: "/etc",
+      preparedImage: nextRootImage(),
       refreshNextRoot: (deploymentId) => refreshNextRoot(places, deploymentId),
       events: invocation.events,
     });

@@ -66,7 +66,17 @@ class Session {
       return checkLines(target.imageReference, update, await layersOf(places, host, update));
     assert.notEqual(image.config, undefined);
     const outcome = await updateHost(places, host, update, {
-      ...{ etc: "abort", etcPath: `${this.#host.path}/etc`, allowMissingVerity: false, firmware: undefined },
+      ...{
+        etc: "abort",
+        etcPath: `${this.#host.path}/etc`,
+        allowMissingVerity: false,
+        retryFailed: false,
+        allowDowngrade: false,
+        retention: { keep: 0 },
+        preparedImage: undefined,
+        loaderInfo: undefined,
+        firmware: undefined,
+      },
       downloadOnly: words.includes("--download-only"),
       startFinalizer: async () => {},
       events: silent,

@@ -28,7 +28,19 @@ else {
   const target = { imageReference: "docker://quay.io/example/os:1", source };
   await using update = await openUpdate(places, host, target, { policy: "accept-anything", events: silent });
   await updateHost(places, host, update, {
-    ...{ downloadOnly: false, etc: "abort", etcPath, allowMissingVerity: false, firmware: undefined, events: silent },
+    ...{
+      downloadOnly: false,
+      etc: "abort",
+      etcPath,
+      allowMissingVerity: false,
+      retryFailed: false,
+      allowDowngrade: false,
+      retention: { keep: 0 },
+      preparedImage: undefined,
+      loaderInfo: undefined,
+      firmware: undefined,
+      events: silent,
+    },
     startFinalizer: async () => {},
   });
 }

@@ -57,7 +57,18 @@ async function update(places: HostPlaces, etcPath: string, source: string, firmw
   const access = { policy: "accept-anything", events: silent } as const;
   await using opened = await openUpdate(places, host, { imageReference: FOLLOWED, source }, access);
   return updateHost(places, host, opened, {
-    ...{ downloadOnly: false, etc: "abort", etcPath, allowMissingVerity: false, firmware },
+    ...{
+      downloadOnly: false,
+      etc: "abort",
+      etcPath,
+      allowMissingVerity: false,
+      retryFailed: false,
+      allowDowngrade: false,
+      retention: { keep: 0 },
+      preparedImage: undefined,
+      loaderInfo: undefined,
+      firmware,
+    },
     startFinalizer: async () => {},
     events: silent,
   });

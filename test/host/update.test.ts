@@ -1,6 +1,15 @@
 /** Upgrades of hosts that are folders: what is staged, what the switch at shutdown leaves, what is refused. */
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { EtcPolicy } from "../../src/deployment/index.ts";
@@ -12,6 +21,7 @@ import {
   type HostPlaces,
   openUpdate,
   readHost,
+  recordRollbackIndex,
   type StageUpdateOptions,
   type UpdateTarget,
   updateHost,
@@ -52,7 +62,18 @@ async function update({ places, etcPath }: Deployed, source: string, { target, .
     { policy: "accept-anything", events: silent },
   );
   return updateHost(places, host, opened, {
-    ...{ downloadOnly: false, etc: "abort" as EtcPolicy, etcPath, allowMissingVerity: false, firmware: undefined },
+    ...{
+      downloadOnly: false,
+      etc: "abort" as EtcPolicy,
+      etcPath,
+      allowMissingVerity: false,
+      retryFailed: false,
+      allowDowngrade: false,
+      retention: { keep: 0 },
+      preparedImage: undefined,
+      loaderInfo: undefined,
+      firmware: undefined,
+    },
     startFinalizer: async () => {},
     events: silent,
     ...options,
@@ -288,4 +309,75 @@ test("what was changed in a transient /etc ends with the boot", async () => {
   assert.equal((await finalizeStaged(system.places, { etcPath, events: silent })).kind, "finalized");
   assert.equal(existsSync(join(host.physicalRoot, "state/deploy", next.deploymentId, "etc/mine")), false);
   assert.equal(etcOf(host, next.deploymentId, "new.conf"), "new\n");
+});
+
+const BLESSED: ImageFile = { path: "usr/lib/systemd/systemd-bless-boot", content: "#!", header: { mode: 0o755 } };
+
+test("an image that can say that its boot was good is counted, with the key that the loader counts", async () => {
+  for (const [loaderInfo, key] of [
+    ["systemd-boot 257.13-1", "efi"],
+    ["systemd-boot 259.1", "uki"],
+  ] as const) {
+    using host = await FixtureHost.make();
+    const system = await deployed(host);
+    const next = await host.image({ files: [...NEW_FILES, BLESSED] });
+    await update(system, next.reference, { loaderInfo });
+    assert.deepEqual(stagedEntries(host), ["bootc_testos-1.0-0.conf", "bootc_testos-1.0-1+3.conf"]);
+    const text = readFileSync(join(host.bootDirectory, "loader/entries.staged/bootc_testos-1.0-1+3.conf"), "utf8");
+    assert.match(text, new RegExp(`^${key} /EFI/Linux/bootc/`, "m"));
+  }
+});
+
+test("an image whose boots failed is not taken again until told", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const next = await host.image({ files: [...NEW_FILES, BLESSED] });
+  await update(system, next.reference);
+  await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent });
+  const entries = join(host.bootDirectory, "loader/entries");
+  renameSync(join(entries, "bootc_testos-1.0-1+3.conf"), join(entries, "bootc_testos-1.0-1+0-3.conf"));
+  const fallenBack = await readHost(system.places);
+  assert.deepEqual(
+    [fallenBack.booted?.deploymentId, fallenBack.failedBoots.map(({ deploymentId }) => deploymentId)],
+    [system.booted, [next.deploymentId]],
+  );
+  await assert.rejects(update(system, next.reference), (error) => {
+    assert.ok(error instanceof SealrootError);
+    assert.equal(error.code, "conflict");
+    assert.match(
+      error.message,
+      /^Cannot upgrade to docker:\/\/quay.io\/example\/os:1: this image did not boot on this host in 3 tries/,
+    );
+    return true;
+  });
+  const outcome = await update(system, next.reference, { retryFailed: true });
+  assert.deepEqual([outcome.result, outcome.deploymentId], ["staged", next.deploymentId]);
+  await finalizeStaged(system.places, { etcPath: system.etcPath, events: silent });
+  assert.deepEqual(liveEntries(host), ["bootc_testos-1.0-0.conf", "bootc_testos-1.0-1+3.conf"]);
+  assert.deepEqual((await readHost(host.places(next.deploymentId))).failedBoots, []);
+});
+
+test("an image with a lower rollback index than the recorded one is refused, unless forced", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  recordRollbackIndex(system.places, { "dev.sealroot.rollback-index": "7" });
+  const older = await host.image({ files: NEW_FILES, labels: { "dev.sealroot.rollback-index": "6" } });
+  const before = host.snapshot();
+  await assert.rejects(update(system, older.reference), {
+    code: "untrusted",
+    message: "Cannot take the image: its rollback index is 6, and this host has run an image with 7",
+  });
+  assert.deepEqual(host.snapshot(), before);
+  assert.equal((await update(system, older.reference, { allowDowngrade: true })).result, "staged");
+});
+
+test("what earlier updates left is removed when one is staged", async () => {
+  using host = await FixtureHost.make();
+  const system = await deployed(host);
+  const [first, second] = [await host.image({ files: NEW_FILES }), await host.image({ files: NEW_FILES.slice(1) })];
+  await update(system, first.reference);
+  await update(system, second.reference);
+  assert.deepEqual(ukis(host), [system.booted, second.deploymentId].map((id) => `bootc_composefs-${id}.efi`).sort());
+  const states = readdirSync(join(host.physicalRoot, "state/deploy")).sort();
+  assert.deepEqual(states, [system.booted, second.deploymentId].sort());
 });

@@ -53,7 +53,10 @@ export async function recordBoot(places: HostPlaces, options: RecordBootOptions)
     removeBootSlots(physicalRoot);
     if (places.efiVariables !== undefined) await removeReportVariables(places.efiVariables);
   }
-  if (host.booted?.image !== undefined) recordRollbackIndex(places, host.booted.image.labels);
+  const { booted } = host;
+  if (booted?.entry !== undefined && assessmentOf(booted.entry.fileName) === "good") {
+    recordRollbackIndex(places, booted.image?.labels);
+  }
   return { blessed, failed };
 }
 

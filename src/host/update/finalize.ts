@@ -13,6 +13,7 @@ import {
 import { corrupt, SealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import { openRepository } from "../../repository/index.ts";
+import { collectHost } from "../collect/collect-host.ts";
 import { type HostPlaces, menuOrder } from "../host-places.ts";
 import { readHost } from "../read-host.ts";
 import { keepsEtc, rootConfigurationOf } from "../root-configuration.ts";
@@ -21,6 +22,8 @@ import { etcOfDeployment } from "./etc-trees.ts";
 export interface FinalizeOptions {
   /** The live directory, `/etc`. */
   readonly etcPath: string;
+  /** What a soft reboot would start: nextRootImage(). */
+  readonly preparedImage?: string | undefined;
   /** Called when all is done; a root that is prepared for a soft reboot still has the `/etc` from before the merge. */
   readonly refreshNextRoot?: (deploymentId: string) => Promise<void>;
   readonly events: EventSink;
@@ -50,6 +53,13 @@ export async function finalizeStaged(places: HostPlaces, options: FinalizeOption
   }
   removeStagedRecord(places.runDirectory);
   await options.refreshNextRoot?.(deploymentId);
+  // What stays behind here is removed by the next update.
+  await collectHost(places, {
+    dryRun: false,
+    scope: "boot",
+    preparedImage: options.preparedImage,
+    events: options.events,
+  });
   return { kind: "finalized", deploymentId };
 }
 

@@ -20,17 +20,20 @@ import { type EventSink, runStep, type StepReporter } from "../../events/index.t
 import type { SignatureDatabases } from "../../keys/index.ts";
 import { openRepository, type Repository, verifyImage } from "../../repository/index.ts";
 import type { DirectoryNode } from "../../tree/index.ts";
-import { DEFAULT_RETENTION, entriesAfterUpgrade, type Retention } from "../entry-order.ts";
+import { type CandidateImage, failedBootOf, forgetFailedImage, refuseFailedImage } from "../boots/index.ts";
+import { collectHost } from "../collect/collect-host.ts";
+import { entriesAfterUpgrade, type Retention } from "../entry-order.ts";
 import type { Host, HostDeployment } from "../host.ts";
 import { type HostPlaces, menuOrder } from "../host-places.ts";
 import { checkRollbackIndex } from "../rollback-index.ts";
 import { keepsEtc } from "../root-configuration.ts";
-import { checkEspSpace } from "./esp-space.ts";
+import { checkEspSpace, espSpace } from "./esp-space.ts";
 import { etcOfDeployment } from "./etc-trees.ts";
 import { type OpenedUpdate, type Standing, standingOf } from "./open-update.ts";
 import { checkRootSpace } from "./root-space.ts";
 import { writeStateDirectory } from "./state-directory.ts";
 import { planUpdateBoot, type UpdateBoot } from "./update-boot.ts";
+import type { UpdateTarget } from "./update-target.ts";
 
 export interface StageUpdateOptions {
   /** Fetched and checked only: the next boot takes it only when it is told to. */
@@ -41,12 +44,18 @@ export interface StageUpdateOptions {
   readonly etcPath: string;
   /** Accept a UKI with `composefs=?`. */
   readonly allowMissingVerity: boolean;
+  /** Accept an image with a lower rollback index than one that ran well here. */
+  readonly allowDowngrade: boolean;
+  /** Which deployments stay in the menu. */
+  readonly retention: Retention;
+  /** What a soft reboot would start: nextRootImage(). */
+  readonly preparedImage: string | undefined;
+  /** Take an image again whose boots failed on this host. */
+  readonly retryFailed: boolean;
+  /** The EFI variable LoaderInfo: which boot loader will read the entry. */
+  readonly loaderInfo: string | undefined;
   /** What the firmware lets start; undefined when it lets start anything. */
   readonly firmware: SignatureDatabases | undefined;
-  /** What stays in the menu behind the deployment that runs; bootc's rule if absent: nothing but what is pinned. */
-  readonly retention?: Retention;
-  /** Accept an image that is older, by its rollback index, than one that this host has run well; false if absent. */
-  readonly allowDowngrade?: boolean;
   /** Sees to it that the deployment is finalised at shutdown; called before anything is staged. */
   readonly startFinalizer: () => Promise<void>;
   readonly events: EventSink;
@@ -81,21 +90,19 @@ export async function stageUpdate(
   const staged = await stageDeployment(repository, image, target.source, events);
   const { deploymentId } = staged;
   const standing = standingOf(host, (deployment) => deployment.deploymentId === deploymentId);
-  if (standing !== "new") return { deploymentId, manifestDigest, standing };
-  const { allowMissingVerity, firmware } = options;
+  const isRetried = refuseFailed(host, { deploymentId, manifestDigest }, target, options.retryFailed);
+  if (standing !== "new" && !isRetried) return { deploymentId, manifestDigest, standing };
+  const { allowMissingVerity, firmware, loaderInfo } = options;
   const boot = await runStep(events, "check the boot chain", (reporter) =>
     planUpdateBoot(staged, {
-      ...{ places, bootDirectory, repository, booted, allowMissingVerity, firmware, reporter },
+      ...{ places, bootDirectory, repository, booted, allowMissingVerity, firmware, loaderInfo, reporter },
       imageReference: target.imageReference,
     }),
   );
   await runStep(events, "check the files", (reporter) => verifyImages(repository, boot, reporter));
   const etc = etcOfImage(staged.tree, staged.stateXattrs);
   await runStep(events, "compare /etc", (reporter) => checkEtc(repository, { booted, places, etc }, options, reporter));
-  checkEspSpace(
-    bootDirectory,
-    boot.files.map(({ bytes }) => bytes.length),
-  );
+  await makeEspSpace(places, bootDirectory, boot, options);
   await runStep(events, "write the state", (reporter) =>
     writeStateDirectory({ physicalRoot: places.physicalRoot, repository, record: boot.record, etc, reporter }),
   );
@@ -106,12 +113,37 @@ export async function stageUpdate(
     await options.startFinalizer();
     // Entries and record name one deployment at every moment: what was staged before is given up first.
     removeStagedRecord(places.runDirectory);
-    const entries = entriesAfterUpgrade(host, boot.entry, options.retention ?? DEFAULT_RETENTION);
+    const entries = entriesAfterUpgrade(host, boot.entry, options.retention);
     new EntryStore(bootDirectory, menuOrder(places.bootLoader)).stage(entries);
     const { downloadOnly, etc: etcPolicy } = options;
     writeStagedRecord(places.runDirectory, { deploymentId, downloadOnly, etcPolicy });
+    if (isRetried) forgetFailedImage(places.physicalRoot, { deploymentId, manifestDigest });
   });
-  return { deploymentId, manifestDigest, standing };
+  return { deploymentId, manifestDigest, standing: "new" };
+}
+
+/** @returns true for an image that failed and is to be tried again */
+export function refuseFailed(
+  { failedBoots }: Host,
+  image: CandidateImage,
+  { imageReference }: UpdateTarget,
+  retryFailed: boolean,
+): boolean {
+  if (!retryFailed) refuseFailedImage(failedBoots, image, "upgrade to", imageReference);
+  return failedBootOf(failedBoots, image) !== undefined;
+}
+
+/** What no deployment has on the ESP goes only when there is no room otherwise. */
+async function makeEspSpace(
+  places: HostPlaces,
+  bootDirectory: string,
+  { files }: UpdateBoot,
+  { events, preparedImage }: StageUpdateOptions,
+): Promise<void> {
+  const sizes = files.map(({ bytes }) => bytes.length);
+  const { freeBytes, neededBytes } = espSpace(bootDirectory, sizes);
+  if (freeBytes < neededBytes) await collectHost(places, { dryRun: false, scope: "boot", preparedImage, events });
+  checkEspSpace(bootDirectory, sizes);
 }
 
 export function bootedOf({ booted }: Host): HostDeployment {

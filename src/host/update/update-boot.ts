@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import {
   CommandLine,
+  countedName,
   entryFileName,
   findComposefsArguments,
   type NamedEntry,
@@ -11,6 +12,7 @@ import {
   ukiPath,
 } from "../../bls/index.ts";
 import { checkDeployment, findSealedContents, findType1Contents } from "../../bootimage/index.ts";
+import { ukiKeyOfLoader } from "../../bootloader/index.ts";
 import {
   type DeploymentRecord,
   recordOfType1,
@@ -45,6 +47,8 @@ export interface UpdateBootRequest {
   readonly imageReference: string;
   /** Accept a UKI with `composefs=?`; a boot entry without seal keeps the mark that it has. */
   readonly allowMissingVerity: boolean;
+  /** The EFI variable LoaderInfo: which boot loader will read the entry. */
+  readonly loaderInfo: string | undefined;
   /** What the firmware lets start; undefined when it lets start anything. */
   readonly firmware: SignatureDatabases | undefined;
   readonly reporter: StepReporter;
@@ -57,20 +61,28 @@ export interface UpdateBootRequest {
  *   verifyBootProgram; `untrusted` for an image that is not sealed on a host that boots from a UKI
  */
 export async function planUpdateBoot(staged: StagedDeployment, request: UpdateBootRequest): Promise<UpdateBoot> {
-  return staged.bootType === "uki" ? sealedBoot(staged, request) : unsealedBoot(staged, request);
+  const boot = await (staged.bootType === "uki" ? sealedBoot(staged, request) : unsealedBoot(staged, request));
+  const { fileName, entry } = boot.entry;
+  return isCounted(staged, request) ? { ...boot, entry: { fileName: countedName(fileName), entry } } : boot;
+}
+
+/** What says that a boot was good, in an image: without one a counted entry would be given up after some good boots. */
+const BLESSING = ["/usr/lib/systemd/systemd-bless-boot", "/usr/lib/systemd/system/sealroot-record-boot.service"];
+
+/** Tried so many times where the boot loader counts and the image says how it went. */
+function isCounted({ files }: StagedDeployment, { places }: UpdateBootRequest): boolean {
+  return places.bootLoader === "systemd" && BLESSING.some((path) => files.resolve(path) !== undefined);
 }
 
 async function sealedBoot(staged: SealedDeployment, request: UpdateBootRequest): Promise<UpdateBoot> {
-  const { booted, places, reporter } = request;
+  const { places, reporter } = request;
   const { deploymentId, files, architecture } = staged;
   const boot = findSealedContents(files, architecture, []);
   checkDeployment(boot, request, reporter.warn);
   if (boot.rootUuid !== undefined) checkRoot(boot.rootUuid, places);
   await checkSignature(boot.ukiBytes, `the UKI ${boot.ukiPath}`, request);
   const os = osIdentity(parseOsRelease(boot.osRelease));
-  // The loader that reads the booted entry reads one with the same key.
-  const target = booted.entry?.entry.target;
-  const key = target?.type === "uki" ? target.key : "efi";
+  const key = ukiKeyOfLoader(request.loaderInfo);
   return {
     imageIds: boot.composefsArguments.map(({ id }) => id),
     files: [{ path: ukiPath(deploymentId).slice(1), bytes: boot.ukiBytes }],

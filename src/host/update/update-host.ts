@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { originPath, readStagedRecord, withImage, writeStagedRecord } from "../../deployment/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { writeFileAtomically } from "../../platform/index.ts";
+import { collectHost } from "../collect/collect-host.ts";
 import type { Host, HostDeployment } from "../host.ts";
 import type { HostPlaces } from "../host-places.ts";
 import { type OpenedUpdate, type Standing, standingOf } from "./open-update.ts";
-import { type StageUpdateOptions, stageUpdate } from "./stage-update.ts";
+import { refuseFailed, type StageUpdateOptions, stageUpdate } from "./stage-update.ts";
 
 /** What came of it. */
 export interface UpdateOutcome {
@@ -36,14 +37,30 @@ export async function updateHost(
   update: OpenedUpdate,
   options: StageUpdateOptions,
 ): Promise<UpdateOutcome> {
-  const { manifestDigest } = update;
+  const { manifestDigest, target } = update;
+  // Known by the manifest alone, it is refused before anything is fetched.
+  const isRetried = refuseFailed(host, { deploymentId: "", manifestDigest }, target, options.retryFailed);
   const known = deploymentOf(host, update.standing, ({ origin }) => origin.manifestDigest === manifestDigest);
-  if (known !== undefined) return keepDeployment(places, update, known, update.standing, options);
+  if (known !== undefined && !isRetried) return keepDeployment(places, update, known, update.standing, options);
   const { deploymentId, standing } = await stageUpdate(places, host, update, options);
   const same = deploymentOf(host, standing, (deployment) => deployment.deploymentId === deploymentId);
   if (same !== undefined) return keepDeployment(places, update, same, standing, options);
+  await collectLeftovers(places, options);
   const result = options.downloadOnly ? "downloaded" : "staged";
   return { result, standing, deploymentId, manifestDigest, followsNewReference: false };
+}
+
+/** A pull that is under way elsewhere is not waited for long: what stays is removed another time. */
+const GC_LOCK_TIMEOUT_MS = 10_000;
+
+/** What earlier updates left; the staged one is in use. That something could not be removed is no failure of this one. */
+async function collectLeftovers(places: HostPlaces, { events, preparedImage }: StageUpdateOptions): Promise<void> {
+  const lockTimeoutMs = GC_LOCK_TIMEOUT_MS;
+  const options = { dryRun: false, scope: "all", lockTimeoutMs, preparedImage, events } as const;
+  const { problems } = await collectHost(places, options);
+  for (const { subject, error } of problems) {
+    events({ type: "message", level: "warning", text: `${subject}: ${error.message}` });
+  }
 }
 
 /**

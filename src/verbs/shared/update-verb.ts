@@ -23,7 +23,12 @@ export const UPDATE_OPTIONS = [
     choices: ["keep", "theirs", "abort"],
   },
   { flags: "--allow-missing-verity", summary: "accept an image that also boots without fs-verity" },
+<<<<<<< HEAD
   { flags: "--allow-downgrade", summary: "accept an image with a lower rollback index than this host has run" },
+=======
+  { flags: "--allow-downgrade", summary: "accept an image with a lower rollback index than one that ran well here" },
+  { flags: "--retry-failed", summary: "take an image again whose boots failed on this host" },
+>>>>>>> 98c9237 (host: an update is counted where it can be blessed, and an image that failed is not taken again until told)
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
@@ -82,14 +87,29 @@ export async function stageTarget(
   update: OpenedUpdate,
   downloadOnly: boolean,
 ): Promise<UpdateOutcome> {
+<<<<<<< HEAD
   const { firmwareDatabases, readRetention, startFinalizer, updateHost } = await import("../../host/index.ts");
+=======
+  const { firmwareDatabases, loaderVariable, nextRootImage, readRetention, startFinalizer, updateHost } = await import(
+    "../../host/index.ts"
+  );
+>>>>>>> 98c9237 (host: an update is counted where it can be blessed, and an image that failed is not taken again until told)
   return updateHost(places, host, update, {
     downloadOnly,
     etc: etcPolicy(invocation),
     etcPath: "/etc",
+<<<<<<< HEAD
     allowMissingVerity: allowsMissingVerity(invocation, host),
     allowDowngrade: invocation.flag("allow-downgrade"),
     retention: readRetention(),
+=======
+    allowMissingVerity: invocation.flag("allow-missing-verity") || (host.booted?.missingVerityAllowed ?? false),
+    allowDowngrade: invocation.flag("allow-downgrade"),
+    retention: readRetention(),
+    preparedImage: nextRootImage(),
+    retryFailed: invocation.flag("retry-failed"),
+    loaderInfo: loaderVariable("LoaderInfo"),
+>>>>>>> 98c9237 (host: an update is counted where it can be blessed, and an image that failed is not taken again until told)
     firmware: firmwareDatabases(),
     startFinalizer,
     events: invocation.events,

@@ -56,6 +56,7 @@ export { type StatusDocument, statusDocument, statusJson, statusReference } from
 export { statusText } from "./status-text.ts";
 export { type FinalizeOptions, type FinalizeOutcome, finalizeStaged } from "./update/finalize.ts";
 export { type LayerChanges, type LayerSum, layersOf } from "./update/layers.ts";
+export { machineOptions } from "./update/machine-options.ts";
 export { type OpenedUpdate, type OpenUpdateOptions, openUpdate, type Standing } from "./update/open-update.ts";
 export type { StageUpdateOptions } from "./update/stage-update.ts";
 export { applyDownloaded, type UpdateOutcome, updateHost } from "./update/update-host.ts";

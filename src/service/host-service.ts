@@ -5,16 +5,13 @@ import { silent } from "../events/index.ts";
 import {
   applyDownloaded,
   deploymentByPrefix,
-  firmwareDatabases,
   type Host,
   type HostPlaces,
-  loaderVariable,
-  nextRootImage,
+  machineOptions,
   type OpenedHost,
   openHost,
   openUpdate,
   readHost,
-  readRetention,
   rebootHost,
   rollback,
   startFinalizer,
@@ -30,7 +27,6 @@ import { InvalidParameter, type Parameters } from "./parameters.ts";
 import { progressSink } from "./progress.ts";
 import type { Handler, SendMore, Service } from "./serve.ts";
 
-const ETC_PATH = "/etc";
 const ETC_POLICIES: readonly EtcPolicy[] = ["keep", "theirs", "abort"];
 
 function opened(write: boolean): OpenedHost {
@@ -83,14 +79,9 @@ async function stage(
   const target = choose(read);
   await using update = await openUpdate(places, read, target, { policy: MACHINE_POLICY, events });
   const outcome = await updateHost(places, read, update, {
-    ...{ downloadOnly: parameters.flag("downloadOnly"), etc, etcPath: ETC_PATH, startFinalizer, events },
+    ...machineOptions(),
+    ...{ downloadOnly: parameters.flag("downloadOnly"), etc, allowDowngrade: false, retryFailed: false, events },
     allowMissingVerity: read.booted?.missingVerityAllowed ?? false,
-    allowDowngrade: false,
-    retention: readRetention(),
-    preparedImage: nextRootImage(),
-    retryFailed: false,
-    loaderInfo: loaderVariable("LoaderInfo"),
-    firmware: firmwareDatabases(),
   });
   return { progress: null, outcome: { ...outcome, image: target.imageReference } };
 }

@@ -46,13 +46,9 @@ function actions(invocation: Pick<AnyInvocation, "events">, softly: boolean): Up
       if (update.standing !== "new") return { ...facts, deploymentId: undefined };
       await beforeFetch(facts);
       const outcome = await host.updateHost(places, state, update, {
-        downloadOnly: false,
-        etc: "abort",
-        etcPath: "/etc",
+        ...host.machineOptions(),
+        ...{ downloadOnly: false, etc: "abort", allowDowngrade: false, retryFailed: false, events },
         allowMissingVerity: state.booted?.missingVerityAllowed ?? false,
-        firmware: host.firmwareDatabases(),
-        startFinalizer: host.startFinalizer,
-        events,
       });
       return { ...facts, deploymentId: outcome.result === "staged" ? outcome.deploymentId : undefined };
     },

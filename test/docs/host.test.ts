@@ -34,6 +34,7 @@ import {
 import { outcomeLines } from "../../src/verbs/shared/update-verb.ts";
 import { checkLines } from "../../src/verbs/upgrade.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
+import { PLAIN_UPDATE } from "../host/update-options.ts";
 import { faultsOf } from "./json-schema.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 
@@ -66,19 +67,9 @@ class Session {
       return checkLines(target.imageReference, update, await layersOf(places, host, update));
     assert.notEqual(image.config, undefined);
     const outcome = await updateHost(places, host, update, {
-      ...{
-        etc: "abort",
-        etcPath: `${this.#host.path}/etc`,
-        allowMissingVerity: false,
-        retryFailed: false,
-        allowDowngrade: false,
-        retention: { keep: 0 },
-        preparedImage: undefined,
-        loaderInfo: undefined,
-        firmware: undefined,
-      },
+      ...PLAIN_UPDATE,
+      etcPath: `${this.#host.path}/etc`,
       downloadOnly: words.includes("--download-only"),
-      startFinalizer: async () => {},
       events: silent,
     });
     return outcomeLines(target, outcome);

@@ -9,6 +9,7 @@ import { copyImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
 import { dpkgPackage } from "../host/planned-updates.ts";
+import { PLAIN_UPDATE } from "../host/update-options.ts";
 import { RangedBlobs } from "../imagestore/ranged-blobs.ts";
 import type { ImageFile } from "../install/sealed-image.ts";
 import { faultsOf } from "./json-schema.ts";
@@ -77,7 +78,8 @@ test("the plans of docs/host.md are what is printed", async () => {
       read,
       { ...update, image },
       {
-        ...{ etc: "abort", etcPath: join(host.path, "etc"), allowMissingVerity: false, firmware: undefined },
+        ...PLAIN_UPDATE,
+        etcPath: join(host.path, "etc"),
         events: silent,
       },
     );

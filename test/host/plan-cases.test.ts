@@ -21,6 +21,7 @@ import { parseReference } from "../../src/oci/index.ts";
 import { RangedBlobs } from "../imagestore/ranged-blobs.ts";
 import type { ImageFile } from "../install/sealed-image.ts";
 import { FixtureHost } from "./fixture-host.ts";
+import { PLAIN_UPDATE } from "./update-options.ts";
 
 const FOLLOWED = "docker://quay.io/example/os:1";
 const NEW: readonly ImageFile[] = [{ path: "usr/bin/new", content: "n".repeat(5000) }];
@@ -62,7 +63,8 @@ async function plan(
     read,
     { ...update, image: { ...update.image, blobs } },
     {
-      ...{ etc: "abort", etcPath, allowMissingVerity: false, firmware: undefined, events: silent },
+      ...PLAIN_UPDATE,
+      ...{ etcPath, events: silent },
       ...options,
     },
   );

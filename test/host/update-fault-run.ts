@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CommandLine } from "../../src/bls/index.ts";
 import { silent } from "../../src/events/index.ts";
 import { finalizeStaged, type HostPlaces, openUpdate, readHost, updateHost } from "../../src/host/index.ts";
+import { PLAIN_UPDATE } from "./update-options.ts";
 
 const [folder = "", bootedId = "", source = "", phase = ""] = process.argv.slice(2);
 
@@ -28,19 +29,8 @@ else {
   const target = { imageReference: "docker://quay.io/example/os:1", source };
   await using update = await openUpdate(places, host, target, { policy: "accept-anything", events: silent });
   await updateHost(places, host, update, {
-    ...{
-      downloadOnly: false,
-      etc: "abort",
-      etcPath,
-      allowMissingVerity: false,
-      retryFailed: false,
-      allowDowngrade: false,
-      retention: { keep: 0 },
-      preparedImage: undefined,
-      loaderInfo: undefined,
-      firmware: undefined,
-      events: silent,
-    },
-    startFinalizer: async () => {},
+    ...PLAIN_UPDATE,
+    etcPath,
+    events: silent,
   });
 }

@@ -16,6 +16,7 @@ import {
   updateHost,
 } from "../../src/host/index.ts";
 import { FixtureHost } from "./fixture-host.ts";
+import { PLAIN_UPDATE } from "./update-options.ts";
 
 const REFERENCE = "docker://quay.io/example/os:1";
 const files = (number: number) => [{ path: "usr/bin/number", content: "n".repeat(100 + number) }];
@@ -25,8 +26,8 @@ async function update(places: HostPlaces, source: string, etcPath: string, optio
   const target = { imageReference: REFERENCE, source };
   await using opened = await openUpdate(places, host, target, { policy: "accept-anything", events: silent });
   return updateHost(places, host, opened, {
-    ...{ downloadOnly: false, etc: "abort", etcPath, allowMissingVerity: false, firmware: undefined, events: silent },
-    startFinalizer: async () => {},
+    ...PLAIN_UPDATE,
+    ...{ etcPath, events: silent },
     ...options,
   });
 }

@@ -27,6 +27,7 @@ import {
   unsealedImage,
 } from "../install/sealed-image.ts";
 import { FixtureHost } from "./fixture-host.ts";
+import { PLAIN_UPDATE } from "./update-options.ts";
 
 const FOLLOWED = "docker://quay.io/example/os:1";
 const initramfs = (text: string) =>
@@ -57,19 +58,9 @@ async function update(places: HostPlaces, etcPath: string, source: string, firmw
   const access = { policy: "accept-anything", events: silent } as const;
   await using opened = await openUpdate(places, host, { imageReference: FOLLOWED, source }, access);
   return updateHost(places, host, opened, {
-    ...{
-      downloadOnly: false,
-      etc: "abort",
-      etcPath,
-      allowMissingVerity: false,
-      retryFailed: false,
-      allowDowngrade: false,
-      retention: { keep: 0 },
-      preparedImage: undefined,
-      loaderInfo: undefined,
-      firmware,
-    },
-    startFinalizer: async () => {},
+    ...PLAIN_UPDATE,
+    etcPath,
+    firmware,
     events: silent,
   });
 }
@@ -183,7 +174,8 @@ test("the plan of an upgrade: the files, the entry's arguments, and what a TPM i
   const access = { policy: "accept-anything", events: silent } as const;
   await using opened = await openUpdate(places, read, { imageReference: FOLLOWED, source: reference }, access);
   const plan = await planFetched(places, read, opened, {
-    ...{ etc: "abort", etcPath, allowMissingVerity: false, firmware: undefined, events: silent },
+    ...PLAIN_UPDATE,
+    ...{ etcPath, events: silent },
   });
   assert.ok("kernelArguments" in plan.boot && "bootFiles" in plan.esp && "objects" in plan.garbage);
   assert.deepEqual(plan.boot.kernelArguments, { added: ["loglevel=3"], removed: ["quiet"] });

@@ -12,7 +12,6 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { EtcPolicy } from "../../src/deployment/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { silent } from "../../src/events/index.ts";
 import {
@@ -28,6 +27,7 @@ import {
 } from "../../src/host/index.ts";
 import type { ImageFile } from "../install/sealed-image.ts";
 import { FixtureHost } from "./fixture-host.ts";
+import { PLAIN_UPDATE } from "./update-options.ts";
 
 const FOLLOWED = "docker://quay.io/example/os:1";
 const NEW_FILES: readonly ImageFile[] = [
@@ -62,19 +62,8 @@ async function update({ places, etcPath }: Deployed, source: string, { target, .
     { policy: "accept-anything", events: silent },
   );
   return updateHost(places, host, opened, {
-    ...{
-      downloadOnly: false,
-      etc: "abort" as EtcPolicy,
-      etcPath,
-      allowMissingVerity: false,
-      retryFailed: false,
-      allowDowngrade: false,
-      retention: { keep: 0 },
-      preparedImage: undefined,
-      loaderInfo: undefined,
-      firmware: undefined,
-    },
-    startFinalizer: async () => {},
+    ...PLAIN_UPDATE,
+    etcPath,
     events: silent,
     ...options,
   });

@@ -91,7 +91,8 @@ describe("an update of a sealed host", () => {
   });
 
   test("is staged, with what boots as it was and no mount left behind", async () => {
-    const mounts = "sort /proc/self/mountinfo";
+    // The automount on /boot comes and goes meanwhile; nothing may depend on it.
+    const mounts = "grep -v ' /boot ' /proc/self/mountinfo | sort";
     const before = await guestText(guest, mounts);
     const document = JSON.parse(
       await run(
@@ -151,7 +152,7 @@ describe("an update of a sealed host", () => {
     assert.equal(await guestText(guest, "findmnt -no SOURCE /"), `composefs:${example.deploymentId}`);
     // What was made before the update was made in this /etc.
     assert.equal(
-      await guestText(guest, "ls /etc/mine /etc/later 2>&1"),
+      await guestText(guest, "ls /etc/mine /etc/later 2>&1 || true"),
       "ls: cannot access '/etc/later': No such file or directory\n/etc/mine",
     );
     const { booted, rollback } = await status();

@@ -119,7 +119,16 @@ async function partsOf(question: Question, options: PlanOptions): Promise<Parts>
   const { allowMissingVerity, firmware, retention = DEFAULT_RETENTION } = options;
   const boot = await runStep(events, "check the boot chain", (reporter) =>
     planUpdateBoot(staged, {
-      ...{ places, bootDirectory, repository, booted, allowMissingVerity, firmware, reporter },
+      ...{
+        places,
+        bootDirectory,
+        repository,
+        booted,
+        allowMissingVerity,
+        firmware,
+        loaderInfo: options.loaderInfo,
+        reporter,
+      },
       imageReference: update.target.imageReference,
     }),
   );

@@ -23,12 +23,8 @@ export const UPDATE_OPTIONS = [
     choices: ["keep", "theirs", "abort"],
   },
   { flags: "--allow-missing-verity", summary: "accept an image that also boots without fs-verity" },
-<<<<<<< HEAD
-  { flags: "--allow-downgrade", summary: "accept an image with a lower rollback index than this host has run" },
-=======
   { flags: "--allow-downgrade", summary: "accept an image with a lower rollback index than one that ran well here" },
   { flags: "--retry-failed", summary: "take an image again whose boots failed on this host" },
->>>>>>> 98c9237 (host: an update is counted where it can be blessed, and an image that failed is not taken again until told)
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
@@ -58,25 +54,24 @@ export async function printPlan(
   target: UpdateTarget,
   fetches: boolean,
 ): Promise<void> {
-  const { firmwareDatabases, planFetched, planFromRegistry, planJson, planText, readRetention } = await import(
-    "../../host/index.ts"
-  );
+  const { machineOptions, planFetched, planFromRegistry, planJson, planText } = await import("../../host/index.ts");
   await using update = await openTarget(invocation, places, host, target);
   const plan = await (fetches ? planFetched : planFromRegistry)(places, host, update, {
-    etc: etcPolicy(invocation),
-    etcPath: "/etc",
-    allowMissingVerity: allowsMissingVerity(invocation, host),
-    allowDowngrade: invocation.flag("allow-downgrade"),
-    retention: readRetention(),
-    firmware: firmwareDatabases(),
-    events: invocation.events,
+    ...machineOptions(),
+    ...choices(invocation, host),
   });
   if (invocation.json) invocation.output.json({ plan: planJson(plan) });
   else for (const line of planText(plan, invocation.flag("verbose"))) invocation.output.line(line);
 }
 
-function allowsMissingVerity(invocation: Call, { booted }: Host): boolean {
-  return invocation.flag("allow-missing-verity") || (booted?.missingVerityAllowed ?? false);
+function choices(invocation: Call, { booted }: Host) {
+  return {
+    etc: etcPolicy(invocation),
+    allowMissingVerity: invocation.flag("allow-missing-verity") || (booted?.missingVerityAllowed ?? false),
+    allowDowngrade: invocation.flag("allow-downgrade"),
+    retryFailed: invocation.flag("retry-failed"),
+    events: invocation.events,
+  };
 }
 
 /** Stages the update on the running host. */
@@ -87,32 +82,11 @@ export async function stageTarget(
   update: OpenedUpdate,
   downloadOnly: boolean,
 ): Promise<UpdateOutcome> {
-<<<<<<< HEAD
-  const { firmwareDatabases, readRetention, startFinalizer, updateHost } = await import("../../host/index.ts");
-=======
-  const { firmwareDatabases, loaderVariable, nextRootImage, readRetention, startFinalizer, updateHost } = await import(
-    "../../host/index.ts"
-  );
->>>>>>> 98c9237 (host: an update is counted where it can be blessed, and an image that failed is not taken again until told)
+  const { machineOptions, updateHost } = await import("../../host/index.ts");
   return updateHost(places, host, update, {
+    ...machineOptions(),
+    ...choices(invocation, host),
     downloadOnly,
-    etc: etcPolicy(invocation),
-    etcPath: "/etc",
-<<<<<<< HEAD
-    allowMissingVerity: allowsMissingVerity(invocation, host),
-    allowDowngrade: invocation.flag("allow-downgrade"),
-    retention: readRetention(),
-=======
-    allowMissingVerity: invocation.flag("allow-missing-verity") || (host.booted?.missingVerityAllowed ?? false),
-    allowDowngrade: invocation.flag("allow-downgrade"),
-    retention: readRetention(),
-    preparedImage: nextRootImage(),
-    retryFailed: invocation.flag("retry-failed"),
-    loaderInfo: loaderVariable("LoaderInfo"),
->>>>>>> 98c9237 (host: an update is counted where it can be blessed, and an image that failed is not taken again until told)
-    firmware: firmwareDatabases(),
-    startFinalizer,
-    events: invocation.events,
   });
 }
 

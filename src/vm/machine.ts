@@ -13,6 +13,11 @@ export interface Drive {
   readonly mode?: "throw-away" | "persist" | "read-only";
   /** `virtio` when absent. */
   readonly bus?: "virtio" | "nvme";
+  /**
+   * Every write and flush of the guest is recorded there as well, in the order they reach the disk, in the format of Linux'
+   * dm-log-writes (QEMU's driver blklogwrites). The file exists; only with mode `persist`.
+   */
+  readonly writeLogPath?: string;
 }
 
 /** A kernel that QEMU loads itself, without firmware, boot loader or Secure Boot. */
@@ -108,10 +113,20 @@ const DRIVE_MODE = {
 } as const;
 
 function driveArguments(drive: Drive, index: number): readonly string[] {
-  const file = `format=raw,${DRIVE_MODE[drive.mode ?? "throw-away"]},file=${optionValue(drive.path)}`;
+  const file = drive.writeLogPath === undefined ? plainFile(drive) : loggedFile(drive.path, drive.writeLogPath);
   if (drive.bus !== "nvme") return ["-drive", `if=virtio,${file}`];
   const id = `nvme${index}`;
   return ["-drive", `if=none,id=${id},${file}`, "-device", `nvme,drive=${id},serial=${id}`];
+}
+
+function plainFile({ mode = "throw-away", path }: Drive): string {
+  return `format=raw,${DRIVE_MODE[mode]},file=${optionValue(path)}`;
+}
+
+/** The driver has the place of a format; the disk is bytes of the file below it. */
+function loggedFile(path: string, logPath: string): string {
+  const [file, log] = [optionValue(path), optionValue(logPath)];
+  return `driver=blklogwrites,${DRIVE_MODE.persist},file.driver=file,file.filename=${file},log.driver=file,log.filename=${log}`;
 }
 
 function agentArguments(socketPath: string | undefined): readonly string[] {

@@ -57,6 +57,17 @@ test("a kernel booted directly needs no firmware, and each part adds its own arg
   );
 });
 
+test("a disk whose writes are recorded keeps them as well, through a cache that the guest has to flush", () => {
+  const [drive] = machineArguments({
+    ...MACHINE,
+    drives: [{ path: "/a,b", mode: "persist", writeLogPath: "/log,1" }],
+  }).slice(-1);
+  assert.equal(
+    drive,
+    "if=virtio,driver=blklogwrites,cache=writeback,file.driver=file,file.filename=/a,,b,log.driver=file,log.filename=/log,,1",
+  );
+});
+
 test("credentials travel as base64, further strings as they are with their commas doubled", () => {
   assert.deepEqual(smbiosArguments({ greeting: 'a,"b"\n' }, ["io.systemd.stub.kernel-cmdline-extra=a=1,2"]), [
     ...["-smbios", "type=11,value=io.systemd.credential.binary:greeting=YSwiYiIK"],

@@ -2,17 +2,7 @@
  * The boot entries of a system as a store: read, staged beside the live ones, and switched in one step (spec/host.md 1.6
  * and 1.7). The boot directory is the ESP, or `/boot` for GRUB.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   assessedName,
@@ -25,7 +15,17 @@ import {
   parseCountedName,
 } from "../bls/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
-import { isTemporaryName, removeTree, renameExchange, syncDirectory } from "../platform/index.ts";
+import {
+  createInOrder,
+  exchangeInOrder,
+  isTemporaryName,
+  makeDirectoryInOrder,
+  removeDirectoryInOrder,
+  removeInOrder,
+  reserveNames,
+  syncDirectory,
+  temporaryName,
+} from "../platform/index.ts";
 import { writeEspFile } from "./esp-file.ts";
 
 /** How a boot loader orders its menu. */
@@ -59,6 +59,8 @@ export interface NewEntry {
 
 const LIVE = "entries";
 const STAGED = "entries.staged";
+/** Begins the name of what was staged and must not be touched any more. */
+const LOST = "entries.lost";
 /** More is not an entry but an attack on memory. */
 const ENTRY_MAX_BYTES = 1 << 20;
 
@@ -103,6 +105,8 @@ export class EntryStore {
   /**
    * Says of a live entry how its boot went, in its name: as systemd-bless-boot(8) does. Durable on return.
    *
+   * The entry is copied to its new name before the old one goes: a rename on FAT leaves an empty file for a moment.
+   *
    * @param fileName with any counter, or none: the boot loader counts in the name between two looks at it
    * @returns the name it has now
    * @throws SealrootError `not-found` when there is no such entry, `conflict` when another file has the name already
@@ -113,13 +117,23 @@ export class EntryStore {
     const what = `Cannot mark boot entry ${parseCountedName(fileName).base} as ${assessment}`;
     if (found === undefined) throw new SealrootError("not-found", `${what}: it does not exist`, { path: directory });
     const name = assessedName(found.fileName, assessment);
-    if (name === found.fileName) return name;
-    if (fileNames(directory).some((other) => sameFile(other, name))) {
-      throw new SealrootError("conflict", `${what}: there is a file ${name} already`, { path: join(directory, name) });
-    }
     try {
-      renameSync(join(directory, found.fileName), join(directory, name));
-      syncDirectory(directory);
+      const bytes = readFileSync(join(directory, found.fileName));
+      const others = fileNames(directory).filter(
+        (other) => other !== found.fileName && entryKey(other) === entryKey(name),
+      );
+      // What an assessment that was cut short left: the entry under both names, or an empty file.
+      const left = others.filter((other) => isLeftOf(bytes, join(directory, other)));
+      if (others.some((other) => sameFile(other, name) && !left.includes(other))) {
+        throw new SealrootError("conflict", `${what}: there is a file ${name} already`, {
+          path: join(directory, name),
+        });
+      }
+      for (const other of left) removeInOrder(join(directory, other));
+      if (name !== found.fileName) {
+        createInOrder(join(directory, name), bytes);
+        removeInOrder(join(directory, found.fileName));
+      }
     } catch (error) {
       throw asSealrootError(error, what, { path: join(directory, found.fileName) });
     }
@@ -143,12 +157,12 @@ export class EntryStore {
     for (const name of names) {
       const path = join(directory, name);
       try {
-        rmSync(path, { force: true });
+        removeInOrder(path);
       } catch (error) {
+        if (hasErrno(error, "ENOENT")) continue;
         throw asSealrootError(error, `Cannot remove boot entry ${name}`, { path });
       }
     }
-    if (names.length > 0) syncDirectory(directory);
   }
 
   /**
@@ -168,12 +182,14 @@ export class EntryStore {
       (name) => !ours.has(name) && !names.has(entryKey(name)) && !isTemporaryName(name),
     );
     try {
-      removeTree(directory);
-      mkdirSync(directory);
-      for (const { fileName, text } of entries) writeDurably(join(directory, fileName), Buffer.from(text, "utf8"));
-      for (const name of foreign) writeDurably(join(directory, name), readFileSync(join(live, name)));
-      syncDirectory(directory);
-      syncDirectory(this.#loader);
+      this.#dropStaged();
+      makeDirectoryInOrder(directory, (draft) => {
+        // The names of the set, and that of an entry that is being assessed.
+        const lengths = [...entries.map(({ fileName }) => fileName), ...foreign].map(({ length }) => length);
+        reserveNames(draft, [...lengths, Math.max(0, ...lengths)]);
+        for (const { fileName, text } of entries) createInOrder(join(draft, fileName), Buffer.from(text, "utf8"));
+        for (const name of foreign) createInOrder(join(draft, name), readFileSync(join(live, name)));
+      });
     } catch (error) {
       throw asSealrootError(error, "Cannot stage boot entries", { path: directory });
     }
@@ -200,16 +216,16 @@ export class EntryStore {
   /** Drops what is staged. */
   discardStaged(): void {
     try {
-      removeTree(this.#directory("staged"));
+      this.#dropStaged();
     } catch (error) {
       throw asSealrootError(error, "Cannot drop the staged boot entries", { path: this.#directory("staged") });
     }
-    syncDirectory(this.#loader);
   }
 
   /**
    * Makes the staged entries the live ones: both names are exchanged in one step, at every moment the boot loader finds
-   * one whole set. Needs Linux 6.0 on FAT (renameat2(2), RENAME_EXCHANGE).
+   * one whole set, also when the power goes. The old set is removed only when the new one is durable. Needs Linux 6.0 on
+   * FAT (renameat2(2), RENAME_EXCHANGE).
    *
    * @throws SealrootError `not-found` when nothing is staged; `unsupported` for a kernel that cannot exchange names
    */
@@ -219,13 +235,25 @@ export class EntryStore {
     }
     const [staged, live] = [this.#directory("staged"), this.#directory("live")];
     try {
-      renameExchange(staged, live);
-      syncDirectory(this.#loader);
+      exchangeInOrder(staged, live);
     } catch (error) {
       throw asSealrootError(error, "Cannot switch boot entries", { path: this.#loader });
     }
     // The old set is under the other name now. That it stays after a failure here does no harm.
     this.discardStaged();
+  }
+
+  /**
+   * Removes what has the staged name, if it is what we put there. A power cut on FAT can leave something else: the live
+   * folder under both names, when these are in two sectors of which one was written. Removing that would take the clusters
+   * of the live entries, so it gets another name, and fsck.vfat(8) removes it.
+   */
+  #dropStaged(): void {
+    const [staged, live] = [this.#directory("staged"), this.#directory("live")];
+    if (!this.hasStaged) return;
+    if (isSetOfEntries(staged, live) && !isSameDirectory(staged, live)) removeDirectoryInOrder(staged);
+    else renameSync(staged, join(this.#loader, `${LOST}-${temporaryName("set").slice(-8)}`));
+    syncDirectory(this.#loader);
   }
 
   #directory(folder: "live" | "staged"): string {
@@ -272,12 +300,30 @@ function readEntry(path: string): string {
   });
 }
 
-function writeDurably(path: string, bytes: Uint8Array): void {
-  const fd = openSync(path, "wx");
+/** Whether everything in the folder is what {@link EntryStore.stage} puts there. */
+function isSetOfEntries(directory: string, live: string): boolean {
+  const known = new Set(fileNames(live));
+  return fileNames(directory).every((name) => {
+    const isExpected = name.toLowerCase().endsWith(".conf") || known.has(name) || isTemporaryName(name);
+    return isExpected && lstatSync(join(directory, name)).isFile();
+  });
+}
+
+/** Two names of one directory, which Linux takes for two: what appears in one is in the other. */
+function isSameDirectory(first: string, second: string): boolean {
+  const names = fileNames(first);
+  if (names.length === 0 || names.join("/") !== fileNames(second).join("/")) return false;
+  // An empty file has no clusters, so that its removal frees none.
+  const probe = temporaryName("probe");
+  writeFileSync(join(first, probe), "", { flag: "wx" });
   try {
-    writeFileSync(fd, bytes);
-    fsyncSync(fd);
+    return fileNames(second).includes(probe);
   } finally {
-    closeSync(fd);
+    unlinkSync(join(first, probe));
   }
+}
+
+function isLeftOf(entry: Buffer, path: string): boolean {
+  const bytes = readFileSync(path);
+  return bytes.length === 0 || bytes.equals(entry);
 }

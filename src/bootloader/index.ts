@@ -15,7 +15,7 @@ export {
   type StoredEntry,
   type UnusableEntry,
 } from "./entry-store.ts";
-export { writeEspFile } from "./esp-file.ts";
+export { removeFromEsp, writeEspFile } from "./esp-file.ts";
 export { type EspLayout, espLayout } from "./esp-layout.ts";
 export { findKernelFolder } from "./kernel-folders.ts";
 export { type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";

@@ -38,6 +38,15 @@ export {
 export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } from "./mount-table.ts";
 export { namesInIfReadable } from "./names-in.ts";
 export { openBeneath } from "./open-beneath.ts";
+export {
+  createInOrder,
+  exchangeInOrder,
+  makeDirectoryInOrder,
+  removeDirectoryInOrder,
+  removeInOrder,
+  replaceInOrder,
+  reserveNames,
+} from "./ordered-names.ts";
 export { inspectDirectoryPlace, inspectFilePlace, type Place, takeOverAccess } from "./place.ts";
 export { programVersion } from "./program-version.ts";
 export { hasRecordLock, tryRecordLock, waitForRecordLock } from "./record-lock.ts";
@@ -65,7 +74,7 @@ export {
   temporaryDirectory,
   temporaryFile,
 } from "./temporary.ts";
-export { isTemporaryName } from "./temporary-name.ts";
+export { isTemporaryName, temporaryName } from "./temporary-name.ts";
 export { findTool, requireTool, requireTools } from "./tools.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
 export { homeDirectory, userName } from "./user.ts";

@@ -25,6 +25,7 @@ const PROTOTYPES = {
   move_mount: "int move_mount(int, void *, int, void *, unsigned int)",
   open_tree: "int open_tree(int, void *, unsigned int)",
   renameat2: "int renameat2(int, void *, int, void *, unsigned int)",
+  sync_file_range: "int sync_file_range(int, long, long, unsigned int)",
   syncfs: "int syncfs(int)",
   syscall: "long syscall(long, ...)",
   umount2: "int umount2(void *, int)",

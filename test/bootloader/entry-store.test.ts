@@ -178,3 +178,35 @@ test("marking an entry never replaces another file", () => {
   });
   assert.deepEqual(Object.keys(contents("entries")), ["bootc_os-2-1+2-1.conf", "bootc_os-2-1.conf"]);
 });
+
+test("what an assessment that a power cut ended left is no obstacle: the entry under both names, or an empty file", () => {
+  for (const left of [uki(B, "bootc-os-0"), ""]) {
+    writeFileSync(live("bootc_os-2-1+2-1.conf"), uki(B, "bootc-os-0"));
+    writeFileSync(live("bootc_os-2-1.conf"), left);
+    writeFileSync(live("bootc_os-1-0.conf"), uki(A, "bootc-os-1"));
+    assert.equal(store().assess("bootc_os-2-1.conf", "good"), "bootc_os-2-1.conf");
+    assert.deepEqual(Object.keys(contents("entries")), ["bootc_os-1-0.conf", "bootc_os-2-1.conf"]);
+    assert.equal(contents("entries")["bootc_os-2-1.conf"], uki(B, "bootc-os-0"));
+  }
+});
+
+test("what was staged and holds something else is set aside, not removed", () => {
+  writeFileSync(live("bootc_os-1-1.conf"), uki(A, "bootc-os-0"));
+  const staged = join(boot, "loader/entries.staged");
+  mkdirSync(join(staged, "folder.conf"), { recursive: true });
+  store().stage([{ fileName: "bootc_os-2-1.conf", text: uki(B, "bootc-os-0") }]);
+  writeFileSync(join(staged, "\x07\u00ff\x01"), "");
+  store().discardStaged();
+  const names = readdirSync(join(boot, "loader")).sort();
+  assert.equal(names.length, 3, names.join(" "));
+  for (const name of names.slice(1)) assert.match(name, /^entries\.lost-[0-9a-f]{8}$/);
+  assert.deepEqual(Object.keys(contents("entries")), ["bootc_os-1-1.conf"]);
+});
+
+test("a set like the live one can be staged and dropped", () => {
+  writeFileSync(live("bootc_os-1-1.conf"), uki(A, "bootc-os-0"));
+  store().stage([{ fileName: "bootc_os-1-1.conf", text: uki(A, "bootc-os-0") }]);
+  store().activate();
+  assert.deepEqual(readdirSync(join(boot, "loader")), ["entries"]);
+  assert.deepEqual(Object.keys(contents("entries")), ["bootc_os-1-1.conf"]);
+});

@@ -15,6 +15,7 @@ import { test } from "node:test";
 import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
 import {
   AGENT_SCRIPT,
+  type Drive,
   startVirtualMachine,
   type VirtualMachine,
   type VirtualMachineOptions,
@@ -49,11 +50,11 @@ export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
 
 /**
  * Boots a guest with the checkout's present sources on `/checkout` and an empty `/scratch`. Ready in about 5 s.
- * @param furtherDisk a disk image, read-only; the guest has it as `/dev/vdc` and does not mount it
+ * @param furtherDisk the guest has it as `/dev/vdc` and does not mount it; a path is that of an image, read-only
  */
 export async function startGuest(
   options: Partial<VirtualMachineOptions> = {},
-  furtherDisk?: string,
+  furtherDisk?: string | Drive,
 ): Promise<VirtualMachine> {
   const base = await guestBase(AGENT_SCRIPT);
   // QEMU has the files open when the guest is ready: they can go then.
@@ -64,7 +65,7 @@ export async function startGuest(
       { path: base.diskPath, mode: "read-only", bus: "nvme" },
       { path: sources, mode: "read-only" },
       { path: scratch },
-      ...(furtherDisk === undefined ? [] : [{ path: furtherDisk, mode: "read-only" } as const]),
+      ...(furtherDisk === undefined ? [] : [driveOf(furtherDisk)]),
     ],
     directBoot: {
       kernelPath: base.kernelPath,
@@ -80,6 +81,10 @@ export async function startGuest(
     await guest.stop();
     throw error;
   }
+}
+
+function driveOf(disk: string | Drive): Drive {
+  return typeof disk === "string" ? { path: disk, mode: "read-only" } : disk;
 }
 
 async function makeDisks(directory: string): Promise<{ readonly sources: string; readonly scratch: string }> {

@@ -2,6 +2,7 @@
  * Garbage collection of a host (spec/host-lifecycle.md 5.3): boot files, state directories and images that no deployment
  * has. What is in use is found first; every item is removed by itself, so that one that cannot be hides no other.
  */
+import { removeFromEsp } from "../../bootloader/index.ts";
 import { removeStagedRecord } from "../../deployment/index.ts";
 import { asSealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
@@ -62,7 +63,7 @@ export async function collectHost(places: HostPlaces, options: CollectHostOption
     : await runStep(events, "remove what nothing leads to", () => {
         if (inUse.staleRecord !== undefined) removeStagedRecord(places.runDirectory);
         return {
-          bootFiles: removeItems(places.bootDirectory ?? "", plan.bootFiles, failures),
+          bootFiles: removeItems(places.bootDirectory ?? "", plan.bootFiles, failures, removeFromEsp),
           state: removeItems(places.physicalRoot, plan.state, failures),
         };
       });

@@ -42,14 +42,20 @@ function sizeOf(path: Buffer, seen: Set<string>): number {
 
 /**
  * Removes what was planned, one by one; what cannot be removed becomes a problem, and the rest goes.
+ *
+ * @param remove removes one; removeFromEsp() for the boot directory
  * @returns what is gone
  */
-export function removeItems(root: string, items: readonly PlannedItem[], problems: HostProblem[]): PlannedItem[] {
+export function removeItems(
+  root: string,
+  items: readonly PlannedItem[],
+  problems: HostProblem[],
+  remove: (root: string, path: string) => void = removeItem,
+): PlannedItem[] {
   const removed = items.filter(({ path }) => {
     const absolute = join(root, path);
     try {
-      if (lstatSync(absolute).isDirectory()) removeTree(absolute);
-      else rmSync(absolute);
+      remove(root, path);
       return true;
     } catch (error) {
       problems.push({ subject: path, error: asSealrootError(error, `Cannot remove ${path}`, { path: absolute }) });
@@ -58,4 +64,10 @@ export function removeItems(root: string, items: readonly PlannedItem[], problem
   });
   for (const directory of new Set(removed.map(({ path }) => dirname(join(root, path))))) syncDirectory(directory);
   return removed;
+}
+
+function removeItem(root: string, path: string): void {
+  const absolute = join(root, path);
+  if (lstatSync(absolute).isDirectory()) removeTree(absolute);
+  else rmSync(absolute);
 }

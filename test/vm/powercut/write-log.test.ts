@@ -7,7 +7,7 @@ import { temporaryDirectory } from "../../../src/platform/index.ts";
 import { epochsOf, randomNumbers, survivingWrites } from "./cut-points.ts";
 import { parseLogEntry, parseLogHeader, WriteLog } from "./write-log.ts";
 
-const VECTOR = join(import.meta.dirname, "../../vectors/write-log/qemu-7.2.log");
+const VECTOR = join(import.meta.dirname, "../../vectors/write-log/qemu-7.2.writes");
 
 describe("a log of QEMU's blklogwrites", () => {
   test("is read: what was written where, in order, flushes between", () => {

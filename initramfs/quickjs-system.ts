@@ -8,6 +8,8 @@ const KMSG_LEVEL = { failure: 2, information: 5 } as const;
 const EEXIST = 17;
 /** A place without its content: no device is touched, no FIFO waits (open(2); the number of all our architectures). */
 const O_PATH = 0o10000000;
+/** Writes are on the device when they return (open(2); the number of all our architectures). */
+const O_SYNC = 0o4010000;
 
 /** The environment of all children; nothing is inherited from ours. */
 const ENVIRONMENT = { LC_ALL: "C" };
@@ -41,8 +43,9 @@ function readBytes(path: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** On the disk on return: the next thing may be a panic, which writes nothing back any more. */
 function writeText(path: string, text: string): boolean {
-  const descriptor = os.open(path, os.O_WRONLY);
+  const descriptor = os.open(path, os.O_WRONLY | O_SYNC);
   if (descriptor < 0) return false;
   const bytes = encodeText(text);
   const written = os.write(descriptor, bytes.buffer, 0, bytes.length);

@@ -21,6 +21,7 @@ export interface BootSystem {
   run(command: readonly string[]): CommandResult;
   /** Undefined when the file cannot be read. */
   readBytes(path: string): Uint8Array | undefined;
+  /** Writes over the beginning of a file that exists; durable on return. */
   writeText(path: string, text: string): boolean;
   /** Writes a new file in one go; false also when there is one already. */
   createFile(path: string, bytes: Uint8Array<ArrayBuffer>): boolean;

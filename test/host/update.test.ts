@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { BOOT_SLOTS_PATH } from "../../src/bootplan/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import { silent } from "../../src/events/index.ts";
 import {
@@ -314,6 +315,7 @@ test("an image that can say that its boot was good is counted, with the key that
     assert.deepEqual(stagedEntries(host), ["bootc_testos-1.0-0.conf", "bootc_testos-1.0-1+3.conf"]);
     const text = readFileSync(join(host.bootDirectory, "loader/entries.staged/bootc_testos-1.0-1+3.conf"), "utf8");
     assert.match(text, new RegExp(`^${key} /EFI/Linux/bootc/`, "m"));
+    assert.ok(existsSync(join(host.physicalRoot, BOOT_SLOTS_PATH)), "its boots have a place for their reports");
   }
 });
 

@@ -3,6 +3,7 @@
  * the last thing written (spec/host-lifecycle.md 4.2).
  */
 import { join } from "node:path";
+import { assessmentOf } from "../../bls/index.ts";
 import { EntryStore, writeEspFile } from "../../bootloader/index.ts";
 import {
   type EtcPolicy,
@@ -20,7 +21,13 @@ import { type EventSink, runStep, type StepReporter } from "../../events/index.t
 import type { SignatureDatabases } from "../../keys/index.ts";
 import { openRepository, type Repository, verifyImage } from "../../repository/index.ts";
 import type { DirectoryNode } from "../../tree/index.ts";
-import { type CandidateImage, failedBootOf, forgetFailedImage, refuseFailedImage } from "../boots/index.ts";
+import {
+  type CandidateImage,
+  failedBootOf,
+  forgetFailedImage,
+  prepareBootSlots,
+  refuseFailedImage,
+} from "../boots/index.ts";
 import { collectHost } from "../collect/collect-host.ts";
 import { entriesAfterUpgrade, type Retention } from "../entry-order.ts";
 import type { Host, HostDeployment } from "../host.ts";
@@ -106,6 +113,8 @@ export async function stageUpdate(
   await runStep(events, "write the state", (reporter) =>
     writeStateDirectory({ physicalRoot: places.physicalRoot, repository, record: boot.record, etc, reporter }),
   );
+  // A boot that is tried tells how far it came, also when the disk is full by then.
+  if (assessmentOf(boot.entry.fileName) === "indeterminate") prepareBootSlots(places.physicalRoot);
   await runStep(events, "write the boot files", () => {
     for (const file of boot.files) writeEspFile(bootDirectory, file);
   });

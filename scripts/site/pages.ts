@@ -21,7 +21,10 @@ export interface PageGroup {
 const GROUPS: readonly { readonly title: string; readonly patterns: readonly string[] }[] = [
   {
     title: "Start",
-    patterns: ["README.md", "docs/containerfile.md", "docs/install.md", "docs/troubleshooting.md", "SECURITY.md"],
+    patterns: [
+      ...["README.md", "docs/containerfile.md", "docs/install.md", "docs/host.md"],
+      ...["docs/bootc.md", "docs/troubleshooting.md", "SECURITY.md"],
+    ],
   },
   {
     title: "Use",

@@ -41,6 +41,14 @@ export interface HostProblem {
   readonly error: SealrootError;
 }
 
+/** Room on a file system of the host. */
+export interface HostSpace {
+  readonly place: "ESP" | "root";
+  readonly totalBytes: number;
+  /** For root, as much as a service may use. */
+  readonly freeBytes: number;
+}
+
 export interface Host {
   readonly staged: (HostDeployment & { readonly downloadOnly: boolean }) | undefined;
   readonly booted: HostDeployment | undefined;
@@ -54,6 +62,8 @@ export interface Host {
   readonly bootLoader: BootLoaderName;
   readonly usrOverlay: UsrOverlay | undefined;
   readonly isReadOnly: boolean;
+  /** Of what could be looked at. */
+  readonly space: readonly HostSpace[];
   /** Deployments that used up their tries, newest first. */
   readonly failedBoots: readonly FailedBoot[];
   readonly problems: readonly HostProblem[];

@@ -1,5 +1,5 @@
 /** Reading a host: boot entries, deployments and repository put together (spec/host-lifecycle.md 3.1). Writes nothing. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type BootEntry, CommandLine, findComposefsArguments } from "../bls/index.ts";
 import { type EntryListing, EntryStore, type StoredEntry } from "../bootloader/index.ts";
@@ -18,7 +18,7 @@ import { openRepository, type Repository } from "../repository/index.ts";
 import { readBootReports } from "./boots/boot-slots.ts";
 import { type FailedBoot, failedBootsPath, readFailedBoots } from "./boots/failed-boots.ts";
 import { unrecordedFailures } from "./boots/judge-boots.ts";
-import type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
+import type { DeploymentImage, Host, HostDeployment, HostProblem, HostSpace } from "./host.ts";
 import { type HostPlaces, menuOrder } from "./host-places.ts";
 import { sameKernelState } from "./soft-reboot/kernel-state.ts";
 
@@ -86,9 +86,21 @@ class HostReader implements Disposable {
       bootLoader,
       usrOverlay,
       isReadOnly,
+      space: [...this.#space("ESP", this.#places.bootDirectory), ...this.#space("root", physicalRoot)],
       failedBoots: await this.#failedBoots(known),
       problems: this.#problems,
     };
+  }
+
+  #space(place: HostSpace["place"], directory: string | undefined): HostSpace[] {
+    if (directory === undefined) return [];
+    try {
+      const { blocks, bavail, bsize } = statfsSync(directory);
+      return [{ place, totalBytes: blocks * bsize, freeBytes: bavail * bsize }];
+    } catch (error) {
+      this.#problem(place, error, "Cannot see how much room is left");
+      return [];
+    }
   }
 
   async #failedBoots(host: Parameters<typeof unrecordedFailures>[0]): Promise<readonly FailedBoot[]> {

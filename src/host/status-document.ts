@@ -1,6 +1,7 @@
 /** The status as bootc gives it to programs: `org.containers.bootc/v1` (spec/host-lifecycle.md 3.2). */
+import { parseCountedName } from "../bls/index.ts";
 import type { FailedBoot, FailedStep } from "./boots/failed-boots.ts";
-import type { Host, HostDeployment } from "./host.ts";
+import type { Host, HostDeployment, HostSpace } from "./host.ts";
 
 /** An image reference in bootc's two parts. */
 export interface StatusImageReference {
@@ -70,7 +71,12 @@ export interface StatusDocument {
     readonly readOnly: boolean;
   };
   /** Not bootc's; left out unless it is asked for. */
-  readonly sealroot?: { readonly failedBoots: readonly StatusFailedBoot[] };
+  readonly sealroot?: {
+    readonly failedBoots: readonly StatusFailedBoot[];
+    /** Of those that the boot loader counts. */
+    readonly triesLeft: readonly { readonly verity: string; readonly tries: number }[];
+    readonly space: readonly HostSpace[];
+  };
 }
 
 const BOOT_TYPE = { bls: "Bls", uki: "Uki", aboot: "Aboot" } as const;
@@ -109,8 +115,17 @@ export function statusDocument(
           : { accessMode: usrOverlay.isWritable ? "readWrite" : "readOnly", persistence: "transient" },
       readOnly: host.isReadOnly,
     },
-    ...(withOwn && { sealroot: { failedBoots: host.failedBoots.map(ownFailedBoot) } }),
+    ...(withOwn && {
+      sealroot: { failedBoots: host.failedBoots.map(ownFailedBoot), triesLeft: triesLeft(host), space: host.space },
+    }),
   };
+}
+
+function triesLeft({ entries }: Host): { verity: string; tries: number }[] {
+  return entries.flatMap(({ deploymentId, fileName }) => {
+    const tries = parseCountedName(fileName).count?.left;
+    return deploymentId === undefined || tries === undefined ? [] : [{ verity: deploymentId, tries }];
+  });
 }
 
 function ownFailedBoot(failed: FailedBoot): StatusFailedBoot {

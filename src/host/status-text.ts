@@ -1,7 +1,9 @@
 /** The status for people, as bootc words it (spec/host-lifecycle.md 3.3), and beneath it what is wrong. */
+import { parseCountedName } from "../bls/index.ts";
+import { formatSize } from "../bytes/index.ts";
 import { PROTECTION_TEXT, protectionOf } from "../deployment/index.ts";
 import { failedBootLines } from "./boots/failed-boot-text.ts";
-import type { Host, HostDeployment } from "./host.ts";
+import type { Host, HostDeployment, HostSpace } from "./host.ts";
 import { statusReference } from "./status-document.ts";
 
 interface Slot {
@@ -29,6 +31,7 @@ export function statusText(host: Host, { bootedOnly, verbose }: StatusTextOption
     const told = host.failedBoots.filter(({ fellBackTo }) => verbose || fellBackTo === host.booted?.deploymentId);
     blocks.push(...told.map(failedBootLines));
   }
+  if (verbose && host.space.length > 0) blocks.push(host.space.map(spaceText));
   if (host.problems.length > 0) {
     blocks.push([
       "Problems:",
@@ -36,6 +39,10 @@ export function statusText(host: Host, { bootedOnly, verbose }: StatusTextOption
     ]);
   }
   return blocks.flatMap((block, index) => (index === 0 ? block : ["", ...block]));
+}
+
+function spaceText({ place, freeBytes, totalBytes }: HostSpace): string {
+  return `Room on ${place === "ESP" ? "the ESP" : "the root file system"}: ${formatSize(freeBytes)} of ${formatSize(totalBytes)} free`;
 }
 
 /** In the order of the menu, so to say: what comes, what is, what was. */
@@ -75,6 +82,8 @@ function slotLines(host: Host, { heading, mark, deployment, downloadOnly }: Slot
     rows.push(["Soft-reboot", softRebootCapable ? "yes" : "no"]);
     rows.push(["FsVerity", missingVerityAllowed ? "Not Enforced" : "Enforced"]);
     rows.push(["Boot entry", deployment.entry?.fileName ?? "(none)"]);
+    const triesLeft = parseCountedName(deployment.entry?.fileName ?? "").count?.left;
+    if (triesLeft !== undefined) rows.push(["Tries left", String(triesLeft)]);
     if (downloadOnly !== undefined) rows.push(["Download-only", downloadOnly ? "yes" : "no"]);
   }
   return rows.map(([label, value]) => `${label.padStart(first.length)}: ${value}`);

@@ -58,6 +58,7 @@ const NOT_DEPLOYED: Host = {
   bootLoader: "none",
   usrOverlay: undefined,
   isReadOnly: false,
+  space: [],
   failedBoots: [],
   problems: [],
 };

@@ -1,6 +1,6 @@
 /** Hosts as they are found: whole ones, and each kind of broken one. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Host, readHost, statusDocument, statusJson, statusText } from "../../src/host/index.ts";
@@ -179,4 +179,26 @@ test("a deployment that runs from its second image is the booted one", async () 
   const read = await readHost(host.places(fallback));
   assert.deepEqual(names(read), []);
   assert.equal(read.booted?.deploymentId, id);
+});
+
+test("the room on both file systems, and the tries that are left", async () => {
+  using host = await FixtureHost.make();
+  const booted = await host.add();
+  const entries = join(host.bootDirectory, "loader/entries");
+  const [name = ""] = readdirSync(entries);
+  renameSync(join(entries, name), join(entries, name.replace(".conf", "+2-1.conf")));
+  const read = await readHost(host.places(booted));
+  assert.deepEqual(
+    read.space.map(({ place, totalBytes, freeBytes }) => [place, totalBytes > freeBytes && freeBytes > 0]),
+    [
+      ["ESP", true],
+      ["root", true],
+    ],
+  );
+  const document = statusDocument(read, { withOwn: true });
+  assert.deepEqual(faultsOf(SCHEMA, JSON.parse(JSON.stringify(document))), []);
+  assert.deepEqual(document.sealroot?.triesLeft, [{ verity: booted, tries: 2 }]);
+  const lines = statusText(read, { bootedOnly: false, verbose: true });
+  assert.ok(lines.includes("    Tries left: 2"), lines.join("\n"));
+  assert.match(lines.join("\n"), /^Room on the ESP: .* of .* free\nRoom on the root file system: .* of .* free$/m);
 });

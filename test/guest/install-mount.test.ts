@@ -1,3 +1,4 @@
 import { testInGuest } from "./fixture.ts";
 
-testInGuest("install-mount");
+// 90 s on an idle machine.
+testInGuest("install-mount", 600_000);

@@ -15,7 +15,7 @@ import { startGuest } from "./fixture.ts";
 const ROUNDS = 6;
 const TIMEOUT_MS = 600_000;
 /** Further states for each time between two flushes. */
-const CUTS_BETWEEN = process.env.SEALROOT_ALL_POWER_CUTS === "1" ? 200 : 20;
+const CUTS_BETWEEN = process.env.SEALROOT_ALL_POWER_CUTS === "1" ? 200 : 5;
 
 test("a power cut while the ESP is updated leaves the old system or the new one, whole", async (context) => {
   const { states, faults } = await cutRounds((path, directory) => makeEsp(path, directory));

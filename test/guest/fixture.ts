@@ -23,7 +23,7 @@ import {
 import { CHECKOUT, guestBase, makeExt4 } from "./base.ts";
 
 /** Parts of the checkout that the guest gets. */
-const SOURCES = ["package.json", "src", "test", "initramfs", "docs"];
+const SOURCES = ["package.json", "src", "test", "initramfs"];
 
 const SCRATCH_SIZE = "2G";
 const TEST_TIMEOUT_MS = 300_000;
@@ -50,11 +50,11 @@ export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
 
 /**
  * Boots a guest with the checkout's present sources on `/checkout` and an empty `/scratch`. Ready in about 5 s.
- * @param furtherDisk the guest has it as `/dev/vdc` and does not mount it; a path is that of an image, read-only
+ * @param furtherDisks the guest has them from `/dev/vdc` on and does not mount them; a path is that of an image, read-only
  */
 export async function startGuest(
   options: Partial<VirtualMachineOptions> = {},
-  furtherDisk?: string | Drive,
+  ...furtherDisks: readonly (string | Drive)[]
 ): Promise<VirtualMachine> {
   const base = await guestBase(AGENT_SCRIPT);
   // QEMU has the files open when the guest is ready: they can go then.
@@ -65,7 +65,7 @@ export async function startGuest(
       { path: base.diskPath, mode: "read-only", bus: "nvme" },
       { path: sources, mode: "read-only" },
       { path: scratch },
-      ...(furtherDisk === undefined ? [] : [driveOf(furtherDisk)]),
+      ...furtherDisks.map(driveOf),
     ],
     directBoot: {
       kernelPath: base.kernelPath,

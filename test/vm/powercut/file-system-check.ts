@@ -31,12 +31,19 @@ export function espFaults(path: string): string[] {
   return complaints("fsck.vfat", withoutDrafts, HARMLESS_IN_FAT);
 }
 
-/** The replay of the journal, and what it does with files that were removed while they were open. */
+/**
+ * The replay of the journal; what it does with files that were removed while they were open, and their list; the sums in the
+ * superblock, which Linux writes only now and then and counts itself.
+ */
 const HARMLESS_IN_EXT4 = [
   /^e2fsck /,
   /^Pass \d/,
   /: recovering journal$/,
   /^Clearing orphaned inode /,
+  /^Feature orphan_present is set but orphan file is clean\.$/,
+  /^Orphan file \(inode \d+\) block \d+ is not clean\.$/,
+  /^Free (?:blocks|inodes) count wrong \(/,
+  /^(?:Fix|Clear)\? yes$/,
   /\*{5} FILE SYSTEM WAS MODIFIED \*{5}/,
   /: \d+\/\d+ files/,
   /^$/,

@@ -36,7 +36,7 @@ const TREE = `find /usr -xdev \\( -type f -o -type l \\) -printf '%p %m %U %G %s
 /** The repository and the boot files, with what they are called, how long they are and where links lead. */
 const REPOSITORY =
   "cd /sysroot/composefs && find . -printf '%p %y %m %s %l\\n' | sed 's/^\\([^ ]* d [0-7]*\\) .*/\\1/' | sort | sha256sum";
-const ESP = `mkdir -p /run/esp && mount -o ro /dev/vda2 /run/esp && cd /run/esp &&
+const ESP = `mkdir -p /run/esp && mount /dev/vda2 /run/esp && cd /run/esp &&
   find EFI loader/entries -type f | sort | xargs -d '\\n' sha256sum | sed 's/[+][0-9-]*[.]conf/.conf/'; cd /; umount /run/esp`;
 
 describe("a host that was damaged while it was off", () => {

@@ -24,7 +24,7 @@ const schemaOf = (verb: string) =>
 /** Staging writes a few hundred MB in emulation. */
 const STAGE_TIMEOUT_MS = 1_200_000;
 /** Every file and link of ESP, state and repository: what it is, its path there, its length. */
-const LIST = `mkdir -p /run/esp && mount -o ro /dev/vda2 /run/esp
+const LIST = `mkdir -p /run/esp && mount /dev/vda2 /run/esp
 (cd /run/esp && find . -type f -printf '%y %P %s\\n'
 cd /sysroot && find state/deploy composefs ! -type d -printf '%y %P %s\\n') | sort
 umount /run/esp`;
@@ -52,6 +52,7 @@ describe("a sealed host with two deployments", () => {
   const restart = async () => {
     await guest.run("systemctl poweroff --no-block");
     await guest.waitForExit(BOOT_TIMEOUT_MS);
+    await guest.stop();
     await start();
   };
   const run = async (...words: string[]) => {

@@ -47,6 +47,7 @@ describe("an update of a sealed host", () => {
   const shutDown = async () => {
     await guest.run("systemctl poweroff --no-block");
     await guest.waitForExit(BOOT_TIMEOUT_MS);
+    await guest.stop();
   };
   const status = async () => JSON.parse(await guestText(guest, "sealroot status --json")).status;
   const idOf = (deployment: { composefs: { verity: string } } | null) => deployment?.composefs.verity;

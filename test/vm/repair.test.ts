@@ -64,6 +64,7 @@ describe("a host that was damaged while it was off", () => {
   const shutDown = async () => {
     await guest.run("systemctl poweroff --no-block");
     await guest.waitForExit(BOOT_TIMEOUT_MS);
+    await guest.stop();
   };
   const long = async (script: string) => {
     const { exitCode, stdout, stderr } = await guest.run(script, WORK_TIMEOUT_MS);

@@ -23,7 +23,7 @@ import {
 import { CHECKOUT, guestBase, makeExt4 } from "./base.ts";
 
 /** Parts of the checkout that the guest gets. */
-const SOURCES = ["package.json", "src", "test", "initramfs"];
+const SOURCES = ["package.json", "src", "test", "initramfs", "docs"];
 
 const SCRATCH_SIZE = "2G";
 const TEST_TIMEOUT_MS = 300_000;

@@ -7,6 +7,7 @@ import { runTool, type TemporaryDirectory, temporaryDirectory } from "../../src/
 import type { VirtualMachine } from "../../src/vm/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, guestText, sealedExample, systemState } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 /** At its first boot it leaves a mark. */
 const UNIT = `[Unit]
@@ -19,7 +20,7 @@ WantedBy=multi-user.target
 `;
 const PHYSICAL = "mkdir -p /run/physical /run/installed && mount /dev/vda3 /run/physical";
 
-describe("an edited disk", () => {
+describe("an edited disk", ONLY_IN_WHOLE_SUITE, () => {
   let directory: TemporaryDirectory;
   let guest: VirtualMachine;
   let installed: { readonly diskPath: string; readonly deploymentId: string };

@@ -9,8 +9,9 @@ import { fencedBlocks, readDocument } from "../docs/markdown.ts";
 import { layeredImage, randomFiles } from "../imagestore/layered-image.ts";
 import { type GuestRegistry, startGuestRegistry } from "./guest-registry.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, guestText, sealedExample, systemState } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
-describe("the host program in an image", () => {
+describe("the host program in an image", ONLY_IN_WHOLE_SUITE, () => {
   let directory: TemporaryDirectory;
   let registry: GuestRegistry;
   let guest: VirtualMachine;

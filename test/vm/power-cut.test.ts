@@ -20,13 +20,14 @@ import {
   type Updates,
 } from "./powercut/recorded-update.ts";
 import { guestText, type SealedExample, sealedExample } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const ALL = process.env.SEALROOT_ALL_POWER_CUTS === "1";
 const EVERY_ROOT_FLUSH = ALL ? 1 : 10;
 const CUTS_BETWEEN = ALL ? 4 : 1;
 const BOOTS = ALL ? 20 : 1;
 
-describe("a power cut at any moment of an update", () => {
+describe("a power cut at any moment of an update", ONLY_IN_WHOLE_SUITE, () => {
   let example: SealedExample;
   let directory: TemporaryDirectory;
   let updates: Updates;

@@ -24,6 +24,7 @@ import {
   systemState,
 } from "./sealed-example.ts";
 import { type VariantImage, variantImage } from "./variant-image.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const SCHEMA = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schema/fsck.json"), "utf8"));
 /** Staging and checks read and write a few hundred MB in emulation. */
@@ -39,7 +40,7 @@ const REPOSITORY =
 const ESP = `mkdir -p /run/esp && mount /dev/vda2 /run/esp && cd /run/esp &&
   find EFI loader/entries -type f | sort | xargs -d '\\n' sha256sum | sed 's/[+][0-9-]*[.]conf/.conf/'; cd /; umount /run/esp`;
 
-describe("a host that was damaged while it was off", () => {
+describe("a host that was damaged while it was off", ONLY_IN_WHOLE_SUITE, () => {
   let example: SealedExample;
   let directory: TemporaryDirectory;
   let second: VariantImage;

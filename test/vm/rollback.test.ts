@@ -17,6 +17,7 @@ import {
   systemState,
 } from "./sealed-example.ts";
 import { type VariantImage, variantImage } from "./variant-image.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const schemaOf = (verb: string) =>
   JSON.parse(readFileSync(join(import.meta.dirname, `../../docs/schema/${verb}.json`), "utf8"));
@@ -29,7 +30,7 @@ const LIST = `mkdir -p /run/esp && mount /dev/vda2 /run/esp
 cd /sysroot && find state/deploy composefs ! -type d -printf '%y %P %s\\n') | sort
 umount /run/esp`;
 
-describe("a sealed host with two deployments", () => {
+describe("a sealed host with two deployments", ONLY_IN_WHOLE_SUITE, () => {
   let example: SealedExample;
   let directory: TemporaryDirectory;
   let second: VariantImage;

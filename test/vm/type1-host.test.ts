@@ -9,11 +9,12 @@ import { run } from "../cli/run-verb.ts";
 import { faultsOf } from "../docs/json-schema.ts";
 import { fencedBlocks, readDocument } from "../docs/markdown.ts";
 import { BOOT_TIMEOUT_MS, guestText, sealedExample, systemState } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const SCHEMA = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schema/status.json"), "utf8"));
 const OPTIONS = "sealroot.test=1 loglevel=6";
 
-describe("a host without seal", () => {
+describe("a host without seal", ONLY_IN_WHOLE_SUITE, () => {
   let directory: TemporaryDirectory;
   let guest: VirtualMachine;
   let deploymentId: string;

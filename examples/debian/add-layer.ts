@@ -5,6 +5,8 @@ import { type Descriptor, OciLayout, type Platform, putLayer, readConfig, readMa
 export interface AddLayerOptions {
   /** The name of the image with the layer; the one below keeps its own. */
   readonly tag: string;
+  /** What made the layer, as the image's history tells it. */
+  readonly createdBy: string;
   readonly compression: { readonly compression: "gzip"; readonly level?: number };
   readonly platform?: Platform;
   /** Further annotations of the manifest, and labels of the configuration. */
@@ -19,8 +21,8 @@ export interface AddedLayer {
 }
 
 /**
- * Puts `tar` on the first image of the layout in `directory`. The new image has no history, since it would have to count
- * the layers.
+ * Puts `tar` on the first image of the layout in `directory`. An image without a history gets none: one must have an entry
+ * for each layer.
  * @throws SealrootError `not-found` for a layout without images
  */
 export async function addLayer(
@@ -32,12 +34,13 @@ export async function addLayer(
   const [entry] = (await layout.readIndex()).manifests;
   if (entry === undefined) throw new SealrootError("not-found", `Cannot add a layer: ${directory} has no image`);
   const manifest = readManifest(await layout.blobs.readWhole(entry), entry.digest);
-  const { history: _, ...config } = readConfig(await layout.blobs.readWhole(manifest.config), manifest.config.digest);
+  const config = readConfig(await layout.blobs.readWhole(manifest.config), manifest.config.digest);
   const { descriptor, diffId, uncompressedBytes } = await putLayer(layout, tar, options.compression);
   const configDescriptor = await layout.putConfig({
     ...config,
     config: { ...config.config, Labels: { ...config.config?.Labels, ...options.labels } },
     rootfs: { type: "layers", diff_ids: [...config.rootfs.diff_ids, diffId] },
+    ...(config.history && { history: [...config.history, { created: config.created, created_by: options.createdBy }] }),
   });
   const annotations = { ...manifest.annotations, ...options.annotations };
   const written = await layout.putManifest(

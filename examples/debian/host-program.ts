@@ -36,7 +36,9 @@ export async function addHostProgram(base: DebianImage, directory: string, event
       await makeProgramFolder(program, "amd64");
       const tar = systemLayer(program, base.sourceDateEpochSeconds);
       const compression = { compression: "gzip", level: GZIP_LEVEL } as const;
-      const added = await addLayer(partial, tar, { tag: DEBIAN_TAG, compression, platform: PLATFORM });
+      const added = await addLayer(partial, tar, {
+        ...{ tag: DEBIAN_TAG, createdBy: "COPY sealroot /usr", compression, platform: PLATFORM },
+      });
       const record = {
         manifestDigest: added.manifest.digest,
         layerBytes: base.layerBytes + added.layer.size,

@@ -15,7 +15,7 @@ const UNIT_FOLDER = "usr/lib/systemd/system";
 const PRESET_FOLDER = "usr/lib/systemd/system-preset";
 
 /**
- * Everything that the program has in a system, parents before what is in them.
+ * Everything that the program has in a system, each directory right before what is in it.
  *
  * The units are the files of `systemd/` in the checkout. A folder `TARGET.wants` there has links, as systemd.unit(5)
  * describes: what is enabled for every host is enabled in /usr, so that a host's own /etc need not change. A preset
@@ -37,8 +37,16 @@ export function systemTree(programFolder: string): SystemEntry[] {
   const named = new Set(entries.map(({ path }) => path));
   const missing = [...parents].filter((path) => !named.has(path));
   return [...missing.map((path): SystemEntry => ({ path, kind: "directory" })), ...entries].sort((a, b) =>
-    a.path < b.path ? -1 : 1,
+    walkKey(a.path) < walkKey(b.path) ? -1 : 1,
   );
+}
+
+/**
+ * Sorts a directory right before all that is in it, `system-preset` not between `system` and `system/a.service`: tar(1)
+ * gives a directory its time when it leaves it, so that one it comes back to would have the time of the unpacking.
+ */
+function walkKey(path: string): string {
+  return path.replaceAll("/", "\0");
 }
 
 /** Modes are those that matter, so that a builder's umask does not. */

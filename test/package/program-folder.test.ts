@@ -1,12 +1,14 @@
 /** The program folder by itself: what it weighs, what it is made of, that every verb of it loads, and that its Node runs. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { globSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { globSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { checkoutManifest } from "../../scripts/package/distribution.ts";
 import { makeProgramFolder } from "../../scripts/package/program-folder.ts";
 import { stripElf } from "../../scripts/package/strip-elf.ts";
+import { systemLayer } from "../../scripts/package/system-layer.ts";
 import { systemTree } from "../../scripts/package/system-tree.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 
@@ -43,6 +45,19 @@ test("an image pays less than 140 MB for it, in blocks of 4 KiB", () => {
   const files = systemTree(folder).filter((entry) => entry.kind === "file");
   const bytes = files.reduce((sum, { source }) => sum + Math.ceil(statSync(source).size / 4096) * 4096, 0);
   assert.ok(bytes < UNPACKED_MAX_BYTES, `${bytes} bytes`);
+});
+
+test("tar(1) unpacks the layer over a system with the time of the layer on every directory", async () => {
+  const [layer, target] = [join(scratch.path, "layer.tar"), join(scratch.path, "target")];
+  await writeFile(layer, systemLayer(folder, 1_000_000_000));
+  mkdirSync(join(target, "usr/lib/systemd/system"), { recursive: true });
+  execFileSync("tar", ["-xf", layer, "-C", target]);
+  const times = globSync("**/*", { cwd: target }).map((name) => [name, lstatSync(join(target, name)).mtimeMs]);
+  assert.ok(times.length > 100);
+  assert.deepEqual(
+    times.filter(([, time]) => time !== 1_000_000_000_000),
+    [],
+  );
 });
 
 test("every verb loads out of the folder, with only the folder's packages", () => {

@@ -90,6 +90,7 @@ async function addFiles(directory: string, options: VariantOptions): Promise<str
   const version = options.version === undefined ? {} : { [VERSION_KEY]: options.version };
   const { manifest } = await addLayer(directory, writeTar(members(options, there)), {
     tag: options.name,
+    createdBy: `variant ${options.name}`,
     compression: { compression: "gzip" },
     annotations: version,
     labels: { ...version, ...options.labels },

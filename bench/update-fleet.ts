@@ -1,11 +1,11 @@
 /**
  * 10,000 hosts that follow one image, and what their automatic updates do to its registry: a simulation with the
- * decisions of src/host/automatic/ and, beside them, of timers without them. No network, no clock: the same figures at
+ * decisions of src/update/automatic/ and, beside them, of timers without them. No network, no clock: the same figures at
  * every run. `node bench/update-fleet.ts` prints the table for RESULTS.md.
  */
-import { decideUpdate } from "../src/host/automatic/decision.ts";
-import { DEFAULT_SETTINGS } from "../src/host/automatic/settings.ts";
-import { hostFraction } from "../src/host/automatic/spread.ts";
+import { decideUpdate } from "../src/update/automatic/decision.ts";
+import { DEFAULT_SETTINGS } from "../src/update/automatic/settings.ts";
+import { hostFraction } from "../src/update/automatic/spread.ts";
 
 export const SECOND_MS = 1000;
 export const MINUTE_MS = 60 * SECOND_MS;

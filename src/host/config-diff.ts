@@ -4,9 +4,9 @@ import { type EtcDiff, etcDiffOf, REPOSITORY_PATH } from "../deployment/index.ts
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import { openRepository } from "../repository/index.ts";
+import { etcOfDeployment } from "./etc-trees.ts";
 import type { HostPlaces } from "./host-places.ts";
 import { readHost } from "./read-host.ts";
-import { etcOfDeployment } from "./update/etc-trees.ts";
 
 /**
  * Compares the live `/etc` with that of the image that runs.

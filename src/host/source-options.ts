@@ -1,4 +1,5 @@
 /** Kernel arguments of one source on a host without seal: TuneD's, an administrator's (`loader-entries set-options-for-source`). */
+
 import { join } from "node:path";
 import {
   checkCommandLineLength,
@@ -12,10 +13,10 @@ import { EntryStore } from "../bootloader/index.ts";
 import { REPOSITORY_PATH } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { openRepository } from "../repository/index.ts";
+import { bootedKernelArguments } from "./booted-arguments.ts";
 import type { HostDeployment } from "./host.ts";
 import { type HostPlaces, menuOrder } from "./host-places.ts";
 import { readHost } from "./read-host.ts";
-import { bootedKernelArguments } from "./update/type1-boot.ts";
 
 export interface SourceOptions {
   readonly source: string;

@@ -1,27 +1,30 @@
 /** The methods of the host's interfaces: what the verbs of the same names do. */
+
 import type { EtcPolicy } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { silent } from "../events/index.ts";
 import {
-  applyDownloaded,
   deploymentByPrefix,
   type Host,
   type HostPlaces,
-  machineOptions,
   type OpenedHost,
   openHost,
-  openUpdate,
   readHost,
   rebootHost,
   rollback,
   startFinalizer,
   statusDocument,
+} from "../host/index.ts";
+import { MACHINE_POLICY } from "../policy/index.ts";
+import {
+  applyDownloaded,
+  machineOptions,
+  openUpdate,
   switchTarget,
   type UpdateTarget,
   updateHost,
   upgradeTarget,
-} from "../host/index.ts";
-import { MACHINE_POLICY } from "../policy/index.ts";
+} from "../update/index.ts";
 import { HOST_INTERFACE, UPDATE_INTERFACE } from "./host-interfaces.ts";
 import { InvalidParameter, type Parameters } from "./parameters.ts";
 import { progressSink } from "./progress.ts";

@@ -10,7 +10,8 @@ export const composefsFinalizeStaged = command({
 shutdown. Does nothing when no deployment is staged, or when it was only downloaded.`,
   examples: ["sealroot composefs-finalize-staged"],
   async run(invocation) {
-    const { finalizeStaged, nextRootImage, openHostWhenFree, refreshNextRoot } = await import("../host/index.ts");
+    const { nextRootImage, openHostWhenFree, refreshNextRoot } = await import("../host/index.ts");
+    const { finalizeStaged } = await import("../update/index.ts");
     using opened = await openHostWhenFree(WAIT_MS);
     if (opened === undefined) {
       throw new SealrootError("unsupported", "Cannot finalize: this system is not deployed via bootc");

@@ -1,4 +1,5 @@
 /** `sealroot fsck` */
+
 import { SealrootError } from "../errors/index.ts";
 import type { OpenedHost } from "../host/index.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
@@ -45,14 +46,14 @@ verified; nothing else changes. Exits with 0 when nothing is wrong any more.`,
     using opened = await open(invocation);
     const { output, events, json } = invocation;
     if (!invocation.flag("repair")) {
-      const { checkHost, checkJson, checkText } = await import("../host/index.ts");
+      const { checkHost, checkJson, checkText } = await import("../repair/index.ts");
       const found = await checkHost(opened.places, events);
       const check = { ...found, notes: [...opened.problems.map(problemText), ...found.notes] };
       if (json) output.json(checkJson(check));
       else print(invocation, checkText(check));
       return check.faults.length === 0 ? 0 : 1;
     }
-    const { repairHost, repairJson, repairText } = await import("../host/index.ts");
+    const { repairHost, repairJson, repairText } = await import("../repair/index.ts");
     const repair = await repairHost(opened.places, {
       sources: invocation.list("source"),
       registry: registryOptions(invocation),

@@ -1,7 +1,8 @@
 /** `sealroot internals run-updates`, called by sealroot-fetch-apply-updates.service. */
 
 import { SealrootError } from "../errors/index.ts";
-import type { Host, HostPlaces, OpenedHost, UpdateActions } from "../host/index.ts";
+import type { Host, HostPlaces, OpenedHost } from "../host/index.ts";
+import type { UpdateActions } from "../update/index.ts";
 import { type AnyInvocation, command } from "./shared/command.ts";
 
 /** Another verb that changes the host may be at it. */
@@ -15,17 +16,18 @@ minutes.`,
   examples: ["sealroot internals run-updates --dry-run"],
   async run(invocation) {
     const host = await import("../host/index.ts");
+    const update = await import("../update/index.ts");
     using opened = host.openHost();
     if (opened === undefined) throw notDeployed();
     const { staged } = await host.readHost(opened.places);
-    const settings = host.readUpdateSettings();
+    const settings = update.readUpdateSettings();
     const isDry = invocation.flag("dry-run");
-    await host.runUpdates({
-      situation: host.updateSituation(settings),
+    await update.runUpdates({
+      situation: update.updateSituation(settings),
       stagedDeploymentId: staged === undefined || staged.downloadOnly ? undefined : staged.deploymentId,
-      unmet: host.unmetConditions(settings.conditions),
-      recordPath: host.UPDATE_RECORD_PATH,
-      hookFolders: host.HOOK_FOLDERS,
+      unmet: update.unmetConditions(settings.conditions),
+      recordPath: update.UPDATE_RECORD_PATH,
+      hookFolders: update.HOOK_FOLDERS,
       actions: isDry ? "none" : actions(invocation, settings.apply === "soft-reboot"),
       say: (line) => invocation.output.line(line),
     });
@@ -36,17 +38,18 @@ function actions(invocation: Pick<AnyInvocation, "events">, softly: boolean): Up
   return {
     async update(beforeFetch) {
       const host = await import("../host/index.ts");
+      const update = await import("../update/index.ts");
       using opened = await writable();
       const { places } = opened;
       const state = await host.readHost(places);
-      const target = host.upgradeTarget(state, { tag: undefined, source: undefined });
+      const target = update.upgradeTarget(state, { tag: undefined, source: undefined });
       const { events } = invocation;
-      await using update = await host.openUpdate(places, state, target, { policy: { enforced: false }, events });
-      const facts = { imageReference: target.imageReference, manifestDigest: update.manifestDigest };
-      if (update.standing !== "new") return { ...facts, deploymentId: undefined };
+      await using opening = await update.openUpdate(places, state, target, { policy: { enforced: false }, events });
+      const facts = { imageReference: target.imageReference, manifestDigest: opening.manifestDigest };
+      if (opening.standing !== "new") return { ...facts, deploymentId: undefined };
       await beforeFetch(facts);
-      const outcome = await host.updateHost(places, state, update, {
-        ...host.machineOptions(),
+      const outcome = await update.updateHost(places, state, opening, {
+        ...update.machineOptions(),
         ...{ downloadOnly: false, etc: "abort", allowDowngrade: false, retryFailed: false, events },
         allowMissingVerity: state.booted?.missingVerityAllowed ?? false,
       });

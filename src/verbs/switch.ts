@@ -36,7 +36,8 @@ already, only the name changes.`,
         hint: "sealroot pin ID",
       });
     }
-    const { readHost, switchTarget } = await import("../host/index.ts");
+    const { readHost } = await import("../host/index.ts");
+    const { switchTarget } = await import("../update/index.ts");
     const target = switchTarget(
       invocation.argument("TARGET"),
       invocation.option("transport") ?? "registry",

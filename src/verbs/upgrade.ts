@@ -1,7 +1,9 @@
 /** `sealroot upgrade` */
+
 import { formatSize } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import type { OpenedHost, OpenedUpdate } from "../host/index.ts";
+import type { OpenedHost } from "../host/index.ts";
+import type { OpenedUpdate } from "../update/index.ts";
 import { applyDeployment } from "./shared/apply-option.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
 import { openTarget, printPlan, reportOutcome, stageTarget, UPDATE_OPTIONS } from "./shared/update-verb.ts";
@@ -43,7 +45,8 @@ conflicts in /etc, kernel arguments, what a TPM measures, what gc removes then.`
   reportsJson: true,
   examples: ["sealroot upgrade --check", "sealroot upgrade --plan", "sealroot upgrade", "sealroot upgrade --apply"],
   async run(invocation) {
-    const { openHost, readHost, upgradeTarget } = await import("../host/index.ts");
+    const { openHost, readHost } = await import("../host/index.ts");
+    const { upgradeTarget } = await import("../update/index.ts");
     if (invocation.flag("check")) {
       using opened = openHost();
       return check(invocation, opened);
@@ -69,11 +72,11 @@ async function check(invocation: Call, opened: OpenedHost | undefined): Promise<
   if (opened === undefined) {
     throw new SealrootError("unsupported", "Cannot check for updates: this system is not deployed via bootc");
   }
-  const { readHost, upgradeTarget } = await import("../host/index.ts");
+  const { readHost } = await import("../host/index.ts");
+  const { layersOf, upgradeTarget } = await import("../update/index.ts");
   const host = await readHost(opened.places);
   const target = upgradeTarget(host, choice(invocation));
   await using update = await openTarget(invocation, opened.places, host, target);
-  const { layersOf } = await import("../host/index.ts");
   const layers = await layersOf(opened.places, host, update);
   if (invocation.json) {
     const { standing, manifestDigest } = update;
@@ -116,7 +119,8 @@ export function checkLines(
 }
 
 async function fromDownloaded(invocation: Call, { places }: OpenedHost): Promise<void> {
-  const { applyDownloaded, readHost, startFinalizer } = await import("../host/index.ts");
+  const { readHost, startFinalizer } = await import("../host/index.ts");
+  const { applyDownloaded } = await import("../update/index.ts");
   const isUnlocked = await applyDownloaded(places, { startFinalizer });
   if (invocation.json) invocation.output.json({ result: isUnlocked ? "staged" : "unchanged" });
   else if (isUnlocked) invocation.output.line("The downloaded deployment is taken at the next boot");

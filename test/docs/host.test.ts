@@ -1,13 +1,11 @@
 /** docs/host.md: what it shows of the verbs that change a host is what they say, here of a host that is a folder. */
+
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { silent } from "../../src/events/index.ts";
 import {
-  checkHost,
-  checkJson,
-  checkText,
   collectHost,
   collectionLines,
   deleteDeployment,
@@ -15,26 +13,33 @@ import {
   deploymentByPrefix,
   type Host,
   type HostPlaces,
-  layersOf,
-  openUpdate,
   pinText,
-  type ReportText,
   readHost,
-  repairHost,
-  repairJson,
-  repairText,
   rollback,
   rollbackLines,
   setPinned,
+} from "../../src/host/index.ts";
+import {
+  checkHost,
+  checkJson,
+  checkText,
+  type ReportText,
+  repairHost,
+  repairJson,
+  repairText,
+} from "../../src/repair/index.ts";
+import {
+  layersOf,
+  openUpdate,
   switchTarget,
   type UpdateTarget,
   updateHost,
   upgradeTarget,
-} from "../../src/host/index.ts";
+} from "../../src/update/index.ts";
 import { outcomeLines } from "../../src/verbs/shared/update-verb.ts";
 import { checkLines } from "../../src/verbs/upgrade.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
-import { PLAIN_UPDATE } from "../host/update-options.ts";
+import { PLAIN_UPDATE } from "../update/update-options.ts";
 import { faultsOf } from "./json-schema.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 

@@ -1,17 +1,19 @@
 /** docs/host.md, "What an upgrade will do": the plans that it shows, of a host that is a folder. */
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { silent } from "../../src/events/index.ts";
-import { openUpdate, planFetched, planFromRegistry, planJson, planText, readHost } from "../../src/host/index.ts";
+import { readHost } from "../../src/host/index.ts";
 import { copyImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
+import { openUpdate, planFetched, planFromRegistry, planJson, planText } from "../../src/update/index.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
-import { dpkgPackage } from "../host/planned-updates.ts";
-import { PLAIN_UPDATE } from "../host/update-options.ts";
 import { RangedBlobs } from "../imagestore/ranged-blobs.ts";
 import type { ImageFile } from "../install/sealed-image.ts";
+import { dpkgPackage } from "../update/planned-updates.ts";
+import { PLAIN_UPDATE } from "../update/update-options.ts";
 import { faultsOf } from "./json-schema.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 

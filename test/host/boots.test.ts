@@ -1,4 +1,5 @@
 /** What the boots of new deployments leave, and what becomes of it. */
+
 import assert from "node:assert/strict";
 import {
   chmodSync,

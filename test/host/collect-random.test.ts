@@ -2,6 +2,7 @@
  * Garbage collection of many random hosts: a dry run is exact to the byte, what is in use stays whole, what is not goes. What
  * is in use is told here by the recipe of each host, not by reading it.
  */
+
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

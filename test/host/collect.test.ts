@@ -1,4 +1,5 @@
 /** Garbage collection of a host: what goes, what stays, and what is said of it. */
+
 import assert from "node:assert/strict";
 import {
   existsSync,

@@ -1,4 +1,5 @@
 /** What stays in the menu when a new deployment comes. */
+
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
 /** A host as a folder: physical root, ESP, /run; deployments made of small sealed images. */
+
 import {
   mkdirSync,
   mkdtempSync,
@@ -33,8 +34,8 @@ import {
   writeEtc,
 } from "../../src/deployment/index.ts";
 import { silent } from "../../src/events/index.ts";
+import { etcOfDeployment } from "../../src/host/etc-trees.ts";
 import type { HostPlaces } from "../../src/host/index.ts";
-import { etcOfDeployment } from "../../src/host/update/etc-trees.ts";
 import { openImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { readUki } from "../../src/pe/index.ts";

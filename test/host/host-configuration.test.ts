@@ -1,4 +1,5 @@
 /** /etc/sealroot/host.toml */
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,5 @@
 /** Pinning: one key of the origin file, and nothing else of it. */
+
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,4 +1,5 @@
 /** Hosts as they are found: whole ones, and each kind of broken one. */
+
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
 /** Rolling back over one, two and many deployments. */
+
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -17,7 +17,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
       ...["deployment", "bootloader", "disk", "keys"],
     ],
   },
-  { name: "systems", rooms: ["host", "service", "install", "seal", "verify", "vm"] },
+  { name: "systems", rooms: ["host", "update", "repair", "service", "install", "seal", "verify", "vm"] },
   { name: "cli", rooms: ["verbs", "cli"] },
 ];
 
@@ -42,7 +42,9 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   imagestore: ["objects", "repository", "oci", "policy", "images"],
   deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
-  service: ["host"],
+  update: ["host"],
+  repair: ["host"],
+  service: ["host", "update"],
   cli: ["verbs"],
 };
 

@@ -2,6 +2,7 @@
  * Updates that do not boot, each in its own way: the old system comes up by itself, and says what failed. The suite tries
  * one where whole suites run; SEALROOT_ALL_BAD_UPDATES=1 all of them, SEALROOT_BAD_UPDATE=NAME another one.
  */
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";

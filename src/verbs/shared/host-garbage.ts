@@ -1,4 +1,5 @@
 /** What the verbs share that collect a host's garbage. */
+
 import { SealrootError } from "../../errors/index.ts";
 import { type OpenedHost, openHost } from "../../host/index.ts";
 

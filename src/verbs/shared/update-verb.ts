@@ -1,5 +1,6 @@
 /** What `upgrade` and `switch` share: from the opened host to the outcome in words. */
-import type { Host, HostPlaces, OpenedUpdate, UpdateOutcome, UpdateTarget } from "../../host/index.ts";
+import type { Host, HostPlaces } from "../../host/index.ts";
+import type { OpenedUpdate, UpdateOutcome, UpdateTarget } from "../../update/index.ts";
 import { APPLY_OPTIONS, applyDeployment } from "./apply-option.ts";
 import type { AnyInvocation, Invocation, OptionSpecification } from "./command.ts";
 import { POLICY_OPTIONS, policyChoice } from "./policy-option.ts";
@@ -38,7 +39,7 @@ export async function openTarget(
   host: Host,
   target: UpdateTarget,
 ): Promise<OpenedUpdate> {
-  const { openUpdate } = await import("../../host/index.ts");
+  const { openUpdate } = await import("../../update/index.ts");
   return openUpdate(places, host, target, {
     registry: registryOptions(invocation),
     policy: policyChoice(invocation),
@@ -54,7 +55,7 @@ export async function printPlan(
   target: UpdateTarget,
   fetches: boolean,
 ): Promise<void> {
-  const { machineOptions, planFetched, planFromRegistry, planJson, planText } = await import("../../host/index.ts");
+  const { machineOptions, planFetched, planFromRegistry, planJson, planText } = await import("../../update/index.ts");
   await using update = await openTarget(invocation, places, host, target);
   const plan = await (fetches ? planFetched : planFromRegistry)(places, host, update, {
     ...machineOptions(),
@@ -82,7 +83,7 @@ export async function stageTarget(
   update: OpenedUpdate,
   downloadOnly: boolean,
 ): Promise<UpdateOutcome> {
-  const { machineOptions, updateHost } = await import("../../host/index.ts");
+  const { machineOptions, updateHost } = await import("../../update/index.ts");
   return updateHost(places, host, update, {
     ...machineOptions(),
     ...choices(invocation, host),

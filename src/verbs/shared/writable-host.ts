@@ -1,4 +1,5 @@
 /** The running host, for verbs that need one. */
+
 import { SealrootError } from "../../errors/index.ts";
 import { type OpenedHost, openHost } from "../../host/index.ts";
 

@@ -2,22 +2,16 @@
  * Updates the host on the disk /dev/vdc, from images on /dev/vdd, while the machine outside records every write: see
  * test/vm/power-cut.test.ts. Each argument is a step, with a shutdown behind it: `update=NAME`, `gc`, `rollback`.
  */
+
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { CommandLine } from "../../../src/bls/index.ts";
 import { stateDirectory } from "../../../src/deployment/index.ts";
 import { silent } from "../../../src/events/index.ts";
-import {
-  collectHost,
-  finalizeStaged,
-  type HostPlaces,
-  openUpdate,
-  readHost,
-  rollback,
-  updateHost,
-} from "../../../src/host/index.ts";
+import { collectHost, type HostPlaces, readHost, rollback } from "../../../src/host/index.ts";
 import { runTool } from "../../../src/platform/index.ts";
-import { PLAIN_UPDATE } from "../../host/update-options.ts";
+import { finalizeStaged, openUpdate, updateHost } from "../../../src/update/index.ts";
+import { PLAIN_UPDATE } from "../../update/update-options.ts";
 
 const [ROOT, BOOT, STICK] = ["/run/root", "/run/boot", "/run/stick"];
 const MODULES = ["nls/nls_cp437", "nls/nls_ascii", "nls/nls_iso8859-1", "nls/nls_utf8", "fat/fat", "fat/vfat"];

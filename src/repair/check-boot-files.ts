@@ -1,0 +1,107 @@
+/** What deployments boot with, compared with their images: UKI and add-ons, or kernel and initramfs, and origin files. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ukiPath } from "../bls/index.ts";
+import { writeEspFile } from "../bootloader/index.ts";
+import { originPath, setBootDigest } from "../deployment/index.ts";
+import { asSealrootError, hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
+import type { HostPlaces } from "../host/index.ts";
+import { namesInIfReadable } from "../platform/index.ts";
+import { type MendableFault, onEsp } from "./fault.ts";
+import { ADDON_SUFFIX, type ImageBootFiles, type ImageFile } from "./image-boot-files.ts";
+import type { KeptDeployment } from "./kept-deployments.ts";
+
+export interface BootFilesCheck {
+  readonly faults: readonly MendableFault[];
+  /** Files that were compared. */
+  readonly checked: number;
+}
+
+/** A file in its place on the ESP, and where the image has it. */
+interface PlacedFile {
+  readonly path: string;
+  readonly source: ImageFile | undefined;
+}
+
+/**
+ * @param image undefined when the repository cannot say what the files must be: then only whether they are there is seen
+ */
+export function checkBootFiles(
+  places: HostPlaces,
+  deployment: KeptDeployment,
+  image: ImageBootFiles | undefined,
+): BootFilesCheck {
+  const { bootDirectory } = places;
+  if (bootDirectory === undefined) return { faults: [], checked: 0 };
+  const files = placedFiles(bootDirectory, deployment, image);
+  const faults = files.flatMap((file) => checkFile(bootDirectory, deployment, file));
+  return { faults: [...faults, ...checkBootDigest(places, deployment, image)], checked: files.length };
+}
+
+function placedFiles(
+  bootDirectory: string,
+  { deploymentId, entry, record }: KeptDeployment,
+  image: ImageBootFiles | undefined,
+): PlacedFile[] {
+  const target = entry?.entry.target;
+  if (target?.type === "linux") {
+    const [initrd, ...more] = target.initrd;
+    const files = [{ path: target.linux, source: image?.kernel?.linux }];
+    // Of several, the image has made none by itself.
+    return initrd === undefined || more.length > 0
+      ? files
+      : [...files, { path: initrd, source: image?.kernel?.initrd }];
+  }
+  if (target === undefined && record?.origin.bootType !== "uki") return [];
+  const path = target?.path ?? ukiPath(deploymentId);
+  const names = namesInIfReadable(join(bootDirectory, `${path}.extra.d`)).filter((name) => name.endsWith(ADDON_SUFFIX));
+  const addons = names.map((name) => ({ path: `${path}.extra.d/${name}`, source: image?.addons.get(name) }));
+  // Add-ons that the image does not have are the administrator's.
+  return [{ path, source: image?.uki }, ...addons.filter(({ source }) => source !== undefined)];
+}
+
+function checkFile(bootDirectory: string, deployment: KeptDeployment, { path, source }: PlacedFile): MendableFault[] {
+  const { deploymentId, record } = deployment;
+  const fault = (kind: "boot-file-missing" | "boot-file-damaged", detail: string | undefined): MendableFault[] => [
+    {
+      ...{ kind, subject: onEsp(path), detail, deployments: [deploymentId] },
+      repairable: record?.origin.manifestDigest !== undefined,
+      mend: source && (() => writeEspFile(bootDirectory, { path: path.replace(/^\/+/, ""), bytes: source.read() })),
+    },
+  ];
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(join(bootDirectory, path));
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return fault("boot-file-missing", undefined);
+    return fault("boot-file-damaged", reasonOf(error));
+  }
+  if (source === undefined || source.isSame(bytes)) return [];
+  return fault("boot-file-damaged", `it is not ${source.path} of the image`);
+}
+
+function checkBootDigest(
+  { physicalRoot }: HostPlaces,
+  { deploymentId, record }: KeptDeployment,
+  image: ImageBootFiles | undefined,
+): MendableFault[] {
+  const stated = record?.origin.bootDigest;
+  if (image === undefined || stated === undefined) return [];
+  const subject = originPath(deploymentId);
+  try {
+    const actual = image.bootDigest();
+    if (actual === stated) return [];
+    return [
+      {
+        ...{ kind: "origin-boot-digest", subject, detail: `it states ${stated}, the image has ${actual}` },
+        ...{ deployments: [deploymentId], repairable: true },
+        mend: () => void setBootDigest(physicalRoot, deploymentId, actual),
+      },
+    ];
+  } catch (error) {
+    // The object of the UKI is damaged, which is found elsewhere.
+    if (error instanceof SealrootError) return [];
+    throw asSealrootError(error, "Cannot compute the boot digest", { path: subject });
+  }
+}

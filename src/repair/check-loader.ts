@@ -1,0 +1,91 @@
+/** The boot loader on the ESP: its signature, and whether a deployment's image has this one. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeEspFile } from "../bootloader/index.ts";
+import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
+import type { HostPlaces } from "../host/index.ts";
+import { isSigned, verifyBootProgram } from "../keys/index.ts";
+import { parsePe } from "../pe/index.ts";
+import { namesInIfReadable } from "../platform/index.ts";
+import { type MendableFault, onEsp } from "./fault.ts";
+import type { ImageFile } from "./image-boot-files.ts";
+
+export interface LoaderCheck {
+  readonly faults: readonly MendableFault[];
+  /** Worth saying, and nothing wrong. */
+  readonly notes: readonly string[];
+}
+
+/** Where systemd-boot is: for the firmware, and for bootctl(1). */
+const PROGRAMS = [
+  { folder: "EFI/BOOT", name: /^BOOT[A-Z0-9]+\.EFI$/i },
+  { folder: "EFI/systemd", name: /^systemd-boot[a-z0-9]+\.efi$/i },
+] as const;
+
+/** @param images the loaders of the kept deployments, the first in the menu first */
+export async function checkLoader(
+  { bootDirectory, bootLoader }: HostPlaces,
+  images: readonly ImageFile[],
+): Promise<LoaderCheck> {
+  if (bootDirectory === undefined || bootLoader !== "systemd") return { faults: [], notes: [] };
+  const paths = PROGRAMS.flatMap(({ folder, name }) =>
+    namesInIfReadable(join(bootDirectory, folder))
+      .filter((found) => name.test(found))
+      .map((found) => `${folder}/${found}`),
+  );
+  if (paths.length === 0) return { faults: [missing(bootDirectory, images)], notes: [] };
+  const programs = await Promise.all(
+    paths.map(async (path) => ({ path, ...(await readProgram(bootDirectory, path)) })),
+  );
+  const good = programs.flatMap(({ bytes, detail }) => (bytes === undefined || detail !== undefined ? [] : [bytes]));
+  const faults = programs.flatMap(({ path, detail }): MendableFault[] => {
+    if (detail === undefined) return [];
+    const source = () => good[0] ?? images[0]?.read();
+    const canMend = good.length + images.length > 0;
+    return [
+      {
+        ...{ kind: "loader-damaged", subject: onEsp(path), detail, deployments: [], repairable: canMend },
+        mend: canMend ? () => writeProgram(bootDirectory, path, source()) : undefined,
+      },
+    ];
+  });
+  const notes = programs.flatMap(({ path, bytes, detail }) => {
+    if (bytes === undefined || detail !== undefined || images.length === 0) return [];
+    return images.some((image) => image.isSame(bytes))
+      ? []
+      : [`${onEsp(path)} is not the boot loader of any deployment`];
+  });
+  return { faults, notes };
+}
+
+function missing(bootDirectory: string, [image]: readonly ImageFile[]): MendableFault {
+  const architecture = /systemd-boot([a-z0-9]+)\.efi/.exec(image?.path ?? "")?.[1] ?? "x64";
+  const path = `EFI/BOOT/BOOT${architecture.toUpperCase()}.EFI`;
+  return {
+    ...{ kind: "loader-missing", subject: onEsp(path), detail: "there is no boot loader", deployments: [] },
+    repairable: image !== undefined,
+    mend: image && (() => writeProgram(bootDirectory, path, image.read())),
+  };
+}
+
+function writeProgram(bootDirectory: string, path: string, bytes: Uint8Array | undefined): void {
+  if (bytes !== undefined) writeEspFile(bootDirectory, { path, bytes });
+}
+
+/** A program that was changed after it was signed is damaged; by whom it is signed is for the firmware to judge. */
+async function readProgram(
+  bootDirectory: string,
+  path: string,
+): Promise<{ readonly bytes?: Uint8Array; readonly detail?: string }> {
+  try {
+    const bytes = readFileSync(join(bootDirectory, path));
+    parsePe(bytes, path);
+    if (isSigned(bytes)) await verifyBootProgram(bytes, path, []);
+    return { bytes };
+  } catch (error) {
+    if (error instanceof SealrootError && error.code !== "corrupt") return {};
+    if (!(error instanceof SealrootError) && !hasErrno(error, "EIO", "ENOENT", "EISDIR")) throw error;
+    return { detail: reasonOf(error) };
+  }
+}

@@ -1,0 +1,87 @@
+/** What changes before the root is mounted: kernel, its arguments, and what a TPM measures of them. */
+
+import type { CommandLine } from "../../bls/index.ts";
+import { sameKernelState } from "../../host/index.ts";
+import { findSection, sectionContent, type Uki } from "../../pe/index.ts";
+import type { PlannedBoot, PlannedTpm } from "./update-plan.ts";
+
+/** Chosen by what they name, which is another image each time. */
+const ROOT_ARGUMENTS: ReadonlySet<string> = new Set(["composefs", "composefs.digest"]);
+/** systemd-stub(7): programs by firmware, sections of the UKI by the stub. */
+const PCR = { programs: 4, uki: 11 } as const;
+
+/** What a deployment starts with. */
+export interface BootParts {
+  readonly commandLine: CommandLine;
+  /** Of kernel, initramfs and device tree; undefined when its record does not say. */
+  readonly bootDigest: string | undefined;
+  /** Undefined of one that a Type 1 entry starts. */
+  readonly uki: Uki | undefined;
+}
+
+const WITHOUT_UKI =
+  "without a UKI firmware, boot loader and kernel measure kernel, initramfs and command line each by itself; the command line, and with it PCR 8 (GRUB) or 12 (systemd-boot), always changes";
+
+/**
+ * Compares what runs with what comes.
+ * @param crypttab the text of the live `/etc/crypttab`; empty when there is none
+ */
+export function plannedBoot(current: BootParts, next: BootParts, crypttab: string): PlannedBoot {
+  const [before, after] = [argumentsOf(current.commandLine), argumentsOf(next.commandLine)];
+  const kernelChanges = current.bootDigest !== next.bootDigest;
+  const hasUkis = current.uki !== undefined && next.uki !== undefined;
+  return {
+    kernelArguments: { added: without(after, before), removed: without(before, after) },
+    kernelChanges,
+    softReboot: !kernelChanges && sameKernelState(next.commandLine, current.commandLine),
+    tpm: hasUkis ? plannedTpm(current.uki, next.uki, crypttab) : { unknown: WITHOUT_UKI },
+  };
+}
+
+function argumentsOf(line: CommandLine): string[] {
+  return line.arguments.filter(({ key }) => !ROOT_ARGUMENTS.has(key)).map(({ text }) => text);
+}
+
+/** Each as often as it is there more. */
+function without(texts: readonly string[], others: readonly string[]): string[] {
+  const left = [...others];
+  return texts.filter((text) => {
+    const at = left.indexOf(text);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+}
+
+function plannedTpm(current: Uki, next: Uki, crypttab: string): PlannedTpm {
+  const isSame = Buffer.compare(current.image.bytes, next.image.bytes) === 0;
+  const [own, other] = [policyKey(current), policyKey(next)];
+  const signedPolicy =
+    own === undefined
+      ? other === undefined
+        ? "none"
+        : "added"
+      : other === undefined
+        ? "lost"
+        : Buffer.compare(own, other) === 0
+          ? "same-key"
+          : "other-key";
+  return { changedPcrs: isSame ? [] : [PCR.programs, PCR.uki], signedPolicy, volumes: tpmVolumes(crypttab) };
+}
+
+/** The key of the policies that a UKI carries (systemd-stub(7), `.pcrsig` and `.pcrpkey`); undefined without policies. */
+function policyKey({ image }: Uki): Uint8Array | undefined {
+  const content = (name: string) => {
+    const section = findSection(image, name, "UKI");
+    return section === undefined ? undefined : sectionContent(image, section);
+  };
+  return content(".pcrsig") === undefined ? undefined : (content(".pcrpkey") ?? new Uint8Array(0));
+}
+
+/** Names of the volumes with `tpm2-device=` (crypttab(5)). */
+export function tpmVolumes(crypttab: string): string[] {
+  return crypttab.split("\n").flatMap((line) => {
+    const [name = "", , , options = ""] = line.trim().split(/\s+/);
+    const isUnlocked = options.split(",").some((option) => option.startsWith("tpm2-device="));
+    return name.startsWith("#") || !isUnlocked ? [] : [name];
+  });
+}

@@ -1,0 +1,127 @@
+/**
+ * An update that is killed at any system call: the host boots the old deployment or the new one, each complete, and the
+ * same command again ends as it would have.
+ */
+
+import assert from "node:assert/strict";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CommandLine, ukiPath } from "../../src/bls/index.ts";
+import { readStagedRecord } from "../../src/deployment/index.ts";
+import { readHost } from "../../src/host/index.ts";
+import { readUki } from "../../src/pe/index.ts";
+import { startTool, temporaryDirectory } from "../../src/platform/index.ts";
+import { openRepository, verifyImage } from "../../src/repository/index.ts";
+import { FixtureHost } from "../host/fixture-host.ts";
+
+const ALL = process.env.SEALROOT_ALL_FAULTS !== undefined;
+const SAMPLES = 12;
+const PRELOAD = new URL("../repository/faults/preload.ts", import.meta.url).pathname;
+const RUN = new URL("./update-fault-run.ts", import.meta.url).pathname;
+
+type Phase = "stage" | "finalize";
+
+interface Case {
+  readonly scratch: string;
+  readonly booted: string;
+  readonly next: string;
+  readonly source: string;
+}
+
+/** @returns the calls it made; undefined when it was killed */
+async function runChild({ scratch, booted, source }: Case, folder: string, phase: Phase, killAt = 0) {
+  const trace = join(scratch, "trace");
+  rmSync(trace, { force: true });
+  const env = {
+    SEALROOT_TRACE: trace,
+    SEALROOT_KILL_AT: String(killAt),
+    NODE_COMPILE_CACHE: join(scratch, "compiled"),
+  };
+  const child = await startTool(process.execPath, ["--import", PRELOAD, RUN, folder, booted, source, phase], { env });
+  let complaint = "";
+  child.stderr?.on("data", (chunk) => {
+    complaint += String(chunk);
+  });
+  child.stdout?.resume();
+  const { exitCode, signal } = await child.exited;
+  assert.ok(exitCode === 0 || signal === "SIGKILL", complaint);
+  return signal === "SIGKILL" ? undefined : readFileSync(trace, "utf8").trimEnd().split("\n");
+}
+
+/** Every deployment that the menu offers is complete. @returns their ids, the default first */
+async function bootable(folder: string, booted: string): Promise<string[]> {
+  using repository = await openRepository(join(folder, "sysroot/composefs"), { upgrade: false });
+  const host = await readHost(placesOf(folder, booted));
+  const live = [host.booted, host.rollback, ...host.others].flatMap((one) => (one?.entry === undefined ? [] : [one]));
+  for (const { deploymentId } of live) {
+    const path = join(folder, "esp", ukiPath(deploymentId));
+    assert.match(readUki(readFileSync(path), path).commandLine ?? "", new RegExp(`composefs=${deploymentId}`));
+    verifyImage(repository, deploymentId);
+    const state = join(folder, "sysroot/state/deploy", deploymentId);
+    assert.deepEqual(readdirSync(state).sort().slice(-2), ["etc", "var"]);
+  }
+  return host.entries.flatMap(({ deploymentId }) => deploymentId ?? []);
+}
+
+function placesOf(folder: string, booted: string) {
+  return {
+    physicalRoot: join(folder, "sysroot"),
+    bootDirectory: join(folder, "esp"),
+    runDirectory: join(folder, "run"),
+    bootLoader: "systemd" as const,
+    booted: {
+      imageId: booted,
+      missingVerityAllowed: false,
+      verityRequired: true,
+      commandLine: CommandLine.parse(`composefs=${booted} rw`),
+    },
+    usrOverlay: undefined,
+    isReadOnly: false,
+  };
+}
+
+for (const phase of ["stage", "finalize"] as const) {
+  test(`killed at any system call: ${phase}`, async (context) => {
+    using scratch = temporaryDirectory();
+    using host = await FixtureHost.make();
+    const booted = await host.add();
+    await host.fillEtc(booted, join(host.path, "etc"));
+    await host.fillEtc(booted, join(host.physicalRoot, "state/deploy", booted, "etc"));
+    rmSync(join(host.physicalRoot, "state/deploy", booted, "var"), { force: true });
+    writeFileSync(join(host.physicalRoot, "state/deploy", booted, "var"), "");
+    writeFileSync(join(host.path, "etc/mine"), "mine\n");
+    const { reference, deploymentId: next } = await host.image({ files: [{ path: "usr/bin/new", content: "new" }] });
+    const run: Case = { scratch: scratch.path, booted, next, source: reference };
+    if (phase === "finalize") await runChild(run, host.path, "stage");
+    const copy = (name: string) => {
+      const folder = join(scratch.path, name);
+      cpSync(host.path, folder, { recursive: true, verbatimSymlinks: true });
+      return folder;
+    };
+    const isDone = async (folder: string) => {
+      const ids = await bootable(folder, booted);
+      if (phase === "finalize") return ids.length === 2 && ids[0] === next && ids[1] === booted;
+      assert.deepEqual(ids, [booted]);
+      return readStagedRecord(join(folder, "run"))?.deploymentId === next;
+    };
+
+    const calls = await runChild(run, copy("whole"), phase);
+    assert.ok(calls !== undefined && (await isDone(join(scratch.path, "whole"))));
+    const step = ALL ? 1 : Math.ceil(calls.length / SAMPLES);
+    for (let killAt = calls.length; killAt > 0; killAt -= calls.length - killAt < 5 ? 1 : step) {
+      const where: string = `killed at call ${killAt} of ${calls.length}, ${calls[killAt - 1]}`;
+      const folder = copy(`killed-${killAt}`);
+      assert.equal(await runChild(run, folder, phase, killAt), undefined, where);
+      if (!(await isDone(folder))) assert.deepEqual(await bootable(folder, booted), [booted], where);
+      if (phase === "finalize" && readStagedRecord(join(folder, "run")) === undefined) {
+        assert.ok(await isDone(folder), where);
+      } else if (!(await isDone(folder))) {
+        await runChild(run, folder, phase);
+        assert.ok(await isDone(folder), where);
+      }
+      rmSync(folder, { recursive: true });
+    }
+    context.diagnostic(`${calls.length} calls`);
+  });
+}

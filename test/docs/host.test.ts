@@ -36,8 +36,8 @@ import {
   updateHost,
   upgradeTarget,
 } from "../../src/update/index.ts";
+import { checkLines } from "../../src/verbs/host/upgrade.ts";
 import { outcomeLines } from "../../src/verbs/shared/update-verb.ts";
-import { checkLines } from "../../src/verbs/upgrade.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
 import { PLAIN_UPDATE } from "../update/update-options.ts";
 import { faultsOf } from "./json-schema.ts";

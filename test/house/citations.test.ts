@@ -35,7 +35,8 @@ test("every page and section of the specification that is cited exists", () => {
 
 test("no comment cites a page outside the checkout", () => {
   const wrong = cited.filter((path) => {
-    return /(?<![\w/-])(?:design|style|house)\.md|\.\.\/shared\//.test(readFileSync(path, "utf8"));
+    // A folder of the sources has that name too: its files are imported.
+    return /(?<![\w/-])(?:design|style|house)\.md|\.\.\/shared\/(?![\w-]+\.ts")/.test(readFileSync(path, "utf8"));
   });
   assert.deepEqual(wrong, []);
 });

@@ -5,10 +5,12 @@ import { test } from "node:test";
 import {
   CLOSED,
   INITRAMFS_ROOMS,
+  INNER_ROOMS,
   LAYERS,
   NODE_FREE_ROOMS,
   PLATFORM_ONLY,
   PURE_NODE_MODULES,
+  ROOM_MAX_LINES,
   SAME_LAYER,
 } from "./rooms.ts";
 import { CHECKOUT, importCircles, readSources, roomOf, type SourceFile } from "./sources.ts";
@@ -75,6 +77,35 @@ test("a room is entered through its index.ts", () => {
     return name.startsWith("src/") && roomOf(name) !== file.room && !name.endsWith("/index.ts");
   });
   assert.deepEqual(wrong, []);
+});
+
+/** The folder of a room that a file is in; "." for the room's own files. */
+function innerRoomOf(path: string): string {
+  const [, , folder = ".", ...rest] = path.split("/");
+  return rest.length === 0 ? "." : folder;
+}
+
+test("inner rooms import each other only where the table says so", () => {
+  const wrong = offendingImports(sources, (file, name) => {
+    const walls = INNER_ROOMS[file.room];
+    if (walls === undefined || roomOf(name) !== file.room || file.path.endsWith(`${file.room}/index.ts`)) return false;
+    const [from, to] = [innerRoomOf(file.path), innerRoomOf(name)];
+    return from !== to && !(walls[from]?.includes(to) ?? false);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("a room without inner rooms has at most 4,000 lines, and so has each inner room", () => {
+  const lines = new Map<string, number>();
+  for (const { path, room } of sources) {
+    const place = INNER_ROOMS[room] === undefined ? room : `${room}/${innerRoomOf(path)}`;
+    const count = readFileSync(join(CHECKOUT, path), "utf8").split("\n").length - 1;
+    lines.set(place, (lines.get(place) ?? 0) + count);
+  }
+  assert.deepEqual(
+    [...lines].filter(([, count]) => count > ROOM_MAX_LINES),
+    [],
+  );
 });
 
 test("the table of imports inside a layer has no cycle", () => {

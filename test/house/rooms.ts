@@ -48,6 +48,36 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   cli: ["verbs"],
 };
 
+/**
+ * Walls inside the large rooms: folder → folders of the same room that it may import; "." is the room's own files. A folder
+ * that is not named has no walls yet.
+ */
+export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  imagestore: {
+    layer: ["."],
+    tree: [".", "layer"],
+    partial: [".", "layer"],
+    push: ["."],
+    pull: [".", "layer", "partial", "tree"],
+    ".": ["tree"],
+  },
+  host: { boots: ["."], collect: ["."], "soft-reboot": ["."], ".": ["boots", "collect", "soft-reboot"] },
+  update: { automatic: [], plan: ["."], ".": [] },
+  verbs: {
+    ...Object.fromEntries(
+      ["container", "host", "image", "install", "internals", "keys", "repo", "seal", "vm"].map((name) => [
+        name,
+        ["shared"],
+      ]),
+    ),
+    shared: [],
+    ".": ["shared"],
+  },
+};
+
+/** A room with more needs inner rooms, or is two. */
+export const ROOM_MAX_LINES = 4000;
+
 /** Rooms below that are closed to a layer: formats are pure, so the system's door is not for them. */
 export const CLOSED: Readonly<Record<string, readonly string[]>> = { formats: ["platform", "events"] };
 

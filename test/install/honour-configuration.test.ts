@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { CONFIGURATION_KEYS, type InstallToDiskOptions, installToDisk } from "../../src/install/index.ts";
-import { installToDiskCommand } from "../../src/verbs/install-to-disk.ts";
+import { installToDiskCommand } from "../../src/verbs/install/to-disk.ts";
 import { run } from "../cli/run-verb.ts";
 import { baseFiles, type ImageFile, sealImage } from "./sealed-image.ts";
 

@@ -2,9 +2,9 @@
 import type { Repository } from "../../repository/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
 import { CONTENT_TYPE } from "../stream-names.ts";
-import type { FetchContext, StoredLayer } from "./fetch-context.ts";
 import type { Layer } from "./layer.ts";
 import { LayerCheck } from "./layer-check.ts";
+import type { LayerContext, StoredLayer } from "./layer-context.ts";
 import { LayerSplitter } from "./layer-splitter.ts";
 
 /**
@@ -19,7 +19,7 @@ export class LayerSink {
   readonly #check: LayerCheck;
   readonly #splitter: LayerSplitter;
 
-  constructor({ repository, importer, layerLimitBytes }: FetchContext, layer: Layer) {
+  constructor({ repository, importer, layerLimitBytes }: LayerContext, layer: Layer) {
     this.#repository = repository;
     this.#stream = new SplitStreamWriter(repository.algorithm, CONTENT_TYPE.layer);
     this.#check = new LayerCheck(layer, layerLimitBytes);

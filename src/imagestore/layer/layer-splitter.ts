@@ -5,7 +5,7 @@ import type { Repository } from "../../repository/index.ts";
 import type { SplitStreamWriter } from "../../splitstream/index.ts";
 import { type TarBody, type TarEntry, TarParser, type TarVisitor } from "../../tar/index.ts";
 import { INLINE_CONTENT_MAX_BYTES } from "../../tree/index.ts";
-import type { SparseData } from "../tree/sparse-content.ts";
+import type { SparseData } from "./sparse-content.ts";
 import { SparseImporter } from "./sparse-import.ts";
 
 /** Bodies above this size are sent to the repository in parts instead of being collected. */

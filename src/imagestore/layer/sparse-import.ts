@@ -4,8 +4,8 @@ import type { ObjectImporter } from "../../objects/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { TarBody, TarEntry } from "../../tar/index.ts";
 import { quotePath } from "../../tree/index.ts";
-import { expandedPieces, inlineContent, type SparseData } from "../tree/sparse-content.ts";
 import { LAYER_LIMIT_HINT } from "./layer-check.ts";
+import { expandedPieces, inlineContent, type SparseData } from "./sparse-content.ts";
 
 /** Makes the objects of one layer's sparse files, one after the other: holes cost nothing in a tar. */
 export class SparseImporter {

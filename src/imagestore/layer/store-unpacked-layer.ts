@@ -3,8 +3,8 @@ import { closeSync } from "node:fs";
 import type { FileImporter } from "../../objects/index.ts";
 import { bodyBytes, type LayerBody, type UnpackedLayer } from "../../oci/index.ts";
 import { untilAborted } from "../../platform/index.ts";
-import type { FetchContext, StoredLayer } from "./fetch-context.ts";
 import type { Layer } from "./layer.ts";
+import type { LayerContext, StoredLayer } from "./layer-context.ts";
 import { LayerSink } from "./layer-sink.ts";
 
 /**
@@ -15,7 +15,7 @@ import { LayerSink } from "./layer-sink.ts";
  *   when it is too long
  */
 export async function storeUnpackedLayer(
-  context: FetchContext,
+  context: LayerContext,
   layer: Layer,
   unpacked: UnpackedLayer,
   onBytes: (doneBytes: number) => void,
@@ -38,11 +38,11 @@ export async function storeUnpackedLayer(
 
 /** Files of a layer become objects while its tar is hashed. */
 class UnpackedLayerWriter {
-  readonly #context: FetchContext;
+  readonly #context: LayerContext;
   readonly #sink: LayerSink;
   readonly #files: FileImporter;
 
-  constructor(context: FetchContext, layer: Layer) {
+  constructor(context: LayerContext, layer: Layer) {
     this.#context = context;
     this.#sink = new LayerSink(context, layer);
     this.#files = context.repository.objects.fileImporter(context.importer.statistics);

@@ -1,9 +1,9 @@
 /** Pulling only what the repository lacks of a layer (spec/chunked-and-policy.md 1). */
 import { type ChunkedPositions, readChunkedAnnotations, type Toc } from "../../chunked/index.ts";
 import { untilAborted } from "../../platform/index.ts";
-import type { FetchContext, FetchedLayer } from "../layer/fetch-context.ts";
 import type { Layer } from "../layer/layer.ts";
 import { unpackedLimitBytes } from "../layer/layer-check.ts";
+import type { FetchContext, FetchedLayer } from "./fetch-context.ts";
 import { planFetch, sha256Hex, wantedContents } from "./fetch-plan.ts";
 import { fetchTable, type ReadRanges } from "./fetch-table.ts";
 import { PullWhole, StaleContent } from "./not-partial.ts";

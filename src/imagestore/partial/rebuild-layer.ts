@@ -1,9 +1,10 @@
 /** Storing a layer's tar in the repository, rebuilt from tar-split data and bodies (spec/chunked-and-policy.md 1.5). */
 import type { ByteString } from "../../bytes/index.ts";
 import type { TocContent } from "../../chunked/index.ts";
-import type { FetchContext, StoredLayer } from "../layer/fetch-context.ts";
 import type { Layer } from "../layer/layer.ts";
+import type { StoredLayer } from "../layer/layer-context.ts";
 import { LayerSink } from "../layer/layer-sink.ts";
+import type { FetchContext } from "./fetch-context.ts";
 import { sha256Hex } from "./fetch-plan.ts";
 import type { FetchedTable } from "./fetch-table.ts";
 import { fetchedBody, localBody } from "./file-bodies.ts";

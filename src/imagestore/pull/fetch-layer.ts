@@ -4,10 +4,11 @@ import { decompressLayer } from "../../oci/index.ts";
 import { untilAborted } from "../../platform/index.ts";
 import { SplitStreamWriter } from "../../splitstream/index.ts";
 import type { Compression } from "../../zstd/index.ts";
-import type { FetchContext, FetchedLayer, StoredLayer } from "../layer/fetch-context.ts";
 import type { Layer } from "../layer/layer.ts";
+import type { StoredLayer } from "../layer/layer-context.ts";
 import { LayerSink } from "../layer/layer-sink.ts";
 import { storeUnpackedLayer } from "../layer/store-unpacked-layer.ts";
+import type { FetchContext, FetchedLayer } from "../partial/fetch-context.ts";
 import { pullPartially } from "../partial/pull-partially.ts";
 import { CONTENT_TYPE } from "../stream-names.ts";
 

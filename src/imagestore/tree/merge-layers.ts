@@ -6,10 +6,10 @@ import { readChunks, readSplitStream } from "../../splitstream/index.ts";
 import { type TarBody, type TarEntry, TarParser } from "../../tar/index.ts";
 import { applyLayerEntry, type DirectoryNode, INLINE_PARSE_MAX_BYTES, newDirectory } from "../../tree/index.ts";
 import type { ArchivedEntry } from "../layer/layer-splitter.ts";
+import { StoredSparseContents } from "../layer/sparse-content.ts";
 import type { StoredLayerRef } from "../stored-image.ts";
 import { CONTENT_TYPE } from "../stream-names.ts";
 import { layerEntry } from "./layer-entries.ts";
-import { StoredSparseContents } from "./sparse-content.ts";
 
 /** A body that another writer left in the stream is read up to this size; no image could hold a larger one. */
 const INLINE_READ_MAX_BYTES = INLINE_PARSE_MAX_BYTES.c;

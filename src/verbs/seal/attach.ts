@@ -1,0 +1,104 @@
+/** `sealroot seal attach` */
+import { readFile, writeFile } from "node:fs/promises";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import type { AttachOptions } from "../../seal/index.ts";
+import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "../shared/command.ts";
+import { checkOutputFile } from "../shared/output-file.ts";
+import { POLICY_OPTIONS, policyChoice } from "../shared/policy-option.ts";
+import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../shared/registry-options.ts";
+import { SHARED_KEY_OPTION } from "../shared/shared-key-option.ts";
+
+const ARGUMENTS = [
+  { name: "IMAGE", summary: "the image that seal --unsigned wrote", holds: "reference" },
+  { name: "SIGNED", summary: "the signed UKI", optional: true },
+] as const satisfies readonly ArgumentSpecification[];
+
+const OPTIONS = [
+  {
+    flags: "-o, --output <IMAGE>",
+    summary: "where the signed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
+  },
+  { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
+  {
+    flags: "--keys <DIR>",
+    summary: "whose signature is required: the directory with db's certificate (no private key)",
+  },
+  SHARED_KEY_OPTION,
+  ...POLICY_OPTIONS,
+  ...REGISTRY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
+
+export const sealAttach = command({
+  description: [
+    "The private key never reaches the build machine: seal with --unsigned, take the UKI out with --extract, sign it",
+    "where the key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the",
+    "image, and signed as firmware demands: by a key whose certificate is in the db that the image enrols, or that --keys",
+    "names.",
+  ].join("\n"),
+  arguments: ARGUMENTS,
+  options: OPTIONS,
+  reportsJson: true,
+  examples: [
+    "sealroot seal attach oci:debian-unsigned --extract uki.efi",
+    "sealroot seal attach oci:debian-unsigned uki-signed.efi -o oci:debian-sealed",
+  ],
+  async run(invocation) {
+    const { formatReference, parseReference } = await import("../../oci/index.ts");
+    const { openImage } = await import("../../images/index.ts");
+    const { attachUki, readSealedUki } = await import("../../seal/index.ts");
+    const source = parseReference(invocation.argument("IMAGE"));
+    const opening = { registry: registryOptions(invocation), policy: policyChoice(invocation) };
+    const extract = invocation.option("extract");
+    if (extract !== undefined) {
+      refuseBoth(invocation);
+      checkOutputFile(extract, "the UKI to", true);
+      const image = await openImage(source, opening);
+      const uki = await readSealedUki(image).finally(() => image.close());
+      await writeFile(extract, uki, { flag: "wx" }).catch((error: unknown) => {
+        throw asSealrootError(error, `Cannot write ${extract}`, { path: extract });
+      });
+      if (invocation.json) invocation.output.json({ path: extract, sizeBytes: uki.length });
+      return;
+    }
+    const output = invocation.option("output");
+    const signedPath = invocation.argument("SIGNED");
+    if (output === undefined) {
+      throw new SealrootError("usage", "Cannot attach the UKI: --output is missing", {
+        hint: "add -o oci:DIRECTORY[:TAG]",
+      });
+    }
+    const signed = await readFile(signedPath).catch((error: unknown) => {
+      throw asSealrootError(error, "Cannot read the signed UKI", { path: signedPath });
+    });
+    const target = parseReference(output);
+    refuseSharedLogin(invocation, [source, target]);
+    const written = await attachUki(source, signed, target, {
+      ...opening,
+      ...(await wantedSigner(invocation)),
+      events: invocation.events,
+    });
+    const { digest } = written.manifest;
+    if (invocation.json) invocation.output.json({ reference: formatReference(target), manifestDigest: digest });
+    else invocation.output.line(digest);
+  },
+});
+
+async function wantedSigner(invocation: Call): Promise<Pick<AttachOptions, "database" | "claimKey">> {
+  const directory = invocation.option("keys");
+  if (directory === undefined) return {};
+  const { claimKey, databaseOfDirectory } = await import("../../keys/index.ts");
+  return {
+    database: databaseOfDirectory(directory),
+    claimKey: (kind) => claimKey(directory, kind, invocation.flag("allow-shared-key")),
+  };
+}
+
+/** Taking the UKI out and putting one in are separate actions. */
+function refuseBoth(invocation: Call): void {
+  if (invocation.optionalArgument("SIGNED") === undefined && invocation.option("output") === undefined) return;
+  throw new SealrootError("usage", "Cannot attach the UKI: --extract only takes it out of the image", {
+    hint: "give --extract, or SIGNED and --output",
+  });
+}

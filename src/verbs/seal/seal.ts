@@ -1,0 +1,169 @@
+/** `sealroot seal` */
+import { readFile } from "node:fs/promises";
+import { formatSize } from "../../bytes/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import type { PinnedProgram, ProgramReport, SealedForm, SealReport } from "../../seal/index.ts";
+import { buildTime, sourceDateEpoch } from "../shared/build-time.ts";
+import { command, type Invocation, type OptionSpecification } from "../shared/command.ts";
+import { POLICY_OPTIONS, policyChoice } from "../shared/policy-option.ts";
+import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../shared/registry-options.ts";
+import { SHARED_KEY_OPTION } from "../shared/shared-key-option.ts";
+import { textTable } from "../shared/table.ts";
+
+const OPTIONS = [
+  {
+    flags: "-o, --output <IMAGE>",
+    summary: "where the sealed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
+    required: true,
+  },
+  { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
+  { flags: "--signer <COMMAND>", summary: "outside signer: gets the bytes to sign, prints the signature" },
+  { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
+  {
+    flags: "--loader <FILE|sha256:HEX>",
+    summary: "a signed boot loader to use instead of signing the image's; or the digest the image's must have",
+  },
+  {
+    flags: "--stub <FILE|sha256:HEX>",
+    summary: "an EFI stub for the UKI instead of the image's; or the digest the image's must have",
+  },
+  { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
+  {
+    flags: "--initramfs <CARRIER>",
+    summary: "minimal: our own (default); extend: the image's own and our program, without credentials",
+    choices: ["minimal", "extend"],
+  },
+  { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
+  { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
+  {
+    flags: "--erofs-version <V>",
+    summary:
+      "name the images as bootc container ukify does: v1 and v2 as fallback, only v2, only v1 (default: v1 as composefs=)",
+    choices: ["v1", "v2", "v1-only"],
+  },
+  SHARED_KEY_OPTION,
+  ...POLICY_OPTIONS,
+  ...REGISTRY_OPTIONS,
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS>;
+
+export const seal = command({
+  description: [
+    "The image needs a kernel in /usr/lib/modules/VERSION/vmlinuz, systemd-boot and its stub, quickjs and util-linux,",
+    "and empty directories /boot and /sysroot. The result is the same image with one more layer. The same image, keys",
+    "and SOURCE_DATE_EPOCH give the same bytes.",
+  ].join("\n"),
+  arguments: [
+    {
+      name: "IMAGE",
+      summary: "the image to seal, such as docker://HOST/NAME[:TAG] or oci:DIRECTORY[:TAG]",
+      holds: "reference",
+    },
+  ],
+  options: OPTIONS,
+  reportsJson: true,
+  examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
+  async run(invocation) {
+    const [{ parseReference }, { sealImage }] = await Promise.all([
+      import("../../oci/index.ts"),
+      import("../../seal/index.ts"),
+    ]);
+    const signing = await signingOptions(invocation);
+    const source = parseReference(invocation.argument("IMAGE"));
+    const output = parseReference(invocation.required("output"));
+    refuseSharedLogin(invocation, [source, output]);
+    const report = await sealImage({
+      source,
+      registry: registryOptions(invocation),
+      output,
+      policy: policyChoice(invocation),
+      ...signing,
+      initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",
+      rootUuid: invocation.option("root-uuid"),
+      allowMissingVerity: invocation.flag("allow-missing-verity"),
+      form: sealedForm(invocation.option("erofs-version")),
+      kernelArguments: invocation.list("karg"),
+      created: sourceDateEpoch(),
+      events: invocation.events,
+    });
+    if (invocation.json) invocation.output.json(report);
+    else for (const line of reportLines(report)) invocation.output.line(line);
+  },
+});
+
+function sealedForm(version: string | undefined): SealedForm {
+  return version === "v1" || version === "v2" || version === "v1-only" ? version : "bare";
+}
+
+async function signingOptions(invocation: Call) {
+  const keys = invocation.option("keys");
+  const unsigned = invocation.flag("unsigned");
+  if ((keys === undefined) === !unsigned) {
+    throw new SealrootError("usage", "Cannot seal the image: give either --keys or --unsigned", {
+      hint: "make keys with: sealroot keys generate keys",
+    });
+  }
+  const programs = {
+    loader: await pinnedProgram(invocation, "loader"),
+    stub: await pinnedProgram(invocation, "stub"),
+  };
+  if (keys === undefined) return { signer: undefined, enrolment: undefined, ...programs };
+  const { claimKey, commandSigner, loadCertificates, loadEnrolment, loadSigner, trySigner } = await import(
+    "../../keys/index.ts"
+  );
+  const command = invocation.option("signer");
+  const certificate = () => firstCertificate(keys, loadCertificates(keys).certificates.db);
+  const kind = invocation.flag("allow-missing-verity") ? "lenient" : "strict";
+  const signer = command === undefined ? loadSigner(keys) : commandSigner(command, certificate());
+  if (command !== undefined) await trySigner(signer);
+  return {
+    signer,
+    enrolment: await loadEnrolment(keys, buildTime()),
+    keyUse: claimKey(keys, kind, invocation.flag("allow-shared-key")),
+    ...programs,
+  };
+}
+
+/** The certificate under which the outside signer signs: the directory's db. */
+function firstCertificate(keys: string, [certificate]: readonly Uint8Array[]): Uint8Array {
+  if (certificate === undefined) throw new SealrootError("not-found", `Cannot sign: ${keys} has no db certificate`);
+  return certificate;
+}
+
+/** `sha256:HEX` is a digest; a file of such a name can be given as `./sha256:HEX`. */
+async function pinnedProgram(invocation: Call, option: "loader" | "stub"): Promise<PinnedProgram | undefined> {
+  const text = invocation.option(option);
+  if (text === undefined) return undefined;
+  if (!text.startsWith("sha256:")) return { type: "file", path: text, bytes: await readProgram(option, text) };
+  const hex = text.slice("sha256:".length).toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(hex)) return { type: "sha256", hex };
+  throw new SealrootError("usage", `Cannot use --${option} ${text}: a SHA-256 digest has 64 hex digits`, {
+    hint: "seal shows the digests of what it took from the image",
+  });
+}
+
+async function readProgram(option: "loader" | "stub", path: string): Promise<Uint8Array> {
+  return readFile(path).catch((error: unknown) => {
+    throw asSealrootError(error, `Cannot read the ${option === "loader" ? "boot loader" : "EFI stub"}`, { path });
+  });
+}
+
+function reportLines(report: SealReport): string[] {
+  return textTable([
+    ["image", report.reference],
+    ["manifest", report.manifestDigest],
+    ["kernel", report.kernelRelease],
+    ...report.images.map(({ id, version }, index) => [index === 0 ? "composefs" : `fallback (v${version})`, id]),
+    ["command line", report.commandLine],
+    ["systemd-boot", programLine(report.loader)],
+    ["stub", programLine(report.stub)],
+    ["UKI", `${report.ukiPath} (${formatSize(report.ukiSizeBytes)}, ${report.signed ? "signed" : "not signed"})`],
+    ["initramfs", formatSize(report.initramfsSizeBytes)],
+    ["added layer", formatSize(report.addedLayerSizeBytes)],
+  ]);
+}
+
+function programLine({ version, sha256 }: ProgramReport): string {
+  return `${version} (sha256:${sha256})`;
+}

@@ -45,7 +45,7 @@ export const RECIPES: readonly Recipe[] = [
     run: (words) => {
       // Suites of several minutes, which `test` leaves out (test/vm/whole-suite.ts).
       process.env.SEALROOT_ALL_BOOTED = "1";
-      return test(["test/vm/**/*.test.ts"], words);
+      return test(["test/vm/**/*.test.ts"], words, ["spec", "./scripts/test-table.ts"]);
     },
   },
   {
@@ -115,9 +115,10 @@ export function menuText(): string {
 }
 
 /** One run of Node's test runner over all files, so that its closing lines count everything. */
-function test(patterns: readonly string[], words: readonly string[]): number {
+function test(patterns: readonly string[], words: readonly string[], reporters: readonly string[] = ["spec"]): number {
   const files = words.length > 0 ? words : patterns.flatMap((pattern) => globSync(pattern)).sort();
-  return node(["--test", "--test-reporter=spec", "--test-concurrency=2", ...files]);
+  const printed = reporters.flatMap((name) => [`--test-reporter=${name}`, "--test-reporter-destination=stdout"]);
+  return node(["--test", ...printed, "--test-concurrency=2", ...files]);
 }
 
 function node(args: readonly string[]): number {

@@ -15,6 +15,8 @@ export interface HostPlaces {
   readonly bootLoader: BootLoaderName;
   /** The firmware's variables; undefined where there are none of this host. */
   readonly efiVariables?: string;
+  /** The live `/etc`, where the kernel has loaded an SELinux policy from it; undefined without SELinux. */
+  readonly selinuxEtc?: string;
   /** Undefined: looked at from outside, nothing of it runs. */
   readonly booted: BootedRoot | undefined;
   readonly usrOverlay: UsrOverlay | undefined;

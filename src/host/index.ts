@@ -9,6 +9,7 @@
 export { bootedKernelArguments } from "./booted-arguments.ts";
 export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from "./booted-root.ts";
 export * from "./boots/index.ts";
+export { type BootedChain, type ChainLink, readBootedChain } from "./chain.ts";
 export { garbageBootFiles } from "./collect/boot-files.ts";
 export { type CollectHostOptions, collectHost, type HostCollection, isNoOp } from "./collect/collect-host.ts";
 export { collectionJson, collectionLines } from "./collect/collection-text.ts";

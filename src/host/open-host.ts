@@ -13,6 +13,8 @@ import { type OpenedDirectory, openEsp, openPhysicalRoot } from "./open-places.t
 
 const PHYSICAL_ROOT = "/sysroot";
 const RUN = "/run";
+/** There while a policy is loaded (selinuxfs). */
+const SELINUX = "/sys/fs/selinux/policy";
 
 /** The running host, until it is disposed of. */
 export interface OpenedHost extends Disposable {
@@ -61,6 +63,7 @@ export function openHost({ write = false }: OpenHostOptions = {}): OpenedHost | 
       runDirectory: RUN,
       bootLoader,
       efiVariables: EFI_VARIABLES,
+      ...(existsSync(SELINUX) && { selinuxEtc: "/etc" }),
       booted,
       usrOverlay: readUsrOverlay(),
       isReadOnly,

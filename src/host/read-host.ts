@@ -14,13 +14,15 @@ import { asSealrootError, corrupt, SealrootError } from "../errors/index.ts";
 import { readStoredImage } from "../imagestore/index.ts";
 import { platformOf } from "../oci/index.ts";
 import { readUki } from "../pe/index.ts";
-import { openRepository, type Repository } from "../repository/index.ts";
+import { openRepository, type Repository, readStoredTree } from "../repository/index.ts";
+import { TreeFiles } from "../tree/index.ts";
 import { readBootReports } from "./boots/boot-slots.ts";
 import { type FailedBoot, failedBootsPath, readFailedBoots } from "./boots/failed-boots.ts";
 import { unrecordedFailures } from "./boots/judge-boots.ts";
 import type { DeploymentImage, Host, HostDeployment, HostProblem, HostSpace } from "./host.ts";
 import { type HostPlaces, menuOrder } from "./host-places.ts";
 import { sameKernelState } from "./soft-reboot/kernel-state.ts";
+import { imagePolicyDigest, livePolicyDigest } from "./soft-reboot/selinux-policy.ts";
 
 const NO_ENTRIES: EntryListing = { entries: [], unusable: [] };
 const VERSION_ANNOTATION = "org.opencontainers.image.version";
@@ -228,7 +230,24 @@ class HostReader implements Disposable {
     const digest = booted?.origin.bootDigest;
     if (digest === undefined || digest !== deployment.origin.bootDigest) return deployment;
     const [line, own] = [deployment.commandLine, booted?.commandLine];
-    return { ...deployment, softRebootCapable: line !== undefined && own !== undefined && sameKernelState(line, own) };
+    const isSame = line !== undefined && own !== undefined && sameKernelState(line, own);
+    return { ...deployment, softRebootCapable: isSame && this.#hasSamePolicy(deployment) };
+  }
+
+  /** Whether its image has the SELinux policy that is loaded: a soft reboot loads no other. */
+  #hasSamePolicy({ deploymentId }: HostDeployment): boolean {
+    const { selinuxEtc } = this.#places;
+    const repository = this.#repository;
+    if (selinuxEtc === undefined) return true;
+    if (repository === undefined) return false;
+    try {
+      const { root } = readStoredTree(repository, repository.images.resolve(deploymentId));
+      const files = new TreeFiles(root, (objectId) => repository.objects.read(objectId));
+      return livePolicyDigest(selinuxEtc) === imagePolicyDigest(files);
+    } catch (error) {
+      this.#problem(deploymentId, error, "Cannot compare its SELinux policy");
+      return false;
+    }
   }
 
   /** The command line that an entry starts its kernel with: its options, or what its UKI has inside. Read once each. */

@@ -1,7 +1,9 @@
 /** The status as bootc gives it to programs: `org.containers.bootc/v1` (spec/host-lifecycle.md 3.2). */
 import { parseCountedName } from "../bls/index.ts";
 import type { FailedBoot, FailedStep } from "./boots/failed-boots.ts";
+import type { BootedChain, ChainLink } from "./chain.ts";
 import type { Host, HostDeployment, HostSpace } from "./host.ts";
+import { pendingChange } from "./pending.ts";
 
 /** An image reference in bootc's two parts. */
 export interface StatusImageReference {
@@ -76,19 +78,42 @@ export interface StatusDocument {
     /** Of those that the boot loader counts. */
     readonly triesLeft: readonly { readonly verity: string; readonly tries: number }[];
     readonly space: readonly HostSpace[];
+    /** How what runs was checked on its way up; null when that was not looked at, or nothing of this host runs. */
+    readonly chain: StatusChain | null;
+    /** What the next boot changes; null when it takes what runs. */
+    readonly pending: StatusPending | null;
   };
+}
+
+export interface StatusChain {
+  readonly verified: boolean;
+  /** The first link that does not hold. */
+  readonly brokenLink: ChainLink | null;
+  readonly message: string | null;
+}
+
+export interface StatusPending {
+  readonly verity: string;
+  readonly reason: "update" | "rollback";
+  readonly kernelChanges: boolean | null;
+  readonly argumentsAdded: readonly string[];
+  readonly argumentsRemoved: readonly string[];
 }
 
 const BOOT_TYPE = { bls: "Bls", uki: "Uki", aboot: "Aboot" } as const;
 
-/**
- * The document of a host, its fields in bootc's order of declaration.
- * @param bootedOnly leaves out what is staged and what could be rolled back to
- * @param withOwn adds what bootc does not know; its own reader ignores keys that it does not know
- */
+export interface StatusDocumentOptions {
+  /** Leaves out what is staged and what could be rolled back to. */
+  readonly bootedOnly?: boolean;
+  /** Adds what bootc does not know; its own reader ignores keys that it does not know. */
+  readonly withOwn?: boolean;
+  readonly chain?: BootedChain | undefined;
+}
+
+/** The document of a host, its fields in bootc's order of declaration. */
 export function statusDocument(
   host: Host,
-  { bootedOnly = false, withOwn = false }: { readonly bootedOnly?: boolean; readonly withOwn?: boolean } = {},
+  { bootedOnly = false, withOwn = false, chain }: StatusDocumentOptions = {},
 ): StatusDocument {
   const { staged, booted, rollback, others, rollbackQueued, usrOverlay } = host;
   const entry = (deployment: HostDeployment | undefined, downloadOnly = false) =>
@@ -116,9 +141,26 @@ export function statusDocument(
       readOnly: host.isReadOnly,
     },
     ...(withOwn && {
-      sealroot: { failedBoots: host.failedBoots.map(ownFailedBoot), triesLeft: triesLeft(host), space: host.space },
+      sealroot: {
+        failedBoots: host.failedBoots.map(ownFailedBoot),
+        triesLeft: triesLeft(host),
+        space: host.space,
+        chain: chain === undefined ? null : ownChain(chain),
+        pending: ownPending(host),
+      },
     }),
   };
+}
+
+function ownChain({ broken }: BootedChain): StatusChain {
+  return { verified: broken === undefined, brokenLink: broken?.link ?? null, message: broken?.message ?? null };
+}
+
+function ownPending(host: Host): StatusPending | null {
+  const change = pendingChange(host);
+  if (change === undefined) return null;
+  const { deploymentId, kernelChanges = null, ...rest } = change;
+  return { verity: deploymentId, ...rest, kernelChanges };
 }
 
 function triesLeft({ entries }: Host): { verity: string; tries: number }[] {

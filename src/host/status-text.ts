@@ -3,7 +3,9 @@ import { parseCountedName } from "../bls/index.ts";
 import { formatSize } from "../bytes/index.ts";
 import { PROTECTION_TEXT, protectionOf } from "../deployment/index.ts";
 import { failedBootLines } from "./boots/failed-boot-text.ts";
+import { type BootedChain, chainText } from "./chain.ts";
 import type { Host, HostDeployment, HostSpace } from "./host.ts";
+import { pendingChange, pendingText } from "./pending.ts";
 import { statusReference } from "./status-document.ts";
 
 interface Slot {
@@ -18,14 +20,18 @@ export interface StatusTextOptions {
   readonly bootedOnly: boolean;
   /** More lines for each deployment. */
   readonly verbose: boolean;
+  /** How what runs was checked, where that was looked at. */
+  readonly chain?: BootedChain | undefined;
 }
 
 /** Lines without line ends. */
-export function statusText(host: Host, { bootedOnly, verbose }: StatusTextOptions): string[] {
+export function statusText(host: Host, { bootedOnly, verbose, chain }: StatusTextOptions): string[] {
   const slots = slotsOf(host).filter(({ deployment }) => !bootedOnly || deployment === host.booted);
-  const blocks = slots.map((slot) => slotLines(host, slot, verbose));
+  const blocks = slots.map((slot) => slotLines(host, slot, { verbose, chain }));
   if (blocks.length === 0) blocks.push(["System is not deployed via bootc."]);
-  if (host.rollbackQueued && !bootedOnly) blocks.push(["The next boot takes another deployment than this one."]);
+  const pending = verbose && !bootedOnly ? pendingChange(host) : undefined;
+  if (pending !== undefined) blocks.push([`Next boot: ${pendingText(pending)}`]);
+  else if (host.rollbackQueued && !bootedOnly) blocks.push(["The next boot takes another deployment than this one."]);
   if (!bootedOnly) {
     // Of one that is history, because another system runs by now, only who asks for more is told.
     const told = host.failedBoots.filter(({ fellBackTo }) => verbose || fellBackTo === host.booted?.deploymentId);
@@ -57,7 +63,13 @@ function slotsOf({ staged, booted, rollback, others, rollbackQueued }: Host): Sl
   ];
 }
 
-function slotLines(host: Host, { heading, mark, deployment, downloadOnly }: Slot, verbose: boolean): string[] {
+type SlotOptions = Pick<StatusTextOptions, "verbose" | "chain">;
+
+function slotLines(
+  host: Host,
+  { heading, mark, deployment, downloadOnly }: Slot,
+  { verbose, chain }: SlotOptions,
+): string[] {
   const { deploymentId, image, origin, missingVerityAllowed, softRebootCapable } = deployment;
   const protection = protectionOf({ bootType: origin.bootType, missingVerityAllowed });
   const { image: name, transport, signature } = statusReference(origin.imageReference);
@@ -81,6 +93,7 @@ function slotLines(host: Host, { heading, mark, deployment, downloadOnly }: Slot
     if (signature !== undefined) rows.push(["Signature", signature === "containerPolicy" ? signature : "ostreeRemote"]);
     rows.push(["Soft-reboot", softRebootCapable ? "yes" : "no"]);
     rows.push(["FsVerity", missingVerityAllowed ? "Not Enforced" : "Enforced"]);
+    if (deployment === host.booted && chain !== undefined) rows.push(["Chain", chainText(chain)]);
     rows.push(["Boot entry", deployment.entry?.fileName ?? "(none)"]);
     const triesLeft = parseCountedName(deployment.entry?.fileName ?? "").count?.left;
     if (triesLeft !== undefined) rows.push(["Tries left", String(triesLeft)]);

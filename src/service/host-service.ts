@@ -9,6 +9,7 @@ import {
   type HostPlaces,
   type OpenedHost,
   openHost,
+  readBootedChain,
   readHost,
   rebootHost,
   rollback,
@@ -44,7 +45,8 @@ const getStatus: Handler = async (parameters) => {
   const problems = [...host.problems, ...read.problems].map(({ subject, error: { code, message } }) => ({
     ...{ subject, code, message },
   }));
-  return { host: statusDocument(read, { bootedOnly: parameters.flag("bootedOnly"), withOwn: true }), problems };
+  const chain = await readBootedChain(host.places, read);
+  return { host: statusDocument(read, { bootedOnly: parameters.flag("bootedOnly"), withOwn: true, chain }), problems };
 };
 
 const check: Handler = async (parameters) => {

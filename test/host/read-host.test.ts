@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Host, readHost, statusDocument, statusJson, statusText } from "../../src/host/index.ts";
+import { type Host, type HostPlaces, readHost, statusDocument, statusJson, statusText } from "../../src/host/index.ts";
 import { faultsOf } from "../docs/json-schema.ts";
 import { FixtureHost } from "./fixture-host.ts";
 
@@ -202,4 +202,45 @@ test("the room on both file systems, and the tries that are left", async () => {
   const lines = statusText(read, { bootedOnly: false, verbose: true });
   assert.ok(lines.includes("    Tries left: 2"), lines.join("\n"));
   assert.match(lines.join("\n"), /^Room on the ESP: .* of .* free\nRoom on the root file system: .* of .* free$/m);
+});
+
+test("a deployment with another SELinux policy needs a reboot, where SELinux is on", async () => {
+  using host = await FixtureHost.make();
+  const folders = ["", "/targeted", "/targeted/contexts", "/targeted/contexts/files", "/targeted/policy"];
+  const policy = (name: string, content: string) => [
+    ...folders.map((path) => ({ path: `etc/selinux${path}` })),
+    { path: "etc/selinux/config", content: "SELINUX=enforcing\nSELINUXTYPE=targeted\n" },
+    { path: "etc/selinux/targeted/contexts/files/file_contexts", content: "/.* system_u:object_r:root_t:s0\n" },
+    { path: `etc/selinux/targeted/policy/${name}`, content },
+    { path: "etc/selinux/targeted/policy/policy.9", content: "older" },
+  ];
+  const booted = await host.add({ files: policy("policy.33", "one") });
+  const same = await host.add({ files: [...policy("policy.33", "one"), { path: "usr/bin/new", content: "new" }] });
+  const other = await host.add({ files: policy("policy.33", "two") });
+  const none = await host.add({ files: [{ path: "usr/bin/newer", content: "newer" }] });
+  host.menu(booted, same, other, none);
+  const selinuxEtc = join(host.path, "etc");
+  await host.fillEtc(booted, selinuxEtc);
+  const capable = async (places: HostPlaces) => {
+    const { rollback, others } = await readHost(places);
+    return [rollback, ...others].map((one) => [one?.deploymentId, one?.softRebootCapable]);
+  };
+  const places = host.places(booted);
+  const [yes, no] = [true, false];
+  assert.deepEqual(await capable(places), [
+    [same, yes],
+    [other, yes],
+    [none, yes],
+  ]);
+  assert.deepEqual(await capable({ ...places, selinuxEtc }), [
+    [same, yes],
+    [other, no],
+    [none, no],
+  ]);
+  rmSync(join(selinuxEtc, "selinux"), { recursive: true });
+  assert.deepEqual(await capable({ ...places, selinuxEtc }), [
+    [same, no],
+    [other, no],
+    [none, yes],
+  ]);
 });

@@ -1,5 +1,5 @@
 /** `sealroot status` */
-import type { Host } from "../../host/index.ts";
+import type { BootedChain, Host } from "../../host/index.ts";
 import { command, type Invocation, type OptionSpecification } from "../shared/command.ts";
 
 const OPTIONS = [
@@ -34,7 +34,7 @@ What cannot be read is reported on its own, on standard error where the output i
   options: OPTIONS,
   examples: ["sealroot status", "sealroot status --format json", "sealroot status --booted --verbose"],
   async run(invocation) {
-    const { openHost, readHost } = await import("../../host/index.ts");
+    const { openHost, readBootedChain, readHost } = await import("../../host/index.ts");
     using opened = openHost();
     if (opened === undefined) {
       await print(invocation, NOT_DEPLOYED);
@@ -42,7 +42,7 @@ What cannot be read is reported on its own, on standard error where the output i
     }
     const read = await readHost(opened.places);
     const host = { ...read, problems: [...opened.problems, ...read.problems] };
-    await print(invocation, host);
+    await print(invocation, host, isDetailed(invocation) ? await readBootedChain(opened.places, host) : undefined);
     return invocation.flag("exit-code") ? exitCode(host) : 0;
   },
 });
@@ -63,7 +63,12 @@ const NOT_DEPLOYED: Host = {
   problems: [],
 };
 
-async function print(invocation: Call, host: Host): Promise<void> {
+/** Checking a signature takes longer than all the rest. */
+function isDetailed(invocation: Call): boolean {
+  return invocation.flag("verbose") || invocation.option("format-version") === "1";
+}
+
+async function print(invocation: Call, host: Host, chain?: BootedChain): Promise<void> {
   const { statusDocument, statusJson, statusText } = await import("../../host/index.ts");
   const bootedOnly = invocation.flag("booted");
   const format = invocation.json
@@ -71,10 +76,10 @@ async function print(invocation: Call, host: Host): Promise<void> {
     : (invocation.option("format") ?? (invocation.output.isTerminal === true ? "humanreadable" : "yaml"));
   if (format === "humanreadable") {
     const verbose = invocation.flag("verbose");
-    for (const line of statusText(host, { bootedOnly, verbose })) invocation.output.line(line);
+    for (const line of statusText(host, { bootedOnly, verbose, chain })) invocation.output.line(line);
     return;
   }
-  const document = statusDocument(host, { bootedOnly, withOwn: invocation.option("format-version") === "1" });
+  const document = statusDocument(host, { bootedOnly, withOwn: invocation.option("format-version") === "1", chain });
   if (format === "json") invocation.output.line(statusJson(document));
   else {
     const { stringify } = await import("yaml");

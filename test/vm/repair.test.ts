@@ -10,25 +10,15 @@ import { makeSealedDisk } from "../../examples/debian/sealed-disk.ts";
 import { silent } from "../../src/events/index.ts";
 import { runTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 import { verityDigest } from "../../src/verity/index.ts";
-import type { VirtualMachine } from "../../src/vm/index.ts";
 import { faultsOf } from "../docs/json-schema.ts";
-import { DiskCopy } from "./disk-copy.ts";
-import { mountStick, onStick, STICK, stickOf } from "./image-disk.ts";
-import {
-  BOOT_TIMEOUT_MS,
-  bootSealed,
-  guestText,
-  objectPath,
-  type SealedExample,
-  sealedExample,
-  systemState,
-} from "./sealed-example.ts";
+import type { DiskCopy } from "./disk-copy.ts";
+import { onStick, STICK, stickOf } from "./image-disk.ts";
+import { RunningHost } from "./running-host.ts";
+import { objectPath, type SealedExample, sealedExample } from "./sealed-example.ts";
 import { type VariantImage, variantImage } from "./variant-image.ts";
 import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const SCHEMA = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schema/fsck.json"), "utf8"));
-/** Staging and checks read and write a few hundred MB in emulation. */
-const WORK_TIMEOUT_MS = 1_800_000;
 const DAMAGED_OBJECTS = 100;
 
 /** All that the running system shows of its image, as one digest. */
@@ -44,38 +34,10 @@ describe("a host that was damaged while it was off", ONLY_IN_WHOLE_SUITE, () => 
   let example: SealedExample;
   let directory: TemporaryDirectory;
   let second: VariantImage;
-  let disk: DiskCopy;
-  let stick: string;
-  let guest: VirtualMachine;
+  let host: RunningHost;
   let treeOfFirst: string;
   let repository: string;
   let boot: string;
-
-  const start = async () => {
-    guest = await bootSealed(example, disk.path, {
-      drives: [
-        { path: disk.path, mode: "persist" },
-        { path: stick, mode: "read-only" },
-      ],
-    });
-    await guest.waitForReady(BOOT_TIMEOUT_MS);
-    assert.equal(await systemState(guest), "running");
-    await mountStick(guest);
-  };
-  const shutDown = async () => {
-    await guest.run("systemctl poweroff --no-block");
-    await guest.waitForExit(BOOT_TIMEOUT_MS);
-    await guest.stop();
-  };
-  const long = async (script: string) => {
-    const { exitCode, stdout, stderr } = await guest.run(script, WORK_TIMEOUT_MS);
-    return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
-  };
-  const text = async (script: string) => {
-    const { exitCode, stdout, stderr } = await long(script);
-    assert.equal(exitCode, 0, `${script}\n${stdout}\n${stderr}`);
-    return stdout.trim();
-  };
 
   before(async () => {
     example = await sealedExample();
@@ -89,28 +51,25 @@ describe("a host that was damaged while it was off", ONLY_IN_WHOLE_SUITE, () => 
       files: { "usr/share/second": "2\n" },
     });
     cpSync(sealedReference.split(":")[1] ?? "", join(images, "first"), { recursive: true });
-    stick = await stickOf(images);
-    disk = await DiskCopy.make(example.diskPath);
-    await start();
-    treeOfFirst = await text(TREE);
-    await text(`sealroot switch --insecure-policy --quiet --transport oci ${STICK}/second-sealed:second`);
-    await shutDown();
-    await start();
-    assert.equal(await guestText(guest, "findmnt -no SOURCE /"), `composefs:${second.deploymentId}`);
-    repository = await text(REPOSITORY);
-    boot = await text(ESP);
-    await shutDown();
-    await damage(disk, example);
-    await start();
+    host = await RunningHost.make(example, { stick: await stickOf(images) });
+    await host.start();
+    treeOfFirst = await host.text(TREE);
+    await host.run("switch", "--insecure-policy", "--quiet", "--transport", "oci", `${STICK}/second-sealed:second`);
+    await host.restart();
+    assert.equal(await host.root(), `composefs:${second.deploymentId}`);
+    repository = await host.text(REPOSITORY);
+    boot = await host.text(ESP);
+    await host.shutDown();
+    await damage(host.disk, example);
+    await host.start();
   });
   after(async () => {
-    await guest?.stop();
-    await disk?.remove();
+    await host?.remove();
     directory?.remove();
   });
 
   test("is checked: every damage is found, and whom it concerns", async () => {
-    const { exitCode, stdout, stderr } = await long("sealroot fsck --json --quiet");
+    const { exitCode, stdout, stderr } = await host.try("fsck", "--json", "--quiet");
     assert.equal(exitCode, 1, stderr);
     const { faults } = JSON.parse(stdout);
     assert.deepEqual(faultsOf(SCHEMA, JSON.parse(stdout)), []);
@@ -128,29 +87,22 @@ describe("a host that was damaged while it was off", ONLY_IN_WHOLE_SUITE, () => 
   });
 
   test("is repaired from a stick: everything is as it was, with fs-verity, and nothing else changed", async () => {
-    const sources = `--source ${onStick("second")} --source oci:${STICK}/first`;
-    const { exitCode, stdout, stderr } = await long(
-      `sealroot fsck --repair --insecure-policy --json --quiet ${sources}`,
-    );
-    assert.equal(exitCode, 0, `${stdout}\n${stderr}`);
-    const document = JSON.parse(stdout);
-    assert.deepEqual(faultsOf(SCHEMA, document), []);
+    const sources = ["--source", onStick("second"), "--source", `oci:${STICK}/first`];
+    const document = await host.json("fsck", "--repair", "--insecure-policy", ...sources);
     assert.deepEqual([document.ok, document.faults, document.repair.failures], [true, [], []]);
     assert.equal(document.repair.rebootNeeded, true);
-    assert.equal(await text(REPOSITORY), repository);
-    assert.equal(await text(ESP), boot);
-    assert.equal(await text("ls -A /sysroot | grep sealroot; true"), "");
-    const { exitCode: checked, stdout: report } = await long("sealroot repo fsck --repo /sysroot/composefs --quiet");
-    assert.equal(checked, 0, report);
+    assert.equal(await host.text(REPOSITORY), repository);
+    assert.equal(await host.text(ESP), boot);
+    assert.equal(await host.text("ls -A /sysroot | grep sealroot; true"), "");
+    await host.run("repo", "fsck", "--repo", "/sysroot/composefs", "--quiet");
   });
 
   test("both deployments boot, and the tree of the damaged one is what it was", async () => {
-    await text("sealroot rollback");
-    await shutDown();
-    await start();
-    assert.equal(await guestText(guest, "findmnt -no SOURCE /"), `composefs:${example.deploymentId}`);
-    assert.equal(await text(TREE), treeOfFirst);
-    const { exitCode, stdout } = await long("sealroot fsck --quiet");
+    await host.run("rollback");
+    await host.restart();
+    assert.equal(await host.root(), `composefs:${example.deploymentId}`);
+    assert.equal(await host.text(TREE), treeOfFirst);
+    const { exitCode, stdout } = await host.try("fsck", "--quiet");
     assert.equal(exitCode, 0, stdout);
   });
 });

@@ -6,7 +6,7 @@ import type { VirtualMachine } from "../../src/vm/index.ts";
 import { faultsOf } from "../docs/json-schema.ts";
 import { DiskCopy } from "./disk-copy.ts";
 import { mountStick } from "./image-disk.ts";
-import { BOOT_TIMEOUT_MS, bootSealed, guestText, type SealedExample, systemState } from "./sealed-example.ts";
+import { BOOT_TIMEOUT_MS, bootSealed, type SealedExample, systemState } from "./sealed-example.ts";
 
 /** Staging and checks read and write a few hundred MB in emulation. */
 const WORK_TIMEOUT_MS = 1_800_000;
@@ -94,8 +94,10 @@ export class RunningHost {
   }
 
   /** Shell text that must succeed; its output without the final line end. */
-  text(script: string): Promise<string> {
-    return guestText(this.guest, script);
+  async text(script: string): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.guest.run(script, WORK_TIMEOUT_MS);
+    assert.equal(exitCode, 0, `${script}\n${stdout}\n${stderr}`);
+    return stdout.toString().trimEnd();
   }
 
   /** `composefs:` and the id of the image that is the root. */

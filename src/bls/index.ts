@@ -22,6 +22,7 @@ export * from "./entry.ts";
 export * from "./entry-name.ts";
 export * from "./entry-order.ts";
 export * from "./entry-position.ts";
+export * from "./grub-menu.ts";
 export * from "./ini.ts";
 export * from "./options-source.ts";
 export * from "./os-release.ts";

@@ -208,6 +208,14 @@ export class EntryStore {
     writeEspFile(directory, { path: fileName, bytes: Buffer.from(text, "utf8") });
   }
 
+  /** What the files of a set would be called and how long they would be, for {@link stage}. */
+  sizesOf(entries: readonly NewEntry[]): { readonly path: string; readonly bytes: number }[] {
+    return entries.map(({ fileName, text }) => ({
+      path: `loader/${LIVE}/${fileName}`,
+      bytes: Buffer.byteLength(text),
+    }));
+  }
+
   /** True when a set of entries waits to be activated. */
   get hasStaged(): boolean {
     return fileNames(this.#loader).includes(STAGED);

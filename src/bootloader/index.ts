@@ -17,5 +17,7 @@ export {
 } from "./entry-store.ts";
 export { removeFromEsp, writeEspFile } from "./esp-file.ts";
 export { type EspLayout, espLayout } from "./esp-layout.ts";
+export { type BootEntryStore, GRUB_MENU, GRUB_MENU_FOLDER, STAGED_GRUB_MENU } from "./grub-menu-store.ts";
 export { findKernelFolder } from "./kernel-folders.ts";
+export { hasGrubMenu, openEntryStore } from "./open-entry-store.ts";
 export { type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";

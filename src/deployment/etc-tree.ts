@@ -9,7 +9,7 @@ import {
   type TreeNode,
   walkTree,
 } from "../tree/index.ts";
-import type { StateXattrs } from "./state-xattrs.ts";
+import { isUnshownXattr, type StateXattrs } from "./state-xattrs.ts";
 
 const ETC = byteStringOfText("/etc");
 /**
@@ -41,4 +41,27 @@ export function etcOfImage(image: DirectoryNode, xattrs: StateXattrs): Directory
     node.metadata.xattrs = new Map<ByteString, Uint8Array>([...node.metadata.xattrs, ...more]);
   }
   return etc;
+}
+
+/**
+ * The image's `/etc` as the live one was copied from it: bootc copies what a mount of the image shows, without access control
+ * lists and `user.*`. A live `/etc` that has none of these where the image has them is such a copy; otherwise every file that
+ * has one would count as changed on this host, and no update would reach it.
+ *
+ * @param pristine what {@link etcOfImage} gives; stays as it is
+ */
+export function asCopied(pristine: DirectoryNode, current: DirectoryNode): DirectoryNode {
+  const unshown = [...walkTree(pristine, ETC)].filter(({ node }) =>
+    [...node.metadata.xattrs.keys()].some(isUnshownXattr),
+  );
+  if (unshown.length === 0) return pristine;
+  const live = new Map([...walkTree(current, ETC)].map(({ node, path }) => [path, node]));
+  const isPresent = ({ path }: { path: ByteString }) =>
+    [...(live.get(path)?.metadata.xattrs.keys() ?? [])].some(isUnshownXattr);
+  if (unshown.some(isPresent)) return pristine;
+  const copy = cloneTree(pristine);
+  for (const { node } of walkTree(copy, ETC)) {
+    node.metadata.xattrs = new Map([...node.metadata.xattrs].filter(([name]) => !isUnshownXattr(name)));
+  }
+  return copy;
 }

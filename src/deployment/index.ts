@@ -19,6 +19,7 @@ export { type EtcConflict, type EtcDiff, etcConflictText, refuseEtcConflicts } f
 export { type EtcMergeOptions, type EtcPolicy, mergeEtc, writeEtc } from "./etc-merge.ts";
 export { mergeEtcTrees } from "./etc-result.ts";
 export { etcOfImage } from "./etc-tree.ts";
+export { type LegacyImageInfo, readLegacyImageInfo } from "./image-info.ts";
 export { isRegistryReference, targetReference } from "./image-reference.ts";
 export { type InitialStateOptions, initialState } from "./initial-state.ts";
 export { type EtcScanOptions, etcDiffOf, type ScannedEtc } from "./live-etc.ts";

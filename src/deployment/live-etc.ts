@@ -8,7 +8,7 @@ import { scanDirectory } from "../repository/index.ts";
 import { type DirectoryNode, type FileContent, joinPath, quotePath } from "../tree/index.ts";
 import { type VerityAlgorithm, VerityHasher, verityDigest } from "../verity/index.ts";
 import { diffEtc, type EtcDiff } from "./etc-diff.ts";
-import { withoutUpdatedStamp } from "./etc-tree.ts";
+import { asCopied, withoutUpdatedStamp } from "./etc-tree.ts";
 
 export interface EtcScanOptions {
   /** Of the digests in the trees that it is compared with. */
@@ -37,7 +37,7 @@ export async function etcDiffOf(pristine: DirectoryNode, path: string, options: 
   const { algorithm, next, reporter } = options;
   const { root } = await scanDirectory(path, { algorithm, ...(reporter === undefined ? {} : { reporter }) });
   const current = withoutUpdatedStamp(root);
-  return { diff: diffEtc(pristine, current, next), current };
+  return { diff: diffEtc(asCopied(pristine, current), current, next), current };
 }
 
 /** Copies files out of the live `/etc`, each as it was when it was scanned. */

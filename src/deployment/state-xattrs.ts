@@ -28,5 +28,10 @@ export function stateXattrs(image: DirectoryNode): StateXattrs {
 
 /** Attributes that mean the same on every machine. Labels come from the image's policy. */
 function isKept(name: ByteString): boolean {
-  return name.startsWith("user.") || name.startsWith("system.posix_acl_") || name === "security.capability";
+  return isUnshownXattr(name) || name === "security.capability";
+}
+
+/** Attributes that a mount of the image does not show, unless it was made to keep them (spec/oci.md 4). */
+export function isUnshownXattr(name: ByteString): boolean {
+  return name.startsWith("user.") || name.startsWith("system.posix_acl_");
 }

@@ -20,7 +20,7 @@ export async function configDiff(places: HostPlaces, livePath: string, events: E
   if (booted === undefined || imageId === undefined) {
     throw new SealrootError("not-found", "Cannot compare /etc: no deployment of this system is booted");
   }
-  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: false });
+  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
   const pristine = await runStep(events, "read the image's /etc", () =>
     etcOfDeployment(repository, booted.origin.manifestDigest, imageId),
   );

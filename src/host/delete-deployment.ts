@@ -1,6 +1,6 @@
 /** Deleting one deployment (spec/host-lifecycle.md 5.2). */
 import { isExhausted } from "../bls/index.ts";
-import type { EntryStore } from "../bootloader/index.ts";
+import type { BootEntryStore } from "../bootloader/index.ts";
 import { removeStagedRecord, stateDirectory } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
@@ -96,7 +96,7 @@ function refuse(
 }
 
 /** Also those that were hidden behind another of the same name with another boot counter. */
-function removeEntries(store: EntryStore, folder: "live" | "staged", deploymentId: string): void {
+function removeEntries(store: BootEntryStore, folder: "live" | "staged", deploymentId: string): void {
   for (;;) {
     const own = store.list(folder).entries.filter((entry) => entry.deploymentId === deploymentId);
     if (own.length === 0) return;

@@ -1,5 +1,5 @@
 /** The boot entries of a host, to be read and changed. */
-import { EntryStore } from "../bootloader/index.ts";
+import { type BootEntryStore, openEntryStore } from "../bootloader/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type HostPlaces, menuOrder } from "./host-places.ts";
 
@@ -10,11 +10,11 @@ import { type HostPlaces, menuOrder } from "./host-places.ts";
 export function entryStoreOf(
   { bootDirectory, bootLoader }: HostPlaces,
   purpose: string,
-): { readonly bootDirectory: string; readonly store: EntryStore } {
+): { readonly bootDirectory: string; readonly store: BootEntryStore } {
   if (bootDirectory === undefined) {
     throw new SealrootError("not-found", `Cannot ${purpose}: the boot entries of this host were not found`, {
       hint: "sealroot status says what is wrong with the ESP",
     });
   }
-  return { bootDirectory, store: new EntryStore(bootDirectory, menuOrder(bootLoader)) };
+  return { bootDirectory, store: openEntryStore(bootDirectory, menuOrder(bootLoader)) };
 }

@@ -1,5 +1,7 @@
 /** Where the parts of a host are. Everything else in this room takes them from here, so that a folder can be a host. */
+import { join } from "node:path";
 import type { MenuOrder } from "../bootloader/index.ts";
+import { SealrootError } from "../errors/index.ts";
 import type { BootedRoot, UsrOverlay } from "./booted-root.ts";
 
 /** As bootc calls them. */
@@ -10,6 +12,8 @@ export interface HostPlaces {
   readonly physicalRoot: string;
   /** Holds `loader/` and, with systemd-boot, `EFI/`; undefined where it could not be found. */
   readonly bootDirectory: string | undefined;
+  /** The ESP of a host with GRUB, whose UKIs are there; for other boot loaders it is the boot directory. */
+  readonly espDirectory?: string | undefined;
   /** `/run` */
   readonly runDirectory: string;
   readonly bootLoader: BootLoaderName;
@@ -27,4 +31,37 @@ export interface HostPlaces {
 /** How a boot loader sorts its entries; bootc counts grub-cc's with GRUB's (spec/host.md 1.6). */
 export function menuOrder(bootLoader: BootLoaderName): MenuOrder {
   return bootLoader === "systemd" || bootLoader === "none" ? "systemd-boot" : "grub";
+}
+
+/** Where a boot file is: a directory, and the path below it. */
+export interface BootFilePlace {
+  readonly directory: string;
+  readonly path: string;
+}
+
+/**
+ * The place of a boot file. With GRUB, UKIs and add-ons are on the ESP, and what entries say of kernels is absolute in the
+ * file system that holds `/boot` (spec/host.md 1.5).
+ *
+ * @param path as an entry or a plan names it, absolute or not
+ * @returns undefined when its directory could not be found
+ */
+export function placeOfBootFile(
+  { bootDirectory, espDirectory, bootLoader }: HostPlaces,
+  path: string,
+): BootFilePlace | undefined {
+  const relative = path.replace(/^\/+/, "");
+  const isOfEsp = bootLoader !== "grub" || /^(?:EFI|loader\/addons)(?:\/|$)/i.test(relative);
+  const directory = bootLoader === "grub" && isOfEsp ? espDirectory : bootDirectory;
+  if (directory === undefined) return undefined;
+  return { directory, path: isOfEsp ? relative : relative.replace(/^boot\//, "") };
+}
+
+/** As {@link placeOfBootFile}, as one path. @throws SealrootError `not-found` */
+export function bootFilePath(places: HostPlaces, path: string): string {
+  const place = placeOfBootFile(places, path);
+  if (place !== undefined) return join(place.directory, place.path);
+  throw new SealrootError("not-found", `Cannot find ${path}: the ESP of this host was not found`, {
+    hint: "sealroot status says what is wrong with the ESP",
+  });
 }

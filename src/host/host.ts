@@ -9,7 +9,7 @@ import type { BootLoaderName } from "./host-places.ts";
 
 /** What the repository knows of the image that a deployment was made of. */
 export interface DeploymentImage {
-  /** `sha256:<hex>` of the manifest. */
+  /** `sha256:<hex>` of the manifest; of deployments of old bootc its hex alone, as that shows it. */
   readonly manifestDigest: string;
   /** The manifest's annotation org.opencontainers.image.version. */
   readonly version: string | undefined;

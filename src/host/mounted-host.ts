@@ -1,6 +1,7 @@
 /** A host that does not run: its disk is mounted in a rescue system. */
 import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { hasGrubMenu } from "../bootloader/index.ts";
 import { REPOSITORY_PATH } from "../deployment/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { tryLock } from "../platform/index.ts";
@@ -10,7 +11,7 @@ import type { OpenedHost } from "./open-host.ts";
 export interface MountedHostOptions {
   /** Where the root file system of its disk is mounted. */
   readonly sysroot: string;
-  /** Where its ESP is mounted; for a host with GRUB, its `/boot`. */
+  /** Where its ESP is mounted; for a host with GRUB its `/boot`, with the ESP at `efi` in it if that has the UKIs. */
   readonly esp: string;
   /** It is to be changed: nobody else changes it meanwhile. */
   readonly write: boolean;
@@ -27,18 +28,21 @@ export function openMountedHost({ sysroot, esp, write }: MountedHostOptions): Op
     ["--sysroot", join(physicalRoot, "state/deploy")],
     ["--esp", join(bootDirectory, "loader")],
   ] as const) {
-    if (existsSync(path)) continue;
+    if (existsSync(path) || (option === "--esp" && hasGrubMenu(bootDirectory, "grub"))) continue;
     const hint = "--sysroot is where the root file system of the disk is mounted, --esp where its ESP is";
     throw new SealrootError("not-found", `Cannot find a host in ${option}: there is no ${path}`, { path, hint });
   }
   using opened = new DisposableStack();
   if (write) opened.use(lockDirectory(physicalRoot));
   const kept = opened.move();
+  const isSystemdBoot = ["systemd", "Linux"].some((name) => existsSync(join(bootDirectory, "EFI", name)));
   const places: HostPlaces = {
     ...{ physicalRoot, bootDirectory, booted: undefined, usrOverlay: undefined, isReadOnly: false },
     // What a running system has there is gone.
     runDirectory: join(physicalRoot, "run"),
-    bootLoader: ["systemd", "Linux"].some((name) => existsSync(join(bootDirectory, "EFI", name))) ? "systemd" : "grub",
+    bootLoader: isSystemdBoot ? "systemd" : "grub",
+    // Where it is mounted on every system with GRUB.
+    ...(isSystemdBoot ? {} : { espDirectory: join(bootDirectory, "efi") }),
   };
   return { places, problems: [], [Symbol.dispose]: () => kept.dispose() };
 }

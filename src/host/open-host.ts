@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hasGrubMenu } from "../bootloader/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { readMountTable } from "../platform/index.ts";
 import { readBootedRoot, readUsrOverlay } from "./booted-root.ts";
@@ -55,11 +56,16 @@ export function openHost({ write = false }: OpenHostOptions = {}): OpenedHost | 
     bootLoader === "grub" ? { path: join(root.path, "boot"), close: () => {} } : openEsp({ write });
   const boot = write ? openBoot() : tryOpen(openBoot, problems);
   if (boot !== undefined) opened.defer(boot.close);
+  const openUkis = (): OpenedDirectory => openEsp({ write, rootDevice: physical?.device });
+  const hasUkisElsewhere = bootLoader === "grub" && boot !== undefined && hasGrubMenu(boot.path, "grub");
+  const esp = hasUkisElsewhere ? (write ? openUkis() : tryOpen(openUkis, problems)) : undefined;
+  if (esp !== undefined) opened.defer(esp.close);
   const kept = opened.move();
   return {
     places: {
       physicalRoot: root.path,
       bootDirectory: boot?.path,
+      espDirectory: esp?.path,
       runDirectory: RUN,
       bootLoader,
       efiVariables: EFI_VARIABLES,

@@ -12,6 +12,7 @@ import {
   makeMountWritable,
   readMountTable,
 } from "../platform/index.ts";
+import { findColocatedEsp } from "./colocated-esp.ts";
 import { loaderVariable } from "./firmware.ts";
 
 /** Can be used until it is closed. */
@@ -28,19 +29,26 @@ export function openPhysicalRoot(path: string): OpenedDirectory {
   return held("Cannot open the disk for writing", path, () => writableClone(path));
 }
 
+export interface OpenEspOptions {
+  readonly write: boolean;
+  /** `major:minor` of the root file system: a boot loader that says nothing was started from an ESP of its disk. */
+  readonly rootDevice?: string | undefined;
+}
+
 /**
  * The ESP that was booted from, found by its device.
  * @throws SealrootError `not-found` when the boot loader did not say which it is; `read-only` when it is mounted
  *   read-only; `no-access` without the rights
  */
-export function openEsp({ write }: { readonly write: boolean }): OpenedDirectory {
+export function openEsp({ write, rootDevice }: OpenEspOptions): OpenedDirectory {
   const uuid = loaderVariable("LoaderDevicePartUUID");
-  if (uuid === undefined) {
+  const colocated = uuid === undefined && rootDevice !== undefined ? findColocatedEsp(rootDevice) : undefined;
+  if (uuid === undefined && colocated === undefined) {
     throw new SealrootError("not-found", "Cannot find the ESP: the boot loader did not say which it was", {
       expected: "the EFI variable LoaderDevicePartUUID",
     });
   }
-  const device = `/dev/disk/by-partuuid/${uuid.toLowerCase()}`;
+  const device = colocated ?? `/dev/disk/by-partuuid/${uuid?.toLowerCase()}`;
   const mount = mountedAt(device);
   if (mount === undefined) return held("Cannot open the ESP", device, () => mountOf(device, write));
   if (!write) return readableClone(mount.mountPoint);

@@ -2,11 +2,12 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type BootEntry, CommandLine, findComposefsArguments } from "../bls/index.ts";
-import { type EntryListing, EntryStore, type StoredEntry } from "../bootloader/index.ts";
+import { type BootEntryStore, type EntryListing, openEntryStore, type StoredEntry } from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
   listDeployments,
   REPOSITORY_PATH,
+  readLegacyImageInfo,
   readStagedRecord,
   type StagedRecord,
 } from "../deployment/index.ts";
@@ -20,7 +21,7 @@ import { readBootReports } from "./boots/boot-slots.ts";
 import { type FailedBoot, failedBootsPath, readFailedBoots } from "./boots/failed-boots.ts";
 import { unrecordedFailures } from "./boots/judge-boots.ts";
 import type { DeploymentImage, Host, HostDeployment, HostProblem, HostSpace } from "./host.ts";
-import { type HostPlaces, menuOrder } from "./host-places.ts";
+import { bootFilePath, type HostPlaces, menuOrder, placeOfBootFile } from "./host-places.ts";
 import { sameKernelState } from "./soft-reboot/kernel-state.ts";
 import { imagePolicyDigest, livePolicyDigest } from "./soft-reboot/selinux-policy.ts";
 
@@ -42,14 +43,14 @@ export async function readHost(places: HostPlaces): Promise<Host> {
 
 class HostReader implements Disposable {
   readonly #places: HostPlaces;
-  readonly #entries: EntryStore | undefined;
+  readonly #entries: BootEntryStore | undefined;
   readonly #problems: HostProblem[] = [];
   #repository: Repository | undefined;
 
   constructor(places: HostPlaces) {
     this.#places = places;
     const { bootDirectory, bootLoader } = places;
-    this.#entries = bootDirectory === undefined ? undefined : new EntryStore(bootDirectory, menuOrder(bootLoader));
+    this.#entries = bootDirectory === undefined ? undefined : openEntryStore(bootDirectory, menuOrder(bootLoader));
   }
 
   [Symbol.dispose](): void {
@@ -88,7 +89,10 @@ class HostReader implements Disposable {
       bootLoader,
       usrOverlay,
       isReadOnly,
-      space: [...this.#space("ESP", this.#places.bootDirectory), ...this.#space("root", physicalRoot)],
+      space: [
+        ...this.#space("ESP", placeOfBootFile(this.#places, "EFI")?.directory),
+        ...this.#space("root", physicalRoot),
+      ],
       failedBoots: await this.#failedBoots(known),
       problems: this.#problems,
     };
@@ -164,7 +168,7 @@ class HostReader implements Disposable {
 
   async #open(path: string): Promise<void> {
     try {
-      this.#repository = await openRepository(path, { upgrade: false });
+      this.#repository = await openRepository(path, { upgrade: "in-memory" });
     } catch (error) {
       this.#problem(path, error, "Cannot open the repository");
     }
@@ -209,7 +213,7 @@ class HostReader implements Disposable {
   async #image({ deploymentId, origin }: DeploymentRecord): Promise<DeploymentImage | undefined> {
     if (this.#repository === undefined) return undefined;
     try {
-      if (origin.manifestDigest === undefined) throw corrupt("Its origin file names no manifest");
+      if (origin.manifestDigest === undefined) return this.#legacyImage(deploymentId);
       const stored = await readStoredImage(this.#repository, origin.manifestDigest);
       if (stored?.config === undefined) throw corrupt(`Its image ${origin.manifestDigest} is not in the repository`);
       const { config, manifest, manifestDigest } = stored;
@@ -224,6 +228,20 @@ class HostReader implements Disposable {
       this.#problem(deploymentId, error, "Cannot read its image");
       return undefined;
     }
+  }
+
+  /** Of a deployment older than the key `manifest_digest`. */
+  #legacyImage(deploymentId: string): DeploymentImage {
+    const info = readLegacyImageInfo(this.#places.physicalRoot, deploymentId);
+    if (info === undefined) throw corrupt("Its origin file names no manifest");
+    const { config, manifest, digest } = info;
+    return {
+      manifestDigest: digest,
+      version: manifest.annotations?.[VERSION_ANNOTATION],
+      created: config.created,
+      architecture: platformOf(config, manifest.config.digest).architecture,
+      labels: config.config?.Labels,
+    };
   }
 
   #withSoftReboot(deployment: HostDeployment, booted: HostDeployment | undefined): HostDeployment {
@@ -265,9 +283,7 @@ class HostReader implements Disposable {
 
   #commandLineText({ options, target }: BootEntry): string {
     if (target.type === "linux") return options ?? "";
-    const { bootDirectory } = this.#places;
-    if (bootDirectory === undefined) throw new Error("unreachable: an entry was read from a boot directory");
-    const path = join(bootDirectory, target.path);
+    const path = bootFilePath(this.#places, target.path);
     return readUki(readFileSync(path), path).commandLine ?? "";
   }
 }

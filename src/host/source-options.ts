@@ -9,7 +9,7 @@ import {
   withOptionsOfSource,
 } from "../bls/index.ts";
 import { type Architecture, findArchitecture } from "../bootimage/index.ts";
-import { EntryStore } from "../bootloader/index.ts";
+import { openEntryStore } from "../bootloader/index.ts";
 import { REPOSITORY_PATH } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { openRepository } from "../repository/index.ts";
@@ -67,7 +67,7 @@ export async function setOptionsForSource(
   checkCommandLineLength(started, architecture.efi, "the kernel command line of the next boot");
   const [before, text] = [stored.entry, changed].map(formatBootEntry);
   if (text === undefined || text === before) return { source, deploymentId, commandLine, changed: false };
-  const store = new EntryStore(places.bootDirectory, menuOrder(places.bootLoader));
+  const store = openEntryStore(places.bootDirectory, menuOrder(places.bootLoader));
   store.replace(folder, { fileName: stored.fileName, text });
   return { source, deploymentId, commandLine, changed: true };
 }
@@ -86,7 +86,7 @@ async function ownArguments(
   { deploymentId }: HostDeployment,
   architecture: Architecture,
 ): Promise<string[]> {
-  using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: false });
+  using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
   return bootedKernelArguments(repository, deploymentId, architecture);
 }
 

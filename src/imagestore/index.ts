@@ -31,7 +31,7 @@ export { copyToStorage } from "./push/copy-to-storage.ts";
 export { pushImage } from "./push/push-image.ts";
 export { removeImage } from "./remove-image.ts";
 export { readStoredConfig, readStoredImage, type StoredImage, storedLayers } from "./stored-image.ts";
-export { imageKey, layerStreamName, manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
+export { configStreamName, imageKey, layerStreamName, manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 export { decodeTag } from "./tag-names.ts";
 export {
   type BootImage,

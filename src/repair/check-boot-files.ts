@@ -6,7 +6,7 @@ import { ukiPath } from "../bls/index.ts";
 import { writeEspFile } from "../bootloader/index.ts";
 import { originPath, setBootDigest } from "../deployment/index.ts";
 import { asSealrootError, hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
-import type { HostPlaces } from "../host/index.ts";
+import { type HostPlaces, placeOfBootFile } from "../host/index.ts";
 import { namesInIfReadable } from "../platform/index.ts";
 import { type MendableFault, onEsp } from "./fault.ts";
 import { ADDON_SUFFIX, type ImageBootFiles, type ImageFile } from "./image-boot-files.ts";
@@ -32,15 +32,14 @@ export function checkBootFiles(
   deployment: KeptDeployment,
   image: ImageBootFiles | undefined,
 ): BootFilesCheck {
-  const { bootDirectory } = places;
-  if (bootDirectory === undefined) return { faults: [], checked: 0 };
-  const files = placedFiles(bootDirectory, deployment, image);
-  const faults = files.flatMap((file) => checkFile(bootDirectory, deployment, file));
+  const files = placedFiles(places, deployment, image);
+  if (placeOfBootFile(places, files[0]?.path ?? "") === undefined) return { faults: [], checked: 0 };
+  const faults = files.flatMap((file) => checkFile(places, deployment, file));
   return { faults: [...faults, ...checkBootDigest(places, deployment, image)], checked: files.length };
 }
 
 function placedFiles(
-  bootDirectory: string,
+  places: HostPlaces,
   { deploymentId, entry, record }: KeptDeployment,
   image: ImageBootFiles | undefined,
 ): PlacedFile[] {
@@ -55,24 +54,28 @@ function placedFiles(
   }
   if (target === undefined && record?.origin.bootType !== "uki") return [];
   const path = target?.path ?? ukiPath(deploymentId);
-  const names = namesInIfReadable(join(bootDirectory, `${path}.extra.d`)).filter((name) => name.endsWith(ADDON_SUFFIX));
+  const place = placeOfBootFile(places, `${path}.extra.d`);
+  const folder = place && join(place.directory, place.path);
+  const names = folder === undefined ? [] : namesInIfReadable(folder).filter((name) => name.endsWith(ADDON_SUFFIX));
   const addons = names.map((name) => ({ path: `${path}.extra.d/${name}`, source: image?.addons.get(name) }));
   // Add-ons that the image does not have are the administrator's.
   return [{ path, source: image?.uki }, ...addons.filter(({ source }) => source !== undefined)];
 }
 
-function checkFile(bootDirectory: string, deployment: KeptDeployment, { path, source }: PlacedFile): MendableFault[] {
+function checkFile(places: HostPlaces, deployment: KeptDeployment, { path, source }: PlacedFile): MendableFault[] {
+  const place = placeOfBootFile(places, path);
+  if (place === undefined) return [];
   const { deploymentId, record } = deployment;
   const fault = (kind: "boot-file-missing" | "boot-file-damaged", detail: string | undefined): MendableFault[] => [
     {
       ...{ kind, subject: onEsp(path), detail, deployments: [deploymentId] },
       repairable: record?.origin.manifestDigest !== undefined,
-      mend: source && (() => writeEspFile(bootDirectory, { path: path.replace(/^\/+/, ""), bytes: source.read() })),
+      mend: source && (() => writeEspFile(place.directory, { path: place.path, bytes: source.read() })),
     },
   ];
   let bytes: Buffer;
   try {
-    bytes = readFileSync(join(bootDirectory, path));
+    bytes = readFileSync(join(place.directory, place.path));
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return fault("boot-file-missing", undefined);
     return fault("boot-file-damaged", reasonOf(error));
@@ -90,8 +93,9 @@ function checkBootDigest(
   if (image === undefined || stated === undefined) return [];
   const subject = originPath(deploymentId);
   try {
-    const actual = image.bootDigest();
-    if (actual === stated) return [];
+    const digests = image.bootDigests();
+    if (digests.includes(stated)) return [];
+    const [actual] = digests;
     return [
       {
         ...{ kind: "origin-boot-digest", subject, detail: `it states ${stated}, the image has ${actual}` },

@@ -9,10 +9,10 @@ import {
   parseOsRelease,
   ukiEntry,
 } from "../bls/index.ts";
-import { ukiKeyOfLoader, writeEspFile } from "../bootloader/index.ts";
+import { GRUB_MENU, GRUB_MENU_FOLDER, hasGrubMenu, ukiKeyOfLoader, writeEspFile } from "../bootloader/index.ts";
 import type { DeploymentRecord } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import type { HostPlaces } from "../host/index.ts";
+import { type HostPlaces, menuOrder } from "../host/index.ts";
 import { readUki } from "../pe/index.ts";
 import { type MendableFault, onEsp } from "./fault.ts";
 import type { ImageBootFiles } from "./image-boot-files.ts";
@@ -22,6 +22,7 @@ import { lostEntry } from "./lost-entries.ts";
 type ImageOf = (record: DeploymentRecord | undefined) => Promise<ImageBootFiles | undefined>;
 
 const ENTRIES = "loader/entries";
+const GRUB_MENU_PATH = `${GRUB_MENU_FOLDER}/${GRUB_MENU}`;
 
 /** @param imageOf the boot files of a deployment's image, as far as they are known */
 export async function checkEntries(
@@ -30,6 +31,7 @@ export async function checkEntries(
   imageOf: ImageOf,
 ): Promise<MendableFault[]> {
   const { bootDirectory } = places;
+  const isMenu = bootDirectory !== undefined && hasGrubMenu(bootDirectory, menuOrder(places.bootLoader));
   const { live, liveError, deployments } = kept;
   if (bootDirectory === undefined || liveError !== undefined) {
     const detail = liveError?.message;
@@ -37,12 +39,15 @@ export async function checkEntries(
   }
   const faults: MendableFault[] = [];
   for (const deployment of deployments) {
-    if (deployment.lost !== undefined) faults.push(await lostFault(bootDirectory, kept, deployment, imageOf));
+    if (deployment.lost !== undefined && isMenu) {
+      // Of a menu that cannot be read it is not known.
+      if (!live.unusable.some(({ fileName }) => fileName === GRUB_MENU)) faults.push(lostInMenu(deployment));
+    } else if (deployment.lost !== undefined) faults.push(await lostFault(bootDirectory, kept, deployment, imageOf));
     else if (deployment.isStaged && deployment.entry === undefined) faults.push(stagedFault(deployment));
   }
   const replaced = new Set(faults.map(({ subject }) => subject));
   for (const { fileName, error } of live.unusable) {
-    const subject = onEsp(`${ENTRIES}/${fileName}`);
+    const subject = onEsp(isMenu ? GRUB_MENU_PATH : `${ENTRIES}/${fileName}`);
     if (replaced.has(subject)) continue;
     const detail = error.message;
     faults.push({ kind: "entry-unusable", subject, detail, deployments: [], repairable: false, mend: undefined });
@@ -77,6 +82,14 @@ async function lostFault(
     kind: broken === undefined ? "entry-missing" : "entry-unusable",
     ...{ subject: onEsp(path), detail: undefined, deployments: [deploymentId], repairable: true },
     mend: () => writeEspFile(bootDirectory, { path, bytes }),
+  };
+}
+
+/** Its place in the menu of GRUB is not known: an update writes a whole one. */
+function lostInMenu({ deploymentId }: KeptDeployment): MendableFault {
+  return {
+    ...{ kind: "entry-missing", subject: onEsp(GRUB_MENU_PATH), deployments: [deploymentId] },
+    ...{ detail: "its place in GRUB's menu is not known", repairable: false, mend: undefined },
   };
 }
 

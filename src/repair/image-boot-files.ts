@@ -49,8 +49,11 @@ export interface ImageBootFiles {
   /** By the name that they have beside the UKI. */
   readonly addons: ReadonlyMap<string, ImageFile>;
   readonly loader: ImageFile | undefined;
-  /** SHA-256 hex. @throws SealrootError when the files cannot be read */
-  bootDigest(): string;
+  /**
+   * SHA-256 hex, and what bootc before 1.17 says instead, which left the device tree out.
+   * @throws SealrootError when the files cannot be read
+   */
+  bootDigests(): readonly [string, ...string[]];
 }
 
 /**
@@ -76,7 +79,7 @@ export async function imageBootFiles(repository: Repository, manifestDigest: str
     const [linux, initrd] = [fileAt(paths.kernelPath), fileAt(paths.initramfsPath)];
     return {
       ...{ loader, uki: undefined, kernel: { linux, initrd }, addons: new Map() },
-      bootDigest: () => bootDigest({ kernel: linux.read(), initramfs: initrd.read(), deviceTree: undefined }),
+      bootDigests: () => [bootDigest({ kernel: linux.read(), initramfs: initrd.read(), deviceTree: undefined })],
     };
   }
   const uki = fileAt(ukiPath);
@@ -85,6 +88,9 @@ export async function imageBootFiles(repository: Repository, manifestDigest: str
   return {
     ...{ loader, uki, kernel: undefined },
     addons: new Map(addons.map((path) => [path.slice(path.lastIndexOf("/") + 1), fileAt(path)])),
-    bootDigest: () => bootDigest(readUki(uki.read(), `the UKI ${ukiPath}`)),
+    bootDigests: () => {
+      const parts = readUki(uki.read(), `the UKI ${ukiPath}`);
+      return [bootDigest(parts), bootDigest({ ...parts, deviceTree: undefined })];
+    },
   };
 }

@@ -3,7 +3,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { CommandLine, findComposefsArguments } from "../bls/index.ts";
-import { type EntryListing, EntryStore, type StoredEntry } from "../bootloader/index.ts";
+import { type EntryListing, hasGrubMenu, openEntryStore, type StoredEntry } from "../bootloader/index.ts";
 import {
   type DeploymentListing,
   type DeploymentRecord,
@@ -65,7 +65,7 @@ export function keptDeployments(places: HostPlaces): KeptDeployments {
 
 /** What a lost entry may have started: a deployment that is there, and that nothing else starts. */
 function lostOf(
-  { physicalRoot }: HostPlaces,
+  { bootDirectory, bootLoader, physicalRoot }: HostPlaces,
   records: DeploymentListing,
   live: EntryListing,
   { entries, bootedId }: { readonly entries: ReadonlyMap<string, unknown>; readonly bootedId: string | undefined },
@@ -80,6 +80,11 @@ function lostOf(
     }))
     // In a menu the deployment that runs comes before older ones.
     .sort((a, b) => Number(b.isBooted) - Number(a.isBooted) || b.writtenMs - a.writtenMs);
+  if (bootDirectory !== undefined && hasGrubMenu(bootDirectory, menuOrder(bootLoader))) {
+    // Its entries do not say how many there were.
+    const certain = candidates.filter(({ isCertain }) => isCertain);
+    return new Map(certain.map(({ deploymentId }) => [deploymentId, { size: candidates.length, index: undefined }]));
+  }
   const left = live.entries.filter(({ deploymentId }) => deploymentId !== undefined);
   const unusable = live.unusable.map(({ fileName }) => fileName);
   return lostDeployments(left, unusable, candidates);
@@ -110,7 +115,7 @@ function entriesOf(
     return { listing: none, error: new SealrootError("not-found", "The boot entries of this host were not found") };
   }
   try {
-    return { listing: new EntryStore(bootDirectory, menuOrder(bootLoader)).list(folder), error: undefined };
+    return { listing: openEntryStore(bootDirectory, menuOrder(bootLoader)).list(folder), error: undefined };
   } catch (error) {
     if (error instanceof SealrootError) return { listing: none, error };
     throw error;

@@ -6,7 +6,7 @@ import { ukiPath } from "../bls/index.ts";
 import { hostTag } from "../deployment/index.ts";
 import { asSealrootError, type SealrootError } from "../errors/index.ts";
 import { runStep } from "../events/index.ts";
-import type { HostPlaces } from "../host/index.ts";
+import { type HostPlaces, placeOfBootFile } from "../host/index.ts";
 import { completeImage, imageWithoutSource, isWholeImage, manifestStreamName, tagImage } from "../imagestore/index.ts";
 import { temporaryDirectory } from "../platform/index.ts";
 import { type Published, type Repository, WorkingCopy } from "../repository/index.ts";
@@ -67,18 +67,20 @@ export async function repairHostRepository(
 
 /** The damaged file may have lost only its fs-verity; a UKI is on the ESP as well. */
 function salvage(
-  { bootDirectory }: HostPlaces,
+  places: HostPlaces,
   copy: WorkingCopy,
   deployments: readonly KeptDeployment[],
   damaged: ReadonlySet<string>,
 ): void {
   const missing = [...damaged].filter((objectId) => !copy.salvage(objectId));
-  if (bootDirectory === undefined || missing.length === 0) return;
+  if (missing.length === 0) return;
   for (const { deploymentId, entry } of deployments) {
     const target = entry?.entry.target;
     const files = target?.type === "linux" ? [target.linux, ...target.initrd] : [target?.path ?? ukiPath(deploymentId)];
-    for (const path of files.map((file) => join(bootDirectory, file)).filter((file) => existsSync(file))) {
-      copy.salvageAny(missing, path);
+    for (const file of files) {
+      const place = placeOfBootFile(places, file);
+      const path = place && join(place.directory, place.path);
+      if (path !== undefined && existsSync(path)) copy.salvageAny(missing, path);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** What is done with a staged deployment when the system goes down (spec/host-lifecycle.md 4.4). */
 
 import { join } from "node:path";
-import { EntryStore } from "../bootloader/index.ts";
+import { type BootEntryStore, openEntryStore } from "../bootloader/index.ts";
 import {
   mergeEtc,
   REPOSITORY_PATH,
@@ -68,22 +68,22 @@ export async function finalizeStaged(places: HostPlaces, options: FinalizeOption
   return { kind: "finalized", deploymentId };
 }
 
-function entryStore({ bootDirectory, bootLoader }: HostPlaces): EntryStore {
-  if (bootDirectory !== undefined) return new EntryStore(bootDirectory, menuOrder(bootLoader));
+function entryStore({ bootDirectory, bootLoader }: HostPlaces): BootEntryStore {
+  if (bootDirectory !== undefined) return openEntryStore(bootDirectory, menuOrder(bootLoader));
   throw new SealrootError("not-found", "Cannot finalize the staged deployment: the ESP of this host was not found");
 }
 
 /** The one that would be booted first, of those that are ours. */
-function firstDeployment(entries: EntryStore, folder: "live" | "staged"): string | undefined {
+function firstDeployment(entries: BootEntryStore, folder: "live" | "staged"): string | undefined {
   return entries.list(folder).entries.find(({ deploymentId }) => deploymentId !== undefined)?.deploymentId;
 }
 
 /** An earlier run switched the entries and got no further. */
-function isInterrupted(entries: EntryStore, { deploymentId }: StagedRecord): boolean {
+function isInterrupted(entries: BootEntryStore, { deploymentId }: StagedRecord): boolean {
   return !entries.hasStaged && firstDeployment(entries, "live") === deploymentId;
 }
 
-function requireOwnEntries(entries: EntryStore, { deploymentId }: StagedRecord): void {
+function requireOwnEntries(entries: BootEntryStore, { deploymentId }: StagedRecord): void {
   const actual = firstDeployment(entries, "staged");
   if (actual === deploymentId) return;
   throw corrupt("Cannot finalize the staged deployment: the staged boot entries are not its own", {

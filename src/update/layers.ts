@@ -43,7 +43,7 @@ async function bootedLayers({ physicalRoot }: HostPlaces, { booted }: Host): Pro
   const manifestDigest = booted?.origin.manifestDigest;
   if (manifestDigest === undefined) return [];
   try {
-    using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: false });
+    using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
     return (await readStoredImage(repository, manifestDigest))?.manifest.layers ?? [];
   } catch (error) {
     if (error instanceof SealrootError) return [];

@@ -77,7 +77,7 @@ export function standingOf(host: Host, fits: (deployment: HostDeployment) => boo
 /** A repository that cannot be opened here is told of by those who need it. */
 async function configOfHost({ physicalRoot }: HostPlaces, digest: string): Promise<Uint8Array | undefined> {
   try {
-    using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: false });
+    using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
     return await storedConfigBytes(repository, digest);
   } catch (error) {
     if (error instanceof SealrootError) return undefined;

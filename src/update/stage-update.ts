@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { assessmentOf } from "../bls/index.ts";
-import { EntryStore, writeEspFile } from "../bootloader/index.ts";
+import { openEntryStore, writeEspFile } from "../bootloader/index.ts";
 import {
   type EtcPolicy,
   etcConflictText,
@@ -20,6 +20,7 @@ import {
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter } from "../events/index.ts";
 import {
+  type BootFilePlace,
   type CandidateImage,
   checkRollbackIndex,
   collectHost,
@@ -32,6 +33,7 @@ import {
   type HostPlaces,
   keepsEtc,
   menuOrder,
+  placeOfBootFile,
   prepareBootSlots,
   type Retention,
   refuseFailedImage,
@@ -113,21 +115,24 @@ export async function stageUpdate(
   await runStep(events, "check the files", (reporter) => verifyImages(repository, boot, reporter));
   const etc = etcOfImage(staged.tree, staged.stateXattrs);
   await runStep(events, "compare /etc", (reporter) => checkEtc(repository, { booted, places, etc }, options, reporter));
-  await makeEspSpace(places, bootDirectory, boot, options);
+  await makeEspSpace(places, boot, options);
   await runStep(events, "write the state", (reporter) =>
     writeStateDirectory({ physicalRoot: places.physicalRoot, repository, record: boot.record, etc, reporter }),
   );
   // A boot that is tried tells how far it came, also when the disk is full by then.
   if (assessmentOf(boot.entry.fileName) === "indeterminate") prepareBootSlots(places.physicalRoot);
   await runStep(events, "write the boot files", () => {
-    for (const file of boot.files) writeEspFile(bootDirectory, file);
+    for (const { path, bytes } of boot.files) {
+      const place = requirePlace(places, path);
+      writeEspFile(place.directory, { path: place.path, bytes });
+    }
   });
   await runStep(events, "stage the boot entries", async () => {
     await options.startFinalizer();
     // Entries and record name one deployment at every moment: what was staged before is given up first.
     removeStagedRecord(places.runDirectory);
     const entries = entriesAfterUpgrade(host, boot.entry, options.retention);
-    new EntryStore(bootDirectory, menuOrder(places.bootLoader)).stage(entries);
+    openEntryStore(bootDirectory, menuOrder(places.bootLoader)).stage(entries);
     const { downloadOnly, etc: etcPolicy } = options;
     writeStagedRecord(places.runDirectory, { deploymentId, downloadOnly, etcPolicy });
     if (isRetried) forgetFailedImage(places.physicalRoot, { deploymentId, manifestDigest });
@@ -149,19 +154,30 @@ export function refuseFailed(
 /** What no deployment has on the ESP goes only when there is no room otherwise. */
 async function makeEspSpace(
   places: HostPlaces,
-  bootDirectory: string,
   { files }: UpdateBoot,
   { events, preparedImage }: StageUpdateOptions,
 ): Promise<void> {
   const sizes = files.map(({ bytes }) => bytes.length);
-  const { freeBytes, neededBytes } = espSpace(bootDirectory, sizes);
+  const directory = bootFilesDirectory(places, files);
+  const { freeBytes, neededBytes } = espSpace(directory, sizes);
   if (freeBytes < neededBytes) await collectHost(places, { dryRun: false, scope: "boot", preparedImage, events });
-  checkEspSpace(bootDirectory, sizes);
+  checkEspSpace(directory, sizes);
 }
 
 export function bootedOf({ booted }: Host): HostDeployment {
   if (booted !== undefined) return booted;
   throw new SealrootError("not-found", "Cannot upgrade: no deployment of this system is booted");
+}
+
+/** Where the boot files of an update go; all of them into one file system. */
+export function bootFilesDirectory(places: HostPlaces, [first]: readonly { readonly path: string }[]): string {
+  return requirePlace(places, first?.path ?? "").directory;
+}
+
+function requirePlace(places: HostPlaces, path: string): BootFilePlace {
+  const place = placeOfBootFile(places, path);
+  if (place !== undefined) return place;
+  throw new SealrootError("not-found", "Cannot upgrade: the ESP of this host was not found");
 }
 
 export function bootDirectoryOf({ bootDirectory }: HostPlaces): string {

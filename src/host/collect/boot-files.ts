@@ -1,13 +1,15 @@
 /** Boot files that no entry names: UKIs, their add-ons, kernels, and what interrupted work left (spec/host.md 1.4, 1.5). */
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { GRUB_MENU_FOLDER, STAGED_GRUB_MENU } from "../../bootloader/index.ts";
 import { asSealrootError, hasErrno } from "../../errors/index.ts";
 import { isTemporaryName } from "../../platform/index.ts";
-import type { HostPlaces } from "../host-places.ts";
+import { type HostPlaces, placeOfBootFile } from "../host-places.ts";
 import { type InUse, UKI_DIRECTORY } from "./in-use.ts";
 import { type PlannedItem, plannedItem } from "./item.ts";
 
 const STAGED_ENTRIES = "loader/entries.staged";
+const STAGED_MENU = `${GRUB_MENU_FOLDER}/${STAGED_GRUB_MENU}`;
 const UKI_OR_ADDONS = /^bootc_composefs-([0-9a-f]{64}|[0-9a-f]{128})\.efi(?:\.extra\.d)?$/;
 const KERNEL_DIRECTORY = /^bootc_composefs-([0-9a-f]{64}|[0-9a-f]{128})$/;
 
@@ -15,21 +17,25 @@ const KERNEL_DIRECTORY = /^bootc_composefs-([0-9a-f]{64}|[0-9a-f]{128})$/;
  * What of the boot directory is garbage, in order of its removal. Only names that bootc and sealroot give; files of other
  * systems, global add-ons and names without the prefix, which old systems have, are never among them.
  */
-export function garbageBootFiles({ bootDirectory, bootLoader }: HostPlaces, inUse: InUse): PlannedItem[] {
+export function garbageBootFiles(places: HostPlaces, inUse: InUse): PlannedItem[] {
+  const { bootDirectory, bootLoader } = places;
   if (bootDirectory === undefined || inUse.isUnclear) return [];
   const unused = (pattern: RegExp) => (name: string) => {
     const id = pattern.exec(name)?.[1];
     return isTemporaryName(name) || (id !== undefined && !inUse.bootFileIds.has(id));
   };
   const kernels = bootLoader === "grub" ? "" : "EFI/Linux";
-  const hasLeftover = !inUse.hasStaged && namesIn(join(bootDirectory, "loader")).includes("entries.staged");
+  const esp = placeOfBootFile(places, UKI_DIRECTORY)?.directory;
+  const leftovers = [STAGED_ENTRIES, ...(bootLoader === "grub" ? [STAGED_MENU] : [])].filter(
+    (path) => !inUse.hasStaged && namesIn(join(bootDirectory, dirname(path))).includes(basename(path)),
+  );
   const paths = [
-    ...(hasLeftover ? [STAGED_ENTRIES] : []),
+    ...leftovers,
     ...namesBelow(bootDirectory, "loader", isTemporaryName),
-    ...namesBelow(bootDirectory, UKI_DIRECTORY, unused(UKI_OR_ADDONS)),
+    ...(esp === undefined ? [] : namesBelow(esp, UKI_DIRECTORY, unused(UKI_OR_ADDONS))),
     ...(inUse.kernelsAreUnclear ? [] : namesBelow(bootDirectory, kernels, unused(KERNEL_DIRECTORY))),
   ];
-  return paths.map((path) => plannedItem(bootDirectory, path));
+  return paths.map((path) => plannedItem(placeOfBootFile(places, path)?.directory ?? "", path));
 }
 
 function namesBelow(root: string, directory: string, isWanted: (name: string) => boolean): string[] {

@@ -7,7 +7,7 @@ import { removeStagedRecord } from "../../deployment/index.ts";
 import { asSealrootError } from "../../errors/index.ts";
 import { type EventSink, runStep } from "../../events/index.ts";
 import type { HostProblem } from "../host.ts";
-import type { HostPlaces } from "../host-places.ts";
+import { type HostPlaces, placeOfBootFile } from "../host-places.ts";
 import { garbageBootFiles } from "./boot-files.ts";
 import { collectImages, type ImageCollection } from "./garbage-images.ts";
 import { garbageState } from "./garbage-state.ts";
@@ -63,7 +63,7 @@ export async function collectHost(places: HostPlaces, options: CollectHostOption
     : await runStep(events, "remove what nothing leads to", () => {
         if (inUse.staleRecord !== undefined) removeStagedRecord(places.runDirectory);
         return {
-          bootFiles: removeItems(places.bootDirectory ?? "", plan.bootFiles, failures, removeFromEsp),
+          bootFiles: removeBootFiles(places, plan.bootFiles, failures),
           state: removeItems(places.physicalRoot, plan.state, failures),
         };
       });
@@ -79,6 +79,19 @@ export async function collectHost(places: HostPlaces, options: CollectHostOption
     isIncomplete: inUse.isUnclear || failures.length > 0,
     bytes: sum(done.bootFiles) + sum(done.state) + (report?.objectsBytes ?? 0),
   };
+}
+
+/** They may be in two file systems. */
+function removeBootFiles(
+  places: HostPlaces,
+  items: readonly PlannedItem[],
+  failures: HostProblem[],
+): readonly PlannedItem[] {
+  const removed = items.flatMap((item) => {
+    const directory = placeOfBootFile(places, item.path)?.directory ?? "";
+    return removeItems(directory, [item], failures, removeFromEsp);
+  });
+  return removed;
 }
 
 async function tryImages(

@@ -5,13 +5,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BootEntry, CommandLine, composefsWords, deploymentOfUkiPath, ukiPath } from "../../bls/index.ts";
-import type { EntryStore, StoredEntry } from "../../bootloader/index.ts";
+import { type BootEntryStore, GRUB_MENU, hasGrubMenu, type StoredEntry } from "../../bootloader/index.ts";
 import { listDeployments, readStagedRecord, type StagedRecord } from "../../deployment/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { commandLineOf, parsePe } from "../../pe/index.ts";
 import type { HostProblem } from "../host.ts";
 import { entryStoreOf } from "../host-entries.ts";
-import type { HostPlaces } from "../host-places.ts";
+import { type HostPlaces, menuOrder, placeOfBootFile } from "../host-places.ts";
 
 export interface InUse {
   /** They have a boot entry, are staged, run, or are pinned: their state stays. */
@@ -63,8 +63,7 @@ class InUseFinder implements InUse {
   isUnclear = false;
   imagesAreUnclear = false;
   readonly #places: HostPlaces;
-  readonly #bootDirectory: string;
-  readonly #store: EntryStore;
+  readonly #store: BootEntryStore;
   /** Deployments that have a state directory. */
   readonly #recordedIds = new Set<string>();
   /** UKIs that entries name, or deployments have: absolute in the boot directory. */
@@ -74,9 +73,13 @@ class InUseFinder implements InUse {
 
   constructor(places: HostPlaces) {
     const { bootDirectory, store } = entryStoreOf(places, "collect garbage");
+    const isOnEsp = hasGrubMenu(bootDirectory, menuOrder(places.bootLoader));
     this.#places = places;
-    this.#bootDirectory = bootDirectory;
     this.#store = store;
+    if (isOnEsp && places.espDirectory === undefined) {
+      this.imagesAreUnclear = true;
+      this.#problem("ESP", espUnknown(), "");
+    }
   }
 
   /** @param running images of roots that are mounted */
@@ -106,7 +109,7 @@ class InUseFinder implements InUse {
       if (text === undefined) continue;
       this.problems.push({ subject: fileName, error });
       const ids = idsIn(text);
-      if (ids.length === 0 && OWN_ENTRY.test(fileName)) this.isUnclear = true;
+      if (ids.length === 0 && (OWN_ENTRY.test(fileName) || fileName === GRUB_MENU)) this.isUnclear = true;
       for (const id of ids) this.#mayBe(id);
     }
   }
@@ -194,7 +197,7 @@ class InUseFinder implements InUse {
     this.#keep(imageId, false);
     this.#uki(ukiPath(imageId));
     if (this.#recordedIds.has(imageId)) return;
-    for (const name of namesIn(join(this.#bootDirectory, UKI_DIRECTORY))) {
+    for (const name of this.#namesIn(UKI_DIRECTORY)) {
       const id = deploymentOfUkiPath(name);
       if (id === undefined || this.deploymentIds.has(id)) continue;
       const named = this.#imagesOf(`/${UKI_DIRECTORY}/${name}`);
@@ -211,7 +214,7 @@ class InUseFinder implements InUse {
   }
 
   #addons(directory: string): void {
-    const names = namesIn(join(this.#bootDirectory, directory)).filter((name) => /\.addon\.efi$/i.test(name));
+    const names = this.#namesIn(directory).filter((name) => /\.addon\.efi$/i.test(name));
     for (const name of names) {
       for (const id of this.#imagesOf(`${directory}/${name}`) ?? []) this.#namedImages.add(id);
     }
@@ -220,7 +223,9 @@ class InUseFinder implements InUse {
   /** Undefined when there is no such file; what cannot be read may name any image. */
   #imagesOf(path: string): readonly string[] | undefined {
     try {
-      const bytes = readFileSync(join(this.#bootDirectory, path));
+      const place = placeOfBootFile(this.#places, path);
+      if (place === undefined) return undefined;
+      const bytes = readFileSync(join(place.directory, place.path));
       return composefsIds(commandLineOf(parsePe(bytes, path), path) ?? "");
     } catch (error) {
       if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
@@ -228,6 +233,12 @@ class InUseFinder implements InUse {
       this.#problem(path, error, "Cannot read its command line");
       return [];
     }
+  }
+
+  /** Of a folder of boot files. */
+  #namesIn(directory: string): string[] {
+    const place = placeOfBootFile(this.#places, directory);
+    return place === undefined ? [] : namesIn(join(place.directory, place.path));
   }
 
   #commandLine(text: string): void {
@@ -251,6 +262,10 @@ function idsIn(text: string): string[] {
   return [...text.matchAll(/[0-9a-f]{64,}/gi)]
     .map(([run]) => run.toLowerCase())
     .filter((run) => run.length === 64 || run.length === 128);
+}
+
+function espUnknown(): SealrootError {
+  return new SealrootError("not-found", "Cannot tell which images the UKIs name: the ESP of this host was not found");
 }
 
 function unknownEntry(fileName: string): SealrootError {

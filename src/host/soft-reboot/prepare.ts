@@ -36,7 +36,7 @@ export async function prepareSoftReboot(
     if (mode === "auto") return false;
     throw differentKernel();
   }
-  using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: false });
+  using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
   await prepareNextRoot(repository, deployment);
   return true;
 }

@@ -6,11 +6,11 @@ import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts"
 import { openRegularFile, type Protection, readOfflineDescriptor } from "../../objects/index.ts";
 import { measureVerity, waitForLock } from "../../platform/index.ts";
 import { ALGORITHM_NUMBER, type VerityAlgorithm } from "../../verity/index.ts";
-import { type ErofsVersion, parseMeta, type RepositoryMeta } from "../meta.ts";
+import { type ErofsVersion, formatMeta, parseMeta, type RepositoryMeta } from "../meta.ts";
 import { META_FILE } from "../names.ts";
 import { requireOwnDirectories } from "../own-directory.ts";
 import { Repository } from "../repository.ts";
-import { upgradeOldRepository } from "./upgrade.ts";
+import { inferOldMeta, upgradeOldRepository } from "./upgrade.ts";
 
 export interface OpenOptions {
   /** The hash the caller expects; another is a conflict. */
@@ -21,8 +21,11 @@ export interface OpenOptions {
   readonly insecure?: boolean;
   /** Make images only in this version, just this time. */
   readonly erofsVersion?: ErofsVersion;
-  /** False: refuse a repository older than meta.json instead of writing one. */
-  readonly upgrade?: boolean;
+  /**
+   * False: refuse a repository older than meta.json instead of writing one. `in-memory`: read it as if one had been written,
+   * and write nothing.
+   */
+  readonly upgrade?: boolean | "in-memory";
   /** The repository is being staged for a disk image; see {@link Protection}. */
   readonly offlineVerity?: boolean;
 }
@@ -117,6 +120,13 @@ function protectionOf(fd: number, meta: RepositoryMeta): Protection {
 }
 
 function upgradeIfOld(path: string, options: OpenOptions): ReadMeta {
+  if (options.upgrade === "in-memory") {
+    const inferred = inferOldMeta(path);
+    if (inferred !== undefined) {
+      const { algorithm, protection, version } = inferred;
+      return { meta: parseMeta(formatMeta(algorithm, { default: version, extra: [] })), protection };
+    }
+  }
   const upgraded = options.upgrade !== false && options.offlineVerity !== true && upgradeOldRepository(path);
   const read = upgraded ? readMeta(path) : undefined;
   if (read !== undefined) return read;

@@ -34,7 +34,25 @@ const COMPOSEFS_VERSION_OFFSET = 12;
  * @throws SealrootError `corrupt` when there is no object to tell the algorithm from
  */
 export function upgradeOldRepository(path: string): boolean {
-  if (!sortedEntries(path).some((entry) => entry.name === "objects" && entry.isDirectory())) return false;
+  const inferred = inferOldMeta(path);
+  if (inferred === undefined) return false;
+  const { algorithm, version, protection } = inferred;
+  createMetaFile(path, formatMeta(algorithm, { default: version, extra: [] }), algorithm, protection);
+  return true;
+}
+
+export interface InferredMeta {
+  readonly algorithm: VerityAlgorithm;
+  readonly version: ErofsVersion;
+  readonly protection: "secure" | "insecure";
+}
+
+/**
+ * What {@link upgradeOldRepository} writes down; writes nothing.
+ * @returns undefined and throws as that
+ */
+export function inferOldMeta(path: string): InferredMeta | undefined {
+  if (!sortedEntries(path).some((entry) => entry.name === "objects" && entry.isDirectory())) return undefined;
   const first = firstObject(path);
   if (first === undefined) {
     throw new SealrootError(
@@ -47,9 +65,7 @@ export function upgradeOldRepository(path: string): boolean {
   }
   const protection = first.hasVerity ? "secure" : "insecure";
   const settings: ObjectSettings = { directory: join(path, "objects"), algorithm: first.algorithm, protection };
-  const version = hasVersion2Traces(path, settings) ? 2 : 1;
-  createMetaFile(path, formatMeta(first.algorithm, { default: version, extra: [] }), first.algorithm, protection);
-  return true;
+  return { algorithm: first.algorithm, protection, version: hasVersion2Traces(path, settings) ? 2 : 1 };
 }
 
 function firstObject(path: string): { algorithm: VerityAlgorithm; hasVerity: boolean } | undefined {

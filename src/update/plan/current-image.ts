@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import type { HostDeployment, HostPlaces } from "../../host/index.ts";
+import { bootFilePath, type HostDeployment, type HostPlaces } from "../../host/index.ts";
 import { mergeLayers, readStoredImage, storedLayers } from "../../imagestore/index.ts";
 import { readUki } from "../../pe/index.ts";
 import type { Repository } from "../../repository/index.ts";
@@ -48,7 +48,7 @@ export async function readCurrentImage(repository: Repository, booted: HostDeplo
 
 /** What the booted deployment started with. @throws SealrootError `not-found` without a boot entry; as readUki */
 export function currentBoot(
-  { bootDirectory = "" }: HostPlaces,
+  places: HostPlaces,
   { entry, commandLine, deploymentId, origin }: HostDeployment,
 ): BootParts {
   if (entry === undefined || commandLine === undefined) {
@@ -57,7 +57,7 @@ export function currentBoot(
   const { target } = entry.entry;
   const { bootDigest } = origin;
   if (target.type !== "uki") return { commandLine, bootDigest, uki: undefined };
-  const path = join(bootDirectory, target.path);
+  const path = bootFilePath(places, target.path);
   try {
     return { commandLine, bootDigest, uki: readUki(readFileSync(path), target.path) };
   } catch (error) {

@@ -3,6 +3,7 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { CommandLine } from "../../bls/index.ts";
+import { openEntryStore } from "../../bootloader/index.ts";
 import { etcOfImage, REPOSITORY_PATH, type StagedDeployment, stageDeployment } from "../../deployment/index.ts";
 import { runStep } from "../../events/index.ts";
 import {
@@ -11,6 +12,7 @@ import {
   entriesAfterUpgrade,
   type Host,
   type HostPlaces,
+  menuOrder,
   type Retention,
 } from "../../host/index.ts";
 import { readUki } from "../../pe/index.ts";
@@ -19,7 +21,7 @@ import { treeChanges } from "../../tree/index.ts";
 import { espSpace } from "../esp-space.ts";
 import { type OpenedUpdate, standingOf } from "../open-update.ts";
 import { checkRootSpace, rootSpace } from "../root-space.ts";
-import { bootDirectoryOf, bootedOf } from "../stage-update.ts";
+import { bootDirectoryOf, bootedOf, bootFilesDirectory } from "../stage-update.ts";
 import { planUpdateBoot, type UpdateBoot } from "../update-boot.ts";
 import { CountedBlobs } from "./counted-blobs.ts";
 import { currentBoot, orUnknown, readCrypttab, readCurrentImage } from "./current-image.ts";
@@ -166,13 +168,12 @@ function unknownOf(...values: readonly object[]): { readonly unknown: string } {
 }
 
 function plannedEsp({ places, host }: Question, { files, entry }: UpdateBoot, retention: Retention): PlannedEsp {
-  const entries = entriesAfterUpgrade(host, entry, retention).map(({ fileName, text }) => ({
-    path: `loader/entries/${fileName}`,
-    bytes: Buffer.byteLength(text),
-  }));
+  const entries = openEntryStore(bootDirectoryOf(places), menuOrder(places.bootLoader)).sizesOf(
+    entriesAfterUpgrade(host, entry, retention),
+  );
   const bootFiles = files.map(({ path, bytes }) => ({ path, bytes: bytes.length }));
   const sizes = bootFiles.map(({ bytes }) => bytes);
-  return { ...espSpace(bootDirectoryOf(places), sizes), bootFiles, entries };
+  return { ...espSpace(bootFilesDirectory(places, files), sizes), bootFiles, entries };
 }
 
 function nextBoot({ entry: { entry }, files, record }: UpdateBoot): BootParts {

@@ -1,6 +1,7 @@
 /** The plan that needs none of the layers: manifest, configuration, and tables of contents where layers have them. */
 
 import { join } from "node:path";
+import { ukiPath } from "../../bls/index.ts";
 import { findUkis } from "../../bootimage/index.ts";
 import { etcOfImage, type Origin, REPOSITORY_PATH, stateXattrs } from "../../deployment/index.ts";
 import { runStep } from "../../events/index.ts";
@@ -11,7 +12,7 @@ import { type DirectoryNode, TreeFiles, treeChanges } from "../../tree/index.ts"
 import { espSpace } from "../esp-space.ts";
 import type { OpenedUpdate } from "../open-update.ts";
 import { rootSpace } from "../root-space.ts";
-import { bootDirectoryOf, bootedOf } from "../stage-update.ts";
+import { bootedOf, bootFilesDirectory } from "../stage-update.ts";
 import { announcedRoom } from "./announced-room.ts";
 import { orUnknown, readCurrentImage } from "./current-image.ts";
 import { changesOfPackages, readPackageLists } from "./package-lists.ts";
@@ -37,7 +38,7 @@ export async function planFromRegistry(
   const { events } = options;
   const { image, target, standing } = update;
   checkRollbackIndex(places, image.config.config?.Labels, { force: options.allowDowngrade ?? false });
-  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: false });
+  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
   const { freeBytes, neededBytes: requiredBytes, blockBytes } = rootSpace(places.physicalRoot, image, repository);
   const pull = await runStep(events, "read the tables of contents", (reporter) =>
     announcePull(repository, image, reporter),
@@ -139,5 +140,5 @@ function plannedEsp(places: HostPlaces, files: TreeFiles): Known<PlannedEsp> {
   if (node?.kind !== "file") return { unknown: AFTER_FETCH };
   const bytes = node.content.type === "inline" ? node.content.bytes.length : node.content.sizeBytes;
   const bootFiles = [{ path: undefined, bytes }];
-  return { ...espSpace(bootDirectoryOf(places), [bytes]), bootFiles, entries: undefined };
+  return { ...espSpace(bootFilesDirectory(places, [{ path: ukiPath("") }]), [bytes]), bootFiles, entries: undefined };
 }

@@ -34,7 +34,7 @@ export async function planOfPresent(
   basis: UpdatePlan["basis"],
   standing: Standing = update.standing,
 ): Promise<UpdatePlan> {
-  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: false });
+  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
   const { freeBytes, neededBytes: requiredBytes } = rootSpace(places.physicalRoot, update.image, repository);
   const nothing = { unknown: "the host has this image, nothing will be staged" };
   return {

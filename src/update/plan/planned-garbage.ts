@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommandLine } from "../../bls/index.ts";
+import { GRUB_MENU, GRUB_MENU_FOLDER, hasGrubMenu, type NewEntry, openEntryStore } from "../../bootloader/index.ts";
 import type { EventSink } from "../../events/index.ts";
 import {
   collectImages,
@@ -13,6 +14,7 @@ import {
   type Host,
   type HostPlaces,
   type InUse,
+  menuOrder,
   type Retention,
 } from "../../host/index.ts";
 import { temporaryDirectory } from "../../platform/index.ts";
@@ -54,6 +56,27 @@ export async function planGarbage(update: PlannedMenu, events: EventSink): Promi
   };
 }
 
+/** With what the live menu has of others. */
+function writeMenu(real: string, bootDirectory: string, entries: readonly NewEntry[]): void {
+  const path = join(GRUB_MENU_FOLDER, GRUB_MENU);
+  mkdirSync(join(bootDirectory, GRUB_MENU_FOLDER));
+  writeFileSync(join(bootDirectory, path), readFileSync(join(real, path)));
+  const store = openEntryStore(bootDirectory, "grub");
+  store.stage(entries);
+  store.activate();
+}
+
+function writeEntries(real: string, bootDirectory: string, entries: readonly NewEntry[], host: Host): void {
+  const folder = join(bootDirectory, "loader/entries");
+  mkdirSync(folder);
+  for (const { fileName, text } of entries) writeFileSync(join(folder, fileName), text);
+  const replaced = new Set(host.entries.map(({ fileName }) => fileName));
+  const live = join(real, "loader/entries");
+  for (const name of readdirSync(live)) {
+    if (!replaced.has(name)) writeFileSync(join(folder, name), readFileSync(join(live, name)));
+  }
+}
+
 /** What the rules say of a boot directory in memory with the new menu; the other boot files are links to the real ones. */
 function inUseAfter({ places, host, boot, retention }: PlannedMenu): InUse {
   const { entry, imageIds, record } = boot;
@@ -61,19 +84,17 @@ function inUseAfter({ places, host, boot, retention }: PlannedMenu): InUse {
   const real = bootDirectoryOf(places);
   const bootDirectory = join(directory.path, "boot");
   const runDirectory = join(directory.path, "run");
-  const entries = join(bootDirectory, "loader/entries");
-  mkdirSync(entries, { recursive: true });
+  const order = menuOrder(places.bootLoader);
+  mkdirSync(join(bootDirectory, "loader"), { recursive: true });
   mkdirSync(runDirectory);
-  for (const name of readdirSync(real)) if (name !== "loader") symlinkSync(join(real, name), join(bootDirectory, name));
+  const copied = ["loader", ...(hasGrubMenu(real, order) ? [GRUB_MENU_FOLDER] : [])];
+  for (const name of readdirSync(real)) {
+    if (!copied.includes(name)) symlinkSync(join(real, name), join(bootDirectory, name));
+  }
   symlinkSync(join(real, "loader/addons"), join(bootDirectory, "loader/addons"));
-  for (const { fileName, text } of entriesAfterUpgrade(host, entry, retention)) {
-    writeFileSync(join(entries, fileName), text);
-  }
-  const replaced = new Set(host.entries.map(({ fileName }) => fileName));
-  const live = join(real, "loader/entries");
-  for (const name of readdirSync(live)) {
-    if (!replaced.has(name)) writeFileSync(join(entries, name), readFileSync(join(live, name)));
-  }
+  const entries = entriesAfterUpgrade(host, entry, retention);
+  if (hasGrubMenu(real, order)) writeMenu(real, bootDirectory, entries);
+  else writeEntries(real, bootDirectory, entries, host);
   const imageId = record.deploymentId;
   const booted = { imageId, missingVerityAllowed: false, verityRequired: false, commandLine: CommandLine.parse("") };
   const found = findInUse({ ...places, bootDirectory, runDirectory, booted }, undefined);

@@ -30,6 +30,8 @@ export interface HostDeployment extends DeploymentRecord {
   readonly missingVerityAllowed: boolean;
   /** Undefined when the repository cannot say; a problem says why. */
   readonly image: DeploymentImage | undefined;
+  /** Its kernel is that of the booted one; undefined of that one, and when it is not known. */
+  readonly sharesKernel: boolean | undefined;
   /** It can be changed to without the firmware: same kernel, same arguments. Never true of the booted one. */
   readonly softRebootCapable: boolean;
 }

@@ -40,7 +40,7 @@ export {
   recordRollbackIndex,
 } from "./rollback-index.ts";
 export { keepsEtc, rootConfigurationOf } from "./root-configuration.ts";
-export { sameKernelState } from "./soft-reboot/kernel-state.ts";
+export { sameArguments, sharesKernel } from "./soft-reboot/kernel-state.ts";
 export { nextRootImage, resetNextRoot } from "./soft-reboot/next-root.ts";
 export { prepareSoftReboot, refreshNextRoot, type SoftRebootMode, softReboot } from "./soft-reboot/prepare.ts";
 export {

@@ -6,7 +6,7 @@ export interface PendingChange {
   readonly deploymentId: string;
   /** An update that is staged, or another entry put first. */
   readonly reason: "update" | "rollback";
-  /** Kernel or initramfs are others; undefined when one of the two is not known. */
+  /** The kernel is another; undefined when that is not known. */
   readonly kernelChanges: boolean | undefined;
   /** Without the image. */
   readonly argumentsAdded: readonly string[];
@@ -32,12 +32,11 @@ export function pendingChange({
 }
 
 function changeTo(from: HostDeployment, to: HostDeployment, reason: PendingChange["reason"]): PendingChange {
-  const [digest, other] = [from.origin.bootDigest, to.origin.bootDigest];
   const { added, removed } = argumentChange(ownArguments(from), ownArguments(to));
   return {
     deploymentId: to.deploymentId,
     reason,
-    kernelChanges: digest === undefined || other === undefined ? undefined : digest !== other,
+    kernelChanges: to.sharesKernel === undefined ? undefined : !to.sharesKernel,
     argumentsAdded: added,
     argumentsRemoved: removed,
   };

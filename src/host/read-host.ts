@@ -14,7 +14,7 @@ import {
 import { asSealrootError, corrupt, SealrootError } from "../errors/index.ts";
 import { readStoredImage } from "../imagestore/index.ts";
 import { platformOf } from "../oci/index.ts";
-import { readUki } from "../pe/index.ts";
+import { readUki, type Uki } from "../pe/index.ts";
 import { openRepository, type Repository, readStoredTree } from "../repository/index.ts";
 import { TreeFiles } from "../tree/index.ts";
 import { readBootReports } from "./boots/boot-slots.ts";
@@ -22,7 +22,7 @@ import { type FailedBoot, failedBootsPath, readFailedBoots } from "./boots/faile
 import { unrecordedFailures } from "./boots/judge-boots.ts";
 import type { DeploymentImage, Host, HostDeployment, HostProblem, HostSpace } from "./host.ts";
 import { bootFilePath, type HostPlaces, menuOrder, placeOfBootFile } from "./host-places.ts";
-import { sameKernelState } from "./soft-reboot/kernel-state.ts";
+import { type StartedKernel, sameArguments, sharesKernel } from "./soft-reboot/kernel-state.ts";
 import { imagePolicyDigest, livePolicyDigest } from "./soft-reboot/selinux-policy.ts";
 
 const NO_ENTRIES: EntryListing = { entries: [], unusable: [] };
@@ -46,6 +46,8 @@ class HostReader implements Disposable {
   readonly #entries: BootEntryStore | undefined;
   readonly #problems: HostProblem[] = [];
   #repository: Repository | undefined;
+  /** By deployment id, of those that have one. */
+  readonly #ukis = new Map<string, Uki>();
 
   constructor(places: HostPlaces) {
     this.#places = places;
@@ -206,6 +208,7 @@ class HostReader implements Disposable {
       commandLine,
       missingVerityAllowed: (commandLine && findComposefsArguments(commandLine)[0]?.verityOptional) ?? false,
       image: await this.#image(record),
+      sharesKernel: undefined,
       softRebootCapable: false,
     };
   }
@@ -245,11 +248,24 @@ class HostReader implements Disposable {
   }
 
   #withSoftReboot(deployment: HostDeployment, booted: HostDeployment | undefined): HostDeployment {
-    const digest = booted?.origin.bootDigest;
-    if (digest === undefined || digest !== deployment.origin.bootDigest) return deployment;
-    const [line, own] = [deployment.commandLine, booted?.commandLine];
-    const isSame = line !== undefined && own !== undefined && sameKernelState(line, own);
-    return { ...deployment, softRebootCapable: isSame && this.#hasSamePolicy(deployment) };
+    if (booted === undefined) return deployment;
+    const shares = this.#sharesKernel(deployment, booted);
+    const [line, own] = [deployment.commandLine, booted.commandLine];
+    const isSame = shares === true && line !== undefined && own !== undefined && sameArguments(line, own);
+    return { ...deployment, sharesKernel: shares, softRebootCapable: isSame && this.#hasSamePolicy(deployment) };
+  }
+
+  #sharesKernel(deployment: HostDeployment, booted: HostDeployment): boolean | undefined {
+    try {
+      return sharesKernel(this.#kernelOf(deployment), this.#kernelOf(booted));
+    } catch (error) {
+      this.#problem(deployment.deploymentId, error, "Cannot compare its kernel");
+      return undefined;
+    }
+  }
+
+  #kernelOf({ deploymentId, origin: { bootDigest } }: HostDeployment): StartedKernel {
+    return { bootDigest, uki: this.#ukis.get(deploymentId) };
   }
 
   /** Whether its image has the SELinux policy that is loaded: a soft reboot loads no other. */
@@ -271,7 +287,7 @@ class HostReader implements Disposable {
   /** The command line that an entry starts its kernel with: its options, or what its UKI has inside. Read once each. */
   #commandLine({ deploymentId }: DeploymentRecord, { entry }: StoredEntry): CommandLine | undefined {
     try {
-      const line = CommandLine.parse(this.#commandLineText(entry));
+      const line = CommandLine.parse(this.#commandLineText(deploymentId, entry));
       // Refused here, so that nobody has to expect it later.
       findComposefsArguments(line);
       return line;
@@ -281,10 +297,12 @@ class HostReader implements Disposable {
     }
   }
 
-  #commandLineText({ options, target }: BootEntry): string {
+  #commandLineText(deploymentId: string, { options, target }: BootEntry): string {
     if (target.type === "linux") return options ?? "";
     const path = bootFilePath(this.#places, target.path);
-    return readUki(readFileSync(path), path).commandLine ?? "";
+    const uki = readUki(readFileSync(path), path);
+    this.#ukis.set(deploymentId, uki);
+    return uki.commandLine ?? "";
   }
 }
 

@@ -11,13 +11,23 @@ import { peImage } from "../bootloader/pe-fixture.ts";
 interface Sections {
   readonly line?: string;
   readonly kernel?: string;
+  readonly initramfs?: string;
+  readonly microcode?: string;
   /** The key of a signed policy. */
   readonly key?: string;
 }
 
-function parts({ line = "composefs=aa rw", kernel = "kernel", key }: Sections = {}): BootParts {
+function parts({
+  line = "composefs=aa rw",
+  kernel = "kernel",
+  initramfs = "i",
+  microcode,
+  key,
+}: Sections = {}): BootParts {
   const policy = key === undefined ? {} : { ".pcrsig": "{}", ".pcrpkey": key };
-  const uki = readUki(peImage({ ".text": "stub", ".cmdline": line, ".linux": kernel, ".initrd": "i", ...policy }));
+  const early = microcode === undefined ? {} : { ".ucode": microcode };
+  const sections = { ".text": "stub", ".cmdline": line, ".linux": kernel, ".initrd": initramfs, ...early, ...policy };
+  const uki = readUki(peImage(sections));
   return { commandLine: CommandLine.parse(line), bootDigest: bootDigest(uki), uki };
 }
 
@@ -38,6 +48,9 @@ test("a soft reboot needs the same kernel and the same arguments", () => {
   assert.deepEqual(of({ line: "composefs=bb rw" }), [false, true]);
   assert.deepEqual(of({ line: "composefs=bb rw quiet" }), [false, false]);
   assert.deepEqual(of({ line: "composefs=bb rw", kernel: "another" }), [true, false]);
+  // A sealed initramfs says which image it may mount.
+  assert.deepEqual(of({ line: "composefs=bb rw", initramfs: "another" }), [false, true]);
+  assert.deepEqual(of({ line: "composefs=bb rw", microcode: "new" }), [true, false]);
 });
 
 test("what a TPM measures, and whether a signed policy goes on", () => {

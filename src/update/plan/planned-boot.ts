@@ -1,7 +1,7 @@
 /** What changes before the root is mounted: kernel, its arguments, and what a TPM measures of them. */
 
 import type { CommandLine } from "../../bls/index.ts";
-import { sameKernelState } from "../../host/index.ts";
+import { sameArguments, sharesKernel } from "../../host/index.ts";
 import { findSection, sectionContent, type Uki } from "../../pe/index.ts";
 import type { PlannedBoot, PlannedTpm } from "./update-plan.ts";
 
@@ -28,12 +28,13 @@ const WITHOUT_UKI =
  */
 export function plannedBoot(current: BootParts, next: BootParts, crypttab: string): PlannedBoot {
   const [before, after] = [argumentsOf(current.commandLine), argumentsOf(next.commandLine)];
-  const kernelChanges = current.bootDigest !== next.bootDigest;
+  // What is not known to be the same is another.
+  const kernelChanges = sharesKernel(current, next) !== true;
   const hasUkis = current.uki !== undefined && next.uki !== undefined;
   return {
     kernelArguments: { added: without(after, before), removed: without(before, after) },
     kernelChanges,
-    softReboot: !kernelChanges && sameKernelState(next.commandLine, current.commandLine),
+    softReboot: !kernelChanges && sameArguments(next.commandLine, current.commandLine),
     tpm: hasUkis ? plannedTpm(current.uki, next.uki, crypttab) : { unknown: WITHOUT_UKI },
   };
 }

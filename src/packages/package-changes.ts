@@ -50,6 +50,22 @@ export function packageChanges(
   return changes;
 }
 
+/** As JSON: what is absent as null. */
+export function packageChangesJson(changes: PackageChanges) {
+  const one = ({ name, version, architecture }: InstalledPackage) => ({
+    ...{ name, version },
+    architecture: architecture ?? null,
+  });
+  const pair = ({ name, from, to }: ChangedPackage) => ({ name, from: one(from), to: one(to) });
+  return {
+    added: changes.added.map(one),
+    removed: changes.removed.map(one),
+    upgraded: changes.upgraded.map(pair),
+    downgraded: changes.downgraded.map(pair),
+    replaced: changes.replaced.map(pair),
+  };
+}
+
 function byName(packages: readonly InstalledPackage[]): Map<string, InstalledPackage[]> {
   const found = new Map<string, InstalledPackage[]>();
   for (const one of packages) {

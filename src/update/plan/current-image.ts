@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { bootFilePath, type HostDeployment, type HostPlaces } from "../../host/index.ts";
 import { mergeLayers, readStoredImage, storedLayers } from "../../imagestore/index.ts";
+import { type PackageLists, readPackageLists } from "../../packages/index.ts";
 import { readUki } from "../../pe/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { type DirectoryNode, TreeFiles } from "../../tree/index.ts";
-import { type PackageLists, readPackageLists } from "./package-lists.ts";
 import type { BootParts } from "./planned-boot.ts";
 
 export interface CurrentImage {

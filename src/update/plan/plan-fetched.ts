@@ -15,6 +15,7 @@ import {
   menuOrder,
   type Retention,
 } from "../../host/index.ts";
+import { changesOfPackages } from "../../packages/index.ts";
 import { readUki } from "../../pe/index.ts";
 import { openRepository, type Repository } from "../../repository/index.ts";
 import { treeChanges } from "../../tree/index.ts";
@@ -25,7 +26,6 @@ import { bootDirectoryOf, bootedOf, bootFilesDirectory } from "../stage-update.t
 import { planUpdateBoot, type UpdateBoot } from "../update-boot.ts";
 import { CountedBlobs } from "./counted-blobs.ts";
 import { currentBoot, orUnknown, readCrypttab, readCurrentImage } from "./current-image.ts";
-import { changesOfPackages } from "./package-lists.ts";
 import {
   fetchedLayers,
   layersBytes,

@@ -7,6 +7,7 @@ import { etcOfImage, type Origin, REPOSITORY_PATH, stateXattrs } from "../../dep
 import { runStep } from "../../events/index.ts";
 import { checkRollbackIndex, type Host, type HostPlaces } from "../../host/index.ts";
 import { type AnnouncedPull, announcePull, readAnnounced } from "../../imagestore/index.ts";
+import { changesOfPackages, readPackageLists } from "../../packages/index.ts";
 import { openRepository, type Repository } from "../../repository/index.ts";
 import { type DirectoryNode, TreeFiles, treeChanges } from "../../tree/index.ts";
 import { espSpace } from "../esp-space.ts";
@@ -15,7 +16,6 @@ import { rootSpace } from "../root-space.ts";
 import { bootedOf, bootFilesDirectory } from "../stage-update.ts";
 import { announcedRoom } from "./announced-room.ts";
 import { orUnknown, readCurrentImage } from "./current-image.ts";
-import { changesOfPackages, readPackageLists } from "./package-lists.ts";
 import { layersBytes, type PlanOptions, plannedImages, planOfPresent } from "./plan-update.ts";
 import { type EtcAnswer, planEtc, stateRoom } from "./planned-etc.ts";
 import { isKnown, type Known, type PlannedEsp, type PlannedFetch, type UpdatePlan } from "./update-plan.ts";

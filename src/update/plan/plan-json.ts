@@ -1,6 +1,6 @@
 /** A plan for programs: docs/schema/upgrade.json describes it. */
 import { type ByteString, displayText } from "../../bytes/index.ts";
-import type { PackageChanges } from "../../packages/index.ts";
+import { packageChangesJson } from "../../packages/index.ts";
 import { isKnown, type PlannedFile, type UpdatePlan } from "./update-plan.ts";
 
 /** Paths as text, what is absent as null. */
@@ -19,7 +19,10 @@ export function planJson(plan: UpdatePlan) {
     to: image(to),
     esp: isKnown(esp) ? { ...esp, bootFiles: esp.bootFiles.map(file), entries: esp.entries?.map(file) ?? null } : esp,
     packages: isKnown(packages)
-      ? packages.map(({ tool, changes }) => ({ tool, changes: isKnown(changes) ? packagesJson(changes) : changes }))
+      ? packages.map(({ tool, changes }) => ({
+          tool,
+          changes: isKnown(changes) ? packageChangesJson(changes) : changes,
+        }))
       : packages,
     files: isKnown(files)
       ? { added: texts(files.added), removed: texts(files.removed), changed: texts(files.changed) }
@@ -27,20 +30,5 @@ export function planJson(plan: UpdatePlan) {
     etc: isKnown(etc)
       ? { ...etc, conflicts: etc.conflicts.map(({ path, local }) => ({ path: displayText(path), local })) }
       : etc,
-  };
-}
-
-function packagesJson(changes: PackageChanges) {
-  const one = ({ name, version, architecture }: PackageChanges["added"][number]) => ({
-    ...{ name, version },
-    architecture: architecture ?? null,
-  });
-  const pair = ({ name, from, to }: PackageChanges["upgraded"][number]) => ({ name, from: one(from), to: one(to) });
-  return {
-    added: changes.added.map(one),
-    removed: changes.removed.map(one),
-    upgraded: changes.upgraded.map(pair),
-    downgraded: changes.downgraded.map(pair),
-    replaced: changes.replaced.map(pair),
   };
 }

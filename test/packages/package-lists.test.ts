@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readPackageLists } from "../../src/packages/index.ts";
 import type { FileContent } from "../../src/tree/index.ts";
-import { readPackageLists } from "../../src/update/plan/package-lists.ts";
-import { rpmDatabase } from "../packages/rpm-database.ts";
 import { type TreeItem, treeOf } from "../tree/tree-of.ts";
-import { dpkgPackage } from "./planned-updates.ts";
+import { dpkgPackage } from "../update/planned-updates.ts";
+import { rpmDatabase } from "./rpm-database.ts";
 
 async function lists(items: Readonly<Record<string, TreeItem>>): Promise<Record<string, unknown>> {
   const read = (content: FileContent) => (content.type === "inline" ? content.bytes : assert.fail("not inline"));

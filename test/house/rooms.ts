@@ -7,7 +7,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
     name: "formats",
     rooms: [
       ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked"],
-      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink", "packages"],
+      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink", "packages", "compare"],
     ],
   },
   {
@@ -17,7 +17,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
       ...["deployment", "bootloader", "disk", "keys"],
     ],
   },
-  { name: "systems", rooms: ["host", "update", "repair", "service", "install", "seal", "verify", "vm"] },
+  { name: "systems", rooms: ["host", "update", "repair", "service", "install", "seal", "diff", "verify", "vm"] },
   { name: "cli", rooms: ["verbs", "cli"] },
 ];
 
@@ -34,7 +34,8 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   efi: ["cms"],
   bootplan: ["bls"],
   bootimage: ["bls", "cpio", "pe", "tree", "zstd"],
-  packages: ["bls"],
+  packages: ["bls", "tree"],
+  compare: ["tree", "verity"],
   registry: ["oci"],
   policy: ["oci", "registry"],
   images: ["oci", "registry", "policy"],
@@ -45,6 +46,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   update: ["host"],
   repair: ["host"],
   service: ["host", "update"],
+  diff: ["install"],
   cli: ["verbs"],
 };
 

@@ -28,7 +28,14 @@ const GROUPS: readonly { readonly title: string; readonly patterns: readonly str
   },
   {
     title: "Use",
-    patterns: ["docs/command-line.md", "docs/cli.md", "docs/images.md", "docs/repository.md", "docs/bootloaders.md"],
+    patterns: [
+      "docs/command-line.md",
+      "docs/cli.md",
+      "docs/digests.md",
+      "docs/images.md",
+      "docs/repository.md",
+      "docs/bootloaders.md",
+    ],
   },
   { title: "Examples", patterns: ["examples/*/README.md"] },
   {

@@ -20,6 +20,11 @@ export const GROUPS: Readonly<Record<string, string>> = {
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    path: ["diff"],
+    summary: "Explain why two digests differ",
+    load: async () => (await import("../verbs/diff.ts")).diffVerb,
+  },
+  {
     path: ["config-diff"],
     summary: "Show what was changed in /etc",
     load: async () => (await import("../verbs/host/config-diff.ts")).configDiff,

@@ -10,7 +10,6 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   edit: HOST,
   "uki-addon": HOST,
   verify: "sealroot repo fsck checks a repository, sealroot vm run boots a disk",
-  diff: "sealroot image inspect and sealroot repo dump-files show what two images hold",
   "install to-filesystem": TO_DISK,
   "install to-existing-root": TO_DISK,
   "install finalize": TO_DISK,

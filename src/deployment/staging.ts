@@ -82,7 +82,7 @@ export async function stageDeployment(
 ): Promise<StagedDeployment> {
   const { digest: manifestDigest } = image.descriptor;
   const pulled = await pullOpenedImage(repository, image, hostTag(manifestDigest), {
-    chooseBootImages: (root, candidates) => bootImagesOf(filesOf(repository, root), candidates),
+    chooseBootImages: (root, candidates) => bootImagesOf(filesOf(repository, root), candidates, source),
     events,
   });
   const [bootImage] = pulled.chosenBootImages;
@@ -97,8 +97,14 @@ export async function stageDeployment(
   return hasUki(files) ? { ...parts, bootType: "uki" } : { ...parts, bootType: "bls", kernel: findType1Paths(files) };
 }
 
-function bootImagesOf(files: TreeFiles, candidates: AsyncIterable<BootImage>): Promise<readonly RecordedBootImage[]> {
-  if (hasUki(files)) return namedBootImages(findSealedUki(files).composefsArguments, candidates);
+function bootImagesOf(
+  files: TreeFiles,
+  candidates: AsyncIterable<BootImage>,
+  source: string,
+): Promise<readonly RecordedBootImage[]> {
+  if (hasUki(files)) {
+    return namedBootImages(findSealedUki(files).composefsArguments, candidates, source);
+  }
   // Refused before an image is made.
   findType1Paths(files);
   return plainBootImage(candidates);

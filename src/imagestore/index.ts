@@ -26,11 +26,18 @@ export { linkedImages } from "./linked-images.ts";
 export { type AnnouncedLayer, type AnnouncedPull, announcePull, readAnnounced } from "./pull/announce-pull.ts";
 export { completeImage, imageWithoutSource, isWholeImage } from "./pull/complete-image.ts";
 export { type PulledImage, type PullOptions, pullImage, pullOpenedImage, storedConfigBytes } from "./pull/pull.ts";
+export { pullLayers } from "./pull/pull-layers.ts";
 export { restoreImage } from "./pull/restore.ts";
 export { copyToStorage } from "./push/copy-to-storage.ts";
 export { pushImage } from "./push/push-image.ts";
 export { removeImage } from "./remove-image.ts";
-export { readStoredConfig, readStoredImage, type StoredImage, storedLayers } from "./stored-image.ts";
+export {
+  type LayeredConfig,
+  readStoredConfig,
+  readStoredImage,
+  type StoredImage,
+  storedLayers,
+} from "./stored-image.ts";
 export { configStreamName, imageKey, layerStreamName, manifestStreamName, TAG_DIRECTORY } from "./stream-names.ts";
 export { decodeTag } from "./tag-names.ts";
 export {
@@ -41,5 +48,5 @@ export {
   type RecordedBootImage,
 } from "./tree/boot-images.ts";
 export { imageTree, storedContents } from "./tree/image-tree.ts";
-export { mergeLayers } from "./tree/merge-layers.ts";
+export { type MergeObserver, mergeLayers } from "./tree/merge-layers.ts";
 export { namedBootImages } from "./tree/named-images.ts";

@@ -24,6 +24,8 @@ export {
   type StateFile,
   saveStateFile,
 } from "./edit/edit-disk.ts";
+export { type HeldDisk, holdDisk } from "./edit/hold-disk.ts";
+export { type DeploymentImage, readDeploymentImage } from "./edit/open-deployment.ts";
 export { type MountDeploymentOptions, type MountedDeployment, mountDeployment } from "./mount/mount-deployment.ts";
 export {
   type ForeignOptions,

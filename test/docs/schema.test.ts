@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { main } from "../../src/cli/main.ts";
@@ -143,6 +143,16 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     await report(0, at("disk.img"), "/var/new");
   },
   "install edit remove": (report) => report(0, at("disk.img"), "/var/new"),
+  // The disk and the image that it was made of; an id that no rule makes; packages of another version.
+  diff: async (report) => {
+    const installed = globSync("*/index.json", { cwd: at("installable") })[0];
+    assert.ok(installed !== undefined);
+    const reference = `oci:${dirname(join(at("installable"), installed))}`;
+    await report(0, TRUSTING, at("disk.img"), reference);
+    await report(1, TRUSTING, reference, sealable);
+    await report(1, TRUSTING, "0".repeat(128), reference);
+    await report(1, TRUSTING, ...IN_REPOSITORY, "os", tree);
+  },
   "image push": (report) => report(0, ...IN_REPOSITORY, "os", `oci:${at("pushed")}:v1`),
   "image copy": async (report) => {
     await report(0, TRUSTING, image, `dir:${at("copy")}`);

@@ -31,6 +31,10 @@ test("docs/command-line.md: errors, JSON and ids are as shown", () => {
   assertSession(user, session("command-line.md", "console command-line"), user.directory("command-line"));
 });
 
+test("docs/digests.md: differences are named as shown", () => {
+  assertSession(user, session("digests.md", "console digests"), user.directory("digests"));
+});
+
 test("docs/images.md: the policies accept and refuse as shown", () => {
   const directory = user.directory("signatures");
   for (const name of ["policy.json", "strangers.json"]) {
@@ -105,6 +109,7 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   // host.test.ts, ../host/source-options.test.ts, plan.test.ts, ../vm/host-program.test.ts
   "docs/host.md": ["console host", "console unsealed-host", "console plan", "sh updates"],
   "docs/command-line.md": ["console command-line"],
+  "docs/digests.md": ["console digests"],
   "docs/images.md": ["console signatures", "console pulling", "console copying"],
   "docs/containerfile.md": ["sh containerfile"], // containerfile.test.ts
 };

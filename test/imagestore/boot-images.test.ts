@@ -148,6 +148,7 @@ test("image pull --expected-digest with an id that no rule gives records nothing
   const { exitCode, err } = await run(...words, "--repo", repository.path);
   assert.equal(exitCode, 1);
   assert.match(err, /^sealroot: Cannot make the boot image 0{128}: the image's layers give others$/m);
+  assert.ok(err.endsWith(`  to see what was changed: sealroot diff ${"0".repeat(128)} ${reference}\n`), err);
   await assert.rejects(findImage(repository, "os"), { code: "not-found" });
   assert.deepEqual(repository.images.entries(), []);
 });

@@ -5,6 +5,7 @@ import { type ErofsVersion, imageOfTree, type Repository } from "../../repositor
 import { type BootRule, type BootTimes, type DirectoryNode, makeBootableBothWays } from "../../tree/index.ts";
 import { verityDigestOfPieces } from "../../verity/index.ts";
 import type { LayeredConfig } from "../stored-image.ts";
+import { diffHint } from "./diff-hint.ts";
 import { imageTree, storedContents } from "./image-tree.ts";
 
 /** The EROFS image of a tree that is booted, by what made it. */
@@ -85,9 +86,14 @@ function isOfItsOwn({ bootTimes, version }: Pick<BootImage, "bootTimes" | "versi
 /**
  * The one boot image with this id, stored.
  *
+ * @param reference names the image in the hint of an error
  * @throws SealrootError `conflict` when none of them has it
  */
-export async function bootImageById(id: string, candidates: AsyncIterable<BootImage>): Promise<RecordedBootImage> {
+export async function bootImageById(
+  id: string,
+  candidates: AsyncIterable<BootImage>,
+  reference?: string,
+): Promise<RecordedBootImage> {
   const tried: string[] = [];
   for await (const image of candidates) {
     if (image.id === id) return image.store();
@@ -96,7 +102,10 @@ export async function bootImageById(id: string, candidates: AsyncIterable<BootIm
   throw new SealrootError("conflict", `Cannot make the boot image ${id}: the image's layers give others`, {
     expected: id,
     actual: `other images by every rule there is (${tried.join("; ")})`,
-    hint: "the image was changed after this id was computed, or this is another image",
+    hint:
+      reference === undefined
+        ? "the image was changed after this id was computed, or this is another image"
+        : diffHint(id, reference),
   });
 }
 

@@ -1,10 +1,16 @@
 /** The root file system's tree, rebuilt from the layers in the repository (spec/oci.md 4). */
 import { corrupt, SealrootError } from "../../errors/index.ts";
-import { inLayer } from "../../oci/index.ts";
+import { inLayer, type LayerPlace } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { readChunks, readSplitStream } from "../../splitstream/index.ts";
 import { type TarBody, type TarEntry, TarParser } from "../../tar/index.ts";
-import { applyLayerEntry, type DirectoryNode, INLINE_PARSE_MAX_BYTES, newDirectory } from "../../tree/index.ts";
+import {
+  applyLayerEntry,
+  type DirectoryNode,
+  INLINE_PARSE_MAX_BYTES,
+  type LayerEntry,
+  newDirectory,
+} from "../../tree/index.ts";
 import type { ArchivedEntry } from "../layer/layer-splitter.ts";
 import { StoredSparseContents } from "../layer/sparse-content.ts";
 import type { StoredLayerRef } from "../stored-image.ts";
@@ -16,12 +22,20 @@ const INLINE_READ_MAX_BYTES = INLINE_PARSE_MAX_BYTES.c;
 /** Headers and small bodies of all layers of an image: three million files have about this much. */
 const LAYERS_INLINE_MAX_BYTES = 2 ** 32;
 
+/** Watches layers being merged. */
+export interface MergeObserver {
+  beginLayer(place: LayerPlace): void;
+  /** Called before the entry is applied to the tree so far. */
+  entry(root: DirectoryNode, entry: LayerEntry): void;
+}
+
 /**
  * Merges the layers of an image, lowest first. No transform is applied yet.
  *
  * @param layers one for each diff id, in order
  * @param fetched entries of layers that were just fetched and need not be read again, by the same ids. They are
  *   consumed: their nodes become the tree's
+ * @param observer told of every entry
  * @throws SealrootError `corrupt` for a layer that does not fit those below it, `unsupported` for layers whose entries
  *   alone are over 4 GiB: a few bytes can unpack to that
  */
@@ -29,15 +43,18 @@ export async function mergeLayers(
   repository: Repository,
   layers: readonly StoredLayerRef[],
   fetched: Map<string, readonly ArchivedEntry[]> = new Map(),
+  observer?: MergeObserver,
 ): Promise<DirectoryNode> {
   const root = newDirectory();
   let inlineBytes = 0;
   for (const { layerId, place } of layers) {
     const entries = fetched.get(layerId);
     fetched.delete(layerId);
+    observer?.beginLayer(place);
+    const apply = (entry: TarEntry, body: TarBody) => applyEntry(root, entry, body, observer);
     try {
-      if (entries !== undefined) applyEntries(root, entries);
-      else inlineBytes += await applyLayer(repository, layerId, root, LAYERS_INLINE_MAX_BYTES - inlineBytes);
+      if (entries !== undefined) for (const { entry, body } of entries) apply(entry, body);
+      else inlineBytes += await applyLayer(repository, layerId, apply, LAYERS_INLINE_MAX_BYTES - inlineBytes);
     } catch (error) {
       throw inLayer(place, error);
     }
@@ -45,14 +62,12 @@ export async function mergeLayers(
   return root;
 }
 
-function applyEntries(root: DirectoryNode, entries: readonly ArchivedEntry[]): void {
-  for (const { entry, body } of entries) applyEntry(root, entry, body);
-}
-
 /** @throws SealrootError with the place in the tar */
-function applyEntry(root: DirectoryNode, entry: TarEntry, body: TarBody): void {
+function applyEntry(root: DirectoryNode, entry: TarEntry, body: TarBody, observer: MergeObserver | undefined): void {
   try {
-    applyLayerEntry(root, layerEntry(entry, body));
+    const made = layerEntry(entry, body);
+    observer?.entry(root, made);
+    applyLayerEntry(root, made);
   } catch (error) {
     if (!(error instanceof SealrootError)) throw error;
     throw new SealrootError(error.code, error.message, { offset: entry.headerOffset, ...error.data }, error);
@@ -63,7 +78,7 @@ function applyEntry(root: DirectoryNode, entry: TarEntry, body: TarBody): void {
 async function applyLayer(
   repository: Repository,
   layerId: string,
-  root: DirectoryNode,
+  apply: (entry: TarEntry, body: TarBody) => void,
   inlineMaxBytes: number,
 ): Promise<number> {
   const stream = readSplitStream(repository.objects.read(layerId), {
@@ -76,7 +91,7 @@ async function applyLayer(
       inline: () => {},
       entry: (entry, body) => {
         const isSparse = entry.sparse !== undefined && body.type !== "streamed";
-        applyEntry(root, entry, isSparse ? sparse.find(entry, body) : body);
+        apply(entry, isSparse ? sparse.find(entry, body) : body);
       },
       body: () => {},
     },

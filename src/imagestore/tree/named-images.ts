@@ -3,6 +3,7 @@ import type { ComposefsArgument } from "../../bls/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ErofsVersion } from "../../repository/index.ts";
 import { type BootImage, describeBootImage, type RecordedBootImage } from "./boot-images.ts";
+import { diffHint } from "./diff-hint.ts";
 
 /**
  * Makes and stores the boot images that a command line names, by whatever rule they were made: every one must be an image of these
@@ -10,6 +11,7 @@ import { type BootImage, describeBootImage, type RecordedBootImage } from "./boo
  *
  * @param names from `findComposefsArguments`
  * @param candidates from `bootImages`; only as many are made as are needed
+ * @param reference names the image in the hint of an error; undefined for one that is nowhere yet
  * @returns one image for each argument, in the same order; the same one twice if two name it
  * @throws SealrootError `conflict` in upstream's words (spec/host-install.md 8.10) when one is not among the
  *   candidates, or has another version
@@ -17,6 +19,7 @@ import { type BootImage, describeBootImage, type RecordedBootImage } from "./boo
 export async function namedBootImages(
   names: readonly ComposefsArgument[],
   candidates: AsyncIterable<BootImage>,
+  reference?: string,
 ): Promise<RecordedBootImage[]> {
   const found = new Map<string, RecordedBootImage>();
   const tried: RecordedBootImage[] = [];
@@ -30,7 +33,7 @@ export async function namedBootImages(
   }
   return names.map((name) => {
     const image = found.get(name.id);
-    if (image === undefined) throw otherImage(name, tried);
+    if (image === undefined) throw otherImage(name, tried, reference);
     if (!accepts(name, image.version)) throw otherVersion(name, image.version);
     return image;
   });
@@ -43,7 +46,12 @@ function accepts({ formatVersion }: ComposefsArgument, version: ErofsVersion): b
 }
 
 /** Of the images that could have been meant, the likeliest is named; of the others, what would have made them. */
-function otherImage(name: ComposefsArgument, tried: readonly RecordedBootImage[]): SealrootError {
+function otherImage(
+  name: ComposefsArgument,
+  tried: readonly RecordedBootImage[],
+  reference: string | undefined,
+): SealrootError {
+  const again = "seal the unsealed image again";
   const likeliest = tried.find(({ version }) => accepts(name, version));
   const others = tried.filter((image) => image !== likeliest).map(describeBootImage);
   return new SealrootError(
@@ -52,7 +60,10 @@ function otherImage(name: ComposefsArgument, tried: readonly RecordedBootImage[]
     {
       expected: likeliest?.id ?? "",
       actual: `${name.id}, which no other rule gives either (${others.join("; ")})`,
-      hint: "the image was changed after it was sealed: seal the unsealed image again",
+      hint:
+        reference === undefined
+          ? `the image was changed after it was sealed: ${again}`
+          : `${diffHint(name.id, reference)}; then ${again}`,
     },
   );
 }

@@ -4,11 +4,14 @@ import { REPOSITORY_PATH } from "../../deployment/index.ts";
 import type { Ext4Tree } from "../../disk/index.ts";
 import { readErofs } from "../../erofs/index.ts";
 import { corrupt, SealrootError } from "../../errors/index.ts";
-import { type DirectoryNode, objectPath, TreeFiles } from "../../tree/index.ts";
+import { type ContentReader, contentReader, type DirectoryNode, objectPath, TreeFiles } from "../../tree/index.ts";
 import { verityDigest } from "../../verity/index.ts";
 
 export interface DiskImage {
+  readonly version: 0 | 1 | 2;
   readonly root: DirectoryNode;
+  /** Gives contents that have their digest. */
+  readonly readContent: ContentReader;
   /** Its files, with contents that have their digest. */
   readonly files: TreeFiles;
 }
@@ -30,8 +33,9 @@ export function readDiskImage(disk: Ext4Tree, id: string): DiskImage {
       path,
     });
   }
-  const { root } = readErofs(readObject(disk, id, IMAGE_MAX_BYTES));
-  return { root, files: new TreeFiles(root, (objectId) => readObject(disk, objectId, OBJECT_MAX_BYTES)) };
+  const { root, version } = readErofs(readObject(disk, id, IMAGE_MAX_BYTES));
+  const read = (objectId: string) => readObject(disk, objectId, OBJECT_MAX_BYTES);
+  return { version, root, readContent: contentReader(read), files: new TreeFiles(root, read) };
 }
 
 function readObject(disk: Ext4Tree, id: string, limitBytes: number): Uint8Array {

@@ -8,7 +8,7 @@ import { SealrootError } from "../../errors/index.ts";
 import { hasFileAt } from "../../tree/index.ts";
 import { chooseDeployment } from "../choose-deployment.ts";
 import { offlineBoot } from "./disk-boot.ts";
-import { readDiskImage } from "./disk-image.ts";
+import { type DiskImage, readDiskImage } from "./disk-image.ts";
 import type { HeldDisk } from "./hold-disk.ts";
 import { type StateArea, StateTree } from "./state-tree.ts";
 
@@ -49,6 +49,33 @@ export async function openDeployment(
     tree: new StateTree(parts.root, image.root, areas),
     mounts: stateMounts(parseRootConfiguration(configuration), line),
   };
+}
+
+/** The image of a deployment, and what lies around it. */
+export interface DeploymentImage {
+  readonly deploymentId: string;
+  /** The image that its command line names, of those that are there. */
+  readonly imageId: string;
+  readonly image: DiskImage;
+  readonly parts: InstalledDiskParts;
+}
+
+/**
+ * Reads the image of the deployment that boots by default, or of the wanted one. Its `/etc` and `/var` may be lost.
+ *
+ * @param held open as long as the parts are used
+ * @throws SealrootError as {@link openDeployment}
+ */
+export async function readDeploymentImage(
+  held: HeldDisk,
+  wanted: string | undefined,
+  warn: (text: string) => void,
+): Promise<DeploymentImage> {
+  const parts = await readInstalledDisk(held.fd, held.path);
+  refuseUnclean(parts, held.path);
+  const { deploymentId, commandLine } = chooseDeployment(offlineBoot(parts), wanted, warn);
+  const imageId = imageIdOf(parts.root, deploymentId, CommandLine.parse(commandLine ?? ""));
+  return { deploymentId, imageId, image: readDiskImage(parts.root, imageId), parts };
 }
 
 /** What the kernel would put in place at the next mount would undo a change. */

@@ -74,7 +74,9 @@ say. Without NAME the image is tagged with the reference.`,
       bootTimes,
       keepUserXattrs: keepsUserXattrs(invocation),
       ...(expectedDigest !== undefined && {
-        chooseBootImages: async (_, candidates) => [await bootImageById(expectedDigest, candidates)],
+        chooseBootImages: async (_, candidates) => [
+          await bootImageById(expectedDigest, candidates, invocation.argument("REFERENCE")),
+        ],
       }),
       registry: registryOptions(invocation),
       ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),

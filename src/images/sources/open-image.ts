@@ -1,6 +1,14 @@
 /** One image at a source, chosen by tag and platform (spec/oci.md 2). */
-import type { BlobReader, Descriptor, ImageReference, ImageSource, Platform, UnpackedLayers } from "../../oci/index.ts";
-import { runningPlatform } from "../../oci/index.ts";
+import type {
+  BlobReader,
+  Descriptor,
+  ImageReference,
+  ImageSource,
+  OpenedPlace,
+  Platform,
+  UnpackedLayers,
+} from "../../oci/index.ts";
+import { nameOfReference, runningPlatform } from "../../oci/index.ts";
 import {
   enforcePolicy,
   loadPolicy,
@@ -55,7 +63,10 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
   const source = await openSource(reference, options.registry);
   try {
     const image = await chooseImage(source, reference, options.platform ?? runningPlatform(), options.configAtHand);
-    await enforcePolicy(policy, policySubject(options.identity ?? reference, source, image));
+    await enforcePolicy(
+      policy,
+      policySubject(options.identity ?? reference, policyPlace(options, source), source, image),
+    );
     const { blobs, unpacked, remote } = source;
     return { ...image, blobs, unpacked, remote, close: () => source.close() };
   } catch (error) {
@@ -64,13 +75,23 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
   }
 }
 
+/** Of an image that is to have the name of one in a registry, that name decides, wherever its bytes are taken from. */
+export function policyPlace({ identity }: OpenImageOptions, { place }: ImageSource): OpenedPlace {
+  return identity?.transport === "docker" ? { transport: "docker", name: nameOfReference(identity) } : place;
+}
+
 /**
  * The image as the policy sees it. Signatures are for what the source has: the manifest before conversion, and the
  * indexes it was reached through.
  *
  * @param reference as the user named the image
  */
-function policySubject(reference: ImageReference, source: ImageSource, image: ReadImage): PolicySubject {
+function policySubject(
+  reference: ImageReference,
+  place: OpenedPlace,
+  source: ImageSource,
+  image: ReadImage,
+): PolicySubject {
   const { descriptor, manifestBytes } = image.original;
   const readIndex = async (index: Descriptor) => ({
     digest: index.digest,
@@ -78,7 +99,7 @@ function policySubject(reference: ImageReference, source: ImageSource, image: Re
   });
   return {
     reference,
-    place: source.place,
+    place,
     manifest: { digest: descriptor.digest, bytes: manifestBytes },
     indexDigests: image.indexes.map(({ digest }) => digest),
     indexes: () => Promise.all(image.indexes.map(readIndex)),

@@ -18,4 +18,5 @@ export { openDestination, toDestination } from "./copy/open-destination.ts";
 export type { LayerPacking } from "./copy/pack-layer.ts";
 export { placed } from "./copy/source-content.ts";
 export { type PushOptions, type WrittenContent, writeImage } from "./copy/write-image.ts";
+export { type OpenedDelta, openDelta } from "./sources/open-delta.ts";
 export { type OpenedImage, type OpenImageOptions, openImage } from "./sources/open-image.ts";

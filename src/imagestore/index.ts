@@ -9,6 +9,7 @@
  * @module
  */
 
+export { DeltaLayers } from "./delta/delta-layers.ts";
 export { HOST_TAG_PREFIX, type HostTags, hostTags, manifestsByImage } from "./host-tags.ts";
 export { type HistoryEntry, imageHistory } from "./image-history.ts";
 export {

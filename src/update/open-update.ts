@@ -5,8 +5,8 @@ import { REPOSITORY_PATH } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import type { Host, HostDeployment, HostPlaces } from "../host/index.ts";
-import { type OpenedImage, openImage } from "../images/index.ts";
-import { storedConfigBytes } from "../imagestore/index.ts";
+import { type OpenedImage, type OpenImageOptions, openDelta, openImage } from "../images/index.ts";
+import { DeltaLayers, storedConfigBytes } from "../imagestore/index.ts";
 import { type ImageConfig, parseReference } from "../oci/index.ts";
 import type { PolicyChoice } from "../policy/index.ts";
 import type { RegistryOptions } from "../registry/index.ts";
@@ -41,13 +41,14 @@ export async function openUpdate(
   target: UpdateTarget,
   { registry, policy, events }: OpenUpdateOptions,
 ): Promise<OpenedUpdate> {
+  const identity = parseReference(target.imageReference);
   const image = await runStep(events, "read the image", () =>
-    openImage(parseReference(target.source), {
-      registry,
-      policy,
-      identity: parseReference(target.imageReference),
-      configAtHand: (digest) => configOfHost(places, digest),
-    }),
+    target.delta === undefined
+      ? openImage(parseReference(target.source), {
+          ...{ registry, policy, identity },
+          configAtHand: (digest) => configOfHost(places, digest),
+        })
+      : imageOfDelta(places, target.delta, { registry, policy, identity }),
   );
   const { config } = image;
   if (config === undefined) {
@@ -63,6 +64,16 @@ export async function openUpdate(
     standing: standingOf(host, ({ origin }) => origin.manifestDigest === digest),
     [Symbol.asyncDispose]: () => image.close(),
   };
+}
+
+/** The layers that the host lacks are made of the delta and of what the host has. */
+async function imageOfDelta(
+  { physicalRoot }: HostPlaces,
+  path: string,
+  options: OpenImageOptions,
+): Promise<OpenedImage> {
+  const delta = await openDelta(path, options);
+  return { ...delta.image, unpacked: new DeltaLayers(delta, join(physicalRoot, REPOSITORY_PATH), path) };
 }
 
 /** The role of the first deployment that fits. */

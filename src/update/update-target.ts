@@ -10,6 +10,8 @@ export interface UpdateTarget {
   readonly imageReference: string;
   /** Where the image is taken from this once: the reference itself, or such as a layout on a stick. */
   readonly source: string;
+  /** It is made of this file or directory, a delta from an image that the host has; the source is its name in errors. */
+  readonly delta?: string | undefined;
 }
 
 export interface UpgradeChoice {
@@ -17,6 +19,8 @@ export interface UpgradeChoice {
   readonly tag?: string | undefined;
   /** Take the image from here, whatever the host follows. */
   readonly source?: string | undefined;
+  /** Make the image of a delta in this file or directory. */
+  readonly delta?: string | undefined;
 }
 
 /**
@@ -26,7 +30,7 @@ export interface UpgradeChoice {
  * @throws SealrootError `not-found` when nothing says what the host follows; `usage`, `unsupported` for references that
  *   cannot have that tag
  */
-export function upgradeTarget(host: Host, { tag, source }: UpgradeChoice = {}): UpdateTarget {
+export function upgradeTarget(host: Host, { tag, source, delta }: UpgradeChoice = {}): UpdateTarget {
   const followed = (host.staged ?? host.booted)?.origin.imageReference;
   if (followed === undefined) {
     throw new SealrootError("not-found", "Cannot upgrade: it is not known which image this host follows", {
@@ -34,6 +38,7 @@ export function upgradeTarget(host: Host, { tag, source }: UpgradeChoice = {}): 
     });
   }
   const imageReference = tag === undefined ? followed : withTag(followed, tag);
+  if (delta !== undefined) return { imageReference, source: delta, delta };
   return { imageReference, source: source ?? imageReference };
 }
 

@@ -108,6 +108,26 @@ async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   yield* decoded(framed(), engine, "zstd");
 }
 
+/**
+ * Decompresses one zstd frame whose dictionary is plain bytes, as `zstd --patch-from` makes it. Its window may have 128 MiB, the
+ * limit of all decoders that are not told otherwise.
+ *
+ * @throws SealrootError as decompress
+ */
+export async function* unzstdWithDictionary(
+  source: AsyncIterable<Uint8Array>,
+  dictionary: Buffer,
+  { maxOutputBytes = Number.POSITIVE_INFINITY }: Pick<DecompressOptions, "maxOutputBytes"> = {},
+): AsyncGenerator<Uint8Array> {
+  const engine = createZstdDecompress({ ...ENGINE_OPTIONS, dictionary });
+  let outputBytes = 0;
+  for await (const piece of decoded(source, engine, "zstd")) {
+    outputBytes += piece.length;
+    if (outputBytes > maxOutputBytes) throw tooMuchOutput("zstd", maxOutputBytes);
+    yield piece;
+  }
+}
+
 async function* decoded(
   source: AsyncIterable<Uint8Array>,
   engine: Gunzip | ZstdDecompress,

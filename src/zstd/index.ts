@@ -6,6 +6,6 @@
  * @module
  */
 export { type Compression, compress } from "./compress.ts";
-export { type DecompressOptions, decompress, tooMuchOutput } from "./decompress.ts";
+export { type DecompressOptions, decompress, tooMuchOutput, unzstdWithDictionary } from "./decompress.ts";
 export { unzstdWhole, ZstdEncoder, zstdFrame, zstdFrameAsync } from "./encoder.ts";
 export { ZstdFrameWalker } from "./frames.ts";

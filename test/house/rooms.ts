@@ -6,7 +6,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
   {
     name: "formats",
     rooms: [
-      ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked"],
+      ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked", "delta"],
       ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink", "packages", "compare"],
     ],
   },
@@ -30,6 +30,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   erofs: ["tree", "verity"],
   splitstream: ["zstd"],
   chunked: ["tar", "zstd"],
+  delta: ["zstd"],
   pe: ["cms"],
   efi: ["cms"],
   bootplan: ["bls"],
@@ -59,6 +60,7 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
     layer: ["."],
     tree: [".", "layer"],
     partial: [".", "layer"],
+    delta: [".", "layer", "tree"],
     push: ["."],
     pull: [".", "layer", "partial", "tree"],
     ".": ["tree"],

@@ -23,9 +23,14 @@ const OPTIONS = [
   {
     flags: "--from-downloaded",
     summary: "let the next boot take what --download-only fetched",
-    excludes: ["check", "download-only", "plan", "tag", "source-imgref"],
+    excludes: ["check", "download-only", "plan", "tag", "source-imgref", "from-delta"],
   },
   { flags: "--tag <TAG>", summary: "upgrade to another tag of the image" },
+  {
+    flags: "--from-delta <PATH>",
+    summary: "make the image of an oci-delta, an archive or a directory, and of what this host has",
+    excludes: ["from-downloaded", "tag", "source-imgref"],
+  },
   ...UPDATE_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
 
@@ -40,7 +45,10 @@ At shutdown /etc is merged and the boot entries are switched in one step; until 
 delete-deployment. With --check it exits with 0 whether or not there is an update; --json says which.
 
 With --plan it says what the update would do: what is fetched and what room it takes, which packages and files change,
-conflicts in /etc, kernel arguments, what a TPM measures, what gc removes then.`,
+conflicts in /etc, kernel arguments, what a TPM measures, what gc removes then.
+
+With --from-delta nothing is asked of the registry. The delta must start from an image that this host has; the image that it
+leads to must satisfy the policy of the one that is followed, and every layer must come out with its digest.`,
   options: OPTIONS,
   reportsJson: true,
   examples: ["sealroot upgrade --check", "sealroot upgrade --plan", "sealroot upgrade", "sealroot upgrade --apply"],
@@ -65,7 +73,8 @@ conflicts in /etc, kernel arguments, what a TPM measures, what gc removes then.`
 });
 
 function choice(invocation: Call) {
-  return { tag: invocation.option("tag"), source: invocation.option("source-imgref") };
+  const delta = invocation.option("from-delta");
+  return { tag: invocation.option("tag"), source: invocation.option("source-imgref"), delta };
 }
 
 async function check(invocation: Call, opened: OpenedHost | undefined): Promise<void> {

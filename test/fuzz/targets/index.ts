@@ -2,6 +2,7 @@
 import type { FuzzTarget } from "../target.ts";
 import { tarSplitTarget, tocTarget } from "./chunked.ts";
 import { gzipTarget, zstdTarget } from "./compression.ts";
+import { tarDiffTarget } from "./delta.ts";
 import { dockerArchiveTarget } from "./docker-archive.ts";
 import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
@@ -23,6 +24,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   zstdTarget,
   tocTarget,
   tarSplitTarget,
+  tarDiffTarget,
   metaTarget,
   ...packagesTargets,
   ...policyTargets,

@@ -1,11 +1,12 @@
 /** Which rule made a difference count, or keeps it from counting. */
 import type { ByteString } from "../bytes/index.ts";
-import { LABEL_XATTR, type Metadata, type TreeNode } from "../tree/index.ts";
+import { type DirectoryNode, joinPath, LABEL_XATTR, type Metadata, type TreeNode } from "../tree/index.ts";
 import { verityDigest } from "../verity/index.ts";
 import type { Stage } from "./composition.ts";
 import type { Difference } from "./difference.ts";
 import { type ExplainContext, type Explanation, isOverlayWhiteout, withLayers } from "./explain-context.ts";
 import { explainEntry } from "./explain-entry.ts";
+import type { LayerHistory } from "./layer-history.ts";
 import type { RuleName } from "./rules.ts";
 import { OWN_INODE } from "./values.ts";
 
@@ -70,8 +71,9 @@ export function explainUncounted(
 /** What ext4 with 256-byte inodes, file systems and tools with 32 bits can hold. */
 const TIME_LIMITS = [-(2n ** 31n), 2n ** 31n - 1n, 2n ** 32n - 1n, 2n ** 34n - 2n ** 31n - 1n, 0n];
 
-function explainTime({ nodes: { a, b } }: Difference, context: ExplainContext): Explanation {
+function explainTime({ path, nodes: { a, b } }: Difference, context: ExplainContext): Explanation {
   if (a === undefined || b === undefined) return { rule: "time" };
+  if (hasOtherNames(path, a, b, context)) return { rule: "directory-time-changed" };
   for (const [node, facts] of [[a, context.a] as const, [b, context.b] as const]) {
     const change = facts.history?.changeOf(node);
     if (facts.history === undefined || change === undefined) continue;
@@ -88,7 +90,7 @@ function explainTime({ nodes: { a, b } }: Difference, context: ExplainContext): 
     };
   }
   if (isClamped(left, right) || isClamped(right, left)) return { rule: "time-clamped" };
-  return { rule: a.kind === "directory" && hasOtherNames(a, b) ? "directory-time-changed" : "time" };
+  return { rule: "time" };
 }
 
 function isClamped(a: Metadata, b: Metadata): boolean {
@@ -97,9 +99,15 @@ function isClamped(a: Metadata, b: Metadata): boolean {
   });
 }
 
-function hasOtherNames(a: TreeNode, b: TreeNode): boolean {
+/** Whether a name was added or removed. Whiteouts that were not applied are none: they are a layer's own doing. */
+function hasOtherNames(path: ByteString, a: TreeNode, b: TreeNode, context: ExplainContext): boolean {
   if (a.kind !== "directory" || b.kind !== "directory") return false;
-  return a.entries.size !== b.entries.size || [...a.entries.keys()].some((name) => !b.entries.has(name));
+  const hasMore = (own: DirectoryNode, other: DirectoryNode, history: LayerHistory | undefined) =>
+    [...own.entries.keys()].some(
+      (name) =>
+        !other.entries.has(name) && !name.startsWith(".wh.") && history?.removedBy(joinPath(path, name)) === undefined,
+    );
+  return hasMore(a, b, context.b.history) || hasMore(b, a, context.a.history);
 }
 
 const UMASKS = [0o002, 0o007, 0o022, 0o027, 0o037, 0o077];

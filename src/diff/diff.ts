@@ -71,7 +71,7 @@ async function compareTrees(a: OpenSide, b: OpenSide, context: CompareContext): 
   const packages = await packageChangesOf(a.tree, b.tree);
   const chosen = chooseComposition(a.tree, b.tree, options);
   const composition = context.composition ?? chosen.composition;
-  const version = context.version ?? options.version ?? a.tree.image?.version ?? b.tree.image?.version ?? 1;
+  const version = context.version ?? versionOf(a.tree, b.tree) ?? options.version ?? 1;
   const found = await runStep(options.events, "compare", () => {
     const side = ({ tree }: OpenSide) => ({
       root: tree.root,
@@ -95,6 +95,11 @@ async function compareTrees(a: OpenSide, b: OpenSide, context: CompareContext): 
     esp: espDifferences(a.tree, b.tree),
     notes: [...(context.composition === undefined ? chosen.notes : []), ...imageNotes(a.tree, b.tree, found)],
   };
+}
+
+/** Of an EROFS image among the two; of images of two versions that which both trees can have: without nanoseconds. */
+function versionOf({ image: a }: SourceTree, { image: b }: SourceTree): ErofsVersion | undefined {
+  return a?.version === 2 || b?.version === 2 ? 2 : (a?.version ?? b?.version);
 }
 
 /** What the trees do not show: images of other versions, or by another writer, differ in every byte. */

@@ -17,7 +17,7 @@ export interface DiffOptions {
   readonly plain?: boolean;
   readonly keepUserXattrs?: boolean | undefined;
   readonly bootTimes?: BootTimes | undefined;
-  /** Of the images whose digests are compared; that of an EROFS image among the two, or 1, if absent. */
+  /** Of the images whose digests are compared, if neither is an EROFS image, which has its own; 1 if absent. */
   readonly version?: ErofsVersion | undefined;
   readonly events: EventSink;
 }

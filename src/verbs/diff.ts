@@ -13,7 +13,7 @@ const OPTIONS = [
   { flags: "--plain", summary: "of the plain image, in which /boot and /sysroot count", excludes: ["boot-times"] },
   {
     flags: "--erofs-version <V>",
-    summary: "of images in this version (default: that of an EROFS image among the two, else v1)",
+    summary: "of images in this version (default: v1; an EROFS image among the two has its own)",
     choices: ["v1", "v2"],
   },
   XATTRS_OPTION,

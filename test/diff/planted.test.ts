@@ -92,6 +92,19 @@ const CASES: Readonly<Record<string, Case>> = {
       "  entry: none → file of 0 bytes  (entry)",
     ],
   },
+  "a file that was added to a directory that a later layer had changed without an entry for it": {
+    layers: [[file("usr/lib/system/c", "c")]],
+    unpacked: (root) => {
+      put(root, "/usr/lib/system/new", emptyFile());
+      later("/usr/lib/system")(root);
+    },
+    says: [
+      "/usr/lib/system",
+      `  mtime: ${TIME} → 2023-11-14T22:13:29.000000005Z  (directory-time-changed)`,
+      "/usr/lib/system/new",
+      "  entry: none → file of 0 bytes  (entry)",
+    ],
+  },
   "nanoseconds that were dropped": {
     unpacked: change("/usr/bin/ping", { mtimeNanoseconds: 0 }),
     says: [

@@ -92,8 +92,8 @@ function attempt({ fresh = [], setup = [], command }: Attempt): Measured {
 
 /** Of the `--json` report of a pull. */
 function fetchedBytes(stdout: string): number {
-  const { layers }: { layers: { fetched_bytes: number } } = JSON.parse(stdout);
-  return layers.fetched_bytes;
+  const { layers }: { layers: { fetchedBytes: number } } = JSON.parse(stdout);
+  return layers.fetchedBytes;
 }
 
 /** Digests are printed last, by some tools after a label or an algorithm's name. */

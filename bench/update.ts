@@ -40,25 +40,36 @@ export async function makeUpdate(reference: string, tree: string, host: string, 
   ]);
   const [before, after] = [`docker://${host}/update:before`, `docker://${host}/update:after`];
   const old = await publish(reference, join(scratch, "update-before"), before);
-  const { toc, ...tables } = await publish(changed, join(scratch, "update-after"), after);
+  const now = await publish(changed, join(scratch, "update-after"), after);
   rmSync(join(scratch, "changed"), { recursive: true });
-  const known = new Set(old.toc.entries.map(({ content }) => content?.digest));
+  return { before, after, ...neededBytes(old, now) };
+}
+
+/** What must be fetched of the layers of an image by a host that has those of another one. */
+export function neededBytes(
+  old: readonly ReadTables[],
+  now: readonly ReadTables[],
+): Pick<BenchUpdate, "changedBytes" | "tableBytes" | "tarSplitBytes"> {
+  const known = new Set(old.flatMap(({ toc }) => toc.entries.map(({ content }) => content?.digest)));
   // By content, as equal files are fetched once.
   const missing = new Map<string, number>();
-  for (const { content } of toc.entries) {
+  for (const { content } of now.flatMap(({ toc }) => toc.entries)) {
     if (content === undefined || known.has(content.digest)) continue;
-    const sizes = content.chunks.map(({ start, end }) => end - start);
-    missing.set(
-      content.digest,
-      sizes.reduce((sum, size) => sum + size, 0),
-    );
+    missing.set(content.digest, sum(content.chunks.map(({ start, end }) => end - start)));
   }
-  const changedBytes = [...missing.values()].reduce((sum, size) => sum + size, 0);
-  return { before, after, changedBytes, ...tables };
+  return {
+    changedBytes: sum([...missing.values()]),
+    tableBytes: sum(now.map(({ tableBytes }) => tableBytes)),
+    tarSplitBytes: sum(now.map(({ tarSplitBytes }) => tarSplitBytes)),
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** The archive with other bytes in these files, of the same number. */
-async function* withChanges(
+export async function* withChanges(
   tar: AsyncIterable<Uint8Array>,
   paths: ReadonlySet<ByteString>,
 ): AsyncGenerator<Uint8Array> {
@@ -82,23 +93,23 @@ async function* withChanges(
   }
 }
 
-/** Packs the image into a layout, for a look at its table, and copies it into the registry. */
-async function publish(from: string, directory: string, to: string): Promise<ReadTables> {
+/** Packs the image into a layout, for a look at the tables of its layers, and copies it into the registry. */
+export async function publish(from: string, directory: string, to: string): Promise<readonly ReadTables[]> {
   const layout = parseReference(`oci:${directory}:bench`);
   await copyImage(parseReference(from), layout, { policy: ACCEPT_ANYTHING, packing: "zstd:chunked" });
   await copyImage(layout, parseReference(to), { policy: ACCEPT_ANYTHING });
   const image = await openImage(layout, { policy: ACCEPT_ANYTHING });
   await image.close();
-  const [layer] = image.manifest.layers;
-  if (layer === undefined) throw new Error(`${from} has no layer`);
   try {
-    return readTables(layer, join(directory, "blobs", layer.digest.replace(":", "/")));
+    return image.manifest.layers.map((layer) =>
+      readTables(layer, join(directory, "blobs", layer.digest.replace(":", "/"))),
+    );
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-interface ReadTables extends Pick<BenchUpdate, "tableBytes" | "tarSplitBytes"> {
+export interface ReadTables extends Pick<BenchUpdate, "tableBytes" | "tarSplitBytes"> {
   readonly toc: Toc;
 }
 

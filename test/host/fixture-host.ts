@@ -97,8 +97,12 @@ export class FixtureHost implements Disposable {
 
   /** Deploys an image as an installation or an upgrade leaves it. @returns its id */
   async add(options: AddOptions = {}): Promise<string> {
+    return this.deploy((await this.image(options)).reference, options);
+  }
+
+  /** The same of a sealed image that is there. @param reference `oci:DIRECTORY:TAG` */
+  async deploy(reference: string, options: Pick<AddOptions, "rank" | "imageReference"> = {}): Promise<string> {
     const { rank = "primary", imageReference = "docker://quay.io/example/os:1" } = options;
-    const { reference } = await this.image(options);
     using repository = (await this.repository()).repository;
     const image = await openImage(parseReference(reference), { policy: "accept-anything" });
     const config = image.config;

@@ -1,4 +1,4 @@
-/** Finds what an image contains for booting it: kernels, UKIs, boot loader, add-ons and Secure Boot keys. */
+/** Finds what an image contains for booting it: kernels, UKIs, boot loader and Secure Boot keys. */
 import { SealrootError } from "../errors/index.ts";
 import type { EfiArchitecture } from "../pe/index.ts";
 import {
@@ -10,6 +10,7 @@ import {
   requirePlainFile,
   type TreeFiles,
 } from "../tree/index.ts";
+import { ADDON_SUFFIX } from "./addons.ts";
 import {
   ENROLMENT_FOLDER,
   enrolmentPath,
@@ -27,15 +28,6 @@ export interface EnrolmentFile {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
-
-/** A signed add-on that goes beside the UKI. */
-export interface UkiAddon {
-  /** Without `.addon.efi`. */
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
-const ADDON_SUFFIX = ".addon.efi";
 
 /**
  * Paths of the UKIs of an image: in the folder for them, and beside the kernels, whose folders count unless they are
@@ -73,23 +65,6 @@ export function requireLoader(image: TreeFiles, architecture: EfiArchitecture): 
   throw new SealrootError("unsupported", `Cannot install the image: it has no systemd-boot (${path})`, {
     path,
     hint: "install the package that has it in the image (Debian: systemd-boot-efi; Fedora: systemd-boot-unsigned)",
-  });
-}
-
-/**
- * The add-ons with these names.
- * @throws SealrootError `not-found` for one that the image does not have, `unsupported` as {@link findUkis}
- */
-export function findAddons(image: TreeFiles, names: readonly string[]): UkiAddon[] {
-  const paths = names.length === 0 ? [] : leavesBelow(image, UKI_FOLDER);
-  return names.map((name) => {
-    const path = paths.find((candidate) => candidate.endsWith(`/${name}${ADDON_SUFFIX}`));
-    if (path === undefined) {
-      const what = `Cannot install the add-on ${name}: the image has no ${name}${ADDON_SUFFIX}`;
-      throw new SealrootError("not-found", what, { path: UKI_FOLDER });
-    }
-    requirePlainFile(image, path);
-    return { name, bytes: image.read(path) };
   });
 }
 

@@ -7,13 +7,25 @@
  * @module
  */
 export {
+  ADDON_SUFFIX,
+  type AddonNames,
+  type AddonScope,
+  chooseAddons,
+  findAddons,
+  type ImageAddon,
+  listAddons,
+  NO_ADDONS,
+  refuseAddons,
+  type UkiAddon,
+} from "./addons.ts";
+export {
   ARCHITECTURES,
   type Architecture,
   type ArchitectureName,
   findArchitecture,
 } from "./architecture.ts";
 export { type BootParts, bootDigest } from "./boot-digest.ts";
-export { type EnrolmentFile, findEnrolmentFiles, findLoader, findUkis, type UkiAddon } from "./contents.ts";
+export { type EnrolmentFile, findEnrolmentFiles, findLoader, findUkis } from "./contents.ts";
 export { checkDeployment, checkUnsealedDeployment, type DeploymentRules } from "./deployment-check.ts";
 export { boundedUnpackers } from "./initramfs-archives.ts";
 export { type BootProgram, findBootProgram } from "./initramfs-program.ts";
@@ -27,6 +39,7 @@ export {
   UKI_FOLDER,
 } from "./layout.ts";
 export { findSealedContents, findSealedUki, type SealedContents, type SealedUki } from "./sealed.ts";
+export { checkSealedLines } from "./sealed-lines.ts";
 export { parseTomlFile } from "./toml-file.ts";
 export { findType1Paths, hasUki, readType1Files, type Type1Files, type Type1Paths } from "./type1.ts";
 export { findType1Contents, type Type1Contents, type1KernelArguments } from "./type1-contents.ts";

@@ -1,18 +1,20 @@
 /** The signed kernel command lines: that of the UKI, and those of its add-ons. */
-import { checkCommandLine, SEALED_LINE_KEYS } from "../bls/index.ts";
+import { checkCommandLine, checkCommandLineLength, SEALED_LINE_KEYS } from "../bls/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { commandLineOf, type EfiArchitecture, parsePe } from "../pe/index.ts";
-import type { UkiAddon } from "./contents.ts";
+import type { UkiAddon } from "./addons.ts";
 
 /**
  * Checks the line of the UKI, of each add-on, and all of them together: systemd-stub appends the add-ons' lines to the
  * UKI's (systemd-stub(7)), and the kernel's limit is for the sum.
  *
+ * @param others lines of add-ons that are installed already and stay; only their length counts
  * @throws SealrootError `unsupported` naming file and argument, `conflict` for an add-on of another architecture
  */
 export function checkSealedLines(
   uki: { readonly path: string; readonly commandLine: string | undefined; readonly architecture: EfiArchitecture },
   addons: readonly UkiAddon[],
+  others: readonly string[] = [],
 ): void {
   const { architecture } = uki;
   const line = uki.commandLine ?? "";
@@ -39,9 +41,7 @@ export function checkSealedLines(
     checkCommandLine(addonLine, { what: `the command line of ${what}`, decidedKeys: [] });
     if (addonLine !== "") lines.push(addonLine);
   }
-  checkCommandLine(lines.join(" "), {
-    what: "the command line of the UKI with its add-ons",
-    decidedKeys: SEALED_LINE_KEYS,
-    architecture,
-  });
+  const what = "the command line of the UKI with its add-ons";
+  checkCommandLine(lines.join(" "), { what, decidedKeys: SEALED_LINE_KEYS, architecture });
+  checkCommandLineLength([...lines, ...others].join(" "), architecture, what);
 }

@@ -4,16 +4,9 @@ import { isUuid } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { readUki, type Uki } from "../pe/index.ts";
 import type { TreeFiles } from "../tree/index.ts";
+import { type AddonNames, findAddons, type UkiAddon } from "./addons.ts";
 import { type Architecture, installableArchitecture } from "./architecture.ts";
-import {
-  type EnrolmentFile,
-  findAddons,
-  findAndroidImage,
-  findEnrolmentFiles,
-  findUkis,
-  requireLoader,
-  type UkiAddon,
-} from "./contents.ts";
+import { type EnrolmentFile, findAndroidImage, findEnrolmentFiles, findUkis, requireLoader } from "./contents.ts";
 import { UKI_FOLDER } from "./layout.ts";
 import { checkSealedLines } from "./sealed-lines.ts";
 import { bootsAndroid } from "./type1.ts";
@@ -45,14 +38,10 @@ export interface SealedContents {
  *   a kernel command line that must not be booted; `conflict` for several UKIs or one of another architecture;
  *   `not-found` for an unknown add-on
  */
-export function findSealedContents(
-  image: TreeFiles,
-  architectureName: string,
-  addonNames: readonly string[],
-): SealedContents {
+export function findSealedContents(image: TreeFiles, architectureName: string, addonNames: AddonNames): SealedContents {
   const { ukiPath, uki, ukiBytes, commandLine, composefsArguments } = findSealedUki(image);
   const architecture = checkedArchitecture(uki, architectureName);
-  const addons = findAddons(image, addonNames);
+  const addons = findAddons(image, ukiPath, addonNames);
   checkSealedLines({ path: ukiPath, ...uki }, addons);
   const root = commandLine.get("root");
   const loaderPath = requireLoader(image, uki.architecture);

@@ -17,6 +17,7 @@ import {
 } from "../bls/index.ts";
 import type { Type1Files, UkiAddon } from "../bootimage/index.ts";
 import type { EspFile } from "../disk/index.ts";
+import { addonPath } from "./addon-files.ts";
 import type { BootLoader } from "./boot-loader.ts";
 
 /** A deployment that boots from a UKI. */
@@ -45,7 +46,6 @@ export const ESP_KERNELS_FOLDER = "EFI/Linux";
 export interface EntryFiles {
   readonly uki: EspFile;
   readonly entry: EspFile;
-  /** systemd-stub takes them from the folder beside the UKI (systemd-stub(7)). */
   readonly addons: readonly EspFile[];
 }
 
@@ -62,7 +62,7 @@ export function entryFiles(
   return {
     uki: { path, bytes: deployment.uki },
     entry: { path: `loader/entries/${entryFileName(os, deploymentId, rank)}`, bytes: Buffer.from(text, "utf8") },
-    addons: deployment.addons.map(({ name, bytes }) => ({ path: `${path}.extra.d/${name}.addon.efi`, bytes })),
+    addons: deployment.addons.map((addon) => ({ path: addonPath(addon, path), bytes: addon.bytes })),
   };
 }
 

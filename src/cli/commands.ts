@@ -15,6 +15,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   "loader-entries": "Change boot entries of a host without seal",
   keys: "Make and inspect Secure Boot keys",
   repo: "Work with composefs repositories",
+  "uki-addon": "Kernel arguments as add-ons of UKIs on this system",
   vm: "Boot disks in a virtual machine",
 };
 
@@ -34,6 +35,26 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Set the kernel arguments of one source on a host without seal",
     load: async () =>
       (await import("../verbs/host/loader-entries-set-options-for-source.ts")).loaderEntriesSetOptionsForSource,
+  },
+  {
+    path: ["uki-addon", "list"],
+    summary: "Show the add-ons on the ESP",
+    load: async () => (await import("../verbs/host/uki-addon-list.ts")).ukiAddonList,
+  },
+  {
+    path: ["uki-addon", "list-referenced"],
+    summary: "Show the add-ons that the images of the deployments hold",
+    load: async () => (await import("../verbs/host/uki-addon-list-referenced.ts")).ukiAddonListReferenced,
+  },
+  {
+    path: ["uki-addon", "add"],
+    summary: "Install an add-on of the image that runs",
+    load: async () => (await import("../verbs/host/uki-addon-add.ts")).ukiAddonAdd,
+  },
+  {
+    path: ["uki-addon", "remove"],
+    summary: "Remove an add-on from the ESP",
+    load: async () => (await import("../verbs/host/uki-addon-remove.ts")).ukiAddonRemove,
   },
   {
     path: ["status"],

@@ -12,6 +12,11 @@ export interface StagedRecord {
   readonly downloadOnly: boolean;
   /** For the merge at shutdown. A key of our own, which bootc passes over and drops. */
   readonly etcPolicy: EtcPolicy;
+  /**
+   * Names of global add-ons that the image gives the host when it is switched to. A key of our own as well: they are for every
+   * UKI, so none changes for an image that is fetched only, or dropped again.
+   */
+  readonly globalAddons: readonly string[];
 }
 
 const ETC_POLICIES: readonly EtcPolicy[] = ["keep", "theirs", "abort"];
@@ -54,19 +59,31 @@ function parseRecord(text: string): StagedRecord | undefined {
   if (typeof value.depl_id !== "string" || typeof locked !== "boolean") return undefined;
   const named = "etc" in value ? value.etc : "abort";
   const etcPolicy = ETC_POLICIES.find((policy) => policy === named);
+  const globalAddons: unknown = "global_addons" in value ? value.global_addons : [];
+  if (!Array.isArray(globalAddons) || !globalAddons.every((name): name is string => typeof name === "string"))
+    return undefined;
   if (etcPolicy === undefined || !isDeploymentId(value.depl_id)) return undefined;
-  return { deploymentId: value.depl_id, downloadOnly: locked, etcPolicy };
+  return { deploymentId: value.depl_id, downloadOnly: locked, etcPolicy, globalAddons };
 }
 
 /** Written last of all that is staged: its presence is what makes a deployment staged. */
 export function writeStagedRecord(
   runDirectory: string,
-  { deploymentId, downloadOnly, etcPolicy = "abort" }: Omit<StagedRecord, "etcPolicy"> & Partial<StagedRecord>,
+  {
+    deploymentId,
+    downloadOnly,
+    etcPolicy = "abort",
+    globalAddons = [],
+  }: Pick<StagedRecord, "deploymentId" | "downloadOnly"> & Partial<StagedRecord>,
 ): void {
   const path = stagedRecordPath(runDirectory);
   // Canonical as bootc writes it: sorted keys.
-  const own = etcPolicy === "abort" ? {} : { etc: etcPolicy };
-  const record = { depl_id: deploymentId, ...own, finalization_locked: downloadOnly };
+  const record = {
+    depl_id: deploymentId,
+    ...(etcPolicy === "abort" ? {} : { etc: etcPolicy }),
+    finalization_locked: downloadOnly,
+    ...(globalAddons.length === 0 ? {} : { global_addons: globalAddons }),
+  };
   try {
     mkdirSync(join(runDirectory, FOLDER), { recursive: true });
     writeFileAtomically(path, JSON.stringify(record));

@@ -57,6 +57,24 @@ export function placeOfBootFile(
   return { directory, path: isOfEsp ? relative : relative.replace(/^boot\//, "") };
 }
 
+/** The ESP, where UKIs and their add-ons are; undefined when it could not be found. */
+export function espOf(places: HostPlaces): string | undefined {
+  return placeOfBootFile(places, "EFI")?.directory;
+}
+
+/**
+ * As {@link espOf}.
+ * @param purpose as in the error: "list add-ons"
+ * @throws SealrootError `not-found`
+ */
+export function requireEsp(places: HostPlaces, purpose: string): string {
+  const esp = espOf(places);
+  if (esp !== undefined) return esp;
+  throw new SealrootError("not-found", `Cannot ${purpose}: the ESP of this host was not found`, {
+    hint: "sealroot status says what is wrong with the ESP",
+  });
+}
+
 /** As {@link placeOfBootFile}, as one path. @throws SealrootError `not-found` */
 export function bootFilePath(places: HostPlaces, path: string): string {
   const place = placeOfBootFile(places, path);

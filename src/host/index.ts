@@ -6,6 +6,7 @@
  * @module
  */
 
+export * from "./addons/index.ts";
 export { bootedKernelArguments } from "./booted-arguments.ts";
 export { type BootedRoot, readBootedRoot, readUsrOverlay, type UsrOverlay } from "./booted-root.ts";
 export * from "./boots/index.ts";
@@ -25,7 +26,7 @@ export { firmwareDatabases, loaderVariable } from "./firmware.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 export { HOST_CONFIGURATION_PATH, readRetention } from "./host-configuration.ts";
 export type { BootFilePlace, BootLoaderName, HostPlaces } from "./host-places.ts";
-export { bootFilePath, menuOrder, placeOfBootFile } from "./host-places.ts";
+export { bootFilePath, espOf, menuOrder, placeOfBootFile, requireEsp } from "./host-places.ts";
 export { type MountedHostOptions, openMountedHost } from "./mounted-host.ts";
 export { bootLoaderName, type OpenedHost, type OpenHostOptions, openHost, openHostWhenFree } from "./open-host.ts";
 export { type Pinned, pinText, setPinned } from "./pin.ts";

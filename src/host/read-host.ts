@@ -2,7 +2,14 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type BootEntry, CommandLine, findComposefsArguments } from "../bls/index.ts";
-import { type BootEntryStore, type EntryListing, openEntryStore, type StoredEntry } from "../bootloader/index.ts";
+import {
+  addonFolder,
+  addonLines,
+  type BootEntryStore,
+  type EntryListing,
+  openEntryStore,
+  type StoredEntry,
+} from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
   listDeployments,
@@ -15,13 +22,14 @@ import { asSealrootError, corrupt, SealrootError } from "../errors/index.ts";
 import { readStoredImage } from "../imagestore/index.ts";
 import { platformOf } from "../oci/index.ts";
 import { readUki, type Uki } from "../pe/index.ts";
+import { namesInIfReadable } from "../platform/index.ts";
 import { openRepository, type Repository, readStoredTree } from "../repository/index.ts";
 import { TreeFiles } from "../tree/index.ts";
 import { readBootReports } from "./boots/boot-slots.ts";
 import { type FailedBoot, failedBootsPath, readFailedBoots } from "./boots/failed-boots.ts";
 import { unrecordedFailures } from "./boots/judge-boots.ts";
 import type { DeploymentImage, Host, HostDeployment, HostProblem, HostSpace } from "./host.ts";
-import { bootFilePath, type HostPlaces, menuOrder, placeOfBootFile } from "./host-places.ts";
+import { bootFilePath, espOf, type HostPlaces, menuOrder, placeOfBootFile } from "./host-places.ts";
 import { type StartedKernel, sameArguments, sharesKernel } from "./soft-reboot/kernel-state.ts";
 import { imagePolicyDigest, livePolicyDigest } from "./soft-reboot/selinux-policy.ts";
 
@@ -250,7 +258,7 @@ class HostReader implements Disposable {
   #withSoftReboot(deployment: HostDeployment, booted: HostDeployment | undefined): HostDeployment {
     if (booted === undefined) return deployment;
     const shares = this.#sharesKernel(deployment, booted);
-    const [line, own] = [deployment.commandLine, booted.commandLine];
+    const [line, own] = [deployment, booted].map((one) => this.#withAddons(one));
     const isSame = shares === true && line !== undefined && own !== undefined && sameArguments(line, own);
     return { ...deployment, sharesKernel: shares, softRebootCapable: isSame && this.#hasSamePolicy(deployment) };
   }
@@ -282,6 +290,20 @@ class HostReader implements Disposable {
       this.#problem(deploymentId, error, "Cannot compare its SELinux policy");
       return false;
     }
+  }
+
+  /** With the arguments of its own add-ons; those of global ones are the same for all. */
+  #withAddons(deployment: HostDeployment | undefined): CommandLine | undefined {
+    const esp = espOf(this.#places);
+    const target = deployment?.entry?.entry.target;
+    if (target?.type !== "uki" || esp === undefined) return deployment?.commandLine;
+    const folder = addonFolder(target.path);
+    const paths = namesInIfReadable(join(esp, folder))
+      .filter((name) => /\.addon\.efi$/i.test(name))
+      .sort()
+      .map((name) => join(folder, name));
+    const lines = addonLines(esp, paths);
+    return lines.reduce((line, text) => line?.append(text), deployment?.commandLine);
   }
 
   /** The command line that an entry starts its kernel with: its options, or what its UKI has inside. Read once each. */

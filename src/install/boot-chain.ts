@@ -11,11 +11,13 @@ import {
   type1Arguments,
 } from "../bls/index.ts";
 import {
+  type AddonNames,
   type Architecture,
   checkDeployment,
   checkUnsealedDeployment,
   findSealedContents,
   findType1Contents,
+  refuseAddons,
 } from "../bootimage/index.ts";
 import { type BootLoader, ESP_KERNELS_FOLDER, type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
 import {
@@ -80,7 +82,7 @@ async function sealedChain(
 ): Promise<BootChain> {
   refuseArguments(options.unsealed);
   const { deploymentId } = image;
-  const boot = findSealedContents(image.files, image.architecture, options.addonNames);
+  const boot = findSealedContents(image.files, image.architecture, addonNames(options));
   checkDeployment(boot, { allowMissingVerity: options.allowMissingVerity ?? false }, reporter.warn);
   if (boot.unknownRoot !== undefined) {
     reporter.warn(`The sealed command line says root=${boot.unknownRoot}: see that the new disk is found by that name`);
@@ -111,7 +113,7 @@ async function unsealedChain(
   const allowMissingVerity = options.allowMissingVerity ?? false;
   const { unsealed } = options;
   checkUnsealedDeployment({ allowUnsealed: unsealed !== undefined, allowMissingVerity }, reporter.warn);
-  refuseAddons(options.addonNames);
+  refuseAddons(addonNames(options), "give --karg");
   const boot = await findType1Contents(image.files, image.architecture, image.kernel, reporter.warn);
   const { architecture, files, osRelease, paths } = boot;
   const programs = [{ what: `the kernel ${paths.kernelPath}`, bytes: files.kernel }];
@@ -199,10 +201,6 @@ function refuseArguments(choices: UnsealedChoices | undefined): void {
   });
 }
 
-function refuseAddons([name]: readonly string[]): void {
-  if (name === undefined) return;
-  throw new SealrootError("unsupported", `Cannot install the add-on ${name}: the image has no UKI that would read it`, {
-    path: "--uki-addon",
-    hint: "give --karg",
-  });
+function addonNames({ addonNames: scoped, globalAddonNames: global = [] }: InstallToDiskOptions): AddonNames {
+  return { scoped, global };
 }

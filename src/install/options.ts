@@ -23,7 +23,10 @@ export interface InstallToDiskOptions {
   readonly targetName?: string;
   /** Transport of `targetName`, such as `registry`. */
   readonly targetTransport: string;
+  /** Add-ons of the image that go beside its UKI. */
   readonly addonNames: readonly string[];
+  /** Add-ons of the image that every UKI of the ESP gets, also of later images. */
+  readonly globalAddonNames?: readonly string[];
   /**
    * Accept an image whose command line has `composefs=?`, so its disk also boots without fs-verity; of an unsealed one,
    * write its boot entry so.
@@ -67,7 +70,6 @@ export interface ForeignOptions extends LayoutChoices, UnsealedChoices {
   readonly stateroot: string | undefined;
   readonly rootSshAuthorizedKeys: string | undefined;
   readonly boundImages: string | undefined;
-  readonly globalAddonNames: readonly string[];
   readonly unifiedStorage: boolean;
   readonly fetchCheck: boolean;
 }
@@ -87,12 +89,6 @@ export function refuseForeignOptions(options: ForeignOptions): void {
   if (options.boundImages !== undefined && options.boundImages !== "skip") {
     throw refused("--bound-images", `Cannot include bound images (${options.boundImages}): podman pulls them`, {
       hint: "give --bound-images skip",
-    });
-  }
-  const [globalAddon] = options.globalAddonNames;
-  if (globalAddon !== undefined) {
-    throw refused("--global-uki-addon", `Cannot install the global add-on ${globalAddon}: it would outlive its image`, {
-      hint: "give --uki-addon, for this UKI alone",
     });
   }
   if (options.unifiedStorage) {

@@ -1,7 +1,7 @@
 /** The signatures of what is installed for booting, against the keys that the machine will enrol from the disk. */
 import type { SealedContents } from "../bootimage/index.ts";
 import type { StepReporter } from "../events/index.ts";
-import { databasesOf, isSigned, verifyBootProgram } from "./verify-boot-program.ts";
+import { databasesOf, isSigned, type SignatureDatabases, verifyBootProgram } from "./verify-boot-program.ts";
 
 /** What the firmware is asked to start. */
 export interface SignedBoot extends Pick<SealedContents, "enrolmentFiles" | "loader" | "loaderPath"> {
@@ -33,4 +33,22 @@ export async function checkBootSignatures(boot: SignedBoot, reporter: Pick<StepR
     else reporter.warn(`Firmware with Secure Boot will refuse ${what}: it is not signed`);
   }
   return isSigned(boot.loader);
+}
+
+/**
+ * Checks a program that goes onto the ESP of a machine that runs. Its firmware decides; one that lets anything start gets a
+ * warning about a program without signature.
+ *
+ * @param firmware undefined when it lets start anything
+ * @throws SealrootError as verifyBootProgram, naming the program
+ */
+export async function checkFirmwareSignature(
+  bytes: Uint8Array,
+  what: string,
+  firmware: SignatureDatabases | undefined,
+  { warn }: Pick<StepReporter, "warn">,
+): Promise<void> {
+  if (firmware !== undefined) await verifyBootProgram(bytes, what, [firmware]);
+  else if (isSigned(bytes)) await verifyBootProgram(bytes, what, []);
+  else warn(`Firmware with Secure Boot will refuse ${what}: it is not signed`);
 }

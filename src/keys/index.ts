@@ -5,7 +5,7 @@
  * Store room: knows files and names. The formats are those of `cms/` and `efi/`.
  * @module
  */
-export { checkBootSignatures, type SignedBoot, sealedPrograms } from "./boot-signatures.ts";
+export { checkBootSignatures, checkFirmwareSignature, type SignedBoot, sealedPrograms } from "./boot-signatures.ts";
 export { commandSigner, trySigner } from "./command-signer.ts";
 export { type KeyReport, listKeys, loadCertificates, loadSigner, type OwnedCertificates } from "./directory.ts";
 export { type EnrolmentFiles, loadEnrolment } from "./enrolment.ts";

@@ -20,7 +20,9 @@ import {
   keepsEtc,
   menuOrder,
   readHost,
+  requireEsp,
   rootConfigurationOf,
+  writeGlobalAddons,
 } from "../host/index.ts";
 import { openRepository } from "../repository/index.ts";
 
@@ -54,6 +56,9 @@ export async function finalizeStaged(places: HostPlaces, options: FinalizeOption
   if (!isInterrupted(entries, record)) {
     requireOwnEntries(entries, record);
     await runStep(options.events, "merge /etc", () => mergeStagedEtc(places, record, options));
+    if (record.globalAddons.length > 0) {
+      await runStep(options.events, "write the global add-ons", () => switchGlobalAddons(places, record));
+    }
     await runStep(options.events, "switch the boot entries", () => entries.activate());
   }
   removeStagedRecord(places.runDirectory);
@@ -71,6 +76,14 @@ export async function finalizeStaged(places: HostPlaces, options: FinalizeOption
 function entryStore({ bootDirectory, bootLoader }: HostPlaces): BootEntryStore {
   if (bootDirectory !== undefined) return openEntryStore(bootDirectory, menuOrder(bootLoader));
   throw new SealrootError("not-found", "Cannot finalize the staged deployment: the ESP of this host was not found");
+}
+
+/** Before the entries, so that the new deployment never boots without; written as often as it takes. */
+async function switchGlobalAddons(places: HostPlaces, { deploymentId, globalAddons }: StagedRecord): Promise<void> {
+  const esp = requireEsp(places, "write the global add-ons");
+  const { origin } = readDeployment(places.physicalRoot, deploymentId);
+  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: false });
+  await writeGlobalAddons(repository, esp, origin.manifestDigest, globalAddons);
 }
 
 /** The one that would be booted first, of those that are ours. */

@@ -5,7 +5,15 @@
 
 import { join } from "node:path";
 import { assessmentOf } from "../bls/index.ts";
-import { openEntryStore, writeEspFile } from "../bootloader/index.ts";
+import type { AddonNames } from "../bootimage/index.ts";
+import {
+  checkEspSpace,
+  espSpace,
+  installedAddons,
+  openEntryStore,
+  removeFromEsp,
+  writeEspFile,
+} from "../bootloader/index.ts";
 import {
   type EtcPolicy,
   etcConflictText,
@@ -25,6 +33,7 @@ import {
   checkRollbackIndex,
   collectHost,
   entriesAfterUpgrade,
+  espOf,
   etcOfDeployment,
   failedBootOf,
   forgetFailedImage,
@@ -41,7 +50,6 @@ import {
 import type { SignatureDatabases } from "../keys/index.ts";
 import { openRepository, type Repository, verifyImage } from "../repository/index.ts";
 import type { DirectoryNode } from "../tree/index.ts";
-import { checkEspSpace, espSpace } from "./esp-space.ts";
 import { type OpenedUpdate, type Standing, standingOf } from "./open-update.ts";
 import { checkRootSpace } from "./root-space.ts";
 import { writeStateDirectory } from "./state-directory.ts";
@@ -65,6 +73,8 @@ export interface StageUpdateOptions {
   readonly preparedImage: string | undefined;
   /** Take an image again whose boots failed on this host. */
   readonly retryFailed: boolean;
+  /** Add-ons of the new image besides those that go along by their names. */
+  readonly addons?: AddonNames | undefined;
   /** The EFI variable LoaderInfo: which boot loader will read the entry. */
   readonly loaderInfo: string | undefined;
   /** What the firmware lets start; undefined when it lets start anything. */
@@ -105,10 +115,21 @@ export async function stageUpdate(
   const standing = standingOf(host, (deployment) => deployment.deploymentId === deploymentId);
   const isRetried = refuseFailed(host, { deploymentId, manifestDigest }, target, options.retryFailed);
   if (standing !== "new" && !isRetried) return { deploymentId, manifestDigest, standing };
-  const { allowMissingVerity, firmware, loaderInfo } = options;
+  const { allowMissingVerity, firmware, loaderInfo, addons } = options;
   const boot = await runStep(events, "check the boot chain", (reporter) =>
     planUpdateBoot(staged, {
-      ...{ places, bootDirectory, repository, booted, allowMissingVerity, firmware, loaderInfo, reporter },
+      ...{
+        places,
+        bootDirectory,
+        repository,
+        host,
+        booted,
+        addons,
+        allowMissingVerity,
+        firmware,
+        loaderInfo,
+        reporter,
+      },
       imageReference: target.imageReference,
     }),
   );
@@ -122,6 +143,7 @@ export async function stageUpdate(
   // A boot that is tried tells how far it came, also when the disk is full by then.
   if (assessmentOf(boot.entry.fileName) === "indeterminate") prepareBootSlots(places.physicalRoot);
   await runStep(events, "write the boot files", () => {
+    removeLeftAddons(places, deploymentId, boot);
     for (const { path, bytes } of boot.files) {
       const place = requirePlace(places, path);
       writeEspFile(place.directory, { path: place.path, bytes });
@@ -134,7 +156,8 @@ export async function stageUpdate(
     const entries = entriesAfterUpgrade(host, boot.entry, options.retention);
     openEntryStore(bootDirectory, menuOrder(places.bootLoader)).stage(entries);
     const { downloadOnly, etc: etcPolicy } = options;
-    writeStagedRecord(places.runDirectory, { deploymentId, downloadOnly, etcPolicy });
+    const globalAddons = boot.addons.filter(({ scope }) => scope === "global").map(({ name }) => name);
+    writeStagedRecord(places.runDirectory, { deploymentId, downloadOnly, etcPolicy, globalAddons });
     if (isRetried) forgetFailedImage(places.physicalRoot, { deploymentId, manifestDigest });
   });
   return { deploymentId, manifestDigest, standing: "new" };
@@ -154,14 +177,24 @@ export function refuseFailed(
 /** What no deployment has on the ESP goes only when there is no room otherwise. */
 async function makeEspSpace(
   places: HostPlaces,
-  { files }: UpdateBoot,
+  { files, globalAddons }: UpdateBoot,
   { events, preparedImage }: StageUpdateOptions,
 ): Promise<void> {
-  const sizes = files.map(({ bytes }) => bytes.length);
+  const sizes = [...files, ...globalAddons].map(({ bytes }) => bytes.length);
   const directory = bootFilesDirectory(places, files);
   const { freeBytes, neededBytes } = espSpace(directory, sizes);
   if (freeBytes < neededBytes) await collectHost(places, { dryRun: false, scope: "boot", preparedImage, events });
   checkEspSpace(directory, sizes);
+}
+
+/** An earlier staging of the same image that was dropped may have left add-ons that nobody wants now. */
+function removeLeftAddons(places: HostPlaces, deploymentId: string, { files }: UpdateBoot): void {
+  const esp = espOf(places);
+  if (esp === undefined) return;
+  for (const addon of installedAddons(esp).addons) {
+    if (addon.deploymentId !== deploymentId || files.some(({ path }) => path === addon.path)) continue;
+    removeFromEsp(esp, addon.path);
+  }
 }
 
 export function bootedOf({ booted }: Host): HostDeployment {

@@ -12,8 +12,19 @@ import {
   ukiEntry,
   ukiPath,
 } from "../bls/index.ts";
-import { checkDeployment, findSealedContents, findType1Contents } from "../bootimage/index.ts";
-import { ukiKeyOfLoader } from "../bootloader/index.ts";
+import {
+  type AddonNames,
+  checkDeployment,
+  checkSealedLines,
+  findSealedContents,
+  findType1Contents,
+  findUkis,
+  listAddons,
+  NO_ADDONS,
+  refuseAddons,
+  type UkiAddon,
+} from "../bootimage/index.ts";
+import { addonLines, addonPath, ukiKeyOfLoader } from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
   recordOfType1,
@@ -25,16 +36,28 @@ import {
 import type { EspFile } from "../disk/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
-import { bootedKernelArguments, type HostDeployment, type HostPlaces } from "../host/index.ts";
-import { isSigned, type SignatureDatabases, verifyBootProgram } from "../keys/index.ts";
+import {
+  bootedKernelArguments,
+  changedOnEsp,
+  type Host,
+  type HostDeployment,
+  type HostPlaces,
+  requireEsp,
+} from "../host/index.ts";
+import { checkFirmwareSignature, type SignatureDatabases } from "../keys/index.ts";
 import type { Repository } from "../repository/index.ts";
 import { planType1Boot } from "./type1-boot.ts";
+import { lackingText, wantedAddons } from "./update-addons.ts";
 
 export interface UpdateBoot {
   /** Of the EROFS images that the new deployment may boot. */
   readonly imageIds: readonly string[];
   /** Paths below the boot directory, in the order of writing. */
   readonly files: readonly EspFile[];
+  /** Global add-ons that will be others, or new: they are written when the host is switched, as they are for every UKI. */
+  readonly globalAddons: readonly EspFile[];
+  /** All that the deployment boots with and that come from its image. */
+  readonly addons: readonly UkiAddon[];
   readonly entry: NamedEntry;
   readonly record: DeploymentRecord;
 }
@@ -43,7 +66,10 @@ export interface UpdateBootRequest {
   readonly places: HostPlaces;
   readonly bootDirectory: string;
   readonly repository: Repository;
+  readonly host: Pick<Host, "booted" | "staged">;
   readonly booted: HostDeployment;
+  /** Add-ons that the deployment must get besides those that the host has. */
+  readonly addons: AddonNames | undefined;
   readonly imageReference: string;
   /** Accept a UKI with `composefs=?`; a boot entry without seal keeps the mark that it has. */
   readonly allowMissingVerity: boolean;
@@ -58,7 +84,7 @@ export interface UpdateBootRequest {
  * Checks the boot chain of a new deployment and plans its files.
  *
  * @throws SealrootError as findSealedContents and checkDeployment, findType1Contents and planType1Boot,
- *   verifyBootProgram; `untrusted` for an image that is not sealed on a host that boots from a UKI
+ *   checkFirmwareSignature; `untrusted` for an image that is not sealed on a host that boots from a UKI
  */
 export async function planUpdateBoot(staged: StagedDeployment, request: UpdateBootRequest): Promise<UpdateBoot> {
   const boot = await (staged.bootType === "uki" ? sealedBoot(staged, request) : unsealedBoot(staged, request));
@@ -75,17 +101,26 @@ function isCounted({ files }: StagedDeployment, { places }: UpdateBootRequest): 
 }
 
 async function sealedBoot(staged: SealedDeployment, request: UpdateBootRequest): Promise<UpdateBoot> {
-  const { places, reporter } = request;
+  const { places, reporter, firmware } = request;
+  const esp = requireEsp(places, "upgrade");
   const { deploymentId, files, architecture } = staged;
-  const boot = findSealedContents(files, architecture, []);
+  const [path = ""] = findUkis(files);
+  const wanted = wantedAddons(esp, request.host, listAddons(files, path), request.addons);
+  const boot = findSealedContents(files, architecture, wanted.names);
+  const { addons } = boot;
   checkDeployment(boot, request, reporter.warn);
   if (boot.rootUuid !== undefined) checkRoot(boot.rootUuid, places);
-  await checkSignature(boot.ukiBytes, `the UKI ${boot.ukiPath}`, request);
+  checkSealedLines({ path, ...boot.uki }, addons, addonLines(esp, wanted.staying));
+  await checkFirmwareSignature(boot.ukiBytes, `the UKI ${boot.ukiPath}`, firmware, reporter);
+  for (const { name, bytes } of addons) await checkFirmwareSignature(bytes, `the add-on ${name}`, firmware, reporter);
+  for (const addon of wanted.lacking) reporter.warn(lackingText(addon));
   const os = osIdentity(parseOsRelease(boot.osRelease));
   const key = ukiKeyOfLoader(request.loaderInfo);
   return {
     imageIds: boot.composefsArguments.map(({ id }) => id),
-    files: [{ path: ukiPath(deploymentId).slice(1), bytes: boot.ukiBytes }],
+    files: [{ path: ukiPath(deploymentId).slice(1), bytes: boot.ukiBytes }, ...placed(addons, "scoped", deploymentId)],
+    globalAddons: changedOnEsp(esp, placed(addons, "global", deploymentId)),
+    addons,
     entry: {
       fileName: entryFileName(os, deploymentId, "primary"),
       entry: ukiEntry(os, deploymentId, "primary", key),
@@ -94,9 +129,16 @@ async function sealedBoot(staged: SealedDeployment, request: UpdateBootRequest):
   };
 }
 
+function placed(addons: readonly UkiAddon[], scope: UkiAddon["scope"], deploymentId: string): EspFile[] {
+  return addons
+    .filter((addon) => addon.scope === scope)
+    .map((addon) => ({ path: addonPath(addon, ukiPath(deploymentId)), bytes: addon.bytes }));
+}
+
 async function unsealedBoot(staged: Type1Deployment, request: UpdateBootRequest): Promise<UpdateBoot> {
   const { booted, bootDirectory, places, reporter, repository } = request;
   const { deploymentId } = staged;
+  refuseAddons(request.addons ?? NO_ADDONS, "sealroot loader-entries set-options-for-source sets kernel arguments");
   const bootedEntry = booted.entry?.entry;
   if (bootedEntry === undefined) {
     throw new SealrootError(
@@ -108,7 +150,12 @@ async function unsealedBoot(staged: Type1Deployment, request: UpdateBootRequest)
     );
   }
   const contents = await findType1Contents(staged.files, staged.architecture, staged.kernel, reporter.warn);
-  await checkSignature(contents.files.kernel, `the kernel ${staged.kernel.kernelPath}`, request);
+  await checkFirmwareSignature(
+    contents.files.kernel,
+    `the kernel ${staged.kernel.kernelPath}`,
+    request.firmware,
+    reporter,
+  );
   const imageId = places.booted?.imageId ?? booted.deploymentId;
   const line = CommandLine.parse(bootedEntry.options ?? "");
   const verityOptional = findComposefsArguments(line)[0]?.verityOptional ?? false;
@@ -125,19 +172,11 @@ async function unsealedBoot(staged: Type1Deployment, request: UpdateBootRequest)
   return {
     imageIds: [deploymentId],
     files,
+    globalAddons: [],
+    addons: [],
     entry,
     record: recordOfType1(staged, request.imageReference, contents.files),
   };
-}
-
-async function checkSignature(
-  bytes: Uint8Array,
-  what: string,
-  { firmware, reporter }: Pick<UpdateBootRequest, "firmware" | "reporter">,
-): Promise<void> {
-  if (firmware !== undefined) await verifyBootProgram(bytes, what, [firmware]);
-  else if (isSigned(bytes)) await verifyBootProgram(bytes, what, []);
-  else reporter.warn(`Firmware with Secure Boot will refuse ${what}: it is not signed`);
 }
 
 /** A UKI that looks for another disk would not find this one. */

@@ -2,9 +2,19 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type AddonNames, NO_ADDONS } from "../bootimage/index.ts";
 import { originPath, readStagedRecord, withImage, writeStagedRecord } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import { collectHost, type Host, type HostDeployment, type HostPlaces } from "../host/index.ts";
+import { runStep } from "../events/index.ts";
+import {
+  type AddedAddon,
+  addAddons,
+  collectHost,
+  type Host,
+  type HostDeployment,
+  type HostPlaces,
+  planAddons,
+} from "../host/index.ts";
 import { writeFileAtomically } from "../platform/index.ts";
 import { type OpenedUpdate, type Standing, standingOf } from "./open-update.ts";
 import { refuseFailed, type StageUpdateOptions, stageUpdate } from "./stage-update.ts";
@@ -22,6 +32,8 @@ export interface UpdateOutcome {
   readonly manifestDigest: string;
   /** True when the host follows another reference from now on and nothing else changed. */
   readonly followsNewReference: boolean;
+  /** Add-ons that were named, of an image that the host has already; of a new one they are part of what is staged. */
+  readonly addons?: readonly AddedAddon[];
 }
 
 /**
@@ -97,10 +109,14 @@ function deploymentOf(
 async function keepDeployment(
   places: HostPlaces,
   { target, manifestDigest }: OpenedUpdate,
-  { deploymentId, origin }: HostDeployment,
+  known: HostDeployment,
   standing: Standing,
   options: StageUpdateOptions,
 ): Promise<UpdateOutcome> {
+  const { deploymentId, origin } = known;
+  // The booted one gets what the image has that it is named after from now on.
+  const named = standing === "booted" ? { ...known, origin: { ...origin, manifestDigest } } : known;
+  const addons = await addToKnown(places, { known: named, standing }, options);
   const followsNewReference =
     origin.imageReference !== target.imageReference && (standing === "booted" || standing === "staged");
   if (followsNewReference || (standing === "booted" && origin.manifestDigest !== manifestDigest)) {
@@ -109,5 +125,41 @@ async function keepDeployment(
     writeFileAtomically(path, text);
   }
   if (standing === "staged" && !options.downloadOnly) await applyDownloaded(places, options);
-  return { result: "unchanged", standing, deploymentId, manifestDigest, followsNewReference };
+  const outcome = { result: "unchanged", standing, deploymentId, manifestDigest, followsNewReference } as const;
+  return addons.length === 0 ? outcome : { ...outcome, addons };
+}
+
+/** Add-ons that were asked for are not passed over because the image is there already. */
+async function addToKnown(
+  places: HostPlaces,
+  { known, standing }: { readonly known: HostDeployment; readonly standing: Standing },
+  { addons = NO_ADDONS, firmware, events }: StageUpdateOptions,
+): Promise<AddedAddon[]> {
+  const [name] = [...addons.scoped, ...addons.global];
+  if (name === undefined) return [];
+  if (standing !== "booted" && standing !== "staged") throw notNext(name, standing);
+  return runStep(events, "add the add-ons", async (reporter) => {
+    const options = { firmware, reporter };
+    if (standing === "booted") return addAddons(places, known, addons, options);
+    // Nothing of it is added when one of them cannot be.
+    const planned = await planAddons(places, known, addons, options);
+    await addAddons(places, known, { scoped: addons.scoped, global: [] }, options);
+    rememberGlobal(places, addons);
+    return planned.map(({ file: _, ...added }) => added);
+  });
+}
+
+/** They are written when the host is switched to what is staged. */
+function rememberGlobal({ runDirectory }: HostPlaces, { global }: AddonNames): void {
+  const record = readStagedRecord(runDirectory);
+  if (record === undefined || global.length === 0) return;
+  writeStagedRecord(runDirectory, { ...record, globalAddons: [...new Set([...record.globalAddons, ...global])] });
+}
+
+function notNext(name: string, standing: Standing): SealrootError {
+  const which = standing === "rollback" ? "the rollback deployment" : "one of the other deployments";
+  const what = `Cannot add the add-on ${name}: the image is that of ${which}, which is not booted next`;
+  return new SealrootError("conflict", what, {
+    hint: "boot it, then: sealroot uki-addon add NAME scoped",
+  });
 }

@@ -49,11 +49,15 @@ test("the entry uses the key uki from systemd-boot 258 on", () => {
 test("enrolment files and add-ons find their folders, and enrolment is switched on", () => {
   const files = layoutOf({
     enrolmentFiles: [{ folder: "auto", name: "PK.auth", bytes: Buffer.from("pk") }],
-    addons: [{ name: "debug", bytes: Buffer.from("addon") }],
+    addons: [
+      { name: "debug", scope: "scoped", bytes: Buffer.from("addon") },
+      { name: "site", scope: "global", bytes: Buffer.from("for all") },
+    ],
   });
   assert.equal(files.get("loader/keys/auto/PK.auth"), "pk");
   assert.equal(files.get("loader/loader.conf"), "timeout 5\nsecure-boot-enroll if-safe\n");
   assert.equal(files.get(`EFI/Linux/bootc/bootc_composefs-${ID}.efi.extra.d/debug.addon.efi`), "addon");
+  assert.equal(files.get("loader/addons/bootc_composefs-site.addon.efi"), "for all");
 });
 
 test("arm64 loaders get arm64 names", () => {

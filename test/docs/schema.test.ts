@@ -243,6 +243,11 @@ const BOOTED = [
   "upgrade",
   "switch",
   "loader-entries set-options-for-source",
+  // test/host/addons.test.ts
+  "uki-addon list",
+  "uki-addon list-referenced",
+  "uki-addon add",
+  "uki-addon remove",
 ];
 
 test("every verb that reports has a schema, and its results are compared with it", async () => {
@@ -277,7 +282,7 @@ test("docs/schema/error.json describes every error", async () => {
 });
 
 /** Shapes of bootc and cfsctl, with their own keys. */
-const FOREIGN = ["image-list", "image-inspect", "install-print-configuration", "repo-fsck"];
+const FOREIGN = ["image-list", "image-inspect", "install-print-configuration", "repo-fsck", "uki-addon-list"];
 
 function keysOf(schema: unknown): string[] {
   if (typeof schema !== "object" || schema === null) return [];

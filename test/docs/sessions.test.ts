@@ -106,8 +106,8 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   "README.md": ["sh"],
   "docs/repository.md": ["console"],
   "docs/install.md": ["console editing", "sh unsealed"], // the latter: test/vm/type1-host.test.ts
-  // host.test.ts, ../host/source-options.test.ts, plan.test.ts, ../vm/host-program.test.ts
-  "docs/host.md": ["console host", "console unsealed-host", "console plan", "sh updates"],
+  // host.test.ts, ../host/source-options.test.ts, plan.test.ts, addons.test.ts, ../vm/host-program.test.ts
+  "docs/host.md": ["console host", "console unsealed-host", "console plan", "console addons", "sh updates"],
   "docs/command-line.md": ["console command-line"],
   "docs/digests.md": ["console digests"],
   "docs/images.md": ["console signatures", "console pulling", "console copying"],

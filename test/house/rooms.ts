@@ -65,7 +65,7 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
     pull: [".", "layer", "partial", "tree"],
     ".": ["tree"],
   },
-  host: { boots: ["."], collect: ["."], "soft-reboot": ["."], ".": ["boots", "collect", "soft-reboot"] },
+  host: { addons: ["."], boots: ["."], collect: ["."], "soft-reboot": ["."], ".": ["boots", "collect", "soft-reboot"] },
   update: { automatic: [], plan: ["."], ".": [] },
   verbs: {
     ...Object.fromEntries(

@@ -181,7 +181,6 @@ test("options that cannot be honoured are refused by name before the image is lo
     [["--bound-images", "stored"], /^sealroot: Cannot include bound images \(stored\): /],
     [["--experimental-unified-storage"], /^sealroot: Cannot pull into podman's store first: /],
     [["--run-fetch-check"], /^sealroot: Cannot check that the host can fetch updates: /],
-    [["--global-uki-addon", "x"], /^sealroot: Cannot install the global add-on x: /],
   ];
   for (const [words, message] of refused) {
     const target = join(scratch, "option.img");

@@ -15,6 +15,8 @@ interface Sections {
   readonly microcode?: string;
   /** The key of a signed policy. */
   readonly key?: string;
+  readonly scopedAddons?: readonly string[];
+  readonly globalAddons?: readonly string[];
 }
 
 function parts({
@@ -23,12 +25,14 @@ function parts({
   initramfs = "i",
   microcode,
   key,
+  scopedAddons = [],
+  globalAddons = [],
 }: Sections = {}): BootParts {
   const policy = key === undefined ? {} : { ".pcrsig": "{}", ".pcrpkey": key };
   const early = microcode === undefined ? {} : { ".ucode": microcode };
   const sections = { ".text": "stub", ".cmdline": line, ".linux": kernel, ".initrd": initramfs, ...early, ...policy };
   const uki = readUki(peImage(sections));
-  return { commandLine: CommandLine.parse(line), bootDigest: bootDigest(uki), uki };
+  return { commandLine: CommandLine.parse(line), scopedAddons, globalAddons, bootDigest: bootDigest(uki), uki };
 }
 
 test("arguments that come and go; which image is the root does not count", () => {
@@ -38,6 +42,25 @@ test("arguments that come and go; which image is the root does not count", () =>
     "",
   );
   assert.deepEqual(kernelArguments, { added: ['c="x y"'], removed: ["a=1", "b"] });
+});
+
+test("add-ons bring arguments, which the stub measures; a soft reboot needs the same ones of the deployment", () => {
+  const of = (before: Sections, after: Sections) => {
+    const { kernelArguments, softReboot, tpm } = plannedBoot(parts(before), parts(after), "");
+    return [kernelArguments.added, kernelArguments.removed, softReboot, "changedPcrs" in tpm && tpm.changedPcrs];
+  };
+  const own = { scopedAddons: ["debug a=1"] };
+  const all = { globalAddons: ["site=north"] };
+  assert.deepEqual(of(own, own), [[], [], true, []]);
+  assert.deepEqual(of({}, own), [["debug", "a=1"], [], false, [4, 12]]);
+  assert.deepEqual(of(own, { ...own, line: "composefs=bb rw quiet" }), [["quiet"], [], false, [4, 11]]);
+  assert.deepEqual(of(all, { globalAddons: ["site=south"] }), [["site=south"], ["site=north"], true, [4, 12]]);
+  assert.deepEqual(of(own, { ...all, line: "composefs=bb rw" }), [
+    ["site=north"],
+    ["debug", "a=1"],
+    false,
+    [4, 11, 12],
+  ]);
 });
 
 test("a soft reboot needs the same kernel and the same arguments", () => {

@@ -5,7 +5,7 @@
 import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatCountedName } from "../../src/bls/index.ts";
-import { findSealedContents, type SealedContents } from "../../src/bootimage/index.ts";
+import { findSealedContents, NO_ADDONS, type SealedContents } from "../../src/bootimage/index.ts";
 import { entryFiles } from "../../src/bootloader/boot-entries.ts";
 import { systemdBoot } from "../../src/bootloader/index.ts";
 import { BOOT_SLOTS, BOOT_SLOTS_PATH, bootSlotName, EMPTY_BOOT_SLOT } from "../../src/bootplan/index.ts";
@@ -109,7 +109,7 @@ async function deploy(repository: Repository, reference: string): Promise<Deploy
   if (config === undefined) throw new Error(`${reference} has no configuration`);
   const staged = await stageDeployment(repository, { ...image, config }, reference, silent);
   await image.close();
-  const boot = findSealedContents(staged.files, staged.architecture, []);
+  const boot = findSealedContents(staged.files, staged.architecture, NO_ADDONS);
   const uki = { deploymentId: staged.deploymentId, uki: boot.ukiBytes, osRelease: boot.osRelease, addons: [] };
   return { staged, boot, uki, reference: `docker://registry.example/os:${reference.split(":").at(-1)}` };
 }

@@ -5,7 +5,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BootEntry, CommandLine, composefsWords, deploymentOfUkiPath, ukiPath } from "../../bls/index.ts";
-import { type BootEntryStore, GRUB_MENU, hasGrubMenu, type StoredEntry } from "../../bootloader/index.ts";
+import {
+  addonFolder,
+  type BootEntryStore,
+  GLOBAL_ADDONS_FOLDER,
+  GRUB_MENU,
+  hasGrubMenu,
+  type StoredEntry,
+} from "../../bootloader/index.ts";
 import { listDeployments, readStagedRecord, type StagedRecord } from "../../deployment/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
 import { commandLineOf, parsePe } from "../../pe/index.ts";
@@ -39,7 +46,6 @@ export const UKI_DIRECTORY = "EFI/Linux/bootc";
 const OWN_ENTRY = /^bootc_/i;
 /** Larger is no entry; it is not read to see what it is. */
 const ENTRY_MAX_BYTES = 1 << 20;
-const GLOBAL_ADDONS = "loader/addons";
 
 /**
  * @param preparedImage what a soft reboot would start: nextRootImage()
@@ -92,7 +98,7 @@ class InUseFinder implements InUse {
       this.#ukiPaths.add(ukiPath(id));
     }
     for (const path of this.#ukiPaths) this.#uki(path);
-    this.#addons(GLOBAL_ADDONS);
+    this.#addons(GLOBAL_ADDONS_FOLDER);
     for (const imageId of running) if (imageId !== undefined) this.#running(imageId);
     for (const id of this.#namedImages) this.imageIds.add(id);
   }
@@ -210,7 +216,7 @@ class InUseFinder implements InUse {
 
   #uki(path: string): void {
     for (const id of this.#imagesOf(path) ?? []) this.#namedImages.add(id);
-    this.#addons(`${path}.extra.d`);
+    this.#addons(addonFolder(path));
   }
 
   #addons(directory: string): void {

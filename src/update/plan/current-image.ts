@@ -2,14 +2,15 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { addonLines, installedAddons } from "../../bootloader/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import { bootFilePath, type HostDeployment, type HostPlaces } from "../../host/index.ts";
+import { bootFilePath, type HostDeployment, type HostPlaces, requireEsp } from "../../host/index.ts";
 import { mergeLayers, readStoredImage, storedLayers } from "../../imagestore/index.ts";
 import { type PackageLists, readPackageLists } from "../../packages/index.ts";
 import { readUki } from "../../pe/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { type DirectoryNode, TreeFiles } from "../../tree/index.ts";
-import type { BootParts } from "./planned-boot.ts";
+import { type BootParts, NO_ADDONS_LOADED } from "./planned-boot.ts";
 
 export interface CurrentImage {
   /** Merged layers. */
@@ -56,10 +57,16 @@ export function currentBoot(
   }
   const { target } = entry.entry;
   const { bootDigest } = origin;
-  if (target.type !== "uki") return { commandLine, bootDigest, uki: undefined };
+  if (target.type !== "uki") return { ...NO_ADDONS_LOADED, commandLine, bootDigest, uki: undefined };
   const path = bootFilePath(places, target.path);
+  const esp = requireEsp(places, "look for add-ons");
+  const { addons } = installedAddons(esp);
+  const pathsOf = (owner: string | undefined) =>
+    addons.filter((addon) => addon.deploymentId === owner).map((addon) => addon.path);
+  const scopedAddons = addonLines(esp, pathsOf(deploymentId));
+  const globalAddons = addonLines(esp, pathsOf(undefined));
   try {
-    return { commandLine, bootDigest, uki: readUki(readFileSync(path), target.path) };
+    return { commandLine, scopedAddons, globalAddons, bootDigest, uki: readUki(readFileSync(path), target.path) };
   } catch (error) {
     throw asSealrootError(error, `Cannot read the UKI ${target.path}`, { path });
   }

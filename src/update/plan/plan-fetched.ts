@@ -3,7 +3,7 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { CommandLine } from "../../bls/index.ts";
-import { openEntryStore } from "../../bootloader/index.ts";
+import { addonLines, espSpace, installedAddons, openEntryStore } from "../../bootloader/index.ts";
 import { etcOfImage, REPOSITORY_PATH, type StagedDeployment, stageDeployment } from "../../deployment/index.ts";
 import { runStep } from "../../events/index.ts";
 import {
@@ -14,12 +14,12 @@ import {
   type HostPlaces,
   menuOrder,
   type Retention,
+  requireEsp,
 } from "../../host/index.ts";
 import { changesOfPackages } from "../../packages/index.ts";
-import { readUki } from "../../pe/index.ts";
+import { commandLineOf, parsePe, readUki } from "../../pe/index.ts";
 import { openRepository, type Repository } from "../../repository/index.ts";
 import { treeChanges } from "../../tree/index.ts";
-import { espSpace } from "../esp-space.ts";
 import { type OpenedUpdate, standingOf } from "../open-update.ts";
 import { checkRootSpace, rootSpace } from "../root-space.ts";
 import { bootDirectoryOf, bootedOf, bootFilesDirectory } from "../stage-update.ts";
@@ -34,7 +34,7 @@ import {
   plannedImages,
   planOfPresent,
 } from "./plan-update.ts";
-import { type BootParts, plannedBoot } from "./planned-boot.ts";
+import { type BootParts, NO_ADDONS_LOADED, plannedBoot } from "./planned-boot.ts";
 import { planEtc, stateRoom } from "./planned-etc.ts";
 import { planGarbage } from "./planned-garbage.ts";
 import { isKnown, type PlannedEsp, type PlannedFetch, type Room, type UpdatePlan } from "./update-plan.ts";
@@ -130,7 +130,9 @@ async function partsOf(question: Question, options: PlanOptions): Promise<Parts>
         places,
         bootDirectory,
         repository,
+        host,
         booted,
+        addons: options.addons,
         allowMissingVerity,
         firmware,
         loaderInfo: options.loaderInfo,
@@ -157,7 +159,9 @@ async function partsOf(question: Question, options: PlanOptions): Promise<Parts>
     files: isKnown(current) && isKnown(after) ? treeChanges(current.tree, after.tree) : unknownOf(current, after),
     etc,
     state: stateRoom(next, merged, record.origin, blockBytes),
-    boot: await orUnknown(() => plannedBoot(currentBoot(places, booted), nextBoot(boot), readCrypttab(etcPath))),
+    boot: await orUnknown(() =>
+      plannedBoot(currentBoot(places, booted), nextBoot(places, boot), readCrypttab(etcPath)),
+    ),
     garbage: await orUnknown(() => planGarbage({ places, host, boot, retention }, events)),
   };
 }
@@ -167,21 +171,47 @@ function unknownOf(...values: readonly object[]): { readonly unknown: string } {
   throw new Error("unreachable: one of them is unknown");
 }
 
-function plannedEsp({ places, host }: Question, { files, entry }: UpdateBoot, retention: Retention): PlannedEsp {
+function plannedEsp(
+  { places, host }: Question,
+  { files, globalAddons, entry }: UpdateBoot,
+  retention: Retention,
+): PlannedEsp {
   const entries = openEntryStore(bootDirectoryOf(places), menuOrder(places.bootLoader)).sizesOf(
     entriesAfterUpgrade(host, entry, retention),
   );
-  const bootFiles = files.map(({ path, bytes }) => ({ path, bytes: bytes.length }));
+  const bootFiles = [...files, ...globalAddons].map(({ path, bytes }) => ({ path, bytes: bytes.length }));
   const sizes = bootFiles.map(({ bytes }) => bytes);
   return { ...espSpace(bootFilesDirectory(places, files), sizes), bootFiles, entries };
 }
 
-function nextBoot({ entry: { entry }, files, record }: UpdateBoot): BootParts {
+function nextBoot(
+  places: HostPlaces,
+  { entry: { entry }, files, addons, globalAddons, record }: UpdateBoot,
+): BootParts {
   const { bootDigest } = record.origin;
   const [file] = files;
   if (entry.target.type !== "uki" || file === undefined) {
-    return { commandLine: CommandLine.parse(entry.options ?? ""), bootDigest, uki: undefined };
+    return { ...NO_ADDONS_LOADED, commandLine: CommandLine.parse(entry.options ?? ""), bootDigest, uki: undefined };
   }
   const uki = readUki(file.bytes);
-  return { commandLine: CommandLine.parse(uki.commandLine ?? ""), bootDigest, uki };
+  const written = new Map(globalAddons.map(({ path, bytes }) => [path, bytes]));
+  const esp = requireEsp(places, "look for add-ons");
+  const { addons: installed } = installedAddons(esp);
+  const global = installed.filter(({ scope, path }) => scope === "global" && !written.has(path));
+  return {
+    commandLine: CommandLine.parse(uki.commandLine ?? ""),
+    scopedAddons: addons.filter(({ scope }) => scope === "scoped").flatMap(({ bytes }) => lineOf(bytes)),
+    globalAddons: [
+      ...addonLines(
+        esp,
+        global.map(({ path }) => path),
+      ),
+      ...[...written.values()].flatMap(lineOf),
+    ],
+    ...{ bootDigest, uki },
+  };
+}
+
+function lineOf(addon: Uint8Array): string[] {
+  return [commandLineOf(parsePe(addon), "add-on") ?? ""].filter((line) => line !== "");
 }

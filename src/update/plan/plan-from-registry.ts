@@ -1,24 +1,31 @@
 /** The plan that needs none of the layers: manifest, configuration, and tables of contents where layers have them. */
 
 import { join } from "node:path";
-import { ukiPath } from "../../bls/index.ts";
-import { findUkis } from "../../bootimage/index.ts";
+import { chooseAddons, findUkis, listAddons } from "../../bootimage/index.ts";
+import { addonPath, espSpace } from "../../bootloader/index.ts";
 import { etcOfImage, type Origin, REPOSITORY_PATH, stateXattrs } from "../../deployment/index.ts";
-import { runStep } from "../../events/index.ts";
-import { checkRollbackIndex, type Host, type HostPlaces } from "../../host/index.ts";
+import { runStep, type StepReporter } from "../../events/index.ts";
+import { changedOnEsp, checkRollbackIndex, type Host, type HostPlaces, requireEsp } from "../../host/index.ts";
 import { type AnnouncedPull, announcePull, readAnnounced } from "../../imagestore/index.ts";
 import { changesOfPackages, readPackageLists } from "../../packages/index.ts";
 import { openRepository, type Repository } from "../../repository/index.ts";
-import { type DirectoryNode, TreeFiles, treeChanges } from "../../tree/index.ts";
-import { espSpace } from "../esp-space.ts";
+import { type DirectoryNode, type FileContent, TreeFiles, treeChanges } from "../../tree/index.ts";
 import type { OpenedUpdate } from "../open-update.ts";
 import { rootSpace } from "../root-space.ts";
-import { bootedOf, bootFilesDirectory } from "../stage-update.ts";
+import { bootedOf } from "../stage-update.ts";
+import { lackingText, wantedAddons } from "../update-addons.ts";
 import { announcedRoom } from "./announced-room.ts";
 import { orUnknown, readCurrentImage } from "./current-image.ts";
 import { layersBytes, type PlanOptions, plannedImages, planOfPresent } from "./plan-update.ts";
 import { type EtcAnswer, planEtc, stateRoom } from "./planned-etc.ts";
-import { isKnown, type Known, type PlannedEsp, type PlannedFetch, type UpdatePlan } from "./update-plan.ts";
+import {
+  isKnown,
+  type Known,
+  type PlannedEsp,
+  type PlannedFetch,
+  type PlannedFile,
+  type UpdatePlan,
+} from "./update-plan.ts";
 
 const AFTER_FETCH = "known once the image is fetched: --download-only --plan";
 
@@ -99,7 +106,9 @@ async function partsOf(question: Question, options: PlanOptions): Promise<Parts>
     }),
   );
   return {
-    esp: await orUnknown(() => plannedEsp(question.places, files)),
+    esp: await runStep(events, "look for add-ons", (reporter) =>
+      orUnknown(() => plannedEsp(question, files, options, reporter)),
+    ),
     packages: isKnown(current)
       ? await runStep(events, "read the databases of packages", async () =>
           changesOfPackages(
@@ -134,11 +143,39 @@ function plannedState({ update, host, blockBytes }: Question, tree: DirectoryNod
   return stateRoom(etcOfImage(tree, stateXattrs(tree)), merged, origin, blockBytes);
 }
 
-function plannedEsp(places: HostPlaces, files: TreeFiles): Known<PlannedEsp> {
-  const [path] = findUkis(files);
-  const node = path === undefined ? undefined : files.resolve(path)?.node;
-  if (node?.kind !== "file") return { unknown: AFTER_FETCH };
-  const bytes = node.content.type === "inline" ? node.content.bytes.length : node.content.sizeBytes;
-  const bootFiles = [{ path: undefined, bytes }];
-  return { ...espSpace(bootFilesDirectory(places, [{ path: ukiPath("") }]), [bytes]), bootFiles, entries: undefined };
+async function plannedEsp(
+  { places, host, repository, pull }: Question,
+  files: TreeFiles,
+  { addons: given }: PlanOptions,
+  { warn }: StepReporter,
+): Promise<Known<PlannedEsp>> {
+  const esp = requireEsp(places, "plan the boot files");
+  const [ukiPath] = findUkis(files);
+  const uki = ukiPath === undefined ? undefined : contentOf(files, ukiPath);
+  if (ukiPath === undefined || uki === undefined) return { unknown: AFTER_FETCH };
+  const available = listAddons(files, ukiPath);
+  const wanted = wantedAddons(esp, host, available, given);
+  const bootFiles: PlannedFile[] = [{ path: undefined, bytes: sizeOf(uki) }];
+  for (const addon of chooseAddons(files, available, wanted.names)) {
+    const content = contentOf(files, addon.path);
+    if (content === undefined) throw new Error("unreachable: it is a file");
+    if (addon.scope === "scoped") bootFiles.push({ path: undefined, bytes: sizeOf(content) });
+    else {
+      // Only one that differs is written, and add-ons are small.
+      const file = { path: addonPath(addon, ""), bytes: await readAnnounced(repository, pull, content) };
+      for (const { path, bytes } of changedOnEsp(esp, [file])) bootFiles.push({ path, bytes: bytes.length });
+    }
+  }
+  for (const addon of wanted.lacking) warn(lackingText(addon));
+  const sizes = bootFiles.map(({ bytes }) => bytes);
+  return { ...espSpace(esp, sizes), bootFiles, entries: undefined };
+}
+
+function contentOf(files: TreeFiles, path: string): FileContent | undefined {
+  const node = files.resolve(path)?.node;
+  return node?.kind === "file" ? node.content : undefined;
+}
+
+function sizeOf(content: FileContent): number {
+  return content.type === "inline" ? content.bytes.length : content.sizeBytes;
 }

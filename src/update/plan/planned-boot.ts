@@ -7,17 +7,26 @@ import type { PlannedBoot, PlannedTpm } from "./update-plan.ts";
 
 /** Chosen by what they name, which is another image each time. */
 const ROOT_ARGUMENTS: ReadonlySet<string> = new Set(["composefs", "composefs.digest"]);
-/** systemd-stub(7): programs by firmware, sections of the UKI by the stub. */
-const PCR = { programs: 4, uki: 11 } as const;
+/** systemd-stub(7): programs by firmware; sections of the UKI, and arguments of add-ons, by the stub. */
+const PCR = { programs: 4, uki: 11, arguments: 12 } as const;
 
 /** What a deployment starts with. */
 export interface BootParts {
   readonly commandLine: CommandLine;
+  /** Kernel arguments of the add-ons of this deployment alone, a text for each. */
+  readonly scopedAddons: readonly string[];
+  /** Those of the add-ons of every deployment. */
+  readonly globalAddons: readonly string[];
   /** Of kernel, initramfs and device tree; undefined when its record does not say. */
   readonly bootDigest: string | undefined;
   /** Undefined of one that a Type 1 entry starts. */
   readonly uki: Uki | undefined;
 }
+
+export const NO_ADDONS_LOADED: Pick<BootParts, "scopedAddons" | "globalAddons"> = {
+  scopedAddons: [],
+  globalAddons: [],
+};
 
 const WITHOUT_UKI =
   "without a UKI firmware, boot loader and kernel measure kernel, initramfs and command line each by itself; the command line, and with it PCR 8 (GRUB) or 12 (systemd-boot), always changes";
@@ -27,16 +36,24 @@ const WITHOUT_UKI =
  * @param crypttab the text of the live `/etc/crypttab`; empty when there is none
  */
 export function plannedBoot(current: BootParts, next: BootParts, crypttab: string): PlannedBoot {
-  const [before, after] = [argumentsOf(current.commandLine), argumentsOf(next.commandLine)];
+  const [before, after] = [current, next].map((parts) => argumentsOf(withAddons(parts, true))) as [string[], string[]];
   // What is not known to be the same is another.
   const kernelChanges = sharesKernel(current, next) !== true;
   const hasUkis = current.uki !== undefined && next.uki !== undefined;
   return {
     kernelArguments: { added: without(after, before), removed: without(before, after) },
     kernelChanges,
-    softReboot: !kernelChanges && sameArguments(next.commandLine, current.commandLine),
-    tpm: hasUkis ? plannedTpm(current.uki, next.uki, crypttab) : { unknown: WITHOUT_UKI },
+    softReboot: !kernelChanges && sameArguments(withAddons(next, false), withAddons(current, false)),
+    tpm: hasUkis
+      ? plannedTpm({ current, next, before: current.uki, after: next.uki }, crypttab)
+      : { unknown: WITHOUT_UKI },
   };
+}
+
+/** As the stub puts it together; global ones are not this update's alone, and a soft reboot keeps them. */
+function withAddons({ commandLine, scopedAddons, globalAddons }: BootParts, withGlobal: boolean): CommandLine {
+  const addons = [...scopedAddons, ...(withGlobal ? globalAddons : [])];
+  return addons.reduce((line, text) => line.append(text), commandLine);
 }
 
 function argumentsOf(line: CommandLine): string[] {
@@ -53,9 +70,24 @@ function without(texts: readonly string[], others: readonly string[]): string[] 
   });
 }
 
-function plannedTpm(current: Uki, next: Uki, crypttab: string): PlannedTpm {
-  const isSame = Buffer.compare(current.image.bytes, next.image.bytes) === 0;
-  const [own, other] = [policyKey(current), policyKey(next)];
+interface Ukis {
+  readonly current: BootParts;
+  readonly next: BootParts;
+  readonly before: Uki;
+  readonly after: Uki;
+}
+
+function plannedTpm({ current, next, before, after }: Ukis, crypttab: string): PlannedTpm {
+  const isSame = Buffer.compare(before.image.bytes, after.image.bytes) === 0;
+  const lines = ({ scopedAddons, globalAddons }: BootParts) => JSON.stringify([scopedAddons, globalAddons]);
+  // The firmware measures an add-on as it does every program, the stub its arguments (systemd-stub(7)).
+  const isSameLine = lines(current) === lines(next);
+  const changedPcrs = [
+    ...(isSame && isSameLine ? [] : [PCR.programs]),
+    ...(isSame ? [] : [PCR.uki]),
+    ...(isSameLine ? [] : [PCR.arguments]),
+  ];
+  const [own, other] = [policyKey(before), policyKey(after)];
   const signedPolicy =
     own === undefined
       ? other === undefined
@@ -66,7 +98,7 @@ function plannedTpm(current: Uki, next: Uki, crypttab: string): PlannedTpm {
         : Buffer.compare(own, other) === 0
           ? "same-key"
           : "other-key";
-  return { changedPcrs: isSame ? [] : [PCR.programs, PCR.uki], signedPolicy, volumes: tpmVolumes(crypttab) };
+  return { changedPcrs, signedPolicy, volumes: tpmVolumes(crypttab) };
 }
 
 /** The key of the policies that a UKI carries (systemd-stub(7), `.pcrsig` and `.pcrpkey`); undefined without policies. */

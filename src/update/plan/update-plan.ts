@@ -67,7 +67,7 @@ export interface PlannedEsp {
   readonly freeBytes: number;
   /** That an update demands: what it writes in whole clusters, and some to spare. */
   readonly neededBytes: number;
-  /** The UKI; of an image without one kernel and initramfs, or nothing where another deployment has the same. */
+  /** The UKI and its add-ons, and global add-ons that change; of an image without UKI kernel and initramfs, or nothing where another deployment has the same. */
   readonly bootFiles: readonly PlannedFile[];
   /** Entries of deployments once the update is finalised; undefined before the image is fetched. */
   readonly entries: readonly PlannedFile[] | undefined;
@@ -86,7 +86,7 @@ export interface PlannedEtc {
 }
 
 export interface PlannedTpm {
-  /** That get other values: 4 (programs that were started) and 11 (sections of the UKI). */
+  /** That get other values: 4 (programs that were started), 11 (sections of the UKI) and 12 (arguments of add-ons). */
   readonly changedPcrs: readonly number[];
   /**
    * `same-key`: both UKIs have a signed policy for PCR 11, for one key: what is bound to it is released as before.

@@ -13,7 +13,7 @@ const OPTIONS = [
   {
     flags: "--check",
     summary: "say whether there is an update; writes nothing",
-    excludes: ["apply", "download-only", "soft-reboot", "plan"],
+    excludes: ["apply", "download-only", "soft-reboot", "plan", "uki-addon", "global-uki-addon"],
   },
   {
     flags: "--download-only",
@@ -23,7 +23,10 @@ const OPTIONS = [
   {
     flags: "--from-downloaded",
     summary: "let the next boot take what --download-only fetched",
-    excludes: ["check", "download-only", "plan", "tag", "source-imgref", "from-delta"],
+    excludes: [
+      ...["check", "download-only", "plan", "tag", "source-imgref", "from-delta"],
+      ...["uki-addon", "global-uki-addon"],
+    ],
   },
   { flags: "--tag <TAG>", summary: "upgrade to another tag of the image" },
   {

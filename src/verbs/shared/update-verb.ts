@@ -23,6 +23,16 @@ export const UPDATE_OPTIONS = [
     summary: "where /etc was changed in a way that does not fit the new image: keep, theirs, abort (default)",
     choices: ["keep", "theirs", "abort"],
   },
+  {
+    flags: "--uki-addon <NAME>",
+    summary: "give the new deployment the image's add-on NAME too; those that this host has go along by their names",
+    repeat: true,
+  },
+  {
+    flags: "--global-uki-addon <NAME>",
+    summary: "install the image's global add-on NAME, for every UKI of the ESP, when the host is switched",
+    repeat: true,
+  },
   { flags: "--allow-missing-verity", summary: "accept an image that also boots without fs-verity" },
   { flags: "--allow-downgrade", summary: "accept an image with a lower rollback index than one that ran well here" },
   { flags: "--retry-failed", summary: "take an image again whose boots failed on this host" },
@@ -68,6 +78,7 @@ export async function printPlan(
 function choices(invocation: Call, { booted }: Host) {
   return {
     etc: etcPolicy(invocation),
+    addons: { scoped: invocation.list("uki-addon"), global: invocation.list("global-uki-addon") },
     allowMissingVerity: invocation.flag("allow-missing-verity") || (booted?.missingVerityAllowed ?? false),
     allowDowngrade: invocation.flag("allow-downgrade"),
     retryFailed: invocation.flag("retry-failed"),
@@ -112,6 +123,15 @@ export async function reportOutcome(
 
 /** The outcome in words. */
 export function outcomeLines({ imageReference }: UpdateTarget, outcome: UpdateOutcome): string[] {
+  return [...resultLines(imageReference, outcome), ...(outcome.addons ?? []).map(addonLine)];
+}
+
+/** One that was named, of an image that the host has already. */
+function addonLine({ name, result }: NonNullable<UpdateOutcome["addons"]>[number]): string {
+  return result === "present" ? `Addon ${name} is already present` : `Addon ${name} takes effect at the next boot`;
+}
+
+function resultLines(imageReference: string, outcome: UpdateOutcome): string[] {
   const { result, standing, deploymentId, followsNewReference } = outcome;
   if (result === "staged") return [`Queued for next boot: ${imageReference}`, `  Deployment: ${deploymentId}`];
   if (result === "downloaded") {

@@ -3,13 +3,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ukiPath } from "../bls/index.ts";
-import { writeEspFile } from "../bootloader/index.ts";
+import { ADDON_SUFFIX } from "../bootimage/index.ts";
+import { addonFolder, writeEspFile } from "../bootloader/index.ts";
 import { originPath, setBootDigest } from "../deployment/index.ts";
 import { asSealrootError, hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import { type HostPlaces, placeOfBootFile } from "../host/index.ts";
 import { namesInIfReadable } from "../platform/index.ts";
 import { type MendableFault, onEsp } from "./fault.ts";
-import { ADDON_SUFFIX, type ImageBootFiles, type ImageFile } from "./image-boot-files.ts";
+import type { ImageBootFiles, ImageFile } from "./image-boot-files.ts";
 import type { KeptDeployment } from "./kept-deployments.ts";
 
 export interface BootFilesCheck {
@@ -54,10 +55,10 @@ function placedFiles(
   }
   if (target === undefined && record?.origin.bootType !== "uki") return [];
   const path = target?.path ?? ukiPath(deploymentId);
-  const place = placeOfBootFile(places, `${path}.extra.d`);
+  const place = placeOfBootFile(places, addonFolder(path));
   const folder = place && join(place.directory, place.path);
   const names = folder === undefined ? [] : namesInIfReadable(folder).filter((name) => name.endsWith(ADDON_SUFFIX));
-  const addons = names.map((name) => ({ path: `${path}.extra.d/${name}`, source: image?.addons.get(name) }));
+  const addons = names.map((name) => ({ path: `${addonFolder(path)}/${name}`, source: image?.addons.get(name) }));
   // Add-ons that the image does not have are the administrator's.
   return [{ path, source: image?.uki }, ...addons.filter(({ source }) => source !== undefined)];
 }

@@ -7,11 +7,12 @@ import type { HostPlaces } from "../host/index.ts";
 import type { Repository } from "../repository/index.ts";
 import { checkBootFiles } from "./check-boot-files.ts";
 import { checkEntries } from "./check-entries.ts";
+import { checkGlobalAddons } from "./check-global-addons.ts";
 import { checkLoader } from "./check-loader.ts";
 import { checkHostRepository, checkMeta, openHostRepository, type RepositoryCheck } from "./check-repository.ts";
 import { checkState } from "./check-state.ts";
 import type { Fault, MendableFault } from "./fault.ts";
-import { type ImageBootFiles, type ImageFile, imageBootFiles } from "./image-boot-files.ts";
+import { type ImageBootFiles, imageBootFiles } from "./image-boot-files.ts";
 import { type KeptDeployments, keptDeployments, requiresVerity } from "./kept-deployments.ts";
 
 /** How much was looked at. */
@@ -94,20 +95,25 @@ export async function checkOutside(
   return runStep(events, "check boot files, entries and state", async (reporter) => {
     const faults: MendableFault[] = [];
     const notes: string[] = [];
-    const loaders: ImageFile[] = [];
+    const known: ImageBootFiles[] = [];
     let bootFiles = 0;
     for (const [index, deployment] of kept.deployments.entries()) {
       const image = await images.of(deployment.record);
       const found = checkBootFiles(places, deployment, image);
       faults.push(...found.faults);
       bootFiles += found.checked;
-      if (image?.loader !== undefined) loaders.push(image.loader);
+      if (image !== undefined) known.push(image);
       reporter.progress(index + 1, kept.deployments.length, "items");
     }
     faults.push(...(await checkEntries(places, kept, (record) => images.of(record))));
-    const loader = await checkLoader(places, loaders);
-    faults.push(...loader.faults);
-    notes.push(...loader.notes);
+    const addons = await checkGlobalAddons(places, known);
+    const loader = await checkLoader(
+      places,
+      known.flatMap((image) => image.loader ?? []),
+    );
+    faults.push(...addons.faults, ...loader.faults);
+    notes.push(...addons.notes, ...loader.notes);
+    bootFiles += addons.checked;
     faults.push(...checkState(places, kept, repository));
     return { faults, notes, bootFiles };
   });

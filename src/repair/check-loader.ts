@@ -1,15 +1,12 @@
 /** The boot loader on the ESP: its signature, and whether a deployment's image has this one. */
 
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeEspFile } from "../bootloader/index.ts";
-import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import type { HostPlaces } from "../host/index.ts";
-import { isSigned, verifyBootProgram } from "../keys/index.ts";
-import { parsePe } from "../pe/index.ts";
 import { namesInIfReadable } from "../platform/index.ts";
 import { type MendableFault, onEsp } from "./fault.ts";
 import type { ImageFile } from "./image-boot-files.ts";
+import { readProgram } from "./read-program.ts";
 
 export interface LoaderCheck {
   readonly faults: readonly MendableFault[];
@@ -71,21 +68,4 @@ function missing(bootDirectory: string, [image]: readonly ImageFile[]): Mendable
 
 function writeProgram(bootDirectory: string, path: string, bytes: Uint8Array | undefined): void {
   if (bytes !== undefined) writeEspFile(bootDirectory, { path, bytes });
-}
-
-/** A program that was changed after it was signed is damaged; by whom it is signed is for the firmware to judge. */
-async function readProgram(
-  bootDirectory: string,
-  path: string,
-): Promise<{ readonly bytes?: Uint8Array; readonly detail?: string }> {
-  try {
-    const bytes = readFileSync(join(bootDirectory, path));
-    parsePe(bytes, path);
-    if (isSigned(bytes)) await verifyBootProgram(bytes, path, []);
-    return { bytes };
-  } catch (error) {
-    if (error instanceof SealrootError && error.code !== "corrupt") return {};
-    if (!(error instanceof SealrootError) && !hasErrno(error, "EIO", "ENOENT", "EISDIR")) throw error;
-    return { detail: reasonOf(error) };
-  }
 }

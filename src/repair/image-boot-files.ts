@@ -1,13 +1,19 @@
 /** What a deployment's boot files are, by its image in the repository. */
-import { ARCHITECTURES, bootDigest, findLoader, findType1Paths, findUkis, UKI_FOLDER } from "../bootimage/index.ts";
+import {
+  ADDON_SUFFIX,
+  ARCHITECTURES,
+  bootDigest,
+  findLoader,
+  findType1Paths,
+  findUkis,
+  listAddons,
+} from "../bootimage/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { mergeLayers, readStoredImage, storedLayers } from "../imagestore/index.ts";
 import { readUki } from "../pe/index.ts";
 import type { Repository } from "../repository/index.ts";
-import { type FileContent, hasDirectoryAt, leavesBelow, TreeFiles } from "../tree/index.ts";
+import { type FileContent, TreeFiles } from "../tree/index.ts";
 import { verityDigest } from "../verity/index.ts";
-
-export const ADDON_SUFFIX = ".addon.efi";
 
 /** A file of the image. Its content is compared by digest, which needs only the layers' streams. */
 export class ImageFile {
@@ -48,6 +54,8 @@ export interface ImageBootFiles {
   readonly kernel: { readonly linux: ImageFile; readonly initrd: ImageFile } | undefined;
   /** By the name that they have beside the UKI. */
   readonly addons: ReadonlyMap<string, ImageFile>;
+  /** Those of every UKI, by their names without prefix and suffix. */
+  readonly globalAddons: ReadonlyMap<string, ImageFile>;
   readonly loader: ImageFile | undefined;
   /**
    * SHA-256 hex, and what bootc before 1.17 says instead, which left the device tree out.
@@ -78,16 +86,18 @@ export async function imageBootFiles(repository: Repository, manifestDigest: str
     const paths = findType1Paths(files);
     const [linux, initrd] = [fileAt(paths.kernelPath), fileAt(paths.initramfsPath)];
     return {
-      ...{ loader, uki: undefined, kernel: { linux, initrd }, addons: new Map() },
+      ...{ loader, uki: undefined, kernel: { linux, initrd }, addons: new Map(), globalAddons: new Map() },
       bootDigests: () => [bootDigest({ kernel: linux.read(), initramfs: initrd.read(), deviceTree: undefined })],
     };
   }
   const uki = fileAt(ukiPath);
-  const inFolder = hasDirectoryAt(files, UKI_FOLDER) ? leavesBelow(files, UKI_FOLDER) : [];
-  const addons = inFolder.filter((path) => path.endsWith(ADDON_SUFFIX));
+  const all = listAddons(files, ukiPath);
+  const addons = all.filter(({ scope }) => scope === "scoped");
+  const globalAddons = all.filter(({ scope }) => scope === "global");
   return {
     ...{ loader, uki, kernel: undefined },
-    addons: new Map(addons.map((path) => [path.slice(path.lastIndexOf("/") + 1), fileAt(path)])),
+    addons: new Map(addons.map(({ name, path }) => [`${name}${ADDON_SUFFIX}`, fileAt(path)])),
+    globalAddons: new Map(globalAddons.map(({ name, path }) => [name, fileAt(path)])),
     bootDigests: () => {
       const parts = readUki(uki.read(), `the UKI ${ukiPath}`);
       return [bootDigest(parts), bootDigest({ ...parts, deviceTree: undefined })];

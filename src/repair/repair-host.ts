@@ -1,10 +1,11 @@
 /** Repairing a host: everything that a check finds and that can be mended is, and nothing else changes. */
 
 import { join } from "node:path";
+import { GLOBAL_ADDONS_FOLDER } from "../bootloader/index.ts";
 import { asSealrootError, type SealrootError } from "../errors/index.ts";
 import { runStep } from "../events/index.ts";
-import type { HostPlaces } from "../host/index.ts";
-import { collectLeftovers } from "../platform/index.ts";
+import { espOf, type HostPlaces, placeOfBootFile } from "../host/index.ts";
+import { collectLeftovers, namesInIfReadable } from "../platform/index.ts";
 import { checkOutside, type HostCheck, hostCheck, insistsOnVerity } from "./check-host.ts";
 import { checkHostRepository, checkMeta, needsOf, openHostRepository } from "./check-repository.ts";
 import type { MendableFault } from "./fault.ts";
@@ -71,11 +72,14 @@ export async function repairHost(places: HostPlaces, options: SourceOptions): Pr
 }
 
 /** What a repair that was killed has left beside what it wrote, should there be nothing left to write there. */
-function removeLeftovers({ physicalRoot, bootDirectory }: HostPlaces): void {
-  collectLeftovers(physicalRoot);
-  if (bootDirectory === undefined) return;
-  for (const folder of ["EFI/Linux/bootc", "EFI/BOOT", "EFI/systemd", "loader/entries"]) {
-    collectLeftovers(join(bootDirectory, folder));
+function removeLeftovers(places: HostPlaces): void {
+  collectLeftovers(places.physicalRoot);
+  const ukis = "EFI/Linux/bootc";
+  const besideUkis = namesInIfReadable(join(espOf(places) ?? "", ukis)).filter((name) => name.endsWith(".extra.d"));
+  const folders = [ukis, "EFI/BOOT", "EFI/systemd", "loader/entries", GLOBAL_ADDONS_FOLDER];
+  for (const folder of [...folders, ...besideUkis.map((name) => join(ukis, name))]) {
+    const place = placeOfBootFile(places, folder);
+    if (place !== undefined) collectLeftovers(join(place.directory, place.path));
   }
 }
 

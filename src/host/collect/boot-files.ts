@@ -1,7 +1,7 @@
 /** Boot files that no entry names: UKIs, their add-ons, kernels, and what interrupted work left (spec/host.md 1.4, 1.5). */
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { GRUB_MENU_FOLDER, STAGED_GRUB_MENU } from "../../bootloader/index.ts";
+import { GLOBAL_ADDONS_FOLDER, GRUB_MENU_FOLDER, STAGED_GRUB_MENU } from "../../bootloader/index.ts";
 import { asSealrootError, hasErrno } from "../../errors/index.ts";
 import { isTemporaryName } from "../../platform/index.ts";
 import { type HostPlaces, placeOfBootFile } from "../host-places.ts";
@@ -32,7 +32,12 @@ export function garbageBootFiles(places: HostPlaces, inUse: InUse): PlannedItem[
   const paths = [
     ...leftovers,
     ...namesBelow(bootDirectory, "loader", isTemporaryName),
-    ...(esp === undefined ? [] : namesBelow(esp, UKI_DIRECTORY, unused(UKI_OR_ADDONS))),
+    ...(esp === undefined ? [] : namesBelow(esp, GLOBAL_ADDONS_FOLDER, isTemporaryName)),
+    ...(esp === undefined ? [] : namesIn(join(esp, UKI_DIRECTORY))).flatMap((name) => {
+      const path = join(UKI_DIRECTORY, name);
+      if (unused(UKI_OR_ADDONS)(name)) return [path];
+      return UKI_OR_ADDONS.test(name) ? namesBelow(esp ?? "", path, isTemporaryName) : [];
+    }),
     ...(inUse.kernelsAreUnclear ? [] : namesBelow(bootDirectory, kernels, unused(KERNEL_DIRECTORY))),
   ];
   return paths.map((path) => plannedItem(placeOfBootFile(places, path)?.directory ?? "", path));

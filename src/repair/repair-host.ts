@@ -75,7 +75,9 @@ export async function repairHost(places: HostPlaces, options: SourceOptions): Pr
 function removeLeftovers(places: HostPlaces): void {
   collectLeftovers(places.physicalRoot);
   const ukis = "EFI/Linux/bootc";
-  const besideUkis = namesInIfReadable(join(espOf(places) ?? "", ukis)).filter((name) => name.endsWith(".extra.d"));
+  const esp = espOf(places);
+  const atUkis = esp === undefined ? [] : namesInIfReadable(join(esp, ukis));
+  const besideUkis = atUkis.filter((name) => name.endsWith(".extra.d"));
   const folders = [ukis, "EFI/BOOT", "EFI/systemd", "loader/entries", GLOBAL_ADDONS_FOLDER];
   for (const folder of [...folders, ...besideUkis.map((name) => join(ukis, name))]) {
     const place = placeOfBootFile(places, folder);

@@ -13,6 +13,7 @@ import { readHost } from "../../src/host/index.ts";
 import { readUki } from "../../src/pe/index.ts";
 import { startTool, temporaryDirectory } from "../../src/platform/index.ts";
 import { openRepository, verifyImage } from "../../src/repository/index.ts";
+import { addon, globalPath, inImage, scopedPath } from "../host/addon-files.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
 
 const ALL = process.env.SEALROOT_ALL_FAULTS !== undefined;
@@ -86,13 +87,19 @@ for (const phase of ["stage", "finalize"] as const) {
   test(`killed at any system call: ${phase}`, async (context) => {
     using scratch = temporaryDirectory();
     using host = await FixtureHost.make();
-    const booted = await host.add();
+    const [old, own] = [await addon("old"), await addon("new")];
+    const booted = await host.add({ beside: inImage({ scoped: { a: old }, global: { g: old } }) });
+    host.writeEsp(scopedPath(booted, "a"), old);
+    host.writeEsp(globalPath("g"), old);
     await host.fillEtc(booted, join(host.path, "etc"));
     await host.fillEtc(booted, join(host.physicalRoot, "state/deploy", booted, "etc"));
     rmSync(join(host.physicalRoot, "state/deploy", booted, "var"), { force: true });
     writeFileSync(join(host.physicalRoot, "state/deploy", booted, "var"), "");
     writeFileSync(join(host.path, "etc/mine"), "mine\n");
-    const { reference, deploymentId: next } = await host.image({ files: [{ path: "usr/bin/new", content: "new" }] });
+    const { reference, deploymentId: next } = await host.image({
+      files: [{ path: "usr/bin/new", content: "new" }],
+      beside: inImage({ scoped: { a: own }, global: { g: own } }),
+    });
     const run: Case = { scratch: scratch.path, booted, next, source: reference };
     if (phase === "finalize") await runChild(run, host.path, "stage");
     const copy = (name: string) => {
@@ -102,6 +109,14 @@ for (const phase of ["stage", "finalize"] as const) {
     };
     const isDone = async (folder: string) => {
       const ids = await bootable(folder, booted);
+      const onEsp = (path: string) => readFileSync(join(folder, "esp", path));
+      assert.deepEqual(onEsp(scopedPath(booted, "a")), Buffer.from(old));
+      // The old one or the new one, and the new one wherever the new deployment is offered.
+      const global = onEsp(globalPath("g"));
+      const isNew = global.equals(own);
+      assert.ok(isNew || global.equals(old));
+      if (ids.includes(next)) assert.deepEqual([isNew, onEsp(scopedPath(next, "a"))], [true, Buffer.from(own)]);
+      if (phase === "stage") assert.ok(!isNew);
       if (phase === "finalize") return ids.length === 2 && ids[0] === next && ids[1] === booted;
       assert.deepEqual(ids, [booted]);
       return readStagedRecord(join(folder, "run"))?.deploymentId === next;

@@ -13,6 +13,8 @@ import { treeDifferences } from "./tree-differences.ts";
 export interface ComparedSide {
   readonly root: DirectoryNode;
   readonly history: LayerHistory | undefined;
+  /** Whether somebody else unpacked it. */
+  readonly isUnpacked: boolean;
   /** Turns the tree, in place, into that of the image; undefined for a tree that is one, or is taken as it is. */
   readonly compose: (() => void) | undefined;
 }
@@ -69,9 +71,8 @@ export function compareSides(a: ComparedSide, b: ComparedSide, rules: CompareRul
 }
 
 function contextOf(a: ComparedSide, b: ComparedSide, { composition, algorithm }: CompareRules): ExplainContext {
-  const facts = (label: "A" | "B", { root, history }: ComparedSide) => new SideFacts(label, root, history);
   const { stage } = composition;
-  return { a: facts("A", a), b: facts("B", b), algorithm, stage, twins: new NameTwins() };
+  return { a: new SideFacts("A", a), b: new SideFacts("B", b), algorithm, stage, twins: new NameTwins() };
 }
 
 /** Nodes change when the trees are composed. */

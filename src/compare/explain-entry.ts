@@ -25,17 +25,22 @@ export function explainEntry(difference: Difference, context: ExplainContext): E
   const name = path.slice(path.lastIndexOf("/") + 1) as ByteString;
   if (name.startsWith(".wh.")) return { rule: "whiteout-file" };
   if (isOverlayWhiteout(node)) return { rule: "whiteout-overlay" };
-  const layer = other.history?.removedBy(path);
-  if (other.history !== undefined && layer !== undefined) {
-    return { rule: "whiteout-not-applied", because: `${other.label}: ${other.history.describe(layer)} removes it` };
-  }
+  const removal = removalOf(path, other);
+  if (KERNEL_FILE.test(path)) return { rule: "kernel-in-modules", ...removal };
+  if (removal !== undefined) return { rule: own.isUnpacked ? "whiteout-not-applied" : "entry", ...removal };
   if (node.kind === "socket") return { rule: "socket" };
   if (isOtherEtc(path, other)) return { rule: "usr-etc" };
-  if (KERNEL_FILE.test(path)) return { rule: "kernel-in-modules" };
   const twin = twinOf(path, name, { own, other, twins: context.twins });
   if (twin !== undefined) return { rule: "name-bytes", because: `${other.label} has ${quoted(twin)} there` };
   if (BUILDER_FILES.has(path) && isEmpty(node)) return { rule: "builder-file" };
   return { rule: "entry" };
+}
+
+/** The layer of the other side that removed it. */
+function removalOf(path: ByteString, { label, history }: SideFacts): { readonly because: string } | undefined {
+  const layer = history?.removedBy(path);
+  if (history === undefined || layer === undefined) return undefined;
+  return { because: `${label}: ${history.describe(layer)} removes it` };
 }
 
 function isEmpty(node: TreeNode): boolean {

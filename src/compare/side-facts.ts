@@ -9,12 +9,15 @@ export class SideFacts {
   readonly root: DirectoryNode;
   /** Of an image whose layers were read. */
   readonly history: LayerHistory | undefined;
+  /** Somebody else made the tree of its layers, and may have passed over their whiteouts. */
+  readonly isUnpacked: boolean;
   #totals: SideTotals | undefined;
 
-  constructor(label: "A" | "B", root: DirectoryNode, history: LayerHistory | undefined) {
+  constructor(label: "A" | "B", side: Pick<SideFacts, "root" | "history" | "isUnpacked">) {
     this.label = label;
-    this.root = root;
-    this.history = history;
+    this.root = side.root;
+    this.history = side.history;
+    this.isUnpacked = side.isUnpacked;
   }
 
   /** Few differences ask for them. */

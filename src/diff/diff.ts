@@ -76,6 +76,7 @@ async function compareTrees(a: OpenSide, b: OpenSide, context: CompareContext): 
     const side = ({ tree }: OpenSide) => ({
       root: tree.root,
       history: tree.history,
+      isUnpacked: tree.isUnpacked,
       compose: composerOf(tree, composition),
     });
     return compareSides(side(a), side(b), { composition, version, algorithm });
@@ -199,6 +200,7 @@ async function compareNamed(named: Source, other: OpenSide, context: NamedContex
       composition,
       image,
       history: undefined,
+      isUnpacked: false,
       remark: found.what,
     };
     const sides = inOrder({ source: named, tree }, other);

@@ -13,7 +13,7 @@ export function directorySource(given: string, { events }: DiffOptions): Source 
         scanDirectory(given, { algorithm, reporter }),
       );
       // What was unpacked from an image of its own stays what it is when it is composed again.
-      return { root, composition: { stage: "raw" }, history: undefined, readContent };
+      return { root, composition: { stage: "raw" }, history: undefined, isUnpacked: true, readContent };
     },
   };
 }

@@ -33,6 +33,7 @@ export function diskSource(given: string, { events }: DiffOptions, scratch: Scra
           composition: compositionOf(image.root),
           image: { id: imageId, version: image.version },
           history: undefined,
+          isUnpacked: false,
           readContent: image.readContent,
           remark: `deployment ${deploymentId.slice(0, 12)}`,
           ...(esp === undefined ? {} : { esp }),

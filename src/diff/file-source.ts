@@ -39,7 +39,13 @@ export function imageSourceTree({ root, version }: ErofsImage, id: string, optio
 }
 
 function treeOf(root: DirectoryNode, options: DiffOptions): SourceTree {
-  return { root, composition: compositionOf(root), history: undefined, readContent: contentsOf(options) };
+  return {
+    root,
+    composition: compositionOf(root),
+    history: undefined,
+    isUnpacked: true,
+    readContent: contentsOf(options),
+  };
 }
 
 /** Such a tree has the digests of its files; the files are in a repository, if there is one. */

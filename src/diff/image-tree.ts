@@ -73,6 +73,7 @@ async function mergedTree(
     root,
     composition: { stage: "raw" },
     history,
+    isUnpacked: false,
     readContent: storedContents(repository),
     layers: {
       count: layers.length,

@@ -31,6 +31,8 @@ export interface SourceTree {
   /** Of an EROFS image: of its own bytes; all others have theirs computed. */
   readonly image?: { readonly id: string; readonly version: ErofsVersion };
   readonly history: LayerHistory | undefined;
+  /** Somebody else made it of the layers of an image, if it was made of one. */
+  readonly isUnpacked: boolean;
   /** @throws SealrootError `not-found` for contents that are not at hand */
   readonly readContent: ContentReader;
   /** The same image without its upper layers. */

@@ -90,6 +90,17 @@ test("diff of a UKI with an image to which a layer was added names the layer and
   }
 });
 
+test("diff of an id with an image whose last layer removes something: the layer did it, not the unpacking", async () => {
+  const layers = [base(), [directory("usr/share"), file("usr/share/.wh.old")]];
+  const { exitCode, out } = await diff(bootId([base()]), await image("removed", layers));
+  assert.equal(exitCode, 1);
+  assert.deepEqual(out.split("\n\n")[1]?.split("\n"), [
+    "/usr/share/old",
+    "  entry: file of 3 bytes → none  (entry)",
+    "    B: layer 2 (step 2) removes it",
+  ]);
+});
+
 test("diff of an id with an image that has its kernel again names the kernel", async () => {
   const modules = ["usr/lib/modules", "usr/lib/modules/6.1"].map((path) => directory(path));
   const id = bootId([[...base(), ...modules]]);

@@ -10,7 +10,7 @@ import { verifyBootProgram } from "../keys/index.ts";
 import { readUki } from "../pe/index.ts";
 import { firmwareDatabases } from "./firmware.ts";
 import type { Host } from "./host.ts";
-import type { HostPlaces } from "./host-places.ts";
+import { type HostPlaces, placeOfBootFile } from "./host-places.ts";
 
 /** The links of a sealed boot; a chain is as good as the first that does not hold. */
 export type ChainLink = "firmware" | "uki" | "command-line" | "root";
@@ -48,14 +48,15 @@ export async function readBootedChain(places: HostPlaces, host: Host): Promise<B
 }
 
 /** What firmware and boot loader have started, if the entry is what was booted. */
-function bootedUki({ bootDirectory }: HostPlaces, { booted }: Host): Buffer {
+function bootedUki(places: HostPlaces, { booted }: Host): Buffer {
   if (booted?.origin.bootType !== "uki") {
     throw new Broken("uki", "kernel and command line are not in a UKI, so nothing vouches for the root");
   }
   const target = booted.entry?.entry.target;
-  if (bootDirectory === undefined || target?.type !== "uki") throw new Broken("uki", "no boot entry leads to its UKI");
+  const place = target?.type === "uki" ? placeOfBootFile(places, target.path) : undefined;
+  if (place === undefined || target?.type !== "uki") throw new Broken("uki", "no boot entry leads to its UKI");
   try {
-    return readFileSync(join(bootDirectory, target.path));
+    return readFileSync(join(place.directory, place.path));
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) throw new Broken("uki", `there is no ${target.path} on the ESP`);
     throw new Broken("uki", asSealrootError(error, `cannot read ${target.path}`).message);

@@ -1,33 +1,16 @@
 /** What status tells of the boot chain, link by link, and of the next boot. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CommandLine, ukiPath } from "../../src/bls/index.ts";
-import { authenticatedContent, GLOBAL_VARIABLE_VENDOR, IMAGE_SECURITY_DATABASE_VENDOR } from "../../src/efi/index.ts";
 import { type HostPlaces, readBootedChain, readHost, statusDocument, statusText } from "../../src/host/index.ts";
 import { faultsOf } from "../docs/json-schema.ts";
-import { temporaryKeys } from "../keys/temporary-keys.ts";
 import { FixtureHost } from "./fixture-host.ts";
+import { sealedHost } from "./sealed-host.ts";
 
 const SCHEMA = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schema/status.json"), "utf8"));
 const OTHER = "ab".repeat(64);
-
-/** A host whose firmware enforces Secure Boot and knows who signed the booted UKI. */
-async function sealedHost(host: FixtureHost) {
-  const { signer, enrolment } = await temporaryKeys();
-  const id = await host.add({ signer });
-  const uki = join(host.bootDirectory, ukiPath(id));
-  const efiVariables = join(host.path, "efivars");
-  mkdirSync(efiVariables);
-  const set = (name: string, vendor: unknown, value: Uint8Array) =>
-    writeFileSync(join(efiVariables, `${name}-${vendor}`), Buffer.concat([Buffer.of(7, 0, 0, 0), value]));
-  const turnSecureBoot = (value: 0 | 1) => set("SecureBoot", GLOBAL_VARIABLE_VENDOR, Buffer.of(value));
-  turnSecureBoot(1);
-  set("db", IMAGE_SECURITY_DATABASE_VENDOR, authenticatedContent(enrolment.db));
-  const places: HostPlaces = { ...host.places(id), efiVariables };
-  return { id, uki, places, turnSecureBoot };
-}
 
 async function chainOf(places: HostPlaces) {
   const read = await readHost(places);

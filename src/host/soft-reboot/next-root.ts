@@ -18,7 +18,7 @@ import {
   UPPER_MODE,
   WORK_MODE,
 } from "../../bootplan/index.ts";
-import { corrupt, SealrootError } from "../../errors/index.ts";
+import { SealrootError } from "../../errors/index.ts";
 import {
   attachMount,
   cloneMount,
@@ -30,6 +30,7 @@ import {
 import type { Repository } from "../../repository/index.ts";
 import type { HostDeployment } from "../host.ts";
 import { rootConfigurationText } from "../root-configuration.ts";
+import type { SoftRebootLine } from "./signed-line.ts";
 
 /** Where systemd looks for it. */
 export const NEXT_ROOT = "/run/nextroot";
@@ -47,16 +48,18 @@ export function nextRootImage(): string | undefined {
  *
  * @throws SealrootError `untrusted` for an image that the kernel does not vouch for; `failed` as mount(8) says
  */
-export async function prepareNextRoot(repository: Repository, deployment: HostDeployment): Promise<void> {
-  const { commandLine } = deployment;
-  if (commandLine === undefined) throw corrupt("Cannot prepare a soft reboot: the command line could not be read");
-  const configuration = rootConfigurationText(repository, deployment.deploymentId);
-  const plan = planBoot({ commandLine: commandLine.toString(), configuration, permit: undefined });
+export async function prepareNextRoot(
+  repository: Repository,
+  { deploymentId }: HostDeployment,
+  { commandLine, permit }: SoftRebootLine,
+): Promise<void> {
+  const configuration = rootConfigurationText(repository, deploymentId);
+  const plan = planBoot({ commandLine: commandLine.toString(), configuration, permit });
   resetNextRoot();
   const verified = isVerified(repository, plan);
   const physical = attachPhysicalRoot();
   try {
-    const state = join(physical, statePath(deployment.deploymentId));
+    const state = join(physical, statePath(deploymentId));
     const steps = planMounts(plan, {
       imageSource: join(physical, imagePath(plan.image.id)),
       objectsSource: join(physical, OBJECTS_PATH),

@@ -8,6 +8,7 @@ import type { Host } from "../host.ts";
 import type { HostPlaces } from "../host-places.ts";
 import { readHost } from "../read-host.ts";
 import { nextRootImage, prepareNextRoot } from "./next-root.ts";
+import { softRebootLine } from "./signed-line.ts";
 
 /** `required`: a deployment that needs another kernel state is an error. `auto`: it takes a reboot. */
 export type SoftRebootMode = "required" | "auto";
@@ -17,10 +18,10 @@ export type SoftRebootMode = "required" | "auto";
  *
  * @returns false, with `auto`, when only a reboot leads there
  * @throws SealrootError `conflict` for the booted deployment; `unsupported` with `required` for one that needs another
- *   kernel state; as prepareNextRoot
+ *   kernel state; as softRebootLine and prepareNextRoot
  */
 export async function prepareSoftReboot(
-  { physicalRoot }: HostPlaces,
+  places: HostPlaces,
   host: Host,
   deploymentId: string,
   mode: SoftRebootMode,
@@ -36,8 +37,9 @@ export async function prepareSoftReboot(
     if (mode === "auto") return false;
     throw differentKernel();
   }
-  using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
-  await prepareNextRoot(repository, deployment);
+  const line = await softRebootLine(places, deployment);
+  using repository = await openRepository(join(places.physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
+  await prepareNextRoot(repository, deployment, line);
   return true;
 }
 
@@ -58,6 +60,6 @@ export async function softReboot(): Promise<void> {
 
 function differentKernel(): SealrootError {
   return new SealrootError("unsupported", "Cannot soft-reboot to deployment with a different kernel state", {
-    hint: "its kernel, initramfs or kernel arguments differ: reboot, or use --soft-reboot=auto",
+    hint: "its kernel or its kernel arguments differ: reboot, or use --soft-reboot=auto",
   });
 }

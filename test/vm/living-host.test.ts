@@ -180,8 +180,10 @@ describe("a sealed host that follows a registry", ONLY_IN_WHOLE_SUITE, () => {
     await host.restart();
     await assertRuns("third");
     await host.run("fsck", "--quiet");
-    const { bytes, problems } = await host.json("gc", "--dry-run");
-    assert.deepEqual([bytes, problems], [0, []]);
+    // What the failed update left when the boot entries were exchanged.
+    const { bytes } = await host.json("gc");
+    assert.ok(bytes > 0);
+    assert.equal((await host.json("gc", "--dry-run")).bytes, 0);
     assert.equal(await host.run("rollback"), "Next boot: rollback deployment\n");
     await host.restart();
     await assertRuns("second");

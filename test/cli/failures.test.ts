@@ -261,7 +261,6 @@ test("verbs that are not there yet say so, and what there is", async () => {
   });
   for (const words of [
     ["verify", "--booted"],
-    ["diff", "a", "b"],
     ["container", "ukify", "/"],
     ["install", "to-filesystem", "/"],
   ]) {

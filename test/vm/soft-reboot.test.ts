@@ -12,6 +12,19 @@ import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const SOCKET = "/run/sealroot/varlink";
 
+/**
+ * The machine's strings, which start the agent, are read by the first system alone (systemd.system-credentials(7)): the next
+ * one has it as a unit of its /etc, which the merge takes there.
+ */
+const AGENT_AGAIN = `cp /run/credentials/@system/sealroot.agent /etc/agent-again
+cd /etc/systemd/system && mkdir -p sysinit.target.wants && ln -s ../agent-again.service sysinit.target.wants/
+cat >agent-again.service <<'END'
+[Unit]
+DefaultDependencies=no
+[Service]
+ExecStart=/bin/sh /etc/agent-again
+END`;
+
 describe("a sealed host that goes on without a reboot", ONLY_IN_WHOLE_SUITE, () => {
   let example: SealedExample;
   let directory: TemporaryDirectory;
@@ -67,6 +80,7 @@ describe("a sealed host that goes on without a reboot", ONLY_IN_WHOLE_SUITE, () 
     );
     const { status } = await host.json("status");
     assert.equal(status.staged.softRebootCapable, true);
+    await host.text(AGENT_AGAIN);
     await host.guest.run("systemctl soft-reboot --no-block");
     // The agent goes down with the old root, and comes up from the new one.
     await host.guest.waitForReady(BOOT_TIMEOUT_MS);

@@ -6,35 +6,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { silent } from "../../src/events/index.ts";
 import { collectHost } from "../../src/host/index.ts";
-import { startTool, temporaryDirectory } from "../../src/platform/index.ts";
+import { temporaryDirectory } from "../../src/platform/index.ts";
+import { runKillable } from "../repository/faults/run-killable.ts";
 import { addon, globalPath, inImage, scopedPath } from "./addon-files.ts";
 import { FixtureHost } from "./fixture-host.ts";
 
 const ALL = process.env.SEALROOT_ALL_FAULTS !== undefined;
 const SAMPLES = 12;
-const PRELOAD = new URL("../repository/faults/preload.ts", import.meta.url).pathname;
 const RUN = new URL("./addons-fault-run.ts", import.meta.url).pathname;
-
-/** @returns the calls it made; undefined when it was killed */
-async function runChild(scratch: string, words: readonly string[], killAt = 0): Promise<string[] | undefined> {
-  const trace = join(scratch, "trace");
-  rmSync(trace, { force: true });
-  const env = {
-    SEALROOT_TRACE: trace,
-    SEALROOT_KILL_AT: String(killAt),
-    NODE_COMPILE_CACHE: join(scratch, "compiled"),
-  };
-  const child = await startTool(process.execPath, ["--import", PRELOAD, RUN, ...words], { env });
-  let complaint = "";
-  child.stderr?.on("data", (chunk) => {
-    complaint += String(chunk);
-  });
-  child.stdout?.resume();
-  const { exitCode, signal } = await child.exited;
-  assert.ok(exitCode === 0 || signal === "SIGKILL", complaint);
-  if (signal === "SIGKILL") return undefined;
-  return existsSync(trace) ? readFileSync(trace, "utf8").trimEnd().split("\n") : [];
-}
 
 for (const action of ["add", "remove"] as const) {
   test(`killed at any system call: ${action}`, async (context) => {
@@ -61,17 +40,17 @@ for (const action of ["add", "remove"] as const) {
     };
     const espNames = (folder: string) => readdirSync(join(folder, "esp"), { recursive: true }).map(String).sort();
     const whole = copy("whole");
-    const calls = await runChild(scratch.path, [whole, booted, action]);
+    const calls = await runKillable([RUN, whole, booted, action], scratch.path);
     assert.ok(calls !== undefined);
     assert.equal(there(whole), action === "add" ? 2 : 0);
     const step = ALL ? 1 : Math.ceil(calls.length / SAMPLES);
     for (let killAt = calls.length; killAt > 0; killAt -= step) {
       const where: string = `killed at call ${killAt} of ${calls.length}, ${calls[killAt - 1]}`;
       const folder = copy(`killed-${killAt}`);
-      assert.equal(await runChild(scratch.path, [folder, booted, action], killAt), undefined, where);
+      assert.equal(await runKillable([RUN, folder, booted, action], scratch.path, killAt), undefined, where);
       const left = there(folder);
-      if (action === "add") await runChild(scratch.path, [folder, booted, action]);
-      else if (left === 2) await runChild(scratch.path, [folder, booted, action]);
+      if (action === "add") await runKillable([RUN, folder, booted, action], scratch.path);
+      else if (left === 2) await runKillable([RUN, folder, booted, action], scratch.path);
       else if (left === 1) assert.ok(!existsSync(join(folder, "esp", globalPath("site"))), where);
       if (action === "add" || left === 2) assert.equal(there(folder), action === "add" ? 2 : 0, where);
       // What was being written goes with the garbage.

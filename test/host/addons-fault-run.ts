@@ -1,24 +1,10 @@
 /** Adds or removes add-ons on a host that is a folder, in a process that may be killed: FOLDER BOOTED-ID add|remove. */
-import { join } from "node:path";
-import { CommandLine } from "../../src/bls/index.ts";
-import { addAddons, type HostPlaces, readHost, removeAddon } from "../../src/host/index.ts";
+import { addAddons, readHost, removeAddon } from "../../src/host/index.ts";
+import { folderPlaces } from "./folder-places.ts";
 
 const [folder = "", bootedId = "", action = ""] = process.argv.slice(2);
 
-const places: HostPlaces = {
-  physicalRoot: join(folder, "sysroot"),
-  bootDirectory: join(folder, "esp"),
-  runDirectory: join(folder, "run"),
-  bootLoader: "systemd",
-  booted: {
-    imageId: bootedId,
-    missingVerityAllowed: false,
-    verityRequired: true,
-    commandLine: CommandLine.parse(`composefs=${bootedId} rw`),
-  },
-  usrOverlay: undefined,
-  isReadOnly: false,
-};
+const places = folderPlaces(folder, bootedId);
 
 if (action === "remove") {
   removeAddon(places, "site");

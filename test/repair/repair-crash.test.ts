@@ -1,40 +1,19 @@
 /** A repair that is killed at any system call leaves each file as it was or mended, and a second run mends the rest. */
 import assert from "node:assert/strict";
-import { cpSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ukiPath } from "../../src/bls/index.ts";
-import { startTool, temporaryDirectory } from "../../src/platform/index.ts";
+import { temporaryDirectory } from "../../src/platform/index.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
+import { runKillable } from "../repository/faults/run-killable.ts";
 
 /** Every point takes two processes; the ordinary run tries a few, and this variable all of them. */
 const ALL = process.env.SEALROOT_ALL_FAULTS !== undefined;
 const SAMPLES = 6;
-const PRELOAD = new URL("../repository/faults/preload.ts", import.meta.url).pathname;
 const RUN = new URL("./repair-run.ts", import.meta.url).pathname;
 /** What gc removes. */
 const LEFTOVER = /(?:^|\/)\.(?:sealroot-|meta\.json\.|symlink-|tmp-object-)/;
-
-async function runChild(words: readonly string[], scratch: string, killAt = 0): Promise<readonly string[] | undefined> {
-  const trace = join(scratch, "trace");
-  rmSync(trace, { force: true });
-  const env = {
-    SEALROOT_TRACE: trace,
-    SEALROOT_KILL_AT: String(killAt),
-    NODE_COMPILE_CACHE: join(scratch, "compiled"),
-  };
-  const child = await startTool(process.execPath, ["--import", PRELOAD, RUN, ...words], { env });
-  let complaint = "";
-  child.stderr?.on("data", (chunk) => {
-    complaint += String(chunk);
-  });
-  child.stdout?.resume();
-  const { exitCode, signal } = await child.exited;
-  assert.ok(exitCode === 0 || signal === "SIGKILL", complaint);
-  if (signal === "SIGKILL") return undefined;
-  // Killed at its last call, a first run leaves nothing to do for the second.
-  return existsSync(trace) ? readFileSync(trace, "utf8").trimEnd().split("\n") : [];
-}
 
 /** Paths below the folder to contents and targets. */
 function snapshot(folder: string): Map<string, string> {
@@ -89,7 +68,7 @@ test("a repair killed at any system call", async (context) => {
   };
   const words = (folder: string) => [folder, ids[0] ?? "", ...sources];
   const whole = fresh("whole");
-  const calls = await runChild(words(whole), scratch.path);
+  const calls = await runKillable([RUN, ...words(whole)], scratch.path);
   assert.ok(calls !== undefined);
   assert.deepEqual(differences(snapshot(whole), good), []);
   const step = ALL ? 1 : Math.ceil(calls.length / SAMPLES);
@@ -97,12 +76,12 @@ test("a repair killed at any system call", async (context) => {
   for (let killAt = calls.length; killAt > 0; killAt -= calls.length - killAt < 3 ? 1 : step) {
     const where: string = `killed at call ${killAt}, ${calls[killAt - 1]}`;
     const folder = fresh(`killed-${killAt}`);
-    assert.equal(await runChild(words(folder), scratch.path, killAt), undefined, where);
+    assert.equal(await runKillable([RUN, ...words(folder)], scratch.path, killAt), undefined, where);
     for (const [path, content] of snapshot(folder)) {
       if (LEFTOVER.test(path)) continue;
       assert.ok(content === good.get(path) || content === damaged.get(path), `${where}: ${path}`);
     }
-    await runChild(words(folder), scratch.path);
+    await runKillable([RUN, ...words(folder)], scratch.path);
     const after = new Map([...snapshot(folder)].filter(([path]) => !/\.(?:meta\.json\.|symlink-)/.test(path)));
     assert.deepEqual(differences(after, good), [], where);
     rmSync(folder, { recursive: true });

@@ -7,18 +7,19 @@ import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CommandLine, ukiPath } from "../../src/bls/index.ts";
+import { ukiPath } from "../../src/bls/index.ts";
 import { readStagedRecord } from "../../src/deployment/index.ts";
 import { readHost } from "../../src/host/index.ts";
 import { readUki } from "../../src/pe/index.ts";
-import { startTool, temporaryDirectory } from "../../src/platform/index.ts";
+import { temporaryDirectory } from "../../src/platform/index.ts";
 import { openRepository, verifyImage } from "../../src/repository/index.ts";
 import { addon, globalPath, inImage, scopedPath } from "../host/addon-files.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
+import { folderPlaces } from "../host/folder-places.ts";
+import { runKillable } from "../repository/faults/run-killable.ts";
 
 const ALL = process.env.SEALROOT_ALL_FAULTS !== undefined;
 const SAMPLES = 12;
-const PRELOAD = new URL("../repository/faults/preload.ts", import.meta.url).pathname;
 const RUN = new URL("./update-fault-run.ts", import.meta.url).pathname;
 
 type Phase = "stage" | "finalize";
@@ -31,29 +32,14 @@ interface Case {
 }
 
 /** @returns the calls it made; undefined when it was killed */
-async function runChild({ scratch, booted, source }: Case, folder: string, phase: Phase, killAt = 0) {
-  const trace = join(scratch, "trace");
-  rmSync(trace, { force: true });
-  const env = {
-    SEALROOT_TRACE: trace,
-    SEALROOT_KILL_AT: String(killAt),
-    NODE_COMPILE_CACHE: join(scratch, "compiled"),
-  };
-  const child = await startTool(process.execPath, ["--import", PRELOAD, RUN, folder, booted, source, phase], { env });
-  let complaint = "";
-  child.stderr?.on("data", (chunk) => {
-    complaint += String(chunk);
-  });
-  child.stdout?.resume();
-  const { exitCode, signal } = await child.exited;
-  assert.ok(exitCode === 0 || signal === "SIGKILL", complaint);
-  return signal === "SIGKILL" ? undefined : readFileSync(trace, "utf8").trimEnd().split("\n");
+function runChild({ scratch, booted, source }: Case, folder: string, phase: Phase, killAt = 0) {
+  return runKillable([RUN, folder, booted, source, phase], scratch, killAt);
 }
 
 /** Every deployment that the menu offers is complete. @returns their ids, the default first */
 async function bootable(folder: string, booted: string): Promise<string[]> {
   using repository = await openRepository(join(folder, "sysroot/composefs"), { upgrade: false });
-  const host = await readHost(placesOf(folder, booted));
+  const host = await readHost(folderPlaces(folder, booted));
   const live = [host.booted, host.rollback, ...host.others].flatMap((one) => (one?.entry === undefined ? [] : [one]));
   for (const { deploymentId } of live) {
     const path = join(folder, "esp", ukiPath(deploymentId));
@@ -64,23 +50,6 @@ async function bootable(folder: string, booted: string): Promise<string[]> {
     assert.deepEqual(names.sort(), ["etc", "var"]);
   }
   return host.entries.flatMap(({ deploymentId }) => deploymentId ?? []);
-}
-
-function placesOf(folder: string, booted: string) {
-  return {
-    physicalRoot: join(folder, "sysroot"),
-    bootDirectory: join(folder, "esp"),
-    runDirectory: join(folder, "run"),
-    bootLoader: "systemd" as const,
-    booted: {
-      imageId: booted,
-      missingVerityAllowed: false,
-      verityRequired: true,
-      commandLine: CommandLine.parse(`composefs=${booted} rw`),
-    },
-    usrOverlay: undefined,
-    isReadOnly: false,
-  };
 }
 
 for (const phase of ["stage", "finalize"] as const) {

@@ -1,28 +1,15 @@
 /** Stages an update on a host that is a folder, or finalises it, in a process that may be killed: FOLDER BOOTED-ID SOURCE PHASE. */
 
 import { join } from "node:path";
-import { CommandLine } from "../../src/bls/index.ts";
 import { silent } from "../../src/events/index.ts";
-import { type HostPlaces, readHost } from "../../src/host/index.ts";
+import { readHost } from "../../src/host/index.ts";
 import { finalizeStaged, openUpdate, updateHost } from "../../src/update/index.ts";
+import { folderPlaces } from "../host/folder-places.ts";
 import { PLAIN_UPDATE } from "./update-options.ts";
 
 const [folder = "", bootedId = "", source = "", phase = ""] = process.argv.slice(2);
 
-const places: HostPlaces = {
-  physicalRoot: join(folder, "sysroot"),
-  bootDirectory: join(folder, "esp"),
-  runDirectory: join(folder, "run"),
-  bootLoader: "systemd",
-  booted: {
-    imageId: bootedId,
-    missingVerityAllowed: false,
-    verityRequired: true,
-    commandLine: CommandLine.parse(`composefs=${bootedId} rw`),
-  },
-  usrOverlay: undefined,
-  isReadOnly: false,
-};
+const places = folderPlaces(folder, bootedId);
 const etcPath = join(folder, "etc");
 
 if (phase === "finalize") await finalizeStaged(places, { etcPath, events: silent });

@@ -33,7 +33,7 @@ import {
 import { type DirectoryNode, firstTreeDifference, type LeafNode, newMetadata } from "../../src/tree/index.ts";
 import { bytes, directory, file, symlink } from "../tree/build.ts";
 import { ownTree } from "./etc-fault-trees.ts";
-import { randomEtcs } from "./etc-trees.ts";
+import { pristineOf, randomEtcs } from "./etc-trees.ts";
 
 const ROOT = process.geteuid?.() === 0;
 const NOBODY = 65534;
@@ -78,7 +78,7 @@ async function checkRandomTrees(owners: readonly { uid: number; gid: number }[],
         const livePath = join(scratch, `live-${run++}`);
         await extractTree(repository, current, livePath, WHOLE);
         const options = { repository, pristine, livePath, next, targetPath };
-        const diff = diffEtc(pristine, current, next);
+        const diff = diffEtc(pristineOf({ pristine, current, next }), current, next);
         assert.deepEqual(await mergeEtc({ ...options, policy: "keep" }), diff);
         const kept = mergeEtcTrees(current, next, diff, "host").root;
         assert.equal(firstTreeDifference(await scanned(targetPath), kept), undefined);

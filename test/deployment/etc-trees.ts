@@ -116,6 +116,21 @@ function copyOf(node: TreeNode): TreeNode {
   return { ...node, metadata, entries: new Map([...node.entries].map(([name, child]) => [name, copyOf(child)])) };
 }
 
+/**
+ * The pristine tree as the live one counts as a copy of it: without `user.*` when no file that has one in the image has one
+ * in the live tree, as bootc copies (spec/upstream-1.17.md).
+ */
+export function pristineOf({ pristine, current }: Etcs): DirectoryNode {
+  const here = new Map([...walkTree(current)].map(({ node, path }) => [path, node.metadata.xattrs.size]));
+  const hasAny = [...walkTree(pristine)].some(
+    ({ node, path }) => node.metadata.xattrs.size > 0 && (here.get(path) ?? 0) > 0,
+  );
+  if (hasAny) return pristine;
+  const bare = copyOf(pristine) as DirectoryNode;
+  for (const { node } of walkTree(bare)) node.metadata.xattrs = NO_XATTRS;
+  return bare;
+}
+
 /** What is at each path, in a line; the top directory is ".". */
 export type Flat = Map<string, string>;
 

@@ -56,7 +56,7 @@ class Session {
         return (await addAddons(places, host.booted, names, options)).flatMap(addedAddonLines);
       }
       case "remove": {
-        const id = SHOWN.findIndex((shown) => shown === more);
+        const id = SHOWN.indexOf(more as (typeof SHOWN)[number]);
         return removedAddonLines(removeAddon(places, name, id < 0 ? more : this.#ids[id]?.slice(0, 8)));
       }
       default:

@@ -43,4 +43,4 @@ export {
   stageDeployment,
   type Type1Deployment,
 } from "./staging.ts";
-export { type StateXattrs, stateXattrs } from "./state-xattrs.ts";
+export { type StateXattrs, stateXattrs, UNSHOWN_XATTRS } from "./state-xattrs.ts";

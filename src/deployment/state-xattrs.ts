@@ -31,7 +31,9 @@ function isKept(name: ByteString): boolean {
   return isUnshownXattr(name) || name === "security.capability";
 }
 
-/** Attributes that a mount of the image does not show, unless it was made to keep them (spec/oci.md 4). */
+/** How the names of attributes begin that a mount of the image does not show, unless it was made to keep them (spec/oci.md 4). */
+export const UNSHOWN_XATTRS: readonly string[] = ["user.", "system.posix_acl_"];
+
 export function isUnshownXattr(name: ByteString): boolean {
-  return name.startsWith("user.") || name.startsWith("system.posix_acl_");
+  return UNSHOWN_XATTRS.some((prefix) => name.startsWith(prefix));
 }

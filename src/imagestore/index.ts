@@ -49,5 +49,6 @@ export {
   type RecordedBootImage,
 } from "./tree/boot-images.ts";
 export { imageTree, storedContents } from "./tree/image-tree.ts";
+export { mayHaveXattrs } from "./tree/layer-mentions.ts";
 export { type MergeObserver, mergeLayers } from "./tree/merge-layers.ts";
 export { namedBootImages } from "./tree/named-images.ts";

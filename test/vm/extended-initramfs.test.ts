@@ -10,6 +10,7 @@ import { startVirtualMachine, type VirtualMachine, type VirtualMachineOptions } 
 import { sealedRootOf } from "./own-uki.ts";
 import { guestText, type SealedExample, sealedExample } from "./sealed-example.ts";
 import { type StockInitramfs, stockInitramfs } from "./stock-initramfs.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 /** Without firmware nobody names the disk. */
 const ROOT = "root=/dev/vda3";
@@ -76,14 +77,14 @@ describe("an image's own initramfs with our extension", () => {
     });
   });
 
-  test("of dracut stops when the command line names no image at all", async () => {
+  test("of dracut stops when the command line names no image at all", ONLY_IN_WHOLE_SUITE, async () => {
     await boot("dracut", `rw console=ttyS0 ${ROOT}`, example.commandLine, async (guest) => {
       await guest.waitForConsole(/sealroot: Cannot choose the root image: no composefs= on the kernel command line/);
       await guest.waitForConsole(/sealroot: Stopped: /);
     });
   });
 
-  test("of initramfs-tools stops, without a shell, when there is no root device", async () => {
+  test("of initramfs-tools stops, without a shell, when there is no root device", ONLY_IN_WHOLE_SUITE, async () => {
     await boot("initramfs-tools", `${example.commandLine} root=/dev/vdz`, example.commandLine, async (guest) => {
       await guest.waitForConsole(/sealroot: Cannot go on: the initramfs failed/, NO_ROOT_TIMEOUT_MS);
       await guest.waitForConsole(/sealroot: Stopped: /);
@@ -91,31 +92,39 @@ describe("an image's own initramfs with our extension", () => {
     });
   });
 
-  test("of initramfs-tools stops when a word on the command line leads to another root than ours", async () => {
-    await boot("initramfs-tools", `${example.commandLine} ${ROOT} boot=local`, example.commandLine, async (guest) => {
-      await guest.waitForConsole(
-        /sealroot: Cannot go on: "boot=local" on the kernel command line leads past the sealed/,
-      );
-      await guest.waitForConsole(/sealroot: Stopped: /);
-      assert.doesNotMatch(guest.consoleText, /\(initramfs\)|the root is composefs:/);
-    });
-  });
-
-  test("of dracut stops when a copy of the disk is in the machine as well: one of the two was mounted unasked", async () => {
-    const { partitions } = await readDiskPartitions(example.diskPath);
-    const root = partitions.find(({ typeGuid }) => typeGuid === PARTITION_TYPE.rootX8664);
-    const line = `${example.commandLine} root=PARTUUID=${root?.guid}`;
-    const drives = [{ path: example.diskPath }, { path: example.diskPath }];
-    await boot(
-      "dracut",
-      line,
-      example.commandLine,
-      async (guest) => {
-        await guest.waitForConsole(/sealroot: Cannot find the root device: 2 devices fit/);
+  test(
+    "of initramfs-tools stops when a word on the command line leads to another root than ours",
+    ONLY_IN_WHOLE_SUITE,
+    async () => {
+      await boot("initramfs-tools", `${example.commandLine} ${ROOT} boot=local`, example.commandLine, async (guest) => {
+        await guest.waitForConsole(
+          /sealroot: Cannot go on: "boot=local" on the kernel command line leads past the sealed/,
+        );
         await guest.waitForConsole(/sealroot: Stopped: /);
-        assert.doesNotMatch(guest.consoleText, /the root is composefs:/);
-      },
-      drives,
-    );
-  });
+        assert.doesNotMatch(guest.consoleText, /\(initramfs\)|the root is composefs:/);
+      });
+    },
+  );
+
+  test(
+    "of dracut stops when a copy of the disk is in the machine as well: one of the two was mounted unasked",
+    ONLY_IN_WHOLE_SUITE,
+    async () => {
+      const { partitions } = await readDiskPartitions(example.diskPath);
+      const root = partitions.find(({ typeGuid }) => typeGuid === PARTITION_TYPE.rootX8664);
+      const line = `${example.commandLine} root=PARTUUID=${root?.guid}`;
+      const drives = [{ path: example.diskPath }, { path: example.diskPath }];
+      await boot(
+        "dracut",
+        line,
+        example.commandLine,
+        async (guest) => {
+          await guest.waitForConsole(/sealroot: Cannot find the root device: 2 devices fit/);
+          await guest.waitForConsole(/sealroot: Stopped: /);
+          assert.doesNotMatch(guest.consoleText, /the root is composefs:/);
+        },
+        drives,
+      );
+    },
+  );
 });

@@ -15,6 +15,7 @@ import { replaceUki, sealedRootOf } from "./own-uki.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, guestText, type SealedExample, sealedExample } from "./sealed-example.ts";
 import { stockInitramfs } from "./stock-initramfs.ts";
 import { ATTACK_SIGNS, HANDED_ON, plantUnsignedInputs } from "./unsigned-inputs.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const UNITS = "usr/lib/systemd/system";
 
@@ -48,7 +49,7 @@ ExecStart=/bin/sh /etc/agent
 StandardOutput=null
 `;
 
-describe("an extended systemd initramfs, with unsigned files on the EFI system partition", () => {
+describe("an extended systemd initramfs, with unsigned files on the EFI system partition", ONLY_IN_WHOLE_SUITE, () => {
   let example: SealedExample;
   let disk: DiskCopy;
   let guest: VirtualMachine;

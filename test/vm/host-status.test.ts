@@ -13,13 +13,14 @@ import {
   sealedExample,
   systemState,
 } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const SCHEMA = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schema/status.json"), "utf8"));
 
 /** Where the ESP is mounted while a test damages it. */
 const WITH_ESP = "mkdir -p /run/esp && mount /dev/vda2 /run/esp && cd /run/esp/loader/entries &&";
 
-describe("status of a booted host", () => {
+describe("status of a booted host", ONLY_IN_WHOLE_SUITE, () => {
   let example: SealedExample;
   let guest: VirtualMachine;
   before(async () => {

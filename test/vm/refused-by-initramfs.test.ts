@@ -1,8 +1,9 @@
-/** Attacks on what the signed boot program checks: the root image and the command line. */
+/** Attacks on what the signed boot program checks: the root image and the command line. Every run has one of each kind. */
 import { before, describe, test } from "node:test";
 import { DiskCopy } from "./disk-copy.ts";
 import { addOtherImage, OTHER_ID, OTHER_IMAGE, replaceWithTwoImages } from "./own-uki.ts";
 import { assertRefused, objectPath, objectPathOf, type SealedExample, sealedExample } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 /** EROFS superblock: magic at byte 1024 (Linux fs/erofs/erofs_fs.h). */
 const SUPERBLOCK_OFFSET = 1024;
@@ -35,25 +36,29 @@ describe("the boot program stops the machine", () => {
     ]);
   });
 
-  test("when root image and meta.json have lost their fs-verity, whatever the disk then says of itself", async () => {
-    await assertRefused(
-      example,
-      async (disk) => {
-        await disk.clearVerity("/composefs/meta.json");
-        await disk.clearVerity(objectPath(example.deploymentId));
-      },
-      [line("Cannot use the root image: fs-verity does not vouch for it"), expected(), STOPPED],
-    );
-  });
+  test(
+    "when root image and meta.json have lost their fs-verity, whatever the disk then says of itself",
+    ONLY_IN_WHOLE_SUITE,
+    async () => {
+      await assertRefused(
+        example,
+        async (disk) => {
+          await disk.clearVerity("/composefs/meta.json");
+          await disk.clearVerity(objectPath(example.deploymentId));
+        },
+        [line("Cannot use the root image: fs-verity does not vouch for it"), expected(), STOPPED],
+      );
+    },
+  );
 
-  test("when a byte of the root image's superblock was flipped", async () => {
+  test("when a byte of the root image's superblock was flipped", ONLY_IN_WHOLE_SUITE, async () => {
     await assertRefused(example, (disk) => disk.flipByte(objectPath(example.deploymentId), SUPERBLOCK_OFFSET), [
       line("Cannot mount the root image"),
       STOPPED,
     ]);
   });
 
-  test("when the repository does not have the root image", async () => {
+  test("when the repository does not have the root image", ONLY_IN_WHOLE_SUITE, async () => {
     await assertRefused(example, (disk) => disk.unlink(`/composefs/images/${example.deploymentId}`), [
       line("Cannot open the root image: it is not in the repository"),
       STOPPED,
@@ -72,46 +77,58 @@ describe("the boot program stops the machine", () => {
     );
   });
 
-  test("when the first of two signed images is missing: the second does not take its place", async () => {
-    await assertRefused(
-      example,
-      async (disk) => {
-        await replaceWithTwoImages(example, disk);
-        await disk.unlink(`/composefs/images/${example.deploymentId}`);
-      },
-      [line("Cannot open the root image: it is not in the repository"), STOPPED],
-    );
-  });
+  test(
+    "when the first of two signed images is missing: the second does not take its place",
+    ONLY_IN_WHOLE_SUITE,
+    async () => {
+      await assertRefused(
+        example,
+        async (disk) => {
+          await replaceWithTwoImages(example, disk);
+          await disk.unlink(`/composefs/images/${example.deploymentId}`);
+        },
+        [line("Cannot open the root image: it is not in the repository"), STOPPED],
+      );
+    },
+  );
 
-  test("when the machine's tables append a third composefs argument to two signed ones", async () => {
-    await assertRefused(
-      example,
-      async (disk) => {
-        await replaceWithTwoImages(example, disk);
-      },
-      [
-        line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
-        STOPPED,
-      ],
-      { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${OTHER_ID}`] },
-    );
-  });
+  test(
+    "when the machine's tables append a third composefs argument to two signed ones",
+    ONLY_IN_WHOLE_SUITE,
+    async () => {
+      await assertRefused(
+        example,
+        async (disk) => {
+          await replaceWithTwoImages(example, disk);
+        },
+        [
+          line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
+          STOPPED,
+        ],
+        { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${OTHER_ID}`] },
+      );
+    },
+  );
 
-  test("when the machine's tables append the other form of argument, with an image that is not permitted", async () => {
-    await assertRefused(
-      example,
-      addOtherImage,
-      [
-        line(
-          "Cannot choose the root image: the kernel command line names one that the sealed initramfs does not permit",
-        ),
-        expected(),
-        line(` *found: +sha512:${OTHER_ID}`),
-        STOPPED,
-      ],
-      { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs.digest=v1-sha512-12:${OTHER_ID}`] },
-    );
-  });
+  test(
+    "when the machine's tables append the other form of argument, with an image that is not permitted",
+    ONLY_IN_WHOLE_SUITE,
+    async () => {
+      await assertRefused(
+        example,
+        addOtherImage,
+        [
+          line(
+            "Cannot choose the root image: the kernel command line names one that the sealed initramfs does not permit",
+          ),
+          expected(),
+          line(` *found: +sha512:${OTHER_ID}`),
+          STOPPED,
+        ],
+        { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs.digest=v1-sha512-12:${OTHER_ID}`] },
+      );
+    },
+  );
 
   test("when objects are gone, or a folder or a link is in their place", async () => {
     const objects = await Promise.all(
@@ -130,7 +147,7 @@ describe("the boot program stops the machine", () => {
     );
   });
 
-  test("when the state of /var is a link to /", async () => {
+  test("when the state of /var is a link to /", ONLY_IN_WHOLE_SUITE, async () => {
     const path = `/state/deploy/${example.deploymentId}/var`;
     await assertRefused(
       example,

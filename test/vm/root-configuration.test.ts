@@ -10,10 +10,11 @@ import { readUki } from "../../src/pe/index.ts";
 import { startVirtualMachine, type VirtualMachine } from "../../src/vm/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
 import { guestText, objectPathOf, type SealedExample, sealedExample, systemState } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const CONFIGURATION_PATH = "usr/lib/sealroot/setup-root-conf.toml";
 
-describe("the boot program follows setup-root-conf.toml", () => {
+describe("the boot program follows setup-root-conf.toml", ONLY_IN_WHOLE_SUITE, () => {
   let example: SealedExample;
   let uki: ReturnType<typeof readUki>;
   before(async () => {

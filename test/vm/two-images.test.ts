@@ -7,8 +7,9 @@ import type { VirtualMachine } from "../../src/vm/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { type BootcImage, bootcImage } from "./bootc-image.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, guestText, MEASURE, sealedExample, systemState } from "./sealed-example.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
-describe("an image whose UKI names an image of each version", () => {
+describe("an image whose UKI names an image of each version", ONLY_IN_WHOLE_SUITE, () => {
   let directory: TemporaryDirectory;
   let image: BootcImage;
   let installed: { readonly deploymentId: string };

@@ -25,7 +25,14 @@ export {
   findArchitecture,
 } from "./architecture.ts";
 export { type BootParts, bootDigest } from "./boot-digest.ts";
-export { type EnrolmentFile, findEnrolmentFiles, findLoader, findUkis } from "./contents.ts";
+export {
+  type EnrolmentFile,
+  findAndroidImage,
+  findEnrolmentFiles,
+  findKernelReleases,
+  findLoader,
+  findUkis,
+} from "./contents.ts";
 export { checkDeployment, checkUnsealedDeployment, type DeploymentRules } from "./deployment-check.ts";
 export { boundedUnpackers } from "./initramfs-archives.ts";
 export { type BootProgram, findBootProgram } from "./initramfs-program.ts";
@@ -34,8 +41,11 @@ export {
   enrolmentPath,
   initramfsPath,
   kernelFolder,
+  kernelPath,
+  OS_RELEASE_PATH,
   sealedUkiPath,
   signedLoaderPath,
+  stubPath,
   UKI_FOLDER,
 } from "./layout.ts";
 export { findSealedContents, findSealedUki, type SealedContents, type SealedUki } from "./sealed.ts";
@@ -43,4 +53,10 @@ export { checkSealedLines } from "./sealed-lines.ts";
 export { parseTomlFile } from "./toml-file.ts";
 export { findType1Paths, hasUki, readType1Files, type Type1Files, type Type1Paths } from "./type1.ts";
 export { findType1Contents, type Type1Contents, type1KernelArguments } from "./type1-contents.ts";
-export { findUnsealedContents, type GivenParts, sealableArchitecture, type UnsealedContents } from "./unsealed.ts";
+export {
+  findUnsealedContents,
+  type GivenParts,
+  KERNEL_COMPANIONS,
+  sealableArchitecture,
+  type UnsealedContents,
+} from "./unsealed.ts";

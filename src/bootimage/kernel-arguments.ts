@@ -38,14 +38,14 @@ export async function readKargsFiles(files: ImageFiles): Promise<KargsFile[]> {
  *
  * @param architecture as Rust names it (`x86_64`), as in `match-architectures`; files for others are ignored
  * @param warn is told of architectures that no file can be for
- * @param protects for which kind of command line they are
+ * @param protects for which kind of command line they are; `nothing`: they are only shown
  * @throws SealrootError `corrupt` naming the file and line, `unsupported` for an argument that such a line must not hold
  */
 export function imageKernelArguments(
   files: readonly KargsFile[],
   architecture: string,
   warn: (text: string) => void = () => {},
-  protects: LineProtection = "sealed",
+  protects: LineProtection | "nothing" = "sealed",
 ): string[] {
   const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return sorted.flatMap((file) => {
@@ -56,6 +56,7 @@ export function imageKernelArguments(
         warn(`${path}: "${name}" is not an architecture as Rust names it (x86_64, aarch64 …)`);
     }
     if (architectures !== undefined && !architectures.includes(architecture)) return [];
+    if (protects === "nothing") return kargs;
     for (const argument of kargs) {
       checkCommandLine(argument, {
         what: `the kernel argument ${JSON.stringify(argument)} of ${path}`,

@@ -33,7 +33,7 @@ export interface UnsealedContents {
  * Files beside `vmlinuz` that move with it: the checksum that comes with Fedora's kernels for FIPS mode (bootc 1.17,
  * `KERNEL_COMPANION_FILES` in kernel.rs).
  */
-const KERNEL_COMPANIONS: readonly string[] = [".vmlinuz.hmac"];
+export const KERNEL_COMPANIONS: readonly string[] = [".vmlinuz.hmac"];
 
 /** Parts that are given from outside, so the image need not have them. */
 export interface GivenParts {

@@ -7,7 +7,7 @@ import type { CommandEntry } from "../verbs/index.ts";
 /** What a group of verbs is about, for the help of `sealroot` and `sealroot GROUP`. */
 export const GROUPS: Readonly<Record<string, string>> = {
   completion: "Print the tab completion of a shell",
-  container: "Look at images as containers",
+  container: "Work in a container build: look at, check and seal a root file system",
   image: "Work with OCI images in a composefs repository",
   internals: "What units and scripts call",
   install: "Put an image on a disk",
@@ -387,6 +387,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["container", "compute-composefs-digest"],
     summary: "Compute the composefs digest of a root file system",
     load: async () => (await import("../verbs/container/compute-composefs-digest.ts")).containerComputeComposefsDigest,
+  },
+  {
+    path: ["container", "inspect"],
+    summary: "Show the kernel and the kernel arguments of an image",
+    load: async () => (await import("../verbs/container/inspect.ts")).containerInspect,
+  },
+  {
+    path: ["container", "split-kernel-and-rootfs"],
+    summary: "Take the kernel out of an image, for its UKI",
+    load: async () => (await import("../verbs/container/split-kernel-and-rootfs.ts")).containerSplitKernelAndRootfs,
+  },
+  {
+    path: ["container", "ukify"],
+    summary: "Build the UKI of a root file system",
+    load: async () => (await import("../verbs/container/ukify.ts")).containerUkify,
   },
   {
     path: ["completion"],

@@ -13,10 +13,7 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   "install to-existing-root": TO_DISK,
   "install finalize": TO_DISK,
   "install reset": TO_DISK,
-  "container inspect": "sealroot image inspect shows an image of a repository",
   "container lint": "sealroot seal refuses images that could not boot",
-  "container ukify": "sealroot seal makes and signs the UKI",
-  "container split-kernel-and-rootfs": "sealroot seal takes the kernel from the image as it is",
 };
 
 /**

@@ -9,6 +9,7 @@ export { authenticodeDigest } from "./authenticode.ts";
 export { attachSignature, detachSignatures, readSignatures } from "./certificate-table.ts";
 export { type EfiArchitecture, findSection, type PeImage, type PeSection, parsePe, sectionContent } from "./image.ts";
 export { kernelRelease } from "./kernel.ts";
+export { expectedUkiPcr, type PcrBank, UKI_PCR } from "./measure.ts";
 export { addSections, type NewSection } from "./sections.ts";
 export { type PeVerification, signPe, verifyPe } from "./sign.ts";
 export { buildUki, commandLineOf, readUki, type Uki, type UkiInput } from "./uki.ts";

@@ -7,12 +7,15 @@
  */
 export { type AddInitramfsOptions, type AddInitramfsReport, addInitramfs } from "./add-initramfs.ts";
 export { type AttachOptions, attachUki, readSealedUki } from "./attach-uki.ts";
-export type { PinnedProgram } from "./boot-programs.ts";
-export type { InitramfsCarrier } from "./initramfs/index.ts";
+export { type PinnedProgram, readBootPrograms } from "./boot-programs.ts";
+export { checkState } from "./check-state.ts";
+export { SEAL_ALGORITHM } from "./image-id.ts";
+export { type InitramfsCarrier, makeInitramfs, type SealedRoot } from "./initramfs/index.ts";
 export {
   type ProgramReport,
   type SealOptions,
   type SealReport,
   sealImage,
 } from "./seal-image.ts";
-export type { NamedImage, SealedForm } from "./sealed-forms.ts";
+export { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
+export { UnpackBudget } from "./unpack-budget.ts";

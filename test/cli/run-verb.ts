@@ -27,6 +27,7 @@ export async function run(...words: string[]): Promise<Run> {
       err += `${text}\n`;
     },
   };
-  const exitCode = await main([...words, "-q"], output);
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  const exitCode = await main(words.toSpliced(end, 0, "-q"), output);
   return { exitCode, out, err };
 }

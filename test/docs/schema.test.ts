@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { main } from "../../src/cli/main.ts";
 import { SealrootError } from "../../src/errors/index.ts";
+import { buildRoot } from "../container/build-root.ts";
 import { makeImage, tool } from "../images/copy/images.ts";
 import { baseFiles, sealImage } from "../install/sealed-image.ts";
 import { sealableImage } from "../seal/sealable-image.ts";
@@ -43,7 +44,8 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
 /** Runs one command line without progress. */
 async function run(...words: string[]) {
   let [out, err] = ["", ""];
-  const code = await main([...words, "--quiet"], {
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  const code = await main(words.toSpliced(end, 0, "--quiet"), {
     line: (text) => {
       out += `${text}\n`;
     },
@@ -191,6 +193,19 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
   "repo compute-id": (report) => report(0, "--no-repo", tree),
   "repo compute-karg": (report) => report(0, "--no-repo", tree),
   "container compute-composefs-digest": (report) => report(0, tree),
+  "container inspect": async (report) => {
+    await report(0, "--rootfs", tree);
+    using build = await buildRoot();
+    await report(0, "--rootfs", build.root);
+  },
+  "container split-kernel-and-rootfs": async (report) => {
+    using build = await buildRoot();
+    await report(0, "--rootfs", build.root, "--output", at("kernel"));
+  },
+  "container ukify": async (report) => {
+    using build = await buildRoot();
+    await report(0, "--rootfs", build.root, "--", "--output", at("container.efi"));
+  },
   "repo images": (report) => report(0, ...IN_REPOSITORY),
   "repo image-objects": (report) => report(0, ...IN_REPOSITORY, "my"),
   "repo linked-erofs-images": async (report) => {
@@ -219,7 +234,7 @@ for (const [verb, calls] of Object.entries(REPORTS)) {
     const schema = schemaOf(fileName(verb));
     await calls(async (exitCode, ...words) => {
       const asked = words.some((word) => word.startsWith("--json")) ? [] : ["--json"];
-      const value = await json(exitCode, ...verb.split(" "), ...words, ...asked);
+      const value = await json(exitCode, ...verb.split(" "), ...asked, ...words);
       assert.deepEqual(faultsOf(schema, value), [], JSON.stringify(value));
       return value;
     });

@@ -17,7 +17,10 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
       ...["deployment", "bootloader", "disk", "keys"],
     ],
   },
-  { name: "systems", rooms: ["host", "update", "repair", "service", "install", "seal", "diff", "verify", "vm"] },
+  {
+    name: "systems",
+    rooms: ["host", "update", "repair", "service", "install", "seal", "container", "diff", "verify", "vm"],
+  },
   { name: "cli", rooms: ["verbs", "cli"] },
 ];
 
@@ -47,6 +50,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   update: ["host"],
   repair: ["host"],
   service: ["host", "update"],
+  container: ["seal"],
   diff: ["install"],
   cli: ["verbs"],
 };

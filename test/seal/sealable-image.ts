@@ -16,6 +16,17 @@ const EFI_PROGRAMS = "usr/lib/systemd/boot/efi";
  * @returns its reference
  */
 export async function sealableImage(directory: string, members: readonly TarMember[] = []): Promise<string> {
+  const image = await sealableRoot();
+  try {
+    const words = ["--owner=0", "--group=0", "--mtime=@1600000000"];
+    return await writeLayout(image.root, join(directory, "sealable"), { words, members });
+  } finally {
+    image.remove();
+  }
+}
+
+/** Its root file system as a directory, with the times of now; `remove` deletes it. */
+export async function sealableRoot(): Promise<{ root: string; remove: () => void }> {
   const image = await madeImage();
   try {
     for (const name of ["boot", "etc", "sysroot", "var"]) mkdirSync(join(image.root, name));
@@ -31,16 +42,31 @@ export async function sealableImage(directory: string, members: readonly TarMemb
       mkdirSync(dirname(join(image.root, path)), { recursive: true });
       writeFileSync(join(image.root, path), content);
     }
-    return await writeLayout(image.root, join(directory, "sealable"), members);
-  } finally {
+    return image;
+  } catch (error) {
     image.remove();
+    throw error;
   }
 }
 
-async function writeLayout(root: string, path: string, members: readonly TarMember[]): Promise<string> {
+/**
+ * A layout whose image is this directory.
+ * @param words for tar: which owners and times the layer has; those of the files if absent
+ */
+export async function writeLayout(
+  root: string,
+  path: string,
+  { words = [], members = [] }: { readonly words?: readonly string[]; readonly members?: readonly TarMember[] } = {},
+): Promise<string> {
   const layout = await OciLayout.create(path);
-  const words = ["--create", "--sort=name", "--owner=0", "--group=0", "--mtime=@1600000000", "--directory", root, "."];
-  const tar = spawn("tar", words, { stdio: ["ignore", "pipe", "inherit"] });
+  const all = [
+    "--create",
+    "--sort=name",
+    "--format=posix",
+    "--pax-option=delete=atime,delete=ctime",
+    "--numeric-owner",
+  ];
+  const tar = spawn("tar", [...all, ...words, "--directory", root, "."], { stdio: ["ignore", "pipe", "inherit"] });
   const layers = [await putLayer(layout, tar.stdout, { compression: "gzip" })];
   if (members.length > 0) layers.push(await putLayer(layout, writeTar(members), { compression: "gzip" }));
   const config: ImageConfig = {

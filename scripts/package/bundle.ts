@@ -9,7 +9,7 @@ import { CHECKOUT } from "./tools.ts";
 
 const MAIN = "src/cli/main.ts";
 /** Modules that worker threads begin with. The name of the file is kept, so it must be the only one of its name. */
-const WORKERS = ["src/objects/jobs/object-worker.ts"];
+const WORKERS = ["src/objects/jobs/object-worker.ts", "src/verify/objects/verify-worker.ts"];
 
 /** Packages that cannot be bundled, as they load a native library that lies beside them. */
 export const EXTERNAL_PACKAGES: readonly string[] = ["koffi"];

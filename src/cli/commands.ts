@@ -26,6 +26,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/diff.ts")).diffVerb,
   },
   {
+    path: ["verify"],
+    summary: "Say why a system is to be trusted, and the first link that does not hold",
+    load: async () => (await import("../verbs/verify.ts")).verifyVerb,
+  },
+  {
     path: ["config-diff"],
     summary: "Show what was changed in /etc",
     load: async () => (await import("../verbs/host/config-diff.ts")).configDiff,

@@ -8,7 +8,6 @@ const TO_DISK = "sealroot install to-disk makes a disk file or writes a device";
 /** Verbs of bootc and planned ones of ours, with what to do instead. An entry is removed when its verb exists. */
 export const NOT_YET: Readonly<Record<string, string>> = {
   edit: HOST,
-  verify: "sealroot repo fsck checks a repository, sealroot vm run boots a disk",
   "install to-filesystem": TO_DISK,
   "install to-existing-root": TO_DISK,
   "install finalize": TO_DISK,

@@ -58,6 +58,17 @@ export async function readInstalledDisk(fd: number, path: string): Promise<Insta
   };
 }
 
+/**
+ * The root file system of a disk whose partition is known, as another thread reads it.
+ * @throws SealrootError as Ext4Reader
+ */
+export function readRootPartition(
+  fd: number,
+  partition: Pick<Partition, "startBytes" | "sizeBytes" | "name">,
+): Ext4Reader {
+  return new Ext4Reader(bytesOf(fd, partition));
+}
+
 function refuseForeign(fd: number, path: string, { startBytes }: Partition): void {
   const found = FOREIGN.find(([, offset, magic]) => textAt(fd, startBytes + offset, magic.length) === magic);
   if (found === undefined) return;
@@ -74,7 +85,10 @@ function textAt(fd: number, offset: number, length: number): string {
 }
 
 /** Nothing outside the partition is read, whatever its content says. */
-function bytesOf(fd: number, { startBytes, sizeBytes, name }: Partition): ReadBytes {
+function bytesOf(
+  fd: number,
+  { startBytes, sizeBytes, name }: Pick<Partition, "startBytes" | "sizeBytes" | "name">,
+): ReadBytes {
   return (offset, length) => {
     const bytes = Buffer.alloc(length);
     const isInside = offset >= 0 && offset + length <= sizeBytes;

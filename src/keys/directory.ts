@@ -1,7 +1,7 @@
 /** Reads a directory of Secure Boot keys and checks that they fit together. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   type CertificateSummary,
   certificateOf,
@@ -92,6 +92,17 @@ export function loadSigner(directory: string, name: SecureBootVariableName = "db
  */
 export function loadDatabaseCertificate(directory: string): Uint8Array {
   return requireCertificate(directory, "db").value.raw;
+}
+
+/**
+ * A certificate in a file of its own, PEM or DER.
+ * @returns DER
+ * @throws SealrootError `not-found`, `no-access`; `corrupt` for what is not one certificate
+ */
+export function loadCertificate(path: string): Uint8Array {
+  const found = readFirst(dirname(path), [basename(path)]);
+  if (found !== undefined) return parseCertificate(path, found.value).raw;
+  throw new SealrootError("not-found", `Cannot read certificate ${path}: there is no such file`, { path });
 }
 
 /**

@@ -7,7 +7,14 @@
  */
 export { checkBootSignatures, checkFirmwareSignature, type SignedBoot, sealedPrograms } from "./boot-signatures.ts";
 export { commandSigner, trySigner } from "./command-signer.ts";
-export { type KeyReport, listKeys, loadCertificates, loadSigner, type OwnedCertificates } from "./directory.ts";
+export {
+  type KeyReport,
+  listKeys,
+  loadCertificate,
+  loadCertificates,
+  loadSigner,
+  type OwnedCertificates,
+} from "./directory.ts";
 export { type EnrolmentFiles, loadEnrolment } from "./enrolment.ts";
 export { type GeneratedKeys, type GenerateKeysOptions, generateKeys } from "./generate.ts";
 export type { SealKind } from "./key-marks.ts";

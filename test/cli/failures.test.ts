@@ -252,15 +252,15 @@ async function mainAlone(...words: string[]) {
 }
 
 test("verbs that are not there yet say so, and what there is", async () => {
-  assert.deepEqual(await mainAlone("verify"), {
+  assert.deepEqual(await mainAlone("edit"), {
     exitCode: 1,
     out: "",
     err:
-      'sealroot: Cannot run "verify": sealroot does not have this verb yet\n' +
-      "  sealroot repo fsck checks a repository, sealroot vm run boots a disk\n",
+      'sealroot: Cannot run "edit": sealroot does not have this verb yet\n' +
+      "  sealroot upgrade and sealroot switch change the running host\n",
   });
   for (const words of [
-    ["verify", "--booted"],
+    ["edit", "--filename"],
     ["container", "ukify", "/"],
     ["install", "to-filesystem", "/"],
   ]) {

@@ -155,6 +155,10 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     await report(1, TRUSTING, "0".repeat(128), reference);
     await report(1, TRUSTING, ...IN_REPOSITORY, "os", tree);
   },
+  verify: async (report) => {
+    await report(0, at("disk.img"));
+    await report(1, at("disk.img"), "--keys", at("keys"), "--require-karg", "quiet", "--forbid-missing-verity");
+  },
   "image push": (report) => report(0, ...IN_REPOSITORY, "os", `oci:${at("pushed")}:v1`),
   "image copy": async (report) => {
     await report(0, TRUSTING, image, `dir:${at("copy")}`);
@@ -286,7 +290,7 @@ test("docs/schema/error.json describes every error", async () => {
     [2, "keys", "list"],
     [1, "keys", "list", at("nothing")],
     [1, "image", "pull", ...IN_REPOSITORY, `oci:${at("nothing")}`],
-    [1, "verify"],
+    [1, "edit"],
   ] as const) {
     assert.deepEqual(faultsOf(schema, await json(exitCode, ...words, "--json")), [], words.join(" "));
   }

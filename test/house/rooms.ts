@@ -52,6 +52,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   service: ["host", "update"],
   container: ["seal"],
   diff: ["install"],
+  verify: ["install"],
   cli: ["verbs"],
 };
 
@@ -71,6 +72,14 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
   },
   host: { addons: ["."], boots: ["."], collect: ["."], "soft-reboot": ["."], ".": ["boots", "collect", "soft-reboot"] },
   update: { automatic: [], plan: ["."], ".": [] },
+  verify: {
+    report: [],
+    objects: ["report"],
+    boot: ["report"],
+    policy: ["boot", "report"],
+    disk: ["boot", "objects", "policy", "report"],
+    ".": ["disk", "policy", "report"],
+  },
   verbs: {
     ...Object.fromEntries(
       ["container", "host", "image", "install", "internals", "keys", "repo", "seal", "vm"].map((name) => [

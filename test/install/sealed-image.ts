@@ -80,6 +80,7 @@ const CAPABILITY = Uint8Array.of(1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 
 export interface UkiOptions {
   readonly commandLine?: string;
+  readonly initramfs?: Uint8Array;
   readonly architecture?: "x64" | "aa64";
 }
 
@@ -91,7 +92,7 @@ export function ukiImage(deploymentId: string, options: UkiOptions = {}): Uint8A
       ".osrel": OS_RELEASE,
       ".cmdline": options.commandLine ?? `${formatComposefsArgument(deploymentId)} rw`,
       ".linux": "kernel",
-      ".initrd": "initramfs",
+      ".initrd": options.initramfs ?? "initramfs",
       ".dtb": "devicetree",
     },
     options.architecture ?? "x64",
@@ -176,6 +177,8 @@ export type RuledImage = RecordedBootImage;
 export interface SealOptions {
   /** Gets the ordinary image of version 1, and all that can be made. */
   readonly commandLine?: (deploymentId: string, images: readonly RuledImage[]) => string;
+  /** Gets the command line that is sealed. */
+  readonly initramfs?: (commandLine: string) => Uint8Array;
   readonly architecture?: "x64" | "aa64";
   /** Who signs the UKI; the image's own key when absent, nobody when null. */
   readonly signer?: Signer | null;
@@ -197,8 +200,10 @@ export async function sealImage(
   const images = await allBootImages(await writeImage(unsealed, [files]), join(directory, "repository"));
   const deploymentId = images[0]?.id ?? "";
   const commandLine = options.commandLine?.(deploymentId, images);
+  const initramfs = options.initramfs?.(commandLine ?? `${formatComposefsArgument(deploymentId)} rw`);
   const uki = ukiImage(deploymentId, {
     ...(commandLine === undefined ? {} : { commandLine }),
+    ...(initramfs === undefined ? {} : { initramfs }),
     ...(options.architecture === undefined ? {} : { architecture: options.architecture }),
   });
   const { signer = TEST_KEYS.signer, beside = [], annotations, labels } = options;

@@ -149,6 +149,26 @@ export class Ext4Reader {
     yield* zeros(file.sizeBytes);
   }
 
+  /** Where the last block of a file ends, also one behind the file's end, as fs-verity has them; 0 without blocks. */
+  allocatedEnd(file: Ext4File): number {
+    let end = 0;
+    for (const { fileBlock, count } of this.#extents(file)) end = Math.max(end, (fileBlock + count) * this.#blockBytes);
+    return end;
+  }
+
+  /** Bytes at an offset of a file, whatever its size; holes and unwritten stretches are zeros. */
+  bytesAt(file: Ext4File, offsetBytes: number, lengthBytes: number): Uint8Array {
+    const bytes = Buffer.alloc(lengthBytes);
+    const end = offsetBytes + lengthBytes;
+    for (const { fileBlock, count, start, isUnwritten } of this.#extents(file)) {
+      const extentStart = fileBlock * this.#blockBytes;
+      const [from, to] = [Math.max(offsetBytes, extentStart), Math.min(end, extentStart + count * this.#blockBytes)];
+      if (from >= to || isUnwritten) continue;
+      bytes.set(this.#read(start * this.#blockBytes + (from - extentStart), to - from), from - offsetBytes);
+    }
+    return bytes;
+  }
+
   *#extents(file: Ext4File): Generator<ReadExtent> {
     let budget = Math.ceil(file.sizeBytes / this.#blockBytes) + 1;
     const read = this.#block.bind(this);

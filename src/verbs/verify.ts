@@ -1,0 +1,59 @@
+/** `sealroot verify TARGET`. */
+import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
+
+const OPTIONS = [
+  { flags: "--keys <DIR>", summary: "the firmware has the keys of this directory, whatever is enrolled" },
+  {
+    flags: "--require-karg <ARG>",
+    summary: "every command line must have this argument, KEY or KEY=VALUE (repeatable)",
+    repeat: true,
+  },
+  {
+    flags: "--require-key <FILE>",
+    summary: "this certificate, or one of several, must have signed every program (repeatable)",
+    repeat: true,
+  },
+  { flags: "--forbid-missing-verity", summary: "nothing may be accepted without fs-verity" },
+] as const satisfies readonly OptionSpecification[];
+
+type Call = Invocation<typeof OPTIONS>;
+
+export const verifyVerb = command({
+  description: `Says why a system is to be trusted: each link from the keys of the firmware over boot loader, boot entry, UKI,
+command line and image to the last object, by which key or digest it was checked, and the first link that does not hold, with
+what was expected, what was found and the way out. Exits with 0 when every link holds, with 1 when not, also with --json.
+
+A link is verified, or broken; weaker, when it holds but promises less than a sealed system does (nobody at hand trusts the
+signer, an image is accepted without fs-verity); or unchecked, when it cannot be judged from here or nothing vouches for it by
+design: /etc and /var, if they are kept. What is loaded at boot though nobody signed it is listed with what it can change on
+this system.
+
+TARGET is a disk file or device. Nothing is mounted and nothing is written; a disk file needs no privileges. Without --keys,
+the keys count that the disk itself enrols: they say whether it is whole, not whose it is.`,
+  arguments: [{ name: "TARGET", summary: "disk file or device", holds: "reference" }],
+  options: OPTIONS,
+  reportsJson: true,
+  examples: ["sealroot verify disk.img", "sealroot verify disk.img --keys keys --forbid-missing-verity"],
+  async run(invocation) {
+    const { output } = invocation;
+    const { reportJson, reportLines, verify } = await import("../verify/index.ts");
+    const report = await verify(invocation.argument("TARGET"), await optionsOf(invocation));
+    if (invocation.json) output.json(reportJson(report));
+    else for (const line of reportLines(report)) output.line(line);
+    return report.state === "broken" ? 1 : 0;
+  },
+});
+
+async function optionsOf(invocation: Call) {
+  const keys = invocation.option("keys");
+  const { databaseOfDirectory, loadCertificate } = await import("../keys/index.ts");
+  return {
+    keys: keys === undefined ? undefined : databaseOfDirectory(keys),
+    policy: {
+      kernelArguments: invocation.list("require-karg"),
+      certificates: invocation.list("require-key").map(loadCertificate),
+      forbidMissingVerity: invocation.flag("forbid-missing-verity"),
+    },
+    events: invocation.events,
+  };
+}

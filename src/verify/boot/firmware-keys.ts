@@ -1,0 +1,60 @@
+/** The keys that decide what the firmware starts: given, the machine's own, or those that the disk enrols. */
+import type { EnrolmentFile } from "../../bootimage/index.ts";
+import { databasesOf, type SignatureDatabases } from "../../keys/index.ts";
+import type { LinkDraft } from "../report/link.ts";
+import { certificateNames } from "./program-signature.ts";
+
+/** Whose keys count. */
+export interface FirmwareKeys {
+  /** Each must let a program start; none: nobody is known who would. */
+  readonly databases: readonly SignatureDatabases[];
+}
+
+/** What systemd-boot enrols together (systemd, src/boot/secure-boot.c); dbx may be absent. */
+const NEEDED = ["PK.auth", "KEK.auth", "db.auth"];
+
+/** @param given keys that count in place of the enrolled ones */
+export async function checkFirmwareKeys(
+  draft: LinkDraft,
+  given: SignatureDatabases | undefined,
+  enrolment: readonly EnrolmentFile[],
+): Promise<FirmwareKeys> {
+  if (given !== undefined) {
+    draft.checkedBy(given.name);
+    describe(draft, given);
+    return { databases: [given] };
+  }
+  const databases = await draft.attempt(() => databasesOf(enrolment), {
+    remedy: "write the enrolment files again, from the directory of keys",
+  });
+  if (databases === undefined) return { databases: [] };
+  for (const folder of new Set(enrolment.map((file) => file.folder))) {
+    const names = enrolment.filter((file) => file.folder === folder).map(({ name }) => name);
+    const lacking = NEEDED.filter((name) => !names.includes(name));
+    if (lacking.length === 0) continue;
+    draft.broken(`the folder ${folder} lacks ${lacking.join(" and ")}: the boot loader enrols nothing from it`, {
+      path: `loader/keys/${folder}`,
+      expected: NEEDED.join(", "),
+      found: names.sort().join(", "),
+      remedy: "put the missing enrolment files there",
+    });
+  }
+  if (databases.length === 0 && enrolment.length === 0) {
+    draft.find("unchecked", "no keys are at hand that a firmware would have", {
+      remedy: "give the directory of keys, or of certificates, with --keys",
+    });
+  }
+  for (const database of databases) {
+    draft.checkedBy(database.name);
+    describe(draft, database);
+  }
+  return { databases };
+}
+
+function describe(draft: LinkDraft, { name, allowed, forbidden }: SignatureDatabases): void {
+  const certificates = certificateNames(allowed);
+  const others = allowed.length - certificates.length;
+  const also = others === 0 ? "" : ` and ${others} digests`;
+  draft.fact(`${name} let start what is signed by ${certificates.join(", ") || "nobody"}${also}`);
+  if (forbidden.length > 0) draft.fact(`${forbidden.length} entries of dbx are refused`);
+}

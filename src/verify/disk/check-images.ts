@@ -1,0 +1,115 @@
+/** The images that a command line names, in the repository of a disk. */
+import type { ComposefsArgument } from "../../bls/index.ts";
+import { type ByteString, byteStringOfText, displayText } from "../../bytes/index.ts";
+import { compositionOf } from "../../compare/index.ts";
+import { REPOSITORY_PATH } from "../../deployment/index.ts";
+import type { Ext4File, Ext4Tree } from "../../disk/index.ts";
+import { type ErofsImage, readErofs } from "../../erofs/index.ts";
+import { describeBootImage } from "../../imagestore/index.ts";
+import { type DirectoryNode, walkTree } from "../../tree/index.ts";
+import { checkVerityFile } from "../objects/verity-file.ts";
+import type { LinkDraft } from "../report/link.ts";
+
+/** The kernel's limit of what is mounted is far above; a million files have 200 MB. */
+const IMAGE_MAX_BYTES = 1 << 30;
+const REPAIR = "on the host: sealroot fsck --repair";
+
+/**
+ * The image's link, its bytes as the kernel will read them, and by which rule it was made.
+ *
+ * @param isFirst whether it is the one that is mounted; the others are for older programs
+ * @returns undefined when it cannot be read
+ */
+export async function checkImage(
+  parent: LinkDraft,
+  root: Ext4Tree,
+  argument: ComposefsArgument,
+  isFirst: boolean,
+): Promise<ErofsImage | undefined> {
+  const { id, verityOptional, formatVersion } = argument;
+  const path = `${REPOSITORY_PATH}/images/${id}`;
+  const draft = parent.link("image", id);
+  draft.checkedBy(`${argument.algorithm} fs-verity digest in the command line`);
+  const file = await draft.attempt(() => fileAt(root, path), { path, remedy: REPAIR });
+  if (file === undefined) {
+    if (draft.isBroken) return undefined;
+    const role = isFirst
+      ? "the image that the command line names is not there"
+      : "the second image that the command line names is not there";
+    draft.broken(role, { path, expected: id, found: "nothing", remedy: REPAIR });
+    return undefined;
+  }
+  const { fault, sizeBytes } = checkVerityFile(root.reader, file.inode, id);
+  if (fault !== undefined) {
+    const isAccepted = fault.kind === "no-verity" && verityOptional;
+    const { kind: _, message, ...data } = fault;
+    draft.find(isAccepted ? "weaker" : "broken", message, { path, ...data, remedy: REPAIR });
+    if (fault.kind !== "no-verity") return undefined;
+  }
+  const image = await draft.attempt(() => readErofs(root.reader.bytes(file, IMAGE_MAX_BYTES)), { path });
+  if (image === undefined) return undefined;
+  draft.fact(`${sizeBytes} bytes, ${ruleOf(image)}`);
+  if (formatVersion !== undefined && (formatVersion === 2) !== (image.version === 2)) {
+    draft.broken(`it is an image of version ${image.version}, the command line says ${formatVersion}`, {
+      path,
+      expected: `version ${formatVersion}`,
+      found: `version ${image.version}`,
+      remedy: "seal the image again",
+    });
+  }
+  return image;
+}
+
+/** The rule that the tree in the image shows (spec/upstream-1.17.md 2a). */
+export function ruleOf({ root, version }: Pick<ErofsImage, "root" | "version">): string {
+  const composition = compositionOf(root);
+  if (composition.stage !== "boot") return `version ${version}, not composed as an image that is booted`;
+  const times = hasFraction(root) ? "" : ", whole seconds, so that both rules for times give it";
+  return `made by the rule: ${describeBootImage({ ...composition, version: version === 2 ? 2 : version })}${version === 2 ? "" : times}`;
+}
+
+function hasFraction(root: DirectoryNode): boolean {
+  const usr = root.entries.get("usr" as ByteString);
+  return usr !== undefined && usr.metadata.mtimeNanoseconds !== 0;
+}
+
+/** Links are followed inside the repository only. */
+function fileAt(root: Ext4Tree, path: string): Ext4File | undefined {
+  const found = root.find(byteStringOfText(path));
+  if (found?.kind !== "symlink") return found;
+  const target = displayText(root.reader.target(found));
+  const object = /^\.\.\/(objects\/[0-9a-f]{2}\/[0-9a-f]+)$/.exec(target)?.[1];
+  return object === undefined ? undefined : root.find(byteStringOfText(`${REPOSITORY_PATH}/${object}`));
+}
+
+/** The objects of some images, each once, with a path that has it. */
+export class ImageObjects {
+  readonly #objects = new Map<
+    string,
+    { readonly sizeBytes: number; readonly path: ByteString; verityOptional: boolean }
+  >();
+
+  /** @param verityOptional whether the image may be mounted without fs-verity */
+  add(root: DirectoryNode, verityOptional: boolean): void {
+    for (const { node, path } of walkTree(root)) {
+      if (node.kind !== "file" || node.content.type !== "external" || node.content.objectId === undefined) continue;
+      const { objectId, sizeBytes } = node.content;
+      const known = this.#objects.get(objectId);
+      if (known === undefined) this.#objects.set(objectId, { sizeBytes, path, verityOptional });
+      else if (!verityOptional) known.verityOptional = false;
+    }
+  }
+
+  list(): { readonly id: string; readonly sizeBytes: number }[] {
+    return [...this.#objects].map(([id, { sizeBytes }]) => ({ id, sizeBytes }));
+  }
+
+  /** The file that has this content, for messages. */
+  pathOf(id: string): string {
+    return displayText(this.#objects.get(id)?.path ?? ("" as ByteString));
+  }
+
+  isVerityOptional(id: string): boolean {
+    return this.#objects.get(id)?.verityOptional ?? false;
+  }
+}

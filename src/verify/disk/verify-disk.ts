@@ -1,0 +1,230 @@
+/** A disk that does not run, from the keys of the firmware to the last object; nothing is mounted or written. */
+
+import { byteStringOfText } from "../../bytes/index.ts";
+import { REPOSITORY_PATH } from "../../deployment/index.ts";
+import { type InstalledDiskParts, readInstalledDisk } from "../../disk/index.ts";
+import { runStep, type StepReporter } from "../../events/index.ts";
+import { holdDisk } from "../../install/index.ts";
+import { objectPath, TreeFiles } from "../../tree/index.ts";
+import { addonsOf, type EntryList, enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
+import { type CheckedLoader, checkLoaders } from "../boot/check-loader.ts";
+import { type ChainProgram, type CheckedUki, checkUki } from "../boot/check-uki.ts";
+import { type EspFiles, fatEspFiles } from "../boot/esp-files.ts";
+import { checkFirmwareKeys, type FirmwareKeys } from "../boot/firmware-keys.ts";
+import { foreignFiles } from "../boot/foreign-files.ts";
+import { unsignedInputs } from "../boot/unsigned-inputs.ts";
+import { checkObjects } from "../objects/check-objects.ts";
+import type { VerifyOptions } from "../policy/options.ts";
+import { type JudgedChain, judgePolicy } from "../policy/policy.ts";
+import { LinkDraft, type LinkName } from "../report/link.ts";
+import { stateOf, type VerifyReport } from "../report/report.ts";
+import { checkImage, ImageObjects } from "./check-images.ts";
+import { checkState } from "./check-state.ts";
+
+/** @throws SealrootError when the disk cannot be opened, or is in use */
+export async function verifyDisk(given: string, options: VerifyOptions): Promise<VerifyReport> {
+  using held = holdDisk(given, false);
+  const walk = new DiskWalk(given, options);
+  await runStep(options.events, "read the disk", () => walk.readParts(held.fd, held.path));
+  await runStep(options.events, "check the boot chain", () => walk.checkBoot());
+  await runStep(options.events, "hash the objects", (reporter) => walk.hashObjects(held.fd, reporter));
+  return await walk.report();
+}
+
+/** Objects that are named one by one; after a disaster the first say enough. */
+const FAULTS_NAMED_MAX = 20;
+
+class DiskWalk {
+  readonly #given: string;
+  readonly #options: VerifyOptions;
+  readonly #links: LinkDraft[] = [];
+  readonly #objects = new ImageObjects();
+  readonly #ukis: CheckedUki[] = [];
+  readonly #chains: JudgedChain[] = [];
+  #programs: readonly ChainProgram[] = [];
+  #parts: InstalledDiskParts | undefined;
+  #esp: EspFiles | undefined;
+  #keys: FirmwareKeys = { databases: [] };
+  #entries: EntryList = { entries: [], unusable: [] };
+  #hashed = { objects: 0, bytes: 0 };
+  #hasFilesWithoutVerity = false;
+
+  constructor(given: string, options: VerifyOptions) {
+    this.#given = given;
+    this.#options = options;
+  }
+
+  #link(name: LinkName, subject: string): LinkDraft {
+    const draft = new LinkDraft(name, subject);
+    this.#links.push(draft);
+    return draft;
+  }
+
+  async readParts(fd: number, path: string): Promise<void> {
+    const draft = this.#link("disk", this.#given);
+    const parts = await draft.attempt(() => readInstalledDisk(fd, path), { path });
+    if (parts === undefined) return;
+    this.#parts = parts;
+    draft.checkedBy("the checksums of its partition table");
+    const { unclean } = parts.root.reader.superblock;
+    if (unclean !== undefined) {
+      draft.broken(`its root file system is not clean, so the kernel will read something else: ${unclean}`, {
+        path,
+        remedy: "boot the disk and shut it down, or run e2fsck(8) on its root partition",
+      });
+    }
+    const { name, number } = parts.rootPartition;
+    draft.fact(`partition ${number} (${name}) is the root, ext4`);
+    const { esp } = parts;
+    if (esp === undefined) {
+      draft.broken("it has no EFI system partition", { path, expected: "an ESP", found: "none" });
+      return;
+    }
+    this.#esp = await draft.attempt(() => fatEspFiles(esp), { path });
+  }
+
+  async checkBoot(): Promise<void> {
+    const [esp, parts] = [this.#esp, this.#parts];
+    if (esp === undefined || parts === undefined) return;
+    const { keys } = this.#options;
+    const enrolment = enrolmentFilesOf(esp);
+    this.#keys = await checkFirmwareKeys(this.#link("keys", keys?.name ?? "loader/keys of the ESP"), keys, enrolment);
+    const loader = await checkLoaders((subject) => this.#link("loader", subject), esp, this.#keys);
+    this.#programs = loader.programs;
+    this.#entries = listEntries(esp);
+    const { entries } = this.#entries;
+    if (entries[0] === undefined) {
+      this.#link("entry", "loader/entries").broken("no boot entry is there that could be followed", {
+        path: "loader/entries",
+        expected: "an entry of a deployment",
+        found: "none",
+        remedy: "on the host: sealroot fsck --repair",
+      });
+    }
+    for (const [index, entry] of entries.entries()) {
+      if (index === 0 || entry.deploymentId !== undefined)
+        await this.#checkEntry(entry, index === 0, loader, esp, parts);
+    }
+  }
+
+  async #checkEntry(
+    listed: ListedEntry,
+    isDefault: boolean,
+    loader: CheckedLoader,
+    esp: EspFiles,
+    parts: InstalledDiskParts,
+  ): Promise<void> {
+    const { path, entry, deploymentId } = listed;
+    const draft = this.#link("entry", path);
+    draft.fact(isDefault ? "it boots by default" : "it is in the menu");
+    const { target } = entry;
+    if (deploymentId === undefined) {
+      const found = target.type === "uki" ? target.path : target.linux;
+      draft.broken("it starts something that is no deployment", {
+        ...{ path, expected: "/EFI/Linux/bootc/bootc_composefs-ID.efi", found },
+        remedy: "remove the entry, or let it name a deployment's UKI",
+      });
+      return;
+    }
+    if (target.type === "linux") {
+      draft.broken("kernel, initramfs and command line are not in a UKI, so nothing vouches for the root", {
+        ...{ path, expected: "a UKI", found: target.linux, remedy: "seal the image: sealroot seal" },
+      });
+      return;
+    }
+    const { component } = loader;
+    if (target.key === "uki" && component !== undefined && component.majorVersion < 258) {
+      draft.broken(`${component.component} ${component.majorVersion} does not know the key "uki" and drops the entry`, {
+        ...{ path, expected: `efi ${target.path}`, found: `uki ${target.path}` },
+      });
+    }
+    const ukiPath = target.path.replace(/^\/+/, "");
+    const bytes = await draft.attempt(() => esp.read(ukiPath), { path: ukiPath });
+    if (bytes === undefined) {
+      if (draft.isBroken) return;
+      draft.broken("the UKI that it names is not on the ESP", {
+        ...{ path, expected: target.path, found: "nothing", remedy: "on the host: sealroot fsck --repair" },
+      });
+      return;
+    }
+    const addons = addonsOf(esp, ukiPath);
+    const uki = await checkUki(draft, { path: ukiPath, bytes, addons, deploymentId }, this.#keys);
+    if (uki === undefined) return;
+    this.#ukis.push(uki);
+    this.#programs = [...this.#programs, ...uki.programs];
+    this.#chains.push({
+      subject: path,
+      commandLine: uki.commandLine,
+      acceptsMissingVerity: uki.composefsArguments.some(({ verityOptional }) => verityOptional),
+    });
+    await this.#checkRoot(draft, uki, deploymentId, parts);
+  }
+
+  async #checkRoot(
+    draft: LinkDraft,
+    uki: CheckedUki,
+    deploymentId: string,
+    { root }: InstalledDiskParts,
+  ): Promise<void> {
+    let files: TreeFiles | undefined;
+    for (const [index, argument] of uki.composefsArguments.entries()) {
+      const image = await checkImage(draft, root, argument, index === 0);
+      if (image === undefined) continue;
+      this.#objects.add(image.root, argument.verityOptional);
+      if (index === 0) files = new TreeFiles(image.root, (id) => readObject(root, id));
+    }
+    const { commandLine } = uki;
+    await checkState(draft, root, { deploymentId, commandLine, uki: uki.uki, files });
+  }
+
+  async hashObjects(fd: number, { progress }: StepReporter): Promise<void> {
+    const parts = this.#parts;
+    const objects = this.#objects.list();
+    if (parts === undefined || objects.length === 0) return;
+    const draft = this.#link("objects", `${objects.length} objects`);
+    draft.checkedBy("their digests in the images");
+    const { root, rootPartition } = parts;
+    const { startBytes, sizeBytes, name } = rootPartition;
+    const place = { fd, partition: { startBytes, sizeBytes, name } };
+    const { faults, hashedBytes } = await checkObjects(root, place, objects, progress);
+    this.#hashed = {
+      objects: objects.length - faults.filter(({ fault }) => fault.kind === "missing").length,
+      bytes: hashedBytes,
+    };
+    draft.fact(
+      `${hashedBytes} bytes were hashed; content, verity flag, descriptor and Merkle tree of each were compared`,
+    );
+    for (const { id, path, fault } of faults.slice(0, FAULTS_NAMED_MAX)) {
+      const { kind, message, ...data } = fault;
+      const isAccepted = kind === "no-verity" && this.#objects.isVerityOptional(id);
+      draft.find(isAccepted ? "weaker" : "broken", `the object of ${this.#objects.pathOf(id)}: ${message}`, {
+        ...{ path, ...data, remedy: "on the host: sealroot fsck --repair" },
+      });
+    }
+    const more = faults.slice(FAULTS_NAMED_MAX);
+    const isBroken = more.some(({ id, fault }) => fault.kind !== "no-verity" || !this.#objects.isVerityOptional(id));
+    if (more.length > 0) draft.find(isBroken ? "broken" : "weaker", `${more.length} more objects`);
+    this.#hasFilesWithoutVerity = faults.some(({ fault }) => fault.kind === "no-verity");
+  }
+
+  async report(): Promise<VerifyReport> {
+    const { policy } = this.#options;
+    const judged = await judgePolicy(policy, this.#chains, this.#programs, this.#hasFilesWithoutVerity);
+    const links = [...this.#links, ...(judged === undefined ? [] : [judged])].map((draft) => draft.finish());
+    const esp = this.#esp;
+    const known = this.#programs.map(({ path }) => path);
+    return {
+      ...{ target: this.#given, kind: "disk", state: stateOf(links), links, hashed: this.#hashed },
+      unsigned: esp === undefined ? [] : unsignedInputs(esp, this.#ukis, this.#entries.entries),
+      foreign: esp === undefined ? [] : await foreignFiles(esp, this.#entries, known, this.#keys.databases),
+    };
+  }
+}
+
+/** Configuration files of the image; every object is checked later, and what is wrong with it is said there. */
+const OBJECT_MAX_BYTES = 1 << 26;
+
+function readObject(root: InstalledDiskParts["root"], id: string): Uint8Array {
+  const file = root.find(byteStringOfText(`${REPOSITORY_PATH}/objects/${objectPath(id)}`));
+  return file?.kind === "file" ? root.reader.bytes(file, OBJECT_MAX_BYTES) : new Uint8Array();
+}

@@ -1,0 +1,14 @@
+/**
+ * verify: why a system is to be trusted: each link from the firmware's keys to the last object, checked from whatever is at
+ * hand, and the first one that does not hold.
+ *
+ * System room: reads disks, images and hosts through the stores and writes nothing; prints nothing.
+ * @module
+ */
+export type { VerifyOptions } from "./policy/options.ts";
+export { NO_POLICY, type Policy } from "./policy/policy.ts";
+export { allLinks, type Finding, type Link, type LinkName, type LinkState } from "./report/link.ts";
+export { firstBroken, type VerifyReport } from "./report/report.ts";
+export { reportJson } from "./report/report-json.ts";
+export { reportLines } from "./report/report-text.ts";
+export { verify } from "./verify.ts";

@@ -394,6 +394,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/container/compute-composefs-digest.ts")).containerComputeComposefsDigest,
   },
   {
+    path: ["container", "export"],
+    summary: "Write a root file system as a tar",
+    load: async () => (await import("../verbs/container/export.ts")).containerExport,
+  },
+  {
     path: ["container", "inspect"],
     summary: "Show the kernel and the kernel arguments of an image",
     load: async () => (await import("../verbs/container/inspect.ts")).containerInspect,

@@ -5,6 +5,7 @@
  * System room: reads directories of this machine; seal makes the parts of a UKI. Mounts nothing, starts nothing.
  * @module
  */
+export { type ExportOptions, exportMembers } from "./export-tar.ts";
 export { findImageKernel, type ImageKernel, type KernelType } from "./image-kernel.ts";
 export { inspectionRows, inspectRoot, type RootInspection } from "./inspect-root.ts";
 export { measurementLines } from "./measurements.ts";

@@ -21,6 +21,7 @@ const fileName = (verb: string) => verb.replaceAll(" ", "-");
 /** Verbs without --json, and why. */
 const WITHOUT_JSON: Readonly<Record<string, string>> = {
   completion: "a script for a shell",
+  "container export": "a tar",
   __complete: "words for that script",
   "composefs-finalize-staged": "called by its unit",
   "internals varlink": "varlink, a protocol of its own",

@@ -404,6 +404,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/container/inspect.ts")).containerInspect,
   },
   {
+    path: ["container", "lint"],
+    summary: "Check an image at the end of its build",
+    load: async () => (await import("../verbs/container/lint.ts")).containerLint,
+  },
+  {
     path: ["container", "split-kernel-and-rootfs"],
     summary: "Take the kernel out of an image, for its UKI",
     load: async () => (await import("../verbs/container/split-kernel-and-rootfs.ts")).containerSplitKernelAndRootfs,

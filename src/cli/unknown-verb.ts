@@ -12,7 +12,6 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   "install to-existing-root": TO_DISK,
   "install finalize": TO_DISK,
   "install reset": TO_DISK,
-  "container lint": "sealroot seal refuses images that could not boot",
 };
 
 /**

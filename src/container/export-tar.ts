@@ -2,7 +2,6 @@
 import { createReadStream } from "node:fs";
 import { type ByteString, byteStringOfText, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import { readXattrs } from "../platform/index.ts";
 import type { SelinuxPolicy } from "../selinux/index.ts";
 import type { TarMember } from "../tar/index.ts";
 import {
@@ -35,11 +34,14 @@ const CAPABILITY = byteStringOfText("security.capability");
  * @throws SealrootError `unsupported` for a device, pipe or socket, and for a policy that cannot be read
  */
 export function* exportMembers(directory: RootDirectory, options: ExportOptions): Generator<TarMember> {
-  const policy = options.labels
-    ? readSelinuxPolicy(directory.root, (_, path) => directory.readAt(path))
-    : undefined;
+  const policy = options.labels ? readSelinuxPolicy(directory.root, (_, path) => directory.readAt(path)) : undefined;
   const firstNames = new Map<string, ByteString>();
-  yield* membersBelow(directory, directory.root, { path: "/" as ByteString, policyPath: "/" as ByteString, policy, firstNames });
+  yield* membersBelow(directory, directory.root, {
+    path: "/" as ByteString,
+    policyPath: "/" as ByteString,
+    policy,
+    firstNames,
+  });
   if (options.kernelInBoot) yield* kernelMembers(directory);
 }
 
@@ -68,7 +70,11 @@ function* membersBelow(directory: RootDirectory, node: DirectoryNode, place: Pla
   }
 }
 
-function memberOf(directory: RootDirectory, node: TreeNode, { path, policyPath, policy, firstNames }: Place): TarMember {
+function memberOf(
+  directory: RootDirectory,
+  node: TreeNode,
+  { path, policyPath, policy, firstNames }: Place,
+): TarMember {
   const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = node.metadata;
   const label = policy?.labelOf(policyPath, node.kind);
   const common = { path: path.slice(1) as ByteString, mode, uid, gid, mtimeSeconds, mtimeNanoseconds };
@@ -82,9 +88,10 @@ function memberOf(directory: RootDirectory, node: TreeNode, { path, policyPath, 
       const { device, inode, linkCount, sizeBytes } = directory.factsOf(node);
       const key = `${device}:${inode}`;
       const first = firstNames.get(key);
-      if (first !== undefined) return { header: { ...common, kind: "hardlink", linkPath: first.slice(1) as ByteString } };
+      if (first !== undefined)
+        return { header: { ...common, kind: "hardlink", linkPath: first.slice(1) as ByteString } };
       if (linkCount > 1n) firstNames.set(key, path);
-      const capability = readXattrs(directory.placeOf(path)).get(CAPABILITY);
+      const capability = node.metadata.xattrs.get(CAPABILITY);
       const xattrs = new Map(capability === undefined ? labels : [...labels, [CAPABILITY, capability]]);
       return {
         header: { ...common, kind: "file", sizeBytes, xattrs },

@@ -8,6 +8,7 @@
 export { type ExportOptions, exportMembers } from "./export-tar.ts";
 export { findImageKernel, type ImageKernel, type KernelType } from "./image-kernel.ts";
 export { inspectionRows, inspectRoot, type RootInspection } from "./inspect-root.ts";
+export { backendOf, ITEMS_MAX, LINTS, type LintReport, type RootType, runLints } from "./lint/index.ts";
 export { measurementLines } from "./measurements.ts";
 export { RootDirectory } from "./root-directory.ts";
 export { type SplitKernel, splitKernel } from "./split-kernel.ts";

@@ -6,6 +6,7 @@ import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync, r
 import { type ByteString, byteString, byteStringOfText, displayText } from "../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import { metadataOfStat } from "../objects/index.ts";
+import { readMountTable, readXattrs } from "../platform/index.ts";
 import {
   type DirectoryNode,
   joinPath,
@@ -46,13 +47,14 @@ class LazyDirectory implements DirectoryNode {
   }
 }
 
-/** A mounted or unpacked image. Names are bytes; links are followed inside it, and extended attributes are left out. */
+/** A mounted or unpacked image. Names are bytes; links are followed inside it. */
 export class RootDirectory {
   /** Where it is on this machine, without links. */
   readonly path: string;
   readonly root: DirectoryNode;
   readonly files: TreeFiles;
   readonly #place: ByteString;
+  #mountPoints: ReadonlySet<ByteString> | undefined;
   readonly #facts = new WeakMap<TreeNode, NodeFacts>();
 
   /** @throws SealrootError `not-found`, `no-access`; `usage` for something that is not a directory */
@@ -68,6 +70,15 @@ export class RootDirectory {
     const facts = this.#facts.get(node);
     if (facts === undefined) throw new Error("unreachable: the node is of another tree");
     return facts;
+  }
+
+  /** Whether something else is mounted at a path of the image, a file too. */
+  isMounted(node: TreeNode, path: ByteString): boolean {
+    if (path === "/") return false;
+    // Files of an overlay may have the device of the layer that they are in.
+    if (node.kind === "directory" && this.factsOf(node).device !== this.factsOf(this.root).device) return true;
+    this.#mountPoints ??= new Set(readMountTable().map(({ mountPoint }) => byteStringOfText(mountPoint)));
+    return this.#mountPoints.has(`${this.#place}${path}` as ByteString);
   }
 
   /** The node at exactly this path, without following a link. */
@@ -102,7 +113,7 @@ export class RootDirectory {
     const stat = lstatSync(place, { bigint: true });
     const kind = kindOfMode(Number(stat.mode));
     if (kind === "directory") return this.#directoryAt(path, stat);
-    const metadata = metadataOfStat(stat, NO_XATTRS);
+    const metadata = metadataOfStat(stat, xattrsOf(place));
     const node = ((): TreeNode => {
       switch (kind) {
         case "file":
@@ -123,7 +134,7 @@ export class RootDirectory {
   }
 
   #directoryAt(path: ByteString, stat: BigIntStats): DirectoryNode {
-    return this.#known(new LazyDirectory(this, path, metadataOfStat(stat, NO_XATTRS)), stat);
+    return this.#known(new LazyDirectory(this, path, metadataOfStat(stat, xattrsOf(this.placeOf(path)))), stat);
   }
 
   #known<Node extends TreeNode>(node: Node, stat: BigIntStats): Node {
@@ -149,6 +160,11 @@ class DirectoryFiles extends TreeFiles {
     if (found?.node.kind === "file") return this.#directory.readAt(byteStringOfText(found.path));
     throw new SealrootError("not-found", `Cannot read ${path} in the image: there is no such file`, { path });
   }
+}
+
+function xattrsOf(place: Buffer): Metadata["xattrs"] {
+  const xattrs = readXattrs(place);
+  return xattrs.size === 0 ? NO_XATTRS : xattrs;
 }
 
 function realPathOf(path: string): string {

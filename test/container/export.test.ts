@@ -1,14 +1,26 @@
 /** `container export`, read back by GNU tar. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { createReadStream, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  createReadStream,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { afterEach, beforeEach, test } from "node:test";
+import { extract } from "tar-stream";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import { setXattr } from "../../src/platform/index.ts";
-import { extract } from "tar-stream";
 import { run } from "../cli/run-verb.ts";
 
 let scratch: string;
@@ -38,7 +50,8 @@ async function labelsIn(path: string): Promise<Map<string, string | undefined>> 
   const labels = new Map<string, string | undefined>();
   const entries = extract();
   entries.on("entry", (header, body, next) => {
-    labels.set(header.name, header.pax?.["SCHILY.xattr.security.selinux"]);
+    const pax = (header.pax ?? {}) as Readonly<Record<string, string>>;
+    labels.set(header.name, pax["SCHILY.xattr.security.selinux"]);
     body.on("end", next).resume();
   });
   await pipeline(createReadStream(path), entries);
@@ -55,7 +68,8 @@ test("what only a running system has is left out; links, times and modes stay", 
   put("usr/bin/tool", "program");
   linkSync(join(root, "usr/bin/tool"), join(root, "usr/bin/tool2"));
   symlinkSync("tool", join(root, "usr/bin/link"));
-  for (const path of ["tmp/a/b", "var/tmp/rhc", "var/lib/kept", "sysroot/ostree/repo/x", "sysroot/kept", "tmpfile"]) put(path);
+  for (const path of ["tmp/a/b", "var/tmp/rhc", "var/lib/kept", "sysroot/ostree/repo/x", "sysroot/kept", "tmpfile"])
+    put(path);
   execFileSync("touch", ["--date", "2024-02-03 04:05:06.5 +0000", join(root, "usr/bin/tool")]);
   const names = await exported();
   assert.deepEqual(names, [
@@ -64,7 +78,9 @@ test("what only a running system has is left out; links, times and modes stay", 
   ]);
   mkdirSync(join(scratch, "back"));
   execFileSync("tar", ["--extract", "--file", tarFile(), "--directory", join(scratch, "back")]);
-  const [tool, tool2] = ["tool", "tool2"].map((name) => statSync(join(scratch, "back/usr/bin", name), { bigint: true }));
+  const [tool, tool2] = ["tool", "tool2"].map((name) =>
+    statSync(join(scratch, "back/usr/bin", name), { bigint: true }),
+  );
   assert.equal(tool?.ino, tool2?.ino);
   assert.equal(tool?.mtimeNs, 1706933106_500000000n);
   assert.equal(readFileSync(join(scratch, "back/usr/bin/link"), "utf8"), "program");

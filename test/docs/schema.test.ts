@@ -203,6 +203,10 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     using build = await buildRoot();
     await report(0, "--rootfs", build.root);
   },
+  "container lint": async (report) => {
+    using build = await buildRoot();
+    await report(1, "--rootfs", build.root);
+  },
   "container split-kernel-and-rootfs": async (report) => {
     using build = await buildRoot();
     await report(0, "--rootfs", build.root, "--output", at("kernel"));

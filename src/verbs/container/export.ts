@@ -40,7 +40,9 @@ async function writeTo(path: string, root: string, tar: AsyncIterable<Uint8Array
   const action = "Cannot write the tar";
   const place = inspectFilePlace(path, action);
   if (`${realpathSync(dirname(place.path))}/`.startsWith(root === "/" ? root : `${root}/`)) {
-    throw new SealrootError("usage", `${action} ${path}: it would be inside the root file system that it holds`, { path });
+    throw new SealrootError("usage", `${action} ${path}: it would be inside the root file system that it holds`, {
+      path,
+    });
   }
   using file = temporaryFile({ parent: dirname(place.path), purpose: "export", mode: 0o644 });
   try {

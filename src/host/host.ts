@@ -51,8 +51,15 @@ export interface HostSpace {
   readonly freeBytes: number;
 }
 
+/** The deployment that waits for the next boot. */
+export interface StagedHostDeployment extends HostDeployment {
+  readonly downloadOnly: boolean;
+  /** Names of global add-ons that come with it. */
+  readonly globalAddons: readonly string[];
+}
+
 export interface Host {
-  readonly staged: (HostDeployment & { readonly downloadOnly: boolean }) | undefined;
+  readonly staged: StagedHostDeployment | undefined;
   readonly booted: HostDeployment | undefined;
   readonly rollback: HostDeployment | undefined;
   /** In the order of the menu. */

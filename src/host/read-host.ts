@@ -90,7 +90,11 @@ class HostReader implements Disposable {
     const [first] = live;
     const known = { booted, rollback, others, entries: live };
     return {
-      staged: staged && { ...compare(staged), downloadOnly: stagedRecord?.downloadOnly ?? false },
+      staged: staged && {
+        ...compare(staged),
+        downloadOnly: stagedRecord?.downloadOnly ?? false,
+        globalAddons: stagedRecord?.globalAddons ?? [],
+      },
       booted: booted && { ...booted, missingVerityAllowed: root?.missingVerityAllowed ?? false },
       rollback,
       others,

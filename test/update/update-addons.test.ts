@@ -156,7 +156,18 @@ test("named ones are added; a second upgrade takes along what is staged", async 
   const later = await image(host, { scoped: { a: A, b: B }, global: { site: SITE2 } }, "later");
   await update(on, later.reference);
   assert.deepEqual([names(on), names(on, later.deploymentId)], [[], ["a", "b"]]);
-  // The global one was named for what is given up: nothing has it yet.
+  await finalize(on);
+  assert.deepEqual(names(on), ["site"]);
+  assert.deepEqual(esp(on, globalPath("site")), Buffer.from(SITE2));
+});
+
+test("a global one that was named for an update is said to be lost with the next one, which lacks it", async () => {
+  using host = await FixtureHost.make();
+  const on = await system(host, {});
+  await update(on, (await image(host, { global: { site: SITE } })).reference, { global: ["site"] });
+  const later = await image(host, { scoped: { a: A } }, "later");
+  await update(on, later.reference);
+  assert.deepEqual(on.warnings, ["The new image has no global add-on site: it does not come with this update"]);
   await finalize(on);
   assert.deepEqual(names(on), []);
 });

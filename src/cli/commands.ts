@@ -26,6 +26,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/diff.ts")).diffVerb,
   },
   {
+    path: ["inspect"],
+    summary: "Show what an image, a disk or an EFI program is",
+    load: async () => (await import("../verbs/inspect.ts")).inspectVerb,
+  },
+  {
     path: ["verify"],
     summary: "Say why a system is to be trusted, and the first link that does not hold",
     load: async () => (await import("../verbs/verify.ts")).verifyVerb,

@@ -1,21 +1,19 @@
 /** What a word on the command line names. */
-import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
-import { byteString } from "../bytes/index.ts";
+import { type Stats, statSync } from "node:fs";
 import { SealrootError } from "../errors/index.ts";
 import { findImage, manifestsBeginningWith, taggedManifest } from "../imagestore/index.ts";
 import { parseReference } from "../oci/index.ts";
 import { onlyCandidate, type Repository, readStoredTree } from "../repository/index.ts";
 import { directorySource } from "./directory-source.ts";
 import { diskSource } from "./disk-source.ts";
+import { fileKindOf } from "./file-kind.ts";
 import { dumpSource, erofsSource, imageSourceTree, ukiSource } from "./file-source.ts";
 import { fetchImageTree, storedImageTree } from "./image-tree.ts";
 import type { DiffOptions } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
 import type { Source } from "./source.ts";
 
-/** Enough to tell files apart: the superblock of EROFS and the header of a GPT on 4 KiB sectors are in it. */
-const HEAD_BYTES = 8192;
+const NONE = "it is not an EROFS image, a UKI, a disk or a dump file";
 const TRANSPORT = /^[a-z][a-z0-9-]*:/;
 
 /**
@@ -49,35 +47,23 @@ export async function findSource(given: string, options: DiffOptions, scratch: S
 }
 
 function fileSource(given: string, stat: Stats, options: DiffOptions, scratch: Scratch): Source {
-  if (stat.isDirectory()) {
-    if (statSync(join(given, "oci-layout"), { throwIfNoEntry: false })?.isFile() === true) throw aLayout(given);
-    return directorySource(given, options);
-  }
-  if (stat.isBlockDevice()) return diskSource(given, options, scratch);
-  if (!stat.isFile()) throw unknown(given, "it is not a file or a directory");
-  const head = headOf(given);
-  const textAt = (offset: number, length: number) => byteString(head, offset, Math.min(offset + length, head.length));
-  if (head.length >= 1028 && head.readUInt32LE(1024) === 0xe0f5e1e2) return erofsSource(given, options);
-  if (textAt(0, 2) === "MZ") return ukiSource(given, options);
-  if (textAt(512, 8) === "EFI PART" || textAt(4096, 8) === "EFI PART" || textAt(0, 4) === "QFI\xfb") {
-    return diskSource(given, options, scratch);
-  }
-  if (textAt(0, 2) === "/ ") return dumpSource(given, options);
-  const isArchive = textAt(257, 5) === "ustar" || textAt(0, 2) === "\x1f\x8b";
-  throw unknown(
-    given,
-    "it is not an EROFS image, a UKI, a disk or a dump file",
-    isArchive ? `of an image in an archive, write oci-archive:${given} or docker-archive:${given}` : undefined,
-  );
-}
-
-function headOf(path: string): Buffer {
-  const fd = openSync(path, "r");
-  try {
-    const head = Buffer.alloc(HEAD_BYTES);
-    return head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0));
-  } finally {
-    closeSync(fd);
+  switch (fileKindOf(given, stat)) {
+    case "directory":
+      return directorySource(given, options);
+    case "layout":
+      throw aLayout(given);
+    case "EROFS image":
+      return erofsSource(given, options);
+    case "EFI program":
+      return ukiSource(given, options);
+    case "disk":
+      return diskSource(given, options, scratch);
+    case "dump file":
+      return dumpSource(given, options);
+    case "archive":
+      throw unknown(given, NONE, `of an image in an archive, write oci-archive:${given} or docker-archive:${given}`);
+    case "other":
+      throw unknown(given, stat.isFile() ? NONE : "it is not a file or a directory");
   }
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 export { diff } from "./diff.ts";
+export { type FileKind, fileKindOf } from "./file-kind.ts";
 export type { DiffOptions } from "./options.ts";
 export type { DiffReport } from "./report.ts";
 export { reportHtml } from "./report-html.ts";

@@ -69,6 +69,17 @@ export function readRootPartition(
   return new Ext4Reader(bytesOf(fd, partition));
 }
 
+/**
+ * The ESP of a disk whose partition is known.
+ * @throws SealrootError `corrupt` when there is no FAT
+ */
+export function readEspPartition(
+  fd: number,
+  partition: Pick<Partition, "startBytes" | "sizeBytes" | "name">,
+): FatReader {
+  return new FatReader(bytesOf(fd, partition));
+}
+
 function refuseForeign(fd: number, path: string, { startBytes }: Partition): void {
   const found = FOREIGN.find(([, offset, magic]) => textAt(fd, startBytes + offset, magic.length) === magic);
   if (found === undefined) return;

@@ -9,11 +9,11 @@
 export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./block-device.ts";
 export { checkDisk, type DiskContent } from "./check-disk.ts";
 export type { DiskEntry } from "./disk-entry.ts";
-export { type InstalledDiskParts, readInstalledDisk, readRootPartition } from "./disk-reader.ts";
+export { type InstalledDiskParts, readEspPartition, readInstalledDisk, readRootPartition } from "./disk-reader.ts";
 export { bytesNeeded, checkChanges, type Ext4Change, type Ext4NewFile, editExt4 } from "./ext4/edit.ts";
 export type { Ext4File, Ext4Reader } from "./ext4/ext4-reader.ts";
 export { EXT4 } from "./ext4/ext4-root.ts";
-export type { Ext4Tree } from "./ext4/ext4-tree.ts";
+export { Ext4Tree } from "./ext4/ext4-tree.ts";
 export { checkWithE2fsck } from "./ext4/make.ts";
 export { checkEspFits, type EspFile, type EspOptions, readEspFile, writeEsp } from "./fat.ts";
 export type { FatReader } from "./fat-reader.ts";

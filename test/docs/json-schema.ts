@@ -22,7 +22,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 /** How each keyword finds fault with a value; `path` names the value. */
-const KEYWORDS: Readonly<Record<string, (rule: unknown, value: unknown, path: string, schema: Schema) => string[]>> = {
+const KEYWORDS: Readonly<Record<string, (rule: unknown, value: unknown, path: string, root: Schema) => string[]>> = {
   type: (rule, value, path) => {
     const names = [rule].flat().map(String);
     const unknown = names.find((name) => TYPE_TESTS[name] === undefined);
@@ -38,20 +38,25 @@ const KEYWORDS: Readonly<Record<string, (rule: unknown, value: unknown, path: st
     const missing = isObject(value) ? [rule].flat().filter((key) => !(String(key) in value)) : [];
     return missing.map((key) => `${path}.${key} is missing`);
   },
-  properties: (rule, value, path) => {
+  properties: (rule, value, path, root) => {
     if (!isObject(value) || !isObject(rule)) return [];
     const known = Object.entries(rule).filter(([key]) => key in value);
-    return known.flatMap(([key, schema]) => faultsOf(asSchema(schema), value[key], `${path}.${key}`));
+    return known.flatMap(([key, schema]) => faultsOf(asSchema(schema), value[key], `${path}.${key}`, root));
   },
-  items: (rule, value, path) =>
-    Array.isArray(value) ? value.flatMap((item, at) => faultsOf(asSchema(rule), item, `${path}[${at}]`)) : [],
+  items: (rule, value, path, root) =>
+    Array.isArray(value) ? value.flatMap((item, at) => faultsOf(asSchema(rule), item, `${path}[${at}]`, root)) : [],
+  // Only the whole schema is referred to, by parts that are like the whole.
+  $ref: (rule, value, path, root) => {
+    if (rule === "#") return faultsOf(root, value, path, root);
+    throw new Error(`unknown reference ${String(rule)}`);
+  },
   // Only `true` is used: what the keys of such a table are is somebody else's to say.
   additionalProperties: (rule) => {
     if (rule === true) return [];
     throw new Error("additionalProperties is not true");
   },
-  anyOf: (rule, value, path) => {
-    const all = [rule].flat().map((schema) => faultsOf(asSchema(schema), value, path));
+  anyOf: (rule, value, path, root) => {
+    const all = [rule].flat().map((schema) => faultsOf(asSchema(schema), value, path, root));
     return all.some((faults) => faults.length === 0) ? [] : all.map((faults) => `either ${faults.join(", ")}`);
   },
 };
@@ -65,14 +70,20 @@ function asSchema(value: unknown): Schema {
  * What is wrong with a value. Stricter than the standard: an object must not have keys that its schema does not name,
  * unless that allows them. Readers are told to expect new keys; the tests want each to be described.
  */
-export function faultsOf(schema: Schema, value: unknown, path = "$"): string[] {
+export function faultsOf(schema: Schema, value: unknown, path = "$", root = schema): string[] {
   const faults = Object.entries(schema).flatMap(([keyword, rule]) => {
     if (REMARKS.includes(keyword)) return [];
     const check = KEYWORDS[keyword];
     if (check === undefined) throw new Error(`unknown keyword ${keyword}`);
-    return check(rule, value, path, schema);
+    return check(rule, value, path, root);
   });
-  if (!isObject(value) || schema.anyOf !== undefined || schema.additionalProperties === true) return faults;
+  if (
+    !isObject(value) ||
+    schema.anyOf !== undefined ||
+    schema.$ref !== undefined ||
+    schema.additionalProperties === true
+  )
+    return faults;
   const named = isObject(schema.properties) ? Object.keys(schema.properties) : [];
   const others = Object.keys(value).filter((key) => !named.includes(key));
   return [...faults, ...others.map((key) => `${path}.${key} is not described`)];

@@ -160,6 +160,14 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     await report(0, at("disk.img"));
     await report(1, at("disk.img"), "--keys", at("keys"), "--require-karg", "quiet", "--forbid-missing-verity");
   },
+  // The disk and the images of the verbs before.
+  inspect: async (report) => {
+    await report(0, at("disk.img"));
+    await report(0, TRUSTING, image);
+    await report(0, TRUSTING, `oci:${at("sealed")}:v1`);
+    await report(0, at("signed.efi"));
+    await report(0, tree);
+  },
   "image push": (report) => report(0, ...IN_REPOSITORY, "os", `oci:${at("pushed")}:v1`),
   "image copy": async (report) => {
     await report(0, TRUSTING, image, `dir:${at("copy")}`);

@@ -19,7 +19,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
   },
   {
     name: "systems",
-    rooms: ["host", "update", "repair", "service", "install", "seal", "container", "diff", "verify", "vm"],
+    rooms: ["host", "update", "repair", "service", "install", "seal", "container", "diff", "inspect", "verify", "vm"],
   },
   { name: "cli", rooms: ["verbs", "cli"] },
 ];
@@ -52,6 +52,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   service: ["host", "update"],
   container: ["seal"],
   diff: ["install"],
+  inspect: ["container", "diff", "seal"],
   verify: ["install"],
   cli: ["verbs"],
 };

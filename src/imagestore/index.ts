@@ -48,6 +48,7 @@ export {
   describeBootImage,
   type RecordedBootImage,
 } from "./tree/boot-images.ts";
+export { diffHint } from "./tree/diff-hint.ts";
 export { imageTree, storedContents } from "./tree/image-tree.ts";
 export { mayHaveXattrs } from "./tree/layer-mentions.ts";
 export { type MergeObserver, mergeLayers } from "./tree/merge-layers.ts";

@@ -1,5 +1,8 @@
 /** `sealroot verify TARGET`. */
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
+import { POLICY_OPTIONS, policyChoice } from "./shared/policy-option.ts";
+import { REGISTRY_OPTIONS, registryOptions } from "./shared/registry-options.ts";
+import { REPOSITORY_PATH_OPTIONS, repositoryPath } from "./shared/repository-option.ts";
 
 const OPTIONS = [
   { flags: "--keys <DIR>", summary: "the firmware has the keys of this directory, whatever is enrolled" },
@@ -14,6 +17,9 @@ const OPTIONS = [
     repeat: true,
   },
   { flags: "--forbid-missing-verity", summary: "nothing may be accepted without fs-verity" },
+  ...REPOSITORY_PATH_OPTIONS,
+  ...POLICY_OPTIONS,
+  ...REGISTRY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
 
 type Call = Invocation<typeof OPTIONS>;
@@ -28,16 +34,24 @@ signer, an image is accepted without fs-verity); or unchecked, when it cannot be
 design: /etc and /var, if they are kept. What is loaded at boot though nobody signed it is listed with what it can change on
 this system.
 
-TARGET is a disk file or device. Nothing is mounted and nothing is written; a disk file needs no privileges. Without --keys,
-the keys count that the disk itself enrols: they say whether it is whole, not whose it is.`,
-  arguments: [{ name: "TARGET", summary: "disk file or device", holds: "reference" }],
+TARGET is a disk file or device, an image anywhere (docker://…, oci:DIR:TAG …) or of a repository by its tag or digest (--repo),
+a UKI or another EFI program. Nothing is mounted and nothing is written; a disk file needs no privileges. Without --keys, the
+keys count that disk or image itself enrols: they say whether it is whole, not whose it is.`,
+  arguments: [{ name: "TARGET", summary: "disk, image, UKI or another EFI program", holds: "reference" }],
   options: OPTIONS,
   reportsJson: true,
-  examples: ["sealroot verify disk.img", "sealroot verify disk.img --keys keys --forbid-missing-verity"],
+  examples: [
+    "sealroot verify disk.img",
+    "sealroot verify disk.img --keys keys --forbid-missing-verity",
+    "sealroot verify oci:os:v1 --require-key keys/db.pem",
+    "sealroot verify os.efi --keys keys",
+  ],
   async run(invocation) {
     const { output } = invocation;
     const { reportJson, reportLines, verify } = await import("../verify/index.ts");
-    const report = await verify(invocation.argument("TARGET"), await optionsOf(invocation));
+    using repository = await openGiven(invocation);
+    const options = { ...(await optionsOf(invocation)), repository };
+    const report = await verify(invocation.argument("TARGET"), options);
     if (invocation.json) output.json(reportJson(report));
     else for (const line of reportLines(report)) output.line(line);
     return report.state === "broken" ? 1 : 0;
@@ -54,6 +68,17 @@ async function optionsOf(invocation: Call) {
       certificates: invocation.list("require-key").map(loadCertificate),
       forbidMissingVerity: invocation.flag("forbid-missing-verity"),
     },
+    repositoryFirst: invocation.option("repo") !== undefined,
+    registry: registryOptions(invocation),
+    sourcePolicy: policyChoice(invocation),
     events: invocation.events,
   };
+}
+
+/** That of the options; nobody else's, as a disk or a file has nothing to do with one. */
+async function openGiven(invocation: Call) {
+  const isGiven = invocation.option("repo") !== undefined || invocation.flag("user") || invocation.flag("system");
+  if (!isGiven) return undefined;
+  const { openRepository } = await import("../repository/index.ts");
+  return await openRepository(repositoryPath(invocation), { upgrade: false });
 }

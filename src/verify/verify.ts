@@ -1,34 +1,58 @@
 /** What a word on the command line names, and how it is verified. */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
+import { manifestsBeginningWith, taggedManifest } from "../imagestore/index.ts";
+import { onlyCandidate, type Repository } from "../repository/index.ts";
 import { verifyDisk } from "./disk/verify-disk.ts";
+import { verifyFetchedImage, verifyStoredImage } from "./image/verify-image.ts";
 import type { VerifyOptions } from "./policy/options.ts";
+import { verifyProgram } from "./program/verify-program.ts";
 import type { VerifyReport } from "./report/report.ts";
 
 /** Enough to tell files apart: the header of a GPT on 4 KiB sectors is in it. */
 const HEAD_BYTES = 8192;
+const TRANSPORT = /^[a-z][a-z0-9-]*:/;
 
 /**
- * Verifies a disk file or device.
+ * Verifies what is meant: a disk file or device, an EFI program, a reference with its transport, or a name of the
+ * repository.
  *
- * @throws SealrootError `not-found` when nothing has that name, `unsupported` for a file that is none of these
+ * @throws SealrootError `not-found` when nothing has that name, `unsupported` for a file that is none of these; whatever
+ *   keeps it from being read at all
  */
 export async function verify(given: string, options: VerifyOptions): Promise<VerifyReport> {
-  const stat = statSync(given, { throwIfNoEntry: false });
-  if (stat?.isBlockDevice() === true) return await verifyDisk(given, options);
-  if (stat?.isFile() === true) {
-    const head = headOf(given);
-    const textAt = (offset: number, length: number) => head.toString("latin1", offset, offset + length);
-    if (textAt(512, 8) === "EFI PART" || textAt(4096, 8) === "EFI PART" || textAt(0, 4) === "QFI\xfb") {
-      return await verifyDisk(given, options);
-    }
+  const { repository } = options;
+  if (options.repositoryFirst === true && repository !== undefined) {
+    const stored = storedName(given, repository);
+    if (stored !== undefined) return await verifyStoredImage(stored, repository, options);
   }
-  throw new SealrootError(
-    stat === undefined ? "not-found" : "unsupported",
-    `Cannot verify ${given}: it is not a disk`,
-    {
-      path: given,
-    },
+  const stat = statSync(given, { throwIfNoEntry: false });
+  if (stat !== undefined) return await verifyFile(given, stat, options);
+  if (TRANSPORT.test(given)) return await verifyFetchedImage(given, options);
+  const stored = repository && storedName(given, repository);
+  if (repository !== undefined && stored !== undefined) return await verifyStoredImage(stored, repository, options);
+  throw nothing(given, repository);
+}
+
+async function verifyFile(given: string, stat: Stats, options: VerifyOptions): Promise<VerifyReport> {
+  if (stat.isBlockDevice()) return await verifyDisk(given, options);
+  if (stat.isDirectory()) {
+    const isLayout = statSync(join(given, "oci-layout"), { throwIfNoEntry: false })?.isFile() === true;
+    throw unknown(given, "it is a directory", isLayout ? `write oci:${given}:TAG` : undefined);
+  }
+  if (!stat.isFile()) throw unknown(given, "it is not a file");
+  const head = headOf(given);
+  const textAt = (offset: number, length: number) => head.toString("latin1", offset, offset + length);
+  if (textAt(0, 2) === "MZ") return await verifyProgram(given, options);
+  if (textAt(512, 8) === "EFI PART" || textAt(4096, 8) === "EFI PART" || textAt(0, 4) === "QFI\xfb") {
+    return await verifyDisk(given, options);
+  }
+  const isArchive = textAt(257, 5) === "ustar" || textAt(0, 2) === "\x1f\x8b";
+  throw unknown(
+    given,
+    "it is neither a disk nor an EFI program",
+    isArchive ? `of an image in an archive, write oci-archive:${given} or docker-archive:${given}` : undefined,
   );
 }
 
@@ -40,4 +64,31 @@ function headOf(path: string): Buffer {
   } finally {
     closeSync(fd);
   }
+}
+
+/** The image of a tag, or of the first digits of a digest. */
+function storedName(name: string, repository: Repository): string | undefined {
+  try {
+    if (taggedManifest(repository, name) !== undefined || name.startsWith("@")) return name;
+  } catch (error) {
+    // A name that cannot be a tag may be the digits of a digest.
+    if (!(error instanceof SealrootError && error.code === "usage")) throw error;
+  }
+  return onlyCandidate(name, manifestsBeginningWith(repository, name))?.digest;
+}
+
+function nothing(given: string, repository: Repository | undefined): SealrootError {
+  const where = repository === undefined ? "" : ` and the repository ${repository.path} has no image of that name`;
+  return new SealrootError("not-found", `Cannot verify ${given}: there is no such file${where}`, {
+    path: given,
+    hint:
+      repository === undefined
+        ? "name an image with its transport, such as oci:DIR:TAG, or give --repo for what a repository has"
+        : "sealroot image list shows what there is",
+  });
+}
+
+function unknown(given: string, reason: string, hint?: string): SealrootError {
+  const data = { path: given, ...(hint === undefined ? {} : { hint }) };
+  return new SealrootError("unsupported", `Cannot verify ${given}: ${reason}`, data);
 }

@@ -158,6 +158,9 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
   },
   verify: async (report) => {
     await report(0, at("disk.img"));
+    await report(0, TRUSTING, `oci:${at("sealed")}:v1`);
+    await report(0, at("uki.efi"));
+    await report(1, TRUSTING, sealable);
     await report(1, at("disk.img"), "--keys", at("keys"), "--require-karg", "quiet", "--forbid-missing-verity");
   },
   // The disk and the images of the verbs before.

@@ -79,7 +79,9 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
     boot: ["report"],
     policy: ["boot", "report"],
     disk: ["boot", "objects", "policy", "report"],
-    ".": ["disk", "policy", "report"],
+    image: ["boot", "objects", "policy", "report"],
+    program: ["boot", "policy", "report"],
+    ".": ["disk", "image", "policy", "program", "report"],
   },
   verbs: {
     ...Object.fromEntries(

@@ -165,3 +165,36 @@ test("a disk that lies about its partitions is broken at the disk, and nothing e
   );
   assert.match(firstBroken(report.links)?.finding.message ?? "", /the disk ends before it$/);
 });
+
+/** Numerical Recipes' generator: equal on every machine. */
+function randomNumbers(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+}
+
+/** Where sectors are that hold something. */
+function usedSectors(path: string): number[] {
+  const bytes = readFileSync(path);
+  const empty = Buffer.alloc(512);
+  const starts = Array.from({ length: bytes.length / 512 }, (_, index) => index * 512);
+  return starts.filter((start) => bytes.compare(empty, 0, 512, start, start + 512) !== 0);
+}
+
+test("whatever byte is wrong, there is a verdict", async () => {
+  const copy = await disks.copyOf(sealed);
+  const sectors = usedSectors(copy.path);
+  const random = randomNumbers(0x5ea1);
+  let breaks = 0;
+  for (let round = 0; round < 100; round++) {
+    const position = (sectors[random(sectors.length)] ?? 0) + random(512);
+    copy.flip(position);
+    const report = await verify(copy.path, { keys: undefined, policy: NO_POLICY, events: () => {} });
+    if (report.state === "broken") breaks++;
+    copy.flip(position);
+  }
+  // Most of what is used is the content of signed files and objects.
+  assert.ok(breaks > 30, String(breaks));
+});

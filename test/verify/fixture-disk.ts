@@ -182,6 +182,11 @@ export class PlantedDisk {
     this.flip(this.#rootBytes + block * BLOCK_BYTES + (offset % BLOCK_BYTES));
   }
 
+  /** Changes what a partition is said to be. */
+  setPartitionType(number: number, type: string): void {
+    tool("sfdisk", "-q", "--no-tell-kernel", "--part-type", this.path, String(number), type);
+  }
+
   flip(position: number): void {
     const fd = openSync(this.path, "r+");
     const byte = Buffer.alloc(1);

@@ -39,20 +39,22 @@ export function listEntries(esp: EspFiles): EntryList {
   return { entries: entries.sort(compareForSystemdBoot), unusable };
 }
 
-/** The add-ons that systemd-stub loads with a UKI: its own and those for all (systemd-stub(7)). */
-export function addonsOf(esp: EspFiles, ukiPath: string): { readonly path: string; readonly bytes: Uint8Array }[] {
+/** Where the add-ons are that systemd-stub loads with a UKI: its own and those for all (systemd-stub(7)). */
+export function addonPaths(esp: EspFiles, ukiPath: string): string[] {
   const folders = [GLOBAL_ADDONS_FOLDER, addonFolder(ukiPath)].map((folder) => `${folder.toLowerCase()}/`);
   return esp.files.flatMap(({ path }) => {
     const name = path.toLowerCase();
     const isInside = folders.some((folder) => name.startsWith(folder) && !name.slice(folder.length).includes("/"));
-    const bytes = isInside && name.endsWith(".addon.efi") ? esp.read(path) : undefined;
-    return bytes === undefined ? [] : [{ path, bytes }];
+    return isInside && name.endsWith(".addon.efi") ? [path] : [];
   });
 }
 
 const KEY = /^loader\/keys\/([^/]+)\/([^/]+\.auth)$/i;
 
-/** What systemd-boot enrols. */
+/**
+ * What systemd-boot enrols.
+ * @throws SealrootError for a file that cannot be read
+ */
 export function enrolmentFilesOf(esp: EspFiles): EnrolmentFile[] {
   return esp.files.flatMap(({ path }) => {
     const [, folder, name] = KEY.exec(path) ?? [];

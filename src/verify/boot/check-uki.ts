@@ -9,7 +9,7 @@ import {
 import { checkSealedLines } from "../../bootimage/index.ts";
 import { chooseImage } from "../../bootplan/index.ts";
 import { commandLineOf, parsePe, readUki, type Uki } from "../../pe/index.ts";
-import type { LinkDraft } from "../report/link.ts";
+import type { LinkParent } from "../report/link.ts";
 import type { FirmwareKeys } from "./firmware-keys.ts";
 import { type InitramfsFacts, readInitramfs } from "./initramfs-facts.ts";
 import { checkProgram } from "./program-signature.ts";
@@ -39,6 +39,8 @@ export interface GivenUki {
   readonly path: string;
   readonly bytes: Uint8Array;
   readonly addons: readonly { readonly path: string; readonly bytes: Uint8Array }[];
+  /** False of add-ons that an image ships: each is installed only if asked for. */
+  readonly addonsAreLoaded: boolean;
   /** The deployment that it is called after; undefined when its name says nothing. */
   readonly deploymentId: string | undefined;
 }
@@ -47,7 +49,7 @@ const SEAL_AGAIN = "seal the image again";
 
 /** @returns undefined when the file is no UKI at all */
 export async function checkUki(
-  parent: LinkDraft,
+  parent: LinkParent,
   given: GivenUki,
   { databases }: FirmwareKeys,
 ): Promise<CheckedUki | undefined> {
@@ -61,7 +63,7 @@ export async function checkUki(
   const addonLines: string[] = [];
   for (const addon of given.addons) {
     const line = await checkAddon(parent, addon, uki, databases);
-    if (line !== undefined) addonLines.push(line);
+    if (line !== undefined && given.addonsAreLoaded) addonLines.push(line);
     programs.push({ what: "the add-on", ...addon });
   }
   const commandLine = CommandLine.parse([uki.commandLine ?? "", ...addonLines].filter((line) => line !== "").join(" "));
@@ -81,7 +83,7 @@ export async function checkUki(
 
 /** @returns the kernel arguments that it brings along */
 async function checkAddon(
-  parent: LinkDraft,
+  parent: LinkParent,
   { path, bytes }: GivenUki["addons"][number],
   uki: Uki,
   databases: FirmwareKeys["databases"],
@@ -110,7 +112,7 @@ async function checkAddon(
 }
 
 async function checkLine(
-  parent: LinkDraft,
+  parent: LinkParent,
   { path }: GivenUki,
   uki: Uki,
   addonLines: readonly string[],
@@ -151,7 +153,7 @@ async function checkLine(
 
 /** @param commandLine undefined when it was refused already */
 async function checkInitramfs(
-  parent: LinkDraft,
+  parent: LinkParent,
   path: string,
   { initramfs }: Uki,
   commandLine: CommandLine | undefined,

@@ -1,12 +1,10 @@
 /** The images that a command line names, in the repository of a disk. */
 import type { ComposefsArgument } from "../../bls/index.ts";
-import { type ByteString, byteStringOfText, displayText } from "../../bytes/index.ts";
-import { compositionOf } from "../../compare/index.ts";
+import { byteStringOfText, displayText } from "../../bytes/index.ts";
 import { REPOSITORY_PATH } from "../../deployment/index.ts";
 import type { Ext4File, Ext4Tree } from "../../disk/index.ts";
 import { type ErofsImage, readErofs } from "../../erofs/index.ts";
-import { describeBootImage } from "../../imagestore/index.ts";
-import { type DirectoryNode, walkTree } from "../../tree/index.ts";
+import { ruleOf } from "../objects/image-rule.ts";
 import { checkVerityFile } from "../objects/verity-file.ts";
 import type { LinkDraft } from "../report/link.ts";
 
@@ -60,19 +58,6 @@ export async function checkImage(
   return image;
 }
 
-/** The rule that the tree in the image shows (spec/upstream-1.17.md 2a). */
-export function ruleOf({ root, version }: Pick<ErofsImage, "root" | "version">): string {
-  const composition = compositionOf(root);
-  if (composition.stage !== "boot") return `version ${version}, not composed as an image that is booted`;
-  const times = hasFraction(root) ? "" : ", whole seconds, so that both rules for times give it";
-  return `made by the rule: ${describeBootImage({ ...composition, version: version === 2 ? 2 : version })}${version === 2 ? "" : times}`;
-}
-
-function hasFraction(root: DirectoryNode): boolean {
-  const usr = root.entries.get("usr" as ByteString);
-  return usr !== undefined && usr.metadata.mtimeNanoseconds !== 0;
-}
-
 /** Links are followed inside the repository only. */
 function fileAt(root: Ext4Tree, path: string): Ext4File | undefined {
   const found = root.find(byteStringOfText(path));
@@ -80,36 +65,4 @@ function fileAt(root: Ext4Tree, path: string): Ext4File | undefined {
   const target = displayText(root.reader.target(found));
   const object = /^\.\.\/(objects\/[0-9a-f]{2}\/[0-9a-f]+)$/.exec(target)?.[1];
   return object === undefined ? undefined : root.find(byteStringOfText(`${REPOSITORY_PATH}/${object}`));
-}
-
-/** The objects of some images, each once, with a path that has it. */
-export class ImageObjects {
-  readonly #objects = new Map<
-    string,
-    { readonly sizeBytes: number; readonly path: ByteString; verityOptional: boolean }
-  >();
-
-  /** @param verityOptional whether the image may be mounted without fs-verity */
-  add(root: DirectoryNode, verityOptional: boolean): void {
-    for (const { node, path } of walkTree(root)) {
-      if (node.kind !== "file" || node.content.type !== "external" || node.content.objectId === undefined) continue;
-      const { objectId, sizeBytes } = node.content;
-      const known = this.#objects.get(objectId);
-      if (known === undefined) this.#objects.set(objectId, { sizeBytes, path, verityOptional });
-      else if (!verityOptional) known.verityOptional = false;
-    }
-  }
-
-  list(): { readonly id: string; readonly sizeBytes: number }[] {
-    return [...this.#objects].map(([id, { sizeBytes }]) => ({ id, sizeBytes }));
-  }
-
-  /** The file that has this content, for messages. */
-  pathOf(id: string): string {
-    return displayText(this.#objects.get(id)?.path ?? ("" as ByteString));
-  }
-
-  isVerityOptional(id: string): boolean {
-    return this.#objects.get(id)?.verityOptional ?? false;
-  }
 }

@@ -24,6 +24,11 @@ export async function checkState(parent: LinkDraft, root: Ext4Tree, state: State
   const { deploymentId } = state;
   const directory = stateDirectory(deploymentId);
   const draft = parent.link("state", directory);
+  await draft.attempt(() => checkParts(draft, root, state), { path: directory });
+}
+
+async function checkParts(draft: LinkDraft, root: Ext4Tree, state: StateOfDeployment): Promise<void> {
+  const directory = stateDirectory(state.deploymentId);
   await checkOrigin(draft, root, state);
   const etc = root.find(byteStringOfText(`${directory}/etc`));
   if (etc?.kind !== "directory") {

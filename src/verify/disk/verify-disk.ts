@@ -6,7 +6,7 @@ import { type InstalledDiskParts, readInstalledDisk } from "../../disk/index.ts"
 import { runStep, type StepReporter } from "../../events/index.ts";
 import { holdDisk } from "../../install/index.ts";
 import { objectPath, TreeFiles } from "../../tree/index.ts";
-import { addonsOf, type EntryList, enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
+import { addonPaths, type EntryList, enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
 import { type CheckedLoader, checkLoaders } from "../boot/check-loader.ts";
 import { type ChainProgram, type CheckedUki, checkUki } from "../boot/check-uki.ts";
 import { type EspFiles, fatEspFiles } from "../boot/esp-files.ts";
@@ -14,11 +14,12 @@ import { checkFirmwareKeys, type FirmwareKeys } from "../boot/firmware-keys.ts";
 import { foreignFiles } from "../boot/foreign-files.ts";
 import { unsignedInputs } from "../boot/unsigned-inputs.ts";
 import { checkObjects } from "../objects/check-objects.ts";
+import { ImageObjects } from "../objects/image-objects.ts";
 import type { VerifyOptions } from "../policy/options.ts";
 import { type JudgedChain, judgePolicy } from "../policy/policy.ts";
-import { LinkDraft, type LinkName } from "../report/link.ts";
+import { ChainDraft, type LinkDraft } from "../report/link.ts";
 import { stateOf, type VerifyReport } from "../report/report.ts";
-import { checkImage, ImageObjects } from "./check-images.ts";
+import { checkImage } from "./check-images.ts";
 import { checkState } from "./check-state.ts";
 
 /** @throws SealrootError when the disk cannot be opened, or is in use */
@@ -31,13 +32,14 @@ export async function verifyDisk(given: string, options: VerifyOptions): Promise
   return await walk.report();
 }
 
+const REPAIR = "on the host: sealroot fsck --repair";
 /** Objects that are named one by one; after a disaster the first say enough. */
 const FAULTS_NAMED_MAX = 20;
 
 class DiskWalk {
   readonly #given: string;
   readonly #options: VerifyOptions;
-  readonly #links: LinkDraft[] = [];
+  readonly #chain = new ChainDraft();
   readonly #objects = new ImageObjects();
   readonly #ukis: CheckedUki[] = [];
   readonly #chains: JudgedChain[] = [];
@@ -54,14 +56,8 @@ class DiskWalk {
     this.#options = options;
   }
 
-  #link(name: LinkName, subject: string): LinkDraft {
-    const draft = new LinkDraft(name, subject);
-    this.#links.push(draft);
-    return draft;
-  }
-
   async readParts(fd: number, path: string): Promise<void> {
-    const draft = this.#link("disk", this.#given);
+    const draft = this.#chain.link("disk", this.#given);
     const parts = await draft.attempt(() => readInstalledDisk(fd, path), { path });
     if (parts === undefined) return;
     this.#parts = parts;
@@ -87,18 +83,19 @@ class DiskWalk {
     const [esp, parts] = [this.#esp, this.#parts];
     if (esp === undefined || parts === undefined) return;
     const { keys } = this.#options;
-    const enrolment = enrolmentFilesOf(esp);
-    this.#keys = await checkFirmwareKeys(this.#link("keys", keys?.name ?? "loader/keys of the ESP"), keys, enrolment);
-    const loader = await checkLoaders((subject) => this.#link("loader", subject), esp, this.#keys);
+    const draft = this.#chain.link("keys", keys?.name ?? "loader/keys of the ESP");
+    const enrolment = await draft.attempt(() => enrolmentFilesOf(esp), { path: "loader/keys" });
+    this.#keys = await checkFirmwareKeys(draft, keys, enrolment ?? []);
+    const loader = await checkLoaders((subject) => this.#chain.link("loader", subject), esp, this.#keys);
     this.#programs = loader.programs;
     this.#entries = listEntries(esp);
     const { entries } = this.#entries;
     if (entries[0] === undefined) {
-      this.#link("entry", "loader/entries").broken("no boot entry is there that could be followed", {
+      this.#chain.link("entry", "loader/entries").broken("no boot entry is there that could be followed", {
         path: "loader/entries",
         expected: "an entry of a deployment",
         found: "none",
-        remedy: "on the host: sealroot fsck --repair",
+        remedy: REPAIR,
       });
     }
     for (const [index, entry] of entries.entries()) {
@@ -115,7 +112,7 @@ class DiskWalk {
     parts: InstalledDiskParts,
   ): Promise<void> {
     const { path, entry, deploymentId } = listed;
-    const draft = this.#link("entry", path);
+    const draft = this.#chain.link("entry", path);
     draft.fact(isDefault ? "it boots by default" : "it is in the menu");
     const { target } = entry;
     if (deploymentId === undefined) {
@@ -139,16 +136,24 @@ class DiskWalk {
       });
     }
     const ukiPath = target.path.replace(/^\/+/, "");
-    const bytes = await draft.attempt(() => esp.read(ukiPath), { path: ukiPath });
+    const bytes = await readUkiFile(draft, esp, ukiPath);
     if (bytes === undefined) {
-      if (draft.isBroken) return;
+      if (draft.hasLinks) return;
       draft.broken("the UKI that it names is not on the ESP", {
-        ...{ path, expected: target.path, found: "nothing", remedy: "on the host: sealroot fsck --repair" },
+        ...{ path, expected: target.path, found: "nothing", remedy: REPAIR },
       });
       return;
     }
-    const addons = addonsOf(esp, ukiPath);
-    const uki = await checkUki(draft, { path: ukiPath, bytes, addons, deploymentId }, this.#keys);
+    const addons: { path: string; bytes: Uint8Array }[] = [];
+    for (const addonPath of addonPaths(esp, ukiPath)) {
+      const content = await draft.attempt(() => esp.read(addonPath), { path: addonPath });
+      if (content !== undefined) addons.push({ path: addonPath, bytes: content });
+    }
+    const uki = await checkUki(
+      draft,
+      { path: ukiPath, bytes, addons, addonsAreLoaded: true, deploymentId },
+      this.#keys,
+    );
     if (uki === undefined) return;
     this.#ukis.push(uki);
     this.#programs = [...this.#programs, ...uki.programs];
@@ -181,7 +186,7 @@ class DiskWalk {
     const parts = this.#parts;
     const objects = this.#objects.list();
     if (parts === undefined || objects.length === 0) return;
-    const draft = this.#link("objects", `${objects.length} objects`);
+    const draft = this.#chain.link("objects", `${objects.length} objects`);
     draft.checkedBy("their digests in the images");
     const { root, rootPartition } = parts;
     const { startBytes, sizeBytes, name } = rootPartition;
@@ -198,7 +203,7 @@ class DiskWalk {
       const { kind, message, ...data } = fault;
       const isAccepted = kind === "no-verity" && this.#objects.isVerityOptional(id);
       draft.find(isAccepted ? "weaker" : "broken", `the object of ${this.#objects.pathOf(id)}: ${message}`, {
-        ...{ path, ...data, remedy: "on the host: sealroot fsck --repair" },
+        ...{ path, ...data, remedy: REPAIR },
       });
     }
     const more = faults.slice(FAULTS_NAMED_MAX);
@@ -209,8 +214,8 @@ class DiskWalk {
 
   async report(): Promise<VerifyReport> {
     const { policy } = this.#options;
-    const judged = await judgePolicy(policy, this.#chains, this.#programs, this.#hasFilesWithoutVerity);
-    const links = [...this.#links, ...(judged === undefined ? [] : [judged])].map((draft) => draft.finish());
+    await judgePolicy(this.#chain, policy, this.#chains, this.#programs, this.#hasFilesWithoutVerity);
+    const links = this.#chain.finish();
     const esp = this.#esp;
     const known = this.#programs.map(({ path }) => path);
     return {
@@ -218,6 +223,16 @@ class DiskWalk {
       unsigned: esp === undefined ? [] : unsignedInputs(esp, this.#ukis, this.#entries.entries),
       foreign: esp === undefined ? [] : await foreignFiles(esp, this.#entries, known, this.#keys.databases),
     };
+  }
+}
+
+/** A file that the ESP does not hold whole is the UKI's own fault, not that of the entry that names it. */
+async function readUkiFile(draft: LinkDraft, esp: EspFiles, path: string): Promise<Uint8Array | undefined> {
+  try {
+    return esp.read(path);
+  } catch (error) {
+    draft.link("uki", path).failed(error, "broken", { path, remedy: REPAIR });
+    return undefined;
   }
 }
 

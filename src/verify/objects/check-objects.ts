@@ -2,6 +2,7 @@
 import { byteStringOfText } from "../../bytes/index.ts";
 import { REPOSITORY_PATH } from "../../deployment/index.ts";
 import type { Ext4Tree } from "../../disk/index.ts";
+import { reasonOf } from "../../errors/index.ts";
 import type { StepReporter } from "../../events/index.ts";
 import { WorkerPool } from "../../platform/index.ts";
 import { objectPath } from "../../tree/index.ts";
@@ -43,8 +44,8 @@ export async function checkObjects(
   const found: (NamedObject & { readonly inode: number })[] = [];
   for (const object of objects) {
     const inode = inodeOf(root, object.id);
-    if (inode === undefined) faults.push(faulty(object.id, missing()));
-    else found.push({ ...object, inode });
+    if (typeof inode === "number") found.push({ ...object, inode });
+    else faults.push(faulty(object.id, inode));
   }
   const totalBytes = found.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let [done, hashedBytes] = [0, 0];
@@ -86,11 +87,16 @@ function batches<Item extends NamedObject>(objects: readonly Item[]): Item[][] {
 }
 
 /** Links on the way are followed by nobody: an object is in its folder, or it is not there. */
-function inodeOf(root: Ext4Tree, id: string): number | undefined {
+function inodeOf(root: Ext4Tree, id: string): number | ObjectFault {
   const path = objectPath(id);
   const slash = path.lastIndexOf("/");
-  const folder = root.find(byteStringOfText(`${REPOSITORY_PATH}/objects/${path.slice(0, slash)}`));
-  return folder?.kind === "directory" ? root.names(folder).get(byteStringOfText(path.slice(slash + 1))) : undefined;
+  try {
+    const folder = root.find(byteStringOfText(`${REPOSITORY_PATH}/objects/${path.slice(0, slash)}`));
+    if (folder?.kind !== "directory") return missing();
+    return root.names(folder).get(byteStringOfText(path.slice(slash + 1))) ?? missing();
+  } catch (error) {
+    return { kind: "unreadable", message: reasonOf(error) };
+  }
 }
 
 function faulty(id: string, fault: ObjectFault): FaultyObject {

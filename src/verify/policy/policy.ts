@@ -3,7 +3,7 @@ import { type CommandLine, parseKernelArgument } from "../../bls/index.ts";
 import { certificateOf, describeCertificate } from "../../cms/index.ts";
 import { verifyPe } from "../../pe/index.ts";
 import type { ChainProgram } from "../boot/check-uki.ts";
-import { LinkDraft } from "../report/link.ts";
+import type { LinkDraft, LinkParent } from "../report/link.ts";
 
 export interface Policy {
   /** Kernel arguments, as `key` or `key=value`, that every command line must have. */
@@ -24,20 +24,20 @@ export interface JudgedChain {
   readonly acceptsMissingVerity: boolean;
 }
 
-/** @returns undefined when nothing is demanded */
+/** Adds a link, if anything is demanded. */
 export async function judgePolicy(
+  parent: LinkParent,
   policy: Policy,
   chains: readonly JudgedChain[],
   programs: readonly ChainProgram[],
   hasFilesWithoutVerity: boolean,
-): Promise<LinkDraft | undefined> {
+): Promise<void> {
   const { kernelArguments, certificates, forbidMissingVerity } = policy;
-  if (kernelArguments.length === 0 && certificates.length === 0 && !forbidMissingVerity) return undefined;
-  const draft = new LinkDraft("policy", "what was demanded");
+  if (kernelArguments.length === 0 && certificates.length === 0 && !forbidMissingVerity) return;
+  const draft = parent.link("policy", "what was demanded");
   for (const wanted of kernelArguments) judgeArgument(draft, wanted, chains);
   if (certificates.length > 0) await judgeSigners(draft, certificates, programs);
   if (forbidMissingVerity) judgeVerity(draft, chains, hasFilesWithoutVerity);
-  return draft;
 }
 
 function judgeArgument(draft: LinkDraft, wanted: string, chains: readonly JudgedChain[]): void {

@@ -3,11 +3,11 @@ import { asSealrootError, type SealrootError } from "../../errors/index.ts";
 
 /** What a link is about, in the order of a boot. */
 export const LINK_NAMES = [
-  ...["disk", "keys", "loader", "entry", "uki", "add-ons", "initramfs", "command-line"],
+  ...["source", "disk", "keys", "loader", "entry", "uki", "add-ons", "initramfs", "command-line"],
   ...["image", "objects", "state", "policy"],
 ] as const;
 export type LinkName =
-  | ("disk" | "keys" | "loader" | "entry" | "uki" | "add-ons" | "initramfs" | "command-line")
+  | ("source" | "disk" | "keys" | "loader" | "entry" | "uki" | "add-ons" | "initramfs" | "command-line")
   | ("image" | "objects" | "state" | "policy");
 
 /**
@@ -45,8 +45,28 @@ export interface Link {
   readonly links: readonly Link[];
 }
 
+/** What links are added to: another link, or the chain itself. */
+export interface LinkParent {
+  link(name: LinkName, subject: string): LinkDraft;
+}
+
+/** The links of a chain that have none above them. */
+export class ChainDraft implements LinkParent {
+  readonly #links: LinkDraft[] = [];
+
+  link(name: LinkName, subject: string): LinkDraft {
+    const draft = new LinkDraft(name, subject);
+    this.#links.push(draft);
+    return draft;
+  }
+
+  finish(): Link[] {
+    return this.#links.map((draft) => draft.finish());
+  }
+}
+
 /** A link while it is being checked. */
-export class LinkDraft {
+export class LinkDraft implements LinkParent {
   readonly #name: LinkName;
   readonly #subject: string;
   #by: string | undefined;
@@ -61,6 +81,10 @@ export class LinkDraft {
 
   get isBroken(): boolean {
     return this.#findings.some(({ state }) => state === "broken");
+  }
+
+  get hasLinks(): boolean {
+    return this.#links.length > 0;
   }
 
   checkedBy(text: string): void {

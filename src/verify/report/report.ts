@@ -18,7 +18,7 @@ export interface ForeignFile {
   readonly note: string;
 }
 
-export type TargetKind = "disk" | "image" | "UKI" | "booted system";
+export type TargetKind = "disk" | "image" | "UKI" | "EFI program" | "booted system";
 
 export interface VerifyReport {
   readonly target: string;

@@ -1,0 +1,72 @@
+/** A single EFI program: a UKI, with what it says of the root, or another one with its signature alone. */
+import { readFileSync, statSync } from "node:fs";
+import { deploymentOfUkiPath } from "../../bls/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { runStep } from "../../events/index.ts";
+import { findSection, parsePe, systemdComponentOf } from "../../pe/index.ts";
+import { checkUki } from "../boot/check-uki.ts";
+import { checkFirmwareKeys } from "../boot/firmware-keys.ts";
+import { checkProgram } from "../boot/program-signature.ts";
+import { machineTables } from "../boot/unsigned-inputs.ts";
+import type { VerifyOptions } from "../policy/options.ts";
+import { judgePolicy } from "../policy/policy.ts";
+import { ChainDraft } from "../report/link.ts";
+import { stateOf, type VerifyReport } from "../report/report.ts";
+
+/** More than any UKI. */
+const PROGRAM_MAX_BYTES = 2 ** 30;
+
+/** @throws SealrootError for a file that cannot be read, and `corrupt` for one that is no EFI program */
+export async function verifyProgram(given: string, options: VerifyOptions): Promise<VerifyReport> {
+  return await runStep(options.events, "check the program", async () => {
+    const bytes = readProgram(given);
+    const image = parsePe(bytes, given);
+    const chain = new ChainDraft();
+    const { keys } = options;
+    const databases = await checkFirmwareKeys(chain.link("keys", keys?.name ?? "of the firmware"), keys, []);
+    if (findSection(image, ".linux") !== undefined) return await verifyUki(chain, given, bytes, databases, options);
+    const draft = chain.link("loader", given);
+    await checkProgram(draft, bytes, "the program", given, databases.databases);
+    const component = systemdComponentOf(image);
+    draft.fact(component === undefined ? "it is no program of systemd" : `${component.component} ${component.version}`);
+    await judgePolicy(chain, options.policy, [], [{ what: "the program", path: given, bytes }], false);
+    return report(chain, given, "EFI program");
+  });
+}
+
+async function verifyUki(
+  chain: ChainDraft,
+  given: string,
+  bytes: Uint8Array,
+  keys: Awaited<ReturnType<typeof checkFirmwareKeys>>,
+  { policy }: VerifyOptions,
+): Promise<VerifyReport> {
+  const deploymentId = deploymentOfUkiPath(given);
+  const uki = await checkUki(chain, { path: given, bytes, addons: [], addonsAreLoaded: false, deploymentId }, keys);
+  for (const { id } of uki?.composefsArguments ?? []) {
+    chain.link("image", id).find("unchecked", "only its digest is at hand", {
+      remedy: "verify the disk or the OCI image that has it",
+    });
+  }
+  if (uki !== undefined) {
+    const acceptsMissingVerity = uki.composefsArguments.some(({ verityOptional }) => verityOptional);
+    const judged = { subject: given, commandLine: uki.commandLine, acceptsMissingVerity };
+    await judgePolicy(chain, policy, [judged], uki.programs, false);
+  }
+  return { ...report(chain, given, "UKI"), unsigned: uki === undefined ? [] : machineTables([uki]) };
+}
+
+function report(chain: ChainDraft, target: string, kind: VerifyReport["kind"]): VerifyReport {
+  const links = chain.finish();
+  return { target, kind, state: stateOf(links), links, unsigned: [], foreign: [], hashed: { objects: 0, bytes: 0 } };
+}
+
+function readProgram(path: string): Buffer {
+  try {
+    const { size } = statSync(path);
+    if (size <= PROGRAM_MAX_BYTES) return readFileSync(path);
+    throw new SealrootError("unsupported", `Cannot read ${path}: it has ${size} bytes`, { path });
+  } catch (error) {
+    throw asSealrootError(error, `Cannot read ${path}`, { path });
+  }
+}

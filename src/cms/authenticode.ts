@@ -48,8 +48,8 @@ const SPC_PE_IMAGE_DATA_DER = fromHex(
   `3025030100a020a21e801c${Buffer.from("<<<Obsolete>>>", "utf16le").swap16().toString("hex")}`,
 );
 
-/** See the index's `signAuthenticode`. */
-export async function encodeAuthenticode(imageDigest: Uint8Array, signer: Signer): Promise<Uint8Array> {
+/** The DER of SpcIndirectDataContent for an image. @throws SealrootError `usage` for anything but SHA-256 */
+export function authenticodeContent(imageDigest: Uint8Array): Uint8Array {
   if (imageDigest.length !== DIGEST_BYTES.sha256) {
     throw new SealrootError("usage", `Cannot sign an image digest of ${imageDigest.length} bytes: SHA-256 has 32`);
   }
@@ -60,8 +60,14 @@ export async function encodeAuthenticode(imageDigest: Uint8Array, signer: Signer
   content.messageDigest = new DigestInfo();
   content.messageDigest.digestAlgorithm = new AlgorithmIdentifier({ algorithm: ID_SHA256, parameters: null });
   content.messageDigest.digest = new OctetString(bufferOf(imageDigest));
+  return encodeAsn(content);
+}
+
+/** See the index's `signAuthenticode`. */
+export async function encodeAuthenticode(imageDigest: Uint8Array, signer: Signer): Promise<Uint8Array> {
+  const contentDer = authenticodeContent(imageDigest);
   const signedData = await encodeSignedData(
-    { kind: "embedded", contentType: ID_SPC_INDIRECT_DATA, contentDer: encodeAsn(content) },
+    { kind: "embedded", contentType: ID_SPC_INDIRECT_DATA, contentDer },
     signer,
   );
   return encodeAsn(new ContentInfo({ contentType: ID_SIGNED_DATA, content: bufferOf(signedData) }));

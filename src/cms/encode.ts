@@ -74,7 +74,7 @@ export async function encodeSignedData(content: SignedContent, signer: Signer): 
  * The two attributes RFC 5652 5.3 demands, in the order DER gives a SET OF (X.690 11.6): contentType encodes shorter.
  * Under PKCS #7 the digest covers the content's own bytes, without its tag and length (RFC 5652 5.4).
  */
-function signedAttributesFor(contentType: string, contentDer: Uint8Array): SignedAttributes {
+export function signedAttributesFor(contentType: string, contentDer: Uint8Array): SignedAttributes {
   const digest = createHash("sha256").update(derContent(contentDer, "signed content")).digest();
   return new SignedAttributes([
     new Attribute({

@@ -9,6 +9,7 @@
 import type { AuthenticodeClaim } from "./authenticode.ts";
 import type { DigestName } from "./object-identifiers.ts";
 import type { Signer } from "./signer.ts";
+import type { AuthenticodeToSign } from "./to-be-signed.ts";
 import type { VerifiedSignature } from "./verify.ts";
 
 export type { AuthenticodeClaim } from "./authenticode.ts";
@@ -16,6 +17,7 @@ export { type CertificateSummary, certificateOf, describeCertificate, signedPart
 export { readDerElement } from "./der.ts";
 export type { DigestName } from "./object-identifiers.ts";
 export { type Signer, signerOfPrivateKey } from "./signer.ts";
+export type { AuthenticodeToSign } from "./to-be-signed.ts";
 export type { VerifiedSignature } from "./verify.ts";
 
 /**
@@ -32,6 +34,44 @@ export type { VerifiedSignature } from "./verify.ts";
 export async function signAuthenticode(imageDigest: Uint8Array, signer: Signer): Promise<Uint8Array> {
   const { encodeAuthenticode } = await import("./authenticode.ts");
   return encodeAuthenticode(imageDigest, signer);
+}
+
+/**
+ * What a signer elsewhere has to sign for an image.
+ * @param imageDigest SHA-256, 32 bytes
+ */
+export async function authenticodeToSign(imageDigest: Uint8Array): Promise<AuthenticodeToSign> {
+  const { encodeToSign } = await import("./to-be-signed.ts");
+  return encodeToSign(imageDigest);
+}
+
+/**
+ * The signature message of a bare RSA PKCS #1 v1.5 signature with SHA-256 over {@link AuthenticodeToSign.attributes}.
+ * @throws SealrootError `conflict` when it is not one by this certificate
+ */
+export async function authenticodeOfRawSignature(
+  imageDigest: Uint8Array,
+  certificateDer: Uint8Array,
+  signature: Uint8Array,
+): Promise<Uint8Array> {
+  const { encodeOfRawSignature } = await import("./to-be-signed.ts");
+  return encodeOfRawSignature(imageDigest, certificateDer, signature);
+}
+
+/**
+ * The signature message of a PKCS #7 or CMS message made elsewhere, with the content in it or detached. It is put into the form
+ * that firmware reads, and not verified: {@link verifyAuthenticode} does that.
+ *
+ * @param certificateDer the signer's, for a message without certificates
+ * @throws SealrootError `corrupt`; `unsupported` for a signature of something else than SpcIndirectData
+ */
+export async function authenticodeOfMessage(
+  message: Uint8Array,
+  imageDigest: Uint8Array,
+  certificateDer?: Uint8Array,
+): Promise<Uint8Array> {
+  const { encodeOfMessage } = await import("./to-be-signed.ts");
+  return encodeOfMessage(message, imageDigest, certificateDer);
 }
 
 /**
@@ -80,4 +120,31 @@ export async function verifyDetached(
 ): Promise<VerifiedSignature> {
   const detached = await import("./detached.ts");
   return detached.verifyDetached(signedData, content, trustedCertificates);
+}
+
+/**
+ * What to ask a timestamping service about a signature message (RFC 3161 2.4.1).
+ * @param nonce 8 bytes or so that the answer must repeat
+ * @returns the request's DER
+ */
+export async function timestampRequest(contentInfo: Uint8Array, nonce: Uint8Array): Promise<Uint8Array> {
+  const { encodeTimestampRequest } = await import("./timestamp.ts");
+  return encodeTimestampRequest(contentInfo, nonce);
+}
+
+/**
+ * Puts a service's answer beside the signature it is about, as Authenticode has it (an unsigned attribute).
+ *
+ * @param response the service's answer, DER
+ * @returns the signature message and the time that the service states
+ * @throws SealrootError `failed` when the service refuses; `corrupt` for an answer about something else, or one that its own
+ *   certificate did not sign
+ */
+export async function withTimestamp(
+  contentInfo: Uint8Array,
+  response: Uint8Array,
+  nonce: Uint8Array,
+): Promise<{ readonly contentInfo: Uint8Array; readonly time: Date }> {
+  const { attachTimestamp } = await import("./timestamp.ts");
+  return attachTimestamp(contentInfo, response, nonce);
 }

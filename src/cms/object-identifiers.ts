@@ -18,6 +18,11 @@ const ID_SHA512_WITH_RSA = "1.2.840.113549.1.1.13";
 export const ID_SPC_INDIRECT_DATA = "1.3.6.1.4.1.311.2.1.4";
 export const ID_SPC_PE_IMAGE_DATA = "1.3.6.1.4.1.311.2.1.15";
 
+/** RFC 3161 2.4.2 and 2.3; Authenticode's attribute for a time stamp (SPC_RFC3161_OBJID). */
+export const ID_TST_INFO = "1.2.840.113549.1.9.16.1.4";
+export const ID_TIME_STAMPING = "1.3.6.1.5.5.7.3.8";
+export const ID_SPC_RFC3161 = "1.3.6.1.4.1.311.3.3.1";
+
 /** RFC 5754 2. */
 export const ID_SHA256 = "2.16.840.1.101.3.4.2.1";
 const ID_SHA384 = "2.16.840.1.101.3.4.2.2";

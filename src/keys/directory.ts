@@ -1,5 +1,5 @@
 /** Reads a directory of Secure Boot keys and checks that they fit together. */
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import {
@@ -13,6 +13,7 @@ import { type Guid, guidOf, type SecureBootCertificates, type SecureBootVariable
 import { asSealrootError, corrupt, hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import { certificateFiles, GUID_FILES, KEY_NAMES, privateKeyFiles } from "./file-names.ts";
 import { type SealKind, signedKinds } from "./key-marks.ts";
+import { parsePrivateKey } from "./private-key.ts";
 
 /** The certificates of a directory and the GUID under which they are enrolled. */
 export interface OwnedCertificates {
@@ -87,14 +88,6 @@ export function loadSigner(directory: string, name: SecureBootVariableName = "db
 }
 
 /**
- * The certificate of `db` alone, DER, for directories that need not hold more.
- * @throws SealrootError `not-found` naming the missing file
- */
-export function loadDatabaseCertificate(directory: string): Uint8Array {
-  return requireCertificate(directory, "db").value.raw;
-}
-
-/**
  * A certificate in a file of its own, PEM or DER.
  * @returns DER
  * @throws SealrootError `not-found`, `no-access`; `corrupt` for what is not one certificate
@@ -122,7 +115,7 @@ export function loadCertificates(directory: string): OwnedCertificates {
   return { ownerGuid: guidOf(Buffer.from(guid.value).toString("latin1").trim()), certificates };
 }
 
-interface Found<T> {
+export interface Found<T> {
   readonly path: string;
   readonly value: T;
 }
@@ -166,29 +159,20 @@ function parseCertificate(path: string, content: Uint8Array): X509Certificate {
 
 function readPrivateKey(directory: string, name: SecureBootVariableName): Found<KeyObject> | undefined {
   const found = readFirst(directory, privateKeyFiles(name));
-  if (found === undefined) return undefined;
-  const { path, value: content } = found;
-  const text = Buffer.from(content).toString("latin1");
-  // PKCS #8 (RFC 7468 11) and OpenSSL's older form say so in their first lines.
-  if (/^-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(text)) {
-    throw new SealrootError("unsupported", `Cannot read private key ${path}: it is encrypted`, {
-      path,
-      hint: "decrypt it, or name an outside signer that can",
-    });
-  }
-  const key = Buffer.from(content);
-  try {
-    const isPem = text.includes("-----BEGIN ");
-    const value = isPem ? createPrivateKey(key) : createPrivateKey({ key, format: "der", type: "pkcs8" });
-    return { path, value };
-  } catch (error) {
-    throw new SealrootError(
-      "corrupt",
-      `Cannot read private key ${path}: it is neither PEM nor PKCS #8`,
-      { path },
-      error,
-    );
-  }
+  return found && { path: found.path, value: parsePrivateKey(found.path, found.value) };
+}
+
+/** The file with the private key of a name, as it is; undefined without one. */
+export function findPrivateKey(directory: string, name: SecureBootVariableName): Found<Uint8Array> | undefined {
+  return readFirst(directory, privateKeyFiles(name));
+}
+
+/**
+ * The certificate of a name, DER, for directories that need not hold more.
+ * @throws SealrootError `not-found` naming the missing file
+ */
+export function loadNamedCertificate(directory: string, name: SecureBootVariableName): Uint8Array {
+  return requireCertificate(directory, name).value.raw;
 }
 
 function isKeyOf(privateKey: KeyObject, certificate: X509Certificate): boolean {

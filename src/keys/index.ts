@@ -6,7 +6,6 @@
  * @module
  */
 export { checkBootSignatures, checkFirmwareSignature, type SignedBoot, sealedPrograms } from "./boot-signatures.ts";
-export { commandSigner, trySigner } from "./command-signer.ts";
 export {
   type KeyReport,
   listKeys,
@@ -19,6 +18,15 @@ export { type EnrolmentFiles, loadEnrolment } from "./enrolment.ts";
 export { type GeneratedKeys, type GenerateKeysOptions, generateKeys } from "./generate.ts";
 export type { SealKind } from "./key-marks.ts";
 export { claimKey, type KeyUse } from "./key-use.ts";
+export { commandSigner, trySigner } from "./signing/command-signer.ts";
+export { openSigner, requireCertificate, type SignerChoice } from "./signing/open-signer.ts";
+export {
+  commandProgramSigner,
+  type ProgramSigner,
+  signProgram,
+  timestampingSigner,
+} from "./signing/program-signer.ts";
+export { requireServiceUrl } from "./signing/timestamp-service.ts";
 export {
   databaseOfDirectory,
   databasesOf,

@@ -1,6 +1,6 @@
 /** The right to sign one kind of image with a db key. */
 import { reasonOf, SealrootError } from "../errors/index.ts";
-import { loadDatabaseCertificate } from "./directory.ts";
+import { loadNamedCertificate } from "./directory.ts";
 import { type SealKind, signedKinds, writeMark } from "./key-marks.ts";
 
 /** The right to sign one kind of image with the key of a directory. */
@@ -21,10 +21,10 @@ export interface KeyUse {
  * that.
  *
  * @param isShared whether both kinds may be signed with one key nevertheless
- * @throws SealrootError `conflict` when the key has signed images of the other kind; as loadDatabaseCertificate
+ * @throws SealrootError `conflict` when the key has signed images of the other kind; as loadNamedCertificate
  */
 export function claimKey(directory: string, kind: SealKind, isShared: boolean): KeyUse {
-  const certificate = loadDatabaseCertificate(directory);
+  const certificate = loadNamedCertificate(directory, "db");
   const refuseOther = () => {
     const hasOther = signedKinds(directory, certificate).some((signed) => signed !== kind);
     if (hasOther && !isShared) throw sharedKey(directory, kind);

@@ -7,7 +7,7 @@ import { type DigestName, readAuthenticode, signedPartDigest, verifyAuthenticode
 import { authenticatedContent, guidOf, parseSignatureLists, type SignatureEntry, x509Entry } from "../efi/index.ts";
 import { asSealrootError, reasonOf, SealrootError } from "../errors/index.ts";
 import { authenticodeDigest, type PeImage, parsePe, readSignatures, verifyPe } from "../pe/index.ts";
-import { loadDatabaseCertificate, readFirst } from "./directory.ts";
+import { loadNamedCertificate, readFirst } from "./directory.ts";
 
 /** The keys that a machine enrols from one folder of enrolment files. */
 export interface SignatureDatabases {
@@ -52,7 +52,7 @@ export function databaseOfDirectory(directory: string): SignatureDatabases {
   const dbx = readFirst(directory, ["dbx.auth"]);
   return {
     name: `the keys in ${directory}`,
-    allowed: [x509Entry(NOBODY, loadDatabaseCertificate(directory))],
+    allowed: [x509Entry(NOBODY, loadNamedCertificate(directory, "db"))],
     forbidden: dbx === undefined ? [] : entriesOf({ folder: directory, name: "dbx.auth", bytes: dbx.value }),
   };
 }

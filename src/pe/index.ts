@@ -10,6 +10,7 @@ export { attachSignature, detachSignatures, readSignatures } from "./certificate
 export { type EfiArchitecture, findSection, type PeImage, type PeSection, parsePe, sectionContent } from "./image.ts";
 export { kernelRelease } from "./kernel.ts";
 export { expectedUkiPcr, type PcrBank, UKI_PCR } from "./measure.ts";
+export { requireOnlySigned } from "./only-signed.ts";
 export { addSections, type NewSection } from "./sections.ts";
 export { type PeVerification, signPe, verifyPe } from "./sign.ts";
 export { buildUki, commandLineOf, readUki, type Uki, type UkiInput } from "./uki.ts";

@@ -47,8 +47,10 @@ export {
   replaceInOrder,
   reserveNames,
 } from "./ordered-names.ts";
+export { type Pkcs11Attribute, Pkcs11Error, Pkcs11Module, type Pkcs11Token, pkcs11Number } from "./pkcs11-module.ts";
 export { inspectDirectoryPlace, inspectFilePlace, type Place, takeOverAccess } from "./place.ts";
 export { programVersion } from "./program-version.ts";
+export { promptSecret } from "./prompt-secret.ts";
 export { hasRecordLock, tryRecordLock, waitForRecordLock } from "./record-lock.ts";
 export { cloneBlocks } from "./reflink.ts";
 export { removeTree } from "./remove-tree.ts";

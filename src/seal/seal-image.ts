@@ -6,7 +6,7 @@ import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import { type OpenedImage, openImage } from "../images/index.ts";
 import { type BootImage, namedBootImages, pullImage, type RecordedBootImage } from "../imagestore/index.ts";
-import type { EnrolmentFiles, KeyUse } from "../keys/index.ts";
+import type { EnrolmentFiles, KeyUse, ProgramSigner } from "../keys/index.ts";
 import { formatReference, type ImageConfig, type ImageReference, OciLayout, platformOf } from "../oci/index.ts";
 import { ACCEPT_ANYTHING, type PolicyChoice } from "../policy/index.ts";
 import type { RegistryOptions } from "../registry/index.ts";
@@ -30,7 +30,7 @@ export interface SealOptions {
   /** Any place that images are written to; an OCI layout is made when it does not exist. */
   readonly output: ImageReference;
   /** Undefined leaves the UKI unsigned, to be signed elsewhere. */
-  readonly signer: Signer | undefined;
+  readonly signer: Signer | ProgramSigner | undefined;
   /** For which kind of image the signer's key is used; marked beside the key once something is signed. */
   readonly keyUse?: KeyUse | undefined;
   /**

@@ -14,8 +14,8 @@ import {
 } from "../bootimage/index.ts";
 import { formatPermit } from "../bootplan/index.ts";
 import type { Signer } from "../cms/index.ts";
-import { databasesOf, type EnrolmentFiles, verifyBootProgram } from "../keys/index.ts";
-import { buildUki, signPe } from "../pe/index.ts";
+import { databasesOf, type EnrolmentFiles, type ProgramSigner, signProgram, verifyBootProgram } from "../keys/index.ts";
+import { buildUki } from "../pe/index.ts";
 import { collectGarbage } from "../platform/index.ts";
 import type { TarMember } from "../tar/index.ts";
 import { allDirectories, cloneTree, type DirectoryNode, type TreeFiles } from "../tree/index.ts";
@@ -35,7 +35,7 @@ const SHA512_HEX_DIGITS = 128;
 export interface SealSettings {
   readonly architecture: Architecture;
   /** Signs boot loader and UKI; undefined leaves the UKI to be signed elsewhere. */
-  readonly signer: Signer | undefined;
+  readonly signer: Signer | ProgramSigner | undefined;
   /** A boot loader signed elsewhere, used instead of signing the image's, or the one the image must have. */
   readonly loader: PinnedProgram | undefined;
   /** The stub to build the UKI with instead of the image's, or the one the image must have. */
@@ -128,7 +128,7 @@ export async function makeSealParts(
     kernel: programs.kernel,
     initramfs,
   });
-  const uki = settings.signer ? await signPe(unsigned, settings.signer) : unsigned;
+  const uki = settings.signer ? await signProgram(unsigned, "the UKI", settings.signer) : unsigned;
   if (settings.signer !== undefined) await verifyBootProgram(uki, "the UKI", databases);
   const ukiPath = sealedUkiPath(components.kernelRelease);
   const members = addedLayerMembers(root, { added: [...added, { path: ukiPath, bytes: uki }], removed }, timeSeconds);
@@ -171,7 +171,7 @@ function* objectIdsOf(root: DirectoryNode): Generator<string, void, undefined> {
 /** The loader for the firmware: given signed, or the image's own, signed here; undefined without a signer. */
 async function makeSignedLoader(programs: BootPrograms, settings: SealSettings): Promise<Uint8Array | undefined> {
   if (settings.loader?.type === "file") return settings.loader.bytes;
-  return settings.signer && signPe(programs.loader.bytes, settings.signer);
+  return settings.signer && signProgram(programs.loader.bytes, "the boot loader", settings.signer);
 }
 
 function enrolmentFiles(enrolment: EnrolmentFiles | undefined): EnrolmentFile[] {

@@ -8,6 +8,7 @@ import { command, type Invocation, type OptionSpecification } from "../shared/co
 import { POLICY_OPTIONS, policyChoice } from "../shared/policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../shared/registry-options.ts";
 import { SHARED_KEY_OPTION } from "../shared/shared-key-option.ts";
+import { PROGRAM_SIGNING_OPTIONS, programSigner, refuseSigning } from "../shared/signing-options.ts";
 import { textTable } from "../shared/table.ts";
 
 const OPTIONS = [
@@ -17,7 +18,7 @@ const OPTIONS = [
     required: true,
   },
   { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
-  { flags: "--signer <COMMAND>", summary: "outside signer: gets the bytes to sign, prints the signature" },
+  ...PROGRAM_SIGNING_OPTIONS,
   { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
   {
     flags: "--loader <FILE|sha256:HEX>",
@@ -97,9 +98,10 @@ function sealedForm(version: string | undefined): SealedForm {
 }
 
 async function signingOptions(invocation: Call) {
-  const keys = invocation.option("keys");
+  const directory = invocation.option("keys");
+  const key = invocation.option("key");
   const unsigned = invocation.flag("unsigned");
-  if ((keys === undefined) === !unsigned) {
+  if ((directory === undefined && key === undefined) === !unsigned) {
     throw new SealrootError("usage", "Cannot seal the image: give either --keys or --unsigned", {
       hint: "make keys with: sealroot keys generate keys",
     });
@@ -108,27 +110,20 @@ async function signingOptions(invocation: Call) {
     loader: await pinnedProgram(invocation, "loader"),
     stub: await pinnedProgram(invocation, "stub"),
   };
-  if (keys === undefined) return { signer: undefined, enrolment: undefined, ...programs };
-  const { claimKey, commandSigner, loadCertificates, loadEnrolment, loadSigner, trySigner } = await import(
-    "../../keys/index.ts"
-  );
-  const command = invocation.option("signer");
-  const certificate = () => firstCertificate(keys, loadCertificates(keys).certificates.db);
+  if (unsigned) {
+    refuseSigning(invocation, "nothing is signed with --unsigned");
+    return { signer: undefined, enrolment: undefined, ...programs };
+  }
+  const { claimKey, loadEnrolment } = await import("../../keys/index.ts");
   const kind = invocation.flag("allow-missing-verity") ? "lenient" : "strict";
-  const signer = command === undefined ? loadSigner(keys) : commandSigner(command, certificate());
-  if (command !== undefined) await trySigner(signer);
+  const signer = await programSigner(invocation, directory);
+  if (directory === undefined) return { signer, enrolment: undefined, ...programs };
   return {
     signer,
-    enrolment: await loadEnrolment(keys, buildTime()),
-    keyUse: claimKey(keys, kind, invocation.flag("allow-shared-key")),
+    enrolment: await loadEnrolment(directory, buildTime()),
+    keyUse: claimKey(directory, kind, invocation.flag("allow-shared-key")),
     ...programs,
   };
-}
-
-/** The certificate under which the outside signer signs: the directory's db. */
-function firstCertificate(keys: string, [certificate]: readonly Uint8Array[]): Uint8Array {
-  if (certificate === undefined) throw new SealrootError("not-found", `Cannot sign: ${keys} has no db certificate`);
-  return certificate;
 }
 
 /** `sha256:HEX` is a digest; a file of such a name can be given as `./sha256:HEX`. */

@@ -1,7 +1,7 @@
 /** A signer outside this process: a program that talks to a hardware module or a signing service. */
-import { type Signer, signAuthenticode } from "../cms/index.ts";
-import { SealrootError } from "../errors/index.ts";
-import { runTool } from "../platform/index.ts";
+import { type Signer, signAuthenticode } from "../../cms/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import { runTool } from "../../platform/index.ts";
 
 /** Long enough for somebody to type a PIN or touch a token. */
 const ANSWER_TIMEOUT_MS = 120_000;

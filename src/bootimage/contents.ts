@@ -12,6 +12,7 @@ import {
 } from "../tree/index.ts";
 import { ADDON_SUFFIX } from "./addons.ts";
 import {
+  attachedLoaderPath,
   ENROLMENT_FOLDER,
   enrolmentPath,
   KERNELS_FOLDER,
@@ -46,12 +47,13 @@ export function findUkis(image: NodeFinder): string[] {
 }
 
 /**
- * Path of the boot loader that is installed: the signed one, or the plain one if there is no signed one; undefined
- * without either.
+ * Path of the boot loader that is installed: the one attached after sealing, the signed one, or the plain one; undefined without
+ * any.
  * @throws SealrootError `unsupported` for something else in its place
  */
 export function findLoader(image: NodeFinder, architecture: EfiArchitecture): string | undefined {
-  return [signedLoaderPath(architecture), loaderPath(architecture)].find((candidate) => hasFileAt(image, candidate));
+  const candidates = [attachedLoaderPath, signedLoaderPath, loaderPath].map((pathOf) => pathOf(architecture));
+  return candidates.find((candidate) => hasFileAt(image, candidate));
 }
 
 /**

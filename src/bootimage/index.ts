@@ -38,6 +38,7 @@ export { boundedUnpackers } from "./initramfs-archives.ts";
 export { type BootProgram, findBootProgram } from "./initramfs-program.ts";
 export { imageKernelArguments, type KargsFile, readKargsFiles } from "./kernel-arguments.ts";
 export {
+  attachedLoaderPath,
   enrolmentPath,
   initramfsPath,
   kernelFolder,

@@ -39,6 +39,14 @@ export function signedLoaderPath(architecture: EfiArchitecture): string {
   return `${loaderPath(architecture)}.signed`;
 }
 
+/**
+ * The systemd-boot whose signature was attached after sealing: under `/boot`, which the sealed digest leaves out, as everything
+ * below `/usr` is fixed by then.
+ */
+export function attachedLoaderPath(architecture: EfiArchitecture): string {
+  return `/boot/EFI/systemd/systemd-boot${architecture}.efi`;
+}
+
 /** The EFI stub that a UKI begins with. */
 export function stubPath(architecture: EfiArchitecture): string {
   return `${EFI_PROGRAMS_FOLDER}/linux${architecture}.efi.stub`;

@@ -57,7 +57,8 @@ export function encodeOfMessage(
       hint: `sign with openssl cms -sign -econtent_type ${ID_SPC_INDIRECT_DATA}`,
     });
   }
-  if (eContent === undefined) {
+  // None, or in an OCTET STRING as CMS has it, where PKCS #7 has the structure itself.
+  if (eContent?.any === undefined) {
     message.encapContentInfo.eContent = new EncapsulatedContent({ any: bufferOf(authenticodeContent(imageDigest)) });
   }
   // CMS says 3 for content that is not plain data (RFC 5652 5.1), Authenticode 1; no signature covers it.

@@ -28,6 +28,7 @@ export {
 } from "./signing/program-signer.ts";
 export { requireServiceUrl } from "./signing/timestamp-service.ts";
 export {
+  databaseOfCertificate,
   databaseOfDirectory,
   databasesOf,
   isSigned,

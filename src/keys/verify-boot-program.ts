@@ -57,6 +57,11 @@ export function databaseOfDirectory(directory: string): SignatureDatabases {
   };
 }
 
+/** A database with one certificate, for what nobody can revoke. @param path names it in errors */
+export function databaseOfCertificate(path: string, certificateDer: Uint8Array): SignatureDatabases {
+  return { name: `the certificate ${path}`, allowed: [x509Entry(NOBODY, certificateDer)], forbidden: [] };
+}
+
 function entriesOf({ folder, name, bytes }: FolderFile): readonly SignatureEntry[] {
   try {
     return parseSignatureLists(authenticatedContent(bytes));

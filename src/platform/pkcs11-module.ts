@@ -216,6 +216,9 @@ function prototypeOf(module: Koffi, name: FunctionName, parameters: string): Ret
 
 let hasTypes = false;
 
+/** koffi unloads a library that nothing refers to any more, and the addresses of its functions are no reference. */
+const loadedLibraries: unknown[] = [];
+
 /** The one function that every module must export leads to the others (PKCS #11, 5.4 C_GetFunctionList). */
 function functionListOf(path: string): { readonly koffi: Koffi; readonly list: unknown } {
   const module = createRequire(import.meta.url)("koffi") as Koffi;
@@ -224,7 +227,9 @@ function functionListOf(path: string): { readonly koffi: Koffi; readonly list: u
     module.struct("SEALROOT_CK_TRIPLE", { type: "unsigned long", pValue: "void *", ulValueLen: "unsigned long" });
   hasTypes = true;
   const found: unknown[] = [null];
-  const getFunctionList = module.load(path).func("unsigned long C_GetFunctionList(_Out_ void **list)");
+  const library = module.load(path);
+  loadedLibraries.push(library);
+  const getFunctionList = library.func("unsigned long C_GetFunctionList(_Out_ void **list)");
   const result = getFunctionList(found) as number;
   if (result !== 0) throw new Pkcs11Error("C_GetFunctionList", result);
   return { koffi: module, list: found[0] };

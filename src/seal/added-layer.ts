@@ -73,10 +73,33 @@ export function addedLayerMembers(root: DirectoryNode, changes: LayerChanges, ti
     if (existing?.kind === "directory") throw inTheWay(path, existing, "file");
     members.set(path, { header: { ...memberHeader("file", path, fresh), sizeBytes: bytes.length }, body: bytes });
   }
-  // A slash sorts before every other byte of a name here, so a directory is followed by its contents; ".wh."
-  // sorts before letters.
-  const key = (path: ByteString) => path.replaceAll("/", "\0");
-  return [...members].sort(([a], [b]) => (key(a) < key(b) ? -1 : 1)).map(([, member]) => member);
+  return sorted([...members.values()]);
+}
+
+/**
+ * A layer with files put into it: in the place of members of their paths, or with the members that {@link addedLayerMembers} gives
+ * for new ones.
+ */
+export function withFiles(layer: readonly TarMember[], added: readonly TarMember[]): TarMember[] {
+  const members = new Map(layer.map((member) => [member.header.path, member]));
+  for (const member of added) {
+    const old = members.get(member.header.path);
+    if (old === undefined) members.set(member.header.path, member);
+    else if (member.header.kind === "file" && member.body instanceof Uint8Array) {
+      const header = { ...old.header, sizeBytes: member.body.length };
+      members.set(member.header.path, { header, body: member.body });
+    }
+  }
+  return sorted([...members.values()]);
+}
+
+/**
+ * A slash sorts before every other byte of a name here, so a directory is followed by its contents; ".wh." sorts before
+ * letters.
+ */
+function sorted(members: readonly TarMember[]): TarMember[] {
+  const keyed = members.map((member) => ({ member, key: member.header.path.replaceAll("/", "\0") }));
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ member }) => member);
 }
 
 /** Applies the added layer to a tree, as reading it back from the sealed image will. */

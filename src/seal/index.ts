@@ -6,11 +6,13 @@
  * @module
  */
 export { type AddInitramfsOptions, type AddInitramfsReport, addInitramfs } from "./add-initramfs.ts";
-export { type AttachOptions, attachUki, readSealedUki } from "./attach-uki.ts";
+export { type AttachOptions, type AttachReport, attachSigned, readSealedUki } from "./attach-signed.ts";
 export { type PinnedProgram, readBootPrograms } from "./boot-programs.ts";
 export { checkState } from "./check-state.ts";
 export { SEAL_ALGORITHM } from "./image-id.ts";
+export type { ImageProgram } from "./image-programs.ts";
 export { type InitramfsCarrier, makeInitramfs, type SealedRoot } from "./initramfs/index.ts";
+export { formOf, isProgram, type ReturnedFile } from "./returned-signatures.ts";
 export {
   type ProgramReport,
   type SealOptions,
@@ -18,4 +20,5 @@ export {
   sealImage,
 } from "./seal-image.ts";
 export { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
+export { checkVacantDirectory, isMaterial, type ToSign, writeToSign } from "./to-sign.ts";
 export { UnpackBudget } from "./unpack-budget.ts";

@@ -14,6 +14,7 @@ import type { Repository } from "../repository/index.ts";
 import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
 import { checkState } from "./check-state.ts";
 import { sealedCommandLine } from "./command-line.ts";
+import type { ImageProgram } from "./image-programs.ts";
 import { type InitramfsCarrier, makeInitramfs } from "./initramfs/index.ts";
 import { type OutputLayout, outputName, refuseSameImage, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
@@ -41,6 +42,8 @@ export interface SealOptions {
   /** An EFI stub instead of the image's, or the digest that the image's must have. */
   readonly stub?: PinnedProgram | undefined;
   readonly enrolment: EnrolmentFiles | undefined;
+  /** Is given what is not signed, once the image is written; what it throws is the seal's failure. */
+  readonly handOut?: ((programs: readonly ImageProgram[], report: SealReport) => Promise<void>) | undefined;
   readonly initramfs: InitramfsCarrier;
   readonly rootUuid?: string | undefined;
   readonly allowMissingVerity: boolean;
@@ -86,8 +89,12 @@ export interface SealReport {
 export async function sealImage(options: SealOptions): Promise<SealReport> {
   refuseSameImage(options.source, options.output, { action: "seal", form: "its sealed form" });
   checkArguments(options);
-  const report = await writtenTo(options.output, options, (layout) => sealIntoLayout(layout, options));
-  return { ...report, reference: outputName(options.output) };
+  return writtenTo(options.output, options, async (layout) => {
+    const { unsigned, ...sealed } = await sealIntoLayout(layout, options);
+    const report = { ...sealed, reference: outputName(options.output) };
+    await options.handOut?.(unsigned, report);
+    return report;
+  });
 }
 
 /** Bad arguments are refused before anything is pulled. */
@@ -100,7 +107,10 @@ function checkArguments({ rootUuid, kernelArguments }: SealOptions): void {
   });
 }
 
-async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promise<Omit<SealReport, "reference">> {
+/** What is reported, and what was not signed. */
+type Sealed = Omit<SealReport, "reference"> & Pick<SealParts, "unsigned">;
+
+async function sealIntoLayout(output: OutputLayout, options: SealOptions): Promise<Sealed> {
   const { policy, registry } = options;
   const opened = await openImage(options.source, { registry, ...(policy === undefined ? {} : { policy }) });
   try {
@@ -159,7 +169,7 @@ async function writeSealed(
   parts: SealParts,
   output: OutputLayout,
   options: SealOptions,
-): Promise<Omit<SealReport, "reference">> {
+): Promise<Sealed> {
   const created = options.created ?? imageTime(source.config);
   const written = await writeAndCheck(repository, source, parts, output, created, options.events);
   return {
@@ -175,6 +185,7 @@ async function writeSealed(
     initramfsSizeBytes: parts.initramfsSizeBytes,
     addedLayerSizeBytes: written.layer.descriptor.size,
     signed: options.signer !== undefined,
+    unsigned: parts.unsigned,
   };
 }
 

@@ -2,6 +2,7 @@
 import { CommandLine } from "../bls/index.ts";
 import {
   type Architecture,
+  attachedLoaderPath,
   type EnrolmentFile,
   enrolmentPath,
   findEnrolmentFiles,
@@ -14,15 +15,30 @@ import {
 } from "../bootimage/index.ts";
 import { formatPermit } from "../bootplan/index.ts";
 import type { Signer } from "../cms/index.ts";
-import { databasesOf, type EnrolmentFiles, type ProgramSigner, signProgram, verifyBootProgram } from "../keys/index.ts";
+import {
+  databasesOf,
+  type EnrolmentFiles,
+  isSigned,
+  type ProgramSigner,
+  signProgram,
+  verifyBootProgram,
+} from "../keys/index.ts";
 import { buildUki } from "../pe/index.ts";
 import { collectGarbage } from "../platform/index.ts";
 import type { TarMember } from "../tar/index.ts";
-import { allDirectories, cloneTree, type DirectoryNode, type TreeFiles } from "../tree/index.ts";
+import {
+  allDirectories,
+  cloneTree,
+  type DirectoryNode,
+  hasFileAt,
+  type ImageFiles,
+  type TreeFiles,
+} from "../tree/index.ts";
 import { type AddedFile, addedLayerMembers, applyMembers } from "./added-layer.ts";
 import { type BootPrograms, type PinnedProgram, readBootPrograms, type SystemdProgram } from "./boot-programs.ts";
 import { sealedCommandLine } from "./command-line.ts";
 import { bootImageIds } from "./image-id.ts";
+import { type ImageProgram, imagePrograms } from "./image-programs.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
@@ -65,6 +81,8 @@ export interface SealParts {
   readonly uki: Uint8Array;
   readonly ukiPath: string;
   readonly initramfsSizeBytes: number;
+  /** What was not signed. */
+  readonly unsigned: readonly ImageProgram[];
   /** The layer to add. */
   readonly members: TarMember[];
 }
@@ -99,7 +117,13 @@ export async function makeSealParts(
     })),
   ];
   const { kernelPath, companionPaths, initramfsPath } = components;
-  const removed = [kernelPath, ...companionPaths, ...(initramfsPath === undefined ? [] : [initramfsPath])];
+  // Attached to an earlier seal of the image; it need not be the loader of this one.
+  const staleLoader = attachedLoaderPath(architecture.efi);
+  const removed = [
+    ...[kernelPath, ...companionPaths],
+    ...(initramfsPath === undefined ? [] : [initramfsPath]),
+    ...(hasFileAt(files, staleLoader) ? [staleLoader] : []),
+  ];
   const commandLineOver = (images: readonly NamedImage[]) =>
     sealedCommandLine({
       images: images.map(({ argument }) => argument),
@@ -142,8 +166,24 @@ export async function makeSealParts(
     uki,
     ukiPath,
     initramfsSizeBytes,
+    unsigned: await unsignedPrograms(files, architecture, { path: ukiPath, bytes: uki }, signedLoader),
     members,
   };
+}
+
+/** What firmware would refuse of the sealed image. */
+async function unsignedPrograms(
+  files: ImageFiles,
+  architecture: Architecture,
+  uki: { readonly path: string; readonly bytes: Uint8Array },
+  signedLoader: Uint8Array | undefined,
+): Promise<readonly ImageProgram[]> {
+  const programs = await imagePrograms(files, architecture.efi, uki);
+  return programs
+    .map((program) =>
+      program.kind === "loader" && signedLoader !== undefined ? { ...program, bytes: signedLoader } : program,
+    )
+    .filter(({ bytes }) => !isSigned(bytes));
 }
 
 /** The images that the UKI names and the objects they need, of a tree that lives no longer than this. */

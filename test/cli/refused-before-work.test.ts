@@ -110,9 +110,9 @@ const CASES: Readonly<Record<string, readonly [() => readonly string[], RegExp]>
   "seal onto itself": [() => seal("-o", source, ...keys()), /it would be replaced by its sealed form/],
   "seal into a registry that nobody runs": [() => seal("-o", "docker://127.0.0.1:1/os:1", ...keys()), /Cannot reach/],
   "attach what is not there": [() => ["seal", "attach", source, at("absent"), ...output(), ...accepting], /ENOENT/],
-  "attach what is not a PE image": [
+  "attach what is no signature": [
     () => ["seal", "attach", source, at("text"), ...output(), ...accepting],
-    /Cannot parse PE image/,
+    /it is no signed program and no signature/,
   ],
   "attach without output": [() => ["seal", "attach", source, at("text"), ...accepting], /--output is missing/],
   "extract into a file that exists": [

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { openImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { buildUki, signPe } from "../../src/pe/index.ts";
-import { attachUki, readSealedUki } from "../../src/seal/index.ts";
+import { attachSigned, readSealedUki } from "../../src/seal/index.ts";
 import { tool } from "../images/copy/images.ts";
 import { baseFiles, TEST_KEYS, ukiLayer, writeImage } from "../install/sealed-image.ts";
 import { systemdFile } from "../pe/boot-files.ts";
@@ -16,7 +16,7 @@ import { syntheticKernel } from "../pe/synthetic-pe.ts";
 const scratch = await mkdtemp(join(tmpdir(), "sealroot-attach-"));
 after(() => rm(scratch, { recursive: true }));
 
-test("attachUki() puts the signed UKI into the image, wherever that goes", async () => {
+test("attachSigned() puts the signed UKI into the image, wherever that goes", async () => {
   const uki = buildUki({
     stub: systemdFile("linuxx64.efi.stub"),
     osRelease: Buffer.from("ID=test\n"),
@@ -35,7 +35,7 @@ test("attachUki() puts the signed UKI into the image, wherever that goes", async
     `oci-archive:${scratch}/signed.tar:v1`,
     `dir:${scratch}/signed-dir`,
   ]) {
-    const written = await attachUki(source, signed, parseReference(text));
+    const written = await attachSigned(source, [{ path: "uki.efi", bytes: signed }], parseReference(text));
     const image = await openImage(parseReference(text));
     assert.equal(image.descriptor.digest, written.manifest.digest);
     assert.deepEqual(image.manifest.layers[0], unsigned.manifest.layers[0]);

@@ -1,5 +1,5 @@
 /** `sealroot seal attach` */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { AttachOptions } from "../../seal/index.ts";
 import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "../shared/command.ts";
@@ -7,10 +7,11 @@ import { checkOutputFile } from "../shared/output-file.ts";
 import { POLICY_OPTIONS, policyChoice } from "../shared/policy-option.ts";
 import { REGISTRY_OPTIONS, refuseSharedLogin, registryOptions } from "../shared/registry-options.ts";
 import { SHARED_KEY_OPTION } from "../shared/shared-key-option.ts";
+import { readReturned } from "./returned-files.ts";
 
 const ARGUMENTS = [
   { name: "IMAGE", summary: "the image that seal --unsigned wrote", holds: "reference" },
-  { name: "SIGNED", summary: "the signed UKI", optional: true },
+  { name: "SIGNED", summary: "signed files, signatures, or directories of them", optional: true, repeat: true },
 ] as const satisfies readonly ArgumentSpecification[];
 
 const OPTIONS = [
@@ -23,6 +24,7 @@ const OPTIONS = [
     flags: "--keys <DIR>",
     summary: "whose signature is required: the directory with db's certificate (no private key)",
   },
+  { flags: "--certificate <FILE>", summary: "whose signature is required: this certificate", excludes: ["keys"] },
   SHARED_KEY_OPTION,
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
@@ -32,10 +34,10 @@ type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const sealAttach = command({
   description: [
-    "The private key never reaches the build machine: seal with --unsigned, take the UKI out with --extract, sign it",
-    "where the key is (sbsign, a signing service, an HSM), and attach the signed file. It must be the very UKI of the",
-    "image, and signed as firmware demands: by a key whose certificate is in the db that the image enrols, or that --keys",
-    "names.",
+    "The private key never reaches the build machine: seal with --unsigned --to-sign DIR, sign what is in DIR where the key is",
+    "(sbsign, osslsigncode, a signing service, an HSM), and attach what comes back: signed files, PKCS#7 or CMS signatures, or bare RSA",
+    "signatures. Each is known by what it signs. Nothing but the signature may differ, and it must be one that firmware",
+    "accepts: by a key whose certificate is in the db that the image enrols, or that --keys or --certificate names.",
   ].join("\n"),
   arguments: ARGUMENTS,
   options: OPTIONS,
@@ -43,11 +45,12 @@ export const sealAttach = command({
   examples: [
     "sealroot seal attach oci:debian-unsigned --extract uki.efi",
     "sealroot seal attach oci:debian-unsigned uki-signed.efi -o oci:debian-sealed",
+    "sealroot seal attach oci:debian-unsigned to-sign/ --certificate db.pem -o oci:debian-sealed",
   ],
   async run(invocation) {
     const { formatReference, parseReference } = await import("../../oci/index.ts");
     const { openImage } = await import("../../images/index.ts");
-    const { attachUki, readSealedUki } = await import("../../seal/index.ts");
+    const { attachSigned, readSealedUki } = await import("../../seal/index.ts");
     const source = parseReference(invocation.argument("IMAGE"));
     const opening = { registry: registryOptions(invocation), policy: policyChoice(invocation) };
     const extract = invocation.option("extract");
@@ -63,33 +66,43 @@ export const sealAttach = command({
       return;
     }
     const output = invocation.option("output");
-    const signedPath = invocation.argument("SIGNED");
+    const paths = invocation.arguments("SIGNED");
+    if (paths.length === 0) invocation.argument("SIGNED");
     if (output === undefined) {
-      throw new SealrootError("usage", "Cannot attach the UKI: --output is missing", {
+      throw new SealrootError("usage", "Cannot attach a signature: --output is missing", {
         hint: "add -o oci:DIRECTORY[:TAG]",
       });
     }
-    const signed = await readFile(signedPath).catch((error: unknown) => {
-      throw asSealrootError(error, "Cannot read the signed UKI", { path: signedPath });
-    });
+    const returned = await readReturned(paths);
     const target = parseReference(output);
     refuseSharedLogin(invocation, [source, target]);
-    const written = await attachUki(source, signed, target, {
+    const { manifest, attached } = await attachSigned(source, returned, target, {
       ...opening,
       ...(await wantedSigner(invocation)),
       events: invocation.events,
     });
-    const { digest } = written.manifest;
-    if (invocation.json) invocation.output.json({ reference: formatReference(target), manifestDigest: digest });
-    else invocation.output.line(digest);
+    const { digest } = manifest;
+    if (invocation.json) {
+      invocation.output.json({ reference: formatReference(target), manifestDigest: digest, attached });
+    } else invocation.output.line(digest);
   },
 });
 
-async function wantedSigner(invocation: Call): Promise<Pick<AttachOptions, "database" | "claimKey">> {
+async function wantedSigner(
+  invocation: Call,
+): Promise<Pick<AttachOptions, "database" | "claimKey" | "certificateDer">> {
   const directory = invocation.option("keys");
+  const { claimKey, databaseOfCertificate, databaseOfDirectory, loadCertificate, requireCertificate } = await import(
+    "../../keys/index.ts"
+  );
+  const path = invocation.option("certificate");
+  if (path !== undefined) {
+    const certificateDer = loadCertificate(path);
+    return { certificateDer, database: databaseOfCertificate(path, certificateDer) };
+  }
   if (directory === undefined) return {};
-  const { claimKey, databaseOfDirectory } = await import("../../keys/index.ts");
   return {
+    certificateDer: requireCertificate({ directory, secret: { mayAsk: false } }),
     database: databaseOfDirectory(directory),
     claimKey: (kind) => claimKey(directory, kind, invocation.flag("allow-shared-key")),
   };
@@ -97,7 +110,7 @@ async function wantedSigner(invocation: Call): Promise<Pick<AttachOptions, "data
 
 /** Taking the UKI out and putting one in are separate actions. */
 function refuseBoth(invocation: Call): void {
-  if (invocation.optionalArgument("SIGNED") === undefined && invocation.option("output") === undefined) return;
+  if (invocation.arguments("SIGNED").length === 0 && invocation.option("output") === undefined) return;
   throw new SealrootError("usage", "Cannot attach the UKI: --extract only takes it out of the image", {
     hint: "give --extract, or SIGNED and --output",
   });

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { formatSize } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import type { PinnedProgram, ProgramReport, SealedForm, SealReport } from "../../seal/index.ts";
+import type { PinnedProgram, ProgramReport, SealedForm, SealOptions, SealReport } from "../../seal/index.ts";
 import { buildTime, sourceDateEpoch } from "../shared/build-time.ts";
 import { command, type Invocation, type OptionSpecification } from "../shared/command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../shared/policy-option.ts";
@@ -19,7 +19,15 @@ const OPTIONS = [
   },
   { flags: "--keys <DIR>", summary: "directory of Secure Boot keys (sealroot keys generate)" },
   ...PROGRAM_SIGNING_OPTIONS,
-  { flags: "--unsigned", summary: "leave boot loader and UKI to be signed elsewhere" },
+  {
+    flags: "--unsigned",
+    summary: "leave boot loader and UKI to be signed elsewhere; --keys then needs no private key",
+  },
+  {
+    flags: "--to-sign <DIR>",
+    summary: "write what is to be signed elsewhere into a new directory: programs, and a list as JSON",
+    needs: ["unsigned"],
+  },
   {
     flags: "--loader <FILE|sha256:HEX>",
     summary: "a signed boot loader to use instead of signing the image's; or the digest the image's must have",
@@ -64,7 +72,11 @@ export const seal = command({
   ],
   options: OPTIONS,
   reportsJson: true,
-  examples: ["sealroot seal oci:debian -o oci:debian-sealed --keys keys"],
+  examples: [
+    "sealroot seal oci:debian -o oci:debian-sealed --keys keys",
+    "sealroot seal oci:debian -o oci:debian-sealed --keys public --key 'pkcs11:token=sealing;object=db'",
+    "sealroot seal oci:debian -o oci:debian-unsigned --unsigned --to-sign to-sign",
+  ],
   async run(invocation) {
     const [{ parseReference }, { sealImage }] = await Promise.all([
       import("../../oci/index.ts"),
@@ -101,7 +113,7 @@ async function signingOptions(invocation: Call) {
   const directory = invocation.option("keys");
   const key = invocation.option("key");
   const unsigned = invocation.flag("unsigned");
-  if ((directory === undefined && key === undefined) === !unsigned) {
+  if (directory === undefined && key === undefined && !unsigned && invocation.option("sign-command") === undefined) {
     throw new SealrootError("usage", "Cannot seal the image: give either --keys or --unsigned", {
       hint: "make keys with: sealroot keys generate keys",
     });
@@ -112,7 +124,7 @@ async function signingOptions(invocation: Call) {
   };
   if (unsigned) {
     refuseSigning(invocation, "nothing is signed with --unsigned");
-    return { signer: undefined, enrolment: undefined, ...programs };
+    return { signer: undefined, ...programs, ...(await handedOut(invocation, directory)) };
   }
   const { claimKey, loadEnrolment } = await import("../../keys/index.ts");
   const kind = invocation.flag("allow-missing-verity") ? "lenient" : "strict";
@@ -123,6 +135,30 @@ async function signingOptions(invocation: Call) {
     enrolment: await loadEnrolment(directory, buildTime()),
     keyUse: claimKey(directory, kind, invocation.flag("allow-shared-key")),
     ...programs,
+  };
+}
+
+/** The keys of the directory are enrolled, and used by others. */
+async function handedOut(
+  invocation: Call,
+  directory: string | undefined,
+): Promise<Pick<SealOptions, "enrolment" | "handOut">> {
+  const { loadEnrolment, requireCertificate } = await import("../../keys/index.ts");
+  const enrolment = directory === undefined ? undefined : await loadEnrolment(directory, buildTime());
+  const target = invocation.option("to-sign");
+  if (target === undefined) return { enrolment };
+  const certificate = invocation.option("certificate");
+  const certificateDer =
+    certificate === undefined && directory === undefined
+      ? undefined
+      : requireCertificate({ directory, certificate, secret: { mayAsk: false } });
+  const { checkVacantDirectory, writeToSign } = await import("../../seal/index.ts");
+  checkVacantDirectory(target);
+  return {
+    enrolment,
+    handOut: async (programs, { reference, manifestDigest }) => {
+      await writeToSign(target, programs, { reference, manifestDigest, certificateDer });
+    },
   };
 }
 

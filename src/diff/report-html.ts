@@ -1,6 +1,6 @@
 /** A report as one page: no script, nothing from elsewhere, every byte that is not ours escaped. */
+import { htmlText as text } from "../bytes/index.ts";
 import { pathText } from "../compare/index.ts";
-import { oneLine } from "../errors/index.ts";
 import type { DiffReport, EspDifference, ReportedDifference, SideReport } from "./report.ts";
 import {
   addedText,
@@ -114,21 +114,4 @@ function* packagesHtml({ packages, byPackage }: DiffReport): Generator<string, v
     yield `<tr><td>${text(name)}</td><td>${plural(differences, "difference", "differences")}</td><td>${addedText(addedBytes)}</td></tr>\n`;
   }
   yield "</tbody></table>\n";
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-/** What turns the direction of text would show a name that is another. */
-const INVISIBLE = /[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
-
-/** For text and for values of attributes in double quotes. */
-function text(value: string): string {
-  return oneLine(value)
-    .replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
-    .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

@@ -2,7 +2,7 @@
 import { SealrootError } from "../errors/index.ts";
 import { BOOT_TIMES_OPTION } from "./shared/boot-times-option.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
-import { checkOutputFile } from "./shared/output-file.ts";
+import { checkOutputFile, writePage } from "./shared/output-file.ts";
 import { POLICY_OPTIONS, policyChoice } from "./shared/policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "./shared/registry-options.ts";
 import { REPOSITORY_PATH_OPTIONS, repositoryPath } from "./shared/repository-option.ts";
@@ -82,12 +82,6 @@ function rules(invocation: Call) {
     ...(times === undefined ? {} : { bootTimes: times === "seconds" ? ("seconds" as const) : ("full" as const) }),
     ...(version === undefined ? {} : { version: version === "v2" ? (2 as const) : (1 as const) }),
   };
-}
-
-async function writePage(path: string, pieces: Iterable<string>): Promise<void> {
-  const { inspectFilePlace, replaceFile } = await import("../platform/index.ts");
-  const action = `Cannot write page ${path}`;
-  replaceFile(inspectFilePlace(path, action), [...pieces].join(""), action);
 }
 
 /** That of the options, or the default one if there is one. */

@@ -1,10 +1,15 @@
 /** `sealroot verify TARGET`. */
+
+import { resolve } from "node:path";
+import { SealrootError } from "../errors/index.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
+import { checkOutputFile, writePage } from "./shared/output-file.ts";
 import { POLICY_OPTIONS, policyChoice } from "./shared/policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "./shared/registry-options.ts";
 import { REPOSITORY_PATH_OPTIONS, repositoryPath } from "./shared/repository-option.ts";
 
 const OPTIONS = [
+  { flags: "--html <FILE>", summary: "also write the result as one page, the chain drawn, readable without scripts" },
   { flags: "--keys <DIR>", summary: "the firmware has the keys of this directory, whatever is enrolled" },
   {
     flags: "--require-karg <ARG>",
@@ -48,10 +53,15 @@ keys count that disk or image itself enrols: they say whether it is whole, not w
   ],
   async run(invocation) {
     const { output } = invocation;
-    const { reportJson, reportLines, verify } = await import("../verify/index.ts");
+    const page = invocation.option("html");
+    const target = invocation.argument("TARGET");
+    refuseTarget(page, target);
+    checkOutputFile(page, "page");
+    const { reportHtml, reportJson, reportLines, verify } = await import("../verify/index.ts");
     using repository = await openGiven(invocation);
     const options = { ...(await optionsOf(invocation)), repository };
-    const report = await verify(invocation.argument("TARGET"), options);
+    const report = await verify(target, options);
+    if (page !== undefined) await writePage(page, reportHtml(report));
     if (invocation.json) output.json(reportJson(report));
     else for (const line of reportLines(report)) output.line(line);
     return report.state === "broken" ? 1 : 0;
@@ -73,6 +83,12 @@ async function optionsOf(invocation: Call) {
     sourcePolicy: policyChoice(invocation),
     events: invocation.events,
   };
+}
+
+/** A slip of the fingers must not cost the disk. */
+function refuseTarget(page: string | undefined, target: string): void {
+  if (page === undefined || resolve(page) !== resolve(target)) return;
+  throw new SealrootError("usage", `Cannot write page ${page}: it is what is verified`, { path: page });
 }
 
 /** That of the options; nobody else's, as a disk or a file has nothing to do with one. */

@@ -9,6 +9,7 @@ export type { VerifyOptions } from "./policy/options.ts";
 export { NO_POLICY, type Policy } from "./policy/policy.ts";
 export { allLinks, type Finding, type Link, type LinkName, type LinkState } from "./report/link.ts";
 export { firstBroken, type VerifyReport } from "./report/report.ts";
+export { reportHtml } from "./report/report-html.ts";
 export { reportJson } from "./report/report-json.ts";
 export { reportLines } from "./report/report-text.ts";
 export { verify } from "./verify.ts";

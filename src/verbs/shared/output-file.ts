@@ -25,3 +25,13 @@ export function checkOutputFile(path: string | undefined, what: string, isNew = 
     throw asSealrootError(error, action, { path });
   }
 }
+
+/**
+ * Writes a page that comes in pieces.
+ * @throws SealrootError when the place refuses it
+ */
+export async function writePage(path: string, pieces: Iterable<string>): Promise<void> {
+  const { inspectFilePlace, replaceFile } = await import("../../platform/index.ts");
+  const action = `Cannot write page ${path}`;
+  replaceFile(inspectFilePlace(path, action), [...pieces].join(""), action);
+}

@@ -12,6 +12,11 @@ import type { LinkDraft } from "../report/link.ts";
 const IMAGE_MAX_BYTES = 1 << 30;
 const REPAIR = "on the host: sealroot fsck --repair";
 
+export interface CheckedImage extends ErofsImage {
+  /** False of one that is accepted without. */
+  readonly hasVerity: boolean;
+}
+
 /**
  * The image's link, its bytes as the kernel will read them, and by which rule it was made.
  *
@@ -23,7 +28,7 @@ export async function checkImage(
   root: Ext4Tree,
   argument: ComposefsArgument,
   isFirst: boolean,
-): Promise<ErofsImage | undefined> {
+): Promise<CheckedImage | undefined> {
   const { id, verityOptional, formatVersion } = argument;
   const path = `${REPOSITORY_PATH}/images/${id}`;
   const draft = parent.link("image", id);
@@ -55,7 +60,7 @@ export async function checkImage(
       remedy: "seal the image again",
     });
   }
-  return image;
+  return { ...image, hasVerity: fault === undefined };
 }
 
 /** Links are followed inside the repository only. */

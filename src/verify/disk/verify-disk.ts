@@ -175,6 +175,7 @@ class DiskWalk {
     for (const [index, argument] of uki.composefsArguments.entries()) {
       const image = await checkImage(draft, root, argument, index === 0);
       if (image === undefined) continue;
+      if (!image.hasVerity) this.#hasFilesWithoutVerity = true;
       this.#objects.add(image.root, argument.verityOptional);
       if (index === 0) files = new TreeFiles(image.root, (id) => readObject(root, id));
     }
@@ -209,7 +210,7 @@ class DiskWalk {
     const more = faults.slice(FAULTS_NAMED_MAX);
     const isBroken = more.some(({ id, fault }) => fault.kind !== "no-verity" || !this.#objects.isVerityOptional(id));
     if (more.length > 0) draft.find(isBroken ? "broken" : "weaker", `${more.length} more objects`);
-    this.#hasFilesWithoutVerity = faults.some(({ fault }) => fault.kind === "no-verity");
+    if (faults.some(({ fault }) => fault.kind === "no-verity")) this.#hasFilesWithoutVerity = true;
   }
 
   async report(): Promise<VerifyReport> {

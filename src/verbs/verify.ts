@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { SealrootError } from "../errors/index.ts";
+import type { verifyBooted } from "../verify/index.ts";
 import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
 import { checkOutputFile, writePage } from "./shared/output-file.ts";
 import { POLICY_OPTIONS, policyChoice } from "./shared/policy-option.ts";
@@ -9,6 +10,7 @@ import { REGISTRY_OPTIONS, registryOptions } from "./shared/registry-options.ts"
 import { REPOSITORY_PATH_OPTIONS, repositoryPath } from "./shared/repository-option.ts";
 
 const OPTIONS = [
+  { flags: "--booted", summary: "the system that runs, in place of TARGET; needs root" },
   { flags: "--html <FILE>", summary: "also write the result as one page, the chain drawn, readable without scripts" },
   { flags: "--keys <DIR>", summary: "the firmware has the keys of this directory, whatever is enrolled" },
   {
@@ -42,7 +44,9 @@ this system.
 TARGET is a disk file or device, an image anywhere (docker://…, oci:DIR:TAG …) or of a repository by its tag or digest (--repo),
 a UKI or another EFI program. Nothing is mounted and nothing is written; a disk file needs no privileges. Without --keys, the
 keys count that disk or image itself enrols: they say whether it is whole, not whose it is.`,
-  arguments: [{ name: "TARGET", summary: "disk, image, UKI or another EFI program", holds: "reference" }],
+  arguments: [
+    { name: "TARGET", summary: "disk, image, UKI or another EFI program", optional: true, holds: "reference" },
+  ],
   options: OPTIONS,
   reportsJson: true,
   examples: [
@@ -50,17 +54,19 @@ keys count that disk or image itself enrols: they say whether it is whole, not w
     "sealroot verify disk.img --keys keys --forbid-missing-verity",
     "sealroot verify oci:os:v1 --require-key keys/db.pem",
     "sealroot verify os.efi --keys keys",
+    "sealroot verify --booted",
   ],
   async run(invocation) {
     const { output } = invocation;
     const page = invocation.option("html");
-    const target = invocation.argument("TARGET");
-    refuseTarget(page, target);
+    const target = invocation.optionalArgument("TARGET");
+    if ((target === undefined) !== invocation.flag("booted")) throw oneTarget();
+    if (target !== undefined) refuseTarget(page, target);
     checkOutputFile(page, "page");
     const { reportHtml, reportJson, reportLines, verify } = await import("../verify/index.ts");
     using repository = await openGiven(invocation);
     const options = { ...(await optionsOf(invocation)), repository };
-    const report = await verify(target, options);
+    const report = target === undefined ? await verifyRunning(options) : await verify(target, options);
     if (page !== undefined) await writePage(page, reportHtml(report));
     if (invocation.json) output.json(reportJson(report));
     else for (const line of reportLines(report)) output.line(line);
@@ -83,6 +89,25 @@ async function optionsOf(invocation: Call) {
     sourcePolicy: policyChoice(invocation),
     events: invocation.events,
   };
+}
+
+function oneTarget(): SealrootError {
+  return new SealrootError("usage", "Cannot verify: one thing is to be verified", {
+    hint: "name a disk, an image or a UKI, or give --booted for the system that runs",
+  });
+}
+
+async function verifyRunning(options: Parameters<typeof verifyBooted>[1]) {
+  const [{ openHost }, verification] = await Promise.all([import("../host/index.ts"), import("../verify/index.ts")]);
+  using opened = openHost();
+  if (opened !== undefined) return await verification.verifyBooted(opened.places, options);
+  throw new SealrootError(
+    "unsupported",
+    "Cannot verify the system that runs: neither bootc nor sealroot installed it",
+    {
+      hint: "name a disk, an image or a UKI",
+    },
+  );
 }
 
 /** A slip of the fingers must not cost the disk. */

@@ -5,6 +5,8 @@
  * System room: reads disks, images and hosts through the stores and writes nothing; prints nothing.
  * @module
  */
+
+export { verifyBooted } from "./booted/verify-booted.ts";
 export type { VerifyOptions } from "./policy/options.ts";
 export { NO_POLICY, type Policy } from "./policy/policy.ts";
 export { allLinks, type Finding, type Link, type LinkName, type LinkState } from "./report/link.ts";

@@ -53,7 +53,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   container: ["seal"],
   diff: ["install"],
   inspect: ["container", "diff", "seal"],
-  verify: ["install"],
+  verify: ["host", "install"],
   cli: ["verbs"],
 };
 
@@ -81,6 +81,7 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
     disk: ["boot", "objects", "policy", "report"],
     image: ["boot", "objects", "policy", "report"],
     program: ["boot", "policy", "report"],
+    booted: ["boot", "objects", "policy", "report"],
     ".": ["disk", "image", "policy", "program", "report"],
   },
   verbs: {

@@ -1,12 +1,12 @@
 /** The state of a deployment on a disk: what is there, what is kept, and that nothing vouches for it. */
 import type { CommandLine } from "../../bls/index.ts";
 import { bootDigest } from "../../bootimage/index.ts";
-import { parseRootConfiguration, ROOT_CONFIGURATION_PATH, stateMounts } from "../../bootplan/index.ts";
 import { byteStringOfText, displayText } from "../../bytes/index.ts";
 import { originPath, parseOrigin, SHARED_VAR, stateDirectory, VAR_LINK_TARGET } from "../../deployment/index.ts";
 import type { Ext4Tree } from "../../disk/index.ts";
 import type { Uki } from "../../pe/index.ts";
-import { hasFileAt, type TreeFiles } from "../../tree/index.ts";
+import type { TreeFiles } from "../../tree/index.ts";
+import { checkKept } from "../boot/kept-state.ts";
 import type { LinkDraft } from "../report/link.ts";
 
 export interface StateOfDeployment {
@@ -41,22 +41,7 @@ async function checkParts(draft: LinkDraft, root: Ext4Tree, state: StateOfDeploy
   checkVar(draft, root, directory);
   const { files } = state;
   if (files === undefined) return;
-  const mounts = await draft.attempt(() => {
-    const text = hasFileAt(files, ROOT_CONFIGURATION_PATH)
-      ? Buffer.from(files.read(ROOT_CONFIGURATION_PATH)).toString("utf8")
-      : undefined;
-    return stateMounts(parseRootConfiguration(text), state.commandLine);
-  });
-  if (mounts === undefined) return;
-  const kept = (["etc", "var"] as const).filter((area) => mounts[area] === "bind" || mounts[area] === "overlay");
-  for (const area of ["etc", "var"] as const)
-    if (!kept.includes(area)) draft.fact(`/${area} is the image's at every boot`);
-  if (kept.length === 0) return;
-  const names = kept.map((area) => `/${area}`).join(" and ");
-  draft.find("unchecked", `${names} are kept and not sealed: who writes the disk is root at the next boot`, {
-    path: directory,
-    remedy: 'mount = "transient" for both in setup-root-conf.toml keeps nothing',
-  });
+  await checkKept(draft, files, state.commandLine, directory);
 }
 
 async function checkOrigin(draft: LinkDraft, root: Ext4Tree, { deploymentId, uki }: StateOfDeployment): Promise<void> {

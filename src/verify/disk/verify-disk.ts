@@ -6,9 +6,10 @@ import { type InstalledDiskParts, readInstalledDisk } from "../../disk/index.ts"
 import { runStep, type StepReporter } from "../../events/index.ts";
 import { holdDisk } from "../../install/index.ts";
 import { objectPath, TreeFiles } from "../../tree/index.ts";
-import { addonPaths, type EntryList, enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
+import { type EntryList, enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
+import { checkEntry } from "../boot/check-entry.ts";
 import { type CheckedLoader, checkLoaders } from "../boot/check-loader.ts";
-import { type ChainProgram, type CheckedUki, checkUki } from "../boot/check-uki.ts";
+import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
 import { type EspFiles, fatEspFiles } from "../boot/esp-files.ts";
 import { checkFirmwareKeys, type FirmwareKeys } from "../boot/firmware-keys.ts";
 import { foreignFiles } from "../boot/foreign-files.ts";
@@ -16,7 +17,7 @@ import { unsignedInputs } from "../boot/unsigned-inputs.ts";
 import { checkObjects } from "../objects/check-objects.ts";
 import { ImageObjects } from "../objects/image-objects.ts";
 import type { VerifyOptions } from "../policy/options.ts";
-import { type JudgedChain, judgePolicy } from "../policy/policy.ts";
+import { type JudgedChain, judgedChain, judgePolicy } from "../policy/policy.ts";
 import { ChainDraft, type LinkDraft } from "../report/link.ts";
 import { stateOf, type VerifyReport } from "../report/report.ts";
 import { checkImage } from "./check-images.ts";
@@ -111,58 +112,14 @@ class DiskWalk {
     esp: EspFiles,
     parts: InstalledDiskParts,
   ): Promise<void> {
-    const { path, entry, deploymentId } = listed;
-    const draft = this.#chain.link("entry", path);
+    const draft = this.#chain.link("entry", listed.path);
     draft.fact(isDefault ? "it boots by default" : "it is in the menu");
-    const { target } = entry;
-    if (deploymentId === undefined) {
-      const found = target.type === "uki" ? target.path : target.linux;
-      draft.broken("it starts something that is no deployment", {
-        ...{ path, expected: "/EFI/Linux/bootc/bootc_composefs-ID.efi", found },
-        remedy: "remove the entry, or let it name a deployment's UKI",
-      });
-      return;
-    }
-    if (target.type === "linux") {
-      draft.broken("kernel, initramfs and command line are not in a UKI, so nothing vouches for the root", {
-        ...{ path, expected: "a UKI", found: target.linux, remedy: "seal the image: sealroot seal" },
-      });
-      return;
-    }
-    const { component } = loader;
-    if (target.key === "uki" && component !== undefined && component.majorVersion < 258) {
-      draft.broken(`${component.component} ${component.majorVersion} does not know the key "uki" and drops the entry`, {
-        ...{ path, expected: `efi ${target.path}`, found: `uki ${target.path}` },
-      });
-    }
-    const ukiPath = target.path.replace(/^\/+/, "");
-    const bytes = await readUkiFile(draft, esp, ukiPath);
-    if (bytes === undefined) {
-      if (draft.hasLinks) return;
-      draft.broken("the UKI that it names is not on the ESP", {
-        ...{ path, expected: target.path, found: "nothing", remedy: REPAIR },
-      });
-      return;
-    }
-    const addons: { path: string; bytes: Uint8Array }[] = [];
-    for (const addonPath of addonPaths(esp, ukiPath)) {
-      const content = await draft.attempt(() => esp.read(addonPath), { path: addonPath });
-      if (content !== undefined) addons.push({ path: addonPath, bytes: content });
-    }
-    const uki = await checkUki(
-      draft,
-      { path: ukiPath, bytes, addons, addonsAreLoaded: true, deploymentId },
-      this.#keys,
-    );
+    const uki = await checkEntry(draft, listed, loader, esp, this.#keys);
     if (uki === undefined) return;
     this.#ukis.push(uki);
     this.#programs = [...this.#programs, ...uki.programs];
-    this.#chains.push({
-      subject: path,
-      commandLine: uki.commandLine,
-      acceptsMissingVerity: uki.composefsArguments.some(({ verityOptional }) => verityOptional),
-    });
-    await this.#checkRoot(draft, uki, deploymentId, parts);
+    this.#chains.push(judgedChain(listed.path, uki));
+    await this.#checkRoot(draft, uki, listed.deploymentId ?? "", parts);
   }
 
   async #checkRoot(
@@ -224,16 +181,6 @@ class DiskWalk {
       unsigned: esp === undefined ? [] : unsignedInputs(esp, this.#ukis, this.#entries.entries),
       foreign: esp === undefined ? [] : await foreignFiles(esp, this.#entries, known, this.#keys.databases),
     };
-  }
-}
-
-/** A file that the ESP does not hold whole is the UKI's own fault, not that of the entry that names it. */
-async function readUkiFile(draft: LinkDraft, esp: EspFiles, path: string): Promise<Uint8Array | undefined> {
-  try {
-    return esp.read(path);
-  } catch (error) {
-    draft.link("uki", path).failed(error, "broken", { path, remedy: REPAIR });
-    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 /** An OCI image before it is installed: what an installation will put on a disk, judged by the keys that it brings along. */
 import { type EnrolmentFile, findEnrolmentFiles, findLoader, findUkis, listAddons } from "../../bootimage/index.ts";
 import { runStep } from "../../events/index.ts";
-import { type ObjectFaultKind, objectFaults } from "../../objects/index.ts";
+import { objectFaults } from "../../objects/index.ts";
 import { parsePe, systemdComponentOf } from "../../pe/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import { TreeFiles } from "../../tree/index.ts";
@@ -10,8 +10,9 @@ import { checkFirmwareKeys, type FirmwareKeys } from "../boot/firmware-keys.ts";
 import { checkProgram } from "../boot/program-signature.ts";
 import { machineTables } from "../boot/unsigned-inputs.ts";
 import { ImageObjects } from "../objects/image-objects.ts";
+import { FAULT_WORDS } from "../objects/stored-faults.ts";
 import type { VerifyOptions } from "../policy/options.ts";
-import { judgePolicy } from "../policy/policy.ts";
+import { judgedChain, judgePolicy } from "../policy/policy.ts";
 import { ChainDraft } from "../report/link.ts";
 import { stateOf, type VerifyReport } from "../report/report.ts";
 import { checkNamedImages } from "./check-named.ts";
@@ -48,12 +49,6 @@ async function finished(
   return await walk.report();
 }
 
-const FAULT_WORDS: Readonly<Record<ObjectFaultKind, string>> = {
-  "object-open-failed": "it cannot be opened",
-  "object-digest-mismatch": "its content has another digest",
-  "object-verity-failed": "fs-verity fails",
-  "object-verity-missing": "fs-verity is off",
-};
 const SEAL = "seal the image: sealroot seal";
 
 class ImageWalk {
@@ -163,16 +158,7 @@ class ImageWalk {
 
   async report(): Promise<VerifyReport> {
     const uki = this.#uki;
-    const judged =
-      uki === undefined
-        ? []
-        : [
-            {
-              subject: uki.path,
-              commandLine: uki.commandLine,
-              acceptsMissingVerity: uki.composefsArguments.some(({ verityOptional }) => verityOptional),
-            },
-          ];
+    const judged = uki === undefined ? [] : [judgedChain(uki.path, uki)];
     await judgePolicy(this.#chain, this.#options.policy, judged, this.#programs, false);
     const links = this.#chain.finish();
     return {

@@ -2,7 +2,7 @@
 import { type CommandLine, parseKernelArgument } from "../../bls/index.ts";
 import { certificateOf, describeCertificate } from "../../cms/index.ts";
 import { verifyPe } from "../../pe/index.ts";
-import type { ChainProgram } from "../boot/check-uki.ts";
+import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
 import type { LinkDraft, LinkParent } from "../report/link.ts";
 
 export interface Policy {
@@ -22,6 +22,12 @@ export interface JudgedChain {
   readonly subject: string;
   readonly commandLine: CommandLine;
   readonly acceptsMissingVerity: boolean;
+}
+
+/** @param subject names the command line in messages */
+export function judgedChain(subject: string, { commandLine, composefsArguments }: CheckedUki): JudgedChain {
+  const acceptsMissingVerity = composefsArguments.some(({ verityOptional }) => verityOptional);
+  return { subject, commandLine, acceptsMissingVerity };
 }
 
 /** Adds a link, if anything is demanded. */

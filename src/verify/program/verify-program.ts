@@ -9,7 +9,7 @@ import { checkFirmwareKeys } from "../boot/firmware-keys.ts";
 import { checkProgram } from "../boot/program-signature.ts";
 import { machineTables } from "../boot/unsigned-inputs.ts";
 import type { VerifyOptions } from "../policy/options.ts";
-import { judgePolicy } from "../policy/policy.ts";
+import { judgedChain, judgePolicy } from "../policy/policy.ts";
 import { ChainDraft } from "../report/link.ts";
 import { stateOf, type VerifyReport } from "../report/report.ts";
 
@@ -49,9 +49,7 @@ async function verifyUki(
     });
   }
   if (uki !== undefined) {
-    const acceptsMissingVerity = uki.composefsArguments.some(({ verityOptional }) => verityOptional);
-    const judged = { subject: given, commandLine: uki.commandLine, acceptsMissingVerity };
-    await judgePolicy(chain, policy, [judged], uki.programs, false);
+    await judgePolicy(chain, policy, [judgedChain(given, uki)], uki.programs, false);
   }
   return { ...report(chain, given, "UKI"), unsigned: uki === undefined ? [] : machineTables([uki]) };
 }

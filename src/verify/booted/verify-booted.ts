@@ -1,0 +1,252 @@
+/**
+ * The system that runs, as it can tell itself: who has taken over its kernel can make it say anything, so the disk is to be
+ * verified from outside when that is the question.
+ */
+import { join } from "node:path";
+import { REPOSITORY_PATH, stateDirectory } from "../../deployment/index.ts";
+import { SealrootError } from "../../errors/index.ts";
+import { runStep } from "../../events/index.ts";
+import { espOf, firmwareDatabases, type HostPlaces, readBootedChain, readHost } from "../../host/index.ts";
+import { objectFaults } from "../../objects/index.ts";
+import { openRepository, type Repository, readStoredTree } from "../../repository/index.ts";
+import { TreeFiles } from "../../tree/index.ts";
+import { type EntryList, listEntries } from "../boot/boot-entries.ts";
+import { checkEntry } from "../boot/check-entry.ts";
+import { checkLoaders } from "../boot/check-loader.ts";
+import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
+import { type EspFiles, mountedEspFiles } from "../boot/esp-files.ts";
+import { checkFirmwareKeys, type FirmwareKeys } from "../boot/firmware-keys.ts";
+import { foreignFiles } from "../boot/foreign-files.ts";
+import { checkKept } from "../boot/kept-state.ts";
+import { unsignedInputs } from "../boot/unsigned-inputs.ts";
+import { ImageObjects } from "../objects/image-objects.ts";
+import { ruleOf } from "../objects/image-rule.ts";
+import { FAULT_WORDS } from "../objects/stored-faults.ts";
+import type { VerifyOptions } from "../policy/options.ts";
+import { type JudgedChain, judgedChain, judgePolicy } from "../policy/policy.ts";
+import { ChainDraft, type LinkDraft } from "../report/link.ts";
+import { stateOf, type VerifyReport } from "../report/report.ts";
+
+/**
+ * @param places of the running host, open for reading
+ * @throws SealrootError `no-access` without the right to read its repository; as readHost
+ */
+export async function verifyBooted(places: HostPlaces, options: VerifyOptions): Promise<VerifyReport> {
+  const walk = new BootedWalk(places, options);
+  await runStep(options.events, "check the boot chain", () => walk.checkBoot());
+  await walk.checkRoot();
+  return await walk.report();
+}
+
+const TARGET = "the system that runs";
+const REPAIR = "sealroot fsck --repair";
+
+class BootedWalk {
+  readonly #places: HostPlaces;
+  readonly #options: VerifyOptions;
+  readonly #chain = new ChainDraft();
+  readonly #objects = new ImageObjects();
+  readonly #ukis: CheckedUki[] = [];
+  readonly #chains: JudgedChain[] = [];
+  #programs: readonly ChainProgram[] = [];
+  #esp: EspFiles | undefined;
+  #keys: FirmwareKeys = { databases: [] };
+  #entries: EntryList = { entries: [], unusable: [] };
+  #hashed = { objects: 0, bytes: 0 };
+  #hasFilesWithoutVerity = false;
+  /** The entry of what runs, and its UKI. */
+  #booted: { readonly draft: LinkDraft; readonly uki: CheckedUki; readonly deploymentId: string } | undefined;
+
+  constructor(places: HostPlaces, options: VerifyOptions) {
+    this.#places = places;
+    this.#options = options;
+  }
+
+  async checkBoot(): Promise<void> {
+    const places = this.#places;
+    this.#keys = await this.#firmwareKeys();
+    const host = await readHost(places);
+    const directory = espOf(places);
+    if (directory === undefined) {
+      this.#chain.link("loader", "the ESP").broken("it was not found", {
+        remedy: "sealroot status says what is wrong with the ESP",
+      });
+    } else {
+      await this.#checkEsp(mountedEspFiles(directory), host.booted?.deploymentId);
+    }
+    const running = await readBootedChain(places, host);
+    const draft = this.#chain.link("command-line", "of the kernel that runs");
+    draft.checkedBy("what the kernel says of itself");
+    if (running?.broken === undefined) {
+      draft.fact(
+        "the kernel was given the line of the UKI, and the root is an image that it names, with fs-verity required",
+      );
+    } else {
+      draft.broken(`${running.broken.link}: ${running.broken.message}`, {
+        remedy: "reboot; then verify the disk from outside",
+      });
+    }
+  }
+
+  async #firmwareKeys(): Promise<FirmwareKeys> {
+    const { keys } = this.#options;
+    const draft = this.#chain.link("keys", keys?.name ?? "of the firmware");
+    if (keys !== undefined) return await checkFirmwareKeys(draft, keys, []);
+    const { efiVariables } = this.#places;
+    if (efiVariables === undefined) {
+      draft.find("unchecked", "the variables of the firmware are not at hand", { remedy: "give the keys with --keys" });
+      return { databases: [] };
+    }
+    const databases = await draft.attempt(() => firmwareDatabases(efiVariables), { path: efiVariables });
+    if (databases !== undefined) return await checkFirmwareKeys(draft, databases, []);
+    if (!draft.isBroken) {
+      draft.broken("Secure Boot is off: the firmware starts anything", {
+        ...{ expected: "SecureBoot = 1", found: "SecureBoot = 0" },
+        remedy: "enrol the keys from the menu of the boot loader, and switch Secure Boot on in the firmware",
+      });
+    }
+    return { databases: [] };
+  }
+
+  async #checkEsp(esp: EspFiles, bootedId: string | undefined): Promise<void> {
+    this.#esp = esp;
+    const loader = await checkLoaders((subject) => this.#chain.link("loader", subject), esp, this.#keys);
+    this.#programs = loader.programs;
+    this.#entries = listEntries(esp);
+    const { entries } = this.#entries;
+    const isBooted = (id: string | undefined) => id !== undefined && id === bootedId;
+    if (!entries.some(({ deploymentId }) => isBooted(deploymentId))) {
+      this.#chain.link("entry", "loader/entries").broken("no boot entry leads to what runs", {
+        ...{ path: "loader/entries", expected: bootedId ?? "the deployment that runs", found: "none", remedy: REPAIR },
+      });
+    }
+    for (const [index, listed] of entries.entries()) {
+      const { path, deploymentId } = listed;
+      if (index > 0 && deploymentId === undefined) continue;
+      const draft = this.#chain.link("entry", path);
+      draft.fact(
+        isBooted(deploymentId) ? "it is what runs" : index === 0 ? "it boots by default" : "it is in the menu",
+      );
+      const uki = await checkEntry(draft, listed, loader, esp, this.#keys);
+      if (uki === undefined) continue;
+      this.#ukis.push(uki);
+      this.#programs = [...this.#programs, ...uki.programs];
+      this.#chains.push(judgedChain(path, uki));
+      if (deploymentId !== undefined && isBooted(deploymentId)) this.#booted = { draft, uki, deploymentId };
+    }
+  }
+
+  /** The images that the UKI of what runs names, and their objects. */
+  async checkRoot(): Promise<void> {
+    const booted = this.#booted;
+    if (booted === undefined) return;
+    const { events } = this.#options;
+    const path = join(this.#places.physicalRoot, REPOSITORY_PATH);
+    const repository = await this.#open(booted.draft, path);
+    if (repository === undefined) return;
+    using _ = repository;
+    if (repository.protection === "insecure") {
+      booted.draft.find("weaker", "the settings of the repository say that its files need no fs-verity", { path });
+      this.#hasFilesWithoutVerity = true;
+    }
+    let files: TreeFiles | undefined;
+    for (const [index, { id, verityOptional, algorithm }] of booted.uki.composefsArguments.entries()) {
+      const draft = booted.draft.link("image", id);
+      draft.checkedBy(`${algorithm} fs-verity digest in the command line`);
+      const place = { path: `${REPOSITORY_PATH}/images/${id}`, remedy: REPAIR };
+      const image = await draft.attempt(async () => {
+        await this.#reportFaults(repository, [id], (_object, message, data) =>
+          draft.find(verityOptional && data.isMissingVerity ? "weaker" : "broken", message, {
+            ...place,
+            ...data.fields,
+          }),
+        );
+        return readStoredTree(repository, repository.images.resolve(id));
+      }, place);
+      if (image === undefined) continue;
+      draft.fact(ruleOf(image));
+      this.#objects.add(image.root, verityOptional);
+      if (index === 0) files = new TreeFiles(image.root, (objectId) => repository.objects.read(objectId));
+    }
+    const state = booted.draft.link("state", stateDirectory(booted.deploymentId));
+    if (files !== undefined) {
+      await checkKept(state, files, booted.uki.commandLine, stateDirectory(booted.deploymentId));
+    }
+    await runStep(events, "hash the objects", ({ progress }) => this.#hashObjects(repository, progress));
+  }
+
+  async #open(draft: LinkDraft, path: string): Promise<Repository | undefined> {
+    try {
+      return await openRepository(path, { upgrade: false });
+    } catch (error) {
+      // Who may not look is told so, and not that something is broken.
+      if (error instanceof SealrootError && error.code === "no-access") throw error;
+      draft.link("image", path).failed(error, "broken", { remedy: REPAIR });
+      return undefined;
+    }
+  }
+
+  async #hashObjects(repository: Repository, progress: (done: number, total: number, unit: "items") => void) {
+    const list = this.#objects.list();
+    const draft = this.#chain.link("objects", `${list.length} objects`);
+    draft.checkedBy("their digests in the images");
+    const ids = list.map(({ id }) => id);
+    let done = 0;
+    await this.#reportFaults(
+      repository,
+      ids,
+      (id, message, { isMissingVerity, fields }) => {
+        const isAccepted = isMissingVerity && this.#objects.isVerityOptional(id);
+        draft.find(isAccepted ? "weaker" : "broken", `the object of ${this.#objects.pathOf(id)}: ${message}`, {
+          ...fields,
+          remedy: REPAIR,
+        });
+      },
+      (count) => {
+        done += count;
+        progress(done, ids.length, "items");
+      },
+    );
+    const bytes = list.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    this.#hashed = { objects: list.length, bytes };
+    draft.fact(`${bytes} bytes were hashed, besides what the kernel measured`);
+  }
+
+  async #reportFaults(
+    repository: Repository,
+    ids: readonly string[],
+    report: (
+      id: string,
+      message: string,
+      data: {
+        readonly isMissingVerity: boolean;
+        readonly fields: { readonly expected: string; readonly found?: string };
+      },
+    ) => void,
+    onChecked: (count: number) => void = () => {},
+  ): Promise<void> {
+    for (const [id, { kind, detail }] of await objectFaults(
+      repository.objects.settings,
+      repository.workers,
+      ids,
+      onChecked,
+    )) {
+      const isMissingVerity = kind === "object-verity-missing";
+      if (isMissingVerity) this.#hasFilesWithoutVerity = true;
+      const fields = { expected: id, ...(detail === undefined ? {} : { found: detail }) };
+      report(id, FAULT_WORDS[kind], { isMissingVerity, fields });
+    }
+  }
+
+  async report(): Promise<VerifyReport> {
+    await judgePolicy(this.#chain, this.#options.policy, this.#chains, this.#programs, this.#hasFilesWithoutVerity);
+    const links = this.#chain.finish();
+    const esp = this.#esp;
+    const known = this.#programs.map(({ path }) => path);
+    return {
+      ...{ target: TARGET, kind: "booted system", state: stateOf(links), links, hashed: this.#hashed },
+      unsigned: esp === undefined ? [] : unsignedInputs(esp, this.#ukis, this.#entries.entries),
+      foreign: esp === undefined ? [] : await foreignFiles(esp, this.#entries, known, this.#keys.databases),
+    };
+  }
+}

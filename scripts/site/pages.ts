@@ -31,6 +31,7 @@ const GROUPS: readonly { readonly title: string; readonly patterns: readonly str
     patterns: [
       "docs/command-line.md",
       "docs/cli.md",
+      "docs/trust.md",
       "docs/digests.md",
       "docs/images.md",
       "docs/repository.md",

@@ -9,6 +9,7 @@ import { silent } from "../../src/events/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { baseFiles, sealImage } from "../install/sealed-image.ts";
 import { startDockerRegistry } from "../registry/docker-registry.ts";
+import { FixtureDisks } from "../verify/fixture-disk.ts";
 import { fencedBlocks, readDocument } from "./markdown.ts";
 import { assertSession, OrdinaryUser } from "./ordinary-user.ts";
 
@@ -82,6 +83,14 @@ test("docs/install.md: a disk is changed as shown", async () => {
   }
 });
 
+test("docs/trust.md: a disk is asked, and changed, as shown", async () => {
+  using disks = new FixtureDisks();
+  const { path } = await disks.make();
+  user.take(path, "disk.img");
+  assertSession(user, session("trust.md", "console trust"), user.clone);
+  for (const name of ["disk.img", "changed.img"]) rmSync(join(user.clone, name));
+});
+
 /** What `./just build-sealed` leaves; the two commands themselves are run by build-sealed.test.ts. */
 test("README: every step by hand, and looking inside", async () => {
   const { image } = await makeSealedDisk({ reuse: true, quiet: true, events: silent });
@@ -111,6 +120,7 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   "docs/command-line.md": ["console command-line"],
   "docs/digests.md": ["console digests"],
   "docs/images.md": ["console signatures", "console pulling", "console copying"],
+  "docs/trust.md": ["console trust"],
   "docs/containerfile.md": ["sh containerfile"], // containerfile.test.ts
 };
 /** `./just build-sealed` and `./just test` cannot run in a test of their own. */

@@ -45,6 +45,7 @@ test("a sealed disk: every link is verified, but for the state, which nothing vo
 verified   disk  DISK
              by the checksums of its partition table
              partition 3 (root) is the root, ext4
+             partition 2 (EFI-SYSTEM) is the ESP
 verified   keys  loader/keys of the ESP
              by the keys in auto/
              the keys in auto/ let start what is signed by CN=test db

@@ -120,6 +120,15 @@ test("images that cannot boot sealed are broken where they lack something", asyn
   assert.equal(broken(await check(noLoader.reference))[0], "loader");
 });
 
+test("a digest by SHA-256 is not compared with images named by SHA-512", async () => {
+  const { reference } = await seal(baseFiles(), { commandLine: () => `composefs=${"ab".repeat(32)} rw` });
+  const { links } = await check(reference);
+  const image = links.find(({ name }) => name === "image");
+  assert.deepEqual(image?.findings, [
+    { state: "unchecked", message: "the repository has digests of sha512, the UKI names one of sha256" },
+  ]);
+});
+
 test("an add-on that an image ships with init= is broken at the add-on", async () => {
   const addon = await signPe(peImage({ ".text": "addon", ".cmdline": "init=/bin/sh" }), TEST_KEYS.signer);
   const { reference } = await seal(baseFiles(), {

@@ -412,6 +412,11 @@ export const BREAKS: Readonly<Record<string, PlantedBreak>> = {
     link: "keys",
     says: /^Cannot use the enrolment file auto\/db\.auth: /,
   },
+  "a platform key that is none": {
+    plant: ({ disk }) => disk.writeEsp("loader/keys/auto/PK.auth", "PK".repeat(50)),
+    link: "keys",
+    path: /^loader\/keys\/auto\/PK\.auth$/,
+  },
   "an enrolment file that is gone": {
     plant: ({ disk }) => disk.removeEsp("loader/keys/auto/KEK.auth"),
     link: "keys",
@@ -528,6 +533,16 @@ export const BREAKS: Readonly<Record<string, PlantedBreak>> = {
     plant: ({ disk }) => disk.setPartitionType(1, PARTITION_TYPE.rootX8664),
     link: "disk",
     says: /it has several root partitions$/,
+  },
+  "a second ESP": {
+    plant: ({ disk }) => disk.setPartitionType(1, PARTITION_TYPE.efiSystem),
+    link: "disk",
+  },
+  "a partition for more boot entries": {
+    plant: ({ disk }) => disk.setPartitionType(1, "bc13c2ff-59e6-4262-a352-b275fd6f7172"),
+    link: undefined,
+    state: "weaker",
+    line: /^ +weaker: partition 1 is for more boot entries \(XBOOTLDR\), which are not looked at$/m,
   },
   "no ESP": {
     plant: ({ disk }) => disk.setPartitionType(2, "0fc63daf-8483-4772-8e79-3d69d8477de4"),

@@ -1,5 +1,6 @@
 /** The keys that decide what the firmware starts: given, the machine's own, or those that the disk enrols. */
 import type { EnrolmentFile } from "../../bootimage/index.ts";
+import { authenticatedContent, parseSignatureLists } from "../../efi/index.ts";
 import { databasesOf, type SignatureDatabases } from "../../keys/index.ts";
 import type { LinkDraft } from "../report/link.ts";
 import { certificateNames } from "./program-signature.ts";
@@ -12,6 +13,9 @@ export interface FirmwareKeys {
 
 /** What systemd-boot enrols together (systemd, src/boot/secure-boot.c); dbx may be absent. */
 const NEEDED = ["PK.auth", "KEK.auth", "db.auth"];
+
+/** Those of them that say who may change the databases, and not what starts. */
+const OWNERS = ["PK.auth", "KEK.auth"];
 
 /** @param given keys that count in place of the enrolled ones */
 export async function checkFirmwareKeys(
@@ -28,6 +32,13 @@ export async function checkFirmwareKeys(
     remedy: "write the enrolment files again, from the directory of keys",
   });
   if (databases === undefined) return { databases: [] };
+  for (const { folder, name, bytes } of enrolment.filter((file) => OWNERS.includes(file.name))) {
+    // The firmware refuses it, and the boot loader stops enrolling.
+    await draft.attempt(() => parseSignatureLists(authenticatedContent(bytes)), {
+      path: `loader/keys/${folder}/${name}`,
+      remedy: "write the enrolment files again, from the directory of keys",
+    });
+  }
   for (const folder of new Set(enrolment.map((file) => file.folder))) {
     const names = enrolment.filter((file) => file.folder === folder).map(({ name }) => name);
     const lacking = NEEDED.filter((name) => !names.includes(name));

@@ -2,7 +2,13 @@
 
 import { byteStringOfText } from "../../bytes/index.ts";
 import { REPOSITORY_PATH } from "../../deployment/index.ts";
-import { type InstalledDiskParts, readInstalledDisk } from "../../disk/index.ts";
+import {
+  type InstalledDiskParts,
+  PARTITION_TYPE,
+  type Partition,
+  readDiskPartitions,
+  readInstalledDisk,
+} from "../../disk/index.ts";
 import { runStep, type StepReporter } from "../../events/index.ts";
 import { holdDisk } from "../../install/index.ts";
 import { objectPath, TreeFiles } from "../../tree/index.ts";
@@ -77,6 +83,7 @@ class DiskWalk {
       draft.broken("it has no EFI system partition", { path, expected: "an ESP", found: "none" });
       return;
     }
+    await draft.attempt(async () => reportOtherBootPartitions(draft, (await readDiskPartitions(path)).partitions));
     this.#esp = await draft.attempt(() => fatEspFiles(esp), { path });
   }
 
@@ -181,6 +188,21 @@ class DiskWalk {
       unsigned: esp === undefined ? [] : unsignedInputs(esp, this.#ukis, this.#entries.entries),
       foreign: esp === undefined ? [] : await foreignFiles(esp, this.#entries, known, this.#keys.databases),
     };
+  }
+}
+
+/** systemd-boot shows the entries of an extended boot partition too (UAPI.1); firmware starts what is on any ESP. */
+const EXTENDED_BOOT = "bc13c2ff-59e6-4262-a352-b275fd6f7172";
+
+function reportOtherBootPartitions(draft: LinkDraft, partitions: readonly Partition[]): void {
+  const [first, ...others] = partitions.filter(({ typeGuid }) => typeGuid === PARTITION_TYPE.efiSystem);
+  draft.fact(`partition ${first?.number} (${first?.name}) is the ESP`);
+  for (const { number } of others) {
+    draft.find("weaker", `partition ${number} is an ESP too, which is not looked at: the firmware may start from it`);
+  }
+  for (const { number, typeGuid } of partitions) {
+    if (typeGuid !== EXTENDED_BOOT) continue;
+    draft.find("weaker", `partition ${number} is for more boot entries (XBOOTLDR), which are not looked at`);
   }
 }
 

@@ -31,6 +31,13 @@ export async function checkNamedImages(
   }
   for (const { name, draft } of drafts) {
     draft.checkedBy("the layers of the image");
+    if (name.algorithm !== repository.algorithm) {
+      draft.find(
+        "unchecked",
+        `the repository has digests of ${repository.algorithm}, the UKI names one of ${name.algorithm}`,
+      );
+      continue;
+    }
     const made = tried.find(({ id }) => id === name.id);
     if (made === undefined) {
       const likeliest = tried.find(({ version }) => (version === 2) === (name.formatVersion === 2)) ?? tried[0];

@@ -239,6 +239,26 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/keys/list.ts")).keysList,
   },
   {
+    path: ["keys", "add"],
+    summary: "Let machines start what other certificates sign",
+    load: async () => (await import("../verbs/keys/add.ts")).keysAdd,
+  },
+  {
+    path: ["keys", "remove"],
+    summary: "Take a certificate out of db",
+    load: async () => (await import("../verbs/keys/remove.ts")).keysRemove,
+  },
+  {
+    path: ["keys", "rotate"],
+    summary: "Make a new image signing key beside the old",
+    load: async () => (await import("../verbs/keys/rotate.ts")).keysRotate,
+  },
+  {
+    path: ["keys", "revoke"],
+    summary: "Put programs and certificates on the list of what firmware refuses",
+    load: async () => (await import("../verbs/keys/revoke.ts")).keysRevoke,
+  },
+  {
     path: ["vm", "run"],
     summary: "Boot a disk image in a virtual machine",
     load: async () => (await import("../verbs/vm/run.ts")).vmRun,

@@ -25,9 +25,11 @@ export {
   IMAGE_SECURITY_DATABASE_VENDOR,
 } from "./guid.ts";
 export {
+  databaseUpdate,
   type SecureBootCertificates,
   type SecureBootVariable,
   type SecureBootVariableName,
+  type SignatureDatabaseName,
   secureBootVariable,
   secureBootVariables,
 } from "./secure-boot.ts";

@@ -1,7 +1,7 @@
 /** The three variables that switch Secure Boot on with your own keys (UEFI 2.10, 32.3). */
 import type { VariableToSign } from "./authenticated-variable.ts";
 import { GLOBAL_VARIABLE_VENDOR, type Guid, IMAGE_SECURITY_DATABASE_VENDOR } from "./guid.ts";
-import { encodeSignatureLists, x509Entry } from "./signature-list.ts";
+import { encodeSignatureLists, type SignatureEntry, x509Entry } from "./signature-list.ts";
 import { VariableAttribute } from "./variable.ts";
 
 /** Platform key, key exchange keys, signature database. */
@@ -35,6 +35,29 @@ export function secureBootVariable(
 ): SecureBootVariable {
   const data = encodeSignatureLists(certificates.map((certificate) => x509Entry(owner, certificate)));
   return { name, vendor: vendorOf(name), attributes: ATTRIBUTES, timestamp, data };
+}
+
+/** What may start, and what must not, whoever signed it. */
+export type SignatureDatabaseName = "db" | "dbx";
+
+/**
+ * An update of a signature database.
+ *
+ * @param isAppended adds the entries to those that the machine has; otherwise they replace all
+ */
+export function databaseUpdate(
+  name: SignatureDatabaseName,
+  entries: readonly SignatureEntry[],
+  timestamp: Date,
+  isAppended = false,
+): VariableToSign & { readonly name: SignatureDatabaseName } {
+  return {
+    name,
+    vendor: IMAGE_SECURITY_DATABASE_VENDOR,
+    attributes: isAppended ? ATTRIBUTES | VariableAttribute.appendWrite : ATTRIBUTES,
+    timestamp,
+    data: encodeSignatureLists(entries),
+  };
 }
 
 /** All three, db first and PK last: setting PK ends setup mode, after which nothing unsigned is accepted. */

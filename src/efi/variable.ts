@@ -9,6 +9,7 @@ export const VariableAttribute = {
   bootServiceAccess: 0x02,
   runtimeAccess: 0x04,
   timeBasedAuthenticatedWriteAccess: 0x20,
+  appendWrite: 0x40,
 } as const;
 
 /** A variable's full name is its name and its vendor. */

@@ -9,11 +9,12 @@ import {
   verifyAuthenticatedVariable,
 } from "../efi/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { readDatabase } from "./change/database-file.ts";
 import { loadCertificates, loadSigner, type OwnedCertificates, readFirst } from "./directory.ts";
 import { enrolmentFile } from "./file-names.ts";
 
-/** Content of `PK.auth`, `KEK.auth` and `db.auth`. */
-export type EnrolmentFiles = Readonly<Record<SecureBootVariableName, Uint8Array>>;
+/** Content of `PK.auth`, `KEK.auth` and `db.auth`, and of `dbx.auth` when something is revoked. */
+export type EnrolmentFiles = Readonly<Record<SecureBootVariableName, Uint8Array>> & { readonly dbx?: Uint8Array };
 
 /** Whose key signs the update of a variable (UEFI 2.10, 32.3: PK signs itself and KEK, KEK signs db). */
 export function authorityOf(name: SecureBootVariableName): SecureBootVariableName {
@@ -30,7 +31,13 @@ export function authorityOf(name: SecureBootVariableName): SecureBootVariableNam
 export async function loadEnrolment(directory: string, now: Date): Promise<EnrolmentFiles> {
   const owned = loadCertificates(directory);
   const load = (name: SecureBootVariableName) => loadEnrolmentFile(directory, name, owned, now);
-  return { PK: await load("PK"), KEK: await load("KEK"), db: await load("db") };
+  const dbx = readFirst(directory, ["dbx.auth"])?.value;
+  // Verified as it is read.
+  if (dbx !== undefined) await readDatabase(directory, "dbx");
+  return {
+    ...{ PK: await load("PK"), KEK: await load("KEK"), db: await load("db") },
+    ...(dbx !== undefined && { dbx }),
+  };
 }
 
 async function loadEnrolmentFile(

@@ -23,6 +23,8 @@ export interface GenerateKeysOptions {
   readonly rsaBits?: 2048 | 3072 | 4096;
   /** How long the certificates are valid; ten years if absent. Firmware ignores it, other tools do not. */
   readonly days?: number;
+  /** Certificates (DER) that db gets besides its own: of vendors whose option ROMs must start. */
+  readonly addedCertificates?: readonly Uint8Array[];
   /** Time stamp of the enrolment files and beginning of the validity. */
   readonly now: Date;
 }
@@ -61,13 +63,14 @@ export async function generateKeys(directory: string, options: GenerateKeysOptio
     });
   const keys = { PK: await make("PK"), KEK: await make("KEK"), db: await make("db") };
   const ownerGuid = guidOf(randomUUID());
-  const files = [...(await filesOf(keys, ownerGuid, options.now)), guidFile(ownerGuid)];
+  const files = [...(await filesOf(keys, ownerGuid, options)), guidFile(ownerGuid)];
   writeDirectory(directory, files);
   const summaryOf = (name: SecureBootVariableName) => describeCertificate(certificateOf(keys[name].certificateDer));
   return { directory, ownerGuid, certificates: { PK: summaryOf("PK"), KEK: summaryOf("KEK"), db: summaryOf("db") } };
 }
 
-interface NewFile {
+/** A file of a key directory. */
+export interface NewFile {
   readonly name: string;
   readonly content: string | Uint8Array;
   readonly isSecret?: boolean;
@@ -75,7 +78,11 @@ interface NewFile {
 
 type KeySet = Readonly<Record<SecureBootVariableName, SelfSignedKey>>;
 
-async function filesOf(keys: KeySet, ownerGuid: Guid, now: Date): Promise<NewFile[]> {
+async function filesOf(
+  keys: KeySet,
+  ownerGuid: Guid,
+  { now, addedCertificates = [] }: GenerateKeysOptions,
+): Promise<NewFile[]> {
   const { pemOf } = await import("./self-signed.ts");
   const signerOf = (name: SecureBootVariableName): Signer =>
     signerOfPrivateKey(createPrivateKey(keys[name].privateKeyPem), keys[name].certificateDer);
@@ -87,7 +94,7 @@ async function filesOf(keys: KeySet, ownerGuid: Guid, now: Date): Promise<NewFil
   const certificates = {
     PK: [keys.PK.certificateDer],
     KEK: [keys.KEK.certificateDer],
-    db: [keys.db.certificateDer],
+    db: [keys.db.certificateDer, ...addedCertificates],
   };
   for (const variable of secureBootVariables(certificates, ownerGuid, now)) {
     files.push({ name: `${variable.name}.esl`, content: variable.data });
@@ -150,7 +157,7 @@ function writeDirectory(directory: string, files: readonly NewFile[]): void {
 }
 
 /** A private key is readable only by its owner from its first byte on. */
-function writeNewFile(path: string, file: NewFile): void {
+export function writeNewFile(path: string, file: NewFile): void {
   const mode = file.isSecret === true ? 0o600 : 0o644;
   const descriptor = openSync(path, "wx", mode);
   try {

@@ -5,7 +5,13 @@
  * Store room: knows files and names. The formats are those of `cms/` and `efi/`.
  * @module
  */
+
 export { checkBootSignatures, checkFirmwareSignature, type SignedBoot, sealedPrograms } from "./boot-signatures.ts";
+export { addCertificates, removeCertificates } from "./change/certificates.ts";
+export type { DatabaseItem } from "./change/database-items.ts";
+export { type ListedDatabases, listDatabases } from "./change/list-databases.ts";
+export { type ChangedDatabase, revoke } from "./change/revoke.ts";
+export { type RotatedKeys, rotateKeys } from "./change/rotate.ts";
 export {
   type KeyReport,
   listKeys,

@@ -45,14 +45,18 @@ export function databasesOf(files: readonly FolderFile[]): SignatureDatabases[] 
 }
 
 /**
- * The database of a directory of keys: its `db` certificate, and its `dbx.auth` when it has one.
+ * The database of a directory of keys: its `db` certificate, and `db.auth` and `dbx.auth` when it has them.
  * @throws SealrootError `not-found` without certificate, `corrupt` for a file that is not what its name says
  */
 export function databaseOfDirectory(directory: string): SignatureDatabases {
+  const db = readFirst(directory, ["db.auth"]);
   const dbx = readFirst(directory, ["dbx.auth"]);
   return {
     name: `the keys in ${directory}`,
-    allowed: [x509Entry(NOBODY, loadNamedCertificate(directory, "db"))],
+    allowed: [
+      x509Entry(NOBODY, loadNamedCertificate(directory, "db")),
+      ...(db === undefined ? [] : entriesOf({ folder: directory, name: "db.auth", bytes: db.value })),
+    ],
     forbidden: dbx === undefined ? [] : entriesOf({ folder: directory, name: "dbx.auth", bytes: dbx.value }),
   };
 }

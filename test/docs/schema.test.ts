@@ -112,6 +112,19 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     for (const key of globSync("*.key", { cwd: at("public") })) rmSync(join(at("public"), key));
     await report(0, at("public"));
   },
+  "keys add": async (report) => {
+    tool("cp", "-a", at("keys"), at("changed-keys"));
+    const other = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=vendor", "-keyout", "/dev/null"];
+    tool("openssl", ...other, "-out", at("vendor.pem"));
+    await report(0, at("changed-keys"), at("vendor.pem"));
+    await report(0, at("changed-keys"), at("vendor.pem"));
+  },
+  "keys rotate": (report) => report(0, at("changed-keys")),
+  "keys remove": (report) => report(0, at("changed-keys"), at("vendor.pem")),
+  "keys revoke": async (report) => {
+    await report(0, at("changed-keys"), "5".repeat(64), at("vendor.pem"));
+    assert.equal(((await json(0, "keys", "list", "--json", at("changed-keys"))) as { dbx: unknown[] }).dbx.length, 2);
+  },
   seal: async (report) => {
     await report(0, TRUSTING, sealable, "-o", `oci:${at("sealed")}:v1`, "--keys", at("keys"));
     await report(0, TRUSTING, sealable, "-o", `oci:${at("unsigned")}:v1`, "--unsigned");

@@ -16,6 +16,11 @@ const OPTIONS = [
     summary: "validity of the certificates (default 3650)",
     check: (text) => void parseDays(text),
   },
+  {
+    flags: "--add-db <CERTIFICATE>",
+    summary: "let machines start what this certificate signs, too (may be given again)",
+    repeat: true,
+  },
 ] as const satisfies readonly OptionSpecification[];
 
 export const keysGenerate = command({
@@ -29,13 +34,14 @@ images that your machines start, with PK.key change which keys they trust.`,
   examples: ["sealroot keys generate keys", 'sealroot keys generate keys --common-name "Example Corp" --rsa-bits 4096'],
   reportsJson: true,
   async run(invocation) {
-    const { generateKeys } = await import("../../keys/index.ts");
+    const { generateKeys, loadCertificate } = await import("../../keys/index.ts");
     const bits = invocation.option("rsa-bits");
     const rsaBits = RSA_BITS.find((size) => String(size) === bits);
     const commonName = invocation.option("common-name");
     const days = invocation.option("days");
     const keys = await generateKeys(invocation.argument("DIR"), {
       now: buildTime(),
+      addedCertificates: invocation.list("add-db").map(loadCertificate),
       ...(rsaBits === undefined ? {} : { rsaBits }),
       ...(commonName === undefined ? {} : { commonName }),
       ...(days === undefined ? {} : { days: parseDays(days) }),

@@ -2,6 +2,7 @@
 import type { KeyReport, SealKind } from "../../keys/index.ts";
 import { command } from "../shared/command.ts";
 import { textTable } from "../shared/table.ts";
+import { itemText } from "./changed-database.ts";
 
 const KIND_TEXTS: Readonly<Record<SealKind, string>> = {
   strict: "images that require fs-verity",
@@ -17,16 +18,24 @@ Exit code 1 when a private key does not belong to its certificate.`,
   examples: ["sealroot keys list keys", "sealroot keys list --json keys"],
   reportsJson: true,
   async run(invocation) {
-    const { listKeys } = await import("../../keys/index.ts");
+    const { listDatabases, listKeys } = await import("../../keys/index.ts");
     const keys = listKeys(invocation.argument("DIR"));
+    // Without the certificate of KEK there is nothing to verify them by.
+    const hasAuthority = keys.some(({ name }) => name === "KEK");
+    const { db, dbx } = hasAuthority ? await listDatabases(invocation.argument("DIR")) : { db: [], dbx: [] };
     if (invocation.json) {
-      invocation.output.json({ keys: keys.map(reportOf) });
+      invocation.output.json({ keys: keys.map(reportOf), db, dbx });
     } else {
       const header = ["KEY", "SUBJECT", "RSA", "VALID FROM", "VALID TO", "PRIVATE KEY", "SHA-256 FINGERPRINT"];
       for (const line of textTable([header, ...keys.map(rowOf)], [2])) invocation.output.line(line);
       for (const { name, signedKinds = [] } of keys) {
         for (const kind of signedKinds) invocation.output.line(`${name} has signed ${KIND_TEXTS[kind]}`);
       }
+      const own = keys.find(({ name }) => name === "db")?.fingerprintSha256;
+      for (const item of db.filter(({ value }) => value !== own)) {
+        invocation.output.line(`db accepts also ${itemText(item)}`);
+      }
+      for (const item of dbx) invocation.output.line(`dbx refuses ${itemText(item)}`);
     }
     return keys.some((key) => key.keyMatches === false) ? 1 : 0;
   },

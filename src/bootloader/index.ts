@@ -30,4 +30,4 @@ export { checkEspSpace, type EspSpace, espSpace } from "./esp-space.ts";
 export { type BootEntryStore, GRUB_MENU, GRUB_MENU_FOLDER, STAGED_GRUB_MENU } from "./grub-menu-store.ts";
 export { findKernelFolder } from "./kernel-folders.ts";
 export { hasGrubMenu, openEntryStore } from "./open-entry-store.ts";
-export { type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";
+export { type EnrolmentMode, type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";

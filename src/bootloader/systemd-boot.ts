@@ -11,8 +11,11 @@ import type { BootLoader } from "./boot-loader.ts";
 const UKI_KEY_SINCE = 258;
 /** What upstream writes, without newline (spec/host.md 1.4). */
 const MENU_TIMEOUT = "timeout 5";
-/** Enrols unasked in virtual machines and from the menu elsewhere (systemd-boot(7), loader.conf(5)). */
-const ENROL_WHERE_SAFE = "secure-boot-enroll if-safe";
+/**
+ * When systemd-boot enrols the keys beside it (loader.conf(5), secure-boot-enroll): `manual` from its menu; `if-safe`, from the
+ * menu and unasked in virtual machines; `force`, unasked on any machine in setup mode; `off`, never.
+ */
+export type EnrolmentMode = "off" | "manual" | "if-safe" | "force";
 /** bootctl's mark that the entries are of Type 1 (systemd, src/boot/bootctl-install.c). */
 const ENTRIES_TYPE = "type1\n";
 
@@ -22,15 +25,20 @@ export interface SystemdBootOptions {
   readonly architecture: EfiArchitecture;
   /** Enrolled where that is safe; if there are any, the loader is configured for it. */
   readonly enrolmentFiles: readonly EnrolmentFile[];
+  /** `if-safe` when absent; with `off` the keys are left out. */
+  readonly enrolment?: EnrolmentMode | undefined;
 }
 
 /**
  * @throws SealrootError `unsupported` when the program is not systemd-boot; `conflict` when it is for another
  *   architecture; `corrupt` for a broken PE image
  */
-export function systemdBoot({ program, architecture, enrolmentFiles }: SystemdBootOptions): BootLoader {
+export function systemdBoot(options: SystemdBootOptions): BootLoader {
+  const { program, architecture, enrolment = "if-safe" } = options;
+  const enrolmentFiles = enrolment === "off" ? [] : options.enrolmentFiles;
   const version = checkedVersion(program, architecture);
-  const loaderConfig = enrolmentFiles.length === 0 ? MENU_TIMEOUT : `${MENU_TIMEOUT}\n${ENROL_WHERE_SAFE}\n`;
+  const hasKeys = options.enrolmentFiles.length > 0;
+  const loaderConfig = hasKeys ? `${MENU_TIMEOUT}\nsecure-boot-enroll ${enrolment}\n` : MENU_TIMEOUT;
   return {
     // Twice, as bootctl does.
     programs: [

@@ -19,7 +19,7 @@ import {
   findType1Contents,
   refuseAddons,
 } from "../bootimage/index.ts";
-import { type BootLoader, ESP_KERNELS_FOLDER, type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
+import { type BootLoader, type EnrolmentMode, ESP_KERNELS_FOLDER, type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
   type Protection,
@@ -31,7 +31,7 @@ import {
 } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
-import { checkBootSignatures, sealedPrograms } from "../keys/index.ts";
+import { checkBootSignatures, databasesOf, sealedPrograms } from "../keys/index.ts";
 import { type LoadedConfiguration, loadImageConfiguration } from "./configuration.ts";
 import type { InstallToDiskOptions, UnsealedChoices } from "./options.ts";
 import type { StagedImage } from "./stage-image.ts";
@@ -97,7 +97,7 @@ async function sealedChain(
     loaderIsSigned,
     bootType: "uki",
     protection: protectionOf({ bootType: "uki", missingVerityAllowed }),
-    esp: espLayout(loaderOf(boot), { deploymentId, uki: ukiBytes, osRelease, addons }),
+    esp: espLayout(loaderOf(boot, options.enrolment, reporter), { deploymentId, uki: ukiBytes, osRelease, addons }),
     record: (imageReference) => recordOfUki(image, imageReference, uki),
     configuration: await loadImageConfiguration(image.files, boot.architecture.machine),
   };
@@ -138,7 +138,7 @@ async function unsealedChain(
     loaderIsSigned,
     bootType: "bls",
     protection: protectionOf({ bootType: "bls", missingVerityAllowed: allowMissingVerity }),
-    esp: espLayout(loaderOf(boot), { deploymentId, kernel: files, osRelease, options: line }),
+    esp: espLayout(loaderOf(boot, options.enrolment, reporter), { deploymentId, kernel: files, osRelease, options: line }),
     record: (imageReference) => recordOfType1(image, imageReference, files),
     configuration,
   };
@@ -174,13 +174,27 @@ function without(line: CommandLine, text: string): CommandLine {
   return text.includes("=") ? line.removeExact(text) : line.removeKey(text);
 }
 
-function loaderOf(boot: {
-  readonly loader: Uint8Array;
-  readonly architecture: Architecture;
-  readonly enrolmentFiles: Parameters<typeof systemdBoot>[0]["enrolmentFiles"];
-}): BootLoader {
+function loaderOf(
+  boot: {
+    readonly loader: Uint8Array;
+    readonly architecture: Architecture;
+    readonly enrolmentFiles: Parameters<typeof systemdBoot>[0]["enrolmentFiles"];
+  },
+  enrolment: EnrolmentMode | undefined,
+  { warn }: Pick<StepReporter, "warn">,
+): BootLoader {
   const { loader: program, architecture, enrolmentFiles } = boot;
-  return systemdBoot({ program, architecture: architecture.efi, enrolmentFiles });
+  if (enrolment !== undefined && enrolment !== "off" && enrolmentFiles.length === 0) {
+    throw new SealrootError("unsupported", `Cannot use --enroll ${enrolment}: the image has no keys to enrol`, {
+      path: "--enroll",
+      hint: "seal the image with --keys DIR",
+    });
+  }
+  const lacksVendors = databasesOf(enrolmentFiles).some(({ allowed }) => allowed.length < 2);
+  if (enrolment === "force" && lacksVendors) {
+    warn("A machine whose graphics or network card has a signed option ROM may not start with these keys: db has no vendor's");
+  }
+  return systemdBoot({ program, architecture: architecture.efi, enrolmentFiles, enrolment });
 }
 
 function refuseArguments(choices: UnsealedChoices | undefined): void {

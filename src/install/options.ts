@@ -1,4 +1,5 @@
 /** What an installation is asked to do, and which of bootc's options have no meaning here. */
+import type { EnrolmentMode } from "../bootloader/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 import type { PolicyChoice } from "../policy/index.ts";
@@ -34,6 +35,8 @@ export interface InstallToDiskOptions {
   readonly allowMissingVerity?: boolean;
   /** Accept an image that is not sealed, and what may be chosen for its boot entry then; refused if absent. */
   readonly unsealed?: UnsealedChoices | undefined;
+  /** When the image's keys are enrolled in the firmware; `if-safe` if absent. */
+  readonly enrolment?: EnrolmentMode | undefined;
   /** What the user chose instead of the image's configuration. */
   readonly choices?: LayoutChoices;
   /**

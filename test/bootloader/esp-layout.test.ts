@@ -60,6 +60,16 @@ test("enrolment files and add-ons find their folders, and enrolment is switched 
   assert.equal(files.get("loader/addons/bootc_composefs-site.addon.efi"), "for all");
 });
 
+test("the keys are enrolled when it is said, or left out", () => {
+  const enrolmentFiles = [{ folder: "auto", name: "PK.auth", bytes: Buffer.from("pk") }];
+  for (const enrolment of ["off", "manual", "if-safe", "force"] as const) {
+    const files = layoutOf({ enrolmentFiles, enrolment });
+    assert.equal(files.get("loader/loader.conf"), `timeout 5\nsecure-boot-enroll ${enrolment}\n`);
+    assert.equal(files.get("loader/keys/auto/PK.auth"), enrolment === "off" ? undefined : "pk");
+    assert.equal(layoutOf({ enrolment }).get("loader/loader.conf"), "timeout 5");
+  }
+});
+
 test("arm64 loaders get arm64 names", () => {
   const files = layoutOf({ architecture: "aa64", program: loaderImage("257", "aa64") });
   assert.ok(files.has("EFI/BOOT/BOOTAA64.EFI"));

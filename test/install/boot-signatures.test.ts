@@ -32,7 +32,12 @@ function withFiles(files: readonly ImageFile[], ...changed: readonly ImageFile[]
 }
 
 /** Installs an image; returns what was warned of. */
-async function install(files: readonly ImageFile[], seal: SealOptions = {}, addonNames: readonly string[] = []) {
+async function install(
+  files: readonly ImageFile[],
+  seal: SealOptions = {},
+  addonNames: readonly string[] = [],
+  choices: Pick<InstallToDiskOptions, "enrolment"> = {},
+) {
   const directory = join(scratch, String(count++));
   mkdirSync(directory);
   const { reference } = await sealImage(directory, files, seal);
@@ -47,6 +52,7 @@ async function install(files: readonly ImageFile[], seal: SealOptions = {}, addo
     targetName: "quay.io/example/os:latest",
     targetTransport: "registry",
     addonNames,
+    ...choices,
     events: (event) => event.type === "message" && event.level === "warning" && warnings.push(event.text),
   };
   try {
@@ -201,4 +207,16 @@ test("without keys to enrol, a program without signature is warned of, and a goo
   assert.equal(unsigned.loaderIsSigned, false);
   const foreign = await install(withoutKeys(), { signer: other.signer });
   assert.deepEqual([foreign.warnings, foreign.loaderIsSigned], [[], true]);
+});
+
+test("enrolling by force warns of option ROMs, and needs keys", async () => {
+  const { warnings } = await install(baseFiles(), {}, [], { enrolment: "force" });
+  assert.deepEqual(warnings, [
+    "A machine whose graphics or network card has a signed option ROM may not start with these keys: db has no vendor's",
+  ]);
+  assert.deepEqual((await install(baseFiles(), {}, [], { enrolment: "manual" })).warnings, []);
+  await assert.rejects(install(withoutKeys(), {}, [], { enrolment: "force" }), {
+    code: "unsupported",
+    message: "Cannot use --enroll force: the image has no keys to enrol",
+  });
 });

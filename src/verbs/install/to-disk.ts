@@ -35,6 +35,12 @@ const OPTIONS = [
     repeat: true,
   },
   {
+    flags: "--enroll <WHEN>",
+    summary:
+      "when systemd-boot enrols the image's keys: off, manual (menu), if-safe (default: unasked in virtual machines), force",
+    choices: ["off", "manual", "if-safe", "force"],
+  },
+  {
     flags: "--staging-directory <DIR>",
     summary: "where the repository is staged (default: beside a disk file, else /var/tmp)",
   },
@@ -149,11 +155,16 @@ function optionsOf(invocation: Call): InstallToDiskOptions {
     allowMissingVerity: invocation.flag("allow-missing-verity"),
     ...(invocation.flag("allow-unsealed") ? { unsealed: unsealedChoices(invocation) } : {}),
     choices: layoutChoices(invocation),
+    enrolment: enrolmentMode(invocation.option("enroll")),
     ...(isReproducible ? { sourceDateEpoch: buildTime().getTime() / 1000 } : {}),
     ...(stagingParent === undefined ? {} : { stagingParent }),
     policy: policyChoice(invocation, invocation.flag("enforce-container-sigpolicy")),
     events: invocation.events,
   };
+}
+
+function enrolmentMode(text: string | undefined): InstallToDiskOptions["enrolment"] {
+  return text === "off" || text === "manual" || text === "if-safe" || text === "force" ? text : undefined;
 }
 
 /** bootc counts a bare number as mebibytes (spec/host-install.md 2). */

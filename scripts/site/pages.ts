@@ -32,6 +32,7 @@ const GROUPS: readonly { readonly title: string; readonly patterns: readonly str
       "docs/command-line.md",
       "docs/cli.md",
       "docs/trust.md",
+      "docs/sealing.md",
       "docs/digests.md",
       "docs/images.md",
       "docs/repository.md",

@@ -19,7 +19,14 @@ import {
   findType1Contents,
   refuseAddons,
 } from "../bootimage/index.ts";
-import { type BootLoader, type EnrolmentMode, ESP_KERNELS_FOLDER, type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
+import {
+  type BootLoader,
+  type EnrolmentMode,
+  ESP_KERNELS_FOLDER,
+  type EspLayout,
+  espLayout,
+  systemdBoot,
+} from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
   type Protection,
@@ -138,7 +145,12 @@ async function unsealedChain(
     loaderIsSigned,
     bootType: "bls",
     protection: protectionOf({ bootType: "bls", missingVerityAllowed: allowMissingVerity }),
-    esp: espLayout(loaderOf(boot, options.enrolment, reporter), { deploymentId, kernel: files, osRelease, options: line }),
+    esp: espLayout(loaderOf(boot, options.enrolment, reporter), {
+      deploymentId,
+      kernel: files,
+      osRelease,
+      options: line,
+    }),
     record: (imageReference) => recordOfType1(image, imageReference, files),
     configuration,
   };
@@ -192,7 +204,9 @@ function loaderOf(
   }
   const lacksVendors = databasesOf(enrolmentFiles).some(({ allowed }) => allowed.length < 2);
   if (enrolment === "force" && lacksVendors) {
-    warn("A machine whose graphics or network card has a signed option ROM may not start with these keys: db has no vendor's");
+    warn(
+      "A machine whose graphics or network card has a signed option ROM may not start with these keys: db has no vendor's",
+    );
   }
   return systemdBoot({ program, architecture: architecture.efi, enrolmentFiles, enrolment });
 }

@@ -9,7 +9,7 @@ import {
   verifyAuthenticatedVariable,
 } from "../efi/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import { readDatabase } from "./change/database-file.ts";
+import { isAddition, readDatabase } from "./change/database-file.ts";
 import { loadCertificates, loadSigner, type OwnedCertificates, readFirst } from "./directory.ts";
 import { enrolmentFile } from "./file-names.ts";
 
@@ -31,7 +31,8 @@ export function authorityOf(name: SecureBootVariableName): SecureBootVariableNam
 export async function loadEnrolment(directory: string, now: Date): Promise<EnrolmentFiles> {
   const owned = loadCertificates(directory);
   const load = (name: SecureBootVariableName) => loadEnrolmentFile(directory, name, owned, now);
-  const dbx = readFirst(directory, ["dbx.auth"])?.value;
+  const found = readFirst(directory, ["dbx.auth"])?.value;
+  const dbx = found !== undefined && (await isAddition(directory, "dbx", found)) ? undefined : found;
   // Verified as it is read.
   if (dbx !== undefined) await readDatabase(directory, "dbx");
   return {

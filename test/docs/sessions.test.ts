@@ -121,6 +121,7 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   "docs/digests.md": ["console digests"],
   "docs/images.md": ["console signatures", "console pulling", "console copying"],
   "docs/trust.md": ["console trust"],
+  "docs/sealing.md": ["console sealing"], // sealing.test.ts
   "docs/containerfile.md": ["sh containerfile"], // containerfile.test.ts
 };
 /** `./just build-sealed` and `./just test` cannot run in a test of their own. */

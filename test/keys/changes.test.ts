@@ -126,6 +126,19 @@ test("efitools' own update of dbx is read, and gets longer", async () => {
   assert.ok(time > new Date("2026-04-30T00:00:00Z"), time.toISOString());
 });
 
+test("an update of dbx that only adds is for machines that run: it is not enrolled, nor made longer", async () => {
+  const keys = keysFor("adding-only");
+  execFileSync("cert-to-efi-sig-list", [vendor, at("vendor.esl")], { stdio: "ignore" });
+  for (const time of [[], ["-t", "2026-05-01 00:00:00"]]) {
+    const words = ["-a", ...time, "-k", join(keys, "KEK.key"), "-c", join(keys, "KEK.pem")];
+    execFileSync("sign-efi-sig-list", [...words, "dbx", at("vendor.esl"), join(keys, "dbx.auth")], { stdio: "ignore" });
+    assert.equal((await loadEnrolment(keys, NOW)).dbx, undefined);
+    const error = await refusal(revoke(keys, ["7".repeat(64)], kek(keys), NOW));
+    assert.match(error.message, /dbx\.auth: it is an update that only adds$/);
+    assert.equal(databaseOfDirectory(keys).forbidden.length, 1);
+  }
+});
+
 test("what revoke refuses: the key in use, other files, a dbx that the KEK did not sign", async () => {
   const keys = keysFor("refusing");
   writeFileSync(at("text"), "hello\n");

@@ -29,6 +29,7 @@ export interface ChangedFile {
 }
 
 const SECOND_MS = 1000;
+const EFI_TIME_BYTES = 16;
 
 /**
  * The entries of a database, none without its file.
@@ -43,10 +44,29 @@ export async function readDatabase(directory: string, name: SignatureDatabaseNam
     const { data, timestamp } = await verifyAuthenticatedVariable(found.value, target, authority);
     return { entries: parseSignatureLists(data), timestamp };
   } catch (error) {
+    if (await isAddition(directory, name, found.value)) throw onlyAddition(found.path);
     const cause = asSealrootError(error, `Cannot use ${found.path}`);
     const what = `Cannot use the database ${found.path}: ${cause.message}`;
     throw new SealrootError(cause.code, what, { ...cause.data, path: found.path }, error);
   }
+}
+
+/**
+ * Whether a file is an update that only adds, as `sign-efi-sig-list -a` makes them: it is for machines that run, not for enrolling,
+ * and need not have a time (UEFI 2.10, 8.2.2).
+ */
+export async function isAddition(
+  directory: string,
+  name: SignatureDatabaseName,
+  content: Uint8Array,
+): Promise<boolean> {
+  if (content.subarray(0, EFI_TIME_BYTES).every((byte) => byte === 0)) return true;
+  const authority = [loadNamedCertificate(directory, "KEK")];
+  const target = databaseUpdate(name, [], new Date(0), true);
+  return verifyAuthenticatedVariable(content, target, authority).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
@@ -106,4 +126,11 @@ function laterThan(last: Date | undefined, now: Date): Date {
   const nowSeconds = Math.floor(now.getTime() / SECOND_MS);
   const lastSeconds = last === undefined ? Number.NEGATIVE_INFINITY : Math.floor(last.getTime() / SECOND_MS);
   return new Date(Math.max(nowSeconds, lastSeconds + 1) * SECOND_MS);
+}
+
+function onlyAddition(path: string): SealrootError {
+  return new SealrootError("unsupported", `Cannot use the database ${path}: it is an update that only adds`, {
+    path,
+    hint: "give it another name, and name what it adds again",
+  });
 }

@@ -8,9 +8,10 @@ import { authenticatedContent, GLOBAL_VARIABLE_VENDOR, IMAGE_SECURITY_DATABASE_V
 import { silent } from "../../src/events/index.ts";
 import type { HostPlaces } from "../../src/host/index.ts";
 import { signPe } from "../../src/pe/index.ts";
-import { allLinks, firstBroken, NO_POLICY, verifyBooted } from "../../src/verify/index.ts";
+import { allLinks, firstBroken, NO_POLICY, reportJson, verifyBooted } from "../../src/verify/index.ts";
 import { loaderImage } from "../bootloader/pe-fixture.ts";
 import { run } from "../cli/run-verb.ts";
+import { faultsOf } from "../docs/json-schema.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
 import { TEST_KEYS } from "../install/sealed-image.ts";
 import { temporaryKeys } from "../keys/temporary-keys.ts";
@@ -90,6 +91,8 @@ test("a host that Secure Boot has started: both entries, the line of the kernel,
     ],
   );
   assert.ok(report.hashed.bytes > 300_000);
+  const schema = JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schema/verify.json"), "utf8"));
+  assert.deepEqual(faultsOf(schema, JSON.parse(JSON.stringify(reportJson(report)))), []);
   assert.deepEqual(host.snapshot(), snapshot, "the host was written");
 });
 

@@ -474,6 +474,23 @@ export const BREAKS: Readonly<Record<string, PlantedBreak>> = {
     link: "entry",
     says: /^systemd-boot 257 does not know the key "uki" and drops the entry$/,
   },
+  "a UKI in the place of the loader, which needs no entry": {
+    plant({ disk, uki, entry }) {
+      disk.writeEsp(LOADER, disk.readEsp(uki));
+      disk.removeEsp("EFI/systemd/systemd-bootx64.efi");
+      disk.removeEsp(`loader/entries/${entry}`);
+    },
+    link: undefined,
+    state: "unchecked",
+    line: /^ +the firmware starts the UKI itself$/m,
+  },
+  "a UKI in the place of the loader whose image is not there": {
+    async plant({ disk }) {
+      disk.writeEsp(LOADER, await signedUki(line(NOWHERE)));
+    },
+    link: "image",
+    path: new RegExp(`^composefs/images/${NOWHERE}$`),
+  },
   "no entry": {
     plant: ({ disk, entry }) => disk.removeEsp(`loader/entries/${entry}`),
     link: "entry",

@@ -48,12 +48,23 @@ export async function checkEntry(
     });
     return undefined;
   }
+  return await checkUkiOnEsp(draft, { path: ukiPath, bytes }, deploymentId, esp, keys);
+}
+
+/** A UKI with the add-ons that lie beside it. @param deploymentId that it is called after, if it is */
+export async function checkUkiOnEsp(
+  draft: LinkDraft,
+  { path, bytes }: { readonly path: string; readonly bytes: Uint8Array },
+  deploymentId: string | undefined,
+  esp: EspFiles,
+  keys: FirmwareKeys,
+): Promise<CheckedUki | undefined> {
   const addons: { path: string; bytes: Uint8Array }[] = [];
-  for (const addonPath of addonPaths(esp, ukiPath)) {
+  for (const addonPath of addonPaths(esp, path)) {
     const content = await draft.attempt(() => esp.read(addonPath), { path: addonPath });
     if (content !== undefined) addons.push({ path: addonPath, bytes: content });
   }
-  return await checkUki(draft, { path: ukiPath, bytes, addons, addonsAreLoaded: true, deploymentId }, keys);
+  return await checkUki(draft, { path, bytes, addons, addonsAreLoaded: true, deploymentId }, keys);
 }
 
 /** A file that the ESP does not hold whole is the UKI's own fault, not that of the entry that names it. */

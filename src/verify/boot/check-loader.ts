@@ -1,5 +1,5 @@
 /** The boot loader, where the firmware looks for it. */
-import { parsePe, type SystemdComponent, systemdComponentOf } from "../../pe/index.ts";
+import { findSection, parsePe, type SystemdComponent, systemdComponentOf } from "../../pe/index.ts";
 import type { LinkDraft } from "../report/link.ts";
 import type { ChainProgram } from "./check-uki.ts";
 import type { EspFiles } from "./esp-files.ts";
@@ -10,6 +10,8 @@ export interface CheckedLoader {
   readonly programs: readonly ChainProgram[];
   /** Of the one that the firmware starts unasked; undefined for another loader. */
   readonly component: SystemdComponent | undefined;
+  /** What the firmware starts unasked, if that is a UKI and no loader. */
+  readonly uki: ChainProgram | undefined;
 }
 
 /** UEFI 2.10, 3.5.1.1: what is started from a disk for which the firmware has no entry. */
@@ -32,10 +34,11 @@ export async function checkLoaders(
       found: "nothing",
       remedy: "install the loader of the image: bootctl install, or sealroot install to-disk on another disk",
     });
-    return { programs: [], component: undefined };
+    return { programs: [], component: undefined, uki: undefined };
   }
   const programs: ChainProgram[] = [];
   let component: SystemdComponent | undefined;
+  let uki: ChainProgram | undefined;
   for (const path of paths) {
     const draft = newLink(path);
     const bytes = await draft.attempt(() => esp.read(path), { path, remedy: "write the file again" });
@@ -44,11 +47,14 @@ export async function checkLoaders(
     await checkProgram(draft, bytes, "the boot loader", path, databases);
     const found = orUndefined(() => systemdComponentOf(parsePe(bytes)));
     if (path === first) component = found;
-    if (found === undefined)
+    if (orUndefined(() => findSection(parsePe(bytes), ".linux")) !== undefined) {
+      draft.fact("it is a UKI: no loader comes before it");
+      if (path === first) uki = { what: "the UKI", path, bytes };
+    } else if (found === undefined)
       draft.find("unchecked", "it is not systemd-boot, so what it starts is not known", { path });
     else draft.fact(`${found.component} ${found.version}`);
   }
-  return { programs, component };
+  return { programs, component, uki };
 }
 
 function orUndefined<T>(read: () => T): T | undefined {

@@ -13,7 +13,7 @@ import { runStep, type StepReporter } from "../../events/index.ts";
 import { holdDisk } from "../../install/index.ts";
 import { objectPath, TreeFiles } from "../../tree/index.ts";
 import { type EntryList, enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
-import { checkEntry } from "../boot/check-entry.ts";
+import { checkEntry, checkUkiOnEsp } from "../boot/check-entry.ts";
 import { type CheckedLoader, checkLoaders } from "../boot/check-loader.ts";
 import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
 import { type EspFiles, fatEspFiles } from "../boot/esp-files.ts";
@@ -98,7 +98,8 @@ class DiskWalk {
     this.#programs = loader.programs;
     this.#entries = listEntries(esp);
     const { entries } = this.#entries;
-    if (entries[0] === undefined) {
+    if (loader.uki !== undefined) await this.#checkDirect(loader.uki, esp, parts);
+    else if (entries[0] === undefined) {
       this.#chain.link("entry", "loader/entries").broken("no boot entry is there that could be followed", {
         path: "loader/entries",
         expected: "an entry of a deployment",
@@ -107,8 +108,8 @@ class DiskWalk {
       });
     }
     for (const [index, entry] of entries.entries()) {
-      if (index === 0 || entry.deploymentId !== undefined)
-        await this.#checkEntry(entry, index === 0, loader, esp, parts);
+      const isFirst = index === 0 && loader.uki === undefined;
+      if (isFirst || entry.deploymentId !== undefined) await this.#checkEntry(entry, isFirst, loader, esp, parts);
     }
   }
 
@@ -127,6 +128,18 @@ class DiskWalk {
     this.#programs = [...this.#programs, ...uki.programs];
     this.#chains.push(judgedChain(listed.path, uki));
     await this.#checkRoot(draft, uki, listed.deploymentId ?? "", parts);
+  }
+
+  /** A UKI in the place of the loader needs no entry, and its deployment is called after the image that it names. */
+  async #checkDirect(program: ChainProgram, esp: EspFiles, parts: InstalledDiskParts): Promise<void> {
+    const draft = this.#chain.link("entry", program.path);
+    draft.fact("the firmware starts the UKI itself");
+    const uki = await checkUkiOnEsp(draft, program, undefined, esp, this.#keys);
+    if (uki === undefined) return;
+    this.#ukis.push(uki);
+    this.#chains.push(judgedChain(program.path, uki));
+    const [first] = uki.composefsArguments;
+    if (first !== undefined) await this.#checkRoot(draft, uki, first.id, parts);
   }
 
   async #checkRoot(

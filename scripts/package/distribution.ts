@@ -5,6 +5,7 @@
 import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readBootProgram } from "../../src/seal/initramfs/boot-program.ts";
+import { starterTemplates } from "../../src/starter/index.ts";
 import { CHECKOUT, runOrThrow } from "./tools.ts";
 
 interface Manifest {
@@ -33,6 +34,7 @@ export async function makeDistribution(directory: string): Promise<void> {
   mkdirSync(join(directory, "bin"), { recursive: true });
   compile(directory);
   await copyInitramfs(directory);
+  copyStarter(directory);
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) cpSync(join(CHECKOUT, name), join(directory, name));
   cpSync(join(CHECKOUT, "scripts/package/sealroot.js"), join(directory, "bin/sealroot.js"));
   chmodSync(join(directory, "bin/sealroot.js"), 0o755);
@@ -68,6 +70,11 @@ export async function copyInitramfs(directory: string): Promise<void> {
   writeFileSync(join(directory, "initramfs/boot-program.json"), `${JSON.stringify(modules)}\n`);
 }
 
+/** The templates of `sealroot init`, in the places that they have in the checkout. */
+export function copyStarter(directory: string): void {
+  for (const path of starterTemplates()) cpSync(join(CHECKOUT, path), join(directory, path));
+}
+
 function packageJson() {
   const { name, version, description, license, engines, dependencies } = checkoutManifest();
   const rooms = globSync("src/*/index.ts", { cwd: CHECKOUT })
@@ -88,7 +95,7 @@ function packageJson() {
     engines,
     bin: { sealroot: "bin/sealroot.js" },
     exports: Object.fromEntries(rooms.map(door)) as Record<string, unknown>,
-    files: ["bin", "src", "initramfs", "CHANGELOG.md"],
+    files: ["bin", "src", "initramfs", "starter", "examples", "CHANGELOG.md"],
     dependencies,
   };
 }

@@ -7,7 +7,7 @@
 import { chmodSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { bundleProgram, EXTERNAL_PACKAGES } from "./bundle.ts";
-import { checkoutManifest, copyInitramfs } from "./distribution.ts";
+import { checkoutManifest, copyInitramfs, copyStarter } from "./distribution.ts";
 import { stripElf } from "./strip-elf.ts";
 import { CHECKOUT } from "./tools.ts";
 
@@ -31,6 +31,7 @@ export async function makeProgramFolder(directory: string, architecture: DebianA
   mkdirSync(join(directory, "bin"), { recursive: true });
   await bundleProgram(directory);
   await copyInitramfs(directory);
+  copyStarter(directory);
   const { name, version, description, license } = checkoutManifest();
   const manifest = { name, version, description, license, type: "module", private: true };
   writeFileSync(join(directory, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);

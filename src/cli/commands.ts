@@ -26,6 +26,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../verbs/diff.ts")).diffVerb,
   },
   {
+    path: ["init"],
+    summary: "Begin a project of a sealed system",
+    load: async () => (await import("../verbs/init.ts")).initVerb,
+  },
+  {
     path: ["inspect"],
     summary: "Show what an image, a disk or an EFI program is",
     load: async () => (await import("../verbs/inspect.ts")).inspectVerb,

@@ -5,9 +5,11 @@ import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { byteStringOfText } from "../../src/bytes/index.ts";
 import { openImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { readUki } from "../../src/pe/index.ts";
+import { setXattr } from "../../src/platform/index.ts";
 import { readSealedUki } from "../../src/seal/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { buildRoot, RELEASE } from "./build-root.ts";
@@ -85,3 +87,32 @@ for (const { name, time, bootTime } of INPUTS) {
     assert.equal(readUki(readFileSync(output)).commandLine, `composefs.digest=v1-sha512-12:${v1} composefs=${v2}`);
   });
 }
+
+const EVERY_RULE = RULES.flatMap(({ version, times }) =>
+  ["allowlist-only", "keep-user-xattrs"].map((xattrs) => ({ version: version.slice(1), times, xattrs })),
+);
+
+test("by every rule of every version the three have one digest, and the rules differ", async () => {
+  using build = await buildRoot("2024-02-03 04:05:06.789 +0000");
+  setXattr(join(build.root, "usr/lib/os-release"), byteStringOfText("user.note"), Buffer.from("kept by some"));
+  const sealed = `oci:${at("rules-sealed")}:v1`;
+  await succeed("seal", "--insecure-policy", await build.layout(at("rules-input")), "-o", sealed, "--unsigned");
+  await succeed("repo", "init", "--insecure", at("rules-repository"));
+  await succeed("image", "pull", "--insecure-policy", "--repo", at("rules-repository"), sealed, "os");
+  const byHand = at("rules-by-hand");
+  execFileSync("cp", ["--archive", build.root, byHand]);
+  const modules = join(byHand, "usr/lib/modules", RELEASE);
+  for (const file of ["vmlinuz", "initramfs.img", ".vmlinuz.hmac"]) rmSync(join(modules, file));
+  execFileSync("touch", ["--reference", join(byHand, "usr"), modules]);
+  await succeed("container", "split-kernel-and-rootfs", "--rootfs", build.root, "--output", at("rules-kernel"));
+  const found = new Set<string>();
+  for (const { version, times, xattrs } of EVERY_RULE) {
+    const rule = ["--bootable", "--erofs-version", version, "--boot-times", times, "--xattrs", xattrs];
+    const bySeal = await succeed("image", "compute-id", "--repo", at("rules-repository"), ...rule, "os");
+    const ofDirectory = (root: string) => succeed("repo", "compute-id", "--no-repo", "--hash", "sha512", ...rule, root);
+    assert.deepEqual([await ofDirectory(build.root), await ofDirectory(byHand)], [bySeal, bySeal], rule.join(" "));
+    found.add(bySeal);
+  }
+  // The times make no difference in what seal and split-kernel-and-rootfs make; version and attributes do.
+  assert.equal(found.size, 4);
+});

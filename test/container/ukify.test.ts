@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { buildImageUki, parseUkifyOptions, RootDirectory } from "../../src/container/index.ts";
 import { loadEnrolment } from "../../src/keys/index.ts";
 import { findSection, parsePe, readUki, sectionContent } from "../../src/pe/index.ts";
 import { stubImage } from "../bootloader/pe-fixture.ts";
@@ -87,6 +88,27 @@ test("the dump file is of the tree under the digest", async () => {
   await run("container", "compute-composefs-digest", build.root, "--write-dumpfile-to", at("two.dump"));
   assert.deepEqual(readFileSync(at("one.dump")), readFileSync(at("two.dump")));
   assert.match(readFileSync(at("one.dump"), "latin1"), /^\/boot 0 40755 /m);
+});
+
+test("times with fractions of a second are told of: no layer keeps them", async () => {
+  using fresh = await buildRoot("@1700000000");
+  const warnings = async () => {
+    const texts: string[] = [];
+    await buildImageUki({
+      ...{ directory: new RootDirectory(fresh.root), kernelDirectory: undefined, form: "v1", verityOptional: false },
+      ...{ kernelArguments: [], initramfs: "image", dumpFile: undefined },
+      options: parseUkifyOptions(["--output", at("fractions.efi")]),
+      events: (event) => {
+        if (event.type === "message") texts.push(event.text);
+      },
+    });
+    return texts;
+  };
+  assert.deepEqual(await warnings(), []);
+  execFileSync("touch", ["--date", "2024-02-03 04:05:06.5 +0000", join(fresh.root, "etc/hostname")]);
+  const [text = "", ...others] = await warnings();
+  assert.deepEqual(others, []);
+  assert.match(text, /^1 files and directories have times with fractions of a second/);
 });
 
 test("--json has the report of the schema", async () => {

@@ -105,6 +105,7 @@ const TRUSTING = "--insecure-policy";
 const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = {
   // Of hosts with deployments: test/host/read-host.test.ts.
   status: (report) => report(0),
+  init: (report) => report(0, at("project")),
   "keys generate": (report) => report(0, at("keys")),
   "keys list": async (report) => {
     await report(0, at("keys"));

@@ -122,7 +122,7 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   "docs/images.md": ["console signatures", "console pulling", "console copying"],
   "docs/trust.md": ["console trust"],
   "docs/sealing.md": ["console sealing"], // sealing.test.ts
-  "docs/containerfile.md": ["sh containerfile"], // containerfile.test.ts
+  "docs/containerfile.md": ["sh containerfile", "sh sealed-build"], // containerfile.test.ts, sealed-build.test.ts
 };
 /** `./just build-sealed` and `./just test` cannot run in a test of their own. */
 const TWO_COMMANDS = /^\.\/just (?:build-sealed|test) +#/m;

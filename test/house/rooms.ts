@@ -19,7 +19,20 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
   },
   {
     name: "systems",
-    rooms: ["host", "update", "repair", "service", "install", "seal", "container", "diff", "inspect", "verify", "vm"],
+    rooms: [
+      "host",
+      "update",
+      "repair",
+      "service",
+      "install",
+      "seal",
+      "container",
+      "diff",
+      "inspect",
+      "verify",
+      "starter",
+      "vm",
+    ],
   },
   { name: "cli", rooms: ["verbs", "cli"] },
 ];

@@ -70,7 +70,7 @@ test("every verb loads out of the folder, with only the folder's packages", () =
   assert.deepEqual([status.status, status.stderr], [0, ""]);
   assert.match(status.stdout, /^apiVersion: org\.containers\.bootc\/v1\n/);
   const program = `for (const name of ${JSON.stringify(readdirSync(join(folder, "lib")))}) {
-    if (name !== "object-worker.js") await import("./lib/" + name);
+    if (!name.endsWith("-worker.js")) await import("./lib/" + name);
   }
   console.log("all");`;
   const imported = spawnSync(join(folder, "node"), ["--input-type=module", "--eval", program], {
@@ -78,6 +78,13 @@ test("every verb loads out of the folder, with only the folder's packages", () =
     cwd: folder,
   });
   assert.deepEqual([imported.stdout, imported.stderr, imported.status], ["all\n", "", 0]);
+});
+
+test("sealroot init has its templates in the folder", () => {
+  const made = spawnSync(join(folder, "bin/sealroot"), ["init", "project"], { encoding: "utf8", cwd: scratch.path });
+  assert.equal(made.status, 0, made.stderr);
+  const example = readFileSync(join(import.meta.dirname, "../../examples/containerfile/Containerfile"), "utf8");
+  assert.equal(readFileSync(join(scratch.path, "project/Containerfile"), "utf8"), example);
 });
 
 test("the license of everything in it lies beside it", () => {

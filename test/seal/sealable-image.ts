@@ -65,6 +65,8 @@ export async function writeLayout(
     "--format=posix",
     "--pax-option=delete=atime,delete=ctime",
     "--numeric-owner",
+    "--xattrs",
+    "--xattrs-include=user.*",
   ];
   const tar = spawn("tar", [...all, ...words, "--directory", root, "."], { stdio: ["ignore", "pipe", "inherit"] });
   const layers = [await putLayer(layout, tar.stdout, { compression: "gzip" })];

@@ -80,9 +80,16 @@ export function parseAsn<T>(der: Uint8Array, structure: new () => T, what: strin
   }
 }
 
-/** The DER of a structure. */
+/**
+ * The DER of a structure.
+ * @throws SealrootError `corrupt` for parts of a parsed one that the library took but cannot write
+ */
 export function encodeAsn(structure: unknown): Uint8Array {
-  return new Uint8Array(AsnConvert.serialize(structure));
+  try {
+    return new Uint8Array(AsnConvert.serialize(structure));
+  } catch (error) {
+    throw corrupt(`Cannot read an ASN.1 structure: ${reasonOf(error).split("\n")[0]}`);
+  }
 }
 
 /** A copy in its own buffer, as the library's fields require. */

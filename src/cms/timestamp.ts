@@ -1,9 +1,8 @@
 /** RFC 3161 time stamps: asked for a signature, checked, and put beside it as Authenticode has them. Loads the ASN.1 library. */
-import { createHash, verify, X509Certificate } from "node:crypto";
+import { createHash, verify, type X509Certificate } from "node:crypto";
 import { Attribute, ContentInfo, type SignerInfo } from "@peculiar/asn1-cms";
 import {
   AsnArray,
-  AsnConvert,
   AsnGeneralizedTimeConverter,
   AsnIntegerArrayBufferConverter,
   AsnProp,
@@ -14,6 +13,7 @@ import {
 } from "@peculiar/asn1-schema";
 import { AlgorithmIdentifier, Certificate } from "@peculiar/asn1-x509";
 import { corrupt, SealrootError } from "../errors/index.ts";
+import { certificateOf } from "./certificate.ts";
 import {
   DIGEST_OF_ID,
   ID_MESSAGE_DIGEST,
@@ -178,12 +178,12 @@ function verifiedInfo(token: Uint8Array): TimeStampInfo {
     throw corrupt(`Cannot use the ${WHAT}: its signature cannot be checked`);
   }
   requireSame(
-    bytesOf(AsnConvert.parse(stated, OctetString)),
+    bytesOf(parseAsn(new Uint8Array(stated), OctetString, WHAT)),
     createHash(digestName).update(content).digest(),
     "its content is not the one that was signed",
   );
   const signedBytes = encodeAsn(new SignedAttributes([...attributes]));
-  if (!verify(digestName, signedBytes, certificate.publicKey, bytesOf(signer.signature))) {
+  if (!isSignedBy(certificate, digestName, signedBytes, bytesOf(signer.signature))) {
     throw corrupt(`Cannot use the ${WHAT}: its signature does not match its certificate`);
   }
   // Extended key usages, as Node names them.
@@ -191,6 +191,20 @@ function verifiedInfo(token: Uint8Array): TimeStampInfo {
     throw corrupt(`Cannot use the ${WHAT}: its certificate is not one for time stamping`);
   }
   return parseAsn(content, TimeStampInfo, WHAT);
+}
+
+/** OpenSSL throws instead of answering when the key cannot belong to the signature's algorithm. */
+function isSignedBy(
+  certificate: X509Certificate,
+  digestName: string,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  try {
+    return verify(digestName, bytes, certificate.publicKey, signature);
+  } catch {
+    return false;
+  }
 }
 
 function certificateOfSigner(message: RawSignedData, signer: SignerInfo): X509Certificate | undefined {
@@ -203,7 +217,7 @@ function certificateOfSigner(message: RawSignedData, signer: SignerInfo): X509Ce
       Buffer.from(encodeAsn(tbsCertificate.issuer)).equals(encodeAsn(name.issuer))
     );
   });
-  return found === undefined ? undefined : new X509Certificate(Buffer.from(found));
+  return found === undefined ? undefined : certificateOf(new Uint8Array(found));
 }
 
 function requireSame(actual: ArrayBufferView | ArrayBuffer, expected: Uint8Array, reason: string): void {

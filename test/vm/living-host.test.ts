@@ -7,6 +7,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { runTool, type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
+import { UPDATE_RECORD_PATH } from "../../src/update/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { type GuestRegistry, startGuestRegistry } from "./guest-registry.ts";
 import { RunningHost } from "./running-host.ts";
@@ -118,6 +119,10 @@ describe("a sealed host that follows a registry", ONLY_IN_WHOLE_SUITE, () => {
   });
 
   test("takes the update by its timer's service, and boots it after a shutdown", async () => {
+    // A host has its own moment for each question; after one in vain an hour ago the next is due.
+    await host.text(
+      `mkdir -p -m 700 /var/lib/sealroot; echo '{"lastCheckMs":'$(($(date +%s) - 3600))000',"failures":1}' >${UPDATE_RECORD_PATH}`,
+    );
     await host.guest.run("systemctl start sealroot-fetch-apply-updates.service", 1_800_000);
     assert.equal(await host.text("systemctl show -P Result sealroot-fetch-apply-updates.service"), "success");
     assert.deepEqual(await deployments(), {

@@ -6,6 +6,7 @@
  * 8, but no layers, repositories or disks.
  * @module
  */
+export { ADDON_SECTIONS, checkAddon } from "./addon-rule.ts";
 export {
   ADDON_SUFFIX,
   type AddonNames,

@@ -1,7 +1,7 @@
 /** The signed kernel command lines: that of the UKI, and those of its add-ons. */
 import { checkCommandLine, checkCommandLineLength, SEALED_LINE_KEYS } from "../bls/index.ts";
-import { SealrootError } from "../errors/index.ts";
-import { commandLineOf, type EfiArchitecture, parsePe } from "../pe/index.ts";
+import type { EfiArchitecture } from "../pe/index.ts";
+import { checkAddon } from "./addon-rule.ts";
 import type { UkiAddon } from "./addons.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { UkiAddon } from "./addons.ts";
  * UKI's (systemd-stub(7)), and the kernel's limit is for the sum.
  *
  * @param others lines of add-ons that are installed already and stay; only their length counts
- * @throws SealrootError `unsupported` naming file and argument, `conflict` for an add-on of another architecture
+ * @throws SealrootError `unsupported` naming file and argument; as checkAddon
  */
 export function checkSealedLines(
   uki: { readonly path: string; readonly commandLine: string | undefined; readonly architecture: EfiArchitecture },
@@ -26,19 +26,7 @@ export function checkSealedLines(
   const lines = [line];
   for (const { name, bytes } of addons) {
     const what = `the add-on ${name}`;
-    const image = parsePe(bytes, what);
-    if (image.architecture !== architecture) {
-      throw new SealrootError(
-        "conflict",
-        `Cannot use ${what}: it is for ${image.architecture}, the UKI for ${architecture}`,
-        {
-          expected: architecture,
-          actual: image.architecture,
-        },
-      );
-    }
-    const addonLine = commandLineOf(image, what) ?? "";
-    checkCommandLine(addonLine, { what: `the command line of ${what}`, decidedKeys: [] });
+    const addonLine = checkAddon(bytes, what, architecture);
     if (addonLine !== "") lines.push(addonLine);
   }
   const what = "the command line of the UKI with its add-ons";

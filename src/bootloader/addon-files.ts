@@ -57,30 +57,37 @@ export function addonPath({ name, scope }: Pick<InstalledAddon, "name" | "scope"
  * @throws SealrootError when a folder cannot be listed; one that is absent has none
  */
 export function installedAddons(bootDirectory: string): InstalledAddons {
+  return installedAddonsIn((folder) => namesIn(join(bootDirectory, folder)));
+}
+
+/**
+ * As {@link installedAddons}, of an ESP that is read in another way.
+ * @param list names in a folder below the ESP, in byte order; none when it is absent
+ */
+export function installedAddonsIn(list: (folder: string) => readonly string[]): InstalledAddons {
   const foreign: string[] = [];
-  const global = addonsIn(bootDirectory, GLOBAL_ADDONS_FOLDER).flatMap(({ name, path }): InstalledAddon[] => {
+  const global = addonsOf(list, GLOBAL_ADDONS_FOLDER).flatMap(({ name, path }): InstalledAddon[] => {
     if (name.startsWith(GLOBAL_PREFIX) && name !== GLOBAL_PREFIX) {
       return [{ name: name.slice(GLOBAL_PREFIX.length), scope: "global", deploymentId: undefined, path }];
     }
     foreign.push(path);
     return [];
   });
-  const scoped = namesIn(join(bootDirectory, UKI_FOLDER)).flatMap((folder): InstalledAddon[] => {
+  const scoped = list(UKI_FOLDER).flatMap((folder): InstalledAddon[] => {
     const uki = FOLDER.exec(folder)?.[1];
     if (uki === undefined) return [];
     // Of a folder that nobody named after a deployment, its name is all there is to say.
     const deploymentId = deploymentOfUkiPath(uki) ?? uki.slice(0, -".efi".length);
-    return addonsIn(bootDirectory, `${UKI_FOLDER}/${folder}`).map((addon) => ({
-      ...addon,
-      scope: "scoped",
-      deploymentId,
-    }));
+    return addonsOf(list, `${UKI_FOLDER}/${folder}`).map((addon) => ({ ...addon, scope: "scoped", deploymentId }));
   });
   return { addons: [...global, ...scoped], foreign };
 }
 
-function addonsIn(bootDirectory: string, folder: string): { readonly name: string; readonly path: string }[] {
-  return namesIn(join(bootDirectory, folder)).flatMap((fileName) => {
+function addonsOf(
+  list: (folder: string) => readonly string[],
+  folder: string,
+): { readonly name: string; readonly path: string }[] {
+  return list(folder).flatMap((fileName) => {
     const name = ADDON.exec(fileName)?.[1];
     return name === undefined ? [] : [{ name, path: `${folder}/${fileName}` }];
   });

@@ -12,6 +12,7 @@ export {
   type InstalledAddon,
   type InstalledAddons,
   installedAddons,
+  installedAddonsIn,
 } from "./addon-files.ts";
 export { ESP_KERNELS_FOLDER, type KernelDeployment, type UkiDeployment } from "./boot-entries.ts";
 export type { BootLoader } from "./boot-loader.ts";

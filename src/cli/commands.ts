@@ -6,6 +6,7 @@ import type { CommandEntry } from "../verbs/index.ts";
 
 /** What a group of verbs is about, for the help of `sealroot` and `sealroot GROUP`. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  addon: "Make add-ons of UKIs, and put them onto disk files",
   completion: "Print the tab completion of a shell",
   container: "Work in a container build: look at, check and seal a root file system",
   image: "Work with OCI images in a composefs repository",
@@ -232,6 +233,26 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ["seal", "attach"],
     summary: "Put a UKI that was signed elsewhere into its image",
     load: async () => (await import("../verbs/seal/attach.ts")).sealAttach,
+  },
+  {
+    path: ["addon", "build"],
+    summary: "Make an add-on: kernel arguments and more beside what is sealed",
+    load: async () => (await import("../verbs/addon/build.ts")).addonBuild,
+  },
+  {
+    path: ["addon", "list"],
+    summary: "Show the add-ons of a disk file, an image or a folder",
+    load: async () => (await import("../verbs/addon/list.ts")).addonList,
+  },
+  {
+    path: ["addon", "add"],
+    summary: "Put add-ons onto a disk file",
+    load: async () => (await import("../verbs/addon/add.ts")).addonAdd,
+  },
+  {
+    path: ["addon", "remove"],
+    summary: "Take an add-on from a disk file",
+    load: async () => (await import("../verbs/addon/remove.ts")).addonRemove,
   },
   {
     path: ["keys", "generate"],

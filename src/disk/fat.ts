@@ -29,7 +29,7 @@ export interface EspOptions {
  * Without MTOOLS_SKIP_CHECK, mtools compares with the size of the whole disk file. The others are mtools's defaults, which
  * the host's /etc/mtools.conf may have changed.
  */
-const MTOOLS_ENVIRONMENT = {
+export const MTOOLS_ENVIRONMENT = {
   MTOOLS_SKIP_CHECK: "1",
   MTOOLSRC: "/dev/null",
   MTOOLS_FAT_COMPATIBILITY: "0",
@@ -86,6 +86,11 @@ async function makeFileSystem(disk: WorkDisk, partition: PlannedPartition): Prom
   const place = ["--offset", String(startSectors), disk.path, String(partition.sizeBytes / KIB)];
   const args = [...shape, ...identity, ...place];
   await runDiskTool(disk, "mkfs.vfat", args, { timeoutMs: TIMEOUT_MS });
+}
+
+/** The folders that files lie in, parents before children. */
+export function parentsOfEspFiles(files: readonly EspFile[]): string[] {
+  return directoriesOf({ files, directories: [] });
 }
 
 /** Parents before children, in byte order. */

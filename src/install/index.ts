@@ -26,6 +26,7 @@ export {
 } from "./edit/edit-disk.ts";
 export { type HeldDisk, holdDisk } from "./edit/hold-disk.ts";
 export { type DeploymentImage, readDeploymentImage } from "./edit/open-deployment.ts";
+export { copyDisk, type WorkCopy } from "./edit/work-copy.ts";
 export { type MountDeploymentOptions, type MountedDeployment, mountDeployment } from "./mount/mount-deployment.ts";
 export {
   type ForeignOptions,

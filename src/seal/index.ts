@@ -22,3 +22,4 @@ export {
 export { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 export { checkVacantDirectory, isMaterial, type ToSign, writeToSign } from "./to-sign.ts";
 export { UnpackBudget } from "./unpack-budget.ts";
+export { unpackImage } from "./unpack-image.ts";

@@ -4,12 +4,14 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
+import { buildAddon } from "../../src/addon/index.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { main } from "../../src/cli/main.ts";
 import { SealrootError } from "../../src/errors/index.ts";
+import { peImage } from "../bootloader/pe-fixture.ts";
 import { buildRoot } from "../container/build-root.ts";
 import { makeImage, tool } from "../images/copy/images.ts";
-import { baseFiles, sealImage } from "../install/sealed-image.ts";
+import { baseFiles, sealImage, TEST_KEYS } from "../install/sealed-image.ts";
 import { sealableImage } from "../seal/sealable-image.ts";
 import { faultsOf } from "./json-schema.ts";
 
@@ -126,6 +128,18 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     await report(0, at("changed-keys"), "5".repeat(64), at("vendor.pem"));
     assert.equal(((await json(0, "keys", "list", "--json", at("changed-keys"))) as { dbx: unknown[] }).dbx.length, 2);
   },
+  "addon build": async (report) => {
+    const sections = { ".text": "stub", ".sdmagic": "#### LoaderInfo: systemd-addon 257 ####" };
+    writeFileSync(at("stub"), peImage(sections));
+    const words = ["--stub", at("stub"), "-o", at("made.addon.efi")];
+    await report(0, ...words, "--karg", "quiet", "--unsigned");
+    await report(0, ...words, "--karg", "quiet", "--uname", "6.12", "--keys", at("keys"));
+  },
+  "addon list": async (report) => {
+    await report(0, at("made.addon.efi"));
+    writeFileSync(at("broken.addon.efi"), "");
+    await report(1, at("broken.addon.efi"));
+  },
   seal: async (report) => {
     await report(0, TRUSTING, sealable, "-o", `oci:${at("sealed")}:v1`, "--keys", at("keys"));
     await report(0, TRUSTING, sealable, "-o", `oci:${at("unsigned")}:v1`, "--unsigned");
@@ -160,6 +174,19 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     await report(0, at("disk.img"), "/var/new");
   },
   "install edit remove": (report) => report(0, at("disk.img"), "/var/new"),
+  "addon add": async (report) => {
+    const stub = { path: "stub", bytes: readFileSync(at("stub")) };
+    const nothing = { deviceTree: undefined, microcode: undefined, initramfs: undefined, kernelRelease: undefined };
+    const bytes = await buildAddon(stub, { ...nothing, kernelArguments: ["quiet"] }, TEST_KEYS.signer);
+    writeFileSync(at("signed.addon.efi"), bytes);
+    await report(0, at("disk.img"), at("signed.addon.efi"));
+    await report(0, at("disk.img"), at("signed.addon.efi"));
+    await report(0, at("disk.img"), at("signed.addon.efi"), "--global");
+  },
+  "addon remove": async (report) => {
+    await report(0, at("disk.img"), "signed");
+    await report(0, at("disk.img"), "signed", "--global");
+  },
   // The disk and the image that it was made of; an id that no rule makes; packages of another version.
   diff: async (report) => {
     const installed = globSync("*/index.json", { cwd: at("installable") })[0];

@@ -121,7 +121,7 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   "docs/digests.md": ["console digests"],
   "docs/images.md": ["console signatures", "console pulling", "console copying"],
   "docs/trust.md": ["console trust"],
-  "docs/sealing.md": ["console sealing"], // sealing.test.ts
+  "docs/sealing.md": ["console sealing", "console addons-made"], // sealing.test.ts
   "docs/containerfile.md": ["sh containerfile", "sh sealed-build"], // containerfile.test.ts, sealed-build.test.ts
 };
 /** `./just build-sealed` and `./just test` cannot run in a test of their own. */

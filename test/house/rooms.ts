@@ -26,6 +26,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
       "service",
       "install",
       "seal",
+      "addon",
       "container",
       "diff",
       "inspect",
@@ -65,6 +66,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   service: ["host", "update"],
   container: ["seal"],
   diff: ["install"],
+  addon: ["install", "seal"],
   inspect: ["container", "diff", "seal"],
   verify: ["host", "install"],
   cli: ["verbs"],
@@ -99,7 +101,7 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
   },
   verbs: {
     ...Object.fromEntries(
-      ["container", "host", "image", "install", "internals", "keys", "repo", "seal", "vm"].map((name) => [
+      ["addon", "container", "host", "image", "install", "internals", "keys", "repo", "seal", "vm"].map((name) => [
         name,
         ["shared"],
       ]),

@@ -8,6 +8,8 @@ import { buildAddon } from "../../src/addon/index.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { main } from "../../src/cli/main.ts";
 import { SealrootError } from "../../src/errors/index.ts";
+import { objectPath } from "../../src/tree/index.ts";
+import { verityDigest } from "../../src/verity/index.ts";
 import { peImage } from "../bootloader/pe-fixture.ts";
 import { buildRoot } from "../container/build-root.ts";
 import { makeImage, tool } from "../images/copy/images.ts";
@@ -78,6 +80,7 @@ const repository = at("repository");
 const tree = at("tree");
 let image: string;
 let damaged: string;
+const BIG = "x".repeat(1000);
 let sealable: string;
 
 before(async () => {
@@ -85,15 +88,16 @@ before(async () => {
   image = `oci:${at("image")}:v1`;
   mkdirSync(join(tree, "usr"), { recursive: true });
   for (const name of ["boot", "sysroot", "etc"]) mkdirSync(join(tree, name));
-  writeFileSync(join(tree, "usr/big"), "x".repeat(1000));
+  writeFileSync(join(tree, "usr/big"), BIG);
   writeFileSync(at("empty.dump"), "/ 0 40755 2 0 0 0 0.0 - - -\n");
   await json(0, "repo", "init", "--json", "--insecure", repository);
   await json(0, "repo", "create-image", "--json", "--repo", repository, tree, "my");
   await json(0, "image", "pull", "--json", "--insecure-policy", "--repo", repository, image, "os");
   damaged = at("damaged");
   tool("cp", "-a", repository, damaged);
-  const [object = ""] = globSync("objects/*/*", { cwd: damaged });
-  rmSync(join(damaged, object));
+  // A file's content: an image could be made again.
+  const object = verityDigest(Buffer.from(BIG), "sha512");
+  rmSync(join(damaged, "objects", objectPath(object)));
   sealable = await sealableImage(scratch);
 });
 

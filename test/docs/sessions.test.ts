@@ -108,6 +108,8 @@ test("README: every step by hand, and looking inside", async () => {
   assert.match(looked.stdout, /^PRETTY_NAME="Debian/m);
   assert.match(looked.stdout, /^status: ok$/m);
   assert.match(looked.stdout, /^written {2}oci-archive:build\/os\.tar$/m);
+  assert.match(looked.stdout, /^disk build\/my\.img$/m);
+  assert.match(looked.stdout, /^verified, but for what is marked unchecked; \d+ objects, .* hashed$/m);
 });
 
 /** Blocks whose commands a test runs, by document. */

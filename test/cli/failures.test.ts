@@ -261,7 +261,7 @@ test("verbs that are not there yet say so, and what there is", async () => {
   });
   for (const words of [
     ["edit", "--filename"],
-    ["container", "ukify", "/"],
+    ["install", "reset", "/"],
     ["install", "to-filesystem", "/"],
   ]) {
     const { exitCode, err } = await mainAlone(...words);

@@ -1,7 +1,7 @@
 /** Puts what was signed elsewhere into the image it was made for. */
 import { CommandLine, checkCommandLine, findComposefsArguments, SEALED_LINE_KEYS } from "../bls/index.ts";
-import { findEnrolmentFiles, UKI_FOLDER } from "../bootimage/index.ts";
-import { displayText } from "../bytes/index.ts";
+import { ADDON_SUFFIX, findEnrolmentFiles, UKI_FOLDER } from "../bootimage/index.ts";
+import { type ByteString, displayText } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep, type StepReporter, silent } from "../events/index.ts";
 import { type OpenedImage, type OpenImageOptions, openImage } from "../images/index.ts";
@@ -163,7 +163,8 @@ function kindOf(uki: Uint8Array): SealKind {
 async function readAddedLayer(image: OpenedImage): Promise<SealedLayer> {
   const members = await readMembers(image, image.manifest.layers.at(-1));
   const prefix = `${UKI_FOLDER.slice(1)}/`;
-  const ukiMember = members.find(({ header }) => header.path.startsWith(prefix) && header.path.endsWith(".efi"));
+  const isUki = (path: ByteString) => path.startsWith(prefix) && path.endsWith(".efi") && !path.endsWith(ADDON_SUFFIX);
+  const ukiMember = members.find(({ header }) => isUki(header.path));
   const uki = ukiMember?.body;
   if (ukiMember === undefined || !(uki instanceof Uint8Array)) throw notSealed();
   return { members, ukiMember, uki };

@@ -16,10 +16,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { addLayer } from "../../examples/debian/add-layer.ts";
+import { byteStringOfText } from "../../src/bytes/index.ts";
 import { openImage } from "../../src/images/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { authenticodeDigest, parsePe } from "../../src/pe/index.ts";
 import type { ToSign } from "../../src/seal/index.ts";
+import { writeTar } from "../../src/tar/index.ts";
 import { run } from "../cli/run-verb.ts";
 import { SOFT_HSM_MODULE, type SoftHsm, softHsm } from "../keys/soft-hsm.ts";
 import { sbverifyAccepts } from "../pe/boot-files.ts";
@@ -358,4 +361,25 @@ test("--to-sign takes a new directory only, and goes with --unsigned", async () 
   );
   assert.match(idle.err, /^sealroot: Cannot use --timestamp-url: nothing is signed with --unsigned\n/);
   assert.ok(!existsSync(at("again")) && !existsSync(at("new")));
+});
+
+test("an add-on in the last layer is not taken for the UKI", async () => {
+  cpSync(at("open"), at("with-addon"), { recursive: true });
+  const path = byteStringOfText("boot/EFI/Linux/a.addon.efi");
+  const header = { kind: "file", path, mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0n, sizeBytes: 5 } as const;
+  await addLayer(at("with-addon"), writeTar([{ header, body: Buffer.from("addon") }]), {
+    tag: "latest",
+    createdBy: "an add-on",
+    compression: { compression: "gzip" },
+  });
+  const { exitCode, err } = await run("seal", "attach", `oci:${at("with-addon")}`, "--extract", at("no-uki.efi"));
+  assert.deepEqual(
+    [exitCode, err],
+    [
+      1,
+      "sealroot: Cannot attach a signature: the image's last layer has no UKI\n" +
+        "  give the image that `sealroot seal --unsigned` wrote\n",
+    ],
+  );
+  assert.equal(existsSync(at("no-uki.efi")), false);
 });

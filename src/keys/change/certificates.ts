@@ -1,10 +1,10 @@
 /** Certificates in db beside the one that signs: of vendors whose option ROMs must start, or of an earlier key. */
 import type { Signer } from "../../cms/index.ts";
 import { certificateOf, describeCertificate } from "../../cms/index.ts";
-import { type SignatureEntry, x509Entry } from "../../efi/index.ts";
+import { x509Entry } from "../../efi/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { loadCertificate, loadNamedCertificate } from "../directory.ts";
-import { type DatabaseFile, isSameEntry, ownerGuid, readDatabase } from "./database-file.ts";
+import { type DatabaseFile, isSameEntry, newEntries, ownerGuid, readDatabase } from "./database-file.ts";
 import { describeEntry } from "./database-items.ts";
 import { whileLocked } from "./directory-lock.ts";
 import { type ChangedDatabase, changedDatabase } from "./revoke.ts";
@@ -24,11 +24,10 @@ export async function addCertificates(
   return whileLocked(directory, async () => {
     const owner = ownerGuid(directory);
     const old = await currentDatabase(directory);
-    const added: SignatureEntry[] = [];
-    for (const path of paths) {
-      const entry = x509Entry(owner, loadCertificate(path));
-      if (![...old.entries, ...added].some((one) => isSameEntry(one, entry))) added.push(entry);
-    }
+    const added = newEntries(
+      old,
+      paths.map((path) => x509Entry(owner, loadCertificate(path))),
+    );
     return changedDatabase("db", directory, old, [...old.entries, ...added], added, signer, now);
   });
 }

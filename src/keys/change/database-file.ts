@@ -122,6 +122,15 @@ export function isSameEntry(a: SignatureEntry, b: SignatureEntry): boolean {
   return a.type === b.type && Buffer.from(a.data).equals(b.data);
 }
 
+/** Those that a database lacks, each once. */
+export function newEntries({ entries }: DatabaseFile, wanted: readonly SignatureEntry[]): SignatureEntry[] {
+  const added: SignatureEntry[] = [];
+  for (const entry of wanted) {
+    if (![...entries, ...added].some((one) => isSameEntry(one, entry))) added.push(entry);
+  }
+  return added;
+}
+
 function laterThan(last: Date | undefined, now: Date): Date {
   const nowSeconds = Math.floor(now.getTime() / SECOND_MS);
   const lastSeconds = last === undefined ? Number.NEGATIVE_INFINITY : Math.floor(last.getTime() / SECOND_MS);

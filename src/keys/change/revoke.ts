@@ -3,7 +3,7 @@ import type { Signer } from "../../cms/index.ts";
 import type { SignatureEntry } from "../../efi/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { loadNamedCertificate } from "../directory.ts";
-import { databaseFiles, isSameEntry, ownerGuid, readDatabase, writeFiles } from "./database-file.ts";
+import { type DatabaseFile, databaseFiles, newEntries, ownerGuid, readDatabase, writeFiles } from "./database-file.ts";
 import { type DatabaseItem, describeEntry, entryOfItem } from "./database-items.ts";
 import { whileLocked } from "./directory-lock.ts";
 
@@ -34,12 +34,13 @@ export async function revoke(
     const owner = ownerGuid(directory);
     const current = loadNamedCertificate(directory, "db");
     const old = await readDatabase(directory, "dbx");
-    const added: SignatureEntry[] = [];
+    const named: SignatureEntry[] = [];
     for (const item of items) {
       const entry = await entryOfItem(item, owner);
       if (entry.type === "x509" && Buffer.from(entry.data).equals(current)) throw inUse(directory, item);
-      if (![...old.entries, ...added].some((one) => isSameEntry(one, entry))) added.push(entry);
+      named.push(entry);
     }
+    const added = newEntries(old, named);
     return changedDatabase("dbx", directory, old, [...old.entries, ...added], added, signer, now);
   });
 }
@@ -48,7 +49,7 @@ export async function revoke(
 export async function changedDatabase(
   name: "db" | "dbx",
   directory: string,
-  old: Awaited<ReturnType<typeof readDatabase>>,
+  old: DatabaseFile,
   entries: readonly SignatureEntry[],
   changed: readonly SignatureEntry[],
   signer: () => Promise<Signer>,

@@ -1,5 +1,5 @@
 /** A report as one page: no script, nothing from elsewhere, every byte that is not ours escaped. */
-import { htmlText as text } from "../bytes/index.ts";
+import { htmlHead, htmlText as text } from "../bytes/index.ts";
 import { pathText } from "../compare/index.ts";
 import type { DiffReport, EspDifference, ReportedDifference, SideReport } from "./report.ts";
 import {
@@ -33,17 +33,7 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; ver
 /** In pieces: there may be as many rows as files. */
 export function* reportHtml(report: DiffReport): Generator<string, void, undefined> {
   const { a, b, equal, rule, notes, differences } = report;
-  yield `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${text(`${a.given} and ${b.given}`)} - sealroot diff</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>Why two digests differ</h1>
+  yield `${htmlHead(`${a.given} and ${b.given} - sealroot diff`, STYLE)}<h1>Why two digests differ</h1>
 <div class="sides">${sideHtml("A", a)}${sideHtml("B", b)}</div>
 <p class="verdict${equal ? " equal" : ""}">${text(verdictText(report))}</p>
 <p>Compared as ${text(comparisonText(rule))}.</p>

@@ -1,5 +1,5 @@
 /** A report as one page: the chain drawn; no script, nothing from elsewhere, every byte that is not ours escaped. */
-import { htmlText as text } from "../../bytes/index.ts";
+import { htmlHead, htmlText as text } from "../../bytes/index.ts";
 import type { Finding, Link, LinkState } from "./link.ts";
 import { firstBroken, type VerifyReport } from "./report.ts";
 import { findingRows, STATE_WORDS, shortDigests, verdictText } from "./report-parts.ts";
@@ -36,17 +36,7 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; ver
 /** In pieces: a damaged disk has many findings. */
 export function* reportHtml(report: VerifyReport): Generator<string, void, undefined> {
   const { target, kind, state, links, unsigned, foreign } = report;
-  yield `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${text(target)} - sealroot verify</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>${text(target)}</h1>
+  yield `${htmlHead(`${target} - sealroot verify`, STYLE)}<h1>${text(target)}</h1>
 <p>Why this ${text(kind)} is to be trusted, link by link from the keys of the firmware.</p>
 ${verdictHtml(report, state)}
 `;

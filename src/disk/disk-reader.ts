@@ -31,12 +31,7 @@ const QCOW2_MAGIC = "QFI\xfb";
  *   there are several; `corrupt`
  */
 export async function readInstalledDisk(fd: number, path: string): Promise<InstalledDiskParts> {
-  if (textAt(fd, 0, QCOW2_MAGIC.length) === QCOW2_MAGIC) {
-    throw new SealrootError("unsupported", `Cannot read the disk ${path}: it is a qcow2 image`, {
-      path,
-      hint: "qemu-img convert -O raw makes a plain disk file of it",
-    });
-  }
+  refuseQcow2(fd, path);
   const { partitions } = await readPartitionTable(async (offset, length) => {
     const bytes = Buffer.alloc(length);
     return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
@@ -56,6 +51,15 @@ export async function readInstalledDisk(fd: number, path: string): Promise<Insta
     root: new Ext4Tree(new Ext4Reader(bytesOf(fd, rootPartition))),
     rootPartition,
   };
+}
+
+/** @throws SealrootError `unsupported` for a disk in the format of QEMU, in which partitions are not where they are said to be */
+export function refuseQcow2(fd: number, path: string): void {
+  if (textAt(fd, 0, QCOW2_MAGIC.length) !== QCOW2_MAGIC) return;
+  throw new SealrootError("unsupported", `Cannot read the disk ${path}: it is a qcow2 image`, {
+    path,
+    hint: "qemu-img convert -O raw makes a plain disk file of it",
+  });
 }
 
 /**

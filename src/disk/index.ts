@@ -9,7 +9,13 @@
 export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./block-device.ts";
 export { checkDisk, type DiskContent } from "./check-disk.ts";
 export type { DiskEntry } from "./disk-entry.ts";
-export { type InstalledDiskParts, readEspPartition, readInstalledDisk, readRootPartition } from "./disk-reader.ts";
+export {
+  type InstalledDiskParts,
+  readEspPartition,
+  readInstalledDisk,
+  readRootPartition,
+  refuseQcow2,
+} from "./disk-reader.ts";
 export { bytesNeeded, checkChanges, type Ext4Change, type Ext4NewFile, editExt4 } from "./ext4/edit.ts";
 export type { Ext4File, Ext4Reader } from "./ext4/ext4-reader.ts";
 export { EXT4 } from "./ext4/ext4-root.ts";

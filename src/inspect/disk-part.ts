@@ -11,6 +11,7 @@ import {
   readDiskPartitions,
   readEspPartition,
   readRootPartition,
+  refuseQcow2,
 } from "../disk/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type Part, PartDraft } from "./part.ts";
@@ -37,7 +38,6 @@ const FILE_SYSTEMS: readonly (readonly [name: string, offset: number, magic: str
   ["EROFS", 0x400, "\xe2\xe1\xf5\xe0"],
   ["FAT", 0x1fe, "\x55\xaa"],
 ];
-const QCOW2_MAGIC = "QFI\xfb";
 /** More than any UKI, and than any entry or origin file. */
 const PROGRAM_MAX_BYTES = 2 ** 30;
 const TEXT_MAX_BYTES = 1 << 20;
@@ -60,13 +60,6 @@ export async function diskPart(path: string): Promise<Part> {
   } finally {
     closeSync(fd);
   }
-}
-
-function refuseQcow2(fd: number, path: string): void {
-  if (textAt(fd, 0, QCOW2_MAGIC.length) !== QCOW2_MAGIC) return;
-  throw new SealrootError("unsupported", `Cannot read the disk ${path}: it is a qcow2 image`, {
-    hint: "qemu-img convert -O raw makes a plain disk file of it",
-  });
 }
 
 async function partitionPart(fd: number, partition: Partition): Promise<Part> {

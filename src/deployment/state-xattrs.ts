@@ -34,6 +34,7 @@ function isKept(name: ByteString): boolean {
 /** How the names of attributes begin that a mount of the image does not show, unless it was made to keep them (spec/oci.md 4). */
 export const UNSHOWN_XATTRS: readonly string[] = ["user.", "system.posix_acl_"];
 
+/** Whether a mount of the image does not show it, see {@link UNSHOWN_XATTRS}. */
 export function isUnshownXattr(name: ByteString): boolean {
   return UNSHOWN_XATTRS.some((prefix) => name.startsWith(prefix));
 }

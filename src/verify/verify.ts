@@ -1,6 +1,6 @@
 /** What a word on the command line names, and how it is verified. */
-import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { type Stats, statSync } from "node:fs";
+import { fileKindOf } from "../diff/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { manifestsBeginningWith, taggedManifest } from "../imagestore/index.ts";
 import { onlyCandidate, type Repository } from "../repository/index.ts";
@@ -10,8 +10,7 @@ import type { VerifyOptions } from "./policy/options.ts";
 import { verifyProgram } from "./program/verify-program.ts";
 import type { VerifyReport } from "./report/report.ts";
 
-/** Enough to tell files apart: the header of a GPT on 4 KiB sectors is in it. */
-const HEAD_BYTES = 8192;
+const NEITHER = "it is neither a disk nor an EFI program";
 const TRANSPORT = /^[a-z][a-z0-9-]*:/;
 
 /**
@@ -36,33 +35,20 @@ export async function verify(given: string, options: VerifyOptions): Promise<Ver
 }
 
 async function verifyFile(given: string, stat: Stats, options: VerifyOptions): Promise<VerifyReport> {
-  if (stat.isBlockDevice()) return await verifyDisk(given, options);
-  if (stat.isDirectory()) {
-    const isLayout = statSync(join(given, "oci-layout"), { throwIfNoEntry: false })?.isFile() === true;
-    throw unknown(given, "it is a directory", isLayout ? `write oci:${given}:TAG` : undefined);
-  }
-  if (!stat.isFile()) throw unknown(given, "it is not a file");
-  const head = headOf(given);
-  const textAt = (offset: number, length: number) => head.toString("latin1", offset, offset + length);
-  if (textAt(0, 2) === "MZ") return await verifyProgram(given, options);
-  if (textAt(512, 8) === "EFI PART" || textAt(4096, 8) === "EFI PART" || textAt(0, 4) === "QFI\xfb") {
-    return await verifyDisk(given, options);
-  }
-  const isArchive = textAt(257, 5) === "ustar" || textAt(0, 2) === "\x1f\x8b";
-  throw unknown(
-    given,
-    "it is neither a disk nor an EFI program",
-    isArchive ? `of an image in an archive, write oci-archive:${given} or docker-archive:${given}` : undefined,
-  );
-}
-
-function headOf(path: string): Buffer {
-  const fd = openSync(path, "r");
-  try {
-    const head = Buffer.alloc(HEAD_BYTES);
-    return head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0));
-  } finally {
-    closeSync(fd);
+  const kind = fileKindOf(given, stat);
+  switch (kind) {
+    case "disk":
+      return await verifyDisk(given, options);
+    case "EFI program":
+      return await verifyProgram(given, options);
+    case "layout":
+      throw unknown(given, "it is a directory", `write oci:${given}:TAG`);
+    case "directory":
+      throw unknown(given, "it is a directory");
+    case "archive":
+      throw unknown(given, NEITHER, `of an image in an archive, write oci-archive:${given} or docker-archive:${given}`);
+    default:
+      throw unknown(given, stat.isFile() ? NEITHER : "it is not a file");
   }
 }
 

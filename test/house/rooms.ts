@@ -68,7 +68,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   diff: ["install"],
   addon: ["install", "seal"],
   inspect: ["container", "diff", "seal"],
-  verify: ["host", "install"],
+  verify: ["diff", "host", "install"],
   cli: ["verbs"],
 };
 
@@ -93,10 +93,11 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
     objects: ["report"],
     boot: ["report"],
     policy: ["boot", "report"],
-    disk: ["boot", "objects", "policy", "report"],
+    walk: ["boot", "objects", "policy", "report"],
+    disk: ["boot", "objects", "policy", "report", "walk"],
     image: ["boot", "objects", "policy", "report"],
     program: ["boot", "policy", "report"],
-    booted: ["boot", "objects", "policy", "report"],
+    booted: ["boot", "objects", "policy", "report", "walk"],
     ".": ["disk", "image", "policy", "program", "report"],
   },
   verbs: {

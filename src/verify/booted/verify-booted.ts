@@ -10,22 +10,19 @@ import { espOf, firmwareDatabases, type HostPlaces, readBootedChain, readHost } 
 import { objectFaults } from "../../objects/index.ts";
 import { openRepository, type Repository, readStoredTree } from "../../repository/index.ts";
 import { TreeFiles } from "../../tree/index.ts";
-import { type EntryList, listEntries } from "../boot/boot-entries.ts";
+import { listEntries } from "../boot/boot-entries.ts";
 import { checkEntry } from "../boot/check-entry.ts";
 import { checkLoaders } from "../boot/check-loader.ts";
-import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
+import type { CheckedUki } from "../boot/check-uki.ts";
 import { type EspFiles, mountedEspFiles } from "../boot/esp-files.ts";
 import { checkFirmwareKeys, type FirmwareKeys } from "../boot/firmware-keys.ts";
-import { foreignFiles } from "../boot/foreign-files.ts";
 import { checkKept } from "../boot/kept-state.ts";
-import { unsignedInputs } from "../boot/unsigned-inputs.ts";
-import { ImageObjects } from "../objects/image-objects.ts";
 import { ruleOf } from "../objects/image-rule.ts";
 import { FAULT_WORDS } from "../objects/stored-faults.ts";
 import type { VerifyOptions } from "../policy/options.ts";
-import { type JudgedChain, judgedChain, judgePolicy } from "../policy/policy.ts";
-import { ChainDraft, type LinkDraft } from "../report/link.ts";
-import { stateOf, type VerifyReport } from "../report/report.ts";
+import type { LinkDraft } from "../report/link.ts";
+import type { VerifyReport } from "../report/report.ts";
+import { EspWalk } from "../walk/esp-walk.ts";
 
 /**
  * @param places of the running host, open for reading
@@ -44,16 +41,7 @@ const REPAIR = "sealroot fsck --repair";
 class BootedWalk {
   readonly #places: HostPlaces;
   readonly #options: VerifyOptions;
-  readonly #chain = new ChainDraft();
-  readonly #objects = new ImageObjects();
-  readonly #ukis: CheckedUki[] = [];
-  readonly #chains: JudgedChain[] = [];
-  #programs: readonly ChainProgram[] = [];
-  #esp: EspFiles | undefined;
-  #keys: FirmwareKeys = { databases: [] };
-  #entries: EntryList = { entries: [], unusable: [] };
-  #hashed = { objects: 0, bytes: 0 };
-  #hasFilesWithoutVerity = false;
+  readonly #walk = new EspWalk();
   /** The entry of what runs, and its UKI. */
   #booted: { readonly draft: LinkDraft; readonly uki: CheckedUki; readonly deploymentId: string } | undefined;
 
@@ -64,18 +52,18 @@ class BootedWalk {
 
   async checkBoot(): Promise<void> {
     const places = this.#places;
-    this.#keys = await this.#firmwareKeys();
+    this.#walk.keys = await this.#firmwareKeys();
     const host = await readHost(places);
     const directory = espOf(places);
     if (directory === undefined) {
-      this.#chain.link("loader", "the ESP").broken("it was not found", {
+      this.#walk.chain.link("loader", "the ESP").broken("it was not found", {
         remedy: "sealroot status says what is wrong with the ESP",
       });
     } else {
       await this.#checkEsp(mountedEspFiles(directory), host.booted?.deploymentId);
     }
     const running = await readBootedChain(places, host);
-    const draft = this.#chain.link("command-line", "of the kernel that runs");
+    const draft = this.#walk.chain.link("command-line", "of the kernel that runs");
     draft.checkedBy("what the kernel says of itself");
     if (running?.broken === undefined) {
       draft.fact(
@@ -90,7 +78,7 @@ class BootedWalk {
 
   async #firmwareKeys(): Promise<FirmwareKeys> {
     const { keys } = this.#options;
-    const draft = this.#chain.link("keys", keys?.name ?? "of the firmware");
+    const draft = this.#walk.chain.link("keys", keys?.name ?? "of the firmware");
     if (keys !== undefined) return await checkFirmwareKeys(draft, keys, []);
     const { efiVariables } = this.#places;
     if (efiVariables === undefined) {
@@ -109,29 +97,28 @@ class BootedWalk {
   }
 
   async #checkEsp(esp: EspFiles, bootedId: string | undefined): Promise<void> {
-    this.#esp = esp;
-    const loader = await checkLoaders((subject) => this.#chain.link("loader", subject), esp, this.#keys);
-    this.#programs = loader.programs;
-    this.#entries = listEntries(esp);
-    const { entries } = this.#entries;
+    this.#walk.esp = esp;
+    const loader = await checkLoaders((subject) => this.#walk.chain.link("loader", subject), esp, this.#walk.keys);
+    this.#walk.addPrograms(loader.programs);
+    this.#walk.entries = listEntries(esp);
+    const { entries } = this.#walk.entries;
     const isBooted = (id: string | undefined) => id !== undefined && id === bootedId;
     if (!entries.some(({ deploymentId }) => isBooted(deploymentId))) {
-      this.#chain.link("entry", "loader/entries").broken("no boot entry leads to what runs", {
+      this.#walk.chain.link("entry", "loader/entries").broken("no boot entry leads to what runs", {
         ...{ path: "loader/entries", expected: bootedId ?? "the deployment that runs", found: "none", remedy: REPAIR },
       });
     }
     for (const [index, listed] of entries.entries()) {
       const { path, deploymentId } = listed;
       if (index > 0 && deploymentId === undefined) continue;
-      const draft = this.#chain.link("entry", path);
+      const draft = this.#walk.chain.link("entry", path);
       draft.fact(
         isBooted(deploymentId) ? "it is what runs" : index === 0 ? "it boots by default" : "it is in the menu",
       );
-      const uki = await checkEntry(draft, listed, loader, esp, this.#keys);
+      const uki = await checkEntry(draft, listed, loader, esp, this.#walk.keys);
       if (uki === undefined) continue;
-      this.#ukis.push(uki);
-      this.#programs = [...this.#programs, ...uki.programs];
-      this.#chains.push(judgedChain(path, uki));
+      this.#walk.addUki(path, uki);
+      this.#walk.addPrograms(uki.programs);
       if (deploymentId !== undefined && isBooted(deploymentId)) this.#booted = { draft, uki, deploymentId };
     }
   }
@@ -147,7 +134,7 @@ class BootedWalk {
     using _ = repository;
     if (repository.protection === "insecure") {
       booted.draft.find("weaker", "the settings of the repository say that its files need no fs-verity", { path });
-      this.#hasFilesWithoutVerity = true;
+      this.#walk.hasFilesWithoutVerity = true;
     }
     let files: TreeFiles | undefined;
     for (const [index, { id, verityOptional, algorithm }] of booted.uki.composefsArguments.entries()) {
@@ -165,7 +152,7 @@ class BootedWalk {
       }, place);
       if (image === undefined) continue;
       draft.fact(ruleOf(image));
-      this.#objects.add(image.root, verityOptional);
+      this.#walk.objects.add(image.root, verityOptional);
       if (index === 0) files = new TreeFiles(image.root, (objectId) => repository.objects.read(objectId));
     }
     const state = booted.draft.link("state", stateDirectory(booted.deploymentId));
@@ -187,8 +174,8 @@ class BootedWalk {
   }
 
   async #hashObjects(repository: Repository, progress: (done: number, total: number, unit: "items") => void) {
-    const list = this.#objects.list();
-    const draft = this.#chain.link("objects", `${list.length} objects`);
+    const list = this.#walk.objects.list();
+    const draft = this.#walk.chain.link("objects", `${list.length} objects`);
     draft.checkedBy("their digests in the images");
     const ids = list.map(({ id }) => id);
     let done = 0;
@@ -196,8 +183,8 @@ class BootedWalk {
       repository,
       ids,
       (id, message, { isMissingVerity, fields }) => {
-        const isAccepted = isMissingVerity && this.#objects.isVerityOptional(id);
-        draft.find(isAccepted ? "weaker" : "broken", `the object of ${this.#objects.pathOf(id)}: ${message}`, {
+        const isAccepted = isMissingVerity && this.#walk.objects.isVerityOptional(id);
+        draft.find(isAccepted ? "weaker" : "broken", `the object of ${this.#walk.objects.pathOf(id)}: ${message}`, {
           ...fields,
           remedy: REPAIR,
         });
@@ -208,7 +195,7 @@ class BootedWalk {
       },
     );
     const bytes = list.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    this.#hashed = { objects: list.length, bytes };
+    this.#walk.hashed = { objects: list.length, bytes };
     draft.fact(`${bytes} bytes were hashed, besides what the kernel measured`);
   }
 
@@ -232,21 +219,13 @@ class BootedWalk {
       onChecked,
     )) {
       const isMissingVerity = kind === "object-verity-missing";
-      if (isMissingVerity) this.#hasFilesWithoutVerity = true;
+      if (isMissingVerity) this.#walk.hasFilesWithoutVerity = true;
       const fields = { expected: id, ...(detail === undefined ? {} : { found: detail }) };
       report(id, FAULT_WORDS[kind], { isMissingVerity, fields });
     }
   }
 
-  async report(): Promise<VerifyReport> {
-    await judgePolicy(this.#chain, this.#options.policy, this.#chains, this.#programs, this.#hasFilesWithoutVerity);
-    const links = this.#chain.finish();
-    const esp = this.#esp;
-    const known = this.#programs.map(({ path }) => path);
-    return {
-      ...{ target: TARGET, kind: "booted system", state: stateOf(links), links, hashed: this.#hashed },
-      unsigned: esp === undefined ? [] : unsignedInputs(esp, this.#ukis, this.#entries.entries),
-      foreign: esp === undefined ? [] : await foreignFiles(esp, this.#entries, known, this.#keys.databases),
-    };
+  report(): Promise<VerifyReport> {
+    return this.#walk.report(TARGET, "booted system", this.#options.policy);
   }
 }

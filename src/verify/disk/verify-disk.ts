@@ -12,20 +12,17 @@ import {
 import { runStep, type StepReporter } from "../../events/index.ts";
 import { holdDisk } from "../../install/index.ts";
 import { objectPath, TreeFiles } from "../../tree/index.ts";
-import { type EntryList, enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
+import { enrolmentFilesOf, type ListedEntry, listEntries } from "../boot/boot-entries.ts";
 import { checkEntry, checkUkiOnEsp } from "../boot/check-entry.ts";
 import { type CheckedLoader, checkLoaders } from "../boot/check-loader.ts";
 import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
 import { type EspFiles, fatEspFiles } from "../boot/esp-files.ts";
-import { checkFirmwareKeys, type FirmwareKeys } from "../boot/firmware-keys.ts";
-import { foreignFiles } from "../boot/foreign-files.ts";
-import { unsignedInputs } from "../boot/unsigned-inputs.ts";
+import { checkFirmwareKeys } from "../boot/firmware-keys.ts";
 import { checkObjects } from "../objects/check-objects.ts";
-import { ImageObjects } from "../objects/image-objects.ts";
 import type { VerifyOptions } from "../policy/options.ts";
-import { type JudgedChain, judgedChain, judgePolicy } from "../policy/policy.ts";
-import { ChainDraft, type LinkDraft } from "../report/link.ts";
-import { stateOf, type VerifyReport } from "../report/report.ts";
+import type { LinkDraft } from "../report/link.ts";
+import type { VerifyReport } from "../report/report.ts";
+import { EspWalk } from "../walk/esp-walk.ts";
 import { checkImage } from "./check-images.ts";
 import { checkState } from "./check-state.ts";
 
@@ -46,17 +43,8 @@ const FAULTS_NAMED_MAX = 20;
 class DiskWalk {
   readonly #given: string;
   readonly #options: VerifyOptions;
-  readonly #chain = new ChainDraft();
-  readonly #objects = new ImageObjects();
-  readonly #ukis: CheckedUki[] = [];
-  readonly #chains: JudgedChain[] = [];
-  #programs: readonly ChainProgram[] = [];
+  readonly #walk = new EspWalk();
   #parts: InstalledDiskParts | undefined;
-  #esp: EspFiles | undefined;
-  #keys: FirmwareKeys = { databases: [] };
-  #entries: EntryList = { entries: [], unusable: [] };
-  #hashed = { objects: 0, bytes: 0 };
-  #hasFilesWithoutVerity = false;
 
   constructor(given: string, options: VerifyOptions) {
     this.#given = given;
@@ -64,7 +52,7 @@ class DiskWalk {
   }
 
   async readParts(fd: number, path: string): Promise<void> {
-    const draft = this.#chain.link("disk", this.#given);
+    const draft = this.#walk.chain.link("disk", this.#given);
     const parts = await draft.attempt(() => readInstalledDisk(fd, path), { path });
     if (parts === undefined) return;
     this.#parts = parts;
@@ -84,23 +72,23 @@ class DiskWalk {
       return;
     }
     await draft.attempt(async () => reportOtherBootPartitions(draft, (await readDiskPartitions(path)).partitions));
-    this.#esp = await draft.attempt(() => fatEspFiles(esp), { path });
+    this.#walk.esp = await draft.attempt(() => fatEspFiles(esp), { path });
   }
 
   async checkBoot(): Promise<void> {
-    const [esp, parts] = [this.#esp, this.#parts];
+    const [esp, parts] = [this.#walk.esp, this.#parts];
     if (esp === undefined || parts === undefined) return;
     const { keys } = this.#options;
-    const draft = this.#chain.link("keys", keys?.name ?? "loader/keys of the ESP");
+    const draft = this.#walk.chain.link("keys", keys?.name ?? "loader/keys of the ESP");
     const enrolment = await draft.attempt(() => enrolmentFilesOf(esp), { path: "loader/keys" });
-    this.#keys = await checkFirmwareKeys(draft, keys, enrolment ?? []);
-    const loader = await checkLoaders((subject) => this.#chain.link("loader", subject), esp, this.#keys);
-    this.#programs = loader.programs;
-    this.#entries = listEntries(esp);
-    const { entries } = this.#entries;
+    this.#walk.keys = await checkFirmwareKeys(draft, keys, enrolment ?? []);
+    const loader = await checkLoaders((subject) => this.#walk.chain.link("loader", subject), esp, this.#walk.keys);
+    this.#walk.addPrograms(loader.programs);
+    this.#walk.entries = listEntries(esp);
+    const { entries } = this.#walk.entries;
     if (loader.uki !== undefined) await this.#checkDirect(loader.uki, esp, parts);
     else if (entries[0] === undefined) {
-      this.#chain.link("entry", "loader/entries").broken("no boot entry is there that could be followed", {
+      this.#walk.chain.link("entry", "loader/entries").broken("no boot entry is there that could be followed", {
         path: "loader/entries",
         expected: "an entry of a deployment",
         found: "none",
@@ -120,24 +108,22 @@ class DiskWalk {
     esp: EspFiles,
     parts: InstalledDiskParts,
   ): Promise<void> {
-    const draft = this.#chain.link("entry", listed.path);
+    const draft = this.#walk.chain.link("entry", listed.path);
     draft.fact(isDefault ? "it boots by default" : "it is in the menu");
-    const uki = await checkEntry(draft, listed, loader, esp, this.#keys);
+    const uki = await checkEntry(draft, listed, loader, esp, this.#walk.keys);
     if (uki === undefined) return;
-    this.#ukis.push(uki);
-    this.#programs = [...this.#programs, ...uki.programs];
-    this.#chains.push(judgedChain(listed.path, uki));
+    this.#walk.addUki(listed.path, uki);
+    this.#walk.addPrograms(uki.programs);
     await this.#checkRoot(draft, uki, listed.deploymentId ?? "", parts);
   }
 
   /** A UKI in the place of the loader needs no entry, and its deployment is called after the image that it names. */
   async #checkDirect(program: ChainProgram, esp: EspFiles, parts: InstalledDiskParts): Promise<void> {
-    const draft = this.#chain.link("entry", program.path);
+    const draft = this.#walk.chain.link("entry", program.path);
     draft.fact("the firmware starts the UKI itself");
-    const uki = await checkUkiOnEsp(draft, program, undefined, esp, this.#keys);
+    const uki = await checkUkiOnEsp(draft, program, undefined, esp, this.#walk.keys);
     if (uki === undefined) return;
-    this.#ukis.push(uki);
-    this.#chains.push(judgedChain(program.path, uki));
+    this.#walk.addUki(program.path, uki);
     const [first] = uki.composefsArguments;
     if (first !== undefined) await this.#checkRoot(draft, uki, first.id, parts);
   }
@@ -152,8 +138,8 @@ class DiskWalk {
     for (const [index, argument] of uki.composefsArguments.entries()) {
       const image = await checkImage(draft, root, argument, index === 0);
       if (image === undefined) continue;
-      if (!image.hasVerity) this.#hasFilesWithoutVerity = true;
-      this.#objects.add(image.root, argument.verityOptional);
+      if (!image.hasVerity) this.#walk.hasFilesWithoutVerity = true;
+      this.#walk.objects.add(image.root, argument.verityOptional);
       if (index === 0) files = new TreeFiles(image.root, (id) => readObject(root, id));
     }
     const { commandLine } = uki;
@@ -162,15 +148,15 @@ class DiskWalk {
 
   async hashObjects(fd: number, { progress }: StepReporter): Promise<void> {
     const parts = this.#parts;
-    const objects = this.#objects.list();
+    const objects = this.#walk.objects.list();
     if (parts === undefined || objects.length === 0) return;
-    const draft = this.#chain.link("objects", `${objects.length} objects`);
+    const draft = this.#walk.chain.link("objects", `${objects.length} objects`);
     draft.checkedBy("their digests in the images");
     const { root, rootPartition } = parts;
     const { startBytes, sizeBytes, name } = rootPartition;
     const place = { fd, partition: { startBytes, sizeBytes, name } };
     const { faults, hashedBytes } = await checkObjects(root, place, objects, progress);
-    this.#hashed = {
+    this.#walk.hashed = {
       objects: objects.length - faults.filter(({ fault }) => fault.kind === "missing").length,
       bytes: hashedBytes,
     };
@@ -179,28 +165,21 @@ class DiskWalk {
     );
     for (const { id, path, fault } of faults.slice(0, FAULTS_NAMED_MAX)) {
       const { kind, message, ...data } = fault;
-      const isAccepted = kind === "no-verity" && this.#objects.isVerityOptional(id);
-      draft.find(isAccepted ? "weaker" : "broken", `the object of ${this.#objects.pathOf(id)}: ${message}`, {
+      const isAccepted = kind === "no-verity" && this.#walk.objects.isVerityOptional(id);
+      draft.find(isAccepted ? "weaker" : "broken", `the object of ${this.#walk.objects.pathOf(id)}: ${message}`, {
         ...{ path, ...data, remedy: REPAIR },
       });
     }
     const more = faults.slice(FAULTS_NAMED_MAX);
-    const isBroken = more.some(({ id, fault }) => fault.kind !== "no-verity" || !this.#objects.isVerityOptional(id));
+    const isBroken = more.some(
+      ({ id, fault }) => fault.kind !== "no-verity" || !this.#walk.objects.isVerityOptional(id),
+    );
     if (more.length > 0) draft.find(isBroken ? "broken" : "weaker", `${more.length} more objects`);
-    if (faults.some(({ fault }) => fault.kind === "no-verity")) this.#hasFilesWithoutVerity = true;
+    if (faults.some(({ fault }) => fault.kind === "no-verity")) this.#walk.hasFilesWithoutVerity = true;
   }
 
-  async report(): Promise<VerifyReport> {
-    const { policy } = this.#options;
-    await judgePolicy(this.#chain, policy, this.#chains, this.#programs, this.#hasFilesWithoutVerity);
-    const links = this.#chain.finish();
-    const esp = this.#esp;
-    const known = this.#programs.map(({ path }) => path);
-    return {
-      ...{ target: this.#given, kind: "disk", state: stateOf(links), links, hashed: this.#hashed },
-      unsigned: esp === undefined ? [] : unsignedInputs(esp, this.#ukis, this.#entries.entries),
-      foreign: esp === undefined ? [] : await foreignFiles(esp, this.#entries, known, this.#keys.databases),
-    };
+  report(): Promise<VerifyReport> {
+    return this.#walk.report(this.#given, "disk", this.#options.policy);
   }
 }
 

@@ -21,7 +21,7 @@ const SEAL_PACKAGES = [
 /** Reference tools and material of the tests: signatures, images, registries, a TPM, tokens, EFI programs, containers, shared blocks. */
 const TEST_PACKAGES = [
   ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
-  ...["efitools", "fish", "groff-base", "opensc", "osslsigncode", "softhsm2", "swtpm", "umoci", "zsh"],
+  ...["efitools", "faketime", "fish", "groff-base", "opensc", "osslsigncode", "softhsm2", "swtpm", "umoci", "zsh"],
   ...["libarchive-tools", "systemd-container", "systemd-boot-efi", "xfsprogs"],
   // With all it depends on 340 MB, 108 MB to download; the browser with windows is 412 and 124 MB.
   "chromium-headless-shell",

@@ -18,7 +18,7 @@ import { verbManuals } from "../../src/cli/manual/verb-manual.ts";
 import { checkoutManifest } from "./distribution.ts";
 import type { DebianArchitecture } from "./program-folder.ts";
 import { systemTree } from "./system-tree.ts";
-import { CHECKOUT, runOrThrow } from "./tools.ts";
+import { CHECKOUT, runOrThrow, settleModes } from "./tools.ts";
 
 const MAINTAINER = "The sealroot engineers <sealroot@localhost>";
 
@@ -118,7 +118,7 @@ function copyrightText(programFolder: string): string {
 
 /** Modes that do not depend on the builder's umask, and one time for everything. */
 function setTimes(root: string, epochSeconds: number): void {
-  runOrThrow("chmod", ["-R", "u=rwX,go=rX", root]);
+  settleModes(root);
   for (const entry of globSync("**/*", { cwd: root, withFileTypes: true })) {
     lutimesSync(join(entry.parentPath, entry.name), epochSeconds, epochSeconds);
   }

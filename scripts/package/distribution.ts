@@ -6,7 +6,7 @@ import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFile
 import { join } from "node:path";
 import { readBootProgram } from "../../src/seal/initramfs/boot-program.ts";
 import { starterTemplates } from "../../src/starter/index.ts";
-import { CHECKOUT, runOrThrow } from "./tools.ts";
+import { CHECKOUT, runOrThrow, settleModes } from "./tools.ts";
 
 interface Manifest {
   readonly name: string;
@@ -39,6 +39,7 @@ export async function makeDistribution(directory: string): Promise<void> {
   cpSync(join(CHECKOUT, "scripts/package/sealroot.js"), join(directory, "bin/sealroot.js"));
   chmodSync(join(directory, "bin/sealroot.js"), 0o755);
   writeFileSync(join(directory, "package.json"), `${JSON.stringify(packageJson(), null, 2)}\n`);
+  settleModes(directory);
 }
 
 /**

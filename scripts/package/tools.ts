@@ -18,3 +18,8 @@ export function runOrThrow(program: string, args: readonly string[], options: { 
   }
   return result.stdout;
 }
+
+/** Gives everything below a directory the modes of a release: what its owner may execute is for all, the builder's umask aside. */
+export function settleModes(directory: string): void {
+  runOrThrow("chmod", ["-R", "u=rwX,go=rX", directory]);
+}

@@ -9,10 +9,10 @@ import { makeSealedDisk } from "../../examples/debian/sealed-disk.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import { silent } from "../../src/events/index.ts";
 import { runTool } from "../../src/platform/index.ts";
+import { NOBODY, runIn, type Surroundings } from "../surroundings.ts";
 import { baseFiles, type ImageFile, sealImage } from "./sealed-image.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
-const NOBODY = 65534;
 const isRoot = process.getuid?.() === 0;
 /** Another kind of file system, which lists directories in another order, where there is one. */
 const MEMORY = "/dev/shm";
@@ -25,17 +25,7 @@ after(() => {
   for (const directory of [scratch, memory]) rmSync(directory, { recursive: true, force: true });
 });
 
-/** Everything that could tell one builder from another. */
-interface Surroundings {
-  readonly uid: number | undefined;
-  readonly umask: string;
-  readonly processors: string;
-  /** Where the disk goes and the repository is staged. */
-  readonly directory: string;
-  readonly environment: Readonly<Record<string, string>>;
-}
-
-const OFTEN_USED: Omit<Surroundings, "directory"> = {
+const OFTEN_USED: Surroundings = {
   uid: undefined,
   umask: "022",
   processors: "0-1023",
@@ -102,16 +92,11 @@ function makeDirectory(parent: string, name: string, uid: number | undefined): s
 }
 
 /** Installs the image in these surroundings. @returns the disk's path */
-function install({ uid, umask, processors, directory, environment }: Surroundings): string {
+function install(surroundings: Surroundings, directory: string): string {
   const disk = join(directory, "disk.img");
   const words = ["install", "to-disk", disk, "--size", "1100M", "--source-imgref", image, "--target-imgref", "x/y"];
-  const limits = ["-c", 'umask "$1"; shift; exec "$@"', "sh", umask, "taskset", "--cpu-list", processors];
-  const done = spawnSync("sh", [...limits, process.execPath, MAIN, ...words], {
-    env: { ...environment, SOURCE_DATE_EPOCH: "1700000000" },
-    cwd: directory,
-    encoding: "utf8",
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-  });
+  const environment = { ...surroundings.environment, SOURCE_DATE_EPOCH: "1700000000" };
+  const done = runIn({ ...surroundings, environment }, directory, [process.execPath, MAIN, ...words]);
   assert.equal(done.status, 0, done.stderr);
   return disk;
 }
@@ -129,8 +114,8 @@ test("the second e2fsprogs is another version", async () => {
   assert.notEqual(versions[0], versions[1]);
 });
 
-test("another umask, user, home, language, time zone, file system, processor count and e2fsprogs: the same bytes", () => {
-  const first = install({ ...OFTEN_USED, directory: makeDirectory(scratch, "first", undefined) });
+test("another umask, user, home, day, language, time zone, file system, processor count and e2fsprogs: the same bytes", () => {
+  const first = install(OFTEN_USED, makeDirectory(scratch, "first", undefined));
   const uid = isRoot ? NOBODY : undefined;
   const home = makeDirectory(scratch, "home", uid);
   writeFileSync(join(home, ".mtoolsrc"), "mtools_lower_case=1\nmtools_no_vfat=1\n");
@@ -151,8 +136,8 @@ test("another umask, user, home, language, time zone, file system, processor cou
     MKE2FS_FIRST_META_BG: "1",
     E2FSPROGS_FAKE_TIME: "12345",
   };
-  const directory = makeDirectory(memory, "second", uid);
-  const second = install({ uid, umask: "077", processors: "0", directory, environment });
+  const other = { umask: "077", processors: "0", environment };
+  const second = install({ ...other, uid, clock: "+400d" }, makeDirectory(memory, "second", uid));
   assertSameBytes(first, second);
-  assertSameBytes(first, install({ uid: undefined, umask: "000", processors: "0", directory: scratch, environment }));
+  assertSameBytes(first, install({ ...other, uid: undefined, umask: "000" }, scratch));
 });

@@ -68,6 +68,11 @@ export class DiskCopy {
     await this.#mtools("mcopy", ["-o", source, `::/${path}`]);
   }
 
+  /** Takes a file off the ESP. */
+  async removeEsp(path: string): Promise<void> {
+    await this.#mtools("mdel", [`::/${path}`]);
+  }
+
   /** Makes a directory in the ESP, whose parent exists; one that is there stays. */
   async makeEspDirectory(path: string): Promise<void> {
     await this.#mtools("mmd", ["-D", "s", `::/${path}`]);

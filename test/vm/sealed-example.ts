@@ -6,6 +6,7 @@ import { silent } from "../../src/events/index.ts";
 import { loadCertificates, type OwnedCertificates } from "../../src/keys/index.ts";
 import { readUki } from "../../src/pe/index.ts";
 import { runTool } from "../../src/platform/index.ts";
+import { firstBroken, type LinkName, NO_POLICY, reportLines, verify } from "../../src/verify/index.ts";
 import { verityDigest } from "../../src/verity/index.ts";
 import { startVirtualMachine, type VirtualMachine, type VirtualMachineOptions } from "../../src/vm/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
@@ -120,22 +121,31 @@ export async function systemState(guest: VirtualMachine): Promise<string> {
   return stdout.toString().trim();
 }
 
-/**
- * Boots a copy of the disk after `damage` and asserts that the console shows all of `signs` in this order, and that no
- * system was started.
- */
-export async function assertRefused(
-  example: SealedExample,
-  damage: (disk: DiskCopy) => Promise<void>,
-  signs: readonly RegExp[],
-  options: Partial<VirtualMachineOptions> = {},
-  moreDrives: VirtualMachineOptions["drives"] = [],
-): Promise<void> {
+/** Damage to a copy of the disk, the link at which `verify` names it, and what the machine says that boots it. */
+export interface Attack {
+  damage(disk: DiskCopy): Promise<void>;
+  /** The first broken one; undefined where nothing on the disk is wrong, but something of the machine. */
+  readonly link: LinkName | undefined;
+  /** Lines of the console, in this order. */
+  readonly signs: readonly RegExp[];
+  /** The machine has no keys yet, and enrols those of the disk. */
+  readonly isInSetupMode?: boolean;
+  readonly machine?: Partial<VirtualMachineOptions>;
+  /** Beside the damaged disk. */
+  readonly moreDrives?: VirtualMachineOptions["drives"];
+}
+
+/** Asserts that `verify` names the attack at its link, that the console shows its signs, and that no system was started. */
+export async function assertRefused(example: SealedExample, attack: Attack): Promise<void> {
+  const { link, signs, isInSetupMode = false, machine, moreDrives = [] } = attack;
   const disk = await DiskCopy.make(example.diskPath);
   try {
-    await damage(disk);
+    await attack.damage(disk);
+    const report = await verify(disk.path, { keys: undefined, policy: NO_POLICY, events: silent });
+    assert.equal(firstBroken(report.links)?.link.name, link, [...reportLines(report)].join("\n"));
     const drives = [{ path: disk.path }, ...moreDrives];
-    const guest = await bootSealed(example, disk.path, { agent: false, drives, ...options });
+    const firmware = isInSetupMode ? { reboots: true } : { secureBoot: example.secureBoot };
+    const guest = await startVirtualMachine({ drives, agent: false, cpus: 1, ...firmware, ...machine });
     try {
       for (const sign of signs) await guest.waitForConsole(sign, BOOT_TIMEOUT_MS);
       assert.doesNotMatch(guest.consoleText, STARTED);

@@ -5,6 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { silent } from "../../src/events/index.ts";
+import { allLinks, NO_POLICY, type VerifyReport, verify } from "../../src/verify/index.ts";
 import type { VirtualMachine } from "../../src/vm/index.ts";
 import { DiskCopy } from "./disk-copy.ts";
 import { OTHER_ID, replaceWithTwoImages } from "./own-uki.ts";
@@ -18,6 +20,7 @@ describe("on a disk that somebody has written to", () => {
   let guest: VirtualMachine;
   let deploymentId: string;
   let commandLine: string;
+  let report: VerifyReport;
   before(async () => {
     const example = await sealedExample();
     ({ deploymentId } = example);
@@ -31,12 +34,34 @@ describe("on a disk that somebody has written to", () => {
     await disk.clearVerity("/composefs/meta.json");
     commandLine = await replaceWithTwoImages(example, disk);
     await plantUnsignedInputs(example, disk);
+    report = await verify(disk.path, { keys: undefined, policy: NO_POLICY, events: silent });
     guest = await bootSealed(example, disk.path);
     await guest.waitForReady(BOOT_TIMEOUT_MS);
   });
   after(async () => {
     await guest?.stop();
     await disk?.remove();
+  });
+
+  test("verify names what the kernel and the stub will refuse, and nothing else", () => {
+    const broken = [...allLinks(report.links)].flatMap((link) =>
+      link.findings.filter(({ state }) => state === "broken").map(({ message }) => `${link.name}: ${message}`),
+    );
+    const object = (path: string) => `objects: the object of /${path}: `;
+    assert.deepEqual(broken, [
+      "add-ons: Cannot use the add-on: firmware with the keys in auto/ refuses it, as it is not signed",
+      "add-ons: Cannot use the add-on: firmware with the keys in auto/ refuses it, as it is not signed",
+      // Its license has the content of Apache-2.0, and so the object.
+      `${object("usr/lib/sealroot/LICENSE")}its content has another digest`,
+      `${object(`${LICENSES}/GPL-2`)}fs-verity is off`,
+      `${object(`${LICENSES}/GPL-3`)}its content has another digest: bytes 4096 to 8191 are not those of its Merkle tree`,
+      `${object(`${LICENSES}/LGPL-2.1`)}its content has another digest`,
+    ]);
+    const obeyed = report.unsigned.filter(({ effect }) => !effect.startsWith("nothing"));
+    assert.deepEqual(
+      obeyed.map(({ kind }) => kind),
+      ["loader settings", "machine tables", "machine tables"],
+    );
   });
 
   test("tampered objects cannot be read, and their neighbours can", async () => {

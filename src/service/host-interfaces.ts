@@ -20,7 +20,8 @@ export const HOST_INTERFACE: VarlinkInterface = {
   errors: [FAILED],
 };
 
-const UPDATE_INPUT = "source: ?string, etc: ?string, downloadOnly: ?bool";
+const UPDATE_INPUT =
+  "source: ?string, etc: ?string, downloadOnly: ?bool, ukiAddons: ?[]string, globalUkiAddons: ?[]string";
 const UPDATE_OUTPUT = "(progress: ?Progress, outcome: ?Outcome)";
 
 export const UPDATE_INTERFACE: VarlinkInterface = {
@@ -28,7 +29,8 @@ export const UPDATE_INTERFACE: VarlinkInterface = {
   summary: "Updates of this host. With `more`, what is done is reported by replies before the last",
   types: [
     "Progress (step: ?string, state: string, done: ?int, total: ?int, unit: ?string, message: ?string)",
-    "Outcome (result: string, standing: string, deploymentId: string, manifestDigest: string, followsNewReference: bool, image: string)",
+    "Outcome (result: string, standing: string, deploymentId: string, manifestDigest: string, followsNewReference: bool, image: string, addons: ?[]Addon)",
+    "Addon (name: string, scope: string, deploymentId: ?string, result: string)",
   ],
   methods: {
     Check: {

@@ -87,6 +87,7 @@ async function stage(
     ...machineOptions(),
     ...{ downloadOnly: parameters.flag("downloadOnly"), etc, allowDowngrade: false, retryFailed: false, events },
     allowMissingVerity: read.booted?.missingVerityAllowed ?? false,
+    addons: { scoped: parameters.texts("ukiAddons"), global: parameters.texts("globalUkiAddons") },
   });
   return { progress: null, outcome: { ...outcome, image: target.imageReference } };
 }

@@ -30,6 +30,12 @@ export class Parameters {
     return typeof value === "string" ? value : undefined;
   }
 
+  /** Empty when it is absent. */
+  texts(name: string): readonly string[] {
+    const value = this.#values.get(name);
+    return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+  }
+
   flag(name: string): boolean {
     return this.#values.get(name) === true;
   }
@@ -39,19 +45,23 @@ export class Parameters {
 const TYPES: Readonly<Record<string, string>> = { string: "string", bool: "boolean" };
 
 /**
- * @param input as in the description: `(image: string, tag: ?string)`
+ * @param input as in the description: `(image: string, tag: ?string, addons: ?[]string)`
  * @throws InvalidParameter for the first that does not fit
  */
 export function readParameters(given: Readonly<Record<string, unknown>>, input: string): Parameters {
   const values = new Map<string, unknown>();
   const known = new Set<string>();
-  for (const [, name = "", optional, type = ""] of input.matchAll(/(\w+): (\??)(\w+)/g)) {
+  for (const [, name = "", optional, array, type = ""] of input.matchAll(/(\w+): (\??)((?:\[\])?)(\w+)/g)) {
     known.add(name);
     const value = given[name] ?? undefined;
     if (value === undefined && optional === "?") continue;
-    if (typeof value !== TYPES[type]) throw new InvalidParameter(name);
+    if (array === "" ? typeof value !== TYPES[type] : !isArrayOf(value, TYPES[type])) throw new InvalidParameter(name);
     values.set(name, value);
   }
   for (const name of Object.keys(given)) if (!known.has(name)) throw new InvalidParameter(name);
   return new Parameters(values);
+}
+
+function isArrayOf(value: unknown, type: string | undefined): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === type);
 }

@@ -20,7 +20,7 @@ const SERVICE: Service = {
         name: "org.example",
         summary: "An example",
         methods: {
-          Count: { summary: "Counts", input: "(name: string, loud: ?bool)", output: "(text: string)" },
+          Count: { summary: "Counts", input: "(name: string, loud: ?bool, with: ?[]string)", output: "(text: string)" },
           Fail: { summary: "Fails", input: "()", output: "()" },
           Absent: { summary: "Has no handler", input: "()", output: "()" },
         },
@@ -28,7 +28,8 @@ const SERVICE: Service = {
       handlers: {
         Count: async (parameters, more) => {
           more({ text: "one" });
-          return { text: parameters.flag("loud") ? parameters.text("name").toUpperCase() : parameters.text("name") };
+          const text = [parameters.text("name"), ...parameters.texts("with")].join(" ");
+          return { text: parameters.flag("loud") ? text.toUpperCase() : text };
         },
         Fail: async () => {
           throw new SealrootError("no-space", "Cannot write it: the disk is full", { path: "/x", hint: "make room" });
@@ -61,6 +62,8 @@ test("calls are answered in their order; `more` gets every reply, others the las
       { ...call, more: true },
       call,
       { ...call, parameters: { name: "two", loud: true } },
+      { ...call, parameters: { name: "two", with: ["three", "four"] } },
+      { ...call, parameters: { name: "two", with: [] } },
       { ...call, oneway: true },
     ),
     [
@@ -68,6 +71,8 @@ test("calls are answered in their order; `more` gets every reply, others the las
       { parameters: { text: "two" } },
       { parameters: { text: "two" } },
       { parameters: { text: "TWO" } },
+      { parameters: { text: "two three four" } },
+      { parameters: { text: "two" } },
     ],
   );
 });
@@ -83,6 +88,8 @@ test("what cannot be called is named", async () => {
       { method: "org.example.Count" },
       { method: "org.example.Count", parameters: { name: 1 } },
       { method: "org.example.Count", parameters: { name: "x", loud: "yes" } },
+      { method: "org.example.Count", parameters: { name: "x", with: "three" } },
+      { method: "org.example.Count", parameters: { name: "x", with: ["three", 4] } },
       { method: "org.example.Count", parameters: { name: "x", other: 1 } },
     ),
     [
@@ -94,6 +101,8 @@ test("what cannot be called is named", async () => {
       error("InvalidParameter", { parameter: "name" }),
       error("InvalidParameter", { parameter: "name" }),
       error("InvalidParameter", { parameter: "loud" }),
+      error("InvalidParameter", { parameter: "with" }),
+      error("InvalidParameter", { parameter: "with" }),
       error("InvalidParameter", { parameter: "other" }),
     ],
   );

@@ -23,6 +23,8 @@ const TEST_PACKAGES = [
   ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
   ...["efitools", "faketime", "fish", "groff-base", "opensc", "osslsigncode", "softhsm2", "swtpm", "umoci", "zsh"],
   ...["libarchive-tools", "systemd-container", "systemd-boot-efi", "xfsprogs"],
+  // For arm64: machine code is run and assembled, images are unpacked and booted.
+  ...["binutils-aarch64-linux-gnu", "qemu-efi-aarch64", "qemu-system-arm", "qemu-user"],
   // With all it depends on 340 MB, 108 MB to download; the browser with windows is 412 and 124 MB.
   "chromium-headless-shell",
 ];

@@ -10,7 +10,7 @@ import { readBootProgram } from "./boot-program.ts";
 import { collectImageModules, type ImageModules, type ModuleFile } from "./image-modules.ts";
 import { collectImagePrograms, type ImageProgramName, type ImagePrograms, programOf } from "./image-programs.ts";
 import { BASE, file, program } from "./layout.ts";
-import { machineCodePrograms } from "./machine-code.ts";
+import { machineCodePrograms } from "./machine-code/index.ts";
 
 /** What the initramfs knows about the one root that it makes. */
 export interface SealedRoot {

@@ -1,16 +1,10 @@
-/**
- * Machine code programs that QuickJS needs: it has no ioctl and no finit_module, and is slow at looking for thousands
- * of files. They replace fsverity(1) with its 7.5 MB of libraries, and insmod (spec/boot-chain.md E and G).
- */
-import { fromHex } from "../../bytes/index.ts";
-import { ELF_MACHINE, writeStaticProgram } from "../../elf/index.ts";
-import { SealrootError } from "../../errors/index.ts";
+/** The machine code programs for x86-64 (Intel manual, volume 2; Linux arch/x86/entry/syscalls/syscall_64.tbl). */
 
 /**
  * `measure FILE`: FS_IOC_MEASURE_VERITY (linux/fsverity.h, 0xc0046686) on the file; prints struct fsverity_digest,
  * ends with the errno.
  */
-const MEASURE_X86_64 = `
+export const MEASURE = `
   488b7c2410        mov rdi, [rsp+16]       ; argv[1]
   31f6              xor esi, esi            ; O_RDONLY
   b802000000        mov eax, 2              ; open
@@ -44,7 +38,7 @@ const MEASURE_X86_64 = `
  * `insmod FILE…`: finit_module(2) for each file without parameters; prints one byte for each, the errno or 0, and
  * ends with 0.
  */
-const INSMOD_X86_64 = `
+export const INSMOD = `
   58                pop rax                 ; argc
   4889e5            mov rbp, rsp            ; argv
   6a00              push 0                  ; no parameters: ""
@@ -87,7 +81,7 @@ const INSMOD_X86_64 = `
  * directory and through no link (openat2(2)); prints the ids of those that are missing or not plain files, and ends
  * with 0, or with the errno when directory or list cannot be read.
  */
-const LOOKUP_X86_64 = `
+export const LOOKUP = `
   488b7c2410                      mov rdi, [rsp+16]       ; argv[1]: the directory
   be00002100                      mov esi, 0x210000       ; O_PATH | O_DIRECTORY
   b802000000                      mov eax, 2              ; open
@@ -180,33 +174,3 @@ const LOOKUP_X86_64 = `
   b83c000000                 out: mov eax, 60             ; exit
   0f05                            syscall
 `;
-
-export interface MachineCodePrograms {
-  readonly measure: Uint8Array;
-  readonly insmod: Uint8Array;
-  readonly lookup: Uint8Array;
-}
-
-/**
- * The programs for a CPU.
- * @param machine e_machine of the image's programs
- * @throws SealrootError `unsupported` for a CPU whose machine code is not written
- */
-export function machineCodePrograms(machine: number): MachineCodePrograms {
-  if (machine !== ELF_MACHINE.x86_64) {
-    throw new SealrootError("unsupported", "Cannot build the initramfs: only images for x86-64 can be sealed so far", {
-      expected: `e_machine ${ELF_MACHINE.x86_64}`,
-      actual: `e_machine ${machine}`,
-    });
-  }
-  return {
-    measure: writeStaticProgram(machine, assembled(MEASURE_X86_64)),
-    insmod: writeStaticProgram(machine, assembled(INSMOD_X86_64)),
-    lookup: writeStaticProgram(machine, assembled(LOOKUP_X86_64)),
-  };
-}
-
-/** The bytes in the first column of a listing. */
-function assembled(listing: string): Uint8Array {
-  return fromHex([...listing.matchAll(/^ +([0-9a-f]+) /gm)].map(([, hex]) => hex).join(""));
-}

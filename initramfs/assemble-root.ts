@@ -8,7 +8,7 @@ import type { CountedBoot } from "./counted-boot.ts";
 import { isAnonymous, RootSearch } from "./find-root.ts";
 import { holdPlaces } from "./held-places.ts";
 import { type BootSystem, readText } from "./system.ts";
-import { CONFIGURATION, PERMIT, runTool, toolCommand } from "./tools.ts";
+import { CONFIGURATION, LOOP_MARK, PERMIT, runTool, toolCommand } from "./tools.ts";
 
 export interface AssembleRequest {
   /** Where the finished root goes. */
@@ -47,7 +47,10 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest, boot:
   const measurement = parseMeasurement(measured.status, measured.output);
   const verified = judgeMeasurement(plan.image, measurement, `/${imagePath(plan.image.id)} on the physical root`);
   if (plan.checkObjects) checkObjects(system, places.objectsSource);
-  for (const step of planMounts(plan, { ...places, verified, newRoot: request.newRoot })) carryOut(system, step);
+  const throughLoop = system.readBytes(LOOP_MARK) !== undefined;
+  if (throughLoop) system.createFile(BOOT_PLACES.imageFile, new Uint8Array(0));
+  const facts = { ...places, throughLoop, verified, newRoot: request.newRoot };
+  for (const step of planMounts(plan, facts)) carryOut(system, step);
   search.confirm(deviceNumber);
   const guard = verified ? "fs-verity required" : "WITHOUT fs-verity, as composefs=? allows";
   const seal = plan.isSealed ? "" : ", NOT SEALED";

@@ -10,6 +10,9 @@ export const PERMIT = `${BASE}/permit`;
 /** Ids of all objects of the image, 64 bytes each, in their order. */
 export const OBJECT_LIST = `${BASE}/objects`;
 
+/** Empty; there when mount(8) puts a loop device under the root image (src/seal/initramfs/boot-needs.ts). */
+export const LOOP_MARK = `${BASE}/loop`;
+
 /** Machine code of our own; the other tools come from the image. */
 const OWN_TOOLS = ["measure", "insmod", "lookup"] as const;
 export type ToolName = "mount" | "umount" | "blkid" | (typeof OWN_TOOLS)[number];

@@ -30,6 +30,8 @@ export type MountStep =
 export const BOOT_PLACES = {
   physicalRoot: "/run/sealroot/physical",
   imageRoot: "/run/sealroot/image",
+  /** The root image by a name in memory, where a loop device needs one: an empty file, which the image is bound to. */
+  imageFile: "/run/sealroot/image-file",
   /** The read-only root, when a writable layer in memory goes on top of it. */
   sealedRoot: "/run/sealroot/sealed",
   transient: "/run/sealroot/transient",
@@ -65,6 +67,8 @@ export type HeldState = { readonly directory: string } | { readonly upper: strin
 export interface MountFacts {
   /** The measured image: what was measured is what gets mounted. */
   readonly imageSource: string;
+  /** Whether mount(8) puts a loop device under the image: it does so by the file's real name, not by the held file. */
+  readonly throughLoop: boolean;
   readonly objectsSource: string;
   readonly etc: HeldState;
   readonly var: HeldState;
@@ -81,7 +85,7 @@ export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
   // Overlays on /etc and /var are on the sealed root, not on the layer in memory: the kernel stacks two, not three.
   const sealed = plan.transientRoot ? sealedRoot : newRoot;
   return [
-    mount("the root image", "erofs", facts.imageSource, imageRoot, ["ro"]),
+    ...imageMount(facts),
     { type: "make-directory", path: sealed, mode: 0o755 },
     mount("the root overlay", "overlay", `composefs:${plan.image.id}`, sealed, [
       "ro",
@@ -104,6 +108,18 @@ export function planMounts(plan: BootPlan, facts: MountFacts): MountStep[] {
     ...(plan.transientRoot ? [{ type: "unmount", path: sealedRoot } as const] : []),
     { type: "unmount", path: imageRoot },
     { type: "unmount", path: physicalRoot },
+  ];
+}
+
+/** The name on the disk may lead to another file by then; the one that is bound in memory is that of the held file. */
+function imageMount({ imageSource, throughLoop }: MountFacts): MountStep[] {
+  const { imageRoot, imageFile } = BOOT_PLACES;
+  const what = "the root image";
+  if (!throughLoop) return [mount(what, "erofs", imageSource, imageRoot, ["ro"])];
+  return [
+    { type: "bind", what, source: imageSource, target: imageFile, readOnly: false, targetIsOptional: false },
+    mount(what, "erofs", imageFile, imageRoot, ["ro"]),
+    { type: "unmount", path: imageFile },
   ];
 }
 

@@ -112,7 +112,7 @@ function steps(configuration: string | undefined, facts: Partial<MountFacts> = {
   const held = { etc: { directory: "/proc/7/fd/5" }, var: { directory: "/proc/7/fd/6" } };
   const sources = { imageSource: "/proc/7/fd/3", objectsSource: "/proc/7/fd/4" };
   return planMounts(plan(LINE, configuration), {
-    ...{ ...sources, ...held, verified: true, newRoot: "/sysroot" },
+    ...{ ...sources, ...held, throughLoop: false, verified: true, newRoot: "/sysroot" },
     ...facts,
   }).map(line);
 }
@@ -126,6 +126,15 @@ test("planMounts() by default: image, overlay that requires fs-verity, read-only
     "bind /proc/7/fd/5 /sysroot/etc",
     "bind /proc/7/fd/6 /sysroot/var",
     ...END,
+  ]);
+});
+
+test("planMounts() binds the image to a name in memory where mount(8) takes a loop device", () => {
+  assert.deepEqual(steps(undefined, { throughLoop: true }).slice(0, 4), [
+    "bind /proc/7/fd/3 /run/sealroot/image-file",
+    "mount erofs /run/sealroot/image-file /run/sealroot/image ro",
+    "unmount /run/sealroot/image-file",
+    "mkdir /sysroot 755",
   ]);
 });
 

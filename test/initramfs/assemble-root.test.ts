@@ -56,6 +56,18 @@ test("assembleRoot() finds the disk, measures the held image and mounts that ver
   assert.deepEqual(machine.reports, [`information: the root is composefs:${ID}, fs-verity required`]);
 });
 
+test("assembleRoot() of an image whose mount takes a loop device gives it a name that nobody else can change", () => {
+  const machine = goodMachine();
+  machine.files.set("/usr/lib/sealroot/loop", "");
+  assembleRoot(machine, FIND, CountedBoot.begin(machine));
+  assert.deepEqual(machine.log.slice(5, 8), [
+    "mount -n -c -o bind /proc/9/fd/3 /run/sealroot/image-file",
+    "mount -n -c -t erofs -o ro /run/sealroot/image-file /run/sealroot/image",
+    "umount -n -l /run/sealroot/image-file",
+  ]);
+  assert.equal(machine.files.get("/run/sealroot/image-file")?.length, 0);
+});
+
 test("assembleRoot() in another initramfs takes a private view of the mounted root and asks no disk", () => {
   const machine = goodMachine();
   machine.directories.add("/usr/lib/sealroot/lib");

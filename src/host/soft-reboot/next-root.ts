@@ -62,6 +62,7 @@ export async function prepareNextRoot(
     const state = join(physical, statePath(deploymentId));
     const steps = planMounts(plan, {
       imageSource: join(physical, imagePath(plan.image.id)),
+      throughLoop: false,
       objectsSource: join(physical, OBJECTS_PATH),
       etc: heldState(plan.etc, join(state, "etc")),
       var: heldState(plan.var, join(state, "var")),

@@ -2,8 +2,7 @@
 import { initramfsPath, type UnsealedContents } from "../../bootimage/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
-import type { UnpackBudget } from "../unpack-budget.ts";
-import type { SealedRoot } from "./common-entries.ts";
+import type { InitramfsOptions } from "./common-entries.ts";
 import { extendInitramfs } from "./extension.ts";
 import { buildMinimalInitramfs } from "./minimal.ts";
 
@@ -17,21 +16,27 @@ export type InitramfsCarrier = "minimal" | "extend";
  * The initramfs of an image, by the carrier wanted.
  *
  * @throws SealrootError as {@link buildMinimalInitramfs} and {@link extendInitramfs}; `unsupported` when there is none to
- *   extend
+ *   extend; `usage` for modules that an extension does not load
  */
 export async function makeInitramfs(
   carrier: InitramfsCarrier,
   files: ImageFiles,
   components: UnsealedContents,
-  made: { readonly sealedRoot: SealedRoot | undefined; readonly budget: UnpackBudget },
+  options: Omit<InitramfsOptions, "kernelRelease">,
 ): Promise<Uint8Array> {
   const { kernelRelease } = components;
-  if (carrier === "minimal") return buildMinimalInitramfs(files, { kernelRelease, ...made });
+  if (carrier === "minimal") return buildMinimalInitramfs(files, { ...options, kernelRelease });
+  const [module] = options.diskModules ?? [];
+  if (module !== undefined) {
+    throw new SealrootError("usage", `Cannot put module ${module} into the image's initramfs: it finds its own disk`, {
+      hint: "add it where that initramfs is made (dracut: add_drivers; initramfs-tools: /etc/initramfs-tools/modules)",
+    });
+  }
   if (components.initramfsPath === undefined) {
     throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
       path: initramfsPath(kernelRelease),
       hint: "build one in the image with dracut or initramfs-tools, or leave out --initramfs",
     });
   }
-  return extendInitramfs(await files.read(components.initramfsPath), files, { kernelRelease, ...made });
+  return extendInitramfs(await files.read(components.initramfsPath), files, { ...options, kernelRelease });
 }

@@ -5,10 +5,16 @@ import { readElf } from "../../elf/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
 import { hasFileAt } from "../../tree/index.ts";
 import type { UnpackBudget } from "../unpack-budget.ts";
-import { checkBootNeeds } from "./boot-needs.ts";
+import { checkBootNeeds, checkInterpreter } from "./boot-needs.ts";
 import { readBootProgram } from "./boot-program.ts";
 import { collectImageModules, type ImageModules, type ModuleFile } from "./image-modules.ts";
-import { collectImagePrograms, type ImageProgramName, type ImagePrograms, programOf } from "./image-programs.ts";
+import {
+  collectImagePrograms,
+  type GivenProgram,
+  type ImageProgramName,
+  type ImagePrograms,
+  programOf,
+} from "./image-programs.ts";
 import { BASE, file, program } from "./layout.ts";
 import { machineCodePrograms } from "./machine-code/index.ts";
 
@@ -20,16 +26,24 @@ export interface SealedRoot {
   readonly objectIds: Iterable<string>;
 }
 
-export interface CommonOptions {
+/** What whoever wants an initramfs says about it. */
+export interface InitramfsOptions {
   /** The folder of /usr/lib/modules whose kernel is booted. */
   readonly kernelRelease: string;
   /** Undefined for an initramfs that is a file of the image: it can know nothing of the image that holds it. */
   readonly sealedRoot: SealedRoot | undefined;
+  /** What is unpacked of the image draws from it; from one of its own when absent. */
+  readonly budget?: UnpackBudget;
+  /** The QuickJS that runs the boot program, for an image that has none. */
+  readonly interpreter?: GivenProgram | undefined;
+  /** Modules that the root's disk needs besides the usual ones, by their names. */
+  readonly diskModules?: readonly string[] | undefined;
+}
+
+export interface CommonOptions extends InitramfsOptions {
   readonly programs: readonly ImageProgramName[];
   /** Whether the initramfs finds its disk with our modules. */
   readonly withDisks: boolean;
-  /** What is unpacked of the image draws from it; from one of its own when absent. */
-  readonly budget?: UnpackBudget;
 }
 
 export interface CommonParts {
@@ -46,11 +60,16 @@ export interface CommonParts {
  *   when the image's setup-root-conf.toml is wrong: better now than at boot
  */
 export async function collectCommonParts(files: ImageFiles, options: CommonOptions): Promise<CommonParts> {
-  const { kernelRelease, sealedRoot, withDisks, budget } = options;
-  const image = await collectImagePrograms(files, options.programs);
-  const modules = await collectImageModules(files, kernelRelease, withDisks, budget);
-  checkBootNeeds(kernelRelease, modules.loopIsBuiltIn, programOf(image, "mount").bytes);
-  return { entries: await commonEntries(files, image, modules, sealedRoot), image };
+  const { kernelRelease, sealedRoot, withDisks, budget, interpreter } = options;
+  const image = await collectImagePrograms(files, options.programs, interpreter);
+  const { loopFor } = checkBootNeeds(kernelRelease, programOf(image, "mount").bytes);
+  const qjs = programOf(image, "qjs");
+  checkInterpreter(qjs.requestedPath, qjs.bytes);
+  const wanted = { disks: withDisks ? (options.diskModules ?? []) : undefined, loopFor };
+  const modules = await collectImageModules(files, kernelRelease, wanted, budget);
+  const entries = await commonEntries(files, image, modules, sealedRoot);
+  if (loopFor !== undefined) entries.push(file(`${BASE}/loop`, new Uint8Array(0)));
+  return { entries, image };
 }
 
 async function commonEntries(

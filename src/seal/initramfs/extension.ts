@@ -10,19 +10,12 @@ import {
 } from "../../cpio/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
-import type { UnpackBudget } from "../unpack-budget.ts";
-import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
+import { collectCommonParts, type InitramfsOptions } from "./common-entries.ts";
 import { glueEntries } from "./glue.ts";
 import { BASE, file, program, withDirectories } from "./layout.ts";
 
-export interface ExtensionOptions {
-  /** The kernel that is booted; the base must be for it. */
-  readonly kernelRelease: string;
-  /** As in {@link CommonOptions}. */
-  readonly sealedRoot: SealedRoot | undefined;
-  /** As in {@link CommonOptions}, for what is unpacked of the base too. */
-  readonly budget?: UnpackBudget;
-}
+/** The base must be for the kernel that is booted; what is unpacked of it draws from the budget as well. */
+export type ExtensionOptions = Omit<InitramfsOptions, "diskModules">;
 
 /** As for the minimal initramfs. */
 const COMPRESSION_LEVEL = 12;

@@ -9,6 +9,7 @@ import { runTool, temporaryDirectory } from "../../platform/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
 import { unzstdWhole } from "../../zstd/index.ts";
 import { UnpackBudget } from "../unpack-budget.ts";
+import { withoutLoop } from "./boot-needs.ts";
 
 /**
  * What a root needs from the kernel: without one of these, built in or as a module, there is no sealed root.
@@ -44,22 +45,26 @@ export interface ImageModules {
   readonly slowModules: readonly ModuleFile[];
   /** In the order to load them, after `modules` and only when a watchdog is wanted. */
   readonly watchdogModules: readonly ModuleFile[];
-  /** Loop devices need no module. */
-  readonly loopIsBuiltIn: boolean;
+}
+
+export interface WantedModules {
+  /** Modules that the disk needs besides the usual ones; undefined when the initramfs does not find its disk with ours. */
+  readonly disks: readonly string[] | undefined;
+  /** Because of what a loop device is needed ({@link checkBootNeeds}); undefined when none is. */
+  readonly loopFor: string | undefined;
 }
 
 /**
  * Collects the modules of a kernel that exist, with what they need.
  *
- * @param withDisks whether the initramfs finds its disk with our modules
  * @param budget what modules that are compressed draw from; of its own when absent
- * @throws SealrootError `unsupported` when the kernel has no EROFS or no overlayfs, or for a module that decompresses to too
- *   much; `not-found` without modules.dep
+ * @throws SealrootError `unsupported` when the kernel has no EROFS, no overlayfs or no loop device that is needed, or for a
+ *   module that decompresses to too much; `not-found` without modules.dep, and for a wanted module that there is not
  */
 export async function collectImageModules(
   files: ImageFiles,
   kernelRelease: string,
-  withDisks: boolean,
+  { disks, loopFor }: WantedModules,
   budget = new UnpackBudget(),
 ): Promise<ImageModules> {
   const folder = kernelFolder(kernelRelease);
@@ -73,9 +78,17 @@ export async function collectImageModules(
       });
     }
   }
-  const first = moduleLoadOrder(kernel, [...HASHES, ...(withDisks ? DISKS : ["efivarfs"]), ...REQUIRED]);
+  const isThere = (name: string) => kernel.modules.has(name) || kernel.builtIn.has(name);
+  if (loopFor !== undefined && !isThere("loop")) throw withoutLoop(kernelRelease, loopFor);
+  for (const name of disks ?? []) if (!isThere(name.replaceAll("-", "_"))) throw unknownModule(kernelRelease, name);
+  const first = moduleLoadOrder(kernel, [
+    ...HASHES,
+    ...(disks === undefined ? ["efivarfs"] : [...DISKS, ...disks]),
+    ...REQUIRED,
+    ...(loopFor === undefined ? [] : ["loop"]),
+  ]);
   const rest = (names: readonly string[], taken: readonly string[]) =>
-    moduleLoadOrder(kernel, withDisks ? names : []).filter((path) => !taken.includes(path));
+    moduleLoadOrder(kernel, disks === undefined ? [] : names).filter((path) => !taken.includes(path));
   const slow = rest(SLOW_DISKS, first);
   // Those that were needed for the disks may be loaded by then, or not: loading one again does no harm.
   const watchdogs = rest(WATCHDOGS, first);
@@ -91,8 +104,14 @@ export async function collectImageModules(
     modules: filesOf(first),
     slowModules: filesOf(slow),
     watchdogModules: filesOf(watchdogs),
-    loopIsBuiltIn: kernel.builtIn.has("loop"),
   };
+}
+
+function unknownModule(kernelRelease: string, name: string): SealrootError {
+  return new SealrootError("not-found", `Cannot build the initramfs: kernel ${kernelRelease} has no module ${name}`, {
+    path: `${kernelFolder(kernelRelease)}/modules.dep`,
+    hint: "give its name as modinfo(8) does; a module that was put in later needs depmod(8) in the image",
+  });
 }
 
 /** One module, decompressed. The largest that is taken of Debian 13's kernel has 0.9 MB; with debug information, 30 times that. */

@@ -27,6 +27,12 @@ const PROGRAMS = {
 
 export type ImageProgramName = keyof typeof PROGRAMS;
 
+/** A program that is given from outside. */
+export interface GivenProgram {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface ImagePrograms {
   /** By name; `requestedPath` is the path in the image, `path` where the file really is. */
   readonly programs: ReadonlyMap<ImageProgramName, NeededFile>;
@@ -36,14 +42,22 @@ export interface ImagePrograms {
 
 /**
  * Collects programs and their libraries.
- * @throws SealrootError `unsupported` naming a missing program and the packages that have it, `not-found` for a library
+ *
+ * @param interpreter used as `qjs` instead of the image's; the libraries that it needs, if any, are the image's
+ * @throws SealrootError `unsupported` naming a missing program and the packages that have it, `not-found` for a library;
+ *   `conflict` for programs of different CPUs
  */
 export async function collectImagePrograms(
   files: ImageFiles,
   names: readonly ImageProgramName[],
+  interpreter?: GivenProgram,
 ): Promise<ImagePrograms> {
-  const pathOf = new Map(names.map((name) => [name, findProgram(files, name)]));
-  const needed = await collectLibraries([...pathOf.values()], async (path) => {
+  const given = interpreter && `--boot-program ${interpreter.path}`;
+  const pathOf = new Map(names.map((name) => [name, (name === "qjs" && given) || findProgram(files, name)]));
+  // The given one last: the error for another CPU then names it.
+  const paths = [...pathOf.values()].sort((a, b) => Number(a === given) - Number(b === given));
+  const needed = await collectLibraries(paths, async (path) => {
+    if (interpreter !== undefined && path === given) return { path: interpreter.path, bytes: interpreter.bytes };
     const found = files.resolve(path);
     return found?.node.kind === "file" ? { path: found.path, bytes: await files.read(found.path) } : undefined;
   });
@@ -69,7 +83,7 @@ function findProgram(files: ImageFiles, name: ImageProgramName): string {
   if (path === undefined) {
     throw new SealrootError("unsupported", `Cannot build the initramfs: the image has no ${name}`, {
       path: paths[0],
-      hint: `install the package that has it in the image (${packages})`,
+      hint: `install the package that has it in the image (${packages})${name === "qjs" ? ", or give it with --boot-program" : ""}`,
     });
   }
   return path;

@@ -7,6 +7,7 @@
  * @module
  */
 export { type InitramfsCarrier, makeInitramfs } from "./carrier.ts";
-export type { SealedRoot } from "./common-entries.ts";
+export type { InitramfsOptions, SealedRoot } from "./common-entries.ts";
 export { buildInitramfsExtension, extendInitramfs } from "./extension.ts";
+export type { GivenProgram } from "./image-programs.ts";
 export { buildMinimalInitramfs, type MinimalInitramfsOptions } from "./minimal.ts";

@@ -6,18 +6,11 @@ import { byteStringOfText } from "../../bytes/index.ts";
 import { type CpioEntry, writeCpio } from "../../cpio/index.ts";
 import type { NeededFile } from "../../elf/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
-import type { UnpackBudget } from "../unpack-budget.ts";
-import { collectCommonParts, type SealedRoot } from "./common-entries.ts";
+import { collectCommonParts, type InitramfsOptions } from "./common-entries.ts";
 import { programOf } from "./image-programs.ts";
 import { directory, file, link, program, withDirectories } from "./layout.ts";
 
-export interface MinimalInitramfsOptions {
-  /** The folder of /usr/lib/modules whose kernel is booted. */
-  readonly kernelRelease: string;
-  /** As in {@link CommonOptions}. */
-  readonly sealedRoot: SealedRoot | undefined;
-  /** As in {@link CommonOptions}. */
-  readonly budget?: UnpackBudget;
+export interface MinimalInitramfsOptions extends InitramfsOptions {
   /** Smaller, and a little slower to boot; off if absent. */
   readonly compress?: boolean;
 }

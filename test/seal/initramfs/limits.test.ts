@@ -16,6 +16,7 @@ import { newDirectory, newMetadata } from "../../../src/tree/index.ts";
 import { RELEASE, SEALED_ROOT } from "./made-image.ts";
 
 const MIB = 1024 * 1024;
+const WANTED = { disks: [], loopFor: undefined };
 const ZEROS = Buffer.alloc(MODULE_MAX_BYTES + 1);
 const COMPRESS = {
   zst: (bytes: Buffer) => zstdCompressSync(bytes),
@@ -54,7 +55,7 @@ function filesOf(files: ReadonlyMap<string, Uint8Array>): ImageFiles {
 for (const packing of Object.keys(COMPRESS) as Packing[]) {
   test(`${packing}: a module of the most bytes there may be is taken, one of a byte more is refused by name`, async () => {
     const most = ZEROS.subarray(0, MODULE_MAX_BYTES);
-    const { modules } = await collectImageModules(kernelWith(packing, { most }), RELEASE, true);
+    const { modules } = await collectImageModules(kernelWith(packing, { most }), RELEASE, WANTED);
     assert.deepEqual(
       modules.map(({ fileName, bytes }) => [fileName, bytes.length]),
       [
@@ -63,7 +64,7 @@ for (const packing of Object.keys(COMPRESS) as Packing[]) {
         ["overlay.ko", 4],
       ],
     );
-    await assert.rejects(collectImageModules(kernelWith(packing, { bomb: ZEROS }), RELEASE, true), {
+    await assert.rejects(collectImageModules(kernelWith(packing, { bomb: ZEROS }), RELEASE, WANTED), {
       code: "unsupported",
       message: `Cannot build the initramfs: module bomb.ko.${packing} decompresses to more than ${MODULE_MAX_BYTES} bytes`,
       data: { path: `bomb.ko.${packing}`, expected: `at most ${MODULE_MAX_BYTES} bytes` },
@@ -73,7 +74,7 @@ for (const packing of Object.keys(COMPRESS) as Packing[]) {
   test(`${packing}: modules that are too much together are refused`, async () => {
     const module = ZEROS.subarray(0, 60 * MIB);
     const contents = { a: module, b: module, c: module, d: module, e: module };
-    await assert.rejects(collectImageModules(kernelWith(packing, contents), RELEASE, true), {
+    await assert.rejects(collectImageModules(kernelWith(packing, contents), RELEASE, WANTED), {
       code: "unsupported",
       message: `Cannot build the initramfs: module a.ko.${packing} and those before it decompress to more than ${MODULES_MAX_BYTES} bytes`,
     });
@@ -84,7 +85,7 @@ for (const packing of Object.keys(COMPRESS) as Packing[]) {
     const path = `/usr/lib/modules/${RELEASE}/kernel/erofs.ko.${packing}`;
     const bytes = await good.read(path);
     const read = (asked: string) => (asked === path ? bytes.subarray(0, bytes.length - 6) : good.read(asked));
-    await assert.rejects(collectImageModules({ ...good, read }, RELEASE, true), (error: SealrootError) => {
+    await assert.rejects(collectImageModules({ ...good, read }, RELEASE, WANTED), (error: SealrootError) => {
       assert.match(error.message, /erofs\.ko/);
       return true;
     });
@@ -102,7 +103,7 @@ test("xz that asks for gigabytes of its own is refused", async () => {
   const good = kernelWith("xz", {});
   const path = `/usr/lib/modules/${RELEASE}/kernel/erofs.ko.xz`;
   const read = (asked: string) => (asked === path ? small : good.read(asked));
-  await assert.rejects(collectImageModules({ ...good, read }, RELEASE, true), {
+  await assert.rejects(collectImageModules({ ...good, read }, RELEASE, WANTED), {
     code: "failed",
     message: /erofs\.ko\.xz: Memory usage limit reached/,
   });
@@ -211,10 +212,10 @@ test("modules and an initramfs draw from the limit for all that seal unpacks, an
   for (const packing of ["xz", "zst", "gz"] as const) {
     const files = kernelWith(packing, { a: ZEROS.subarray(0, MIB), b: ZEROS.subarray(0, MIB) });
     const enough = budgetOf(3 * MIB);
-    await collectImageModules(files, RELEASE, true, enough);
+    await collectImageModules(files, RELEASE, WANTED, enough);
     assert.ok(enough.leftBytes < MIB, packing);
     const little = budgetOf(MIB + 512 * 1024);
-    await assert.rejects(collectImageModules(files, RELEASE, true, little), exceeded(`module a.ko.${packing}`));
+    await assert.rejects(collectImageModules(files, RELEASE, WANTED, little), exceeded(`module a.ko.${packing}`));
   }
   const part = archive(MIB);
   for (const compressed of [zstdCompressSync(part), gzipSync(part)]) {

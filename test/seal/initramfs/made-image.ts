@@ -1,5 +1,6 @@
 /** A made-up image out of this machine's programs, for tests of what an initramfs is built of. */
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -18,6 +19,8 @@ import type { SealedRoot } from "../../../src/seal/initramfs/index.ts";
 import { findHere } from "../../elf/find-here.ts";
 
 export const RELEASE = "6.12.1-test";
+/** What tells QuickJS, behind any program. */
+export const QUICKJS_TEXT = "QuickJS version 2025-04-26\n";
 export const MODULE_BYTES = Buffer.from("\x7fELF of a module");
 
 export const SEALED_ROOT: SealedRoot = {
@@ -36,7 +39,7 @@ kernel/drivers/watchdog/watchdog.ko:
 kernel/sound/unused.ko:
 `;
 
-/** Where the programs of the image come from on this machine; any ELF program does for qjs. */
+/** Where the programs of the image come from on this machine; for qjs any ELF program does that says it is QuickJS. */
 const PROGRAMS = {
   "/usr/bin/sh": "/bin/sh",
   "/usr/bin/qjs": "/bin/sh",
@@ -57,6 +60,7 @@ export async function madeImage(): Promise<{ root: string; remove: () => void }>
     mkdirSync(dirname(join(root, path)), { recursive: true });
     copyFileSync(realpathSync(source), join(root, path));
   }
+  appendFileSync(join(root, "usr/bin/qjs"), QUICKJS_TEXT);
   for (const name of ["bin", "sbin", "lib", "lib64"]) symlinkSync(`usr/${name}`, join(root, name));
   for (const { requestedPath, bytes, role } of await collectLibraries(Object.values(PROGRAMS), findHere)) {
     if (role !== "program") put(requestedPath.replace(/^\/lib/, "/usr/lib"), bytes);

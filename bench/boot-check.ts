@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { toHex } from "../src/bytes/index.ts";
 import { ELF_MACHINE } from "../src/elf/index.ts";
 import { readBootProgram } from "../src/seal/initramfs/boot-program.ts";
-import { machineCodePrograms } from "../src/seal/initramfs/machine-code.ts";
+import { machineCodePrograms } from "../src/seal/initramfs/machine-code/index.ts";
 import { verityDigest } from "../src/verity/index.ts";
 import type { Command } from "./measure.ts";
 

@@ -27,6 +27,8 @@ export interface UnsealedContents {
   /** Where the EFI stub that a UKI begins with is. */
   readonly stubPath: string;
   readonly osReleasePath: string;
+  /** Folders of the kernels that were not chosen, with their modules. */
+  readonly otherKernelFolders: readonly string[];
 }
 
 /**
@@ -35,10 +37,12 @@ export interface UnsealedContents {
  */
 export const KERNEL_COMPANIONS: readonly string[] = [".vmlinuz.hmac"];
 
-/** Parts that are given from outside, so the image need not have them. */
+/** What is said from outside: parts that the image need not have, and a choice among what it has. */
 export interface GivenParts {
   readonly loader: boolean;
   readonly stub: boolean;
+  /** The release of the kernel to boot; the image's only one if absent. */
+  readonly kernelRelease?: string | undefined;
 }
 
 /**
@@ -46,7 +50,7 @@ export interface GivenParts {
  *
  * @param action what cannot be done without them, in errors
  * @throws SealrootError `unsupported` naming what is missing, or what is in its place, and the remedy; `conflict` when
- *   the image is already sealed
+ *   the image is already sealed, or has several kernels and none is chosen; `not-found` for a chosen one that it lacks
  */
 export function findUnsealedContents(
   files: NodeFinder,
@@ -60,7 +64,7 @@ export function findUnsealedContents(
   requireDirectory("/boot", "add an empty directory /boot to the image");
   requireDirectory("/sysroot", "add an empty directory /sysroot to the image");
   refuseSealed(files, action);
-  const kernelRelease = singleKernel(files, action);
+  const { kernelRelease, others } = chooseKernel(files, given.kernelRelease, action);
   const loader = loaderPath(architecture.efi);
   const stub = stubPath(architecture.efi);
   const initramfs = initramfsPath(kernelRelease);
@@ -76,6 +80,7 @@ export function findUnsealedContents(
     loaderPath: loader,
     stubPath: stub,
     osReleasePath: OS_RELEASE_PATH,
+    otherKernelFolders: others.map(kernelFolder),
   };
 }
 
@@ -129,8 +134,15 @@ function refuseSealed(files: NodeFinder, action: string): void {
   }
 }
 
-function singleKernel(files: NodeFinder, action: string): string {
+function chooseKernel(
+  files: NodeFinder,
+  wanted: string | undefined,
+  action: string,
+): { readonly kernelRelease: string; readonly others: readonly string[] } {
   const releases = findKernelReleases(files);
+  if (wanted !== undefined && releases.includes(wanted)) {
+    return { kernelRelease: wanted, others: releases.filter((release) => release !== wanted) };
+  }
   const [release, ...others] = releases;
   if (release === undefined) {
     throw new SealrootError("unsupported", `Cannot ${action}: no kernel in ${KERNELS_FOLDER}/VERSION/vmlinuz`, {
@@ -138,13 +150,20 @@ function singleKernel(files: NodeFinder, action: string): string {
       hint: "install a kernel package and put its kernel there, as examples/debian does",
     });
   }
+  if (wanted !== undefined) {
+    throw new SealrootError("not-found", `Cannot ${action}: it has no kernel ${wanted}`, {
+      path: kernelPath(wanted),
+      expected: wanted,
+      actual: releases.join(", "),
+    });
+  }
   if (others.length > 0) {
     throw new SealrootError("conflict", `Cannot ${action}: ${releases.length} kernels (${releases.join(", ")})`, {
       path: KERNELS_FOLDER,
       expected: "1",
       actual: String(releases.length),
-      hint: "remove all kernels but the one to boot",
+      hint: "remove all kernels but the one to boot, or choose it: sealroot seal --kernel RELEASE",
     });
   }
-  return release;
+  return { kernelRelease: release, others: [] };
 }

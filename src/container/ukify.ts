@@ -223,6 +223,7 @@ async function initramfsOf(
     kernelPath: `${kernelFolder(parts.kernelRelease)}/vmlinuz`,
     initramfsPath: parts.initramfs === undefined ? undefined : `${kernelFolder(parts.kernelRelease)}/initramfs.img`,
     companionPaths: [],
+    otherKernelFolders: [],
     loaderPath: "",
     stubPath: stubPath(parts.architecture.efi),
     osReleasePath: OS_RELEASE_PATH,

@@ -17,7 +17,7 @@ import type { RegistryOptions } from "../registry/index.ts";
 import type { TarMember } from "../tar/index.ts";
 import { addedLayerMembers } from "./added-layer.ts";
 import { checkState } from "./check-state.ts";
-import { type InitramfsCarrier, makeInitramfs } from "./initramfs/index.ts";
+import { type GivenProgram, type InitramfsCarrier, makeInitramfs } from "./initramfs/index.ts";
 import { type OutputLayout, outputName, refuseSameImage, writtenTo } from "./output.ts";
 import { type StoredImage, type UnpackedImage, unpackImage } from "./unpack-image.ts";
 import { imageTime, wasSealedLast, writeChangedImage } from "./write-image.ts";
@@ -31,6 +31,8 @@ export interface AddInitramfsOptions {
   /** Any place that images are written to; an OCI layout is made when it does not exist. */
   readonly output: ImageReference;
   readonly initramfs: InitramfsCarrier;
+  /** The QuickJS that runs the boot program, for an image that has none. */
+  readonly interpreter?: GivenProgram | undefined;
   /** Time of what is new in the image, whole seconds; the source image's own time if absent. */
   readonly created?: Date | undefined;
   /** Where the image is unpacked meanwhile; the directory for large files if absent. */
@@ -96,14 +98,14 @@ async function addIntoLayout(
 
 async function make(
   { source, root, files, budget }: UnpackedImage,
-  { initramfs: carrier, created = imageTime(source.config), events }: AddInitramfsOptions,
+  { initramfs: carrier, interpreter, created = imageTime(source.config), events }: AddInitramfsOptions,
 ): Promise<Initramfs> {
   checkState(root);
   const architecture = sealableArchitecture(platformOf(source.config, source.manifest.config.digest).architecture);
   // Neither loader nor stub is touched: whether there is a loader is for the installation to say.
   const parts = findUnsealedContents(files, architecture, { loader: true, stub: true }, ACTION);
   return runStep(events, "make the initramfs", async () => {
-    const initramfs = await makeInitramfs(carrier, files, parts, { sealedRoot: undefined, budget });
+    const initramfs = await makeInitramfs(carrier, files, parts, { sealedRoot: undefined, budget, interpreter });
     const kernel = await files.read(parts.kernelPath);
     const added = [{ path: initramfsPath(parts.kernelRelease), bytes: initramfs }];
     return {

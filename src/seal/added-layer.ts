@@ -30,7 +30,7 @@ export interface AddedFile {
 /** What the layer changes. */
 export interface LayerChanges {
   readonly added: readonly AddedFile[];
-  /** Absolute paths of files in the input that are removed. */
+  /** Absolute paths of files in the input that are removed, and of directories with all that is in them. */
   readonly removed: readonly string[];
 }
 

@@ -11,7 +11,7 @@ export { type PinnedProgram, readBootPrograms } from "./boot-programs.ts";
 export { checkState } from "./check-state.ts";
 export { SEAL_ALGORITHM } from "./image-id.ts";
 export type { ImageProgram } from "./image-programs.ts";
-export { type InitramfsCarrier, makeInitramfs, type SealedRoot } from "./initramfs/index.ts";
+export { type GivenProgram, type InitramfsCarrier, makeInitramfs, type SealedRoot } from "./initramfs/index.ts";
 export { formOf, isProgram, type ReturnedFile } from "./returned-signatures.ts";
 export {
   type ProgramReport,

@@ -15,7 +15,7 @@ import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
 import { checkState } from "./check-state.ts";
 import { sealedCommandLine } from "./command-line.ts";
 import type { ImageProgram } from "./image-programs.ts";
-import { type InitramfsCarrier, makeInitramfs } from "./initramfs/index.ts";
+import { checkDiskModules, type GivenProgram, type InitramfsCarrier, makeInitramfs } from "./initramfs/index.ts";
 import { type OutputLayout, outputName, refuseSameImage, writtenTo } from "./output.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
@@ -45,6 +45,12 @@ export interface SealOptions {
   /** Is given what is not signed, once the image is written; what it throws is the seal's failure. */
   readonly handOut?: ((programs: readonly ImageProgram[], report: SealReport) => Promise<void>) | undefined;
   readonly initramfs: InitramfsCarrier;
+  /** The QuickJS that runs the boot program, for an image that has none. */
+  readonly interpreter?: GivenProgram | undefined;
+  /** Modules that the root's disk needs besides the usual ones. */
+  readonly diskModules?: readonly string[] | undefined;
+  /** The kernel to seal, of an image that has several. */
+  readonly kernelRelease?: string | undefined;
   readonly rootUuid?: string | undefined;
   readonly allowMissingVerity: boolean;
   /** Which images the command line names; `bare` if absent. */
@@ -98,7 +104,8 @@ export async function sealImage(options: SealOptions): Promise<SealReport> {
 }
 
 /** Bad arguments are refused before anything is pulled. */
-function checkArguments({ rootUuid, kernelArguments }: SealOptions): void {
+function checkArguments({ rootUuid, kernelArguments, initramfs, diskModules }: SealOptions): void {
+  checkDiskModules(initramfs, diskModules);
   sealedCommandLine({
     images: [],
     rootUuid,
@@ -148,6 +155,7 @@ async function makeParts(
         loader: options.loader,
         stub: options.stub,
         enrolment: options.enrolment,
+        kernelRelease: options.kernelRelease,
         rootUuid: options.rootUuid,
         form: options.form ?? "bare",
         verityOptional: options.allowMissingVerity,
@@ -156,7 +164,12 @@ async function makeParts(
         timeSeconds: BigInt(created.getTime() / 1000),
         warn: reporter.warn,
         buildInitramfs: (components, sealedRoot) =>
-          makeInitramfs(options.initramfs, files, components, { sealedRoot, budget }),
+          makeInitramfs(options.initramfs, files, components, {
+            sealedRoot,
+            budget,
+            interpreter: options.interpreter,
+            diskModules: options.diskModules,
+          }),
       },
     );
     options.keyUse?.record(reporter.warn);

@@ -40,6 +40,7 @@ import { sealedCommandLine } from "./command-line.ts";
 import { bootImageIds } from "./image-id.ts";
 import { type ImageProgram, imagePrograms } from "./image-programs.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
+import { findUnsignedModules, unsignedModulesText } from "./module-signatures.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
 
@@ -57,6 +58,8 @@ export interface SealSettings {
   /** The stub to build the UKI with instead of the image's, or the one the image must have. */
   readonly stub: PinnedProgram | undefined;
   readonly enrolment: EnrolmentFiles | undefined;
+  /** The release of the kernel to seal, of an image that has several; they go, with their modules. */
+  readonly kernelRelease: string | undefined;
   readonly rootUuid: string | undefined;
   readonly form: SealedForm;
   readonly verityOptional: boolean;
@@ -102,10 +105,16 @@ export async function makeSealParts(
 ): Promise<SealParts> {
   const { root, files } = image;
   const { architecture, timeSeconds } = settings;
-  const given = { loader: settings.loader?.type === "file", stub: settings.stub?.type === "file" };
+  const given = {
+    loader: settings.loader?.type === "file",
+    stub: settings.stub?.type === "file",
+    kernelRelease: settings.kernelRelease,
+  };
   const components = findUnsealedContents(files, architecture, given);
   const imageArguments = imageKernelArguments(await readKargsFiles(files), architecture.machine, settings.warn);
   const programs = await readBootPrograms(files, components, architecture, settings);
+  const unsignedModules = await findUnsignedModules(files, components.kernelRelease);
+  if (unsignedModules.length > 0) settings.warn(unsignedModulesText(unsignedModules));
   const databases = databasesOf(enrolledFiles(files, settings.enrolment));
   const signedLoader = await makeSignedLoader(programs, settings);
   if (signedLoader !== undefined) await verifyBootProgram(signedLoader, "the boot loader", databases);
@@ -116,11 +125,11 @@ export async function makeSealParts(
       bytes,
     })),
   ];
-  const { kernelPath, companionPaths, initramfsPath } = components;
+  const { kernelPath, companionPaths, initramfsPath, otherKernelFolders } = components;
   // Attached to an earlier seal of the image; it need not be the loader of this one.
   const staleLoader = attachedLoaderPath(architecture.efi);
   const removed = [
-    ...[kernelPath, ...companionPaths],
+    ...[kernelPath, ...companionPaths, ...otherKernelFolders],
     ...(initramfsPath === undefined ? [] : [initramfsPath]),
     ...(hasFileAt(files, staleLoader) ? [staleLoader] : []),
   ];

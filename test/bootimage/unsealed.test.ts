@@ -30,6 +30,7 @@ test("findUnsealedContents() finds kernel, loader and stub of a bootable image",
     loaderPath: "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
     stubPath: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub",
     osReleasePath: "/usr/lib/os-release",
+    otherKernelFolders: [],
   });
   const withInitramfs = image([...COMPLETE, "/usr/lib/modules/6.12.1/initramfs.img"]);
   assert.equal(

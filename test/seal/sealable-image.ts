@@ -51,12 +51,21 @@ export async function sealableRoot(): Promise<{ root: string; remove: () => void
 
 /**
  * A layout whose image is this directory.
- * @param words for tar: which owners and times the layer has; those of the files if absent
+ * @param options.words for tar: which owners and times the layer has; those of the files if absent
+ * @param options.architecture of the image, as OCI names it; amd64 if absent
  */
 export async function writeLayout(
   root: string,
   path: string,
-  { words = [], members = [] }: { readonly words?: readonly string[]; readonly members?: readonly TarMember[] } = {},
+  {
+    words = [],
+    members = [],
+    architecture = "amd64",
+  }: {
+    readonly words?: readonly string[];
+    readonly members?: readonly TarMember[];
+    readonly architecture?: "amd64" | "arm64";
+  } = {},
 ): Promise<string> {
   const layout = await OciLayout.create(path);
   const all = [
@@ -72,7 +81,7 @@ export async function writeLayout(
   const layers = [await putLayer(layout, tar.stdout, { compression: "gzip" })];
   if (members.length > 0) layers.push(await putLayer(layout, writeTar(members), { compression: "gzip" }));
   const config: ImageConfig = {
-    architecture: "amd64",
+    architecture,
     os: "linux",
     created: "2020-09-13T12:26:40Z",
     config: { Labels: { kept: "yes" } },
@@ -86,13 +95,13 @@ export async function writeLayout(
       config: await layout.putConfig(config),
       layers: layers.map(({ descriptor }) => descriptor),
     },
-    { tag: "plain", platform: { architecture: "amd64", os: "linux" } },
+    { tag: "plain", platform: { architecture, os: "linux" } },
   );
   return `oci:${path}:plain`;
 }
 
 /** A kernel as far as its release is read (Linux, Documentation/arch/x86/boot.rst: `header`, `kernel_version`). */
-function kernelImage(release: string): Uint8Array {
+export function kernelImage(release: string): Uint8Array {
   const kernel = Buffer.from(peImage({ ".text": "x".repeat(4096) }));
   kernel.write("HdrS", 0x202, "latin1");
   kernel.writeUInt16LE(0x40, 0x20e);

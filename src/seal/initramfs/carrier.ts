@@ -12,11 +12,20 @@ import { buildMinimalInitramfs } from "./minimal.ts";
  */
 export type InitramfsCarrier = "minimal" | "extend";
 
+/** @throws SealrootError `usage` for modules that an extension would load too late: the disk is there by then */
+export function checkDiskModules(carrier: InitramfsCarrier, diskModules: readonly string[] = []): void {
+  const [module] = diskModules;
+  if (carrier === "minimal" || module === undefined) return;
+  throw new SealrootError("usage", `Cannot put module ${module} into the image's initramfs: it finds its own disk`, {
+    hint: "add it where that initramfs is made (dracut: add_drivers; initramfs-tools: /etc/initramfs-tools/modules)",
+  });
+}
+
 /**
  * The initramfs of an image, by the carrier wanted.
  *
  * @throws SealrootError as {@link buildMinimalInitramfs} and {@link extendInitramfs}; `unsupported` when there is none to
- *   extend; `usage` for modules that an extension does not load
+ *   extend; as {@link checkDiskModules}
  */
 export async function makeInitramfs(
   carrier: InitramfsCarrier,
@@ -26,12 +35,7 @@ export async function makeInitramfs(
 ): Promise<Uint8Array> {
   const { kernelRelease } = components;
   if (carrier === "minimal") return buildMinimalInitramfs(files, { ...options, kernelRelease });
-  const [module] = options.diskModules ?? [];
-  if (module !== undefined) {
-    throw new SealrootError("usage", `Cannot put module ${module} into the image's initramfs: it finds its own disk`, {
-      hint: "add it where that initramfs is made (dracut: add_drivers; initramfs-tools: /etc/initramfs-tools/modules)",
-    });
-  }
+  checkDiskModules(carrier, options.diskModules);
   if (components.initramfsPath === undefined) {
     throw new SealrootError("unsupported", "Cannot extend the image's initramfs: it has none", {
       path: initramfsPath(kernelRelease),

@@ -6,7 +6,7 @@
  * Source: spec/boot-chain.md E and G.
  * @module
  */
-export { type InitramfsCarrier, makeInitramfs } from "./carrier.ts";
+export { checkDiskModules, type InitramfsCarrier, makeInitramfs } from "./carrier.ts";
 export type { InitramfsOptions, SealedRoot } from "./common-entries.ts";
 export { buildInitramfsExtension, extendInitramfs } from "./extension.ts";
 export type { GivenProgram } from "./image-programs.ts";

@@ -1,6 +1,7 @@
 /** `sealroot image add-initramfs IMAGE -o IMAGE`. */
 import { formatSize } from "../../bytes/index.ts";
 import type { AddInitramfsReport } from "../../seal/index.ts";
+import { BOOT_PROGRAM_OPTION, givenInterpreter } from "../shared/boot-program-option.ts";
 import { sourceDateEpoch } from "../shared/build-time.ts";
 import { command, type OptionSpecification } from "../shared/command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../shared/policy-option.ts";
@@ -18,6 +19,7 @@ const OPTIONS = [
     summary: "minimal: our own (default), in place of the image's; extend: the image's own and our program",
     choices: ["minimal", "extend"],
   },
+  BOOT_PROGRAM_OPTION,
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
@@ -53,6 +55,7 @@ The image needs a kernel in /usr/lib/modules/VERSION/vmlinuz, quickjs and util-l
       registry: registryOptions(invocation),
       policy: policyChoice(invocation),
       initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",
+      interpreter: await givenInterpreter(invocation),
       created: sourceDateEpoch(),
       events: invocation.events,
     });

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { formatSize } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { PinnedProgram, ProgramReport, SealedForm, SealOptions, SealReport } from "../../seal/index.ts";
+import { BOOT_PROGRAM_OPTION, givenInterpreter } from "../shared/boot-program-option.ts";
 import { buildTime, sourceDateEpoch } from "../shared/build-time.ts";
 import { command, type Invocation, type OptionSpecification } from "../shared/command.ts";
 import { POLICY_OPTIONS, policyChoice } from "../shared/policy-option.ts";
@@ -42,6 +43,13 @@ const OPTIONS = [
     summary: "minimal: our own (default); extend: the image's own and our program, without credentials",
     choices: ["minimal", "extend"],
   },
+  BOOT_PROGRAM_OPTION,
+  {
+    flags: "--module <NAME>",
+    summary: "a kernel module that the root's disk needs, for our own initramfs (may be given again)",
+    repeat: true,
+  },
+  { flags: "--kernel <RELEASE>", summary: "the kernel to seal, of an image that has several; the others are left out" },
   { flags: "--root-uuid <UUID>", summary: "name the root file system in the sealed command line" },
   { flags: "--allow-missing-verity", summary: "seal without requiring fs-verity on the disk (composefs=?...)" },
   {
@@ -59,9 +67,9 @@ type Call = Invocation<typeof OPTIONS>;
 
 export const seal = command({
   description: [
-    "The image needs a kernel in /usr/lib/modules/VERSION/vmlinuz, systemd-boot and its stub, quickjs and util-linux,",
-    "and empty directories /boot and /sysroot. The result is the same image with one more layer. The same image, keys",
-    "and SOURCE_DATE_EPOCH give the same bytes.",
+    "The image needs a kernel in /usr/lib/modules/VERSION/vmlinuz, systemd-boot and its stub, util-linux, quickjs (or",
+    "--boot-program), and empty directories /boot and /sysroot. The result is the same image with one more layer. The",
+    "same image, keys and SOURCE_DATE_EPOCH give the same bytes.",
   ].join("\n"),
   arguments: [
     {
@@ -76,6 +84,7 @@ export const seal = command({
     "sealroot seal oci:debian -o oci:debian-sealed --keys keys",
     "sealroot seal oci:debian -o oci:debian-sealed --keys public --key 'pkcs11:token=sealing;object=db'",
     "sealroot seal oci:debian -o oci:debian-unsigned --unsigned --to-sign to-sign",
+    "sealroot seal oci:fedora -o oci:fedora-sealed --keys keys --boot-program qjs",
   ],
   async run(invocation) {
     const [{ parseReference }, { sealImage }] = await Promise.all([
@@ -93,6 +102,9 @@ export const seal = command({
       policy: policyChoice(invocation),
       ...signing,
       initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",
+      interpreter: await givenInterpreter(invocation),
+      diskModules: invocation.list("module"),
+      kernelRelease: invocation.option("kernel"),
       rootUuid: invocation.option("root-uuid"),
       allowMissingVerity: invocation.flag("allow-missing-verity"),
       form: sealedForm(invocation.option("erofs-version")),

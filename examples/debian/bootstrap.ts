@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
+import type { ArchitectureName } from "../../src/bootimage/index.ts";
 import type { ByteString } from "../../src/bytes/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
 import type { StepReporter } from "../../src/events/index.ts";
@@ -14,8 +15,12 @@ import { encodeTarHeader } from "../../src/tar/index.ts";
 export interface BootstrapInputs {
   /** Debian's name of the release, such as "trixie". */
   readonly suite: string;
+  /** Lines of sources.list(5); the mirrors that mmdebstrap chooses for the suite if absent. */
+  readonly sources?: readonly string[];
+  /** Another than amd64: packages are unpacked, the essential ones only if they are named, and none of their scripts runs. */
+  readonly architecture?: Exclude<ArchitectureName, "amd64">;
   readonly packages: readonly string[];
-  /** Shell text run when the essential packages are there. */
+  /** Shell text run when the essential packages are there; not for another architecture. */
   readonly essentialHook: string;
   /** Shell text run when all packages are there. */
   readonly layoutHook: string;
@@ -92,17 +97,23 @@ function mmdebstrapArguments(inputs: BootstrapInputs): string[] {
   return [
     "--verbose",
     "--format=tar",
-    "--variant=essential",
+    ...variantArguments(inputs),
     `--include=${inputs.packages.join(",")}`,
     '--aptopt=Apt::Install-Recommends "false"',
     ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
     // Device nodes have no place in an image: the kernel's own file system is mounted over /dev.
     "--skip=output/dev",
-    `--essential-hook=${inputs.essentialHook}`,
-    `--customize-hook=${inputs.layoutHook}`,
     inputs.suite,
     "-",
+    ...(inputs.sources ?? []),
   ];
+}
+
+function variantArguments({ architecture, essentialHook, layoutHook }: BootstrapInputs): string[] {
+  if (architecture === undefined) {
+    return ["--variant=essential", `--essential-hook=${essentialHook}`, `--customize-hook=${layoutHook}`];
+  }
+  return ["--variant=extract", `--architectures=${architecture}`, `--extract-hook=${layoutHook}`];
 }
 
 /** The empty /dev that mmdebstrap leaves out together with the nodes in it. */

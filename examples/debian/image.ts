@@ -13,6 +13,8 @@ export interface DebianImageOptions {
   /** The larger system of the benchmarks. */
   readonly full?: boolean;
   readonly sourceDateEpochSeconds?: number;
+  /** Makes another system out of the example. */
+  readonly change?: (inputs: BootstrapInputs) => BootstrapInputs;
   readonly events: EventSink;
 }
 
@@ -50,7 +52,8 @@ export type BuildRecord = Omit<DebianImage, "directory" | "reference" | "reused"
 export async function buildDebianImage(options: DebianImageOptions): Promise<DebianImage> {
   const { directory, events } = options;
   const epochSeconds = options.sourceDateEpochSeconds ?? environmentEpochSeconds() ?? SOURCE_DATE_EPOCH_SECONDS;
-  const inputs = await readBootstrapInputs(options.full ?? false, epochSeconds);
+  const example = await readBootstrapInputs(options.full ?? false, epochSeconds);
+  const inputs = options.change?.(example) ?? example;
   const inputsDigest = createHash("sha256").update(JSON.stringify(inputs)).digest("hex");
   const reference = `oci:${directory}:${DEBIAN_TAG}`;
   const earlier = await readRecord(directory);
@@ -83,7 +86,7 @@ async function buildLayout(
   const tar = bootstrapDebian(inputs, logPath, reporter);
   const layer = await putLayer(layout, tar, { compression: "gzip", level: GZIP_LEVEL });
   const created = new Date(inputs.sourceDateEpochSeconds * 1000).toISOString().replace(".000Z", "Z");
-  const platform = { architecture: "amd64", os: "linux" };
+  const platform = { architecture: inputs.architecture ?? "amd64", os: "linux" };
   const config = await layout.putConfig({
     ...platform,
     created,

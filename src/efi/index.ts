@@ -47,4 +47,4 @@ export {
   utf16Text,
   VariableAttribute,
 } from "./variable.ts";
-export { addVariables, readVariableStore, type StoredVariable } from "./variable-store.ts";
+export { addVariables, eraseVariables, readVariableStore, type StoredVariable } from "./variable-store.ts";

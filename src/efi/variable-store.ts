@@ -83,6 +83,16 @@ export function addVariables(template: Uint8Array, variables: readonly StoredVar
   return store;
 }
 
+/**
+ * The store as it is before anything is written: for firmware whose blank file has no store at all (AAVMF).
+ *
+ * @param template a store with whatever variables; it is not changed
+ */
+export function eraseVariables(template: Uint8Array): Uint8Array {
+  const { start, end } = findStore(template);
+  return Uint8Array.from(template).fill(ERASED_BYTE, start, end);
+}
+
 function fullName(variable: EfiVariable): string {
   return `${variable.name}-${variable.vendor}`;
 }

@@ -17,13 +17,17 @@ export async function assembleMachine(
   directory: string,
   agentSocketPath: string | undefined,
 ): Promise<Machine> {
+  const architecture = options.architecture ?? "amd64";
   const tpm = options.tpm === true ? await startTpm(directory) : undefined;
   return {
-    accelerator: await chooseAccelerator(),
+    architecture,
+    accelerator: await chooseAccelerator(architecture),
     memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
     cpus: options.cpus ?? DEFAULT_CPUS,
     drives: options.drives,
-    boot: options.directBoot ?? (await prepareFirmware(join(directory, "variables.fd"), options.secureBoot)),
+    boot:
+      options.directBoot ??
+      (await prepareFirmware(architecture, join(directory, "variables.fd"), options.secureBoot)),
     credentials: { ...(agentSocketPath === undefined ? {} : AGENT_CREDENTIALS), ...options.credentials },
     smbiosStrings: options.smbiosStrings ?? [],
     watchdog: options.watchdog ?? false,

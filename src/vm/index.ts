@@ -2,8 +2,7 @@
  * vm: boots a disk (or a bare kernel) in QEMU, captures the console, runs commands inside.
  *
  * System room: knows QEMU's command line, OVMF's files and systemd's SMBIOS credentials (spec/boot-chain.md C and H);
- * may use keys/, efi/, disk/ and platform/. Knows nothing about how a sealed image is made. The virtual machine is
- * always x86-64.
+ * may use keys/, efi/, disk/ and platform/. Knows nothing about how a sealed image is made.
  * @module
  */
 export { type Accelerator, chooseAccelerator } from "./accelerator.ts";

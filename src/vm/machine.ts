@@ -1,7 +1,9 @@
-/** QEMU's command line for the x86-64 machine of spec/boot-chain.md C: a pure function of what the machine consists of. */
+/** QEMU's command line for the machine of spec/boot-chain.md C: a pure function of what the machine consists of. */
+import type { ArchitectureName } from "../bootimage/index.ts";
 import type { Accelerator } from "./accelerator.ts";
 import { AGENT_PORT, smbiosArguments } from "./credentials.ts";
 import type { FirmwareFiles } from "./firmware.ts";
+import { HARDWARE } from "./hardware.ts";
 
 /** A disk of the machine, from a raw image file. */
 export interface Drive {
@@ -29,6 +31,7 @@ export interface DirectBoot {
 
 /** Everything that determines the command line. Paths are absolute. */
 export interface Machine {
+  readonly architecture: ArchitectureName;
   readonly accelerator: Accelerator;
   readonly memoryMiB: number;
   readonly cpus: number;
@@ -53,35 +56,26 @@ export interface Machine {
   readonly console: "captured" | { readonly terminalLogPath: string };
 }
 
-/** The arguments of `qemu-system-x86_64`. */
+/** QEMU's program for the machine. */
+export function machineProgram({ architecture }: Machine): string {
+  return HARDWARE[architecture].program;
+}
+
+/** The arguments of {@link machineProgram}. */
 export function machineArguments(machine: Machine): readonly string[] {
+  const hardware = HARDWARE[machine.architecture];
   return [
-    ...processorArguments(machine),
+    ...hardware.board(machine.accelerator, "kernelPath" in machine.boot),
+    ...["-smp", String(machine.cpus), "-m", String(machine.memoryMiB)],
     ...["-nodefaults", "-display", "none", ...(machine.reboots ? [] : ["-no-reboot"])],
     ...consoleArguments(machine.console),
-    ...bootArguments(machine.boot),
+    ...bootArguments(machine.boot, hardware.firmwareArguments),
     ...machine.drives.flatMap(driveArguments),
     ...(machine.network ? ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="] : []),
     ...agentArguments(machine.agentSocketPath),
-    ...tpmArguments(machine.tpmSocketPath),
+    ...tpmArguments(machine.tpmSocketPath, hardware.tpmDevice),
     ...(machine.watchdog ? ["-device", "i6300esb", "-action", "watchdog=reset"] : []),
     ...smbiosArguments(machine.credentials, machine.smbiosStrings),
-  ];
-}
-
-/**
- * The `secboot` build of OVMF needs System Management Mode, and hangs without it. In emulation `cx16` is off: with two
- * processors QEMU 7.2's cmpxchg16b crashes the kernel's slab allocator (spec/boot-chain.md C, "-cpu"). The processors
- * take turns on one thread: with a thread each, Node in the guest died of "Check failed: it->second.Size() > offset",
- * on some hosts in one run of ten, on others in every one.
- */
-function processorArguments(machine: Machine): readonly string[] {
-  const emulated = machine.accelerator === "tcg";
-  const isDirect = "kernelPath" in machine.boot;
-  return [
-    ...["-machine", `q35,smm=${isDirect ? "off" : "on"},vmport=off`],
-    ...["-accel", emulated ? "tcg,thread=single" : "kvm", "-cpu", emulated ? "max,-cx16" : "host"],
-    ...["-smp", String(machine.cpus), "-m", String(machine.memoryMiB)],
   ];
 }
 
@@ -92,7 +86,7 @@ function consoleArguments(console: Machine["console"]): readonly string[] {
   return ["-chardev", device, "-serial", "chardev:console", "-mon", "chardev=console"];
 }
 
-function bootArguments(boot: DirectBoot | FirmwareFiles): readonly string[] {
+function bootArguments(boot: DirectBoot | FirmwareFiles, firmwareArguments: readonly string[]): readonly string[] {
   if ("kernelPath" in boot) {
     const initrd = boot.initrdPath === undefined ? [] : ["-initrd", boot.initrdPath];
     return ["-kernel", boot.kernelPath, ...initrd, "-append", boot.commandLine];
@@ -100,8 +94,7 @@ function bootArguments(boot: DirectBoot | FirmwareFiles): readonly string[] {
   return [
     ...["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${optionValue(boot.codePath)}`],
     ...["-drive", `if=pflash,format=raw,unit=1,file=${optionValue(boot.variablesPath)}`],
-    // Only code in System Management Mode may write variables: without this the guest could enrol its own keys.
-    ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
+    ...firmwareArguments,
   ];
 }
 
@@ -137,11 +130,11 @@ function agentArguments(socketPath: string | undefined): readonly string[] {
   ];
 }
 
-function tpmArguments(socketPath: string | undefined): readonly string[] {
+function tpmArguments(socketPath: string | undefined, device: string): readonly string[] {
   if (socketPath === undefined) return [];
   return [
     ...["-chardev", `socket,id=tpm,path=${optionValue(socketPath)}`, "-tpmdev", "emulator,id=tpm0,chardev=tpm"],
-    ...["-device", "tpm-crb,tpmdev=tpm0"],
+    ...["-device", `${device},tpmdev=tpm0`],
   ];
 }
 

@@ -1,8 +1,11 @@
 /** What a caller decides about a virtual machine, and the defaults. */
+import type { ArchitectureName } from "../bootimage/index.ts";
 import type { OwnedCertificates } from "../keys/index.ts";
 import type { DirectBoot, Drive } from "./machine.ts";
 
 export interface VirtualMachineOptions {
+  /** Of the machine; amd64 if absent. */
+  readonly architecture?: ArchitectureName;
   /** The first one is the disk that the firmware boots. */
   readonly drives: readonly Drive[];
   /** Boots this kernel directly; without it the machine starts its UEFI firmware with Secure Boot support. */

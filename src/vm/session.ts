@@ -14,7 +14,8 @@ export function secondsOf(durationMs: number): number {
 
 /** Where a session finds what it needs. */
 export interface SessionOptions {
-  /** Arguments of QEMU. */
+  /** QEMU, and its arguments. */
+  readonly program: string;
   readonly arguments: readonly string[];
   /** For QEMU's throw-away overlays, which are unlinked as soon as they are made. */
   readonly directory: string;
@@ -53,7 +54,7 @@ export class Session {
     const agent =
       options.agentSocketPath === undefined ? undefined : await AgentChannel.listen(options.agentSocketPath);
     try {
-      const machine = await startTool("qemu-system-x86_64", options.arguments, {
+      const machine = await startTool(options.program, options.arguments, {
         env: { TMPDIR: options.directory },
       });
       return new Session(machine, agent, options.onConsole);

@@ -5,7 +5,7 @@ import { SealrootError } from "../errors/index.ts";
 import { type RunningTool, startTool, temporaryDirectory } from "../platform/index.ts";
 import { assembleMachine } from "./assemble.ts";
 import { ConsoleLog } from "./console.ts";
-import { machineArguments } from "./machine.ts";
+import { machineArguments, machineProgram } from "./machine.ts";
 import type { VirtualMachineOptions } from "./options.ts";
 import { RefusalSearch } from "./refusal.ts";
 
@@ -25,7 +25,7 @@ export async function runOnTerminal(options: VirtualMachineOptions, timeoutMs: n
   const terminalLogPath = join(directory.path, "console");
   writeFileSync(terminalLogPath, "");
   const machine = await assembleMachine(options, directory.path, undefined);
-  const tool = await startTool("qemu-system-x86_64", machineArguments({ ...machine, console: { terminalLogPath } }), {
+  const tool = await startTool(machineProgram(machine), machineArguments({ ...machine, console: { terminalLogPath } }), {
     stdio: "inherit",
     env: { TMPDIR: directory.path },
   });

@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../platform/index.ts";
 import type { CommandResult } from "./agent-channel.ts";
 import { assembleMachine } from "./assemble.ts";
 import { ConsoleSearch } from "./console-search.ts";
-import { machineArguments } from "./machine.ts";
+import { machineArguments, machineProgram } from "./machine.ts";
 import { COMMAND_TIMEOUT_MS, CONSOLE_TIMEOUT_MS, READY_TIMEOUT_MS, type VirtualMachineOptions } from "./options.ts";
 import { RefusalSearch } from "./refusal.ts";
 import { Session, secondsOf } from "./session.ts";
@@ -160,6 +160,7 @@ async function launchSession(options: VirtualMachineOptions, directory: string):
   const agentSocketPath = options.agent === false ? undefined : join(directory, "agent");
   const machine = await assembleMachine(options, directory, agentSocketPath);
   return Session.start({
+    program: machineProgram(machine),
     arguments: machineArguments(machine),
     directory,
     agentSocketPath,

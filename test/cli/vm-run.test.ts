@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { main } from "../../src/cli/main.ts";
 import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
+import { checkBootDisk } from "../../src/vm/index.ts";
 
 /** Runs one command line; returns its exit code and what it said on standard error. */
 async function run(...words: string[]): Promise<{ code: number; said: string }> {
@@ -43,7 +44,7 @@ test("vm run refuses, before anything is started, what it could not boot", async
   await runTool("sfdisk", ["-q", disk], {
     input: `label: gpt\n${esp}, size=32M\ntype=b921b045-1df0-41c3-af44-4c6f280d3fae\n`,
   });
-  assert.match((await run("vm", "run", disk)).said, /its root is for arm64, the machine is x86-64/);
+  assert.equal(await checkBootDisk(disk), "arm64");
   assert.match((await run("vm", "run", disk, "--secure-boot-keys", directory.path)).said, /PK.pem is missing/);
 });
 

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { fromHex, toHex } from "../../src/bytes/index.ts";
 import {
   addVariables,
+  eraseVariables,
   GLOBAL_VARIABLE_VENDOR,
   guidOf,
   parseSignatureLists,
@@ -50,6 +51,29 @@ test("the blank store of OVMF holds nothing, the one with Microsoft's keys enfor
       ["x509", "77fa9abd-0359-4d32-bd60-28f4e78f784b"],
     ],
   );
+});
+
+test("eraseVariables() makes a blank store of one that was written to, of AAVMF's too, whose own blank file has none", () => {
+  const aavmf = (name: string) => readFileSync(`/usr/share/AAVMF/${name}`);
+  for (const written of [ovmf("OVMF_VARS_4M.ms.fd"), aavmf("AAVMF_VARS.ms.fd")]) {
+    assert.ok(readVariableStore(written).length > 0);
+    const erased = eraseVariables(written);
+    assert.deepEqual(readVariableStore(erased), []);
+    assert.equal(erased.length, written.length);
+    assert.ok(erased.subarray(FIRST_VARIABLE, STORE_END).every((byte) => byte === 0xff));
+    const store = addVariables(erased, [PLAIN]);
+    assert.deepEqual(
+      readVariableStore(store).map(({ name }) => name),
+      ["Timeout"],
+    );
+    for (const [start, end] of [
+      [0, FIRST_VARIABLE],
+      [STORE_END, written.length],
+    ] as const) {
+      assert.equal(Buffer.compare(erased.subarray(start, end), written.subarray(start, end)), 0);
+    }
+  }
+  assert.throws(() => eraseVariables(aavmf("AAVMF_VARS.fd")), { code: "corrupt" });
 });
 
 test("addVariables() writes records byte for byte as the firmware does", () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AGENT_CREDENTIALS, smbiosArguments } from "../../src/vm/credentials.ts";
-import { type Machine, machineArguments } from "../../src/vm/machine.ts";
+import { type Machine, machineArguments, machineProgram } from "../../src/vm/machine.ts";
 
 const MACHINE: Machine = {
+  architecture: "amd64",
   accelerator: "tcg",
   memoryMiB: 1024,
   cpus: 2,
@@ -25,6 +26,20 @@ test("a machine with firmware has the arguments proven in spec/boot-chain.md C",
     ...["-drive", "if=pflash,format=raw,unit=1,file=/fw/vars.fd"],
     ...["-global", "driver=cfi.pflash01,property=secure,value=on"],
     ...["-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file=/disks/a,,b.img"],
+  ]);
+});
+
+test("a machine for arm64 is QEMU's own board, emulated, and its variables are guarded by nothing but their signatures", () => {
+  const machine: Machine = { ...MACHINE, architecture: "arm64", tpmSocketPath: "/t" };
+  assert.equal(machineProgram(machine), "qemu-system-aarch64");
+  assert.deepEqual(machineArguments(machine), [
+    ...["-machine", "virt", "-accel", "tcg,thread=single", "-cpu", "cortex-a72", "-smp", "2"],
+    ...["-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
+    ...["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/fw/CODE.fd"],
+    ...["-drive", "if=pflash,format=raw,unit=1,file=/fw/vars.fd"],
+    ...["-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file=/disks/a,,b.img"],
+    ...["-chardev", "socket,id=tpm,path=/t", "-tpmdev", "emulator,id=tpm0,chardev=tpm"],
+    ...["-device", "tpm-tis-device,tpmdev=tpm0"],
   ]);
 });
 

@@ -54,7 +54,7 @@ enrol its own keys.
 
 A boot refused by the firmware (Access Denied) or the system's boot program ends at once with the reason.
 
-The disk file stays unchanged unless --persist is given.`,
+The disk file stays unchanged unless --persist is given. A disk for arm64 boots in an emulated arm64 machine.`,
   arguments: ARGUMENTS,
   options: OPTIONS,
   reportsJson: true,
@@ -69,8 +69,8 @@ The disk file stays unchanged unless --persist is given.`,
     if (command === undefined && invocation.json)
       throw new SealrootError("usage", "Cannot report as JSON: --json needs --execute");
     const { checkBootDisk, runOnTerminal } = await import("../../vm/index.ts");
-    const options = await machineOptions(invocation);
-    await checkBootDisk(invocation.argument("DISK"));
+    const wanted = await machineOptions(invocation);
+    const options = { ...wanted, architecture: await checkBootDisk(invocation.argument("DISK")) };
     if (command !== undefined) return executeInGuest(options, command, timeoutMs ?? EXECUTE_TIMEOUT_MS, invocation);
     invocation.output.remark("Booting; leave the machine with Ctrl-A X");
     return runOnTerminal(options, timeoutMs);

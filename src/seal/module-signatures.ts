@@ -53,7 +53,9 @@ async function readModules(files: ImageFiles, folder: string): Promise<KernelMod
 /** A file that is damaged or unpacks to too much has no signature that could be seen, and cannot be loaded either. */
 async function endsInMark(path: string, bytes: Uint8Array): Promise<boolean> {
   try {
-    return Buffer.from(await moduleEnd(path, bytes)).toString("latin1").endsWith(MARK);
+    return Buffer.from(await moduleEnd(path, bytes))
+      .toString("latin1")
+      .endsWith(MARK);
   } catch (error) {
     if (error instanceof SealrootError && error.code === "missing-tool") throw error;
     return false;

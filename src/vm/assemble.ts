@@ -26,8 +26,7 @@ export async function assembleMachine(
     cpus: options.cpus ?? DEFAULT_CPUS,
     drives: options.drives,
     boot:
-      options.directBoot ??
-      (await prepareFirmware(architecture, join(directory, "variables.fd"), options.secureBoot)),
+      options.directBoot ?? (await prepareFirmware(architecture, join(directory, "variables.fd"), options.secureBoot)),
     credentials: { ...(agentSocketPath === undefined ? {} : AGENT_CREDENTIALS), ...options.credentials },
     smbiosStrings: options.smbiosStrings ?? [],
     watchdog: options.watchdog ?? false,

@@ -24,7 +24,9 @@ interface Firmware {
  * Builds that enforce Secure Boot, with their blank variable stores, where distributions put them. The plain
  * `OVMF_CODE_4M.fd` is left out on purpose: Debian 13's boots tampered images (spec/boot-chain.md C, "Which OVMF").
  */
-const CANDIDATES: Readonly<Record<ArchitectureName, { readonly package: string; readonly files: readonly Firmware[] }>> = {
+const CANDIDATES: Readonly<
+  Record<ArchitectureName, { readonly package: string; readonly files: readonly Firmware[] }>
+> = {
   amd64: {
     package: "ovmf",
     files: [

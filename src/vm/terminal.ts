@@ -25,10 +25,14 @@ export async function runOnTerminal(options: VirtualMachineOptions, timeoutMs: n
   const terminalLogPath = join(directory.path, "console");
   writeFileSync(terminalLogPath, "");
   const machine = await assembleMachine(options, directory.path, undefined);
-  const tool = await startTool(machineProgram(machine), machineArguments({ ...machine, console: { terminalLogPath } }), {
-    stdio: "inherit",
-    env: { TMPDIR: directory.path },
-  });
+  const tool = await startTool(
+    machineProgram(machine),
+    machineArguments({ ...machine, console: { terminalLogPath } }),
+    {
+      stdio: "inherit",
+      env: { TMPDIR: directory.path },
+    },
+  );
   const watch = watchTerminal(tool, terminalLogPath, timeoutMs);
   const { exitCode } = await tool.exited;
   const failure = watch.stop();

@@ -99,7 +99,10 @@ describe("images of other shapes", ONLY_IN_WHOLE_SUITE, () => {
         const load = (name: string) => guest.run(`insmod /${folder}/updates/dkms/${name}.ko`);
         const refused = await load("unsigned");
         assert.equal(refused.exitCode, 1, refused.stderr.toString());
-        assert.match(await guestText(guest, "dmesg | tail -n 5"), /Lockdown: insmod: unsigned module loading|required key/);
+        assert.match(
+          await guestText(guest, "dmesg | tail -n 5"),
+          /Lockdown: insmod: unsigned module loading|required key/,
+        );
         const taken = await load("signed");
         assert.equal(taken.exitCode, 0, taken.stderr.toString());
         assert.equal(await guestText(guest, "ls -d /sys/module/dummy"), "/sys/module/dummy");
@@ -150,10 +153,14 @@ describe("images of other shapes", ONLY_IN_WHOLE_SUITE, () => {
       const other = join(directory.path, "other");
       assert.equal((await run("keys", "generate", other)).exitCode, 0);
       const disk = await shapeDisk(directory.path, image, { name: "arm64-other", sealWords });
-      await booted(disk, { architecture: "arm64", agent: false, secureBoot: loadCertificates(other) }, async (guest) => {
-        await guest.waitForConsole(/Access [Dd]enied/, ARM64_TIMEOUT_MS);
-        assert.doesNotMatch(guest.consoleText, /Linux version|the root is composefs/);
-      });
+      await booted(
+        disk,
+        { architecture: "arm64", agent: false, secureBoot: loadCertificates(other) },
+        async (guest) => {
+          await guest.waitForConsole(/Access [Dd]enied/, ARM64_TIMEOUT_MS);
+          assert.doesNotMatch(guest.consoleText, /Linux version|the root is composefs/);
+        },
+      );
     });
   });
 });

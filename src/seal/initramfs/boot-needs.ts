@@ -67,12 +67,16 @@ export function checkInterpreter(path: string, program: Uint8Array): void {
   const [found, ng, version] = QUICKJS_TEXT.exec(Buffer.from(program).toString("latin1")) ?? [];
   if (found !== undefined && ng === undefined && version !== undefined && version >= QUICKJS_OLDEST) return;
   const actual = found === undefined ? "another program" : ng === undefined ? found.trim() : "QuickJS-ng";
-  throw new SealrootError("unsupported", `Cannot build the initramfs: ${path} is not QuickJS ${QUICKJS_OLDEST} or later`, {
-    path,
-    expected: `QuickJS version ${QUICKJS_OLDEST} or later (bellard.org/quickjs)`,
-    actual,
-    hint: "give a static one with --boot-program, or install the package of a newer distribution in the image",
-  });
+  throw new SealrootError(
+    "unsupported",
+    `Cannot build the initramfs: ${path} is not QuickJS ${QUICKJS_OLDEST} or later`,
+    {
+      path,
+      expected: `QuickJS version ${QUICKJS_OLDEST} or later (bellard.org/quickjs)`,
+      actual,
+      hint: "give a static one with --boot-program, or install the package of a newer distribution in the image",
+    },
+  );
 }
 
 function versionOf(match: RegExpExecArray | null): Version | undefined {

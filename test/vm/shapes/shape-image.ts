@@ -24,10 +24,13 @@ for folder in "$1"/usr/lib/modules/*; do
 done
 `;
 
-/** Debian's essential packages as far as a system that only boots needs them: unpacking takes what is named. */
+/**
+ * Debian's essential packages as far as a system that only boots needs them, and what depmod reads compressed modules with:
+ * unpacking takes what is named.
+ */
 const ESSENTIAL = [
   ...["base-files", "base-passwd", "bash", "coreutils", "dash", "debianutils", "findutils", "grep", "gzip", "hostname"],
-  ...["init-system-helpers", "libc-bin", "login", "mawk", "passwd", "perl-base", "sed", "tar"],
+  ...["init-system-helpers", "libc-bin", "liblzma5", "login", "mawk", "passwd", "perl-base", "sed", "tar"],
 ];
 
 const DEBIAN = "http://deb.debian.org/debian";

@@ -33,6 +33,7 @@ const GROUPS: readonly { readonly title: string; readonly patterns: readonly str
       "docs/cli.md",
       "docs/trust.md",
       "docs/sealing.md",
+      "docs/shapes.md",
       "docs/digests.md",
       "docs/images.md",
       "docs/repository.md",

@@ -86,6 +86,7 @@ async function readKernel(
   architecture: Architecture,
 ): Promise<Uint8Array> {
   const kernel = await files.read(path);
+  refuseCompressed(kernel, path);
   checkArchitecture(path, parsePe(kernel, path).architecture, architecture);
   if (architecture.efi !== "x64") return kernel;
   const actual = kernelRelease(kernel);
@@ -95,6 +96,17 @@ async function readKernel(
     expected,
     actual,
     hint: "kernel and modules must come from the same package",
+  });
+}
+
+/** arm64 kernels are gzip files on some distributions (Linux Documentation/arch/arm64/booting.rst, 3); firmware unpacks none. */
+function refuseCompressed(kernel: Uint8Array, path: string): void {
+  if (kernel[0] !== 0x1f || kernel[1] !== 0x8b) return;
+  throw new SealrootError("unsupported", `Cannot seal the image: its kernel ${path} is compressed by gzip`, {
+    path,
+    expected: "an EFI program",
+    actual: "a gzip file",
+    hint: "put the unpacked kernel there: zcat vmlinuz > vmlinuz.efi && mv vmlinuz.efi vmlinuz",
   });
 }
 

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { boundedUnpackers } from "../../src/bootimage/initramfs-archives.ts";
 import { type CpioEntry, walkInitramfs } from "../../src/cpio/index.ts";
 import { ELF_MACHINE, readElf, writeStaticProgram } from "../../src/elf/index.ts";
@@ -24,7 +25,7 @@ import { ACCEPT_ANYTHING } from "../../src/policy/index.ts";
 import { readSealedUki, sealImage } from "../../src/seal/index.ts";
 import { machineCodePrograms } from "../../src/seal/initramfs/machine-code/index.ts";
 import { run } from "../cli/run-verb.ts";
-import { MODULE_BYTES, QUICKJS_TEXT, RELEASE } from "./initramfs/made-image.ts";
+import { MODULE_BYTES, QUICKJS_TEXT, RELEASE, SIGNATURE_MARK } from "./initramfs/made-image.ts";
 import {
   type Change,
   DRACUT_INITRAMFS,
@@ -41,7 +42,7 @@ import {
 import { kernelImage, sealableRoot } from "./sealable-image.ts";
 
 const BASE = "usr/lib/sealroot";
-const SIGNED_MODULE = Buffer.concat([MODULE_BYTES, Buffer.from("~Module signature appended~\n")]);
+const SIGNED_MODULE = Buffer.concat([MODULE_BYTES, Buffer.from(SIGNATURE_MARK)]);
 
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-shapes-"));
 let root: string;
@@ -335,6 +336,20 @@ describe("an image with modules from elsewhere", () => {
 `,
     );
   });
+});
+
+test("a kernel that is a gzip file, as Ubuntu's for arm64, is refused with the remedy", async () => {
+  const source = await shape("gzip", (path) => putFile(path(`${MODULES}/vmlinuz`), gzipSync(kernelImage(RELEASE))));
+  assert.equal(
+    await refused(source),
+    `sealroot: Cannot seal the image: its kernel /${MODULES}/vmlinuz is compressed by gzip
+  where:    /${MODULES}/vmlinuz
+  during:   make initramfs, digest and UKI
+  expected: an EFI program
+  found:    a gzip file
+  put the unpacked kernel there: zcat vmlinuz > vmlinuz.efi && mv vmlinuz.efi vmlinuz
+`,
+  );
 });
 
 test("an image for arm64 is sealed on any machine, with programs for its CPU", async () => {

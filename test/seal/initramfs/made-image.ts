@@ -21,6 +21,8 @@ import { findHere } from "../../elf/find-here.ts";
 export const RELEASE = "6.12.1-test";
 /** What tells QuickJS, behind any program. */
 export const QUICKJS_TEXT = "QuickJS version 2025-04-26\n";
+/** The end of a signed module (Linux include/linux/module_signature.h). */
+export const SIGNATURE_MARK = "~Module signature appended~\n";
 export const MODULE_BYTES = Buffer.from("\x7fELF of a module");
 
 export const SEALED_ROOT: SealedRoot = {

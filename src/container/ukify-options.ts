@@ -3,6 +3,7 @@
  * An argument that would have to be ignored is refused by its name.
  */
 import { SealrootError } from "../errors/index.ts";
+import { BOOT_PHASE_PATHS, PCR_BANKS, type PcrBank } from "../tpm/index.ts";
 
 /** What was asked of ukify. */
 export interface UkifyOptions {
@@ -26,7 +27,7 @@ export interface UkifyOptions {
   readonly signKernel: boolean;
   readonly measure: boolean;
   readonly json: "off" | "short" | "pretty";
-  readonly pcrBanks: readonly string[];
+  readonly pcrBanks: readonly PcrBank[];
   readonly phases: readonly string[];
 }
 
@@ -99,16 +100,7 @@ const ARGUMENTS: Readonly<Record<string, Taken>> = {
 const SHORT: Readonly<Record<string, string>> = { "-o": "--output", "-c": "--config" };
 
 const SIGNING_TOOLS = ["sbsign", "systemd-sbsign"];
-const BANKS = ["sha1", "sha256", "sha384", "sha512"];
 const JSON_FORMS = ["off", "short", "pretty"] as const;
-/** The boot phases that systemd measures (systemd-pcrphase.service(8), systemd-measure(1)). */
-const DEFAULT_PHASES = [
-  "enter-initrd",
-  "enter-initrd:leave-initrd",
-  "enter-initrd:leave-initrd:sysinit",
-  "enter-initrd:leave-initrd:sysinit:ready",
-];
-
 /**
  * Reads the words after `--`.
  * @throws SealrootError `usage` for a word that ukify does not know either, `unsupported` for what is not done here
@@ -163,8 +155,11 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): UkifyOptions 
   if (tool !== undefined) checkWord("--signtool", tool, SIGNING_TOOLS);
   const json = JSON_FORMS.find((form) => form === (one("--json") ?? "off"));
   if (json === undefined) throw wrongWord("--json", one("--json") ?? "", JSON_FORMS);
-  const pcrBanks = (one("--pcr-banks") ?? "sha1,sha256,sha384,sha512").split(",");
-  for (const bank of pcrBanks) checkWord("--pcr-banks", bank, BANKS);
+  const pcrBanks = (one("--pcr-banks")?.split(",") ?? PCR_BANKS).map((name) => {
+    const bank = PCR_BANKS.find((known) => known === name);
+    if (bank === undefined) throw wrongWord("--pcr-banks", name, PCR_BANKS);
+    return bank;
+  });
   return {
     output,
     stub: one("--stub"),
@@ -183,7 +178,9 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): UkifyOptions 
     measure: given.has("--measure"),
     json,
     pcrBanks,
-    phases: (given.get("--phases") ?? [DEFAULT_PHASES.join(" ")]).flatMap((text) => text.split(/\s+/).filter(Boolean)),
+    phases: (given.get("--phases") ?? [BOOT_PHASE_PATHS.join(" ")]).flatMap((text) =>
+      text.split(/\s+/).filter(Boolean),
+    ),
   };
 }
 

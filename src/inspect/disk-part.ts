@@ -14,6 +14,7 @@ import {
   refuseQcow2,
 } from "../disk/index.ts";
 import { SealrootError } from "../errors/index.ts";
+import { entryMeasurementParts } from "./measurement-part.ts";
 import { type Part, PartDraft } from "./part.ts";
 import { programPart } from "./program-part.ts";
 
@@ -41,6 +42,11 @@ const FILE_SYSTEMS: readonly (readonly [name: string, offset: number, magic: str
 /** More than any UKI, and than any entry or origin file. */
 const PROGRAM_MAX_BYTES = 2 ** 30;
 const TEXT_MAX_BYTES = 1 << 20;
+/** What firmware starts by itself (UEFI 2.10, 3.5.1.1); a disk is for one architecture. */
+const REMOVABLE_LOADER = [
+  ["EFI", "BOOT", "BOOTX64.EFI"],
+  ["EFI", "BOOT", "BOOTAA64.EFI"],
+] as const;
 /** No deeper than any path of UEFI; a loop in a broken FAT ends here. */
 const ESP_DEPTH_MAX = 16;
 
@@ -140,7 +146,7 @@ async function espFilePart(esp: FatReader, path: readonly string[]): Promise<Par
   const draft = new PartDraft(isEntry ? "boot entry" : "EFI program", name);
   try {
     const bytes = esp.read(path, isEntry ? TEXT_MAX_BYTES : PROGRAM_MAX_BYTES) ?? new Uint8Array();
-    return isEntry ? entryPart(draft, Buffer.from(bytes).toString("utf8"), name) : await programPart(bytes, name);
+    return isEntry ? entryPart(draft, Buffer.from(bytes).toString("utf8"), name, esp) : await programPart(bytes, name);
   } catch (error) {
     return draft
       .attempt(() => {
@@ -150,7 +156,7 @@ async function espFilePart(esp: FatReader, path: readonly string[]): Promise<Par
   }
 }
 
-function entryPart(draft: PartDraft, text: string, name: string): Part {
+function entryPart(draft: PartDraft, text: string, name: string, esp: FatReader): Part {
   return draft
     .attempt(() => {
       const { title, version, sortKey, target, options } = parseBootEntry(text, `boot entry ${name}`);
@@ -158,6 +164,9 @@ function entryPart(draft: PartDraft, text: string, name: string): Part {
       if (target.type === "uki") draft.fact(target.key, target.path);
       else draft.fact("linux", target.linux).fact("initrd", target.initrd);
       draft.fact("options", options);
+      const loader =
+        esp.read(REMOVABLE_LOADER[0], PROGRAM_MAX_BYTES) ?? esp.read(REMOVABLE_LOADER[1], PROGRAM_MAX_BYTES);
+      if (target.type === "uki" && loader !== undefined) draft.add(...entryMeasurementParts(esp, loader, target.path));
     })
     .finish();
 }

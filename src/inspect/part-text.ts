@@ -4,7 +4,14 @@ import { oneLine } from "../errors/index.ts";
 import type { Fact, Part } from "./part.ts";
 
 /** Acronyms that are not written as words. */
-const WORDS: Readonly<Record<string, string>> = { os: "OS", guid: "GUID", sha256: "SHA-256", rsa: "RSA" };
+const WORDS: Readonly<Record<string, string>> = {
+  os: "OS",
+  guid: "GUID",
+  sha256: "SHA-256",
+  sha384: "SHA-384",
+  sha512: "SHA-512",
+  rsa: "RSA",
+};
 
 export function partLines(part: Part): string[] {
   return lines(part, "", "");

@@ -14,10 +14,20 @@ import {
   sectionContent,
   systemdComponentOf,
 } from "../pe/index.ts";
+import { signedPoliciesPart, ukiMeasurementParts } from "./measurement-part.ts";
 import { type Part, PartDraft } from "./part.ts";
 
 /** Sections that hold text. */
-const TEXTS: ReadonlySet<string> = new Set([".cmdline", ".osrel", ".profile", ".sbat", ".sdmagic", ".uname"]);
+const TEXTS: ReadonlySet<string> = new Set([
+  ".cmdline",
+  ".osrel",
+  ".pcrpkey",
+  ".pcrsig",
+  ".profile",
+  ".sbat",
+  ".sdmagic",
+  ".uname",
+]);
 /** A longer text is not what its section should hold. */
 const TEXT_MAX_BYTES = 64 * 1024;
 
@@ -44,6 +54,13 @@ export async function programPart(bytes: Uint8Array, name: string): Promise<Part
   draft.attempt(() => addInitramfs(draft, content(".initrd")));
   draft.attempt(() => draft.fact("authenticodeSha256", Buffer.from(authenticodeDigest(image)).toString("hex")));
   for (const section of image.sections) draft.add(sectionPart(image, section));
+  if (image.sections.some(({ name }) => name === ".linux")) {
+    draft.attempt(() => draft.add(...ukiMeasurementParts(image)));
+    draft.attempt(() => {
+      const policies = signedPoliciesPart(image);
+      if (policies !== undefined) draft.add(policies);
+    });
+  }
   await draft.attemptAsync(async () => {
     for (const [index, message] of readSignatures(image).entries()) draft.add(await signaturePart(message, index));
   });

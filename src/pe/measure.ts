@@ -1,12 +1,6 @@
 /** What systemd-stub and systemd measure of a UKI into PCR 11 (systemd-measure(1), systemd-stub(7); spec/boot-chain.md F). */
-import { createHash } from "node:crypto";
+import { PCR, type PcrBank, type PcrPolicy, PcrRegister, pcrPolicyDigest, phasesOfPath } from "../tpm/index.ts";
 import { findSection, type PeImage, sectionContent } from "./image.ts";
-
-/** Banks of a TPM, by the names that tools give them. */
-export type PcrBank = "sha1" | "sha256" | "sha384" | "sha512";
-
-/** The register. */
-export const UKI_PCR = 11;
 
 /** In this order, whatever their order in the file; `.pcrsig` is never measured (systemd, src/fundamental/uki.h). */
 const MEASURED = [
@@ -15,23 +9,41 @@ const MEASURED = [
 ];
 
 /**
- * The value that PCR 11 has when a boot with this UKI has reached a phase.
+ * The values that PCR 11 has when a boot with this UKI has reached each of these phases.
  *
- * @param phases the words measured so far, such as `enter-initrd`; none right after the stub
+ * @param phasePaths the phases measured so far, such as `enter-initrd:leave-initrd`; empty right after the stub
  * @throws SealrootError `unsupported` for a section that is there several times: profiles are not measured here
  */
-export function expectedUkiPcr(image: PeImage, bank: PcrBank, phases: readonly string[]): Uint8Array {
-  const digest = (bytes: Uint8Array) => createHash(bank).update(bytes).digest();
-  let register = Buffer.alloc(digest(Buffer.alloc(0)).length);
-  const extend = (bytes: Uint8Array) => {
-    register = digest(Buffer.concat([register, digest(bytes)]));
-  };
+export function expectedUkiPcrs(image: PeImage, bank: PcrBank, phasePaths: readonly string[]): Uint8Array[] {
+  const stub = new PcrRegister(bank);
   for (const name of MEASURED) {
     const section = findSection(image, name);
-    if (section === undefined) continue;
-    extend(Buffer.from(`${name}\0`));
-    extend(sectionContent(image, section));
+    // A section without content is none to the stub (systemd, src/boot/pe.h, PE_SECTION_VECTOR_IS_SET()).
+    if (section === undefined || section.virtualSizeBytes === 0) continue;
+    stub.measure(Buffer.from(`${name}\0`)).measure(sectionContent(image, section));
   }
-  for (const phase of phases) extend(Buffer.from(phase));
-  return register;
+  return phasePaths.map((path) => {
+    const register = stub.copy();
+    for (const phase of phasesOfPath(path)) register.measure(Buffer.from(phase));
+    return register.value;
+  });
+}
+
+/** A policy for PCR 11, and the phase at which it holds. */
+export interface UkiPolicy extends PcrPolicy {
+  readonly phasePath: string;
+}
+
+/**
+ * The policies to be signed for a UKI, in the order of systemd-measure: every phase in every bank.
+ * @throws SealrootError as {@link expectedUkiPcrs}
+ */
+export function ukiPolicies(image: PeImage, banks: readonly PcrBank[], phasePaths: readonly string[]): UkiPolicy[] {
+  const values = banks.map((bank) => ({ bank, values: expectedUkiPcrs(image, bank, phasePaths) }));
+  return phasePaths.flatMap((phasePath, index) =>
+    values.map(({ bank, values: ofBank }) => ({
+      ...{ phasePath, pcr: PCR.uki, bank },
+      digest: pcrPolicyDigest(PCR.uki, bank, ofBank[index] ?? new Uint8Array(0)),
+    })),
+  );
 }

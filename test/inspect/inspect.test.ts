@@ -1,6 +1,7 @@
 /** `inspect`: everything that something has is shown, and what is broken hides nothing else. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   closeSync,
   copyFileSync,
@@ -162,6 +163,42 @@ test("a disk: partitions with their fill, programs and entries of the ESP, deplo
   assert.ok(Array.isArray(root.facts.images) && root.facts.images.includes(deployment.name));
   assert.equal(Number(root.facts.usedBytes) + Number(root.facts.freeBytes) <= Number(root.facts.sizeBytes), true);
   assert.equal(root.facts.state, "clean");
+});
+
+test("a boot entry has PCR 4 of loader and UKI, and PCR 12 of nothing; with a credential PCR 12 is unknown", async () => {
+  const espOf = (part: Part) => {
+    const esp = partsOf(part, "partition")[1];
+    assert.ok(esp !== undefined);
+    return esp;
+  };
+  const esp = espOf(await inspect(disk));
+  const entry = partNamed(esp, "boot entry", "/loader/entries/");
+  const digestOf = (part: Part) => Buffer.from(String(part.facts.authenticodeSha256), "hex");
+  const programs = [partNamed(esp, "boot loader", "/EFI/BOOT/"), partNamed(esp, "UKI", "/EFI/Linux/")].map(digestOf);
+  const sha256 = (...bytes: readonly Uint8Array[]) => createHash("sha256").update(Buffer.concat(bytes)).digest();
+  const events = [Buffer.from("Calling EFI Application from Boot Option"), Buffer.alloc(4)].map((bytes) =>
+    sha256(bytes),
+  );
+  const pcr4 = [...events, ...programs].reduce<Uint8Array>((register, one) => sha256(register, one), Buffer.alloc(32));
+  const measured = partsOf(entry, "measurement");
+  assert.deepEqual(
+    measured.map(({ name, facts }) => [name, facts.sha256]),
+    [
+      ["PCR 4", Buffer.from(pcr4).toString("hex")],
+      ["PCR 12", "00".repeat(32)],
+    ],
+  );
+  copyFileSync(disk, at("credential.img"));
+  writeFileSync(at("a.cred"), "x");
+  const { startBytes } = esp.facts;
+  const mtools = ["-i", `${at("credential.img")}@@${startBytes}`];
+  execFileSync("mmd", [...mtools, "::/loader/credentials"]);
+  execFileSync("mcopy", [...mtools, at("a.cred"), "::/loader/credentials/"]);
+  const other = partNamed(espOf(await inspect(at("credential.img"))), "boot entry", "/loader/entries/");
+  assert.deepEqual(
+    partsOf(other, "measurement").map(({ name }) => name),
+    ["PCR 4"],
+  );
 });
 
 test("a disk with broken parts shows all others", async () => {

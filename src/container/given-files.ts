@@ -1,9 +1,10 @@
 /** Files that are named on the command line: parts of a UKI, keys. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { certificateOf, type Signer, signerOfPrivateKey } from "../cms/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
+import { type PolicySigner, parsePolicyKey } from "../tpm/index.ts";
 import type { RootDirectory } from "./root-directory.ts";
 
 /** @throws SealrootError `not-found`, `no-access`, naming what the file is for */
@@ -34,6 +35,28 @@ export function signerOfFiles(privateKeyPath: string, certificatePath: string): 
     privateKeyIn(readGivenFile(privateKeyPath, "the private key"), privateKeyPath),
     certificate,
   );
+}
+
+/**
+ * A signer of policies from a file with the private key, and one with the public key that it must have.
+ * @throws SealrootError as {@link signerOfFiles}; `unsupported` for a key that is not RSA
+ */
+export function policySignerOfFiles(privateKeyPath: string, publicKeyPath: string | undefined): PolicySigner {
+  const privateKey = privateKeyIn(readGivenFile(privateKeyPath, "the private key for PCR 11"), privateKeyPath);
+  const publicKey = createPublicKey(privateKey);
+  if (publicKeyPath !== undefined) {
+    const given = parsePolicyKey(readGivenFile(publicKeyPath, "the public key for PCR 11"), publicKeyPath);
+    if (!given.equals(publicKey)) {
+      throw new SealrootError(
+        "conflict",
+        `Cannot sign policies for PCR 11: ${publicKeyPath} is of another private key`,
+        {
+          path: publicKeyPath,
+        },
+      );
+    }
+  }
+  return { publicKey, sign: async (bytes, bank) => sign(bank, bytes, privateKey) };
 }
 
 function certificateIn(content: Uint8Array, path: string): Uint8Array {

@@ -28,6 +28,16 @@ export interface UkifyOptions {
   readonly measure: boolean;
   readonly json: "off" | "short" | "pretty";
   readonly pcrBanks: readonly PcrBank[];
+  /** Of all groups. */
+  readonly phases: readonly string[];
+  /** By whom policies for PCR 11 are signed, in ukify's order. */
+  readonly policyKeys: readonly PolicyKeyFiles[];
+}
+
+/** One of ukify's groups: a key and the phases that it signs. */
+export interface PolicyKeyFiles {
+  readonly privateKey: string;
+  readonly publicKey: string | undefined;
   readonly phases: readonly string[];
 }
 
@@ -43,9 +53,9 @@ const NO_TOOL = {
   why: "nothing is signed by another program here",
   hint: "build without signing, then sign the UKI with that program; or give the key as a file",
 } as const;
-const NO_POLICY = {
-  why: "policies for PCR 11 are not signed here",
-  hint: "build without it; --pcrpkey embeds the key of a policy that is signed elsewhere",
+const POLICY_ELSEWHERE = {
+  why: "policies that are signed elsewhere are attached to the image",
+  hint: "give --pcr-private-key; or seal the image with `sealroot seal --unsigned --to-sign DIR` and `seal attach`",
 } as const;
 const NOT_MADE = { why: "such sections are not made here", hint: "build this UKI with ukify" } as const;
 
@@ -82,12 +92,12 @@ const ARGUMENTS: Readonly<Record<string, Taken>> = {
   "--secureboot-certificate-dir": { kind: "refused", ...NO_TOOL },
   "--secureboot-certificate-name": { kind: "refused", ...NO_TOOL },
   "--secureboot-certificate-validity": { kind: "refused", ...NO_TOOL },
-  "--pcr-private-key": { kind: "refused", ...NO_POLICY },
-  "--pcr-public-key": { kind: "refused", ...NO_POLICY },
-  "--pcr-certificate": { kind: "refused", ...NO_POLICY },
-  "--policy-digest": { kind: "refused", ...NO_POLICY },
-  "--pcrsig": { kind: "refused", ...NO_POLICY },
-  "--join-pcrsig": { kind: "refused", ...NO_POLICY },
+  "--pcr-private-key": { kind: "values" },
+  "--pcr-public-key": { kind: "values" },
+  "--pcr-certificate": { kind: "refused", ...NO_TOOL },
+  "--policy-digest": { kind: "refused", ...POLICY_ELSEWHERE },
+  "--pcrsig": { kind: "refused", ...POLICY_ELSEWHERE },
+  "--join-pcrsig": { kind: "refused", ...POLICY_ELSEWHERE },
   "--sbat": { kind: "refused", ...NOT_MADE },
   "--devicetree-auto": { kind: "refused", ...NOT_MADE },
   "--hwids": { kind: "refused", ...NOT_MADE },
@@ -160,6 +170,7 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): UkifyOptions 
     if (bank === undefined) throw wrongWord("--pcr-banks", name, PCR_BANKS);
     return bank;
   });
+  const phaseGroups = (given.get("--phases") ?? []).map((text) => text.split(/\s+/).filter(Boolean));
   return {
     output,
     stub: one("--stub"),
@@ -178,10 +189,35 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): UkifyOptions 
     measure: given.has("--measure"),
     json,
     pcrBanks,
-    phases: (given.get("--phases") ?? [BOOT_PHASE_PATHS.join(" ")]).flatMap((text) =>
-      text.split(/\s+/).filter(Boolean),
-    ),
+    phases: given.has("--phases") ? phaseGroups.flat() : BOOT_PHASE_PATHS,
+    policyKeys: policyKeysOf(given, phaseGroups),
   };
+}
+
+/** Public keys and phases belong to the private keys of the same place. */
+function policyKeysOf(
+  given: ReadonlyMap<string, readonly string[]>,
+  phaseGroups: readonly (readonly string[])[],
+): readonly PolicyKeyFiles[] {
+  const privateKeys = given.get("--pcr-private-key") ?? [];
+  const publicKeys = given.get("--pcr-public-key") ?? [];
+  const wrong =
+    publicKeys.length > 0 && publicKeys.length !== privateKeys.length
+      ? "--pcr-public-key"
+      : privateKeys.length > 0 && phaseGroups.length > 0 && phaseGroups.length !== privateKeys.length
+        ? "--phases"
+        : undefined;
+  if (wrong !== undefined) {
+    throw new SealrootError(
+      "usage",
+      `Cannot sign policies for PCR 11: there must be one ${wrong} for each --pcr-private-key`,
+    );
+  }
+  return privateKeys.map((privateKey, index) => ({
+    privateKey,
+    publicKey: publicKeys[index],
+    phases: phaseGroups[index] ?? BOOT_PHASE_PATHS,
+  }));
 }
 
 function checkWord(name: string, value: string, known: readonly string[]): void {

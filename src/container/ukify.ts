@@ -24,7 +24,7 @@ import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import { databasesOf, verifyBootProgram } from "../keys/index.ts";
-import { addSections, buildUki, type EfiArchitecture, signPe } from "../pe/index.ts";
+import { addSections, buildUki, type EfiArchitecture, parsePe, signPe, ukiPolicies } from "../pe/index.ts";
 import { inspectFilePlace, replaceFile } from "../platform/index.ts";
 import { directoryTree, imageIdOfTree } from "../repository/index.ts";
 import {
@@ -36,8 +36,17 @@ import {
   type SealedForm,
   UnpackBudget,
 } from "../seal/index.ts";
+import {
+  formatPcrSignatures,
+  joinPcrSignatures,
+  type PcrBank,
+  type PcrSignatures,
+  type PolicySigner,
+  policyKeyPem,
+  signPolicies,
+} from "../tpm/index.ts";
 import { allDirectories, type DirectoryNode, formatDump } from "../tree/index.ts";
-import { readGivenFile, readGivenText, signerOfFiles } from "./given-files.ts";
+import { policySignerOfFiles, readGivenFile, readGivenText, signerOfFiles } from "./given-files.ts";
 import { findImageKernel, type ImageKernel } from "./image-kernel.ts";
 import { buildMachine } from "./inspect-root.ts";
 import type { RootDirectory } from "./root-directory.ts";
@@ -95,6 +104,10 @@ export async function buildImageUki(settings: UkifySettings): Promise<{ report: 
   const { dumpFile } = settings;
   const dumpPlace = dumpFile === undefined ? undefined : inspectFilePlace(dumpFile, "Cannot write the dump file");
   const parts = readParts(settings);
+  const policyKeys = options.policyKeys.map(({ privateKey, publicKey, phases }) => ({
+    signer: policySignerOfFiles(privateKey, publicKey),
+    phases,
+  }));
   const root = await runStep(events, "hash files", (reporter) =>
     directoryTree(directory.path, { algorithm: SEAL_ALGORITHM, bootable: true, reporter }),
   );
@@ -106,7 +119,8 @@ export async function buildImageUki(settings: UkifySettings): Promise<{ report: 
     if (dumpPlace !== undefined) replaceFile(dumpPlace, formatDump(root), "Cannot write the dump file");
     const commandLine = await commandLineOf(settings, images, parts.architecture.efi, warn);
     const initramfs = await initramfsOf(settings, parts, root, commandLine, warn);
-    const unsigned = await assemble(settings, parts, initramfs, commandLine, signer);
+    const bare = await assemble(settings, parts, initramfs, { commandLine, signer, policyKeys });
+    const unsigned = await withPolicies(bare, policyKeys, options.pcrBanks);
     const uki = signer === undefined ? unsigned : await signPe(unsigned, signer);
     if (signer !== undefined) {
       await verifyBootProgram(uki, "the UKI", databasesOf(findEnrolmentFiles(directory.files)));
@@ -245,12 +259,38 @@ function joined(archives: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(archives.flatMap((archive) => [archive, Buffer.alloc((4 - (archive.length % 4)) % 4)]));
 }
 
+interface PolicyKey {
+  readonly signer: PolicySigner;
+  readonly phases: readonly string[];
+}
+
+/** What is made of the image and the keys. */
+interface Contents {
+  readonly commandLine: string;
+  readonly signer: Signer | undefined;
+  readonly policyKeys: readonly PolicyKey[];
+}
+
+/** Signed after everything that is measured is there, which the signatures are not. */
+async function withPolicies(
+  uki: Uint8Array,
+  policyKeys: readonly PolicyKey[],
+  banks: readonly PcrBank[],
+): Promise<Uint8Array> {
+  if (policyKeys.length === 0) return uki;
+  const image = parsePe(uki, "the UKI");
+  const signed: PcrSignatures[] = [];
+  for (const { signer, phases } of policyKeys) {
+    signed.push(await signPolicies(ukiPolicies(image, banks, phases), signer));
+  }
+  return addSections(uki, [{ name: ".pcrsig", content: Buffer.from(formatPcrSignatures(joinPcrSignatures(signed))) }]);
+}
+
 async function assemble(
   { directory, options }: UkifySettings,
   { kernel, kernelRelease, architecture }: Parts,
   initramfs: Uint8Array,
-  commandLine: string,
-  signer: Signer | undefined,
+  { commandLine, signer, policyKeys }: Contents,
 ): Promise<Uint8Array> {
   const { deviceTree, splash, pcrPublicKey, microcode } = options;
   const optional = (path: string | undefined, what: string) =>
@@ -259,10 +299,13 @@ async function assemble(
     options.osRelease === undefined
       ? directory.files.read(OS_RELEASE_PATH)
       : readGivenText(options.osRelease, directory);
+  const [first, other] = policyKeys;
+  const own = first && policyKeyPem(first.signer.publicKey);
   const parts = {
     deviceTree: optional(deviceTree, "the device tree"),
     splash: optional(splash, "the splash picture"),
-    pcrPublicKey: optional(pcrPublicKey, "the public key for PCR 11"),
+    // With several keys it is not known to which of them secrets are to be bound.
+    pcrPublicKey: optional(pcrPublicKey, "the public key for PCR 11") ?? (other === undefined ? own : undefined),
     microcode: optional(microcode, "the microcode"),
   };
   const uki = buildUki({

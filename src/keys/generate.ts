@@ -25,6 +25,8 @@ export interface GenerateKeysOptions {
   readonly days?: number;
   /** Certificates (DER) that db gets besides its own: of vendors whose option ROMs must start. */
   readonly addedCertificates?: readonly Uint8Array[];
+  /** Also makes a key for signed policies of PCR 11. */
+  readonly withPolicyKey?: boolean;
   /** Time stamp of the enrolment files and beginning of the validity. */
   readonly now: Date;
 }
@@ -63,7 +65,8 @@ export async function generateKeys(directory: string, options: GenerateKeysOptio
     });
   const keys = { PK: await make("PK"), KEK: await make("KEK"), db: await make("db") };
   const ownerGuid = guidOf(randomUUID());
-  const files = [...(await filesOf(keys, ownerGuid, options)), guidFile(ownerGuid)];
+  const policyKey = options.withPolicyKey === true ? (await import("./policy-key.ts")).newPolicyKeyFiles() : [];
+  const files = [...(await filesOf(keys, ownerGuid, options)), guidFile(ownerGuid), ...policyKey];
   writeDirectory(directory, files);
   const summaryOf = (name: SecureBootVariableName) => describeCertificate(certificateOf(keys[name].certificateDer));
   return { directory, ownerGuid, certificates: { PK: summaryOf("PK"), KEK: summaryOf("KEK"), db: summaryOf("db") } };

@@ -24,6 +24,7 @@ export { type EnrolmentFiles, loadEnrolment } from "./enrolment.ts";
 export { type GeneratedKeys, type GenerateKeysOptions, generateKeys } from "./generate.ts";
 export type { SealKind } from "./key-marks.ts";
 export { claimKey, type KeyUse } from "./key-use.ts";
+export { type OpenedPolicyKey, openPolicyKey, type PolicyKeyChoice } from "./policy-key.ts";
 export { commandSigner, trySigner } from "./signing/command-signer.ts";
 export { openSigner, requireCertificate, type SignerChoice } from "./signing/open-signer.ts";
 export {

@@ -20,6 +20,7 @@ import { decompress } from "../zstd/index.ts";
 import { addedLayerMembers, withFiles } from "./added-layer.ts";
 import { type ImageProgram, imagePrograms, programText } from "./image-programs.ts";
 import { type OutputLayout, writtenTo } from "./output.ts";
+import { takeSignedPolicies } from "./pcr-policies.ts";
 import { matchReturned, type ReturnedFile, type SignedProgram } from "./returned-signatures.ts";
 import { type UnpackedImage, unpackImage } from "./unpack-image.ts";
 import { SEALED_BY, type WrittenImage, writeChangedImage } from "./write-image.ts";
@@ -52,6 +53,8 @@ export interface AttachOptions extends Pick<OpenImageOptions, "policy" | "regist
   readonly certificateDer?: Uint8Array | undefined;
   /** Claims the signer's key for the kind of image that the UKI is for. */
   readonly claimKey?: ((kind: SealKind) => KeyUse) | undefined;
+  /** Is given what is still not signed, once the image is written; what it throws is the failure of all. */
+  readonly handOut?: ((programs: readonly ImageProgram[], report: AttachReport) => Promise<void>) | undefined;
   readonly events?: EventSink | undefined;
 }
 
@@ -64,8 +67,8 @@ export interface AttachReport extends WrittenImage {
  * Writes the image with what was signed elsewhere. UKI, add-ons and this boot loader are below /boot, which is outside the
  * sealed image id, so nothing else changes.
  *
- * @param returned signed programs, signature messages or bare signatures, in any order
- * @throws SealrootError as matchReturned; `conflict` when the signer's key is used for another kind of images; as
+ * @param returned signed programs, signature messages, signed policies or bare signatures, in any order
+ * @throws SealrootError as matchReturned and takeSignedPolicies; `conflict` when the signer's key is used for another kind of images; as
  *   verifyBootProgram when the firmware of a machine with the image's keys, or the required ones, would refuse one of them
  */
 export async function attachSigned(
@@ -75,7 +78,11 @@ export async function attachSigned(
   options: AttachOptions = {},
 ): Promise<AttachReport> {
   const { registry, events = silent } = options;
-  return writtenTo(target, { source, registry, events }, (layout) => attachInto(layout, source, returned, options));
+  return writtenTo(target, { source, registry, events }, async (layout) => {
+    const { unsigned, ...report } = await attachInto(layout, source, returned, options);
+    await options.handOut?.(unsigned, report);
+    return report;
+  });
 }
 
 async function attachInto(
@@ -83,25 +90,36 @@ async function attachInto(
   reference: ImageReference,
   returned: readonly ReturnedFile[],
   options: AttachOptions,
-): Promise<AttachReport> {
+): Promise<AttachReport & Pick<CheckedMembers, "unsigned">> {
   const { events = silent } = options;
   const opened = await openImage(reference, options);
   try {
     const layer = await readAddedLayer(opened);
     const look = (image: UnpackedImage) =>
       runStep(events, "check the signatures", (reporter) => checkedMembers(image, layer, returned, options, reporter));
-    return await unpackImage(opened, { source: reference, events }, look, async ({ source }, { members, attached }) => {
-      const layout = await OciLayout.create(output.path);
-      const created = new Date(source.config.created ?? 0);
-      const written = await writeChangedImage(withoutLastLayer(source, source.config), members, layout, output.tag, {
-        createdBy: SEALED_BY,
-        created,
-      });
-      return { ...written, attached };
-    });
+    return await unpackImage(
+      opened,
+      { source: reference, events },
+      look,
+      async ({ source }, { members, ...checked }) => {
+        const layout = await OciLayout.create(output.path);
+        const created = new Date(source.config.created ?? 0);
+        const written = await writeChangedImage(withoutLastLayer(source, source.config), members, layout, output.tag, {
+          createdBy: SEALED_BY,
+          created,
+        });
+        return { ...written, ...checked };
+      },
+    );
   } finally {
     await opened.close();
   }
+}
+
+interface CheckedMembers extends Pick<AttachReport, "attached"> {
+  readonly members: TarMember[];
+  /** What firmware would still refuse. */
+  readonly unsigned: readonly ImageProgram[];
 }
 
 /** The image's last layer with what was signed, once nothing speaks against it. */
@@ -111,23 +129,29 @@ async function checkedMembers(
   returned: readonly ReturnedFile[],
   options: AttachOptions,
   reporter: Pick<StepReporter, "warn">,
-): Promise<{ readonly members: TarMember[]; readonly attached: readonly string[] }> {
+): Promise<CheckedMembers> {
   const { header } = layer.ukiMember;
-  const uki = { path: `/${displayText(header.path)}`, bytes: layer.uki };
+  const policies = takeSignedPolicies(layer.uki, returned);
+  const uki = { path: `/${displayText(header.path)}`, bytes: policies.uki };
   const { architecture } = readUki(layer.uki, "the UKI");
   const programs = await imagePrograms(files, architecture, uki);
-  const signed = await matchReturned(programs, returned, options.certificateDer);
+  const signed = await matchReturned(programs, policies.others, options.certificateDer);
   const enrolled = databasesOf(findEnrolmentFiles(files));
   for (const program of programs) {
     const found = signed.find(({ path }) => path === program.path);
     if (found === undefined) await checkOther(program, enrolled, reporter);
     else await checkSigned(found, [...(options.database === undefined ? [] : [options.database]), ...enrolled]);
   }
-  options.claimKey?.(kindOf(layer.uki)).record(reporter.warn);
-  const added = signed.map(({ path, bytes }) => ({ path, bytes }));
+  if (signed.length > 0) options.claimKey?.(kindOf(layer.uki)).record(reporter.warn);
+  const isAdded = (path: string) => signed.some((one) => one.path === path);
+  const added = [
+    ...signed.map(({ path, bytes }) => ({ path, bytes })),
+    ...(policies.count > 0 && !isAdded(uki.path) ? [uki] : []),
+  ];
   return {
     members: withFiles(layer.members, addedLayerMembers(root, { added, removed: [] }, header.mtimeSeconds)),
     attached: programs.filter(({ path }) => added.some((one) => one.path === path)).map(({ path }) => path),
+    unsigned: programs.filter(({ path, bytes }) => !isAdded(path) && !isSigned(bytes)),
   };
 }
 

@@ -12,6 +12,7 @@ export { checkState } from "./check-state.ts";
 export { SEAL_ALGORITHM } from "./image-id.ts";
 export type { ImageProgram } from "./image-programs.ts";
 export { type GivenProgram, type InitramfsCarrier, makeInitramfs, type SealedRoot } from "./initramfs/index.ts";
+export { isPolicyList, type PcrPolicyChoice, UNLOCK_PHASES } from "./pcr-policies.ts";
 export { formOf, isProgram, type ReturnedFile } from "./returned-signatures.ts";
 export {
   type ProgramReport,

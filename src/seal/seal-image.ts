@@ -11,12 +11,14 @@ import { formatReference, type ImageConfig, type ImageReference, OciLayout, plat
 import { ACCEPT_ANYTHING, type PolicyChoice } from "../policy/index.ts";
 import type { RegistryOptions } from "../registry/index.ts";
 import type { Repository } from "../repository/index.ts";
+import { policyKeyFingerprint } from "../tpm/index.ts";
 import type { PinnedProgram, SystemdProgram } from "./boot-programs.ts";
 import { checkState } from "./check-state.ts";
 import { sealedCommandLine } from "./command-line.ts";
 import type { ImageProgram } from "./image-programs.ts";
 import { checkDiskModules, type GivenProgram, type InitramfsCarrier, makeInitramfs } from "./initramfs/index.ts";
 import { type OutputLayout, outputName, refuseSameImage, writtenTo } from "./output.ts";
+import { checkPhasePaths, type PcrPolicyChoice } from "./pcr-policies.ts";
 import { makeSealParts, type SealParts } from "./seal-parts.ts";
 import type { NamedImage, SealedForm } from "./sealed-forms.ts";
 import { type StoredImage, type UnpackedImage, unpackImage } from "./unpack-image.ts";
@@ -42,6 +44,8 @@ export interface SealOptions {
   /** An EFI stub instead of the image's, or the digest that the image's must have. */
   readonly stub?: PinnedProgram | undefined;
   readonly enrolment: EnrolmentFiles | undefined;
+  /** Policies for PCR 11 in the UKI; none if absent. */
+  readonly policies?: PcrPolicyChoice | undefined;
   /** Is given what is not signed, once the image is written; what it throws is the seal's failure. */
   readonly handOut?: ((programs: readonly ImageProgram[], report: SealReport) => Promise<void>) | undefined;
   readonly initramfs: InitramfsCarrier;
@@ -83,6 +87,8 @@ export interface SealReport {
   readonly initramfsSizeBytes: number;
   readonly addedLayerSizeBytes: number;
   readonly signed: boolean;
+  /** The key of the policies for PCR 11 ({@link policyKeyFingerprint}, hex) and the phases of those signed; null without. */
+  readonly policies: { readonly key: string; readonly signedPhases: readonly string[] } | null;
 }
 
 /**
@@ -104,7 +110,8 @@ export async function sealImage(options: SealOptions): Promise<SealReport> {
 }
 
 /** Bad arguments are refused before anything is pulled. */
-function checkArguments({ rootUuid, kernelArguments, initramfs, diskModules }: SealOptions): void {
+function checkArguments({ rootUuid, kernelArguments, policies, initramfs, diskModules }: SealOptions): void {
+  checkPhasePaths(policies?.phasePaths ?? []);
   checkDiskModules(initramfs, diskModules);
   sealedCommandLine({
     images: [],
@@ -156,6 +163,7 @@ async function makeParts(
         stub: options.stub,
         enrolment: options.enrolment,
         kernelRelease: options.kernelRelease,
+        policies: options.policies,
         rootUuid: options.rootUuid,
         form: options.form ?? "bare",
         verityOptional: options.allowMissingVerity,
@@ -198,8 +206,15 @@ async function writeSealed(
     initramfsSizeBytes: parts.initramfsSizeBytes,
     addedLayerSizeBytes: written.layer.descriptor.size,
     signed: options.signer !== undefined,
+    policies: policyReport(options.policies),
     unsigned: parts.unsigned,
   };
+}
+
+function policyReport(policies: PcrPolicyChoice | undefined): SealReport["policies"] {
+  if (policies === undefined) return null;
+  const signedPhases = policies.signer === undefined ? [] : policies.phasePaths;
+  return { key: policyKeyFingerprint(policies.publicKey), signedPhases };
 }
 
 function reportOf({ version, sha256 }: SystemdProgram): ProgramReport {

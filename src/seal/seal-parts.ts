@@ -26,6 +26,7 @@ import {
 import { buildUki } from "../pe/index.ts";
 import { collectGarbage } from "../platform/index.ts";
 import type { TarMember } from "../tar/index.ts";
+import { policyKeyPem } from "../tpm/index.ts";
 import {
   allDirectories,
   cloneTree,
@@ -41,6 +42,7 @@ import { bootImageIds } from "./image-id.ts";
 import { type ImageProgram, imagePrograms } from "./image-programs.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
 import { findUnsignedModules, unsignedModulesText } from "./module-signatures.ts";
+import { type PcrPolicyChoice, withSignedPolicies } from "./pcr-policies.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
 
@@ -60,6 +62,8 @@ export interface SealSettings {
   readonly enrolment: EnrolmentFiles | undefined;
   /** The release of the kernel to seal, of an image that has several; they go, with their modules. */
   readonly kernelRelease: string | undefined;
+  /** Has the UKI carry policies for PCR 11, or the key of those that are signed elsewhere. */
+  readonly policies: PcrPolicyChoice | undefined;
   readonly rootUuid: string | undefined;
   readonly form: SealedForm;
   readonly verityOptional: boolean;
@@ -153,14 +157,18 @@ export async function makeSealParts(
     permit: formatPermit(CommandLine.parse(commandLine)),
     objectIds,
   });
-  const unsigned = buildUki({
+  const { policies } = settings;
+  const bare = buildUki({
     stub: programs.stub.bytes,
     osRelease: await files.read(components.osReleasePath),
     commandLine,
     kernelRelease: components.kernelRelease,
     kernel: programs.kernel,
     initramfs,
+    ...(policies === undefined ? {} : { pcrPublicKey: policyKeyPem(policies.publicKey) }),
   });
+  const unsigned =
+    policies?.signer === undefined ? bare : await withSignedPolicies(bare, policies.signer, policies.phasePaths);
   const uki = settings.signer ? await signProgram(unsigned, "the UKI", settings.signer) : unsigned;
   if (settings.signer !== undefined) await verifyBootProgram(uki, "the UKI", databases);
   const ukiPath = sealedUkiPath(components.kernelRelease);

@@ -5,9 +5,11 @@ import { dirname, join, resolve } from "node:path";
 import { toHex } from "../bytes/index.ts";
 import { authenticodeToSign, certificateOf, describeCertificate } from "../cms/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
-import { authenticodeDigest, parsePe } from "../pe/index.ts";
+import { authenticodeDigest, parsePe, type UkiPolicy } from "../pe/index.ts";
 import { syncDirectory, temporaryDirectory } from "../platform/index.ts";
+import type { PcrBank } from "../tpm/index.ts";
 import type { ImageProgram } from "./image-programs.ts";
+import { unsignedPolicies } from "./pcr-policies.ts";
 
 /** The list in a directory to be signed, {@link TO_SIGN_FILE}. */
 export interface ToSign {
@@ -17,6 +19,19 @@ export interface ToSign {
   /** Under which the signatures are wanted; null when nobody has said. */
   readonly certificate: { readonly subject: string; readonly fingerprintSha256: string } | null;
   readonly files: readonly FileToSign[];
+  /** Policies for PCR 11, before the UKI can be signed, which they become part of; absent when none are wanted. */
+  readonly policies?: readonly PolicyToSign[];
+}
+
+export interface PolicyToSign {
+  /** How far a boot has come when the policy holds. */
+  readonly phase: string;
+  readonly pcr: number;
+  readonly bank: PcrBank;
+  /** What is signed: RSA PKCS #1 v1.5 with SHA-256 over these bytes, hex. */
+  readonly policyDigest: string;
+  /** The file with the same bytes. */
+  readonly name: string;
 }
 
 export interface FileToSign {
@@ -39,10 +54,11 @@ export interface FileToSign {
 export const TO_SIGN_FILE = "to-sign.json";
 const ATTRIBUTES_SUFFIX = ".attributes";
 const CONTENT_SUFFIX = ".content";
+const POLICY_SUFFIX = ".policy";
 
 /** True for files beside a program that are no signatures. */
 export function isMaterial(name: string): boolean {
-  return name === TO_SIGN_FILE || name.endsWith(ATTRIBUTES_SUFFIX) || name.endsWith(CONTENT_SUFFIX);
+  return name === TO_SIGN_FILE || [ATTRIBUTES_SUFFIX, CONTENT_SUFFIX, POLICY_SUFFIX].some((end) => name.endsWith(end));
 }
 
 /** @throws SealrootError `exists` when the directory holds anything */
@@ -69,20 +85,31 @@ export async function writeToSign(
     readonly reference: string;
     readonly manifestDigest: string;
     readonly certificateDer: Uint8Array | undefined;
+    /** Of the policies that are to be signed, if the UKI wants some. */
+    readonly phasePaths: readonly string[];
   },
 ): Promise<ToSign> {
   const target = resolve(directory);
-  const { reference, manifestDigest, certificateDer } = image;
+  const { reference, manifestDigest, certificateDer, phasePaths } = image;
+  const open = programs.map((program) => ({
+    program,
+    policies: program.kind === "uki" ? unsignedPolicies(program.bytes, phasePaths) : [],
+  }));
   try {
     using temporary = temporaryDirectory({ parent: dirname(target), purpose: "to-sign" });
     const files: FileToSign[] = [];
-    for (const program of programs) files.push(await writeProgram(temporary.path, program));
+    // A UKI without its policies is not finished: it is handed out when they are attached.
+    for (const { program, policies } of open) {
+      if (policies.length === 0) files.push(await writeProgram(temporary.path, program));
+    }
+    const policies = open.flatMap(({ policies }) => policies.map((policy) => writePolicy(temporary.path, policy)));
     const list: ToSign = {
       version: 1,
       image: reference,
       manifestDigest,
       certificate: certificateDer === undefined ? null : summaryOf(certificateDer),
       files,
+      ...(policies.length > 0 && { policies }),
     };
     writeNew(join(temporary.path, TO_SIGN_FILE), `${JSON.stringify(list, null, 2)}\n`);
     syncDirectory(temporary.path);
@@ -105,6 +132,12 @@ async function writeProgram(directory: string, { name, kind, path, bytes }: Imag
     ...{ name, kind, path, sizeBytes: bytes.length, sha256: sha256(bytes), authenticodeSha256: toHex(digest) },
     ...{ attributes: name + ATTRIBUTES_SUFFIX, attributesSha256: sha256(attributes), content: name + CONTENT_SUFFIX },
   };
+}
+
+function writePolicy(directory: string, { phasePath, pcr, bank, digest }: UkiPolicy): PolicyToSign {
+  const name = `pcr${pcr}-${bank}-${phasePath.replaceAll(":", "-")}${POLICY_SUFFIX}`;
+  writeNew(join(directory, name), digest);
+  return { phase: phasePath, pcr, bank, policyDigest: toHex(digest), name };
 }
 
 function summaryOf(certificateDer: Uint8Array): NonNullable<ToSign["certificate"]> {

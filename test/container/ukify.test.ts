@@ -1,13 +1,24 @@
 /** `container ukify`: what is in the UKI, what its arguments after -- do, and what is refused. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { toHex } from "../../src/bytes/index.ts";
 import { buildImageUki, parseUkifyOptions, RootDirectory } from "../../src/container/index.ts";
 import { loadEnrolment } from "../../src/keys/index.ts";
-import { findSection, parsePe, readUki, sectionContent } from "../../src/pe/index.ts";
+import { findSection, parsePe, readUki, sectionContent, ukiPolicies } from "../../src/pe/index.ts";
+import { BOOT_PHASE_PATHS, type PcrSignature } from "../../src/tpm/index.ts";
 import { stubImage } from "../bootloader/pe-fixture.ts";
 import { run } from "../cli/run-verb.ts";
 import { faultsOf } from "../docs/json-schema.ts";
@@ -225,11 +236,68 @@ test("--measure prints PCR 11 as systemd-measure does", async () => {
   assert.deepEqual(document.sha256, [{ phase: "enter-initrd", pcr: 11, hash: Buffer.from(register).toString("hex") }]);
 });
 
+test("--pcr-private-key: policies are signed by the key in .pcrpkey, for the phases of its place", async () => {
+  for (const name of ["one", "two"]) {
+    execFileSync("openssl", ["genrsa", "-out", at(`${name}.key`), "2048"], { stdio: "ignore" });
+    execFileSync("openssl", ["rsa", "-in", at(`${name}.key`), "-pubout", "-out", at(`${name}.pub`)], {
+      stdio: "ignore",
+    });
+  }
+  const minimal = ["--initramfs", "minimal"];
+  const contentOf = (bytes: Uint8Array, name: string) => {
+    const section = findSection(parsePe(bytes), name);
+    return section && Buffer.from(sectionContent(parsePe(bytes), section)).toString();
+  };
+  const one = ["--pcr-private-key", at("one.key")];
+  const plain = await made(minimal, [...one, "--pcr-banks=sha256,sha384"]);
+  assert.equal(contentOf(plain.bytes, ".pcrpkey"), readFileSync(at("one.pub"), "utf8"));
+  assert.equal(parsePe(plain.bytes).sections.at(-1)?.name, ".pcrsig");
+  const signatures = JSON.parse(contentOf(plain.bytes, ".pcrsig") ?? "");
+  assert.deepEqual(Object.keys(signatures), ["sha256", "sha384"]);
+  const policies = ukiPolicies(parsePe(plain.bytes), ["sha256"], BOOT_PHASE_PATHS).map(({ digest }) => toHex(digest));
+  assert.deepEqual(
+    signatures.sha256.map(({ pol }: PcrSignature) => pol),
+    policies,
+  );
+  // The signature by itself, as openssl judges it.
+  writeFileSync(at("policy"), Buffer.from(policies[0] ?? "", "hex"));
+  writeFileSync(at("policy.sig"), Buffer.from(signatures.sha256[0].sig, "base64"));
+  const verified = ["dgst", "-sha256", "-verify", at("one.pub"), "-signature", at("policy.sig"), at("policy")];
+  assert.equal(execFileSync("openssl", verified, { encoding: "utf8" }), "Verified OK\n");
+  const groups = [
+    "--pcr-private-key",
+    at("two.key"),
+    "--phases",
+    "enter-initrd",
+    "--phases",
+    "enter-initrd:leave-initrd",
+  ];
+  const both = await made(minimal, [...one, ...groups, "--pcr-banks", "sha256", "--pcrpkey", at("two.pub")]);
+  assert.equal(contentOf(both.bytes, ".pcrpkey"), readFileSync(at("two.pub"), "utf8"));
+  const ofBoth: PcrSignature[] = JSON.parse(contentOf(both.bytes, ".pcrsig") ?? "").sha256;
+  assert.equal(new Set(ofBoth.map(({ pkfp }) => pkfp)).size, 2);
+  const wanted = ukiPolicies(parsePe(both.bytes), ["sha256"], BOOT_PHASE_PATHS.slice(0, 2));
+  assert.deepEqual(
+    ofBoth.map(({ pol }) => pol),
+    wanted.map(({ digest }) => toHex(digest)),
+  );
+  const output = ["--output", at("none.efi")];
+  const wrongKey = await refused(minimal, [...output, ...one, "--pcr-public-key", at("two.pub")]);
+  assert.match(wrongKey, /two\.pub is of another private key/);
+  assert.match(await refused(minimal, [...output, "--pcr-public-key", at("two.pub")]), /one --pcr-public-key for each/);
+  assert.match(
+    await refused(minimal, [...output, ...one, ...groups.slice(2), "--phases", "x"]),
+    /one --phases for each/,
+  );
+  assert.ok(!existsSync(at("none.efi")));
+});
+
 test("arguments that would have no effect here are refused by their names, before any work", async () => {
   const names = [
     "--cmdline",
     "--linux",
-    "--pcr-private-key",
+    "--pcrsig",
+    "--policy-digest",
     "--signing-engine",
     "--profile",
     "--summary",

@@ -21,6 +21,7 @@ const OPTIONS = [
     summary: "let machines start what this certificate signs, too (may be given again)",
     repeat: true,
   },
+  { flags: "--pcr", summary: "also make a key for signed policies of PCR 11 (pcr.key, pcr.pub)" },
 ] as const satisfies readonly OptionSpecification[];
 
 export const keysGenerate = command({
@@ -41,6 +42,7 @@ images that your machines start, with PK.key change which keys they trust.`,
     const days = invocation.option("days");
     const keys = await generateKeys(invocation.argument("DIR"), {
       now: buildTime(),
+      withPolicyKey: invocation.flag("pcr"),
       addedCertificates: invocation.list("add-db").map(loadCertificate),
       ...(rsaBits === undefined ? {} : { rsaBits }),
       ...(commonName === undefined ? {} : { commonName }),

@@ -19,6 +19,10 @@ const OPTIONS = [
     flags: "-o, --output <IMAGE>",
     summary: "where the signed image goes: oci:DIRECTORY[:TAG], docker://HOST/NAME[:TAG] …",
   },
+  {
+    flags: "--to-sign <DIR>",
+    summary: "write what is still to be signed into a new directory, as seal --to-sign does",
+  },
   { flags: "--extract <FILE>", summary: "only write the image's UKI into FILE, to be signed" },
   {
     flags: "--keys <DIR>",
@@ -36,7 +40,7 @@ export const sealAttach = command({
   description: [
     "The private key never reaches the build machine: seal with --unsigned --to-sign DIR, sign what is in DIR where the key is",
     "(sbsign, osslsigncode, a signing service, an HSM), and attach what comes back: signed files, PKCS#7 or CMS signatures, or bare RSA",
-    "signatures. Each is known by what it signs. Nothing but the signature may differ, and it must be one that firmware",
+    "signatures. Policies for PCR 11 come first: they are part of the UKI, which --to-sign then hands out. Each is known by what it signs. Nothing but the signature may differ, and it must be one that firmware",
     "accepts: by a key whose certificate is in the db that the image enrols, or that --keys or --certificate names.",
   ].join("\n"),
   arguments: ARGUMENTS,
@@ -76,9 +80,11 @@ export const sealAttach = command({
     const returned = await readReturned(paths);
     const target = parseReference(output);
     refuseSharedLogin(invocation, [source, target]);
+    const wanted = await wantedSigner(invocation);
     const { manifest, attached } = await attachSigned(source, returned, target, {
       ...opening,
-      ...(await wantedSigner(invocation)),
+      ...wanted,
+      ...(await handedOut(invocation, formatReference(target), wanted.certificateDer)),
       events: invocation.events,
     });
     const { digest } = manifest;
@@ -87,6 +93,24 @@ export const sealAttach = command({
     } else invocation.output.line(digest);
   },
 });
+
+/** What is still not signed, as seal hands it out. */
+async function handedOut(
+  invocation: Call,
+  reference: string,
+  certificateDer: Uint8Array | undefined,
+): Promise<Pick<AttachOptions, "handOut">> {
+  const directory = invocation.option("to-sign");
+  if (directory === undefined) return {};
+  const { checkVacantDirectory, UNLOCK_PHASES, writeToSign } = await import("../../seal/index.ts");
+  checkVacantDirectory(directory);
+  return {
+    handOut: async (programs, { manifest }) => {
+      const image = { reference, manifestDigest: manifest.digest, certificateDer, phasePaths: UNLOCK_PHASES };
+      await writeToSign(directory, programs, image);
+    },
+  };
+}
 
 async function wantedSigner(
   invocation: Call,

@@ -9,7 +9,7 @@ import type { ReturnedFile } from "../../seal/index.ts";
  * @throws SealrootError of the file system; `not-found` for a directory without anything signed; as formOf
  */
 export async function readReturned(paths: readonly string[]): Promise<ReturnedFile[]> {
-  const { formOf, isMaterial, isProgram } = await import("../../seal/index.ts");
+  const { formOf, isMaterial, isPolicyList, isProgram } = await import("../../seal/index.ts");
   const { isSigned } = await import("../../keys/index.ts");
   const files: ReturnedFile[] = [];
   for (const path of paths) {
@@ -29,7 +29,7 @@ export async function readReturned(paths: readonly string[]): Promise<ReturnedFi
     }
     files.push(...signed);
   }
-  for (const file of files) formOf(file);
+  for (const file of files) if (!isPolicyList(file.bytes)) formOf(file);
   return files;
 }
 

@@ -2,7 +2,14 @@
 import { readFile } from "node:fs/promises";
 import { formatSize } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import type { PinnedProgram, ProgramReport, SealedForm, SealOptions, SealReport } from "../../seal/index.ts";
+import type {
+  PcrPolicyChoice,
+  PinnedProgram,
+  ProgramReport,
+  SealedForm,
+  SealOptions,
+  SealReport,
+} from "../../seal/index.ts";
 import { BOOT_PROGRAM_OPTION, givenInterpreter } from "../shared/boot-program-option.ts";
 import { buildTime, sourceDateEpoch } from "../shared/build-time.ts";
 import { command, type Invocation, type OptionSpecification } from "../shared/command.ts";
@@ -36,6 +43,17 @@ const OPTIONS = [
   {
     flags: "--stub <FILE|sha256:HEX>",
     summary: "an EFI stub for the UKI instead of the image's; or the digest the image's must have",
+  },
+  {
+    flags: "--pcr-key <FILE|URI>",
+    summary: "key of signed policies for PCR 11, as file or PKCS #11 URI (default: pcr.key in --keys, if it is there)",
+  },
+  { flags: "--pcr-public-key <FILE>", summary: "its public key, PEM (default: pcr.pub in --keys)" },
+  {
+    flags: "--pcr-phase <PATH>",
+    summary:
+      "a phase at which a TPM may release secrets (may be given again; default: until the system's file systems are mounted)",
+    repeat: true,
   },
   { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
   {
@@ -92,6 +110,7 @@ export const seal = command({
       import("../../seal/index.ts"),
     ]);
     const signing = await signingOptions(invocation);
+    const policies = await pcrPolicies(invocation);
     const source = parseReference(invocation.argument("IMAGE"));
     const output = parseReference(invocation.required("output"));
     refuseSharedLogin(invocation, [source, output]);
@@ -101,6 +120,7 @@ export const seal = command({
       output,
       policy: policyChoice(invocation),
       ...signing,
+      policies,
       initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",
       interpreter: await givenInterpreter(invocation),
       diskModules: invocation.list("module"),
@@ -150,6 +170,30 @@ async function signingOptions(invocation: Call) {
   };
 }
 
+/** Policies for PCR 11, when there is a key for them. */
+async function pcrPolicies(invocation: Call): Promise<PcrPolicyChoice | undefined> {
+  const { openPolicyKey } = await import("../../keys/index.ts");
+  const key = await openPolicyKey(
+    {
+      directory: invocation.option("keys"),
+      key: invocation.option("pcr-key"),
+      publicKey: invocation.option("pcr-public-key"),
+      secret: { file: invocation.option("passphrase-file"), mayAsk: true },
+    },
+    invocation.flag("unsigned"),
+  );
+  const phases = invocation.list("pcr-phase");
+  if (key !== undefined) return { ...key, phasePaths: await phasePaths(phases) };
+  if (phases.length === 0) return undefined;
+  throw new SealrootError("usage", "Cannot use --pcr-phase: there is no key for policies", {
+    hint: "give --pcr-key FILE, or --keys DIR with pcr.key",
+  });
+}
+
+async function phasePaths(given: readonly string[]): Promise<readonly string[]> {
+  return given.length > 0 ? given : (await import("../../seal/index.ts")).UNLOCK_PHASES;
+}
+
 /** The keys of the directory are enrolled, and used by others. */
 async function handedOut(
   invocation: Call,
@@ -169,7 +213,8 @@ async function handedOut(
   return {
     enrolment,
     handOut: async (programs, { reference, manifestDigest }) => {
-      await writeToSign(target, programs, { reference, manifestDigest, certificateDer });
+      const paths = await phasePaths(invocation.list("pcr-phase"));
+      await writeToSign(target, programs, { reference, manifestDigest, certificateDer, phasePaths: paths });
     },
   };
 }
@@ -202,9 +247,17 @@ function reportLines(report: SealReport): string[] {
     ["systemd-boot", programLine(report.loader)],
     ["stub", programLine(report.stub)],
     ["UKI", `${report.ukiPath} (${formatSize(report.ukiSizeBytes)}, ${report.signed ? "signed" : "not signed"})`],
+    ...policyRows(report.policies),
     ["initramfs", formatSize(report.initramfsSizeBytes)],
     ["added layer", formatSize(report.addedLayerSizeBytes)],
   ]);
+}
+
+function policyRows(policies: SealReport["policies"]): string[][] {
+  if (policies === null) return [];
+  const { key, signedPhases } = policies;
+  const phases = signedPhases.length === 0 ? "not signed" : `signed for ${signedPhases.join(", ")}`;
+  return [["PCR 11 policy", `${phases} (key sha256:${key})`]];
 }
 
 function programLine({ version, sha256 }: ProgramReport): string {

@@ -55,13 +55,13 @@ function measured(program: Uint8Array): { words: string[]; files: Record<string,
   const image = parsePe(program);
   const sections = image.sections.filter(({ name }) => MEASURED.includes(name.slice(1)));
   return {
-    words: sections.map(({ name }) => `-${name.replace(".", "-")}=${name.slice(1)}`),
+    words: sections.map(({ name }) => `-${name.replace(".", "-")}=/mnt/${name.slice(1)}`),
     files: Object.fromEntries(sections.map((section) => [section.name.slice(1), sectionContent(image, section)])),
   };
 }
 
 test("ukify inspect --json has the sizes, digests and texts of sealroot inspect", async () => {
-  const out = await judges.ukify(["inspect", "uki.efi", "--all", "--json=short"], { "uki.efi": uki });
+  const out = await judges.ukify(["inspect", "/mnt/uki.efi", "--all", "--json=short"], { "uki.efi": uki });
   const sections = Object.fromEntries(
     partsOf("section").map(({ name, facts }) => [name, { size: facts.sizeBytes, sha256: facts.sha256 }]),
   );
@@ -73,7 +73,7 @@ test("ukify inspect --json has the sizes, digests and texts of sealroot inspect"
 
 test("ukify inspect prints every section that a UKI has", async () => {
   const shown = [".sbat", ".osrel", ".cmdline", ".uname", ".linux", ".initrd"];
-  const out = await judges.ukify(["inspect", "uki.efi"], { "uki.efi": uki });
+  const out = await judges.ukify(["inspect", "/mnt/uki.efi"], { "uki.efi": uki });
   const wanted = shown.flatMap((name) => {
     const facts = partsOf("section").find((section) => section.name === name)?.facts ?? {};
     const text = typeof facts.text === "string" ? facts.text.split("\n").map((line) => `    ${line}`) : undefined;
@@ -86,8 +86,8 @@ test("ukify inspect prints every section that a UKI has", async () => {
 });
 
 test("bootctl knows it for a UKI, with our command line, kernel and system", async () => {
-  assert.equal(await judges.bootctl(["kernel-identify", "uki.efi"], { "uki.efi": uki }), "uki\n");
-  const out = await judges.bootctl(["kernel-inspect", "uki.efi"], { "uki.efi": uki });
+  assert.equal(await judges.bootctl(["kernel-identify", "/mnt/uki.efi"], { "uki.efi": uki }), "uki\n");
+  const out = await judges.bootctl(["kernel-inspect", "/mnt/uki.efi"], { "uki.efi": uki });
   const { commandLine, kernelRelease, os } = part.facts;
   assert.deepEqual(
     out,
@@ -121,7 +121,7 @@ test("systemd-measure calculate has the values that sealroot inspect shows, righ
 
 test("systemd-measure sign: the same signatures of the same policies, in the text that ukify embeds", async () => {
   const { words, files } = measured(uki);
-  const options = ["--private-key=key.pem", "--public-key=key.pub", "--json=short"];
+  const options = ["--private-key=/mnt/key.pem", "--public-key=/mnt/key.pub", "--json=short"];
   const keys = { "key.pem": key.private, "key.pub": key.public };
   const out = await judges.measure(["sign", ...options, ...words], { ...files, ...keys });
   const policies = ukiPolicies(parsePe(uki), PCR_BANKS, BOOT_PHASE_PATHS);
@@ -137,4 +137,4 @@ test("systemd-measure sign: the same signatures of the same policies, in the tex
   assert.equal(formatPcrSignatures(ours), dumped);
 });
 
-const DUMP = "import json,sys; sys.stdout.write(json.dumps(json.load(open('signatures.json'))))";
+const DUMP = "import json,sys; sys.stdout.write(json.dumps(json.load(open('/mnt/signatures.json'))))";

@@ -40,8 +40,8 @@ export class SoftwareTpm implements AsyncDisposable {
     });
     this.#process = child;
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
-    while (!existsSync(socket) || !existsSync(`${socket}.ctrl`)) {
-      if (child.exitCode !== null || performance.now() > deadlineMs) throw new Error("swtpm has not made its sockets");
+    while (!existsSync(`${socket}.ctrl`) || !(await listens(socket))) {
+      if (child.exitCode !== null || performance.now() > deadlineMs) throw new Error("swtpm does not listen");
       await delay(20);
     }
   }
@@ -72,6 +72,19 @@ export class SoftwareTpm implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stop();
+  }
+}
+
+/** The socket is there a moment before anybody listens. */
+async function listens(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
 }
 

@@ -61,6 +61,17 @@ function createFile(path: string, bytes: Uint8Array<ArrayBuffer>): boolean {
   return written === bytes.length;
 }
 
+/** A device that waits for its answer: one write, one read (Linux Documentation/security/tpm). */
+function exchange(path: string, command: Uint8Array<ArrayBuffer>): Uint8Array | undefined {
+  const descriptor = os.open(path, os.O_RDWR);
+  if (descriptor < 0) return undefined;
+  const buffer = new ArrayBuffer(BUFFER_BYTES);
+  const isWritten = os.write(descriptor, command.buffer, 0, command.length) === command.length;
+  const count = isWritten ? os.read(descriptor, buffer, 0, BUFFER_BYTES) : -1;
+  os.close(descriptor);
+  return count < 0 ? undefined : new Uint8Array(buffer.slice(0, count));
+}
+
 let watchdog = -1;
 
 function armWatchdog(path: string): boolean {
@@ -172,6 +183,7 @@ export const quickJsSystem: BootSystem = {
   readBytes,
   writeText,
   createFile,
+  exchange,
   list: (path) => {
     const [names] = os.readdir(path);
     return (names ?? []).filter((name) => name !== "." && name !== "..").sort();

@@ -15,6 +15,7 @@ import { refuseOtherWays } from "../src/bootplan/appended-arguments.ts";
 import { planBoot } from "../src/bootplan/boot-plan.ts";
 import { SealrootError } from "../src/errors/index.ts";
 import { assembleRoot, bootInputs } from "./assemble-root.ts";
+import { BootPhases } from "./boot-phases.ts";
 import { CountedBoot } from "./counted-boot.ts";
 import { mountEfiVariables } from "./efi-variables.ts";
 import { refuseBoot, stopForever } from "./failure.ts";
@@ -27,9 +28,15 @@ function main(
   [, mode, newRoot = "/sysroot"]: readonly string[],
 ): void {
   switch (mode) {
-    case "find":
+    case "find": {
+      const phases = BootPhases.enter(system);
+      assembleRoot(system, { newRoot, rootIsMounted: false }, boot);
+      phases.leave();
+      return;
+    }
     case "mounted":
-      assembleRoot(system, { newRoot, rootIsMounted: mode === "mounted" }, boot);
+      // The initramfs around us measures its phases itself, if it does.
+      assembleRoot(system, { newRoot, rootIsMounted: true }, boot);
       return;
     case "arguments": {
       const inputs = bootInputs(system);

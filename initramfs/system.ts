@@ -25,6 +25,8 @@ export interface BootSystem {
   writeText(path: string, text: string): boolean;
   /** Writes a new file in one go; false also when there is one already. */
   createFile(path: string, bytes: Uint8Array<ArrayBuffer>): boolean;
+  /** Writes a command to a device in one go and reads its answer in one; undefined when that is not possible. */
+  exchange(path: string, command: Uint8Array<ArrayBuffer>): Uint8Array | undefined;
   /** Names in a directory, sorted; empty when there is none. */
   list(path: string): string[];
   realPath(path: string): string | undefined;

@@ -8,6 +8,7 @@
  * @module
  */
 export * from "./appended-arguments.ts";
+export * from "./boot-phase.ts";
 export * from "./boot-plan.ts";
 export * from "./boot-report.ts";
 export * from "./configuration.ts";

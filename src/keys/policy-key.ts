@@ -7,7 +7,6 @@ import { basename, dirname, join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
 import { type PolicySigner, parsePolicyKey, policyKeyPem } from "../tpm/index.ts";
 import { readFirst } from "./directory.ts";
-import type { NewFile } from "./generate.ts";
 import { isEncryptedKey, parsePrivateKey } from "./private-key.ts";
 import { openPkcs11Key } from "./signing/pkcs11-signer.ts";
 import { isPkcs11Uri, shownPkcs11Uri } from "./signing/pkcs11-uri.ts";
@@ -29,12 +28,12 @@ export interface PolicyKeyChoice {
   readonly secret: SecretSource;
 }
 
-/** The files of a new key. */
-export function newPolicyKeyFiles(): NewFile[] {
+/** The files of a new key, to be written beside the others. */
+export function newPolicyKeyFiles(): { name: string; content: string | Uint8Array; isSecret: boolean }[] {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: RSA_BITS });
   return [
     { name: PRIVATE_FILE, content: privateKey.export({ type: "pkcs8", format: "pem" }), isSecret: true },
-    { name: PUBLIC_FILE, content: policyKeyPem(publicKey) },
+    { name: PUBLIC_FILE, content: policyKeyPem(publicKey), isSecret: false },
   ];
 }
 

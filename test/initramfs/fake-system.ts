@@ -8,6 +8,8 @@ export interface FakeMachine extends BootSystem {
   readonly log: string[];
   /** What was reported. */
   readonly reports: string[];
+  /** Answers of devices, in this order. */
+  readonly exchanges: (Uint8Array | undefined)[];
   /** Answers to commands by the name of the program; a program without an answer succeeds silently. */
   readonly answers: Map<string, (args: readonly string[]) => Partial<CommandResult>>;
 }
@@ -23,6 +25,7 @@ export function fakeMachine(files: Record<string, string | Uint8Array> = {}): Fa
     log: [],
     reports: [],
     answers: new Map(),
+    exchanges: [],
     run: (command) => {
       const at = command.findIndex((word) => word.startsWith(`${BIN}/`));
       const name = command[at]?.slice(BIN.length + 1) ?? "";
@@ -43,6 +46,10 @@ export function fakeMachine(files: Record<string, string | Uint8Array> = {}): Fa
       if (machine.files.has(path)) return false;
       machine.files.set(path, bytes);
       return true;
+    },
+    exchange: (path, command) => {
+      machine.log.push(`exchange ${path} ${Buffer.from(command).toString("hex")}`);
+      return machine.exchanges.shift();
     },
     list: (path) => {
       const inside = [...machine.files.keys(), ...machine.directories].filter((one) => one.startsWith(`${path}/`));

@@ -34,6 +34,7 @@ const GROUPS: readonly { readonly title: string; readonly patterns: readonly str
       "docs/trust.md",
       "docs/sealing.md",
       "docs/shapes.md",
+      "docs/measured-boot.md",
       "docs/digests.md",
       "docs/images.md",
       "docs/repository.md",

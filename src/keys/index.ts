@@ -40,5 +40,6 @@ export {
   databasesOf,
   isSigned,
   type SignatureDatabases,
+  verifyBootClaim,
   verifyBootProgram,
 } from "./verify-boot-program.ts";

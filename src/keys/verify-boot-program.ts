@@ -6,7 +6,7 @@
 import { type DigestName, readAuthenticode, signedPartDigest, verifyAuthenticode } from "../cms/index.ts";
 import { authenticatedContent, guidOf, parseSignatureLists, type SignatureEntry, x509Entry } from "../efi/index.ts";
 import { asSealrootError, reasonOf, SealrootError } from "../errors/index.ts";
-import { authenticodeDigest, type PeImage, parsePe, readSignatures, verifyPe } from "../pe/index.ts";
+import { parsePe, readSignatures, type SignedClaim, signedClaimOf, verifyClaim } from "../pe/index.ts";
 import { loadNamedCertificate, readFirst } from "./directory.ts";
 
 /** The keys that a machine enrols from one folder of enrolment files. */
@@ -96,21 +96,30 @@ export async function verifyBootProgram(
   what: string,
   databases: readonly SignatureDatabases[],
 ): Promise<void> {
-  const image = await explained(what, undefined, () => parsePe(program));
+  const claim = await explained(what, undefined, () => signedClaimOf(parsePe(program)));
+  await verifyBootClaim(claim, what, databases);
+}
+
+/** As {@link verifyBootProgram}, of a program of which only the claim is at hand. */
+export async function verifyBootClaim(
+  claim: SignedClaim,
+  what: string,
+  databases: readonly SignatureDatabases[],
+): Promise<void> {
   if (databases.length === 0) {
-    await explained(what, undefined, async () => verifyPe(program, await ownCertificates(image)));
+    await explained(what, undefined, async () => verifyClaim(claim, await ownCertificates(claim)));
   }
   for (const { name, allowed, forbidden } of databases) {
     await explained(what, name, async () => {
-      await refuseForbidden(image, forbidden);
-      if (hasDigest(image, allowed)) return;
-      await verifyPe(program, certificatesOf(allowed));
+      await refuseForbidden(claim, forbidden);
+      if (hasDigest(claim, allowed)) return;
+      await verifyClaim(claim, certificatesOf(allowed));
     });
   }
 }
 
-async function ownCertificates(image: PeImage): Promise<Uint8Array[]> {
-  const claims = await Promise.allSettled(readSignatures(image).map(readAuthenticode));
+async function ownCertificates({ signatures }: SignedClaim): Promise<Uint8Array[]> {
+  const claims = await Promise.allSettled(signatures.map(readAuthenticode));
   return claims.flatMap((claim) => (claim.status === "fulfilled" ? claim.value.certificates : []));
 }
 
@@ -119,18 +128,18 @@ function certificatesOf(entries: readonly SignatureEntry[]): Uint8Array[] {
 }
 
 /** Whether the entries name the image by its own digest. */
-function hasDigest(image: PeImage, entries: readonly SignatureEntry[]): boolean {
+function hasDigest(image: SignedClaim, entries: readonly SignatureEntry[]): boolean {
   return DIGESTS.some((algorithm) => {
     const digests = entries.filter(({ type }) => type === algorithm);
-    return digests.length > 0 && isAmong(authenticodeDigest(image, algorithm), digests);
+    return digests.length > 0 && isAmong(image.digest(algorithm), digests);
   });
 }
 
 /** One signature that leads to a forbidden certificate is enough, however good the others are. */
-async function refuseForbidden(image: PeImage, forbidden: readonly SignatureEntry[]): Promise<void> {
+async function refuseForbidden(image: SignedClaim, forbidden: readonly SignatureEntry[]): Promise<void> {
   if (forbidden.length === 0) return;
   if (hasDigest(image, forbidden)) throw revoked("its digest is in dbx");
-  for (const signature of readSignatures(image)) {
+  for (const signature of image.signatures) {
     const certificates = await readAuthenticode(signature).then(
       (claim) => claim.certificates,
       () => [],
@@ -138,7 +147,7 @@ async function refuseForbidden(image: PeImage, forbidden: readonly SignatureEntr
     if (certificates.some((certificate) => isNamed(certificate, forbidden))) throw revoked("its certificate is in dbx");
     const isByForbidden = await verifyAuthenticode(
       signature,
-      (algorithm) => authenticodeDigest(image, algorithm),
+      image.digest,
       certificatesOf(forbidden),
     ).then(
       () => true,

@@ -8,20 +8,35 @@ const MEASURED = [
   ...[".profile", ".dtbauto", ".hwids", ".efifw"],
 ];
 
+/** A section that systemd-stub measures: its name with a NUL, then its content. */
+export interface MeasuredSection {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+/**
+ * The sections of a UKI that are measured, in the order in which they are.
+ * @throws SealrootError `unsupported` for a section that is there several times: profiles are not measured here
+ */
+export function measuredSections(image: PeImage): MeasuredSection[] {
+  return MEASURED.flatMap((name) => {
+    const section = findSection(image, name);
+    // A section without content is none to the stub (systemd, src/boot/pe.h, PE_SECTION_VECTOR_IS_SET()).
+    return section === undefined || section.virtualSizeBytes === 0
+      ? []
+      : [{ name, content: sectionContent(image, section) }];
+  });
+}
+
 /**
  * The values that PCR 11 has when a boot with this UKI has reached each of these phases.
  *
  * @param phasePaths the phases measured so far, such as `enter-initrd:leave-initrd`; empty right after the stub
- * @throws SealrootError `unsupported` for a section that is there several times: profiles are not measured here
+ * @throws SealrootError as {@link measuredSections}
  */
 export function expectedUkiPcrs(image: PeImage, bank: PcrBank, phasePaths: readonly string[]): Uint8Array[] {
   const stub = new PcrRegister(bank);
-  for (const name of MEASURED) {
-    const section = findSection(image, name);
-    // A section without content is none to the stub (systemd, src/boot/pe.h, PE_SECTION_VECTOR_IS_SET()).
-    if (section === undefined || section.virtualSizeBytes === 0) continue;
-    stub.measure(Buffer.from(`${name}\0`)).measure(sectionContent(image, section));
-  }
+  for (const { name, content } of measuredSections(image)) stub.measure(Buffer.from(`${name}\0`)).measure(content);
   return phasePaths.map((path) => {
     const register = stub.copy();
     for (const phase of phasesOfPath(path)) register.measure(Buffer.from(phase));

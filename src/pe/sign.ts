@@ -9,7 +9,7 @@ import {
 import { SealrootError } from "../errors/index.ts";
 import { authenticodeDigest } from "./authenticode.ts";
 import { attachSignature, readSignatures } from "./certificate-table.ts";
-import { parsePe } from "./image.ts";
+import { type PeImage, parsePe } from "./image.ts";
 
 /**
  * Signs an image for Secure Boot. Existing signatures stay first.
@@ -41,14 +41,38 @@ export async function verifyPe(
   trustedCertificates: readonly Uint8Array[],
   what = "PE image",
 ): Promise<PeVerification> {
-  const image = parsePe(bytes, what);
-  const signatures = readSignatures(image);
+  return await verifyClaim(signedClaimOf(parsePe(bytes, what)), trustedCertificates, what);
+}
+
+/** What of an image its signatures are about; who has no more of it can still be asked who signed it. */
+export interface SignedClaim {
+  /** ContentInfo DER, in the order of the image. @throws SealrootError as readSignatures, when it is asked for */
+  readonly signatures: readonly Uint8Array[];
+  /** The image's Authenticode digest. @throws SealrootError for an algorithm that is not at hand */
+  digest(algorithm: DigestName): Uint8Array;
+}
+
+/** Signatures and digests are read when they are asked for. */
+export function signedClaimOf(image: PeImage): SignedClaim {
   const digests = new Map<DigestName, Uint8Array>();
-  const imageDigest = (algorithm: DigestName): Uint8Array => {
-    const digest = digests.get(algorithm) ?? authenticodeDigest(image, algorithm);
-    digests.set(algorithm, digest);
-    return digest;
+  return {
+    get signatures() {
+      return readSignatures(image);
+    },
+    digest(algorithm) {
+      const digest = digests.get(algorithm) ?? authenticodeDigest(image, algorithm);
+      digests.set(algorithm, digest);
+      return digest;
+    },
   };
+}
+
+/** As {@link verifyPe}, of the image that a claim is about. */
+export async function verifyClaim(
+  { signatures, digest: imageDigest }: SignedClaim,
+  trustedCertificates: readonly Uint8Array[],
+  what = "PE image",
+): Promise<PeVerification> {
   const failures: SealrootError[] = [];
   for (const [signatureIndex, signature] of signatures.entries()) {
     try {

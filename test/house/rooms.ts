@@ -31,6 +31,7 @@ export const LAYERS: readonly { readonly name: string; readonly rooms: readonly 
       "diff",
       "inspect",
       "verify",
+      "evidence",
       "starter",
       "vm",
     ],
@@ -69,6 +70,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   addon: ["install", "seal"],
   inspect: ["container", "diff", "seal"],
   verify: ["diff", "host", "install"],
+  evidence: ["host", "verify"],
   cli: ["verbs"],
 };
 
@@ -98,7 +100,7 @@ export const INNER_ROOMS: Readonly<Record<string, Readonly<Record<string, readon
     image: ["boot", "objects", "policy", "report"],
     program: ["boot", "policy", "report"],
     booted: ["boot", "objects", "policy", "report", "walk"],
-    ".": ["disk", "image", "policy", "program", "report"],
+    ".": ["boot", "disk", "image", "policy", "program", "report"],
   },
   verbs: {
     ...Object.fromEntries(

@@ -1,11 +1,28 @@
 /** Who signed a program of the boot chain, and whether the firmware accepts it. */
 import { certificateOf, describeCertificate, readAuthenticode } from "../../cms/index.ts";
 import type { SignatureEntry } from "../../efi/index.ts";
-import { isSigned, type SignatureDatabases, verifyBootProgram } from "../../keys/index.ts";
-import { parsePe, readSignatures, verifyPe } from "../../pe/index.ts";
+import { type SignatureDatabases, verifyBootClaim, verifyBootProgram } from "../../keys/index.ts";
+import { parsePe, type SignedClaim, signedClaimOf, verifyClaim } from "../../pe/index.ts";
 import type { LinkDraft } from "../report/link.ts";
 
 const REMEDY = "put the file back that was signed, or seal and install again";
+
+/** A whole program, or what its signatures are about where no more is at hand. */
+type SignedProgram = Uint8Array | SignedClaim;
+
+function claimOf(program: SignedProgram): SignedClaim {
+  return program instanceof Uint8Array ? signedClaimOf(parsePe(program)) : program;
+}
+
+async function verifyAny(
+  program: SignedProgram,
+  what: string,
+  databases: readonly SignatureDatabases[],
+): Promise<true> {
+  if (program instanceof Uint8Array) await verifyBootProgram(program, what, databases);
+  else await verifyBootClaim(program, what, databases);
+  return true;
+}
 
 /**
  * Checks a program as the firmware does. Without keys a good signature by an unknown signer, and no signature, are weaker.
@@ -14,22 +31,16 @@ const REMEDY = "put the file back that was signed, or seal and install again";
  */
 export async function checkProgram(
   draft: LinkDraft,
-  bytes: Uint8Array,
+  program: SignedProgram,
   what: string,
   path: string,
   databases: readonly SignatureDatabases[],
 ): Promise<void> {
-  if (databases.length === 0) return await checkWithoutKeys(draft, bytes, what, path);
-  const isAccepted = await draft.attempt(
-    async () => {
-      await verifyBootProgram(bytes, what, databases);
-      return true;
-    },
-    { path },
-  );
+  if (databases.length === 0) return await checkWithoutKeys(draft, program, what, path);
+  const isAccepted = await draft.attempt(() => verifyAny(program, what, databases), { path });
   if (isAccepted === undefined) return;
   for (const { name, allowed } of databases) {
-    const signer = await signerOf(bytes, allowed);
+    const signer = await signerOf(program, allowed);
     draft.checkedBy(signer === undefined ? `its digest, in db of ${name}` : `${signer.subject} in db of ${name}`);
     // Firmware has no clock that it could trust (edk2, X509_V_FLAG_NO_CHECK_TIME).
     if (signer?.isExpired === true)
@@ -37,39 +48,33 @@ export async function checkProgram(
   }
 }
 
-async function checkWithoutKeys(draft: LinkDraft, bytes: Uint8Array, what: string, path: string): Promise<void> {
-  const signed = await draft.attempt(() => isSigned(bytes), { path, remedy: REMEDY });
+async function checkWithoutKeys(draft: LinkDraft, program: SignedProgram, what: string, path: string): Promise<void> {
+  const signed = await draft.attempt(() => claimOf(program).signatures.length > 0, { path, remedy: REMEDY });
   if (signed === undefined) return;
   if (!signed) {
     draft.find("weaker", `${what} is not signed: firmware with Secure Boot refuses it`, { path });
     return;
   }
-  const isGood = await draft.attempt(
-    async () => {
-      await verifyBootProgram(bytes, what, []);
-      return true;
-    },
-    { path, remedy: REMEDY },
-  );
+  const isGood = await draft.attempt(() => verifyAny(program, what, []), { path, remedy: REMEDY });
   if (isGood === undefined) return;
-  const names = (await companions(bytes)).map((der) => describeCertificate(certificateOf(der)).subject);
+  const names = (await companions(program)).map((der) => describeCertificate(certificateOf(der)).subject);
   draft.fact(`its signature fits the certificate in it, ${names.join(", ")}`);
   draft.find("weaker", `nobody at hand trusts who signed ${what}`, { path, remedy: "give the keys with --keys" });
 }
 
-async function companions(bytes: Uint8Array): Promise<Uint8Array[]> {
-  const claims = await Promise.all(readSignatures(parsePe(bytes)).map(readAuthenticode));
+async function companions(program: SignedProgram): Promise<Uint8Array[]> {
+  const claims = await Promise.all(claimOf(program).signatures.map(readAuthenticode));
   return claims.flatMap(({ certificates }) => certificates);
 }
 
 /** @returns undefined when a digest in the database, and no certificate, lets it start */
 async function signerOf(
-  bytes: Uint8Array,
+  program: SignedProgram,
   allowed: readonly SignatureEntry[],
 ): Promise<{ readonly subject: string; readonly isExpired: boolean } | undefined> {
   const trusted = allowed.filter(({ type }) => type === "x509").map(({ data }) => data);
   try {
-    const { signer, trustedPath } = await verifyPe(bytes, trusted);
+    const { signer, trustedPath } = await verifyClaim(claimOf(program), trusted);
     const now = Date.now();
     const isExpired = [signer, ...trustedPath].some(({ validTo }) => Date.parse(validTo) < now);
     return { subject: signer.subject, isExpired };

@@ -3,10 +3,11 @@
  * verified from outside when that is the question.
  */
 import { join } from "node:path";
-import { REPOSITORY_PATH, stateDirectory } from "../../deployment/index.ts";
+import { type Origin, REPOSITORY_PATH, stateDirectory } from "../../deployment/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
 import { espOf, firmwareDatabases, type HostPlaces, readBootedChain, readHost } from "../../host/index.ts";
+import { readStoredImage } from "../../imagestore/index.ts";
 import { objectFaults } from "../../objects/index.ts";
 import { openRepository, type Repository, readStoredTree } from "../../repository/index.ts";
 import { TreeFiles } from "../../tree/index.ts";
@@ -45,6 +46,9 @@ class BootedWalk {
   /** The entry of what runs, and its UKI. */
   #booted: { readonly draft: LinkDraft; readonly uki: CheckedUki; readonly deploymentId: string } | undefined;
 
+  /** Where what runs came from; undefined when that is not known. */
+  #origin: Origin | undefined;
+
   constructor(places: HostPlaces, options: VerifyOptions) {
     this.#places = places;
     this.#options = options;
@@ -54,6 +58,7 @@ class BootedWalk {
     const places = this.#places;
     this.#walk.keys = await this.#firmwareKeys();
     const host = await readHost(places);
+    this.#origin = host.booted?.origin;
     const directory = espOf(places);
     if (directory === undefined) {
       this.#walk.chain.link("loader", "the ESP").broken("it was not found", {
@@ -150,16 +155,35 @@ class BootedWalk {
         );
         return readStoredTree(repository, repository.images.resolve(id));
       }, place);
+      const { materials } = this.#options;
+      materials?.images.push({ id, algorithm, rule: image && ruleOf(image) });
       if (image === undefined) continue;
+      if (index === 0) {
+        const read = (objectId: string) => repository.objects.read(objectId);
+        await materials?.take(draft, () => materials.addSoftwareLists(image.root, read));
+      }
       draft.fact(ruleOf(image));
       this.#walk.objects.add(image.root, verityOptional);
       if (index === 0) files = new TreeFiles(image.root, (objectId) => repository.objects.read(objectId));
     }
+    await this.#takeDocuments(booted.draft, repository);
     const state = booted.draft.link("state", stateDirectory(booted.deploymentId));
     if (files !== undefined) {
       await checkKept(state, files, booted.uki.commandLine, stateDirectory(booted.deploymentId));
     }
     await runStep(events, "hash the objects", ({ progress }) => this.#hashObjects(repository, progress));
+  }
+
+  async #takeDocuments(draft: LinkDraft, repository: Repository): Promise<void> {
+    const { materials } = this.#options;
+    const { manifestDigest, imageReference: reference } = this.#origin ?? {};
+    if (manifestDigest === undefined || reference === undefined) return;
+    await materials?.take(draft, async () => {
+      const stored = await readStoredImage(repository, manifestDigest);
+      if (stored === undefined) return;
+      const { manifestBytes, bytes: configBytes } = stored;
+      materials.source = { reference, manifestDigest, manifestBytes, configBytes };
+    });
   }
 
   async #open(draft: LinkDraft, path: string): Promise<Repository | undefined> {
@@ -226,6 +250,6 @@ class BootedWalk {
   }
 
   report(): Promise<VerifyReport> {
-    return this.#walk.report(TARGET, "booted system", this.#options.policy);
+    return this.#walk.report(TARGET, "booted system", this.#options);
   }
 }

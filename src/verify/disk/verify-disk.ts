@@ -18,6 +18,7 @@ import { type CheckedLoader, checkLoaders } from "../boot/check-loader.ts";
 import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
 import { type EspFiles, fatEspFiles } from "../boot/esp-files.ts";
 import { checkFirmwareKeys } from "../boot/firmware-keys.ts";
+import { ruleOf } from "../objects/image-rule.ts";
 import { checkObjects } from "../objects/check-objects.ts";
 import type { VerifyOptions } from "../policy/options.ts";
 import type { LinkDraft } from "../report/link.ts";
@@ -25,6 +26,7 @@ import type { VerifyReport } from "../report/report.ts";
 import { EspWalk } from "../walk/esp-walk.ts";
 import { checkImage } from "./check-images.ts";
 import { checkState } from "./check-state.ts";
+import { documentsOnDisk } from "./image-documents.ts";
 
 /** @throws SealrootError when the disk cannot be opened, or is in use */
 export async function verifyDisk(given: string, options: VerifyOptions): Promise<VerifyReport> {
@@ -71,7 +73,11 @@ class DiskWalk {
       draft.broken("it has no EFI system partition", { path, expected: "an ESP", found: "none" });
       return;
     }
-    await draft.attempt(async () => reportOtherBootPartitions(draft, (await readDiskPartitions(path)).partitions));
+    await draft.attempt(async () => {
+      const table = await readDiskPartitions(path);
+      if (this.#options.materials !== undefined) this.#options.materials.disk = table;
+      reportOtherBootPartitions(draft, table.partitions);
+    });
     this.#walk.esp = await draft.attempt(() => fatEspFiles(esp), { path });
   }
 
@@ -135,15 +141,25 @@ class DiskWalk {
     { root }: InstalledDiskParts,
   ): Promise<void> {
     let files: TreeFiles | undefined;
+    const { materials } = this.#options;
+    const isFirstEntry = this.#walk.objects.isEmpty;
     for (const [index, argument] of uki.composefsArguments.entries()) {
       const image = await checkImage(draft, root, argument, index === 0);
+      materials?.images.push({ ...argument, rule: image && ruleOf(image) });
       if (image === undefined) continue;
+      if (isFirstEntry && index === 0) {
+        await materials?.take(draft, () => materials.addSoftwareLists(image.root, (id) => readObject(root, id)));
+      }
       if (!image.hasVerity) this.#walk.hasFilesWithoutVerity = true;
       this.#walk.objects.add(image.root, argument.verityOptional);
       if (index === 0) files = new TreeFiles(image.root, (id) => readObject(root, id));
     }
     const { commandLine } = uki;
     await checkState(draft, root, { deploymentId, commandLine, uki: uki.uki, files });
+    if (!isFirstEntry) return;
+    await materials?.take(draft, async () => {
+      materials.source = await documentsOnDisk(root, deploymentId);
+    });
   }
 
   async hashObjects(fd: number, { progress }: StepReporter): Promise<void> {
@@ -179,7 +195,7 @@ class DiskWalk {
   }
 
   report(): Promise<VerifyReport> {
-    return this.#walk.report(this.#given, "disk", this.#options.policy);
+    return this.#walk.report(this.#given, "disk", this.#options);
   }
 }
 

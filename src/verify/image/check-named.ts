@@ -12,7 +12,7 @@ export async function checkNamedImages(
   names: readonly ComposefsArgument[],
   { repository, config }: LayeredImage,
   given: string,
-  { events }: VerifyOptions,
+  { events, materials }: VerifyOptions,
 ): Promise<void> {
   if (names.length === 0) return;
   const tried: RecordedBootImage[] = [];
@@ -39,6 +39,7 @@ export async function checkNamedImages(
       continue;
     }
     const made = tried.find(({ id }) => id === name.id);
+    materials?.images.push({ ...name, rule: made && `made by the rule: ${describeBootImage(made)}` });
     if (made === undefined) {
       const likeliest = tried.find(({ version }) => (version === 2) === (name.formatVersion === 2)) ?? tried[0];
       draft.broken("the layers give another image: it was changed after it was sealed", {

@@ -14,6 +14,7 @@ import { type ImageConfig, parseReference } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { DirectoryNode } from "../../tree/index.ts";
 import type { VerifyOptions } from "../policy/options.ts";
+import type { ImageDocuments } from "../policy/materials.ts";
 import type { ChainDraft } from "../report/link.ts";
 
 export interface LayeredImage {
@@ -21,6 +22,7 @@ export interface LayeredImage {
   /** As unpacked. */
   readonly root: DirectoryNode;
   readonly repository: Repository;
+  readonly documents: Omit<ImageDocuments, "reference">;
 }
 
 const REMEDY = "pull or copy the image again from where it was made";
@@ -50,7 +52,9 @@ export async function fetchLayers(
         const layered = { digest: manifest.config.digest, config, layers: pulled.layers, manifest };
         const root = await mergeLayers(repository, storedLayers(layered), pulled.entries);
         draft.fact(layersText(manifest.layers.length));
-        return { config: layered, root, repository };
+        const { manifestBytes, configBytes } = image;
+        const documents = { manifestDigest: image.descriptor.digest, manifestBytes, configBytes };
+        return { config: layered, root, repository, documents };
       },
       { path: given, remedy: REMEDY },
     );
@@ -74,7 +78,8 @@ export async function storedImageLayers(
     async () => {
       const root = await mergeLayers(repository, storedLayers(stored));
       draft.fact(layersText(manifest.layers.length));
-      return { config: { ...stored, config }, root, repository };
+      const documents = { manifestDigest, manifestBytes: stored.manifestBytes, configBytes: stored.bytes };
+      return { config: { ...stored, config }, root, repository, documents };
     },
     { path: name, remedy: "sealroot repo fsck --repair" },
   );

@@ -57,6 +57,7 @@ class ImageWalk {
   readonly #options: VerifyOptions;
   #programs: readonly ChainProgram[] = [];
   #uki: CheckedUki | undefined;
+  #keys: FirmwareKeys = { databases: [] };
   #hashed = { objects: 0, bytes: 0 };
 
   constructor(chain: ChainDraft, given: string, options: VerifyOptions) {
@@ -72,6 +73,12 @@ class ImageWalk {
     if (uki !== undefined) {
       await checkNamedImages(this.#chain, uki.composefsArguments, image, this.#given, this.#options);
     }
+    const { materials } = this.#options;
+    if (materials !== undefined) {
+      materials.source = { ...image.documents, reference: this.#given };
+      const read = (id: string) => image.repository.objects.read(id);
+      await materials.take(undefined, () => materials.addSoftwareLists(image.root, read));
+    }
     await this.#hashObjects(image);
   }
 
@@ -80,6 +87,7 @@ class ImageWalk {
     const draft = this.#chain.link("keys", given?.name ?? "the keys that the image enrols");
     const enrolment = await draft.attempt((): EnrolmentFile[] => findEnrolmentFiles(files));
     const keys = await checkFirmwareKeys(draft, given, enrolment ?? []);
+    this.#keys = keys;
     const place = this.#chain.link("loader", "systemd-boot of the image");
     const ukis = await place.attempt(() => findUkis(files), { remedy: "leave only the UKI to boot in the image" });
     const [path, ...others] = ukis ?? [];
@@ -158,6 +166,11 @@ class ImageWalk {
 
   async report(): Promise<VerifyReport> {
     const uki = this.#uki;
+    const { materials } = this.#options;
+    if (materials !== undefined) {
+      materials.programs = this.#programs;
+      materials.databases = this.#keys.databases;
+    }
     const judged = uki === undefined ? [] : [judgedChain(uki.path, uki)];
     await judgePolicy(this.#chain, this.#options.policy, judged, this.#programs, false);
     const links = this.#chain.finish();

@@ -20,6 +20,10 @@ export class ImageObjects {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#objects.size === 0;
+  }
+
   list(): { readonly id: string; readonly sizeBytes: number }[] {
     return [...this.#objects].map(([id, { sizeBytes }]) => ({ id, sizeBytes }));
   }

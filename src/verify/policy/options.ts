@@ -4,6 +4,7 @@ import type { SignatureDatabases } from "../../keys/index.ts";
 import type { PolicyChoice } from "../../policy/index.ts";
 import type { RegistryOptions } from "../../registry/index.ts";
 import type { Repository } from "../../repository/index.ts";
+import type { Materials } from "./materials.ts";
 import type { Policy } from "./policy.ts";
 
 export interface VerifyOptions {
@@ -17,5 +18,7 @@ export interface VerifyOptions {
   readonly registry?: RegistryOptions | undefined;
   /** Decides whether an image may be read; the machine's policy if absent. */
   readonly sourcePolicy?: PolicyChoice | undefined;
+  /** Takes what is seen on the way. */
+  readonly materials?: Materials | undefined;
   readonly events: EventSink;
 }

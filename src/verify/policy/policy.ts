@@ -1,7 +1,7 @@
 /** What the caller demands beyond a whole chain. */
 import { type CommandLine, parseKernelArgument } from "../../bls/index.ts";
 import { certificateOf, describeCertificate } from "../../cms/index.ts";
-import { verifyPe } from "../../pe/index.ts";
+import { type SignedClaim, verifyClaim, verifyPe } from "../../pe/index.ts";
 import type { ChainProgram, CheckedUki } from "../boot/check-uki.ts";
 import type { LinkDraft, LinkParent } from "../report/link.ts";
 
@@ -24,6 +24,9 @@ export interface JudgedChain {
   readonly acceptsMissingVerity: boolean;
 }
 
+/** A program whose signer is judged: whole, or by what its signatures are about. */
+export type JudgedProgram = ChainProgram | (Omit<ChainProgram, "bytes"> & { readonly claim: SignedClaim });
+
 /** @param subject names the command line in messages */
 export function judgedChain(subject: string, { commandLine, composefsArguments }: CheckedUki): JudgedChain {
   const acceptsMissingVerity = composefsArguments.some(({ verityOptional }) => verityOptional);
@@ -35,7 +38,7 @@ export async function judgePolicy(
   parent: LinkParent,
   policy: Policy,
   chains: readonly JudgedChain[],
-  programs: readonly ChainProgram[],
+  programs: readonly JudgedProgram[],
   hasFilesWithoutVerity: boolean,
 ): Promise<void> {
   const { kernelArguments, certificates, forbidMissingVerity } = policy;
@@ -66,13 +69,15 @@ function judgeArgument(draft: LinkDraft, wanted: string, chains: readonly Judged
 async function judgeSigners(
   draft: LinkDraft,
   certificates: readonly Uint8Array[],
-  programs: readonly ChainProgram[],
+  programs: readonly JudgedProgram[],
 ): Promise<void> {
   const names = certificates.map((der) => describeCertificate(certificateOf(der)).subject).join(" or ");
   let count = 0;
-  for (const { what, path, bytes } of programs) {
+  for (const program of programs) {
+    const { what, path } = program;
     try {
-      await verifyPe(bytes, certificates, what);
+      if ("bytes" in program) await verifyPe(program.bytes, certificates, what);
+      else await verifyClaim(program.claim, certificates, what);
       count++;
     } catch (error) {
       draft.failed(error, "broken", {

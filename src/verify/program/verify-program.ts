@@ -21,10 +21,16 @@ export async function verifyProgram(given: string, options: VerifyOptions): Prom
   return await runStep(options.events, "check the program", async () => {
     const bytes = readProgram(given);
     const image = parsePe(bytes, given);
+    const isUki = findSection(image, ".linux") !== undefined;
     const chain = new ChainDraft();
     const { keys } = options;
     const databases = await checkFirmwareKeys(chain.link("keys", keys?.name ?? "of the firmware"), keys, []);
-    if (findSection(image, ".linux") !== undefined) return await verifyUki(chain, given, bytes, databases, options);
+    const { materials } = options;
+    if (materials !== undefined) {
+      materials.programs = [{ what: isUki ? "the UKI" : "the program", path: given, bytes }];
+      materials.databases = databases.databases;
+    }
+    if (isUki) return await verifyUki(chain, given, bytes, databases, options);
     const draft = chain.link("loader", given);
     await checkProgram(draft, bytes, "the program", given, databases.databases);
     const component = systemdComponentOf(image);
@@ -39,11 +45,12 @@ async function verifyUki(
   given: string,
   bytes: Uint8Array,
   keys: Awaited<ReturnType<typeof checkFirmwareKeys>>,
-  { policy }: VerifyOptions,
+  { policy, materials }: VerifyOptions,
 ): Promise<VerifyReport> {
   const deploymentId = deploymentOfUkiPath(given);
   const uki = await checkUki(chain, { path: given, bytes, addons: [], addonsAreLoaded: false, deploymentId }, keys);
-  for (const { id } of uki?.composefsArguments ?? []) {
+  for (const { id, algorithm } of uki?.composefsArguments ?? []) {
+    materials?.images.push({ id, algorithm, rule: undefined });
     chain.link("image", id).find("unchecked", "only its digest is at hand", {
       remedy: "verify the disk or the OCI image that has it",
     });

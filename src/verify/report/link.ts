@@ -3,10 +3,11 @@ import { asSealrootError, type SealrootError } from "../../errors/index.ts";
 
 /** What a link is about, in the order of a boot. */
 export const LINK_NAMES = [
-  ...["source", "disk", "keys", "loader", "entry", "uki", "add-ons", "initramfs", "command-line"],
-  ...["image", "objects", "state", "policy"],
+  ...["evidence", "source", "disk", "keys", "loader", "entry", "uki", "add-ons", "initramfs", "command-line"],
+  ...["image", "objects", "state", "policy", "quote"],
 ] as const;
 export type LinkName =
+  | ("evidence" | "quote")
   | ("source" | "disk" | "keys" | "loader" | "entry" | "uki" | "add-ons" | "initramfs" | "command-line")
   | ("image" | "objects" | "state" | "policy");
 

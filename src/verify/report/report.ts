@@ -18,7 +18,10 @@ export interface ForeignFile {
   readonly note: string;
 }
 
-export type TargetKind = "disk" | "image" | "UKI" | "EFI program" | "booted system";
+/** What is verified; `evidence` is a file that somebody made of one of the others. */
+export type TargetKind = (typeof TARGET_KINDS)[number] | "evidence";
+
+export const TARGET_KINDS = ["disk", "image", "UKI", "EFI program", "booted system"] as const;
 
 export interface VerifyReport {
   readonly target: string;

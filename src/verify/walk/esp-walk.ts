@@ -36,7 +36,15 @@ export class EspWalk {
     this.#judged.push(judgedChain(subject, uki));
   }
 
-  async report(target: string, kind: VerifyReport["kind"], policy: VerifyOptions["policy"]): Promise<VerifyReport> {
+  async report(
+    target: string,
+    kind: VerifyReport["kind"],
+    { policy, materials }: VerifyOptions,
+  ): Promise<VerifyReport> {
+    if (materials !== undefined) {
+      materials.programs = this.#programs;
+      materials.databases = this.keys.databases;
+    }
     await judgePolicy(this.chain, policy, this.#judged, this.#programs, this.hasFilesWithoutVerity);
     const links = this.chain.finish();
     const { esp } = this;

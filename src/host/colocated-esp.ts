@@ -31,6 +31,15 @@ export function findColocatedEsp(device: string, folders: DeviceFolders = DEVICE
   return undefined;
 }
 
+/**
+ * The disk, or disks, that a file system is on.
+ * @param device `major:minor` of the file system
+ * @returns devices, such as `/dev/vda`; none for a file system without one of its own
+ */
+export function disksOfDevice(device: string, folders: DeviceFolders = DEVICE_FOLDERS): string[] {
+  return disksBelow(join(folders.sys, "dev/block", device), folders).map((path) => `/dev/${basename(path)}`);
+}
+
 /** A partition is a folder of its disk; what is made of other devices (encrypted, RAID) names them. */
 function disksBelow(link: string, folders: DeviceFolders): string[] {
   const path = realPathOf(link);

@@ -42,6 +42,25 @@ export function firmwareDatabases(directory = EFI_VARIABLES): SignatureDatabases
   return { name: "the keys of this machine", allowed: entries("db"), forbidden: entries("dbx") };
 }
 
+/** The firmware's databases as they are, by the names of their variables. */
+export interface FirmwareVariables {
+  readonly PK: Uint8Array;
+  readonly KEK: Uint8Array;
+  readonly db: Uint8Array;
+  readonly dbx: Uint8Array;
+}
+
+/** Signature lists; empty for what is not set. @throws SealrootError for a variable that cannot be read */
+export function firmwareVariables(directory = EFI_VARIABLES): FirmwareVariables {
+  const value = (name: string, vendor: Guid) => readVariable(name, vendor, directory) ?? new Uint8Array(0);
+  return {
+    PK: value("PK", GLOBAL_VARIABLE_VENDOR),
+    KEK: value("KEK", GLOBAL_VARIABLE_VENDOR),
+    db: value("db", IMAGE_SECURITY_DATABASE_VENDOR),
+    dbx: value("dbx", IMAGE_SECURITY_DATABASE_VENDOR),
+  };
+}
+
 /**
  * Removes a variable. The kernel protects those that it does not know by the immutable flag.
  * @throws SealrootError when it cannot be removed; one that is absent is fine

@@ -145,11 +145,7 @@ async function refuseForbidden(image: SignedClaim, forbidden: readonly Signature
       () => [],
     );
     if (certificates.some((certificate) => isNamed(certificate, forbidden))) throw revoked("its certificate is in dbx");
-    const isByForbidden = await verifyAuthenticode(
-      signature,
-      image.digest,
-      certificatesOf(forbidden),
-    ).then(
+    const isByForbidden = await verifyAuthenticode(signature, image.digest, certificatesOf(forbidden)).then(
       () => true,
       () => false,
     );

@@ -78,7 +78,7 @@ export {
 } from "./temporary.ts";
 export { isTemporaryName, temporaryName } from "./temporary-name.ts";
 export { findTool, requireTool, requireTools } from "./tools.ts";
-export { TPM_DEVICE, TpmDevice } from "./tpm-device.ts";
+export { readMeasurementLog, TPM_DEVICE, TpmDevice } from "./tpm-device.ts";
 export { linkOpenFile, openUnnamedFile, reopenForReading } from "./unnamed-file.ts";
 export { homeDirectory, userName } from "./user.ts";
 export { type JobInput, type JobName, type JobOutput, type Jobs, serveJobs } from "./worker-jobs.ts";

@@ -1,4 +1,5 @@
 /** The TPM of this machine: one command written, its answer read (tpm(4); Linux drivers/char/tpm/tpm-dev-common.c). */
+import { readFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 
@@ -6,6 +7,19 @@ import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 export const TPM_DEVICE = "/dev/tpmrm0";
 /** The kernel's TPM_BUFSIZE. */
 const ANSWER_MAX_BYTES = 4096;
+
+/** Where the kernel shows what firmware and boot programs have measured (Linux, drivers/char/tpm/eventlog/common.c). */
+const MEASUREMENTS = "/sys/kernel/security/tpm0/binary_bios_measurements";
+
+/** @returns undefined where the kernel does not show it, or not to this user */
+export function readMeasurementLog(path = MEASUREMENTS): Uint8Array | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "EACCES", "EPERM")) return undefined;
+    throw asSealrootError(error, "Cannot read the log of measurements", { path });
+  }
+}
 
 export class TpmDevice implements AsyncDisposable {
   readonly #file: FileHandle;

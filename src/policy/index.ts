@@ -8,4 +8,5 @@
  */
 export { ACCEPT_ANYTHING, enforcePolicy, loadPolicy, MACHINE_POLICY, type PolicyChoice } from "./enforce.ts";
 export { parsePolicy } from "./policy-file.ts";
+export { parseStrictJson } from "./strict-json.ts";
 export type { PolicySubject, SignedDocument } from "./subject.ts";

@@ -62,7 +62,10 @@ export function parseAttestationKey(publicArea: Uint8Array): AttestationKey {
   const coordinate = (bytes: Uint8Array) => leftPadded(bytes, COORDINATE_BYTES).toString("base64url");
   let publicKey: KeyObject;
   try {
-    publicKey = createPublicKey({ format: "jwk", key: { kty: "EC", crv: "P-256", x: coordinate(x), y: coordinate(y) } });
+    publicKey = createPublicKey({
+      format: "jwk",
+      key: { kty: "EC", crv: "P-256", x: coordinate(x), y: coordinate(y) },
+    });
   } catch (error) {
     throw new SealrootError("corrupt", `Cannot read ${what}: it is no point of P-256`, {}, error);
   }

@@ -72,7 +72,10 @@ function readSpecId(cursor: ByteCursor): ReadonlyMap<number, number> {
   cursor.skip(SHA1_BYTES);
   const data = new ByteCursor(cursor.take(cursor.u32()), "first event of the log");
   if (register !== 0 || type !== EVENT.noAction || data.remaining < SPEC_ID.length + 12) {
-    throw new SealrootError("unsupported", "Cannot read event log: it has the form of TPM 1.2, without a bank of SHA-256");
+    throw new SealrootError(
+      "unsupported",
+      "Cannot read event log: it has the form of TPM 1.2, without a bank of SHA-256",
+    );
   }
   if (textAt(data.take(SPEC_ID.length), SPEC_ID.length) !== SPEC_ID) {
     throw new SealrootError("unsupported", "Cannot read event log: its first event is not Spec ID Event03");
@@ -106,11 +109,13 @@ function readEvent(cursor: ByteCursor, digestBytes: ReadonlyMap<number, number>)
   for (let index = 0; index < count; index++) {
     const algorithm = cursor.u16();
     const length = digestBytes.get(algorithm);
-    if (length === undefined) throw corrupt(`Cannot read event log: a digest of no bank`, { offset: cursor.offset - 2 });
+    if (length === undefined)
+      throw corrupt(`Cannot read event log: a digest of no bank`, { offset: cursor.offset - 2 });
     const bytes = cursor.take(length);
     if (algorithm === TPM_ALG.sha256) digest = bytes;
   }
-  if (digest === undefined) throw corrupt("Cannot read event log: an event without a digest of SHA-256", { offset: start });
+  if (digest === undefined)
+    throw corrupt("Cannot read event log: an event without a digest of SHA-256", { offset: start });
   return { register, type, digest, data: cursor.take(cursor.u32()) };
 }
 
@@ -188,7 +193,8 @@ export function measuredTables({ events }: EventLog): MeasuredTable[] {
     .map((event) => {
       requireMeasured(event, "a partition table of PCR 5");
       const cursor = new ByteCursor(event.data, "measured partition table");
-      const guidAt = (bytes: Uint8Array, offset: number) => uuidOfMixedEndian(bytes.subarray(offset, offset + GUID_BYTES));
+      const guidAt = (bytes: Uint8Array, offset: number) =>
+        uuidOfMixedEndian(bytes.subarray(offset, offset + GUID_BYTES));
       const diskGuid = guidAt(cursor.take(GPT_HEADER_BYTES), DISK_GUID_OFFSET);
       const partitionGuids: string[] = [];
       for (let count = cursor.size(); count > 0; count--) {

@@ -79,7 +79,12 @@ async function askQuote(
     parameters: concat(sized(qualifyingData), u16(TPM_ALG.null), selectionOf(registers)),
   });
   const attest = parameters.sized();
-  const signature = concat(u16(parameters.u16()), u16(parameters.u16()), sized(parameters.sized()), sized(parameters.sized()));
+  const signature = concat(
+    u16(parameters.u16()),
+    u16(parameters.u16()),
+    sized(parameters.sized()),
+    sized(parameters.sized()),
+  );
   parameters.end();
   return { attest, signature };
 }
@@ -129,9 +134,13 @@ function readSelection(reader: TpmReader): number[] {
       (number) => ((bits[number >> 3] ?? 0) & (1 << (number & 7))) !== 0,
     );
     if (numbers.length > 0 && algorithm !== TPM_ALG.sha256) {
-      throw new SealrootError("unsupported", `Cannot read the selection of registers: bank 0x${algorithm.toString(16)}`, {
-        expected: `0x${TPM_ALG.sha256.toString(16)}`,
-      });
+      throw new SealrootError(
+        "unsupported",
+        `Cannot read the selection of registers: bank 0x${algorithm.toString(16)}`,
+        {
+          expected: `0x${TPM_ALG.sha256.toString(16)}`,
+        },
+      );
     }
     registers.push(...numbers);
   }

@@ -2,12 +2,13 @@
 
 import { resolve } from "node:path";
 import { SealrootError } from "../errors/index.ts";
-import type { verifyBooted } from "../verify/index.ts";
-import { command, type Invocation, type OptionSpecification } from "./shared/command.ts";
+import type { VerifyOptions } from "../verify/index.ts";
+import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "./shared/command.ts";
 import { checkOutputFile, writePage } from "./shared/output-file.ts";
 import { POLICY_OPTIONS, policyChoice } from "./shared/policy-option.ts";
 import { REGISTRY_OPTIONS, registryOptions } from "./shared/registry-options.ts";
 import { REPOSITORY_PATH_OPTIONS, repositoryPath } from "./shared/repository-option.ts";
+import { EVIDENCE_OPTIONS, evidenceChoice, reportWithEvidence, type Verification } from "./verify-evidence.ts";
 
 const OPTIONS = [
   { flags: "--booted", summary: "the system that runs, in place of TARGET; needs root" },
@@ -24,12 +25,17 @@ const OPTIONS = [
     repeat: true,
   },
   { flags: "--forbid-missing-verity", summary: "nothing may be accepted without fs-verity" },
+  ...EVIDENCE_OPTIONS,
   ...REPOSITORY_PATH_OPTIONS,
   ...POLICY_OPTIONS,
   ...REGISTRY_OPTIONS,
 ] as const satisfies readonly OptionSpecification[];
 
-type Call = Invocation<typeof OPTIONS>;
+const ARGUMENTS = [
+  { name: "TARGET", summary: "disk, image, UKI or another EFI program", optional: true, holds: "reference" },
+] as const satisfies readonly ArgumentSpecification[];
+
+type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
 
 export const verifyVerb = command({
   description: `Says why a system is to be trusted: each link from the keys of the firmware over boot loader, boot entry, UKI,
@@ -43,10 +49,12 @@ this system.
 
 TARGET is a disk file or device, an image anywhere (docker://…, oci:DIR:TAG …) or of a repository by its tag or digest (--repo),
 a UKI or another EFI program. Nothing is mounted and nothing is written; a disk file needs no privileges. Without --keys, the
-keys count that disk or image itself enrols: they say whether it is whole, not whose it is.`,
-  arguments: [
-    { name: "TARGET", summary: "disk, image, UKI or another EFI program", optional: true, holds: "reference" },
-  ],
+keys count that disk or image itself enrols: they say whether it is whole, not whose it is.
+
+With --evidence the result and what it is about become one document that somebody else can judge: image, layers, programs with
+their signatures, keys, disk. Of the system that runs, --nonce has the TPM vouch for it. --check-evidence judges such a document
+without the system; given a TARGET too, it says what is not as it was.`,
+  arguments: ARGUMENTS,
   options: OPTIONS,
   reportsJson: true,
   examples: [
@@ -55,18 +63,24 @@ keys count that disk or image itself enrols: they say whether it is whole, not w
     "sealroot verify oci:os:v1 --require-key keys/db.pem",
     "sealroot verify os.efi --keys keys",
     "sealroot verify --booted",
+    "sealroot verify --booted --evidence os.json --nonce 5f3a9c",
+    "sealroot verify --check-evidence os.json --nonce 5f3a9c --attestation-key os.pem --keys keys",
   ],
   async run(invocation) {
     const { output } = invocation;
     const page = invocation.option("html");
     const target = invocation.optionalArgument("TARGET");
-    if ((target === undefined) !== invocation.flag("booted")) throw oneTarget();
-    if (target !== undefined) refuseTarget(page, target);
-    checkOutputFile(page, "page");
-    const { reportHtml, reportJson, reportLines, verify } = await import("../verify/index.ts");
+    const evidence = evidenceChoice(invocation);
+    const isBooted = invocation.flag("booted");
+    if (target === undefined ? !isBooted && evidence.checked === undefined : isBooted) throw oneTarget();
+    for (const [path, what] of [[page, "page"], ...evidence.outputs] as const) {
+      for (const input of [target, evidence.checked]) if (input !== undefined) refuseInput(path, what, input);
+      checkOutputFile(path, what);
+    }
+    const { reportHtml, reportJson, reportLines } = await import("../verify/index.ts");
     using repository = await openGiven(invocation);
     const options = { ...(await optionsOf(invocation)), repository };
-    const report = target === undefined ? await verifyRunning(options) : await verify(target, options);
+    const report = await reportWithEvidence(evidence, options, isBooted ? verifyRunning : target && ofTarget(target));
     if (page !== undefined) await writePage(page, reportHtml(report));
     if (invocation.json) output.json(reportJson(report));
     else for (const line of reportLines(report)) output.line(line);
@@ -74,7 +88,7 @@ keys count that disk or image itself enrols: they say whether it is whole, not w
   },
 });
 
-async function optionsOf(invocation: Call) {
+async function optionsOf(invocation: Call): Promise<VerifyOptions> {
   const keys = invocation.option("keys");
   const { databaseOfDirectory, loadCertificate } = await import("../keys/index.ts");
   return {
@@ -97,10 +111,22 @@ function oneTarget(): SealrootError {
   });
 }
 
-async function verifyRunning(options: Parameters<typeof verifyBooted>[1]) {
+function ofTarget(target: string): Verification {
+  return async (options) => {
+    const { verify } = await import("../verify/index.ts");
+    return { report: await verify(target, options) };
+  };
+}
+
+async function verifyRunning(options: VerifyOptions): ReturnType<Verification> {
   const [{ openHost }, verification] = await Promise.all([import("../host/index.ts"), import("../verify/index.ts")]);
   using opened = openHost();
-  if (opened !== undefined) return await verification.verifyBooted(opened.places, options);
+  if (opened !== undefined) {
+    const report = await verification.verifyBooted(opened.places, options);
+    if (options.materials === undefined) return { report };
+    const { runningParts } = await import("../evidence/index.ts");
+    return { report, running: await runningParts(opened.places) };
+  }
   throw new SealrootError(
     "unsupported",
     "Cannot verify the system that runs: neither bootc nor sealroot installed it",
@@ -111,9 +137,9 @@ async function verifyRunning(options: Parameters<typeof verifyBooted>[1]) {
 }
 
 /** A slip of the fingers must not cost the disk. */
-function refuseTarget(page: string | undefined, target: string): void {
-  if (page === undefined || resolve(page) !== resolve(target)) return;
-  throw new SealrootError("usage", `Cannot write page ${page}: it is what is verified`, { path: page });
+function refuseInput(path: string | undefined, what: string, input: string): void {
+  if (path === undefined || resolve(path) !== resolve(input)) return;
+  throw new SealrootError("usage", `Cannot write ${what} ${path}: it is what is verified`, { path });
 }
 
 /** That of the options; nobody else's, as a disk or a file has nothing to do with one. */

@@ -45,7 +45,12 @@ export function separator(register: number): WrittenEvent {
 }
 
 export function startupLocality(locality: number): WrittenEvent {
-  return { register: 0, type: NO_ACTION, data: Buffer.from(`StartupLocality\0${String.fromCharCode(locality)}`), digest: Buffer.alloc(32) };
+  return {
+    register: 0,
+    type: NO_ACTION,
+    data: Buffer.from(`StartupLocality\0${String.fromCharCode(locality)}`),
+    digest: Buffer.alloc(32),
+  };
 }
 
 /** UEFI_VARIABLE_DATA. */

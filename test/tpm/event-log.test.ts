@@ -60,7 +60,10 @@ test("a log is read and replayed: start-up locality, variables, programs, partit
 test("data that are not what was measured are no variables and no partition table", () => {
   const other = { digest: PROGRAM };
   const log = parseEventLog(
-    eventLogBytes([{ ...measuredVariable("SecureBoot", Buffer.of(1)), ...other }, { ...measuredTable(GUIDS[0], []), ...other }]),
+    eventLogBytes([
+      { ...measuredVariable("SecureBoot", Buffer.of(1)), ...other },
+      { ...measuredTable(GUIDS[0], []), ...other },
+    ]),
   );
   assert.throws(() => measuredVariables(log), {
     code: "corrupt",
@@ -77,7 +80,12 @@ test("logs of other forms are refused", () => {
     [new Uint8Array(0), "corrupt"],
     [Buffer.alloc((1 << 20) + 1), "corrupt"],
     [eventLogBytes([{ register: 24, type: 1, data: Buffer.of(1) }]), "corrupt"],
-    [eventLogBytes(Array.from({ length: 10_001 }, () => ({ register: 1, type: 1, data: Buffer.of(), digest: PROGRAM }))), "corrupt"],
+    [
+      eventLogBytes(
+        Array.from({ length: 10_001 }, () => ({ register: 1, type: 1, data: Buffer.of(), digest: PROGRAM })),
+      ),
+      "corrupt",
+    ],
     [Buffer.concat([eventLogBytes(EVENTS), Buffer.of(1)]), "corrupt"],
   ];
   for (const [index, [bytes, code]] of cases.entries()) {

@@ -60,7 +60,10 @@ test("a register that changes between reading and quoting is read again; one tha
   const { values, quote } = await quoteNow();
   assert.deepEqual([reads, Buffer.from(parseQuote(quote.attest).pcrDigest)], [4, Buffer.from(digestOfValues(values))]);
   changes = 99;
-  await assert.rejects(quoteNow(), { code: "conflict", message: "Cannot quote the registers: they change all the time" });
+  await assert.rejects(quoteNow(), {
+    code: "conflict",
+    message: "Cannot quote the registers: they change all the time",
+  });
   tpm.beforeCommand = async () => {};
 });
 
@@ -95,8 +98,14 @@ test("parseAttestationKey() takes restricted keys of the endorsement hierarchy's
   });
   const elsewhere = Uint8Array.from(key.publicArea);
   elsewhere[elsewhere.length - 1] = (elsewhere.at(-1) ?? 0) ^ 1;
-  assert.throws(() => parseAttestationKey(elsewhere), { message: "Cannot read attestation key: it is no point of P-256" });
-  for (const bytes of [new Uint8Array(0), key.publicArea.subarray(0, 60), Buffer.concat([key.publicArea, Buffer.of(0)])]) {
+  assert.throws(() => parseAttestationKey(elsewhere), {
+    message: "Cannot read attestation key: it is no point of P-256",
+  });
+  for (const bytes of [
+    new Uint8Array(0),
+    key.publicArea.subarray(0, 60),
+    Buffer.concat([key.publicArea, Buffer.of(0)]),
+  ]) {
     assert.throws(() => parseAttestationKey(bytes), { code: "corrupt" });
   }
 });
@@ -112,5 +121,8 @@ test("a TPM that refuses, or answers nonsense, is one error", async () => {
     code: "failed",
     message: "Cannot do nothing: the TPM refuses with code 0x143",
   });
-  await assert.rejects(takeQuote(tpm, REGISTERS, () => new Uint8Array(200)), /the TPM refuses with code 0x1d5/);
+  await assert.rejects(
+    takeQuote(tpm, REGISTERS, () => new Uint8Array(200)),
+    /the TPM refuses with code 0x1d5/,
+  );
 });

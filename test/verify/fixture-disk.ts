@@ -187,6 +187,11 @@ export class PlantedDisk {
     tool("sfdisk", "-q", "--no-tell-kernel", "--part-type", this.path, String(number), type);
   }
 
+  /** Gives a partition another name for machines. */
+  setPartitionGuid(number: number, guid: string): void {
+    tool("sfdisk", "-q", "--no-tell-kernel", "--part-uuid", this.path, String(number), guid);
+  }
+
   flip(position: number): void {
     const fd = openSync(this.path, "r+");
     const byte = Buffer.alloc(1);

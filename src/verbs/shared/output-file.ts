@@ -27,11 +27,17 @@ export function checkOutputFile(path: string | undefined, what: string, isNew = 
 }
 
 /**
- * Writes a page that comes in pieces.
+ * Writes a text that comes in pieces.
+ * @param what for messages: `page`
  * @throws SealrootError when the place refuses it
  */
-export async function writePage(path: string, pieces: Iterable<string>): Promise<void> {
+export async function writeText(path: string, what: string, pieces: Iterable<string>): Promise<void> {
   const { inspectFilePlace, replaceFile } = await import("../../platform/index.ts");
-  const action = `Cannot write page ${path}`;
+  const action = `Cannot write ${what} ${path}`;
   replaceFile(inspectFilePlace(path, action), [...pieces].join(""), action);
+}
+
+/** As {@link writeText}. */
+export async function writePage(path: string, pieces: Iterable<string>): Promise<void> {
+  await writeText(path, "page", pieces);
 }

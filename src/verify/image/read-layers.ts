@@ -13,8 +13,8 @@ import {
 import { type ImageConfig, parseReference } from "../../oci/index.ts";
 import type { Repository } from "../../repository/index.ts";
 import type { DirectoryNode } from "../../tree/index.ts";
-import type { VerifyOptions } from "../policy/options.ts";
 import type { ImageDocuments } from "../policy/materials.ts";
+import type { VerifyOptions } from "../policy/options.ts";
 import type { ChainDraft } from "../report/link.ts";
 
 export interface LayeredImage {

@@ -80,5 +80,6 @@ export class Materials {
 }
 
 /** SPDX 2.3, 4.4 and CycloneDX 1.6, "Recognized Predefined File Name Patterns"; /usr/share/sbom as Debian's and Fedora's proposals. */
-const SOFTWARE_LIST = /^\/usr\/(?:share|lib)\/sboms?\/.+$|\.(?:spdx|cdx)(?:\.(?:json|xml|rdf|yml|yaml))?$|\/bom\.(?:json|xml)$/;
+const SOFTWARE_LIST =
+  /^\/usr\/(?:share|lib)\/sboms?\/.+$|\.(?:spdx|cdx)(?:\.(?:json|xml|rdf|yml|yaml))?$|\/bom\.(?:json|xml)$/;
 const SOFTWARE_LISTS_MAX = 1000;

@@ -2,10 +2,21 @@
 import { asSealrootError, type SealrootError } from "../../errors/index.ts";
 
 /** What a link is about, in the order of a boot. */
-export const LINK_NAMES = [
-  ...["evidence", "source", "disk", "keys", "loader", "entry", "uki", "add-ons", "initramfs", "command-line"],
-  ...["image", "objects", "state", "policy", "quote"],
-] as const;
+export const LINK_NAMES: readonly LinkName[] = [
+  ...([
+    "evidence",
+    "source",
+    "disk",
+    "keys",
+    "loader",
+    "entry",
+    "uki",
+    "add-ons",
+    "initramfs",
+    "command-line",
+  ] as const),
+  ...(["image", "objects", "state", "policy", "quote"] as const),
+];
 export type LinkName =
   | ("evidence" | "quote")
   | ("source" | "disk" | "keys" | "loader" | "entry" | "uki" | "add-ons" | "initramfs" | "command-line")

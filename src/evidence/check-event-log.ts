@@ -14,8 +14,11 @@ export function checkStarted(
   const started = startedPrograms(log).map(toHex);
   const known = new Map<string, string>();
   for (const { path, authenticode, kernelAuthenticode } of programs) {
-    if (kernelAuthenticode !== null) known.set(kernelAuthenticode, `the kernel of ${path}`);
-    if (authenticode.sha256 !== undefined) known.set(authenticode.sha256, path);
+    const names = [
+      [authenticode.sha256, path],
+      [kernelAuthenticode, `the kernel of ${path}`],
+    ] as const;
+    for (const [digest, name] of names) if (typeof digest === "string" && !known.has(digest)) known.set(digest, name);
   }
   for (const digest of started) {
     if (known.has(digest)) continue;

@@ -17,6 +17,10 @@ export function compareEvidence(chain: ChainDraft, evidence: Evidence, atHand: E
   const isSameKind =
     evidence.target.kind === atHand.target.kind ||
     [evidence, atHand].every(({ target: { kind } }) => SYSTEMS.includes(kind));
+  const itself = chain.link("evidence", `beside ${target}`);
+  itself.fact(`${atHand.links.length} links of what is at hand were checked now`);
+  const broken = atHand.links.find(({ state }) => state === "broken");
+  if (broken !== undefined) itself.broken(`what is at hand is broken at ${broken.name} ${broken.subject}`);
   comparePrograms(chain, evidence, atHand, { target, isSameKind });
   compareImages(chain, evidence, atHand, { target, isSameKind });
   if (evidence.source !== null && atHand.source !== null) {

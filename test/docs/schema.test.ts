@@ -206,6 +206,8 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
     await report(0, TRUSTING, `oci:${at("sealed")}:v1`);
     await report(0, at("uki.efi"));
     await report(1, TRUSTING, sealable);
+    await report(0, at("disk.img"), "--evidence", at("evidence"));
+    await report(0, "--check-evidence", at("evidence"));
     await report(1, at("disk.img"), "--keys", at("keys"), "--require-karg", "quiet", "--forbid-missing-verity");
   },
   // The disk and the images of the verbs before.
@@ -341,7 +343,8 @@ test("every verb that reports has a schema, and its results are compared with it
     if (hasJson) reporting.push(verb);
   }
   const described = globSync("*.json", { cwd: SCHEMAS }).map((name) => basename(name, ".json"));
-  assert.deepEqual(described.sort(), [...reporting.map(fileName), "error"].sort());
+  // What verify --evidence writes: ../evidence/evidence.test.ts.
+  assert.deepEqual(described.sort(), [...reporting.map(fileName), "error", "evidence"].sort());
   assert.deepEqual([...Object.keys(REPORTS), ...BOOTED].sort(), reporting.sort());
 });
 

@@ -88,7 +88,7 @@ test("docs/trust.md: a disk is asked, and changed, as shown", async () => {
   const { path } = await disks.make();
   user.take(path, "disk.img");
   assertSession(user, session("trust.md", "console trust"), user.clone);
-  for (const name of ["disk.img", "changed.img"]) rmSync(join(user.clone, name));
+  for (const name of ["disk.img", "changed.img", "disk.json", "forged.json"]) rmSync(join(user.clone, name));
 });
 
 /** What `./just build-sealed` leaves; the two commands themselves are run by build-sealed.test.ts. */

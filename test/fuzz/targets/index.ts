@@ -6,6 +6,7 @@ import { tarDiffTarget } from "./delta.ts";
 import { dockerArchiveTarget } from "./docker-archive.ts";
 import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
+import { evidenceTargets } from "./evidence.ts";
 import { metaTarget } from "./meta.ts";
 import { packagesTargets } from "./packages.ts";
 import { policyTargets } from "./policy.ts";
@@ -26,6 +27,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   tarSplitTarget,
   tarDiffTarget,
   metaTarget,
+  ...evidenceTargets,
   ...packagesTargets,
   ...policyTargets,
   ...registryTargets,

@@ -6,7 +6,26 @@
  * Format room, pure: a TPM is a channel that the caller has opened (`platform/`). Knows no PE files (`pe/` does), UKIs or key stores.
  * @module
  */
+
+export {
+  type AttestationKey,
+  attestationKeyPem,
+  parseAttestationKey,
+  withAttestationKey,
+} from "./attestation-key.ts";
 export { expectedArgumentsPcr, expectedProgramsPcr, PCR } from "./boot-registers.ts";
+export {
+  EVENT_LOG_MAX_BYTES,
+  type EventLog,
+  extended,
+  type MeasuredTable,
+  type MeasuredVariable,
+  measuredTables,
+  measuredVariables,
+  parseEventLog,
+  replayEventLog,
+  startedPrograms,
+} from "./event-log.ts";
 export {
   formatPcrSignatures,
   isSignedBy,
@@ -23,25 +42,6 @@ export {
 } from "./pcr-signatures.ts";
 export { BOOT_PHASE_PATHS, BOOT_PHASES, phasesOfPath } from "./phases.ts";
 export { pcrPolicyDigest } from "./policy.ts";
-export { PCR_BANKS, type PcrBank, PcrRegister } from "./register.ts";
-export {
-  type AttestationKey,
-  attestationKeyPem,
-  parseAttestationKey,
-  withAttestationKey,
-} from "./attestation-key.ts";
-export {
-  EVENT_LOG_MAX_BYTES,
-  type EventLog,
-  extended,
-  type MeasuredTable,
-  type MeasuredVariable,
-  measuredTables,
-  measuredVariables,
-  parseEventLog,
-  replayEventLog,
-  startedPrograms,
-} from "./event-log.ts";
 export {
   digestOfValues,
   type PcrValues,
@@ -52,4 +52,5 @@ export {
   takeQuote,
   verifyQuote,
 } from "./quote.ts";
+export { PCR_BANKS, type PcrBank, PcrRegister } from "./register.ts";
 export { sendCommand, TPM_MESSAGE_MAX_BYTES, type TpmChannel } from "./wire.ts";

@@ -144,11 +144,10 @@ function hasOnlyArguments(addon: PeImage): boolean {
 function isFor(addon: PeImage, kernelRelease: string | undefined): boolean {
   const section = findSection(addon, ".uname");
   if (section === undefined) return true;
-  return (
-    Buffer.from(sectionContent(addon, section))
-      .toString()
-      .replace(/[\0\n]+$/, "") === kernelRelease
-  );
+  const text = Buffer.from(sectionContent(addon, section))
+    .toString()
+    .split(/[\0\n]/, 1)[0];
+  return text === kernelRelease;
 }
 
 function namesIn(esp: FatReader, folder: readonly string[]): string[] {

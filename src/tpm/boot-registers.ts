@@ -35,5 +35,8 @@ export function expectedArgumentsPcr(bank: PcrBank, lines: readonly string[]): U
 function stubLine(text: string): string {
   const upToNul = text.split("\0", 1)[0] ?? "";
   const spaced = Array.from(upToNul, (character) => (character < " " ? " " : character)).join("");
-  return spaced.replace(/^ +| +$/g, "");
+  let [begin, end] = [0, spaced.length];
+  while (begin < end && spaced[begin] === " ") begin++;
+  while (end > begin && spaced[end - 1] === " ") end--;
+  return spaced.slice(begin, end);
 }

@@ -144,7 +144,7 @@ export function parsePcrSignatures(bytes: Uint8Array, what: string): PcrSignatur
   if (bytes.length > TEXT_MAX_BYTES) throw corrupt(`Cannot read ${what}: it has ${bytes.length} bytes`);
   let document: unknown;
   try {
-    document = JSON.parse(Buffer.from(bytes).toString("utf8").replace(/\0+$/, ""));
+    document = JSON.parse(Buffer.from(withoutPadding(bytes)).toString("utf8"));
   } catch (error) {
     throw new SealrootError("corrupt", `Cannot read ${what}: it is no JSON`, {}, error);
   }
@@ -156,6 +156,13 @@ export function parsePcrSignatures(bytes: Uint8Array, what: string): PcrSignatur
     signatures[bank] = list.map((entry: unknown) => signatureOf(entry, what));
   }
   return signatures;
+}
+
+/** Builders fill sections up with NULs. By bytes: a pattern would try again at each NUL of a long run. */
+function withoutPadding(bytes: Uint8Array): Uint8Array {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
 }
 
 function signatureOf(entry: unknown, what: string): PcrSignature {

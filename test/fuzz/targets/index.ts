@@ -9,6 +9,7 @@ import { erofsTargets } from "./erofs.ts";
 import { evidenceTargets } from "./evidence.ts";
 import { metaTarget } from "./meta.ts";
 import { packagesTargets } from "./packages.ts";
+import { pcrSignaturesTarget } from "./pcr-signatures.ts";
 import { policyTargets } from "./policy.ts";
 import { registryTargets } from "./registry.ts";
 import { repositoryTarget } from "./repository.ts";
@@ -29,6 +30,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   metaTarget,
   ...evidenceTargets,
   ...packagesTargets,
+  pcrSignaturesTarget,
   ...policyTargets,
   ...registryTargets,
   dockerArchiveTarget,

@@ -157,15 +157,21 @@ function checkedLog(draft: LinkDraft, { programs }: Evidence, quote: EvidenceQuo
   const replayed = replayEventLog(log);
   const wrong: number[] = [];
   for (const [number, value] of valuesOf(quote)) {
-    const found = replayed.get(number) ?? new Uint8Array(0);
+    const found = replayed.get(number);
     const isReached =
       number === SYSTEM_REGISTER ||
-      (number === UKI_REGISTER ? phasesReaching(found, value) !== undefined : Buffer.from(found).equals(value));
+      (found !== undefined &&
+        (number === UKI_REGISTER
+          ? phasesReaching(found, value) !== undefined
+          : Buffer.from(found.value).equals(value)));
     if (!isReached) wrong.push(number);
   }
   if (wrong.length > 0) {
     draft.broken(`its log of events does not give ${wrong.map((number) => `PCR ${number}`).join(", ")}`, {
-      ...{ expected: statedValue(quote, wrong[0]), found: toHex(replayed.get(wrong[0] ?? 0) ?? new Uint8Array(0)) },
+      ...{
+        expected: statedValue(quote, wrong[0]),
+        found: toHex(replayed.get(wrong[0] ?? 0)?.value ?? new Uint8Array(0)),
+      },
     });
     return undefined;
   }

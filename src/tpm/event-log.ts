@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { ByteCursor, uuidOfMixedEndian } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
+import { PcrRegister } from "./register.ts";
 import { TPM_ALG } from "./wire.ts";
 
 /** Types of events that are looked into (Firmware Profile 1.06, 10.4.1). */
@@ -122,21 +123,15 @@ function readEvent(cursor: ByteCursor, digestBytes: ReadonlyMap<number, number>)
 /**
  * The values that the registers have after these events: of all that firmware measures into, and of those that it does not, zeros.
  */
-export function replayEventLog({ events, startupLocality }: EventLog): ReadonlyMap<number, Uint8Array> {
-  const values = new Map<number, Uint8Array>();
-  for (let register = 0; register <= 15; register++) values.set(register, new Uint8Array(SHA256_BYTES));
-  values.get(0)?.set([startupLocality], SHA256_BYTES - 1);
-  for (const { register, type, digest } of events) {
-    const before = values.get(register);
-    if (type === EVENT.noAction || before === undefined) continue;
-    values.set(register, extended(before, digest));
+export function replayEventLog({ events, startupLocality }: EventLog): ReadonlyMap<number, PcrRegister> {
+  const registers = new Map<number, PcrRegister>();
+  for (let number = 0; number <= 15; number++) {
+    registers.set(number, new PcrRegister("sha256", number === 0 ? startupLocality : 0));
   }
-  return values;
-}
-
-/** A register after one more digest (TPM 2.0 Library, part 1, 17.3). */
-export function extended(value: Uint8Array, digest: Uint8Array): Uint8Array {
-  return createHash("sha256").update(value).update(digest).digest();
+  for (const { register, type, digest } of events) {
+    if (type !== EVENT.noAction) registers.get(register)?.extend(digest);
+  }
+  return registers;
 }
 
 /** A variable of the firmware that was measured (UEFI_VARIABLE_DATA, Firmware Profile 1.06, 10.2.6). */

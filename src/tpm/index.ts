@@ -17,7 +17,6 @@ export { expectedArgumentsPcr, expectedProgramsPcr, PCR } from "./boot-registers
 export {
   EVENT_LOG_MAX_BYTES,
   type EventLog,
-  extended,
   type MeasuredTable,
   type MeasuredVariable,
   measuredTables,

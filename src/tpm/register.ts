@@ -7,14 +7,16 @@ export type PcrBank = "sha1" | "sha256" | "sha384" | "sha512";
 /** In the order in which systemd-measure(1) has them. */
 export const PCR_BANKS: readonly PcrBank[] = ["sha1", "sha256", "sha384", "sha512"];
 
-/** What a register of one bank holds. It begins with zeros, as the registers of the boot chain (0 to 15) do. */
+/** What a register of one bank holds. It begins with zeros, as those of the boot chain (0 to 15) do. */
 export class PcrRegister {
   readonly bank: PcrBank;
   #value: Uint8Array;
 
-  constructor(bank: PcrBank) {
+  /** @param startupLocality with which PCR 0 begins, as its last byte (TCG PC Client Platform Firmware Profile 1.06, 10.4.5.3) */
+  constructor(bank: PcrBank, startupLocality = 0) {
     this.bank = bank;
     this.#value = new Uint8Array(digestOf(bank, new Uint8Array(0)).length);
+    this.#value[this.#value.length - 1] = startupLocality;
   }
 
   /** Another register that holds the same now. */

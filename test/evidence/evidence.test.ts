@@ -100,7 +100,7 @@ test("of a UKI and of another program", async () => {
   );
   assert.equal((await check("uki.json", at("os.efi"))).exitCode, 0);
   const register = stubRegister(program?.sections ?? []);
-  assert.deepEqual(Buffer.from(register), Buffer.from(expectedUkiPcrs(parsePe(uki), "sha256", [""])[0] ?? []));
+  assert.deepEqual(Buffer.from(register.value), Buffer.from(expectedUkiPcrs(parsePe(uki), "sha256", [""])[0] ?? []));
   writeFileSync(at("loader.efi"), await signPe(loaderImage("257"), TEST_KEYS.signer));
   const loader = await make("loader.json", at("loader.efi"));
   assert.deepEqual([loader.target.kind, loader.programs[0]?.role, loader.images], ["EFI program", "program", []]);

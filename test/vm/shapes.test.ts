@@ -101,7 +101,7 @@ describe("images of other shapes", ONLY_IN_WHOLE_SUITE, () => {
         assert.equal(refused.exitCode, 1, refused.stderr.toString());
         assert.match(
           await guestText(guest, "dmesg | tail -n 5"),
-          /Lockdown: insmod: unsigned module loading|required key/,
+          /unsigned module/,
         );
         const taken = await load("signed");
         assert.equal(taken.exitCode, 0, taken.stderr.toString());

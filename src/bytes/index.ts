@@ -11,6 +11,7 @@ export * from "./cursor.ts";
 export * from "./hex.ts";
 export * from "./html-text.ts";
 export * from "./id-index.ts";
+export * from "./padding.ts";
 export * from "./size.ts";
 export * from "./uuid.ts";
 export * from "./writer.ts";

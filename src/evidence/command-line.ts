@@ -1,11 +1,12 @@
 /** The command line of a program as evidence states it. */
 import { CommandLine, type ComposefsArgument, findComposefsArguments } from "../bls/index.ts";
+import { withoutPadding } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { EvidenceProgram } from "./evidence.ts";
 
 /** Without the NULs and line breaks that builders leave at the end of the section (systemd, src/boot/stub.c). */
 export function lineText({ commandLine }: Pick<EvidenceProgram, "commandLine">): string {
-  return (commandLine ?? "").replace(/[\0\n]+$/, "");
+  return Buffer.from(withoutPadding(Buffer.from(commandLine ?? ""))).toString();
 }
 
 /** None for a line that contradicts itself, which its link says. */

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { CommandLine, composefsWords, parseOsRelease } from "../bls/index.ts";
 import { boundedUnpackers, findBootProgram } from "../bootimage/index.ts";
+import { withoutPadding } from "../bytes/index.ts";
 import { certificateOf, describeCertificate, readAuthenticode } from "../cms/index.ts";
 import { summarizeInitramfs, walkInitramfs } from "../cpio/index.ts";
 import {
@@ -153,9 +154,7 @@ function contentOf(image: PeImage, name: string): Uint8Array | undefined {
 /** Texts end at the NUL or line break with which builders fill them up. */
 function textOf(bytes: Uint8Array | undefined): string | undefined {
   if (bytes === undefined) return undefined;
-  return Buffer.from(bytes.subarray(0, TEXT_MAX_BYTES))
-    .toString("utf8")
-    .replace(/[\0\n]+$/, "");
+  return Buffer.from(withoutPadding(bytes.subarray(0, TEXT_MAX_BYTES))).toString("utf8");
 }
 
 function orUndefined<Value>(work: () => Value): Value | undefined {

@@ -1,4 +1,5 @@
 /** Unified Kernel Images: systemd-stub with kernel, initramfs and command line as sections (UAPI.5). */
+import { withoutPadding } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, findSection, type PeImage, parsePe, sectionContent } from "./image.ts";
 import { addSections, type NewSection } from "./sections.ts";
@@ -130,7 +131,7 @@ function lineOfText(text: string, what: string): Uint8Array {
 /** UTF-8; NULs and newlines that other builders leave at the end are not part of the text. */
 function textOfSection(content: Uint8Array, name: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(content).replace(/[\0\n]+$/, "");
+    return new TextDecoder("utf-8", { fatal: true }).decode(withoutPadding(content));
   } catch {
     throw corrupt(`Cannot read section ${name}: it is not UTF-8 text`);
   }

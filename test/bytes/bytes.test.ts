@@ -13,6 +13,7 @@ import {
   fromHex,
   isLowerHex,
   toHex,
+  withoutPadding,
   xxh32,
 } from "../../src/bytes/index.ts";
 import { SealrootError } from "../../src/errors/index.ts";
@@ -95,4 +96,13 @@ test("isLowerHex() takes the sixteen digits and none of their neighbours", () =>
   assert.equal(isLowerHex("0123456789abcdef"), true);
   for (const other of ["/", ":", "A", "F", "`", "g", " ", "\u0130"])
     assert.equal(isLowerHex(`0${other}`), false, other);
+});
+
+test("withoutPadding() takes off NULs and line feeds at the end only, and no longer for a hostile run of them", () => {
+  const trimmed = (text: string) => Buffer.from(withoutPadding(Buffer.from(text))).toString();
+  assert.deepEqual(["", "\0", "\n\0\n", "a", "a\0\n", "\0a\n\nb\0"].map(trimmed), ["", "", "", "a", "a", "\0a\n\nb"]);
+  const hostile = Buffer.concat([Buffer.alloc(1 << 24), Buffer.from("x\0")]);
+  const begin = performance.now();
+  assert.equal(withoutPadding(hostile).length, hostile.length - 1);
+  assert.ok(performance.now() - begin < 1000);
 });

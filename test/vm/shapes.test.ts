@@ -99,10 +99,7 @@ describe("images of other shapes", ONLY_IN_WHOLE_SUITE, () => {
         const load = (name: string) => guest.run(`insmod /${folder}/updates/dkms/${name}.ko`);
         const refused = await load("unsigned");
         assert.equal(refused.exitCode, 1, refused.stderr.toString());
-        assert.match(
-          await guestText(guest, "dmesg | tail -n 5"),
-          /unsigned module/,
-        );
+        assert.match(await guestText(guest, "dmesg | tail -n 5"), /unsigned module/);
         const taken = await load("signed");
         assert.equal(taken.exitCode, 0, taken.stderr.toString());
         assert.equal(await guestText(guest, "ls -d /sys/module/dummy"), "/sys/module/dummy");

@@ -1,4 +1,5 @@
 /** Policies for PCR 11 in a sealed image's UKI: signed here, handed out, and taken back. */
+import { isUtf8 } from "node:buffer";
 import type { KeyObject } from "node:crypto";
 import { toHex } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
@@ -86,9 +87,12 @@ export function unsignedPolicies(uki: Uint8Array, phasePaths: readonly string[])
   return isOpen ? policiesOfUki(uki, phasePaths) : [];
 }
 
-/** Whether a returned file is a list of signed policies, as systemd-measure writes it. */
+/**
+ * Whether a returned file is a list of signed policies, as systemd-measure writes it: text that begins with a brace. One bare
+ * signature in 256 begins with that byte as well, but none is text.
+ */
 export function isPolicyList(bytes: Uint8Array): boolean {
-  return /^\s*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString("latin1"));
+  return isUtf8(bytes) && /^\s*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString("utf8"));
 }
 
 /**

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { toHex } from "../../src/bytes/index.ts";
 import { findSection, parsePe, sectionContent, ukiPolicies } from "../../src/pe/index.ts";
-import type { ToSign } from "../../src/seal/index.ts";
+import { isPolicyList, type ToSign } from "../../src/seal/index.ts";
 import {
   BOOT_PHASE_PATHS,
   formatPcrSignatures,
@@ -232,4 +232,10 @@ test("signed elsewhere by systemd-measure: its list is taken, one of another UKI
   assert.match(await refused(...attach("list")), /it is not signed by the UKI's policy key/);
   writeFileSync(at("pcrsig.json"), '{"sha256": [}');
   assert.match(await refused(...attach("list")), /it is no JSON/);
+});
+
+test("a bare signature that begins with a brace is no list", () => {
+  assert.equal(isPolicyList(Buffer.from('\n {"sha256": []}')), true);
+  const signature = Buffer.concat([Buffer.from(" {"), Buffer.alloc(254, 0xa5)]);
+  assert.equal(isPolicyList(signature), false);
 });

@@ -1,6 +1,7 @@
 /** A software TPM of its own (swtpm) behind a socket, as freshly started. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,12 +28,14 @@ export class SoftwareTpm implements TpmChannel, AsyncDisposable {
     const path = join(directory, "tpm");
     const words = ["socket", "--tpm2", "--tpmstate", `dir=${directory}`, "--flags", "not-need-init,startup-clear"];
     const process = spawn("swtpm", [...words, "--server", `type=unixio,path=${path}`], { stdio: "ignore" });
-    for (const end = Date.now() + START_MS; !existsSync(path); await sleep(20)) {
-      if (Date.now() > end || process.exitCode !== null) throw new Error("swtpm does not start");
+    for (const end = Date.now() + START_MS; ; await sleep(20)) {
+      const socket = await connected(path);
+      if (socket !== undefined) return new SoftwareTpm(directory, process, socket);
+      if (Date.now() > end || process.exitCode !== null) {
+        process.kill();
+        throw new Error("swtpm does not start");
+      }
     }
-    const socket = connect(path);
-    await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-    return new SoftwareTpm(directory, process, socket);
   }
 
   async transmit(command: Uint8Array): Promise<Uint8Array> {
@@ -63,5 +66,17 @@ export class SoftwareTpm implements TpmChannel, AsyncDisposable {
     this.#process.kill();
     await exited;
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** @returns undefined while nobody listens: the socket is there a moment before */
+async function connected(path: string): Promise<Socket | undefined> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch {
+    socket.destroy();
+    return undefined;
   }
 }

@@ -92,8 +92,8 @@ export function bootSealed(
 }
 
 /** Runs shell text that must succeed, and returns its output without the final line end. */
-export async function guestText(guest: VirtualMachine, script: string): Promise<string> {
-  const { exitCode, stdout, stderr } = await guest.run(script);
+export async function guestText(guest: VirtualMachine, script: string, timeoutMs?: number): Promise<string> {
+  const { exitCode, stdout, stderr } = await guest.run(script, timeoutMs);
   assert.equal(exitCode, 0, `${script}\n${stdout}\n${stderr}`);
   return stdout.toString().trimEnd();
 }

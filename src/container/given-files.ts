@@ -1,10 +1,10 @@
 /** Files that are named on the command line: parts of a UKI, keys. */
-import { createPrivateKey, createPublicKey, type KeyObject, sign, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { certificateOf, type Signer, signerOfPrivateKey } from "../cms/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
-import { type PolicySigner, parsePolicyKey } from "../tpm/index.ts";
+import { type PolicySigner, parsePolicyKey, policySignerOfKey } from "../tpm/index.ts";
 import type { RootDirectory } from "./root-directory.ts";
 
 /** @throws SealrootError `not-found`, `no-access`, naming what the file is for */
@@ -43,10 +43,10 @@ export function signerOfFiles(privateKeyPath: string, certificatePath: string): 
  */
 export function policySignerOfFiles(privateKeyPath: string, publicKeyPath: string | undefined): PolicySigner {
   const privateKey = privateKeyIn(readGivenFile(privateKeyPath, "the private key for PCR 11"), privateKeyPath);
-  const publicKey = createPublicKey(privateKey);
+  const signer = policySignerOfKey(privateKey);
   if (publicKeyPath !== undefined) {
     const given = parsePolicyKey(readGivenFile(publicKeyPath, "the public key for PCR 11"), publicKeyPath);
-    if (!given.equals(publicKey)) {
+    if (!given.equals(signer.publicKey)) {
       throw new SealrootError(
         "conflict",
         `Cannot sign policies for PCR 11: ${publicKeyPath} is of another private key`,
@@ -56,7 +56,7 @@ export function policySignerOfFiles(privateKeyPath: string, publicKeyPath: strin
       );
     }
   }
-  return { publicKey, sign: async (bytes, bank) => sign(bank, bytes, privateKey) };
+  return signer;
 }
 
 function certificateIn(content: Uint8Array, path: string): Uint8Array {

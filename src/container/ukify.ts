@@ -24,7 +24,15 @@ import type { Signer } from "../cms/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EventSink, runStep } from "../events/index.ts";
 import { databasesOf, verifyBootProgram } from "../keys/index.ts";
-import { addSections, buildUki, type EfiArchitecture, parsePe, signPe, ukiPolicies } from "../pe/index.ts";
+import {
+  addSections,
+  buildUki,
+  type EfiArchitecture,
+  parsePe,
+  signPe,
+  ukiPolicies,
+  withPcrSignatures,
+} from "../pe/index.ts";
 import { inspectFilePlace, replaceFile } from "../platform/index.ts";
 import { directoryTree, imageIdOfTree } from "../repository/index.ts";
 import {
@@ -37,7 +45,6 @@ import {
   UnpackBudget,
 } from "../seal/index.ts";
 import {
-  formatPcrSignatures,
   joinPcrSignatures,
   type PcrBank,
   type PcrSignatures,
@@ -283,7 +290,7 @@ async function withPolicies(
   for (const { signer, phases } of policyKeys) {
     signed.push(await signPolicies(ukiPolicies(image, banks, phases), signer));
   }
-  return addSections(uki, [{ name: ".pcrsig", content: Buffer.from(formatPcrSignatures(joinPcrSignatures(signed))) }]);
+  return withPcrSignatures(uki, joinPcrSignatures(signed));
 }
 
 async function assemble(

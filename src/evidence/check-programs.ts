@@ -15,13 +15,15 @@ import {
 import type { QuotedWord } from "./check-quote.ts";
 import { lineText } from "./command-line.ts";
 import { bytesOfBase64, type Evidence, type EvidenceProgram } from "./evidence.ts";
+import { phasesText } from "./uki-register.ts";
 
 interface Role {
   readonly link: LinkName;
   readonly what: string;
 }
 
-const ROLES: Readonly<Record<EvidenceProgram["role"], Role>> = {
+/** Where a program of a role stands in a report, and how it is called. */
+export const ROLES: Readonly<Record<EvidenceProgram["role"], Role>> = {
   loader: { link: "loader", what: "the boot loader" },
   uki: { link: "uki", what: "the UKI" },
   "add-on": { link: "add-ons", what: "the add-on" },
@@ -91,9 +93,7 @@ async function checkLine(
     });
   }
   if (booted === program) {
-    draft.checkedBy(
-      `PCR 11 of the quote, ${phases.length === 0 ? "right after the stub" : `after ${phases.join(", ")}`}`,
-    );
+    draft.checkedBy(`PCR 11 of the quote, ${phasesText(phases)}`);
   } else {
     draft.find("unchecked", "only the evidence says so: the quote has not measured this UKI", {
       ...{ path, remedy: "give the disk, the image or the UKI itself as TARGET" },

@@ -17,7 +17,7 @@ import { checkSecureBoot, checkStarted } from "./check-event-log.ts";
 import { bindingOf, bytesOfBase64, type Evidence, type EvidenceProgram, type EvidenceQuote } from "./evidence.ts";
 import type { EvidenceOptions } from "./options.ts";
 import { QUOTED_REGISTERS } from "./registers.ts";
-import { phasesReaching, stubRegister } from "./uki-register.ts";
+import { phasesReaching, phasesText, stubRegister } from "./uki-register.ts";
 
 /** What other links may lean on. */
 export interface QuotedWord {
@@ -129,9 +129,7 @@ function bootedUki(draft: LinkDraft, { programs }: Evidence, quote: EvidenceQuot
   for (const uki of programs) {
     const phases = uki.sections === null ? undefined : phasesReaching(stubRegister(uki.sections), value);
     if (phases === undefined) continue;
-    draft.fact(
-      `PCR 11 is that of ${uki.path}, ${phases.length === 0 ? "right after the stub" : `after ${phases.join(", ")}`}`,
-    );
+    draft.fact(`PCR 11 is that of ${uki.path}, ${phasesText(phases)}`);
     return { uki, phases };
   }
   draft.broken("PCR 11 is that of no UKI of the evidence: something else was booted", { found: toHex(value) });

@@ -1,15 +1,10 @@
 /** Evidence beside what is at hand now: every difference is a broken link. */
-import type { ChainDraft, LinkName } from "../verify/index.ts";
+import type { ChainDraft } from "../verify/index.ts";
+import { ROLES } from "./check-programs.ts";
 import type { Evidence, EvidenceProgram } from "./evidence.ts";
 
 /** Where programs are that boot, and all of them. */
 const SYSTEMS: readonly string[] = ["disk", "booted system"];
-const LINKS: Readonly<Record<EvidenceProgram["role"], LinkName>> = {
-  loader: "loader",
-  uki: "uki",
-  "add-on": "add-ons",
-  program: "loader",
-};
 
 /** @param atHand evidence that was collected now */
 export function compareEvidence(chain: ChainDraft, evidence: Evidence, atHand: Evidence): void {
@@ -61,7 +56,7 @@ function comparePrograms(
     // An image has add-ons that may be installed, a system those that were.
     if (stated === undefined || found === undefined || (role === "add-on" && !isSameKind)) continue;
     if (stated.length + found.length === 0 || (!isSameKind && found.length === 0)) continue;
-    const draft = chain.link(LINKS[role], `beside ${target}`);
+    const draft = chain.link(ROLES[role].link, `beside ${target}`);
     for (const { path, sha256 } of found) {
       if (stated.some((program) => program.sha256 === sha256)) continue;
       const known = stated.find((program) => program.path === path) ?? stated[0];

@@ -23,3 +23,8 @@ export function phasesReaching(from: PcrRegister, to: Uint8Array): readonly stri
   }
   return undefined;
 }
+
+/** When, in words. */
+export function phasesText(phases: readonly string[]): string {
+  return phases.length === 0 ? "right after the stub" : `after ${phases.join(", ")}`;
+}

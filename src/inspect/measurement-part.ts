@@ -35,9 +35,26 @@ const GLOBAL_ADDONS = ["loader", "addons"];
 /** Sections of add-ons that are measured by themselves. */
 const OTHER_ADDON_SECTIONS = [".dtb", ".dtbauto", ".initrd", ".ucode"];
 
+/** PCR 11 of a boot with a UKI, at each of the phases. The whole UKI is hashed for each bank, so that is done once. */
+export class UkiRegisters {
+  readonly image: PeImage;
+  readonly #values = new Map<PcrBank, readonly Uint8Array[]>();
+
+  constructor(image: PeImage) {
+    this.image = image;
+  }
+
+  /** In the order of the phases. @throws SealrootError as expectedUkiPcrs */
+  values(bank: PcrBank): readonly Uint8Array[] {
+    const values = this.#values.get(bank) ?? expectedUkiPcrs(this.image, bank, PATHS);
+    this.#values.set(bank, values);
+    return values;
+  }
+}
+
 /** PCR 11 of a boot with this UKI, phase by phase. */
-export function ukiMeasurementParts(image: PeImage): Part[] {
-  const values = BANKS.map((bank) => ({ bank, values: expectedUkiPcrs(image, bank, PATHS).map(toHex) }));
+export function ukiMeasurementParts(registers: UkiRegisters): Part[] {
+  const values = BANKS.map((bank) => ({ bank, values: registers.values(bank).map(toHex) }));
   return PATHS.map((path, index) => {
     const draft = new PartDraft("measurement", `PCR ${PCR.uki} ${path === "" ? "after the stub" : `at ${path}`}`);
     for (const { bank, values: ofBank } of values) draft.fact(bank, ofBank[index]);
@@ -46,7 +63,8 @@ export function ukiMeasurementParts(image: PeImage): Part[] {
 }
 
 /** Which policies for PCR 11 a UKI has signatures of; undefined without any. */
-export function signedPoliciesPart(image: PeImage): Part | undefined {
+export function signedPoliciesPart(registers: UkiRegisters): Part | undefined {
+  const { image } = registers;
   const section = findSection(image, ".pcrsig");
   if (section === undefined) return undefined;
   const draft = new PartDraft("signed policies", section.name);
@@ -56,7 +74,7 @@ export function signedPoliciesPart(image: PeImage): Part | undefined {
       const key = findSection(image, ".pcrpkey");
       const publicKey = key && parsePolicyKey(sectionContent(image, key), key.name);
       if (publicKey !== undefined) draft.fact("key", policyKeyFingerprint(publicKey));
-      for (const bank of BANKS) addPolicies(draft, image, bank, signatures, publicKey);
+      for (const bank of BANKS) addPolicies(draft, registers, bank, signatures, publicKey);
     })
     .finish();
 }
@@ -64,15 +82,14 @@ export function signedPoliciesPart(image: PeImage): Part | undefined {
 /** By the phase at which they hold. */
 function addPolicies(
   draft: PartDraft,
-  image: PeImage,
+  registers: UkiRegisters,
   bank: PcrBank,
   signatures: PcrSignatures,
   publicKey: ReturnType<typeof parsePolicyKey> | undefined,
 ): void {
   const entries = signatures[bank] ?? [];
   if (entries.length === 0) return;
-  const values = expectedUkiPcrs(image, bank, PATHS);
-  const policies = values.map((value) => toHex(pcrPolicyDigest(PCR.uki, bank, value)));
+  const policies = registers.values(bank).map((value) => toHex(pcrPolicyDigest(PCR.uki, bank, value)));
   const texts = entries.map((entry) => {
     const index = policies.indexOf(entry.pol);
     const phase = index < 0 ? `of another UKI (${entry.pol})` : PATHS[index] || "after the stub";

@@ -15,7 +15,7 @@ import {
   sectionContent,
   systemdComponentOf,
 } from "../pe/index.ts";
-import { signedPoliciesPart, ukiMeasurementParts } from "./measurement-part.ts";
+import { signedPoliciesPart, UkiRegisters, ukiMeasurementParts } from "./measurement-part.ts";
 import { type Part, PartDraft } from "./part.ts";
 
 /** Sections that hold text. */
@@ -56,9 +56,10 @@ export async function programPart(bytes: Uint8Array, name: string): Promise<Part
   draft.attempt(() => draft.fact("authenticodeSha256", Buffer.from(authenticodeDigest(image)).toString("hex")));
   for (const section of image.sections) draft.add(sectionPart(image, section));
   if (image.sections.some(({ name }) => name === ".linux")) {
-    draft.attempt(() => draft.add(...ukiMeasurementParts(image)));
+    const registers = new UkiRegisters(image);
+    draft.attempt(() => draft.add(...ukiMeasurementParts(registers)));
     draft.attempt(() => {
-      const policies = signedPoliciesPart(image);
+      const policies = signedPoliciesPart(registers);
       if (policies !== undefined) draft.add(policies);
     });
   }

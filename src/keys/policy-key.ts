@@ -2,10 +2,10 @@
  * The key by which policies for PCR 11 are signed, and to which a TPM binds secrets: `pcr.key` and `pcr.pub` of a key directory.
  * It is no key of Secure Boot and has no certificate.
  */
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { SealrootError } from "../errors/index.ts";
-import { type PolicySigner, parsePolicyKey, policyKeyPem } from "../tpm/index.ts";
+import { type PolicySigner, parsePolicyKey, policyKeyPem, policySignerOfKey } from "../tpm/index.ts";
 import { readFirst } from "./directory.ts";
 import { isEncryptedKey, parsePrivateKey } from "./private-key.ts";
 import { openPkcs11Key } from "./signing/pkcs11-signer.ts";
@@ -94,12 +94,12 @@ async function ofFile(
   publicKey: KeyObject | undefined,
 ): Promise<PolicySigner> {
   const passphrase = isEncryptedKey(content) ? await readSecret("passphrase", path, secret) : undefined;
-  const privateKey = parsePrivateKey(path, content, passphrase);
-  const own = checked(createPublicKey(privateKey), path);
-  if (publicKey !== undefined && !publicKey.equals(own)) {
+  const signer = policySignerOfKey(parsePrivateKey(path, content, passphrase));
+  checked(signer.publicKey, path);
+  if (publicKey !== undefined && !publicKey.equals(signer.publicKey)) {
     throw new SealrootError("conflict", `Cannot sign policies for PCR 11: ${path} has another public key`, { path });
   }
-  return { publicKey: own, sign: async (bytes, bank) => sign(bank, bytes, privateKey) };
+  return signer;
 }
 
 async function ofToken(

@@ -9,7 +9,7 @@ export { authenticodeDigest } from "./authenticode.ts";
 export { attachSignature, detachSignatures, readSignatures } from "./certificate-table.ts";
 export { type EfiArchitecture, findSection, type PeImage, type PeSection, parsePe, sectionContent } from "./image.ts";
 export { kernelRelease } from "./kernel.ts";
-export { expectedUkiPcrs, measuredSections, type UkiPolicy, ukiPolicies } from "./measure.ts";
+export { expectedUkiPcrs, measuredSections, type UkiPolicy, ukiPolicies, withPcrSignatures } from "./measure.ts";
 export { requireOnlySigned } from "./only-signed.ts";
 export { addSections, type NewSection } from "./sections.ts";
 export { type PeVerification, type SignedClaim, signedClaimOf, signPe, verifyClaim, verifyPe } from "./sign.ts";

@@ -1,6 +1,16 @@
 /** What systemd-stub and systemd measure of a UKI into PCR 11 (systemd-measure(1), systemd-stub(7); spec/boot-chain.md F). */
-import { PCR, type PcrBank, type PcrPolicy, PcrRegister, pcrPolicyDigest, phasesOfPath } from "../tpm/index.ts";
+import {
+  formatPcrSignatures,
+  PCR,
+  type PcrBank,
+  type PcrPolicy,
+  PcrRegister,
+  type PcrSignatures,
+  pcrPolicyDigest,
+  phasesOfPath,
+} from "../tpm/index.ts";
 import { findSection, type PeImage, sectionContent } from "./image.ts";
+import { addSections } from "./sections.ts";
 
 /** In this order, whatever their order in the file; `.pcrsig` is never measured (systemd, src/fundamental/uki.h). */
 const MEASURED = [
@@ -61,4 +71,9 @@ export function ukiPolicies(image: PeImage, banks: readonly PcrBank[], phasePath
       digest: pcrPolicyDigest(PCR.uki, bank, ofBank[index] ?? new Uint8Array(0)),
     })),
   );
+}
+
+/** The UKI with signed policies. They are not measured, so they come last. @param uki unsigned */
+export function withPcrSignatures(uki: Uint8Array, signatures: PcrSignatures): Uint8Array {
+  return addSections(uki, [{ name: ".pcrsig", content: Buffer.from(formatPcrSignatures(signatures)) }]);
 }

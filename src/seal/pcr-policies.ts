@@ -4,18 +4,9 @@ import type { KeyObject } from "node:crypto";
 import { toHex } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { isSigned } from "../keys/index.ts";
-import {
-  addSections,
-  findSection,
-  type PeImage,
-  parsePe,
-  sectionContent,
-  type UkiPolicy,
-  ukiPolicies,
-} from "../pe/index.ts";
+import { findSection, parsePe, sectionContent, type UkiPolicy, ukiPolicies, withPcrSignatures } from "../pe/index.ts";
 import {
   BOOT_PHASE_PATHS,
-  formatPcrSignatures,
   isSignedBy,
   joinPcrSignatures,
   PCR_BANKS,
@@ -73,11 +64,7 @@ export async function withSignedPolicies(
   signer: PolicySigner,
   phasePaths: readonly string[],
 ): Promise<Uint8Array> {
-  return withSignatures(uki, await signPolicies(policiesOfUki(uki, phasePaths), signer));
-}
-
-function withSignatures(uki: Uint8Array, signatures: PcrSignatures): Uint8Array {
-  return addSections(uki, [{ name: ".pcrsig", content: Buffer.from(formatPcrSignatures(signatures)) }]);
+  return withPcrSignatures(uki, await signPolicies(policiesOfUki(uki, phasePaths), signer));
 }
 
 /** The policies that a UKI has no signatures of yet, though it has their key; none of one that has no key. */
@@ -109,12 +96,18 @@ export function takeSignedPolicies(
   const image = parsePe(uki, "the UKI");
   const section = findSection(image, ".pcrpkey");
   const publicKey = section && parsePolicyKey(sectionContent(image, section), section.name);
+  // Asked for only when a file may be one: the whole UKI is hashed for them.
+  let found: readonly UkiPolicy[] | undefined;
+  const known = () => {
+    found ??= ukiPolicies(image, PCR_BANKS, BOOT_PHASE_PATHS);
+    return found;
+  };
   const taken: PcrSignatures[] = [];
   const others: ReturnedFile[] = [];
   for (const file of returned) {
-    if (isPolicyList(file.bytes)) taken.push(checkedList(uki, publicKey, file));
+    if (isPolicyList(file.bytes)) taken.push(checkedList(known, publicKey, file));
     else {
-      const signature = publicKey && ofBareSignature(uki, publicKey, file.bytes);
+      const signature = publicKey && ofBareSignature(known, publicKey, file.bytes);
       if (signature === undefined) others.push(file);
       else taken.push(signature);
     }
@@ -127,20 +120,24 @@ export function takeSignedPolicies(
       hint: "attach them to the image that seal --unsigned wrote, then have its UKI signed",
     });
   }
-  const joined = inOrder(image, joinPcrSignatures(taken));
+  const joined = inOrder(known(), joinPcrSignatures(taken));
   const count = Object.values(joined).reduce((sum, list) => sum + list.length, 0);
-  return { uki: withSignatures(uki, joined), others, count };
+  return { uki: withPcrSignatures(uki, joined), others, count };
 }
 
 /** By the order of phases, however they came. */
-function inOrder(image: PeImage, signatures: PcrSignatures): PcrSignatures {
-  const order = ukiPolicies(image, PCR_BANKS, BOOT_PHASE_PATHS).map(({ digest }) => toHex(digest));
+function inOrder(known: readonly UkiPolicy[], signatures: PcrSignatures): PcrSignatures {
+  const order = known.map(({ digest }) => toHex(digest));
   const sorted = (list: readonly PcrSignature[]) =>
     list.toSorted((a, b) => order.indexOf(a.pol) - order.indexOf(b.pol));
   return Object.fromEntries(Object.entries(signatures).map(([bank, list]) => [bank, sorted(list)]));
 }
 
-function checkedList(uki: Uint8Array, publicKey: KeyObject | undefined, { path, bytes }: ReturnedFile): PcrSignatures {
+function checkedList(
+  known: () => readonly UkiPolicy[],
+  publicKey: KeyObject | undefined,
+  { path, bytes }: ReturnedFile,
+): PcrSignatures {
   if (publicKey === undefined) {
     throw new SealrootError("unsupported", `Cannot attach ${path}: the UKI has no policy key`, {
       path,
@@ -148,10 +145,9 @@ function checkedList(uki: Uint8Array, publicKey: KeyObject | undefined, { path, 
     });
   }
   const signatures = parsePcrSignatures(bytes, path);
-  const known = ukiPolicies(parsePe(uki, "the UKI"), PCR_BANKS, BOOT_PHASE_PATHS);
   for (const bank of PCR_BANKS) {
     for (const entry of signatures[bank] ?? []) {
-      if (!known.some((policy) => policy.bank === bank && toHex(policy.digest) === entry.pol)) {
+      if (!known().some((policy) => policy.bank === bank && toHex(policy.digest) === entry.pol)) {
         throw new SealrootError("conflict", `Cannot attach ${path}: a policy in it is not of this UKI`, {
           path,
           actual: entry.pol,
@@ -170,13 +166,18 @@ function checkedList(uki: Uint8Array, publicKey: KeyObject | undefined, { path, 
 }
 
 /** As bytes, or as base64. */
-function ofBareSignature(uki: Uint8Array, publicKey: KeyObject, bytes: Uint8Array): PcrSignatures | undefined {
+function ofBareSignature(
+  known: () => readonly UkiPolicy[],
+  publicKey: KeyObject,
+  bytes: Uint8Array,
+): PcrSignatures | undefined {
   const text = Buffer.from(bytes).toString("latin1").trim();
   const decoded = /^[A-Za-z0-9+/\s]+={0,2}$/.test(text) ? Buffer.from(text, "base64") : bytes;
   const signature = bytes.length === SIGNATURE_BYTES ? bytes : decoded;
   if (signature.length !== SIGNATURE_BYTES) return undefined;
   const sig = Buffer.from(signature).toString("base64");
-  for (const { bank, pcr, digest } of policiesOfUki(uki, BOOT_PHASE_PATHS)) {
+  for (const { bank, pcr, digest } of known()) {
+    if (!BANKS.some((name) => name === bank)) continue;
     const entry = { pcrs: [pcr], pkfp: policyKeyFingerprint(publicKey), pol: toHex(digest), sig };
     if (isSignedBy(entry, bank, publicKey)) return { [bank]: [entry] };
   }

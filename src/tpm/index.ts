@@ -37,6 +37,7 @@ export {
   parsePolicyKey,
   policyKeyFingerprint,
   policyKeyPem,
+  policySignerOfKey,
   signPolicies,
 } from "./pcr-signatures.ts";
 export { BOOT_PHASE_PATHS, BOOT_PHASES, phasesOfPath } from "./phases.ts";

@@ -2,7 +2,7 @@
  * Signed PCR policies, `.pcrsig` of a UKI: JSON as systemd-measure(1) makes it, and the public key of their signer, `.pcrpkey`,
  * as PEM.
  */
-import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { toHex } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { PCR_BANKS, type PcrBank } from "./register.ts";
@@ -29,6 +29,11 @@ export interface PolicySigner {
    * @param bank whose algorithm hashes them
    */
   sign(toBeSigned: Uint8Array, bank: PcrBank): Promise<Uint8Array>;
+}
+
+/** Signs with a private key that is at hand. */
+export function policySignerOfKey(privateKey: KeyObject): PolicySigner {
+  return { publicKey: createPublicKey(privateKey), sign: async (bytes, bank) => sign(bank, bytes, privateKey) };
 }
 
 /** A policy to be signed. */

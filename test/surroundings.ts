@@ -12,6 +12,13 @@ export interface Surroundings {
 
 /** A user who owns nothing. */
 export const NOBODY = 65534;
+/** Another user, where this process may become one. */
+export const OTHER_UID = process.getuid?.() === 0 ? NOBODY : undefined;
+
+/** What a builder mostly is, and what another one may be. */
+export const OFTEN_FOUND = { uid: undefined, umask: "022", processors: "0-1023" } as const;
+export const SELDOM_FOUND = { uid: OTHER_UID, umask: "077", processors: "0", clock: "+400d" } as const;
+export const SELDOM_SPOKEN = { TZ: "Pacific/Kiritimati", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" } as const;
 
 /** Runs a program in these surroundings. */
 export function runIn(

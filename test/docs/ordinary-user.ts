@@ -1,7 +1,17 @@
 /** A clean clone of this checkout that belongs to an ordinary user, and commands run there as that user. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
@@ -57,6 +67,13 @@ export class OrdinaryUser implements Disposable {
     const target = join(this.clone, name);
     execFileSync("cp", ["-a", "--reflink=auto", source, target]);
     this.#own(target);
+  }
+
+  /** Copies a layout of test/seal/sealable-image.ts into the clone; its tag is `1` there, as in documents. */
+  takeImage(layout: string, name: string): void {
+    const index = join(layout, "index.json");
+    writeFileSync(index, readFileSync(index, "utf8").replace('"plain"', '"1"'));
+    this.take(layout, name);
   }
 
   /** Runs shell text with an environment that has nothing of ours. */

@@ -1,6 +1,6 @@
 /** docs/sealing.md, word by word, by an ordinary user with an image that can be sealed. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -15,9 +15,7 @@ let user: OrdinaryUser;
 before(async () => {
   user = new OrdinaryUser();
   await sealableImage(scratch);
-  const index = join(scratch, "sealable/index.json");
-  writeFileSync(index, readFileSync(index, "utf8").replace('"plain"', '"1"'));
-  user.take(join(scratch, "sealable"), "os");
+  user.takeImage(join(scratch, "sealable"), "os");
 });
 after(() => user[Symbol.dispose]());
 

@@ -4,11 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SealrootError } from "../../src/errors/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { unpackDebianTree } from "./debian-tree.ts";
+import { makeOnce } from "./made-once.ts";
 
 export const CHECKOUT = resolve(import.meta.dirname, "../..");
 
@@ -66,30 +67,18 @@ export async function guestBase(agent: string): Promise<GuestBase> {
     .digest("hex")
     .slice(0, 16);
   const directory = join(cacheDirectory(), `guest-${key}`);
-  if (!existsSync(directory)) await makeGuest(directory, agent);
+  await makeOnce(directory, (made, work) => makeGuest(made, work, agent));
   return { kernelPath: join(directory, "vmlinuz"), diskPath: join(directory, "root.img") };
 }
 
-async function makeGuest(directory: string, agent: string): Promise<void> {
-  await mkdir(cacheDirectory(), { recursive: true });
-  const work = await mkdtemp(join(cacheDirectory(), "making-guest-"));
-  try {
-    const tree = join(work, "tree");
-    await mkdir(tree);
-    await unpackDebianTree(PACKAGES, work, tree);
-    await addRuntime(tree, agent);
-    const made = join(work, "made");
-    await mkdir(made);
-    await cp(await kernelOf(tree), join(made, "vmlinuz"));
-    await rm(join(tree, "boot"), { recursive: true });
-    await makeExt4(join(made, "root.img"), "1G", tree);
-    // Two test runs may make it at the same time: the first one wins.
-    await rename(made, directory).catch((error: unknown) => {
-      if (!existsSync(directory)) throw error;
-    });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+async function makeGuest(made: string, work: string, agent: string): Promise<void> {
+  const tree = join(work, "tree");
+  await mkdir(tree);
+  await unpackDebianTree(PACKAGES, work, tree);
+  await addRuntime(tree, agent);
+  await cp(await kernelOf(tree), join(made, "vmlinuz"));
+  await rm(join(tree, "boot"), { recursive: true });
+  await makeExt4(join(made, "root.img"), "1G", tree);
 }
 
 async function addRuntime(tree: string, agent: string): Promise<void> {

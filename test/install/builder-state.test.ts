@@ -9,11 +9,10 @@ import { makeSealedDisk } from "../../examples/debian/sealed-disk.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import { silent } from "../../src/events/index.ts";
 import { runTool } from "../../src/platform/index.ts";
-import { NOBODY, runIn, type Surroundings } from "../surroundings.ts";
+import { OFTEN_FOUND, OTHER_UID, runIn, SELDOM_FOUND, SELDOM_SPOKEN, type Surroundings } from "../surroundings.ts";
 import { baseFiles, type ImageFile, sealImage } from "./sealed-image.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
-const isRoot = process.getuid?.() === 0;
 /** Another kind of file system, which lists directories in another order, where there is one. */
 const MEMORY = "/dev/shm";
 
@@ -26,9 +25,7 @@ after(() => {
 });
 
 const OFTEN_USED: Surroundings = {
-  uid: undefined,
-  umask: "022",
-  processors: "0-1023",
+  ...OFTEN_FOUND,
   environment: {
     TZ: "UTC",
     LC_ALL: "C",
@@ -116,13 +113,11 @@ test("the second e2fsprogs is another version", async () => {
 
 test("another umask, user, home, day, language, time zone, file system, processor count and e2fsprogs: the same bytes", () => {
   const first = install(OFTEN_USED, makeDirectory(scratch, "first", undefined));
-  const uid = isRoot ? NOBODY : undefined;
+  const uid = OTHER_UID;
   const home = makeDirectory(scratch, "home", uid);
   writeFileSync(join(home, ".mtoolsrc"), "mtools_lower_case=1\nmtools_no_vfat=1\n");
   const environment = {
-    TZ: "Pacific/Kiritimati",
-    LANG: "tr_TR.UTF-8",
-    LC_ALL: "tr_TR.UTF-8",
+    ...SELDOM_SPOKEN,
     HOME: home,
     USER: "somebody-else",
     LOGNAME: "somebody-else",
@@ -136,8 +131,7 @@ test("another umask, user, home, day, language, time zone, file system, processo
     MKE2FS_FIRST_META_BG: "1",
     E2FSPROGS_FAKE_TIME: "12345",
   };
-  const other = { umask: "077", processors: "0", environment };
-  const second = install({ ...other, uid, clock: "+400d" }, makeDirectory(memory, "second", uid));
+  const second = install({ ...SELDOM_FOUND, environment }, makeDirectory(memory, "second", uid));
   assertSameBytes(first, second);
-  assertSameBytes(first, install({ ...other, uid: undefined, umask: "000" }, scratch));
+  assertSameBytes(first, install({ ...SELDOM_FOUND, uid: undefined, umask: "000", environment }, scratch));
 });

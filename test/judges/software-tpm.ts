@@ -1,19 +1,18 @@
 /** A software TPM that is switched on and off without a machine around it; what is measured, the test says. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { PCR_BANKS, type PcrBank } from "../../src/tpm/index.ts";
+import { startSwtpm, stopSwtpm } from "../tpm/swtpm.ts";
 
 /** TPM 2.0 Library, part 2: TPM_ST_SESSIONS, TPM_CC_PCR_Extend, TPM_RS_PW, and TPM_ALG_ID of the banks. */
 const SESSIONS = 0x8002;
 const PCR_EXTEND = 0x182;
 const PASSWORD = 0x40000009;
 const ALGORITHM: Readonly<Record<PcrBank, number>> = { sha1: 0x04, sha256: 0x0b, sha384: 0x0c, sha512: 0x0d };
-const START_TIMEOUT_MS = 60_000;
 
 export class SoftwareTpm implements AsyncDisposable {
   readonly #directory: string;
@@ -33,17 +32,9 @@ export class SoftwareTpm implements AsyncDisposable {
     await this.#stop();
     const socket = join(this.#directory, this.name);
     for (const path of [socket, `${socket}.ctrl`]) rmSync(path, { force: true });
-    const words = ["socket", "--tpm2", "--tpmstate", `dir=${join(this.#directory, "state")}`];
-    const channels = ["--server", `type=unixio,path=${socket}`, "--ctrl", `type=unixio,path=${socket}.ctrl`];
-    const child = spawn("swtpm", [...words, ...channels, "--flags", "not-need-init,startup-clear"], {
-      stdio: "ignore",
-    });
-    this.#process = child;
-    const deadlineMs = performance.now() + START_TIMEOUT_MS;
-    while (!existsSync(`${socket}.ctrl`) || !(await listens(socket))) {
-      if (child.exitCode !== null || performance.now() > deadlineMs) throw new Error("swtpm does not listen");
-      await delay(20);
-    }
+    const started = await startSwtpm(join(this.#directory, "state"), socket, `${socket}.ctrl`);
+    started.socket.destroy();
+    this.#process = started.process;
   }
 
   /** Extends a register by the digests of each of these, in every bank. */
@@ -63,28 +54,11 @@ export class SoftwareTpm implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill();
-    await ended;
+    if (this.#process !== undefined) await stopSwtpm(this.#process);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stop();
-  }
-}
-
-/** The socket is there a moment before anybody listens. */
-async function listens(path: string): Promise<boolean> {
-  const socket = connect(path);
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
   }
 }
 

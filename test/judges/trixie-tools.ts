@@ -3,13 +3,14 @@
  * the cache (35 s, 110 MB). A tree that cannot be made fails the test: it is never passed over.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, symlink } from "node:fs/promises";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdir, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runTool } from "../../src/platform/index.ts";
 import { cacheDirectory } from "../guest/base.ts";
 import { unpackDebianTree } from "../guest/debian-tree.ts";
+import { makeOnce } from "../guest/made-once.ts";
 
 /** The libraries of tpm2-tss are opened by systemd at run time, so no package depends on them. */
 const PACKAGES = [
@@ -34,7 +35,7 @@ export class TrixieTools {
   static async open(): Promise<TrixieTools> {
     const key = createHash("sha256").update(PACKAGES.join(" ")).digest("hex").slice(0, 16);
     const tree = join(cacheDirectory(), `trixie-tools-${key}`);
-    if (!existsSync(tree)) await makeTree(tree);
+    await makeOnce(tree, makeTree);
     return new TrixieTools(tree);
   }
 
@@ -80,20 +81,8 @@ export class TrixieTools {
   }
 }
 
-async function makeTree(tree: string): Promise<void> {
-  await mkdir(cacheDirectory(), { recursive: true });
-  const work = await mkdtemp(join(cacheDirectory(), "making-trixie-tools-"));
-  try {
-    const made = join(work, "tree");
-    await mkdir(made);
-    await unpackDebianTree(PACKAGES, work, made);
-    for (const name of ["dev", WORK, "run/systemd"]) await mkdir(join(made, name), { recursive: true });
-    await symlink(`/${WORK}/tpm2-pcr-signature.json`, join(made, POLICIES));
-    // Two test runs may make it at the same time: the first one wins.
-    await rename(made, tree).catch((error: unknown) => {
-      if (!existsSync(tree)) throw error;
-    });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+async function makeTree(made: string, work: string): Promise<void> {
+  await unpackDebianTree(PACKAGES, work, made);
+  for (const name of ["dev", WORK, "run/systemd"]) await mkdir(join(made, name), { recursive: true });
+  await symlink(`/${WORK}/tpm2-pcr-signature.json`, join(made, POLICIES));
 }

@@ -5,10 +5,8 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "no
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { runTool, temporaryDirectory } from "../../src/platform/index.ts";
-import { NOBODY, runIn, type Surroundings } from "../surroundings.ts";
+import { OFTEN_FOUND, OTHER_UID, runIn, SELDOM_FOUND, SELDOM_SPOKEN, type Surroundings } from "../surroundings.ts";
 import { CHECKOUT, EPOCH_SECONDS } from "./built.ts";
-
-const isRoot = process.getuid?.() === 0;
 
 /** Builds everything in a copy of the sources. @returns each file with its mode and digest */
 async function release(directory: string, surroundings: Surroundings): Promise<string[]> {
@@ -41,15 +39,15 @@ test("another day, folder, user, umask, home, language, time zone and processor 
   await runTool("chmod", ["755", work.path]);
   const [home, otherHome] = [join(work.path, "home"), join(work.path, "other home")];
   for (const path of [home, otherHome]) mkdirSync(path);
-  if (isRoot) await runTool("chown", [`${NOBODY}`, otherHome]);
+  if (OTHER_UID !== undefined) await runTool("chown", [`${OTHER_UID}`, otherHome]);
   const PATH = `${dirname(process.execPath)}:/usr/bin:/usr/sbin:/usr/local/bin`;
   const first = await release(join(work.path, "first"), {
-    ...{ uid: undefined, umask: "022", processors: "0-1023" },
+    ...OFTEN_FOUND,
     environment: { PATH, HOME: home, TZ: "UTC", LC_ALL: "C" },
   });
   const second = await release(join(work.path, "a second one"), {
-    ...{ uid: isRoot ? NOBODY : undefined, umask: "077", processors: "0", clock: "+400d" },
-    environment: { PATH, HOME: otherHome, TZ: "Pacific/Kiritimati", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" },
+    ...SELDOM_FOUND,
+    environment: { PATH, HOME: otherHome, ...SELDOM_SPOKEN },
   });
   assert.ok(first.some((line) => line.includes(".deb ")));
   assert.ok(first.some((line) => line.includes(".tgz ")));

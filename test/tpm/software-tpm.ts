@@ -1,14 +1,11 @@
 /** A software TPM of its own (swtpm) behind a socket, as freshly started. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { sendCommand, type TpmChannel } from "../../src/tpm/index.ts";
-
-const START_MS = 20_000;
+import { startSwtpm, stopSwtpm } from "./swtpm.ts";
 
 export class SoftwareTpm implements TpmChannel, AsyncDisposable {
   readonly #directory: string;
@@ -25,17 +22,8 @@ export class SoftwareTpm implements TpmChannel, AsyncDisposable {
 
   static async start(): Promise<SoftwareTpm> {
     const directory = mkdtempSync(join(tmpdir(), "sealroot-swtpm-"));
-    const path = join(directory, "tpm");
-    const words = ["socket", "--tpm2", "--tpmstate", `dir=${directory}`, "--flags", "not-need-init,startup-clear"];
-    const process = spawn("swtpm", [...words, "--server", `type=unixio,path=${path}`], { stdio: "ignore" });
-    for (const end = Date.now() + START_MS; ; await sleep(20)) {
-      const socket = await connected(path);
-      if (socket !== undefined) return new SoftwareTpm(directory, process, socket);
-      if (Date.now() > end || process.exitCode !== null) {
-        process.kill();
-        throw new Error("swtpm does not start");
-      }
-    }
+    const { process, socket } = await startSwtpm(directory, join(directory, "tpm"));
+    return new SoftwareTpm(directory, process, socket);
   }
 
   async transmit(command: Uint8Array): Promise<Uint8Array> {
@@ -62,21 +50,7 @@ export class SoftwareTpm implements TpmChannel, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.destroy();
-    const exited = new Promise((resolve) => this.#process.once("exit", resolve));
-    this.#process.kill();
-    await exited;
+    await stopSwtpm(this.#process);
     rmSync(this.#directory, { recursive: true, force: true });
-  }
-}
-
-/** @returns undefined while nobody listens: the socket is there a moment before */
-async function connected(path: string): Promise<Socket | undefined> {
-  const socket = connect(path);
-  try {
-    await once(socket, "connect");
-    return socket;
-  } catch {
-    socket.destroy();
-    return undefined;
   }
 }

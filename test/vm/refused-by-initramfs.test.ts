@@ -22,6 +22,9 @@ const NOT_PERMITTED =
 const STOPPED = /sealroot: Stopped: /;
 const line = (text: string) => new RegExp(`sealroot: ${text}`);
 
+/** A machine whose tables append to the signed command line (systemd-stub(7)). */
+const appending = (text: string) => ({ smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=${text}`] });
+
 describe("the boot program stops the machine", () => {
   let example: SealedExample;
   before(async () => {
@@ -108,7 +111,7 @@ describe("the boot program stops the machine", () => {
         line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
         STOPPED,
       ],
-      machine: { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${OTHER_ID}`] },
+      machine: appending(`composefs=${OTHER_ID}`),
     });
   });
 
@@ -140,7 +143,7 @@ describe("the boot program stops the machine", () => {
           line("Cannot choose the root image: 2 times composefs= on the kernel command line, at most 1 expected"),
           STOPPED,
         ],
-        machine: { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs=${OTHER_ID}`] },
+        machine: appending(`composefs=${OTHER_ID}`),
       });
     },
   );
@@ -153,7 +156,7 @@ describe("the boot program stops the machine", () => {
         damage: addOtherImage,
         link: undefined,
         signs: [line(NOT_PERMITTED), expected(), line(` *found: +sha512:${OTHER_ID}`), STOPPED],
-        machine: { smbiosStrings: [`io.systemd.stub.kernel-cmdline-extra=composefs.digest=v1-sha512-12:${OTHER_ID}`] },
+        machine: appending(`composefs.digest=v1-sha512-12:${OTHER_ID}`),
       });
     },
   );

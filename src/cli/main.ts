@@ -2,7 +2,7 @@
  * cli: argument parsing, help, completion, progress, output and exit codes. The only room that prints, and the only one that knows
  * the process has arguments. Everything heavy is loaded by the verb that needs it.
  *
- * Exit codes: 0 done, 1 failed, 2 wrong usage.
+ * Exit codes: 0 done, 1 failed, 2 wrong usage, 141 the reader of standard output has gone.
  * @module
  */
 import { readFileSync } from "node:fs";

@@ -2,7 +2,7 @@
  * keys: directories of Secure Boot keys: platform key (PK), key exchange key (KEK) and signature database key (db), their
  * certificates and enrolment files; and signers, from a key file or an outside program.
  *
- * Store room: knows files and names. The formats are those of `cms/` and `efi/`.
+ * Store room: knows files and names. The formats are those of `cms/` and `efi/`; a timestamping service is asked by the client of `registry/`.
  * @module
  */
 

@@ -62,6 +62,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   imagestore: ["objects", "repository", "oci", "policy", "images"],
   deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
+  keys: ["registry"],
   update: ["host"],
   repair: ["host"],
   service: ["host", "update"],

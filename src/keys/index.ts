@@ -12,6 +12,7 @@ export type { DatabaseItem } from "./change/database-items.ts";
 export { type ListedDatabases, listDatabases } from "./change/list-databases.ts";
 export { type ChangedDatabase, revoke } from "./change/revoke.ts";
 export { type RotatedKeys, rotateKeys } from "./change/rotate.ts";
+export { loadSbat, type RaisedGenerations, raiseGenerations } from "./change/sbat.ts";
 export {
   type KeyReport,
   listKeys,

@@ -64,6 +64,8 @@ export interface SealSettings {
   readonly kernelRelease: string | undefined;
   /** Has the UKI carry policies for PCR 11, or the key of those that are signed elsewhere. */
   readonly policies: PcrPolicyChoice | undefined;
+  /** Texts for the UKI's section of SBAT, in place of ukify's. */
+  readonly sbat: readonly string[];
   readonly rootUuid: string | undefined;
   readonly form: SealedForm;
   readonly verityOptional: boolean;
@@ -165,6 +167,7 @@ export async function makeSealParts(
     kernelRelease: components.kernelRelease,
     kernel: programs.kernel,
     initramfs,
+    sbat: settings.sbat,
     ...(policies === undefined ? {} : { pcrPublicKey: policyKeyPem(policies.publicKey) }),
   });
   const unsigned =

@@ -11,7 +11,7 @@ import {
 } from "../../src/efi/index.ts";
 import { type EnrolmentFiles, generateKeys, loadEnrolment, loadSigner } from "../../src/keys/index.ts";
 import { authenticodeDigest, parsePe, signPe } from "../../src/pe/index.ts";
-import type { LinkName, LinkState } from "../../src/verify/index.ts";
+import type { LinkName, LinkState, VerifyOptions } from "../../src/verify/index.ts";
 import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
 import { TEST_KEYS, ukiImage } from "../install/sealed-image.ts";
 import { temporaryKeys } from "../keys/temporary-keys.ts";
@@ -49,6 +49,8 @@ export interface PlantedBreak {
   readonly state?: LinkState;
   /** A line that the report must have. */
   readonly line?: RegExp;
+  /** With which it is verified. */
+  readonly options?: Pick<VerifyOptions, "sbatLevel">;
 }
 
 const other = await temporaryKeys("other");
@@ -63,12 +65,21 @@ const TREE = Math.ceil(TOOL.length / 65_536) * 65_536;
 /** Root, and two leaves: 74 digests of 64 bytes. */
 const TREE_BYTES = 3 * 4096;
 
+const OLD_SBAT = { ".sbat": "sbat,1,SBAT Version,sbat,1,https://s\nuki.me,1,me,uki,1,https://m\n" };
+
 const line = (id: string) => `composefs=${id} rw`;
 
 /** A UKI like that of the disk, with another line. */
 async function signedUki(text: string, signer: Signer | null = TEST_KEYS.signer, permit = text): Promise<Uint8Array> {
   const uki = ukiImage(NOWHERE, { commandLine: text, initramfs: sealedInitramfs(permit) });
   return signer === null ? uki : await signPe(uki, signer);
+}
+
+/** The UKI of the disk with more sections. */
+async function plantSections({ disk, uki, sealed }: Tools, sections: Readonly<Record<string, string | Uint8Array>>) {
+  const commandLine = line(sealed.deploymentId);
+  const initramfs = sealedInitramfs(commandLine);
+  disk.writeEsp(uki, await signPe(ukiImage(NOWHERE, { commandLine, initramfs, sections }), TEST_KEYS.signer));
 }
 
 async function dbxOf(entries: readonly SignatureEntry[]): Promise<Uint8Array> {
@@ -296,6 +307,17 @@ export const BREAKS: Readonly<Record<string, PlantedBreak>> = {
     },
     link: "uki",
     says: /its digest is in dbx$/,
+  },
+
+  "a UKI older than the level of SBAT": {
+    async plant(tools) {
+      await plantSections(tools, OLD_SBAT);
+    },
+    link: "uki",
+    says: /^the level of SBAT revokes the UKI: its uki\.me is too old$/,
+    expected: /^uki\.me,2 or later$/,
+    found: /^uki\.me,1$/,
+    options: { sbatLevel: { date: "2026113000", entries: [{ component: "uki.me", generation: 2 }] } },
   },
 
   // The command line.

@@ -18,7 +18,7 @@ export interface CheckedLoader {
 export async function checkLoaders(
   newLink: (subject: string) => LinkDraft,
   esp: EspFiles,
-  { databases }: FirmwareKeys,
+  keys: FirmwareKeys,
 ): Promise<CheckedLoader> {
   const found = esp.files.map(({ path }) => path);
   const paths = [...found.filter(isFallbackLoader), ...found.filter(isInstalledLoader)];
@@ -40,7 +40,7 @@ export async function checkLoaders(
     const bytes = await draft.attempt(() => esp.read(path), { path, remedy: "write the file again" });
     if (bytes === undefined) continue;
     programs.push({ what: "the boot loader", path, bytes });
-    await checkProgram(draft, bytes, "the boot loader", path, databases);
+    await checkProgram(draft, bytes, "the boot loader", path, keys);
     const systemd = orUndefined(() => systemdComponentOf(parsePe(bytes)));
     if (path === first) component = systemd;
     if (orUndefined(() => findSection(parsePe(bytes), ".linux")) !== undefined) {

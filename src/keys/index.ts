@@ -35,6 +35,7 @@ export {
   timestampingSigner,
 } from "./signing/program-signer.ts";
 export { requireServiceUrl } from "./signing/timestamp-service.ts";
+export { OPTION_ROM_ADVICE, startsOptionRoms } from "./vendor-certificates.ts";
 export {
   databaseOfCertificate,
   databaseOfDirectory,

@@ -2,7 +2,7 @@
 import type { EnrolmentFile } from "../../bootimage/index.ts";
 import { certificateOf, describeCertificate } from "../../cms/index.ts";
 import { authenticatedContent, parseSignatureLists, type SignatureEntry } from "../../efi/index.ts";
-import { databasesOf, type SignatureDatabases } from "../../keys/index.ts";
+import { databasesOf, OPTION_ROM_ADVICE, type SignatureDatabases, startsOptionRoms } from "../../keys/index.ts";
 import type { SbatLevel } from "../../pe/index.ts";
 import type { LinkDraft } from "../report/link.ts";
 
@@ -86,6 +86,10 @@ function describe(draft: LinkDraft, { name, allowed, forbidden }: SignatureDatab
   const others = allowed.length - certificates.length;
   const also = others === 0 ? "" : ` and ${others} digests`;
   draft.fact(`${name} let start what is signed by ${certificates.join(", ") || "nobody"}${also}`);
+  if (!startsOptionRoms(allowed)) {
+    const { lacking, effect, remedy } = OPTION_ROM_ADVICE;
+    draft.fact(`${lacking}: ${effect}; remedy: ${remedy}`);
+  }
   if (forbidden.length > 0) draft.fact(`${forbidden.length} entries of dbx are refused`);
 }
 

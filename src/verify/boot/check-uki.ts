@@ -13,6 +13,7 @@ import type { LinkParent } from "../report/link.ts";
 import type { FirmwareKeys } from "./firmware-keys.ts";
 import { type InitramfsFacts, readInitramfs } from "./initramfs-facts.ts";
 import { checkProgram } from "./program-signature.ts";
+import { checkSignedPolicies } from "./signed-policies.ts";
 
 /** A program of the chain, for whoever judges it further. */
 export interface ChainProgram {
@@ -59,6 +60,7 @@ export async function checkUki(
   const uki = await draft.attempt(() => readUki(bytes, "the UKI"), { path });
   if (uki === undefined) return undefined;
   if (uki.kernelRelease !== undefined) draft.fact(`kernel ${uki.kernelRelease}`);
+  checkSignedPolicies(draft, uki.image, path);
   const programs: ChainProgram[] = [{ what: "the UKI", path, bytes }];
   const addonLines: string[] = [];
   for (const addon of given.addons) {

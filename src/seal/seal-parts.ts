@@ -41,7 +41,7 @@ import { sealedCommandLine } from "./command-line.ts";
 import { bootImageIds } from "./image-id.ts";
 import { type ImageProgram, imagePrograms } from "./image-programs.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
-import { findUnsignedModules, unsignedModulesText } from "./module-signatures.ts";
+import { findRefusedModules, refusedModulesTexts } from "./module-signatures.ts";
 import { type PcrPolicyChoice, withSignedPolicies } from "./pcr-policies.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
@@ -119,9 +119,9 @@ export async function makeSealParts(
   const components = findUnsealedContents(files, architecture, given);
   const imageArguments = imageKernelArguments(await readKargsFiles(files), architecture.machine, settings.warn);
   const programs = await readBootPrograms(files, components, architecture, settings);
-  const unsignedModules = await findUnsignedModules(files, components.kernelRelease);
-  if (unsignedModules.length > 0) settings.warn(unsignedModulesText(unsignedModules));
   const databases = databasesOf(enrolledFiles(files, settings.enrolment));
+  const refused = await findRefusedModules(files, components.kernelRelease, databases);
+  for (const text of refusedModulesTexts(refused)) settings.warn(text);
   const signedLoader = await makeSignedLoader(programs, settings);
   if (signedLoader !== undefined) await verifyBootProgram(signedLoader, "the boot loader", databases);
   const added: AddedFile[] = [

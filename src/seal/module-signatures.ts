@@ -129,7 +129,8 @@ async function readModules(files: ImageFiles, folder: string): Promise<KernelMod
 /** A file that is damaged or unpacks to too much has no signature that could be seen, and cannot be loaded either. */
 async function readableEnd(path: string, bytes: Uint8Array): Promise<Uint8Array> {
   try {
-    return await moduleEnd(path, bytes);
+    // A copy: a view would keep the module in memory.
+    return Uint8Array.from(await moduleEnd(path, bytes));
   } catch (error) {
     if (error instanceof SealrootError && error.code === "missing-tool") throw error;
     return new Uint8Array(0);
@@ -137,7 +138,7 @@ async function readableEnd(path: string, bytes: Uint8Array): Promise<Uint8Array>
 }
 
 async function moduleEnd(path: string, bytes: Uint8Array): Promise<Uint8Array> {
-  if (path.endsWith(".zst")) return unzstdWhole(bytes, MODULE_MAX_BYTES, "unsupported").slice(-END_MAX_BYTES);
+  if (path.endsWith(".zst")) return unzstdWhole(bytes, MODULE_MAX_BYTES, "unsupported").subarray(-END_MAX_BYTES);
   if (path.endsWith(".gz")) return gunzipSync(bytes, { maxOutputLength: MODULE_MAX_BYTES }).subarray(-END_MAX_BYTES);
   if (!path.endsWith(".xz")) return bytes.subarray(-END_MAX_BYTES);
   const unpack = `xz --decompress --stdout | tail --bytes=${END_MAX_BYTES}`;

@@ -50,7 +50,7 @@ export interface RaisedGenerations {
  * force. Other lines of the level stay.
  *
  * @param now the level is dated with it, or later than the last: shim takes none that is not
- * @throws SealrootError `not-found` for a directory without components of its own, `unsupported` beyond the last generation
+ * @throws SealrootError `not-found` for a directory without components of its own, `usage` beyond the last generation; `corrupt`
  */
 export async function raiseGenerations(directory: string, now: Date): Promise<RaisedGenerations> {
   return await whileLocked(directory, async () => {

@@ -31,8 +31,8 @@ export async function checkFirmwareKeys(
   sbatLevel?: SbatLevel,
 ): Promise<FirmwareKeys> {
   if (sbatLevel !== undefined) {
-    const { date, entries } = sbatLevel;
-    draft.fact(`the level of SBAT of ${date ?? "no date"} limits ${entries.length} components`);
+    const limited = sbatLevel.entries.filter(({ component }) => component !== "sbat");
+    draft.fact(`the level of SBAT of ${sbatLevel.date ?? "no date"} limits ${limited.length} components`);
   }
   return { databases: await checkDatabases(draft, given, enrolment), sbatLevel };
 }

@@ -36,10 +36,10 @@ export function checkSignedPolicies(draft: LinkDraft, image: PeImage, path: stri
     draft.failed(error, "broken", { path, remedy: REMEDY });
     return;
   }
-  if (signatures === undefined) {
+  if (signatures === undefined || Object.values(signatures).every((entries) => entries.length === 0)) {
     if (key === undefined) return;
     draft.find("weaker", `it has a key for policies of PCR 11 and none that the key signed: ${SHUT}`, {
-      ...{ path, expected: "a section .pcrsig", found: "none", remedy: REMEDY },
+      ...{ path, expected: "policies in a section .pcrsig", found: "none", remedy: REMEDY },
     });
     return;
   }
@@ -48,8 +48,8 @@ export function checkSignedPolicies(draft: LinkDraft, image: PeImage, path: stri
     return;
   }
   for (const bank of PCR_BANKS) {
-    const entries = signatures[bank];
-    if (entries !== undefined) checkBank(draft, image, path, { bank, entries, key });
+    const entries = signatures[bank] ?? [];
+    if (entries.length > 0) checkBank(draft, image, path, { bank, entries, key });
   }
 }
 

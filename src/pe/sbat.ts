@@ -43,7 +43,7 @@ export function mergedSbat(programs: readonly PeImage[], texts: readonly string[
     const [first = "", ...rest] = (text ?? "").split(/\r?\n/);
     return first.startsWith("sbat,") ? rest.filter((line) => line !== "") : [];
   });
-  return Buffer.from(`${[HEADER, ...lines].join("\n")}\n\0`);
+  return Buffer.from(`${[HEADER, ...lines].join("\n")}\n\0`, "latin1");
 }
 
 /**

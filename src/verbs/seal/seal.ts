@@ -108,6 +108,7 @@ export const seal = command({
     "sealroot seal oci:debian -o oci:debian-sealed --keys public --key 'pkcs11:token=sealing;object=db'",
     "sealroot seal oci:debian -o oci:debian-unsigned --unsigned --to-sign to-sign",
     "sealroot seal oci:fedora -o oci:fedora-sealed --keys keys --boot-program qjs",
+    "sealroot seal oci:debian -o oci:debian-sealed --keys keys --sbat @sbat.csv",
   ],
   async run(invocation) {
     const [{ parseReference }, { sealImage }] = await Promise.all([

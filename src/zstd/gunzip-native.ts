@@ -43,14 +43,17 @@ async function* inflateMember(
 ): AsyncGenerator<Uint8Array> {
   inflater.begin();
   let sizeBytes = 0;
+  let wasFull = false;
   for (let inputBytes = FIRST_BYTES; ; inputBytes = Number.POSITIVE_INFINITY) {
-    if (!(await cursor.more())) throw badGzip(UNEXPECTED_END);
+    // Without room for output all input can be read, and the end still be to come out.
+    if (!wasFull && !(await cursor.more())) throw badGzip(UNEXPECTED_END);
     const { readBytes, writtenBytes, state } = await inflater.inflate(cursor.rest.subarray(0, inputBytes), output.room);
     cursor.skip(readBytes);
     output.fill(writtenBytes);
     sizeBytes += writtenBytes;
     if (state === "damaged") throw badGzip(DAMAGED_STREAM);
-    if (output.isFull) yield output.take();
+    wasFull = output.isFull;
+    if (wasFull) yield output.take();
     if (state === "end") break;
   }
   cursor.putBack(inflater.unused);

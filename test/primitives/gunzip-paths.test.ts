@@ -124,6 +124,26 @@ test("every cut of a stream in two gives the same", options, async () => {
   for (let cut = 0; cut <= stream.length; cut++) await same(stream, [cut], 100);
 });
 
+test(
+  "a stream whose end fills the last piece ends all the same, at every length and truncated too",
+  options,
+  async () => {
+    for (let length = 1; length <= 260; length++) {
+      for (const [level, strategy] of [
+        [0, 0],
+        [6, constants.Z_FIXED],
+        [9, 0],
+      ] as const) {
+        const stream = member(TEXT.subarray(0, length), {}, level, strategy);
+        const outcome = await same(stream, [], length);
+        assert.ok("bytes" in outcome && outcome.bytes.length === length);
+        await same(Buffer.concat([stream, stream]), [stream.length], length);
+        await same(stream.subarray(0, -1 - (length % 8)), [], length);
+      }
+    }
+  },
+);
+
 test("a stream that ends anywhere is refused with the same words", options, async () => {
   const stream = Buffer.concat([
     member(TEXT, { name: Buffer.from("name"), extra: Buffer.from([1, 2, 3]), comment: Buffer.from("c"), crc: true }),

@@ -8,7 +8,7 @@
  */
 
 export { hashMessages } from "./hash-messages.ts";
-export type { Inflater, InflateStep } from "./inflater.ts";
-export { HASH_BYTES, type HashAlgorithm, type MessageQueue } from "./message-queue.ts";
+export type { Inflater } from "./inflater.ts";
+export type { MessageQueue } from "./message-queue.ts";
 export { inflaterFromBytes, newInflater } from "./new-inflater.ts";
-export { type PrimitiveReport, primitivesReport } from "./report.ts";
+export { primitivesReport } from "./report.ts";

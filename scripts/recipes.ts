@@ -1,6 +1,7 @@
 /** What `./just` can do. The justfile repeats the names and summaries; test/house/menu.test.ts compares them. */
 import { spawnSync } from "node:child_process";
 import { globSync, rmSync } from "node:fs";
+import { fastPackages } from "./system-packages.ts";
 
 export interface Recipe {
   readonly name: string;
@@ -16,6 +17,7 @@ export interface Recipe {
 const SEAL_PACKAGES = [
   ...["mmdebstrap", "uidmap", "xz-utils", "e2fsprogs", "dosfstools", "mtools", "fdisk"],
   ...["qemu-system-x86", "ovmf"],
+  ...fastPackages(),
 ];
 
 /** Reference tools and material of the tests: signatures, images, registries, a TPM, tokens, EFI programs, containers, shared blocks. */

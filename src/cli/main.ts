@@ -21,6 +21,15 @@ function version(): string {
   return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "unknown";
 }
 
+/** Which Node runs this, and which libraries it uses where it has to be fast. */
+async function describeMachine(output: Output): Promise<void> {
+  const { primitivesReport } = await import("../primitives/index.ts");
+  output.line(`node ${process.versions.node}`);
+  for (const { work, by, reason } of primitivesReport()) {
+    output.line(`${work}: ${by}${reason === undefined ? "" : ` (${reason})`}`);
+  }
+}
+
 /** The verb with the longest path that begins `words`. */
 function findEntry(words: readonly string[]): CommandEntry | undefined {
   let best: CommandEntry | undefined;
@@ -47,6 +56,7 @@ export async function main(words: readonly string[], output: Output): Promise<nu
     }
     if (first === "--version" || first === "-V") {
       output.line(`sealroot ${version()}`);
+      if (words[1] === "--verbose" || words[1] === "-v") await describeMachine(output);
       return 0;
     }
     const entry = findEntry(words);

@@ -37,6 +37,7 @@ export {
 } from "./mount.ts";
 export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } from "./mount-table.ts";
 export { namesIn, namesInDirectory, namesInIfReadable } from "./names-in.ts";
+export { addressOfBuffer, functionAt, type NativeFunction, NativeLibrary } from "./native-library.ts";
 export { openBeneath } from "./open-beneath.ts";
 export {
   createInOrder,

@@ -31,6 +31,9 @@ const TEST_PACKAGES = [
   "chromium-headless-shell",
 ];
 
+/** What ours is measured beside, and a registry. ukify and systemd-repart come from Debian 13 by themselves (bench/systemd-tools.ts). */
+const BENCH_PACKAGES = ["docker-registry", "podman", "sbsigntool", "skopeo", "time", "umoci"];
+
 const BIOME = "node_modules/@biomejs/biome/bin/biome";
 const TYPESCRIPT = "node_modules/typescript/bin/tsc";
 const HOUSE_TESTS = "test/house/*.test.ts";
@@ -98,7 +101,7 @@ export const RECIPES: readonly Recipe[] = [
   {
     name: "bench",
     summary: "Measure every step beside its counterparts, into bench/RESULTS.md",
-    packages: [...SEAL_PACKAGES, "sbsigntool", "time"],
+    packages: [...SEAL_PACKAGES, ...BENCH_PACKAGES],
     run: (words) => node(["bench/run.ts", ...words]),
   },
   {

@@ -9,7 +9,8 @@ const TITLE =
 /** @param text begins with a heading of the second level and ends with a line's end */
 export function addResults(text: string): void {
   const before = existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : TITLE;
-  if (!before.startsWith(TITLE)) throw new Error(`Cannot add to ${RESULTS}: it begins with other lines than are put there`);
+  if (!before.startsWith(TITLE))
+    throw new Error(`Cannot add to ${RESULTS}: it begins with other lines than are put there`);
   const earlier = before.slice(TITLE.length);
   writeFileSync(RESULTS, `${TITLE}\n${text}${earlier}`);
 }

@@ -56,7 +56,7 @@ describe("images of other shapes", ONLY_IN_WHOLE_SUITE, () => {
   }
 
   async function releasesOf({ directory: layout }: DebianImage): Promise<readonly string[]> {
-    const script = 'for blob in "$1"/blobs/sha256/*; do tar -tzf "$blob" 2>/dev/null; done';
+    const script = 'for blob in "$1"/blobs/sha256/*; do tar -tzf "$blob" 2>/dev/null || :; done';
     const { stdout } = await runTool("sh", ["-c", script, "sh", layout]);
     return [...stdout.toString().matchAll(/^\.\/usr\/lib\/modules\/([^/]+)\/vmlinuz$/gm)].map(([, name = ""]) => name);
   }

@@ -18,6 +18,8 @@ export interface RunningHostOptions {
   readonly stick?: string;
   readonly network?: boolean;
   readonly watchdog?: boolean;
+  /** Of a TPM that outlives the machine's starts. */
+  readonly tpmStateDirectory?: string;
 }
 
 export class RunningHost {
@@ -106,11 +108,12 @@ export class RunningHost {
   }
 
   async #boot(agent: boolean): Promise<VirtualMachine> {
-    const { stick, network = false, watchdog = false } = this.#options;
+    const { stick, network = false, watchdog = false, tpmStateDirectory } = this.#options;
     const drives = [{ path: this.disk.path, mode: "persist" as const }];
     this.#guest = await bootSealed(this.#example, this.disk.path, {
       drives: stick === undefined ? drives : [...drives, { path: stick, mode: "read-only" }],
       ...{ agent, network, watchdog },
+      ...(tpmStateDirectory === undefined ? {} : { tpmStateDirectory }),
     });
     return this.#guest;
   }

@@ -214,7 +214,11 @@ class Unlocking {
   }
 }
 
+/** What systemd-cryptsetup says before and after its reasons. */
+const NO_REASON = /^Set cipher |; giving up\.$/;
+
+/** The last thing that a program says, on one line. */
 function lastLine(text: string): string {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  return lines.at(-1)?.trim() ?? "it says nothing";
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.findLast((line) => line !== "" && !NO_REASON.test(line)) ?? "it says nothing";
 }

@@ -15,8 +15,12 @@ const O_SYNC = 0o4010000;
 const O_NONBLOCK = 0o4000;
 const EAGAIN = 11;
 
-/** The environment of all children; nothing is inherited from ours. There is no udev that libdevmapper could wait for. */
-const ENVIRONMENT = { LC_ALL: "C", DM_DISABLE_UDEV: "1" };
+/**
+ * The environment of all children; nothing is inherited from ours. There is no udev that libdevmapper could wait for. And
+ * systemd-cryptsetup asks a TPM itself, without plugins, which a token of the volume's header could name (systemd,
+ * ENVIRONMENT.md).
+ */
+const ENVIRONMENT = { LC_ALL: "C", DM_DISABLE_UDEV: "1", SYSTEMD_CRYPTSETUP_USE_TOKEN_MODULE: "0" };
 
 function readDescriptor(descriptor: number): Uint8Array | undefined {
   const chunks: Uint8Array[] = [];

@@ -22,20 +22,23 @@ export interface RunningHostOptions {
   readonly tpmStateDirectory?: string;
 }
 
+/** Which disk is copied, and which keys the firmware has. */
+export type HostExample = Pick<SealedExample, "diskPath" | "secureBoot">;
+
 export class RunningHost {
   readonly disk: DiskCopy;
-  readonly #example: SealedExample;
+  readonly #example: HostExample;
   readonly #options: RunningHostOptions;
   #guest: VirtualMachine | undefined;
 
-  private constructor(example: SealedExample, disk: DiskCopy, options: RunningHostOptions) {
+  private constructor(example: HostExample, disk: DiskCopy, options: RunningHostOptions) {
     this.#example = example;
     this.disk = disk;
     this.#options = options;
   }
 
   /** The host is off. Its owner calls {@link remove}, whatever comes. */
-  static async make(example: SealedExample, options: RunningHostOptions = {}): Promise<RunningHost> {
+  static async make(example: HostExample, options: RunningHostOptions = {}): Promise<RunningHost> {
     return new RunningHost(example, await DiskCopy.make(options.diskPath ?? example.diskPath), options);
   }
 

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import schema from "../../docs/schema/status.json" with { type: "json" };
 import { readLuksVolume } from "../../src/bootplan/index.ts";
 import { encryptedPartition, type Host, statusDocument, statusText } from "../../src/host/index.ts";
 import { luksHeader, METADATA } from "../bootplan/luks-header.ts";
 import { faultsOf } from "../docs/json-schema.ts";
-import schema from "../../docs/schema/status.json" with { type: "json" };
 
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-encrypted-root-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));

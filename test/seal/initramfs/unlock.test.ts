@@ -23,7 +23,8 @@ before(async () => {
   // Any program and any library will do.
   for (const path of PROGRAMS) copyFileSync(at("usr/bin/mount"), at(path));
   for (const path of LIBRARIES) copyFileSync(at("usr/bin/mount"), at(path));
-  const dep = "kernel/drivers/md/dm-crypt.ko: kernel/drivers/md/dm-mod.ko\nkernel/drivers/md/dm-mod.ko:\nkernel/crypto/xts.ko:\n";
+  const dep =
+    "kernel/drivers/md/dm-crypt.ko: kernel/drivers/md/dm-mod.ko\nkernel/drivers/md/dm-mod.ko:\nkernel/crypto/xts.ko:\n";
   plainDep = Buffer.from(await filesOfDirectory(image.root).read(`/${KERNEL}/modules.dep`)).toString();
   appendFileSync(at(`${KERNEL}/modules.dep`), dep);
   for (const name of ["drivers/md/dm-crypt", "drivers/md/dm-mod", "crypto/xts"]) {
@@ -36,7 +37,9 @@ after(() => image.remove());
 
 async function namesIn(replaced?: ReadonlyMap<string, string | undefined>): Promise<Map<string, string>> {
   const { entries } = readCpio(await buildMinimalInitramfs(filesOfDirectory(image.root, replaced), OPTIONS));
-  return new Map(entries.map((entry) => [entry.path, entry.kind === "file" ? Buffer.from(entry.bytes).toString() : ""]));
+  return new Map(
+    entries.map((entry) => [entry.path, entry.kind === "file" ? Buffer.from(entry.bytes).toString() : ""]),
+  );
 }
 
 test("an image with systemd-cryptsetup, the libraries of a TPM and dm-crypt has all of it in its initramfs", async () => {

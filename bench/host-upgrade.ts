@@ -1,11 +1,13 @@
 /**
  * What an update of one package costs a host: bytes from a registry on loopback, time and memory of staging it, beside those
- * of the pull alone. The host is a folder on tmpfs with the sealed example; `node bench/host-upgrade.ts`, as root.
+ * of the pull alone, with the program as it is on hosts. The host is a folder on tmpfs with the sealed example;
+ * `node bench/host-upgrade.ts`, as root.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { makeSealedDisk } from "../examples/debian/sealed-disk.ts";
+import { bundleProgram } from "../scripts/package/bundle.ts";
 import { byteStringOfText } from "../src/bytes/index.ts";
 import { silent } from "../src/events/index.ts";
 import { putLayer } from "../src/oci/index.ts";
@@ -16,8 +18,8 @@ import { rewrite } from "./pull-layouts.ts";
 import { neededBytes, publish, UPDATED_PACKAGE, withChanges } from "./update.ts";
 
 const RUNS = 5;
-const SEALROOT = join(import.meta.dirname, "../bin/sealroot");
-const STAGE = join(import.meta.dirname, "stage-update.ts");
+const CHECKOUT = join(import.meta.dirname, "..");
+const SEALROOT = join(CHECKOUT, "bin/sealroot");
 /** As bin/sealroot starts Node. */
 const NODE_WORDS = ["--max-semi-space-size=2"];
 const MALLOC = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "8388608" };
@@ -67,7 +69,15 @@ try {
     cpSync(pristine, folder, { recursive: true, verbatimSymlinks: true });
     return folder;
   };
-  const env = { ...MALLOC, NODE_COMPILE_CACHE: join(scratch, "compiled") };
+  const program = join(scratch, "program");
+  await bundleProgram(program, ["bench/stage-update.ts"]);
+  for (const name of ["package.json", "initramfs", "node_modules"])
+    symlinkSync(join(CHECKOUT, name), join(program, name));
+  const started = (name: string, words: readonly string[]) => ({
+    program: process.execPath,
+    args: [...NODE_WORDS, join(program, `lib/${name}.js`), ...words],
+    env: MALLOC,
+  });
   const pulls: Measured[] = [];
   const stagings: Measured[] = [];
   for (let run = 0; run < RUNS; run++) {
@@ -80,10 +90,8 @@ try {
       "--quiet",
       "--insecure-policy",
     ];
-    pulls.push(measure({ program: SEALROOT, args: ["image", "pull", ...words, reference, "after"] }));
-    stagings.push(
-      measure({ program: process.execPath, args: [...NODE_WORDS, STAGE, forStaging, booted, reference], env }),
-    );
+    pulls.push(measure(started("main", ["image", "pull", ...words, reference, "after"])));
+    stagings.push(measure(started("stage-update", [forStaging, booted, reference])));
     for (const folder of [forPull, forStaging]) rmSync(folder, { recursive: true });
   }
   const [pull, staging] = [median(pulls), median(stagings)];
@@ -92,7 +100,7 @@ try {
   const total = changedBytes + tableBytes + tarSplitBytes;
   const row = (name: string, { cost }: Measured) =>
     console.log(
-      `| ${name} | ${cost.wallSeconds.toFixed(2)} | ${cost.cpuSeconds.toFixed(2)} | ${(cost.peakMemoryKib / 1000).toFixed(1)} MB |`,
+      `| ${name} | ${cost.wallSeconds.toFixed(2)} | ${cost.cpuSeconds.toFixed(2)} | ${((cost.peakMemoryKib * 1.024) / 1000).toFixed(1)} MB |`,
     );
   console.log(`Update of ${UPDATED_PACKAGE}, medians of ${RUNS} runs:\n`);
   console.log("| work | wall s | CPU s | memory |\n|---|--:|--:|--:|");

@@ -27,10 +27,11 @@ const REQUIRE = `import { createRequire } from "node:module";\nconst require = c
  * Bundles the checkout's program into `directory`, in which nothing but `lib/` is made: `lib/main.js` is what Node is
  * started with. Equal sources give equal bytes.
  *
+ * @param mains paths in the checkout of what else is started; a benchmark measures the parts as they are on hosts
  * @throws Error when esbuild refuses a source
  */
-export async function bundleProgram(directory: string): Promise<void> {
-  const entries = [MAIN, ...WORKERS].map((path) => [basename(path, ".ts"), join(CHECKOUT, path)]);
+export async function bundleProgram(directory: string, mains: readonly string[] = []): Promise<void> {
+  const entries = [MAIN, ...mains, ...WORKERS].map((path) => [basename(path, ".ts"), join(CHECKOUT, path)]);
   const { outputFiles, metafile } = await build({
     absWorkingDir: CHECKOUT,
     entryPoints: Object.fromEntries(entries) as Record<string, string>,

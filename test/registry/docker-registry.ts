@@ -59,7 +59,8 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const stop = async () => {
-    child.kill("SIGKILL");
+    // Of a child that never started the number is 0, by which kill(2) means everybody in our process group.
+    if (child.pid !== undefined) child.kill("SIGKILL");
     await ended;
     await rm(directory, { recursive: true, force: true });
   };

@@ -13,13 +13,14 @@ import { silent } from "../../src/events/index.ts";
 import { loadCertificates, type OwnedCertificates } from "../../src/keys/index.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/platform/index.ts";
 import { run } from "../cli/run-verb.ts";
+import { fencedBlocks, readDocument } from "../docs/markdown.ts";
 import { cacheDirectory } from "../guest/base.ts";
 import { DiskCopy } from "./disk-copy.ts";
-import { onStick, STICK, stickOf } from "./image-disk.ts";
+import { STICK, stickOf } from "./image-disk.ts";
 import { RunningHost } from "./running-host.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, systemState } from "./sealed-example.ts";
 import { shapeImage } from "./shapes/shape-image.ts";
-import { type VariantImage, variantImage } from "./variant-image.ts";
+import { variantImage } from "./variant-image.ts";
 import { ONLY_IN_WHOLE_SUITE, WHOLE_SUITE } from "./whole-suite.ts";
 
 /** A disk, how it opens, and how it is closed are in every run; updates take minutes each. */
@@ -36,35 +37,30 @@ describe("a host on an encrypted disk", () => {
   let recoveryKey: string;
   let diskPath: string;
   let tpmStateDirectory: string;
-  const variants = new Map<string, VariantImage>();
+  /** Deployments by name. */
+  const ids = new Map<string, string>();
 
   before(async () => {
     directory = temporaryDirectory({ parent: "/var/tmp", purpose: "encrypted" });
-    const [keysDirectory, images] = [join(directory.path, "keys"), join(directory.path, "images")];
-    assert.equal((await run("keys", "generate", keysDirectory, "--pcr")).exitCode, 0);
-    secureBoot = loadCertificates(keysDirectory);
+    const at = (name: string) => join(directory.path, name);
     const image = await addHostProgram(
       await shapeImage("encrypted"),
       join(cacheDirectory(), "shape-encrypted-host"),
       silent,
     );
+    diskPath = at("disk.img");
+    await runDocument(image.directory, at);
+    const keysDirectory = at("keys");
+    secureBoot = loadCertificates(keysDirectory);
+    recoveryKey = readFileSync(at("disk.key"), "utf8");
+    tpmStateDirectory = at("tpm");
+    const images = at("images");
     mkdirSync(images);
     const base = { imageDirectory: image.directory, keysDirectory };
-    const seal = async (folder: string, name: string, sealWords: readonly string[]) =>
-      variants.set(name, await variantImage(base, folder, { name, sealWords }));
-    await seal(directory.path, "first", ONLY_INITRAMFS);
-    for (const name of UPDATES) await seal(images, name, ONLY_INITRAMFS);
-    if (WHOLE_SUITE) await seal(images, "wide", []);
-    diskPath = join(directory.path, "disk.img");
-    const keyFile = join(directory.path, "disk.key");
-    const { exitCode, err } = await run(
-      ...["install", "to-disk", diskPath, "--source-imgref", variants.get("first")?.reference ?? "", "--size", "4G"],
-      ...["--target-imgref", "localhost/encrypted:1", "--insecure-policy", "--quiet"],
-      ...["--encrypt", "tpm2", "--recovery-key-file", keyFile],
-    );
-    assert.equal(exitCode, 0, err);
-    recoveryKey = readFileSync(keyFile, "utf8");
-    tpmStateDirectory = join(directory.path, "tpm");
+    for (const name of UPDATES) {
+      ids.set(name, (await variantImage(base, images, { name, sealWords: ONLY_INITRAMFS })).deploymentId);
+    }
+    if (WHOLE_SUITE) await variantImage(base, images, { name: "wide" });
     const stick = WHOLE_SUITE ? { stick: await stickOf(images) } : {};
     host = await RunningHost.make({ diskPath, secureBoot }, { ...stick, tpmStateDirectory });
   });
@@ -73,7 +69,29 @@ describe("a host on an encrypted disk", () => {
     directory?.remove();
   });
 
-  const idOf = (name: string) => `composefs:${variants.get(name)?.deploymentId}`;
+  /** docs/measured-boot.md, word by word, but for where things are; the machine is started by the tests below. */
+  async function runDocument(imageDirectory: string, at: (name: string) => string): Promise<void> {
+    const [block = "", ...others] = fencedBlocks(readDocument("measured-boot.md"), "sh encrypted");
+    assert.deepEqual(others, []);
+    const lines = block.trimEnd().split("\n");
+    assert.equal(lines.pop(), "sealroot vm run disk.img --persist --tpm-state tpm --secure-boot-keys keys");
+    for (const line of lines) {
+      const words = line.split(" ").map((word) => {
+        if (word === "oci:os") return `oci:${imageDirectory}`;
+        if (word === "oci:os-sealed") return `oci:${at("os-sealed")}`;
+        return ["keys", "disk.img", "disk.key"].includes(word) ? at(word) : word;
+      });
+      // `keys generate keys`: the first is the verb.
+      if (words[1] === at("keys")) words[1] = "keys";
+      const policy = words[1] === "keys" ? [] : ["--insecure-policy"];
+      const { exitCode, out, err } = await run(...words.slice(1), ...policy, "--quiet");
+      assert.equal(exitCode, 0, `${line}\n${err}`);
+      const deployment = /^deployment +([0-9a-f]{128})$/m.exec(out)?.[1];
+      if (deployment !== undefined) ids.set("first", deployment);
+    }
+  }
+
+  const idOf = (name: string) => `composefs:${ids.get(name)}`;
   const BOUND = /^Root encrypted: LUKS2 on \/dev\/vda3, opened by: recovery key, TPM$/m;
 
   test("its first boot binds it to the TPM and takes the empty passphrase away", async () => {
@@ -111,12 +129,8 @@ describe("a host on an encrypted disk", () => {
 
   test("three updates and a rollback open it", ONLY_IN_WHOLE_SUITE, async () => {
     const plan = await host.run(
-      "upgrade",
-      "--plan",
-      "--insecure-policy",
-      "--quiet",
-      "--source-imgref",
-      onStick("second"),
+      ...["switch", "--plan", "--download-only", "--insecure-policy", "--quiet"],
+      ...["--transport", "oci", `${STICK}/second-sealed:second`],
     );
     assert.match(plan, /the signed policy for PCR 11 is by the same key \(unlocks \/dev\/vda3\)/);
     for (const name of UPDATES) {

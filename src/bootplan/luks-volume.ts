@@ -58,6 +58,8 @@ const SECOND_OFFSETS = [0x4000, 0x8000, 0x10000, 0x20000, 0x40000, 0x80000, 0x10
 const FIELD = { version: 6, headerBytes: 8, sequence: 16, uuid: 168 } as const;
 const UUID_FIELD_BYTES = 40;
 const BINARY_HEADER_BYTES = 4096;
+/** There are 32 at most (section 3.2). */
+const SLOT_NUMBER = /^(?:\d|[12]\d|3[01])$/;
 const SECTOR_SIZES = [512, 1024, 2048, 4096];
 
 /**
@@ -143,6 +145,7 @@ function slotsOf(metadata: Fields): LuksSlot[] {
   const tokens = Object.values(fields(metadata.tokens, "tokens")).map((token) => fields(token, "token"));
   return Object.entries(fields(metadata.keyslots, "keyslots"))
     .map(([number, slot]) => {
+      if (!SLOT_NUMBER.test(number)) throw corrupt("Cannot read the header of the volume: a key slot has no number");
       const token = tokens.find(({ keyslots }) => Array.isArray(keyslots) && keyslots.includes(number));
       return { number: Number(number), use: useOf(token?.type, fields(slot, "keyslot")) };
     })

@@ -98,6 +98,10 @@ test("readLuksVolume() refuses what is no LUKS2, and what cryptsetup might read 
   for (const lacking of ["segments", "keyslots", "tokens", "config"]) {
     assert.throws(() => readLuksVolume(luksHeader({ ...METADATA, [lacking]: undefined })), { code: "corrupt" });
   }
+  for (const number of ["x", "", "01", "32", "-1"]) {
+    const keyslots = { [number]: METADATA.keyslots["0"] };
+    assert.throws(() => readLuksVolume(luksHeader({ ...METADATA, keyslots })), /a key slot has no number/);
+  }
   // Of two equal keys cryptsetup's parser takes the last one, as JSON.parse() does.
   const twice = text.replace('"encryption"', '"encryption":"aes-xts-plain64","encryption"');
   assert.equal(readLuksVolume(luksHeader(twice)).cipher, "aes-xts-plain64");

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -21,6 +22,7 @@ import { byteStringOfText } from "../../src/bytes/index.ts";
 import { type DiskEntry, encryptRoot, planPartitions } from "../../src/disk/index.ts";
 import { VolumeCipher } from "../../src/disk/luks/volume-cipher.ts";
 import { withDisk } from "../../src/disk/open-disk.ts";
+import { rootGeometry } from "../../src/ext4/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { newMetadata } from "../../src/tree/index.ts";
 import { planOf } from "./small-disk.ts";
@@ -169,6 +171,23 @@ for (const [name, sizeMib, entries] of [
     assert.match((await runTool("dumpe2fs", ["-h", plain])).stdout.toString(), new RegExp(FILE_SYSTEM_UUID));
     // Nothing of it is there in the clear.
     assert.equal(readFileSync(made.path).indexOf(content.subarray(0, 64)), -1);
+  });
+}
+
+/** 40 GiB write 700 MB; with SEALROOT_LARGE_DISKS. */
+const SIZES_MIB = [211, ...(process.env.SEALROOT_LARGE_DISKS === undefined ? [] : [3 * 1024, 40 * 1024])];
+
+for (const sizeMib of SIZES_MIB) {
+  test(`a volume on a disk of ${sizeMib} MiB has the size that was planned, and holes where nothing is`, async () => {
+    const made = await makeVolume(`size-${sizeMib}`, sizeMib, [FILE]);
+    await made.check();
+    assert.equal(made.rootSizeBytes, (sizeMib - 1 - 1 - 64 - 1) * MIB);
+    const { size, blocks } = statSync(made.path);
+    assert.equal(size, sizeMib * MIB);
+    // Header, journal, group descriptors with room for growing, bitmaps, the file; no inode tables, which would be 1/64 of it.
+    const { journalMib } = rootGeometry(made.rootSizeBytes - LUKS_HEADER_BYTES);
+    assert.ok(blocks * 512 < (24 + journalMib + sizeMib / 128) * MIB, String(blocks * 512));
+    rmSync(made.path);
   });
 }
 

@@ -4,15 +4,18 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "nod
 import { basename, dirname, join } from "node:path";
 import type { SealedDisk } from "../examples/debian/sealed-disk.ts";
 import { PARTITION_TYPE, readDiskPartitions, readEspFile } from "../src/disk/index.ts";
-import { detachSignatures } from "../src/pe/index.ts";
+import { detachSignatures, findSection, parsePe, sectionContent } from "../src/pe/index.ts";
 import { bootCheckCommand } from "./boot-check.ts";
-import { type BenchInputs, counterpart } from "./cases.ts";
+import type { BenchInputs, BootInput } from "./cases.ts";
 import { makePullLayouts } from "./pull-layouts.ts";
 import { startBenchRegistry } from "./registry.ts";
+import { SEALROOT } from "./sealroot.ts";
 import { makeSyntheticTree } from "./synthetic-tree.ts";
 import { makeUpdate } from "./update.ts";
 
-export const SYNTHETIC_ENTRIES = 300_000;
+/** As the layer names them. */
+const STUB = "./usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const OS_RELEASE = "./usr/lib/os-release";
 
 /**
  * Unpacks the layer, makes the synthetic tree, writes the dump files of both, takes the signature off the installed UKI,
@@ -21,6 +24,7 @@ export const SYNTHETIC_ENTRIES = 300_000;
 export async function prepareInputs(
   disk: SealedDisk,
   scratch: string,
+  syntheticEntries: number,
 ): Promise<BenchInputs & { readonly entryCount: number }> {
   const tree = join(scratch, "tree");
   mkdirSync(tree);
@@ -30,19 +34,23 @@ export async function prepareInputs(
     maxBuffer: 64 * 1024 * 1024,
   });
   const synthetic = join(scratch, "synthetic");
-  makeSyntheticTree(synthetic, SYNTHETIC_ENTRIES);
-  const unsignedUki = join(scratch, "unsigned.efi");
-  writeFileSync(unsignedUki, detachSignatures(await installedUki(disk)));
+  makeSyntheticTree(synthetic, syntheticEntries);
+  const boot = await bootInput(disk, scratch);
   const entryCount = names.split("\n").length - 1;
   const trees = [
-    { label: "Debian", path: tree, dump: writeDump(tree) },
-    { label: "synthetic", path: synthetic, dump: writeDump(synthetic) },
+    { label: "Debian", path: tree, dump: writeDump(tree), goals: { digest: 0.7, import: 0.7 } },
+    {
+      label: "synthetic",
+      path: synthetic,
+      dump: writeDump(synthetic),
+      goals: { digest: 0.45, import: 0.5, dump: 0.7 },
+    },
   ];
   const layouts = await makePullLayouts(disk.image.reference, disk.image.uncompressedBytes, scratch);
   const registry = await startBenchRegistry(layouts.tenLayers, scratch);
   const update = await makeUpdate(disk.image.reference, tree, registry.host, scratch);
   const bootCheck = await bootCheckCommand(tree, scratch);
-  return { disk, trees, layouts, registry, update, unsignedUki, bootCheck, scratch, entryCount };
+  return { disk, trees, layouts, registry, update, boot, bootCheck, scratch, entryCount };
 }
 
 function layerPath(layout: string): string {
@@ -52,18 +60,44 @@ function layerPath(layout: string): string {
   return blob(manifest.layers[0].digest);
 }
 
-/** The dump file of the tree, where there is a tool that writes one. */
-function writeDump(tree: string): string | undefined {
-  const cfsctl = counterpart("cfsctl");
-  if (cfsctl === undefined) return undefined;
+/** The tree as a composefs dump file, with SHA-256 as mkcomposefs has it. @returns its path */
+export function writeDump(tree: string): string {
   const dump = `${tree}.dump`;
   const output = openSync(dump, "w");
   try {
-    execFileSync(cfsctl, ["--hash", "sha256", "create-dumpfile", tree], { stdio: ["ignore", output, "inherit"] });
+    const words = ["repo", "create-dumpfile", "--hash", "sha256", tree];
+    execFileSync(SEALROOT, words, { stdio: ["ignore", output, "inherit"] });
   } finally {
     closeSync(output);
   }
   return dump;
+}
+
+/** What the example's UKI was made of, for those who make it again; written below `scratch`. */
+export async function bootInput(disk: SealedDisk, scratch: string): Promise<BootInput> {
+  const unsigned = detachSignatures(await installedUki(disk));
+  const taken = join(scratch, "boot-input");
+  mkdirSync(taken);
+  const archive = ["--gzip", "--file", layerPath(disk.image.directory), "--directory", taken];
+  execFileSync("tar", ["--extract", ...archive, STUB, OS_RELEASE]);
+  const image = parsePe(unsigned);
+  const write = (name: string, bytes: Uint8Array) => {
+    const path = join(taken, name);
+    writeFileSync(path, bytes);
+    return path;
+  };
+  const section = (name: string) => {
+    const found = findSection(image, name, "UKI");
+    if (found === undefined) throw new Error(`the example's UKI has no ${name}`);
+    return sectionContent(image, found);
+  };
+  return {
+    unsignedUki: write("unsigned.efi", unsigned),
+    kernel: write("vmlinuz", section(".linux")),
+    initramfs: write("initramfs.img", section(".initrd")),
+    stub: join(taken, STUB),
+    osRelease: join(taken, OS_RELEASE),
+  };
 }
 
 async function installedUki(disk: SealedDisk): Promise<Uint8Array> {

@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "nod
 import { join } from "node:path";
 import type { ByteString } from "../src/bytes/index.ts";
 import { setXattr } from "../src/platform/index.ts";
+import { Random } from "./random.ts";
 
 /** Shares of the entries, in a thousand; the rest are files. */
 const DIRECTORIES = 80;
@@ -114,38 +115,5 @@ class TreeMaker {
   #name(): string {
     const words = Array.from({ length: 1 + this.#random.below(3) }, () => this.#random.of(WORDS));
     return `${words.join("-")}-${this.#entries.toString(36)}${this.#random.of(SUFFIXES)}`;
-  }
-}
-
-/** xorshift32 (Marsaglia, "Xorshift RNGs", 2003): equal numbers everywhere matter, quality does not. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  next(): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    this.#state >>>= 0;
-    return this.#state;
-  }
-
-  /** 0..limit, half-open. */
-  below(limit: number): number {
-    return this.next() % limit;
-  }
-
-  /** Log-uniform between the bounds, both possible. */
-  size(minBytes: number, maxBytes: number): number {
-    return Math.floor(minBytes * (maxBytes / minBytes) ** (this.next() / 2 ** 32));
-  }
-
-  of<T>(values: readonly T[]): T {
-    const value = values[this.below(values.length)];
-    if (value === undefined) throw new Error("unreachable: chosen from nothing");
-    return value;
   }
 }

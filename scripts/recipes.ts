@@ -1,6 +1,7 @@
 /** What `./just` can do. The justfile repeats the names and summaries; test/house/menu.test.ts compares them. */
 import { spawnSync } from "node:child_process";
 import { globSync, rmSync } from "node:fs";
+import { fastPackages } from "./system-packages.ts";
 
 export interface Recipe {
   readonly name: string;
@@ -16,6 +17,7 @@ export interface Recipe {
 const SEAL_PACKAGES = [
   ...["mmdebstrap", "uidmap", "xz-utils", "e2fsprogs", "dosfstools", "mtools", "fdisk"],
   ...["qemu-system-x86", "ovmf"],
+  ...fastPackages(),
 ];
 
 /** Reference tools and material of the tests: signatures, images, registries, a TPM, tokens, EFI programs, containers, shared blocks. */
@@ -40,6 +42,9 @@ const TEST_PACKAGES = [
   // With all it depends on 340 MB, 108 MB to download; the browser with windows is 412 and 124 MB.
   "chromium-headless-shell",
 ];
+
+/** What ours is measured beside, and a registry. ukify and systemd-repart come from Debian 13 by themselves (bench/systemd-tools.ts). */
+const BENCH_PACKAGES = ["docker-registry", "podman", "sbsigntool", "skopeo", "time", "umoci"];
 
 const BIOME = "node_modules/@biomejs/biome/bin/biome";
 const TYPESCRIPT = "node_modules/typescript/bin/tsc";
@@ -108,7 +113,7 @@ export const RECIPES: readonly Recipe[] = [
   {
     name: "bench",
     summary: "Measure every step beside its counterparts, into bench/RESULTS.md",
-    packages: [...SEAL_PACKAGES, "sbsigntool", "time"],
+    packages: [...SEAL_PACKAGES, ...BENCH_PACKAGES],
     run: (words) => node(["bench/run.ts", ...words]),
   },
   {

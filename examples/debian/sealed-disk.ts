@@ -112,7 +112,7 @@ async function readSealed(directory: string): Promise<Pick<SealedDisk, "manifest
 async function inputsStamp(image: DebianImage, keysDirectory: string): Promise<string> {
   const hash = createHash("sha256").update(image.manifestDigest);
   const sources = ["src/**/*.ts", "initramfs/**/*"].flatMap((pattern) => globSync(pattern, { cwd: CHECKOUT }));
-  const keys = globSync("*.pem", { cwd: keysDirectory });
+  const keys = globSync("{*.pem,sbat.csv}", { cwd: keysDirectory });
   const paths = [...sources.map((path) => join(CHECKOUT, path)), ...keys.map((path) => join(keysDirectory, path))];
   for (const path of paths.sort()) {
     const content = await readFile(path).catch((error: unknown) => {

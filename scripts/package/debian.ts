@@ -26,6 +26,11 @@ const MAINTAINER = "The sealroot engineers <sealroot@localhost>";
 const DEPENDS = ["libc6 (>= 2.28)", "libgcc-s1", "libstdc++6"];
 /** Making and checking disks; xz for images that are compressed with it. */
 const RECOMMENDS = ["e2fsprogs", "dosfstools", "mtools", "fdisk", "xz-utils"];
+/** Hashing and gunzip (src/primitives). */
+const RECOMMENDS_ON: Readonly<Record<DebianArchitecture, readonly string[]>> = {
+  amd64: ["libipsec-mb2 | libipsec-mb1", "libisal2"],
+  arm64: [],
+};
 /** Trying a disk; podman's store. */
 const SUGGESTS = ["qemu-system-x86", "ovmf", "swtpm", "podman", "skopeo"];
 
@@ -85,8 +90,15 @@ async function manualPages(version: string, description: string, epochSeconds: n
   ];
 }
 
+interface ControlFacts {
+  readonly version: string;
+  readonly description: string;
+  readonly architecture: DebianArchitecture;
+  readonly root: string;
+}
+
 /** deb-control(5). */
-function controlText(facts: { version: string; description: string; architecture: string; root: string }): string {
+function controlText(facts: ControlFacts): string {
   const bytes = globSync("**/*", { cwd: join(facts.root, "usr"), withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, entry) => sum + lstatSync(join(entry.parentPath, entry.name)).size, 0);
@@ -99,7 +111,7 @@ function controlText(facts: { version: string; description: string; architecture
     "Priority: optional",
     `Installed-Size: ${Math.ceil(bytes / 1024)}`,
     `Depends: ${DEPENDS.join(", ")}`,
-    `Recommends: ${RECOMMENDS.join(", ")}`,
+    `Recommends: ${[...RECOMMENDS, ...RECOMMENDS_ON[facts.architecture]].join(", ")}`,
     `Suggests: ${SUGGESTS.join(", ")}`,
     `Description: ${facts.description}`,
     " Seals container images into operating systems whose root is one fs-verity",

@@ -1,14 +1,15 @@
 /** The add-ons of an image, a disk, an ESP that is mounted, or a folder. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ADDON_SUFFIX, findUkis, listAddons } from "../bootimage/index.ts";
 import { type InstalledAddon, installedAddonsIn } from "../bootloader/index.ts";
 import { type FatReader, readDiskLayout } from "../disk/index.ts";
-import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { asSealrootError, SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 import { type OpenImageOptions, openImage } from "../images/index.ts";
 import { holdDisk } from "../install/index.ts";
 import type { ImageReference } from "../oci/index.ts";
+import { namesInDirectory } from "../platform/index.ts";
 import { unpackImage } from "../seal/index.ts";
 import { describeAddon, type ListedAddon } from "./describe-addon.ts";
 
@@ -51,9 +52,9 @@ export async function addonsOfDisk(disk: string): Promise<ListedAddon[]> {
 
 /** Of an ESP by its folders, or of any folder with add-ons in it. @throws SealrootError of the file system */
 export async function addonsOfDirectory(directory: string): Promise<ListedAddon[]> {
-  const names = namesIn(directory);
+  const names = namesInDirectory(directory);
   if (names.some((name) => /^(?:EFI|loader)$/i.test(name))) {
-    const { addons } = installedAddonsIn((folder) => namesIn(join(directory, folder)));
+    const { addons } = installedAddonsIn((folder) => namesInDirectory(join(directory, folder)));
     return Promise.all(addons.map((addon) => describeInstalled(addon, read(join(directory, addon.path)))));
   }
   const files = names.filter((name) => name.endsWith(ADDON_SUFFIX));
@@ -83,15 +84,6 @@ export function readFromEsp(esp: FatReader, path: string): Uint8Array {
 
 function describeInstalled(addon: InstalledAddon, bytes: Uint8Array): Promise<ListedAddon> {
   return describeAddon(bytes, { ...addon, deploymentId: addon.deploymentId ?? null });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (hasErrno(error, "ENOENT", "ENOTDIR") && statSync(directory, { throwIfNoEntry: false }) === undefined) return [];
-    throw asSealrootError(error, `Cannot list ${directory}`, { path: directory });
-  }
 }
 
 function read(path: string): Uint8Array {

@@ -2,12 +2,13 @@
  * Add-ons of UKIs on an ESP: those of one deployment in a folder beside its UKI, those of every UKI in `loader/addons`
  * (systemd-stub(7); spec/host.md 1.4).
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { deploymentOfUkiPath } from "../bls/index.ts";
 import type { AddonScope } from "../bootimage/index.ts";
-import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { hasErrno, SealrootError } from "../errors/index.ts";
 import { commandLineOf, parsePe } from "../pe/index.ts";
+import { namesIn } from "../platform/index.ts";
 
 /** An add-on on the ESP. */
 export interface InstalledAddon {
@@ -91,15 +92,6 @@ function addonsOf(
     const name = ADDON.exec(fileName)?.[1];
     return name === undefined ? [] : [{ name, path: `${folder}/${fileName}` }];
   });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
-    throw asSealrootError(error, `Cannot list ${directory}`, { path: directory });
-  }
 }
 
 /**

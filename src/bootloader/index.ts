@@ -30,5 +30,12 @@ export { type EspLayout, espLayout } from "./esp-layout.ts";
 export { checkEspSpace, type EspSpace, espSpace } from "./esp-space.ts";
 export { type BootEntryStore, GRUB_MENU, GRUB_MENU_FOLDER, STAGED_GRUB_MENU } from "./grub-menu-store.ts";
 export { findKernelFolder } from "./kernel-folders.ts";
+export {
+  fallbackLoaderPath,
+  installedLoaderPath,
+  isFallbackLoader,
+  isInstalledLoader,
+  LOADER_FOLDERS,
+} from "./loader-path.ts";
 export { hasGrubMenu, openEntryStore } from "./open-entry-store.ts";
 export { type EnrolmentMode, type SystemdBootOptions, systemdBoot, ukiKeyOfLoader } from "./systemd-boot.ts";

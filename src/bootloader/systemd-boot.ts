@@ -3,6 +3,7 @@ import type { EnrolmentFile } from "../bootimage/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, parsePe, systemdComponentOf } from "../pe/index.ts";
 import type { BootLoader } from "./boot-loader.ts";
+import { fallbackLoaderPath, installedLoaderPath } from "./loader-path.ts";
 
 /**
  * From this version on systemd-boot knows the key `uki`, and counts the tries of such an entry only; older ones drop it
@@ -42,8 +43,8 @@ export function systemdBoot(options: SystemdBootOptions): BootLoader {
   return {
     // Twice, as bootctl does.
     programs: [
-      { path: `EFI/BOOT/BOOT${architecture.toUpperCase()}.EFI`, bytes: program },
-      { path: `EFI/systemd/systemd-boot${architecture}.efi`, bytes: program },
+      { path: fallbackLoaderPath(architecture), bytes: program },
+      { path: installedLoaderPath(architecture), bytes: program },
     ],
     settings: [
       { path: "loader/entries.srel", bytes: Buffer.from(ENTRIES_TYPE) },

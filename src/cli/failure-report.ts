@@ -1,14 +1,19 @@
 /** How a failure is reported to the person, or with `--json` the program, that ran the command line. */
 import { asSealrootError, describeError, SealrootError } from "../errors/index.ts";
 import type { Output } from "../verbs/index.ts";
+import { isReaderGone } from "./output.ts";
+
+/** As of a program that SIGPIPE has ended, 128 + 13 (bash(1), "Exit Status"). */
+const READER_GONE_EXIT_CODE = 141;
 
 /**
  * Reports a failure: in lines on standard error, or as `{"error": …}` in place of the result (docs/schema/error.json).
  *
- * @returns the exit code: 2 for wrong usage, else 1
+ * @returns the exit code: 2 for wrong usage, 141 without a word when the reader of standard output has gone, else 1
  */
 export function reportFailure(error: unknown, asJson: boolean, output: Output): number {
   const failure = error instanceof SealrootError ? error : unexpected(error);
+  if (isReaderGone(failure)) return READER_GONE_EXIT_CODE;
   if (!asJson || !printJson(failure, output)) {
     const [message = "", ...data] = describeError(failure);
     for (const line of [`sealroot: ${message}`, ...data]) output.remark(line);

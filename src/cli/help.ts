@@ -15,7 +15,7 @@ export function topHelp(version: string): string {
     ...textTable(rows),
     "",
     "  sealroot help VERB       more about one verb, with an example; or sealroot VERB --help",
-    "  sealroot --version       print the version",
+    "  sealroot --version       print the version; with --verbose also which libraries make it faster here",
     "",
   ].join("\n");
 }

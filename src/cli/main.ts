@@ -2,7 +2,7 @@
  * cli: argument parsing, help, completion, progress, output and exit codes. The only room that prints, and the only one that knows
  * the process has arguments. Everything heavy is loaded by the verb that needs it.
  *
- * Exit codes: 0 done, 1 failed, 2 wrong usage.
+ * Exit codes: 0 done, 1 failed, 2 wrong usage, 141 the reader of standard output has gone.
  * @module
  */
 import { readFileSync } from "node:fs";
@@ -19,6 +19,15 @@ function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const parsed: unknown = JSON.parse(text);
   return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "unknown";
+}
+
+/** Which Node runs this, and which libraries it uses where it has to be fast. */
+async function describeMachine(output: Output): Promise<void> {
+  const { primitivesReport } = await import("../primitives/index.ts");
+  output.line(`node ${process.versions.node}`);
+  for (const { work, by, reason } of primitivesReport()) {
+    output.line(`${work}: ${by}${reason === undefined ? "" : ` (${reason})`}`);
+  }
 }
 
 /** The verb with the longest path that begins `words`. */
@@ -47,6 +56,7 @@ export async function main(words: readonly string[], output: Output): Promise<nu
     }
     if (first === "--version" || first === "-V") {
       output.line(`sealroot ${version()}`);
+      if (words[1] === "--verbose" || words[1] === "-v") await describeMachine(output);
       return 0;
     }
     const entry = findEntry(words);

@@ -2,6 +2,15 @@
 import { hasErrno, reasonOf, SealrootError } from "../errors/index.ts";
 import type { Output } from "../verbs/index.ts";
 
+const WHAT = "Cannot write to standard output";
+const READER_GONE = `${WHAT}: its reader has closed it`;
+
+/** True when nobody reads the result any more, as after `| head`: there is nothing to say, and nobody to say it to. */
+export function isReaderGone({ code, message }: SealrootError): boolean {
+  // A step that it passed through has made another error of it, with the same message.
+  return code === "failed" && message === READER_GONE;
+}
+
 /** An output that can be full, or lose its reader. */
 export interface ProcessOutput extends Output {
   /** Waits until everything is written. @throws SealrootError when something was not, unless that was thrown before */
@@ -44,8 +53,7 @@ export function processOutput(): ProcessOutput {
 }
 
 function writeFailure(error: Error): SealrootError {
-  const what = "Cannot write to standard output";
-  if (hasErrno(error, "EPIPE")) return new SealrootError("failed", `${what}: its reader has closed it`);
-  if (hasErrno(error, "ENOSPC")) return new SealrootError("no-space", `${what}: no space is left there`);
-  return new SealrootError("failed", `${what}: ${reasonOf(error)}`, {}, error);
+  if (hasErrno(error, "EPIPE")) return new SealrootError("failed", READER_GONE);
+  if (hasErrno(error, "ENOSPC")) return new SealrootError("no-space", `${WHAT}: no space is left there`);
+  return new SealrootError("failed", `${WHAT}: ${reasonOf(error)}`, {}, error);
 }

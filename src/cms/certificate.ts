@@ -66,6 +66,23 @@ export function signedPartDigest(certificateDer: Uint8Array, algorithm: DigestNa
 }
 
 /**
+ * What a signature names its signer's certificate by: the DER of issuer and serial number, one after the other (RFC 5652, 10.2.4).
+ * @throws SealrootError `corrupt`
+ */
+export function issuerAndSerial(certificateDer: Uint8Array): Uint8Array {
+  const what = "certificate";
+  const next = (at: number) => readDerElement(certificateDer, at, what);
+  const fields = next(next(0).contentStart);
+  // [0] is the version (RFC 5280, 4.1); certificates of version 1 leave it out.
+  const first = next(fields.contentStart);
+  const serial = first.tag === 0xa0 ? next(first.end) : first;
+  const algorithm = next(serial.end);
+  const issuer = next(algorithm.end);
+  const parts = [issuer, serial].map(({ start, end }) => certificateDer.subarray(start, end));
+  return Buffer.concat(parts);
+}
+
+/**
  * Finds the path from `signer` to a trusted certificate, through the certificates that came with the message.
  *
  * A trusted certificate ends the path whether or not it is self-signed, and validity dates are ignored: firmware has no

@@ -13,7 +13,13 @@ import type { AuthenticodeToSign } from "./to-be-signed.ts";
 import type { VerifiedSignature } from "./verify.ts";
 
 export type { AuthenticodeClaim } from "./authenticode.ts";
-export { type CertificateSummary, certificateOf, describeCertificate, signedPartDigest } from "./certificate.ts";
+export {
+  type CertificateSummary,
+  certificateOf,
+  describeCertificate,
+  issuerAndSerial,
+  signedPartDigest,
+} from "./certificate.ts";
 export { readDerElement } from "./der.ts";
 export type { DigestName } from "./object-identifiers.ts";
 export { type Signer, signerOfPrivateKey } from "./signer.ts";

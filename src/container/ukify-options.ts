@@ -21,6 +21,8 @@ export interface UkifyOptions {
   readonly pcrPublicKey: string | undefined;
   /** `NAME:TEXT` or `NAME:@PATH`. */
   readonly sections: readonly string[];
+  /** Lines of SBAT as text, or `@` and the path of a file. */
+  readonly sbat: readonly string[];
   readonly privateKey: string | undefined;
   readonly certificate: string | undefined;
   /** Whether the kernel inside is signed as well. */
@@ -72,6 +74,7 @@ const ARGUMENTS: Readonly<Record<string, Taken>> = {
   "--splash": { kind: "value" },
   "--pcrpkey": { kind: "value" },
   "--section": { kind: "values" },
+  "--sbat": { kind: "values" },
   "--secureboot-private-key": { kind: "value" },
   "--secureboot-certificate": { kind: "value" },
   "--sign-kernel": { kind: "flag" },
@@ -98,7 +101,6 @@ const ARGUMENTS: Readonly<Record<string, Taken>> = {
   "--policy-digest": { kind: "refused", ...POLICY_ELSEWHERE },
   "--pcrsig": { kind: "refused", ...POLICY_ELSEWHERE },
   "--join-pcrsig": { kind: "refused", ...POLICY_ELSEWHERE },
-  "--sbat": { kind: "refused", ...NOT_MADE },
   "--devicetree-auto": { kind: "refused", ...NOT_MADE },
   "--hwids": { kind: "refused", ...NOT_MADE },
   "--firmware": { kind: "refused", ...NOT_MADE },
@@ -183,6 +185,7 @@ function optionsOf(given: ReadonlyMap<string, readonly string[]>): UkifyOptions 
     splash: one("--splash"),
     pcrPublicKey: one("--pcrpkey"),
     sections: given.get("--section") ?? [],
+    sbat: given.get("--sbat") ?? [],
     privateKey,
     certificate,
     signKernel: given.has("--sign-kernel"),

@@ -27,6 +27,7 @@ import { databasesOf, verifyBootProgram } from "../keys/index.ts";
 import {
   addSections,
   buildUki,
+  checkSbatText,
   type EfiArchitecture,
   parsePe,
   signPe,
@@ -322,6 +323,7 @@ async function assemble(
     kernelRelease: options.kernelRelease ?? kernelRelease,
     kernel: options.signKernel && signer !== undefined ? await signPe(kernel, signer) : kernel,
     initramfs,
+    sbat: options.sbat.map((text) => sbatText(text, directory)),
     ...Object.fromEntries(Object.entries(parts).filter(([, bytes]) => bytes !== undefined)),
   });
   const sections = options.sections.map((text) => {
@@ -333,6 +335,13 @@ async function assemble(
     return { name: name.startsWith(".") ? name : `.${name}`, content: readGivenText(text.slice(colon + 1), directory) };
   });
   return sections.length === 0 ? uki : addSections(uki, sections);
+}
+
+/** Lines that shim could not read are refused; ukify leaves them out. */
+function sbatText(given: string, directory: RootDirectory): string {
+  const text = Buffer.from(readGivenText(given, directory)).toString("utf8");
+  checkSbatText(text, `ukify's --sbat ${given.startsWith("@") ? given : "TEXT"}`);
+  return text;
 }
 
 /** The one that was named; the image's own; that of the machine that builds, which is where ukify looks. */

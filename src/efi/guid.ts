@@ -15,6 +15,8 @@ export const GLOBAL_VARIABLE_VENDOR = guidOf("8be4df61-93ca-11d2-aa0d-00e098032b
 export const IMAGE_SECURITY_DATABASE_VENDOR = guidOf("d719b2cb-3d3a-4596-a3bc-dad00e67656f");
 /** systemd-boot and systemd-stub: LoaderInfo, LoaderDevicePartUUID, StubInfo … ("The Boot Loader Interface"). */
 export const BOOT_LOADER_VENDOR = guidOf("4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
+/** SHIM_LOCK_GUID: shim's own variables (shim, SbatLevel_Variable.txt). */
+export const SHIM_VENDOR = guidOf("605dab50-e046-4300-abb6-3dd810dd8b23");
 
 /**
  * A GUID from its text, either case.

@@ -23,6 +23,7 @@ export {
   guidOf,
   guidText,
   IMAGE_SECURITY_DATABASE_VENDOR,
+  SHIM_VENDOR,
 } from "./guid.ts";
 export {
   databaseUpdate,

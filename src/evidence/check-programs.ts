@@ -39,7 +39,7 @@ export interface JudgedParts {
 export async function checkPrograms(
   chain: ChainDraft,
   { programs }: Evidence,
-  { databases }: FirmwareKeys,
+  keys: FirmwareKeys,
   word: QuotedWord,
 ): Promise<JudgedParts> {
   const chains: JudgedChain[] = [];
@@ -50,7 +50,7 @@ export async function checkPrograms(
     const { link, what } = ROLES[role];
     const draft = chain.link(link, path);
     const claim = claimOf(program);
-    await checkProgram(draft, claim, what, path, databases);
+    await checkProgram(draft, claim, what, path, keys);
     draft.fact(`${program.sizeBytes} bytes, sha256 ${program.sha256}`);
     judged.push({ what, path, claim });
     if (role === "uki") {

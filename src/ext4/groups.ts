@@ -90,7 +90,8 @@ export class Groups {
         this.#nextBlock = (group + 1) * blocksPerGroup;
         continue;
       }
-      const end = Math.min(first + limit, nextBit(bitmap.bytes, first, true));
+      // Not beyond: to look through the rest of the group for each file took 2.3 s for a million files.
+      const end = nextBit(bitmap.bytes, first, true, Math.min(first + limit, blocksPerGroup));
       setBits(bitmap.bytes, first, end);
       this.#writeOutBlockBitmap(group);
       descriptor.freeBlocks -= end - first;
@@ -266,18 +267,17 @@ function changedOf(bitmaps: ReadonlyMap<number, Bitmap>): [number, Bitmap][] {
   return [...bitmaps].filter(([, bitmap]) => bitmap.changed);
 }
 
-/** The first bit from `start` on that is set, or is not; the bitmap's length when there is none. */
-function nextBit(bytes: Uint8Array, start: number, isSet: boolean): number {
-  const bits = bytes.length * 8;
+/** The first bit in a half-open range that is set, or is not; the range's end when there is none. */
+function nextBit(bytes: Uint8Array, start: number, isSet: boolean, end = bytes.length * 8): number {
   const skipped = isSet ? 0x00 : 0xff;
   let bit = start;
-  while (bit < bits) {
+  while (bit < end) {
     const byte = bytes[bit >>> 3] as number;
     if (bit % 8 === 0 && byte === skipped) bit += 8;
     else if (((byte >>> (bit % 8)) & 1) === (isSet ? 1 : 0)) return bit;
     else bit++;
   }
-  return bits;
+  return end;
 }
 
 /** Clears a half-open range of bits. */

@@ -2,9 +2,10 @@
  * The ESP of the disk that a host's root is on, for boot loaders that do not say which one they were started from: GRUB (bootc
  * looks for it in the same way).
  */
-import { readdirSync, readFileSync, realpathSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hasErrno } from "../errors/index.ts";
+import { namesIn } from "../platform/index.ts";
 
 /** Where the kernel and udev tell of devices; tests give their own. */
 export interface DeviceFolders {
@@ -68,15 +69,6 @@ function textOf(path: string): string | undefined {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw error;
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
     throw error;
   }
 }

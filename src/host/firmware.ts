@@ -8,10 +8,12 @@ import {
   IMAGE_SECURITY_DATABASE_VENDOR,
   parseEfivarfs,
   parseSignatureLists,
+  SHIM_VENDOR,
   utf16Text,
 } from "../efi/index.ts";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
 import type { SignatureDatabases } from "../keys/index.ts";
+import { parseSbatLevel, type SbatLevel } from "../pe/index.ts";
 import { runTool } from "../platform/index.ts";
 
 /** Where the kernel shows the firmware's variables (efivarfs). */
@@ -40,6 +42,16 @@ export function firmwareDatabases(directory = EFI_VARIABLES): SignatureDatabases
     return data === undefined ? [] : parseSignatureLists(data);
   };
   return { name: "the keys of this machine", allowed: entries("db"), forbidden: entries("dbx") };
+}
+
+/**
+ * The level of SBAT by which shim started this boot; it leaves a copy of it for the system (shim, include/sbat.h, SBAT_RT_VAR_NAME).
+ * @returns undefined when shim did not
+ * @throws SealrootError for a variable that cannot be read
+ */
+export function shimSbatLevel(directory = EFI_VARIABLES): SbatLevel | undefined {
+  const data = readVariable("SbatLevelRT", SHIM_VENDOR, directory);
+  return data === undefined ? undefined : parseSbatLevel(data, "the variable SbatLevelRT");
 }
 
 /** The firmware's databases as they are, by the names of their variables. */

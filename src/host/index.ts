@@ -24,7 +24,13 @@ export { type EncryptedRoot, encryptedPartition, readEncryptedRoot } from "./enc
 export { DEFAULT_RETENTION, entriesAfterUpgrade, menuFiles, type Retention } from "./entry-order.ts";
 export { etcOfDeployment } from "./etc-trees.ts";
 export { deploymentByPrefix, type NamedDeployment } from "./find-deployment.ts";
-export { type FirmwareVariables, firmwareDatabases, firmwareVariables, loaderVariable } from "./firmware.ts";
+export {
+  type FirmwareVariables,
+  firmwareDatabases,
+  firmwareVariables,
+  loaderVariable,
+  shimSbatLevel,
+} from "./firmware.ts";
 export type { DeploymentImage, Host, HostDeployment, HostProblem } from "./host.ts";
 export { HOST_CONFIGURATION_PATH, readRetention } from "./host-configuration.ts";
 export type { BootFilePlace, BootLoaderName, HostPlaces } from "./host-places.ts";

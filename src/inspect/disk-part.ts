@@ -1,6 +1,7 @@
 /** Disks: partitions and how full they are, the ESP with its programs and entries, the deployments. */
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { parseBootEntry } from "../bls/index.ts";
+import { fallbackLoaderPath } from "../bootloader/index.ts";
 import { LUKS_SLOT_TEXT } from "../bootplan/index.ts";
 import { byteStringOfText, displayText } from "../bytes/index.ts";
 import { isDeploymentId, originPath, parseOrigin } from "../deployment/index.ts";
@@ -44,11 +45,8 @@ const FILE_SYSTEMS: readonly (readonly [name: string, offset: number, magic: str
 /** More than any UKI, and than any entry or origin file. */
 const PROGRAM_MAX_BYTES = 2 ** 30;
 const TEXT_MAX_BYTES = 1 << 20;
-/** What firmware starts by itself (UEFI 2.10, 3.5.1.1); a disk is for one architecture. */
-const REMOVABLE_LOADER = [
-  ["EFI", "BOOT", "BOOTX64.EFI"],
-  ["EFI", "BOOT", "BOOTAA64.EFI"],
-] as const;
+/** A disk is for one architecture. */
+const LOADERS = ["x64", "aa64"].map((architecture) => fallbackLoaderPath(architecture).split("/"));
 /** No deeper than any path of UEFI; a loop in a broken FAT ends here. */
 const ESP_DEPTH_MAX = 16;
 
@@ -178,8 +176,7 @@ function entryPart(draft: PartDraft, text: string, name: string, esp: FatReader)
       if (target.type === "uki") draft.fact(target.key, target.path);
       else draft.fact("linux", target.linux).fact("initrd", target.initrd);
       draft.fact("options", options);
-      const loader =
-        esp.read(REMOVABLE_LOADER[0], PROGRAM_MAX_BYTES) ?? esp.read(REMOVABLE_LOADER[1], PROGRAM_MAX_BYTES);
+      const [loader] = LOADERS.flatMap((path) => esp.read(path, PROGRAM_MAX_BYTES) ?? []);
       if (target.type === "uki" && loader !== undefined) draft.add(...entryMeasurementParts(esp, loader, target.path));
     })
     .finish();

@@ -20,14 +20,7 @@ import {
   findType1Contents,
   refuseAddons,
 } from "../bootimage/index.ts";
-import {
-  type BootLoader,
-  type EnrolmentMode,
-  ESP_KERNELS_FOLDER,
-  type EspLayout,
-  espLayout,
-  systemdBoot,
-} from "../bootloader/index.ts";
+import { type BootLoader, ESP_KERNELS_FOLDER, type EspLayout, espLayout, systemdBoot } from "../bootloader/index.ts";
 import {
   type DeploymentRecord,
   type Protection,
@@ -39,8 +32,15 @@ import {
 } from "../deployment/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
-import { checkBootSignatures, databasesOf, sealedPrograms } from "../keys/index.ts";
+import {
+  checkBootSignatures,
+  databasesOf,
+  OPTION_ROM_ADVICE,
+  sealedPrograms,
+  startsOptionRoms,
+} from "../keys/index.ts";
 import { type LoadedConfiguration, loadImageConfiguration } from "./configuration.ts";
+import { isBlockDevice } from "./open-target.ts";
 import type { InstallToDiskOptions, UnsealedChoices } from "./options.ts";
 import type { StagedImage } from "./stage-image.ts";
 
@@ -106,7 +106,7 @@ async function sealedChain(
     loaderIsSigned,
     bootType: "uki",
     protection: protectionOf({ bootType: "uki", missingVerityAllowed }),
-    esp: espLayout(loaderOf(boot, options.enrolment, reporter), { deploymentId, uki: ukiBytes, osRelease, addons }),
+    esp: espLayout(loaderOf(boot, options, reporter), { deploymentId, uki: ukiBytes, osRelease, addons }),
     record: (imageReference) => recordOfUki(image, imageReference, uki),
     configuration: await loadImageConfiguration(image.files, boot.architecture.machine),
   };
@@ -153,7 +153,7 @@ async function unsealedChain(
     loaderIsSigned,
     bootType: "bls",
     protection: protectionOf({ bootType: "bls", missingVerityAllowed: allowMissingVerity }),
-    esp: espLayout(loaderOf(boot, options.enrolment, reporter), {
+    esp: espLayout(loaderOf(boot, options, reporter), {
       deploymentId,
       kernel: files,
       osRelease,
@@ -200,7 +200,7 @@ function loaderOf(
     readonly architecture: Architecture;
     readonly enrolmentFiles: Parameters<typeof systemdBoot>[0]["enrolmentFiles"];
   },
-  enrolment: EnrolmentMode | undefined,
+  { enrolment, target }: Pick<InstallToDiskOptions, "enrolment" | "target">,
   { warn }: Pick<StepReporter, "warn">,
 ): BootLoader {
   const { loader: program, architecture, enrolmentFiles } = boot;
@@ -210,11 +210,11 @@ function loaderOf(
       hint: "seal the image with --keys DIR",
     });
   }
-  const lacksVendors = databasesOf(enrolmentFiles).some(({ allowed }) => allowed.length < 2);
-  if (enrolment === "force" && lacksVendors) {
-    warn(
-      "A machine whose graphics or network card has a signed option ROM may not start with these keys: db has no vendor's",
-    );
+  // Who names if-safe means virtual machines; who names nothing and a disk file, most likely too.
+  const isForMachine = enrolment === undefined ? isBlockDevice(target) : ["manual", "force"].includes(enrolment);
+  if (isForMachine && databasesOf(enrolmentFiles).some(({ allowed }) => !startsOptionRoms(allowed))) {
+    const { lacking, effect, remedy } = OPTION_ROM_ADVICE;
+    warn(`${lacking}: ${effect}; ${remedy}`);
   }
   return systemdBoot({ program, architecture: architecture.efi, enrolmentFiles, enrolment });
 }

@@ -1,8 +1,9 @@
 /** Where the drop-ins of an installation configuration are read from: a directory of this machine, or an image. */
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { displayText } from "../bytes/index.ts";
-import { asSealrootError, corrupt, hasErrno } from "../errors/index.ts";
+import { corrupt } from "../errors/index.ts";
+import { namesInDirectory } from "../platform/index.ts";
 import type { TreeFiles } from "../tree/index.ts";
 
 /** A place with folders of drop-ins; paths are relative to its root. */
@@ -21,7 +22,7 @@ const MASK_TARGET = "/dev/null";
 /** Files below a directory of this machine. */
 export function filesOfDirectory(root: string): ConfigurationFiles {
   return {
-    names: (folder) => namesIn(join(root, folder)),
+    names: (folder) => namesInDirectory(join(root, folder), "Cannot read the installation configuration"),
     kindOf: (path) => {
       const absolute = join(root, path);
       if (lstatSync(absolute).isSymbolicLink() && readlinkSync(absolute) === MASK_TARGET) return "mask";
@@ -53,13 +54,4 @@ export function filesOfImage(files: TreeFiles): ConfigurationFiles {
     read: (path) => Buffer.from(files.read(`/${path}`)).toString("utf8"),
     shown: (path) => `/${path}`,
   };
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return [];
-    throw asSealrootError(error, "Cannot read the installation configuration", { path: directory });
-  }
 }

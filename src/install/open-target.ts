@@ -46,7 +46,7 @@ export function checkFreeSpace(directory: string, neededBytes: number, what: str
   );
 }
 
-function isBlockDevice(path: string): boolean {
+export function isBlockDevice(path: string): boolean {
   try {
     return statSync(path).isBlockDevice();
   } catch {

@@ -12,6 +12,7 @@ import {
 import { type Guid, guidOf, type SecureBootVariableName, secureBootVariables, signVariable } from "../efi/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { syncDirectory, temporaryDirectory } from "../platform/index.ts";
+import { newSbatText, SBAT_FILE } from "./change/sbat.ts";
 import { authorityOf } from "./enrolment.ts";
 import { GUID_FILE, KEY_NAMES } from "./file-names.ts";
 import type { SelfSignedKey } from "./self-signed.ts";
@@ -43,7 +44,7 @@ const DAYS_MAX = 36_500;
 const DAY_MS = 86_400_000;
 
 /**
- * Makes keys, certificates, signature lists and enrolment files for PK, KEK and db.
+ * Makes keys, certificates, signature lists and enrolment files for PK, KEK and db, and lines of SBAT for what they seal.
  *
  * Everything is written into a new directory beside `directory`, which then gets that name in one step: there is never
  * half a set of keys. An existing directory must be empty; keys are never overwritten.
@@ -66,7 +67,8 @@ export async function generateKeys(directory: string, options: GenerateKeysOptio
   const keys = { PK: await make("PK"), KEK: await make("KEK"), db: await make("db") };
   const ownerGuid = guidOf(randomUUID());
   const policyKey = options.withPolicyKey === true ? (await import("./policy-key.ts")).newPolicyKeyFiles() : [];
-  const files = [...(await filesOf(keys, ownerGuid, options)), guidFile(ownerGuid), ...policyKey];
+  const sbat: NewFile = { name: SBAT_FILE, content: newSbatText(ownerGuid) };
+  const files = [...(await filesOf(keys, ownerGuid, options)), guidFile(ownerGuid), sbat, ...policyKey];
   writeDirectory(directory, files);
   const summaryOf = (name: SecureBootVariableName) => describeCertificate(certificateOf(keys[name].certificateDer));
   return { directory, ownerGuid, certificates: { PK: summaryOf("PK"), KEK: summaryOf("KEK"), db: summaryOf("db") } };

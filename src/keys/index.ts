@@ -2,7 +2,7 @@
  * keys: directories of Secure Boot keys: platform key (PK), key exchange key (KEK) and signature database key (db), their
  * certificates and enrolment files; and signers, from a key file or an outside program.
  *
- * Store room: knows files and names. The formats are those of `cms/` and `efi/`.
+ * Store room: knows files and names. The formats are those of `cms/` and `efi/`; a timestamping service is asked by the client of `registry/`.
  * @module
  */
 
@@ -12,6 +12,7 @@ export type { DatabaseItem } from "./change/database-items.ts";
 export { type ListedDatabases, listDatabases } from "./change/list-databases.ts";
 export { type ChangedDatabase, revoke } from "./change/revoke.ts";
 export { type RotatedKeys, rotateKeys } from "./change/rotate.ts";
+export { loadSbat, type RaisedGenerations, raiseGenerations } from "./change/sbat.ts";
 export {
   type KeyReport,
   listKeys,
@@ -34,6 +35,7 @@ export {
   timestampingSigner,
 } from "./signing/program-signer.ts";
 export { requireServiceUrl } from "./signing/timestamp-service.ts";
+export { OPTION_ROM_ADVICE, startsOptionRoms } from "./vendor-certificates.ts";
 export {
   databaseOfCertificate,
   databaseOfDirectory,

@@ -72,14 +72,14 @@ export class ObjectDraft {
   }
 
   /**
-   * Writes, names and closes an object whose bytes the draft's hasher has seen, and which is known not to be there.
+   * Writes, names and closes an object that is known not to be there. A staged one needs a hasher that has seen its bytes.
    *
+   * @param objectId the digest of the bytes
    * @param replace a damaged file with that name is in the way
    */
-  storeWhole(bytes: Uint8Array, replace: boolean): StoredObject {
+  storeWhole(bytes: Uint8Array, objectId: string, replace: boolean): StoredObject {
     return this.#guard(() => {
       writeFully(this.#fd, bytes);
-      const objectId = this.#hasher.hexDigest();
       const isNew = this.#commit(objectId, replace);
       this.abort();
       return { objectId, sizeBytes: bytes.length, isNew };
@@ -170,13 +170,20 @@ export class ObjectDraft {
   }
 }
 
+/** Whether an object can be stored by its digest alone: a staged one needs its Merkle tree too. */
+export function storesByDigest(settings: ObjectSettings): boolean {
+  return settings.protection !== "offline";
+}
+
 /**
  * Stores bytes in memory. The digest is computed first, so nothing is written for an existing object.
+ *
+ * @param knownId the digest of the bytes, where it has been computed and {@link storesByDigest} says that it is enough
  * @throws SealrootError `untrusted` for an existing object that the kernel does not vouch for, `no-space` …
  */
-export function storeObject(settings: ObjectSettings, bytes: Uint8Array): StoredObject {
-  const hasher = newHasher(settings).update(bytes);
-  const objectId = hasher.hexDigest();
+export function storeObject(settings: ObjectSettings, bytes: Uint8Array, knownId?: string): StoredObject {
+  const hasher = newHasher(settings);
+  const objectId = knownId ?? hasher.update(bytes).hexDigest();
   let existing: ReturnType<typeof stateOfExistingObject>;
   try {
     existing = stateOfExistingObject(settings, objectId, bytes.length);
@@ -184,7 +191,7 @@ export function storeObject(settings: ObjectSettings, bytes: Uint8Array): Stored
     throw asSealrootError(error, `Cannot write object ${objectId}`, { path: objectFilePath(settings, objectId) });
   }
   if (existing === "good") return { objectId, sizeBytes: bytes.length, isNew: false };
-  return new ObjectDraft(settings, hasher).storeWhole(bytes, existing === "damaged");
+  return new ObjectDraft(settings, hasher).storeWhole(bytes, objectId, existing === "damaged");
 }
 
 /** A staged object keeps its Merkle tree, which is stored after its bytes. */

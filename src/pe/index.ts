@@ -11,6 +11,16 @@ export { type EfiArchitecture, findSection, type PeImage, type PeSection, parseP
 export { kernelRelease } from "./kernel.ts";
 export { expectedUkiPcrs, measuredSections, type UkiPolicy, ukiPolicies, withPcrSignatures } from "./measure.ts";
 export { requireOnlySigned } from "./only-signed.ts";
+export {
+  checkSbatText,
+  parseSbatLevel,
+  type SbatEntry,
+  type SbatLevel,
+  sbatEntries,
+  sbatOf,
+  sbatTextOf,
+  tooOldFor,
+} from "./sbat.ts";
 export { addSections, type NewSection } from "./sections.ts";
 export { type PeVerification, type SignedClaim, signedClaimOf, signPe, verifyClaim, verifyPe } from "./sign.ts";
 export { buildUki, commandLineOf, readUki, type Uki, type UkiInput } from "./uki.ts";

@@ -26,7 +26,7 @@ const IMAGE_BYTES_MAX = 2 ** 32 - 1;
 /**
  * A copy of the stub with sections added after its own, in the given order.
  *
- * The stub's own sections, including `.sbat`, stay unchanged. A COFF symbol table after the sections (systemd before
+ * The stub's own sections stay unchanged. A COFF symbol table after the sections (systemd before
  * 254 leaves one) is dropped.
  *
  * @param stub systemd-stub or systemd's add-on stub, not signed

@@ -2,6 +2,8 @@
 import { withoutPadding } from "../bytes/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { type EfiArchitecture, findSection, type PeImage, parsePe, sectionContent } from "./image.ts";
+import { replaceSection, roomOf } from "./replace-section.ts";
+import { mergedSbat } from "./sbat.ts";
 import { addSections, type NewSection } from "./sections.ts";
 
 /** What goes into a UKI. Contents are the plain files; texts are written without a final NUL or newline. */
@@ -22,6 +24,8 @@ export interface UkiInput {
   readonly pcrPublicKey?: Uint8Array;
   /** Early microcode cpio. */
   readonly microcode?: Uint8Array;
+  /** Texts for `.sbat` besides the lines of stub and kernel, as {@link mergedSbat} takes them. */
+  readonly sbat?: readonly string[];
 }
 
 /** A parsed UKI; contents are views into the image. */
@@ -44,22 +48,41 @@ export interface Uki {
  */
 export function buildUki(input: UkiInput): Uint8Array {
   const stub = parsePe(input.stub, "systemd-stub");
-  checkKernel(input.kernel, stub.architecture);
+  const kernel = checkedKernel(input.kernel, stub.architecture);
+  const uname = section(".uname", lineOfText(input.kernelRelease, "kernel release"));
+  const { base, appended } = withSbat(stub, mergedSbat([stub, kernel], input.sbat ?? []), uname);
   const sections: (NewSection | undefined)[] = [
     section(".osrel", input.osRelease),
     section(".cmdline", lineOfText(input.commandLine, "command line")),
     section(".dtb", input.deviceTree),
-    section(".uname", lineOfText(input.kernelRelease, "kernel release")),
+    appended.includes(uname) ? uname : undefined,
     section(".splash", input.splash),
     section(".pcrpkey", input.pcrPublicKey),
     { name: ".linux", content: input.kernel, isCode: true },
     section(".initrd", input.initramfs),
     section(".ucode", input.microcode),
+    ...appended.filter((one) => one !== uname),
   ];
   return addSections(
-    input.stub,
+    base,
     sections.filter((candidate) => candidate !== undefined),
   );
+}
+
+/**
+ * The stub with the lines of SBAT in the place of its own, and what is still to be appended. A stub before systemd 254 has no room for
+ * them there, and next to none for more sections: then the name of the release, which is short, takes that place.
+ */
+function withSbat(
+  stub: PeImage,
+  content: Uint8Array,
+  uname: NewSection,
+): { readonly base: Uint8Array; readonly appended: readonly NewSection[] } {
+  const sbat = { name: ".sbat", content };
+  const own = findSection(stub, sbat.name, "systemd-stub");
+  if (own === undefined) return { base: stub.bytes, appended: [uname, sbat] };
+  if (content.length <= roomOf(stub, own)) return { base: replaceSection(stub, own, sbat), appended: [uname] };
+  return { base: replaceSection(stub, own, uname), appended: [sbat] };
 }
 
 /**
@@ -99,17 +122,20 @@ export function commandLineOf(image: PeImage, what = "PE image"): string | undef
   return found === undefined ? undefined : textOfSection(sectionContent(image, found), ".cmdline");
 }
 
+function section(name: string, content: Uint8Array): NewSection;
+function section(name: string, content: Uint8Array | undefined): NewSection | undefined;
 function section(name: string, content: Uint8Array | undefined): NewSection | undefined {
   return content === undefined ? undefined : { name, content };
 }
 
-function checkKernel(kernel: Uint8Array, stubArchitecture: EfiArchitecture): void {
+function checkedKernel(kernel: Uint8Array, stubArchitecture: EfiArchitecture): PeImage {
   if (kernel[0] !== 0x4d || kernel[1] !== 0x5a) {
     throw new SealrootError("unsupported", "Cannot build the UKI: the kernel has no EFI stub", {
       hint: "use a kernel built with CONFIG_EFI_STUB",
     });
   }
-  const { architecture } = parsePe(kernel, "kernel");
+  const image = parsePe(kernel, "kernel");
+  const { architecture } = image;
   if (architecture !== stubArchitecture) {
     throw new SealrootError(
       "conflict",
@@ -117,6 +143,7 @@ function checkKernel(kernel: Uint8Array, stubArchitecture: EfiArchitecture): voi
       { expected: stubArchitecture, actual: architecture },
     );
   }
+  return image;
 }
 
 function lineOfText(text: string, what: string): Uint8Array {

@@ -36,7 +36,8 @@ export {
   makeMountWritable,
 } from "./mount.ts";
 export { deviceNumberText, type MountEntry, parseMountTable, readMountTable } from "./mount-table.ts";
-export { namesInIfReadable } from "./names-in.ts";
+export { namesIn, namesInDirectory, namesInIfReadable } from "./names-in.ts";
+export { addressOfBuffer, functionAt, type NativeFunction, NativeLibrary } from "./native-library.ts";
 export { openBeneath } from "./open-beneath.ts";
 export {
   createInOrder,

@@ -1,7 +1,13 @@
 /** The boot loader on the ESP: its signature, and whether a deployment's image has this one. */
 
 import { join } from "node:path";
-import { writeEspFile } from "../bootloader/index.ts";
+import {
+  fallbackLoaderPath,
+  isFallbackLoader,
+  isInstalledLoader,
+  LOADER_FOLDERS,
+  writeEspFile,
+} from "../bootloader/index.ts";
 import type { HostPlaces } from "../host/index.ts";
 import { namesInIfReadable } from "../platform/index.ts";
 import { type MendableFault, onEsp } from "./fault.ts";
@@ -14,22 +20,16 @@ export interface LoaderCheck {
   readonly notes: readonly string[];
 }
 
-/** Where systemd-boot is: for the firmware, and for bootctl(1). */
-const PROGRAMS = [
-  { folder: "EFI/BOOT", name: /^BOOT[A-Z0-9]+\.EFI$/i },
-  { folder: "EFI/systemd", name: /^systemd-boot[a-z0-9]+\.efi$/i },
-] as const;
-
 /** @param images the loaders of the kept deployments, the first in the menu first */
 export async function checkLoader(
   { bootDirectory, bootLoader }: HostPlaces,
   images: readonly ImageFile[],
 ): Promise<LoaderCheck> {
   if (bootDirectory === undefined || bootLoader !== "systemd") return { faults: [], notes: [] };
-  const paths = PROGRAMS.flatMap(({ folder, name }) =>
+  const paths = LOADER_FOLDERS.flatMap((folder) =>
     namesInIfReadable(join(bootDirectory, folder))
-      .filter((found) => name.test(found))
-      .map((found) => `${folder}/${found}`),
+      .map((name) => `${folder}/${name}`)
+      .filter((path) => isFallbackLoader(path) || isInstalledLoader(path)),
   );
   if (paths.length === 0) return { faults: [missing(bootDirectory, images)], notes: [] };
   const programs = await Promise.all(
@@ -58,7 +58,7 @@ export async function checkLoader(
 
 function missing(bootDirectory: string, [image]: readonly ImageFile[]): MendableFault {
   const architecture = /systemd-boot([a-z0-9]+)\.efi/.exec(image?.path ?? "")?.[1] ?? "x64";
-  const path = `EFI/BOOT/BOOT${architecture.toUpperCase()}.EFI`;
+  const path = fallbackLoaderPath(architecture);
   return {
     ...{ kind: "loader-missing", subject: onEsp(path), detail: "there is no boot loader", deployments: [] },
     repairable: image !== undefined,

@@ -46,6 +46,8 @@ export interface SealOptions {
   readonly enrolment: EnrolmentFiles | undefined;
   /** Policies for PCR 11 in the UKI; none if absent. */
   readonly policies?: PcrPolicyChoice | undefined;
+  /** Texts for the UKI's section of SBAT (`checkSbatText`), in place of ukify's; none if absent. */
+  readonly sbat?: readonly string[] | undefined;
   /** Is given what is not signed, once the image is written; what it throws is the seal's failure. */
   readonly handOut?: ((programs: readonly ImageProgram[], report: SealReport) => Promise<void>) | undefined;
   readonly initramfs: InitramfsCarrier;
@@ -164,6 +166,7 @@ async function makeParts(
         enrolment: options.enrolment,
         kernelRelease: options.kernelRelease,
         policies: options.policies,
+        sbat: options.sbat ?? [],
         rootUuid: options.rootUuid,
         form: options.form ?? "bare",
         verityOptional: options.allowMissingVerity,

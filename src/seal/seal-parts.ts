@@ -41,7 +41,7 @@ import { sealedCommandLine } from "./command-line.ts";
 import { bootImageIds } from "./image-id.ts";
 import { type ImageProgram, imagePrograms } from "./image-programs.ts";
 import type { SealedRoot } from "./initramfs/index.ts";
-import { findUnsignedModules, unsignedModulesText } from "./module-signatures.ts";
+import { findRefusedModules, refusedModulesTexts } from "./module-signatures.ts";
 import { type PcrPolicyChoice, withSignedPolicies } from "./pcr-policies.ts";
 import { imagesToName, type NamedImage, type SealedForm } from "./sealed-forms.ts";
 import type { UnpackedImage } from "./unpack-image.ts";
@@ -64,6 +64,8 @@ export interface SealSettings {
   readonly kernelRelease: string | undefined;
   /** Has the UKI carry policies for PCR 11, or the key of those that are signed elsewhere. */
   readonly policies: PcrPolicyChoice | undefined;
+  /** Texts for the UKI's section of SBAT, in place of ukify's. */
+  readonly sbat: readonly string[];
   readonly rootUuid: string | undefined;
   readonly form: SealedForm;
   readonly verityOptional: boolean;
@@ -117,9 +119,9 @@ export async function makeSealParts(
   const components = findUnsealedContents(files, architecture, given);
   const imageArguments = imageKernelArguments(await readKargsFiles(files), architecture.machine, settings.warn);
   const programs = await readBootPrograms(files, components, architecture, settings);
-  const unsignedModules = await findUnsignedModules(files, components.kernelRelease);
-  if (unsignedModules.length > 0) settings.warn(unsignedModulesText(unsignedModules));
   const databases = databasesOf(enrolledFiles(files, settings.enrolment));
+  const refused = await findRefusedModules(files, components.kernelRelease, databases);
+  for (const text of refusedModulesTexts(refused)) settings.warn(text);
   const signedLoader = await makeSignedLoader(programs, settings);
   if (signedLoader !== undefined) await verifyBootProgram(signedLoader, "the boot loader", databases);
   const added: AddedFile[] = [
@@ -165,6 +167,7 @@ export async function makeSealParts(
     kernelRelease: components.kernelRelease,
     kernel: programs.kernel,
     initramfs,
+    sbat: settings.sbat,
     ...(policies === undefined ? {} : { pcrPublicKey: policyKeyPem(policies.publicKey) }),
   });
   const unsigned =

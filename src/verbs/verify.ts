@@ -1,7 +1,7 @@
 /** `sealroot verify TARGET`. */
 
 import { resolve } from "node:path";
-import { SealrootError } from "../errors/index.ts";
+import { asSealrootError, SealrootError } from "../errors/index.ts";
 import type { VerifyOptions } from "../verify/index.ts";
 import { type ArgumentSpecification, command, type Invocation, type OptionSpecification } from "./shared/command.ts";
 import { checkOutputFile, writePage } from "./shared/output-file.ts";
@@ -14,6 +14,11 @@ const OPTIONS = [
   { flags: "--booted", summary: "the system that runs, in place of TARGET; needs root" },
   { flags: "--html <FILE>", summary: "also write the result as one page, the chain drawn, readable without scripts" },
   { flags: "--keys <DIR>", summary: "the firmware has the keys of this directory, whatever is enrolled" },
+  {
+    flags: "--sbat-level <FILE>",
+    summary: "shim refuses what this level says (SbatLevel.csv of keys revoke --sbat); of --booted: shim's own",
+    excludes: ["check-evidence"],
+  },
   {
     flags: "--require-karg <ARG>",
     summary: "every command line must have this argument, KEY or KEY=VALUE (repeatable)",
@@ -36,6 +41,9 @@ const ARGUMENTS = [
 ] as const satisfies readonly ArgumentSpecification[];
 
 type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
+
+/** A variable of firmware; real ones have a hundred bytes. */
+const SBAT_LEVEL_MAX_BYTES = 64 << 10;
 
 export const verifyVerb = command({
   description: `Says why a system is to be trusted: each link from the keys of the firmware over boot loader, boot entry, UKI,
@@ -62,6 +70,7 @@ without the system; given a TARGET too, it says what is not as it was.`,
     "sealroot verify disk.img --keys keys --forbid-missing-verity",
     "sealroot verify oci:os:v1 --require-key keys/db.pem",
     "sealroot verify os.efi --keys keys",
+    "sealroot verify disk.img --sbat-level keys/SbatLevel.csv",
     "sealroot verify --booted",
     "sealroot verify --booted --evidence os.json --nonce 5f3a9c",
     "sealroot verify --check-evidence os.json --nonce 5f3a9c --attestation-key os.pem --keys keys",
@@ -93,6 +102,7 @@ async function optionsOf(invocation: Call): Promise<VerifyOptions> {
   const { databaseOfDirectory, loadCertificate } = await import("../keys/index.ts");
   return {
     keys: keys === undefined ? undefined : databaseOfDirectory(keys),
+    sbatLevel: await sbatLevel(invocation.option("sbat-level")),
     policy: {
       kernelArguments: invocation.list("require-karg"),
       certificates: invocation.list("require-key").map(loadCertificate),
@@ -103,6 +113,18 @@ async function optionsOf(invocation: Call): Promise<VerifyOptions> {
     sourcePolicy: policyChoice(invocation),
     events: invocation.events,
   };
+}
+
+async function sbatLevel(path: string | undefined): Promise<VerifyOptions["sbatLevel"]> {
+  if (path === undefined) return undefined;
+  const [{ parseSbatLevel }, { readBoundedFile }] = await Promise.all([
+    import("../pe/index.ts"),
+    import("../platform/index.ts"),
+  ]);
+  const content = await readBoundedFile(path, SBAT_LEVEL_MAX_BYTES).catch((error: unknown) => {
+    throw asSealrootError(error, "Cannot read the level of SBAT", { path });
+  });
+  return parseSbatLevel(content, path);
 }
 
 function oneTarget(): SealrootError {

@@ -1,6 +1,6 @@
 /** The 256-byte fs-verity descriptor (struct fsverity_descriptor; spec/erofs.md 5.1). */
 import { hash } from "node:crypto";
-import { ByteCursor, type ByteString, byteString } from "../bytes/index.ts";
+import { ByteCursor } from "../bytes/index.ts";
 import { corrupt } from "../errors/index.ts";
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type VerityAlgorithm } from "./algorithm.ts";
 
@@ -25,22 +25,29 @@ const scratch = Buffer.alloc(DESCRIPTOR_BYTES);
 
 /** The descriptor's bytes for a file of `sizeBytes` whose Merkle tree has this root. */
 export function verityDescriptor(algorithm: VerityAlgorithm, sizeBytes: number, rootHash: Uint8Array): Uint8Array {
-  return Uint8Array.from(writeDescriptor(scratch, algorithm, sizeBytes, byteString(rootHash)));
+  return Uint8Array.from(writeDescriptor(scratch, algorithm, sizeBytes, rootHash));
 }
 
 /** The file digest as lower-case hex: the plain hash of the descriptor. */
-export function fileDigest(algorithm: VerityAlgorithm, sizeBytes: number, rootHash: ByteString): string {
+export function fileDigest(algorithm: VerityAlgorithm, sizeBytes: number, rootHash: Uint8Array): string {
   return hash(algorithm, writeDescriptor(scratch, algorithm, sizeBytes, rootHash), "hex");
 }
 
-function writeDescriptor(target: Buffer, algorithm: VerityAlgorithm, sizeBytes: number, rootHash: ByteString): Buffer {
+/** Fills {@link DESCRIPTOR_BYTES} bytes. @returns the same bytes */
+export function writeDescriptor(
+  target: Buffer,
+  algorithm: VerityAlgorithm,
+  sizeBytes: number,
+  rootHash: Uint8Array,
+): Buffer {
+  target.fill(0);
   target[0] = DESCRIPTOR_VERSION;
   target[1] = ALGORITHM_NUMBER[algorithm];
   target[2] = LOG2_BLOCK_SIZE; // no salt, no signature
   target.writeUInt32LE(sizeBytes % 2 ** 32, SIZE_OFFSET);
   target.writeUInt32LE(Math.floor(sizeBytes / 2 ** 32), SIZE_OFFSET + 4);
-  target.write(rootHash, ROOT_HASH_OFFSET, "latin1");
-  return target.fill(0, ROOT_HASH_OFFSET + rootHash.length);
+  target.set(rootHash, ROOT_HASH_OFFSET);
+  return target;
 }
 
 /**

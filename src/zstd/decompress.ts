@@ -1,9 +1,14 @@
 /** Decompression of a byte stream, all its members and frames, in bounded memory. */
 import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import { corrupt, SealrootError } from "../errors/index.ts";
+import { inflaterFromBytes, newInflater } from "../primitives/index.ts";
 import type { Compression } from "./compress.ts";
 import { through } from "./engine.ts";
 import { ZstdFrameWalker } from "./frames.ts";
+import { afterTheZeros, gunzipMembers } from "./gunzip-native.ts";
+import { badGzip, DAMAGED_STREAM } from "./gzip-member.ts";
+import { OutputPieces } from "./output-pieces.ts";
+import { readAhead } from "./read-ahead.ts";
 
 /**
  * Each piece costs two thread switches and an allocation, 0.2 ms in all, and should still be in the processor's cache
@@ -12,12 +17,14 @@ import { ZstdFrameWalker } from "./frames.ts";
 const OUTPUT_PIECE_BYTES = 512 << 10;
 /** Some output may wait, so that inflating (in zlib's thread) and using it overlap. */
 const ENGINE_OPTIONS = { chunkSize: OUTPUT_PIECE_BYTES, readableHighWaterMark: 4 * OUTPUT_PIECE_BYTES };
+/** As many pieces a library makes before they are wanted. */
+const PIECES_AHEAD = 3;
 
 export interface DecompressOptions {
   /** More output than this is refused as `unsupported`: a guard against bombs. */
   readonly maxOutputBytes?: number;
   /**
-   * A piece is valid only until the next one is requested. Its memory is then freed at once; otherwise V8 collects
+   * A piece is valid only until the next one is requested. Its memory is then freed or used again; otherwise V8 collects
    * garbage in the whole heap for every 64 MB of output.
    */
   readonly transient?: boolean;
@@ -37,13 +44,12 @@ export async function* decompress(
 ): AsyncGenerator<Uint8Array> {
   const limit = options.maxOutputBytes ?? Number.POSITIVE_INFINITY;
   let outputBytes = 0;
-  for await (const piece of decoder(source, compression)) {
+  for await (const piece of decoder(source, compression, options.transient === true)) {
     outputBytes += piece.length;
     if (outputBytes > limit) {
       throw tooMuchOutput(compression, limit);
     }
     yield piece;
-    if (options.transient === true && compression !== "none") free(piece);
   }
 }
 
@@ -57,21 +63,55 @@ export function tooMuchOutput(
   return new SealrootError(code, what, { expected: `at most ${limitBytes} bytes` });
 }
 
-/**
- * Frees the memory that a piece is the last view of: an engine fills one buffer with several pieces, in order. Short
- * waiting pieces are merged into one, copied into Node's pool, which is not an engine's and cannot be freed.
- */
-function free({ buffer, byteOffset, byteLength }: Uint8Array): void {
-  const isOfEngine = buffer instanceof ArrayBuffer && buffer.byteLength === OUTPUT_PIECE_BYTES;
-  if (isOfEngine && byteOffset + byteLength === OUTPUT_PIECE_BYTES) buffer.transfer(0);
-}
-
-function decoder(source: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {
+function decoder(
+  source: AsyncIterable<Uint8Array>,
+  compression: Compression,
+  transient: boolean,
+): AsyncIterable<Uint8Array> {
   if (compression === "none") return source;
-  return compression === "gzip" ? gunzip(source) : unzstd(source);
+  return compression === "gzip" ? gunzip(source, transient) : unzstd(source, transient);
 }
 
-async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** By the library where there is one and the stream is long enough to be worth it. */
+async function* gunzip(source: AsyncIterable<Uint8Array>, transient: boolean): AsyncGenerator<Uint8Array> {
+  const pieces = source[Symbol.asyncIterator]();
+  const head: Uint8Array[] = [];
+  let ended = false;
+  for (let sizeBytes = 0; !ended && sizeBytes < inflaterFromBytes(); ) {
+    // A piece is valid until the next one is asked for.
+    const next = await pieces.next();
+    ended = next.done === true;
+    if (next.done === true) break;
+    sizeBytes += next.value.length;
+    head.push(sizeBytes < inflaterFromBytes() ? Uint8Array.from(next.value) : next.value);
+  }
+  const inflater = ended ? undefined : newInflater();
+  const whole = headThenRest(head, pieces);
+  if (inflater === undefined) {
+    yield* gunzipPortable(whole, transient);
+    return;
+  }
+  const output = new OutputPieces(OUTPUT_PIECE_BYTES);
+  const members = gunzipMembers(whole, inflater, output);
+  yield* readAhead(members, PIECES_AHEAD, (piece) => {
+    if (transient) output.give(piece);
+  });
+}
+
+async function* headThenRest(head: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* head;
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}
+
+/** By node:zlib. */
+export async function* gunzipPortable(
+  source: AsyncIterable<Uint8Array>,
+  transient: boolean,
+): AsyncGenerator<Uint8Array> {
   let fedBytes = 0;
   let trailingZeros = 0;
   async function* counted() {
@@ -83,13 +123,9 @@ async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
     }
   }
   const engine = createGunzip(ENGINE_OPTIONS);
-  yield* decoded(counted(), engine, "gzip");
+  yield* decoded(counted(), engine, "gzip", transient);
   // zlib stops at the first zero after a member and ignores what follows, even further members.
-  if (fedBytes - engine.bytesWritten > trailingZeros) {
-    throw corrupt("Cannot decompress gzip data: something follows the zeros after the last member", {
-      offset: engine.bytesWritten,
-    });
-  }
+  if (fedBytes - engine.bytesWritten > trailingZeros) throw afterTheZeros(engine.bytesWritten);
 }
 
 function countTrailingZeros(piece: Uint8Array): number {
@@ -98,14 +134,14 @@ function countTrailingZeros(piece: Uint8Array): number {
   return piece.length - end;
 }
 
-async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* unzstd(source: AsyncIterable<Uint8Array>, transient: boolean): AsyncGenerator<Uint8Array> {
   async function* framed() {
     const walker = new ZstdFrameWalker();
     for await (const piece of source) yield* walker.push(piece);
     walker.finish();
   }
   const engine = createZstdDecompress(ENGINE_OPTIONS);
-  yield* decoded(framed(), engine, "zstd");
+  yield* decoded(framed(), engine, "zstd", transient);
 }
 
 /**
@@ -121,7 +157,7 @@ export async function* unzstdWithDictionary(
 ): AsyncGenerator<Uint8Array> {
   const engine = createZstdDecompress({ ...ENGINE_OPTIONS, dictionary });
   let outputBytes = 0;
-  for await (const piece of decoded(source, engine, "zstd")) {
+  for await (const piece of decoded(source, engine, "zstd", false)) {
     outputBytes += piece.length;
     if (outputBytes > maxOutputBytes) throw tooMuchOutput("zstd", maxOutputBytes);
     yield piece;
@@ -131,16 +167,35 @@ export async function* unzstdWithDictionary(
 async function* decoded(
   source: AsyncIterable<Uint8Array>,
   engine: Gunzip | ZstdDecompress,
-  name: string,
+  name: "gzip" | "zstd",
+  transient: boolean,
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield* through(source, engine);
+    for await (const piece of through(source, engine)) {
+      yield piece;
+      if (transient) free(piece);
+    }
   } catch (error) {
-    throw isDecoderError(error) ? corrupt(`Cannot decompress ${name} data: ${error.message}`) : error;
+    throw isDecoderError(error) ? decoderError(error, name) : error;
   }
+}
+
+/**
+ * Frees the memory that a piece is the last view of: an engine fills one buffer with several pieces, in order. Short
+ * waiting pieces are merged into one, copied into Node's pool, which is not an engine's and cannot be freed.
+ */
+function free({ buffer, byteOffset, byteLength }: Uint8Array): void {
+  const isOfEngine = buffer instanceof ArrayBuffer && buffer.byteLength === OUTPUT_PIECE_BYTES;
+  if (isOfEngine && byteOffset + byteLength === OUTPUT_PIECE_BYTES) buffer.transfer(0);
 }
 
 /** node:zlib marks its errors with codes such as Z_DATA_ERROR and ZSTD_error_corruption_detected. */
 function isDecoderError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^Z(STD)?_/.test(error.code);
+}
+
+/** The text is one that a library can have too: see gzip-member.ts. */
+function decoderError(error: Error, name: "gzip" | "zstd"): SealrootError {
+  if (name === "zstd") return corrupt(`Cannot decompress zstd data: ${error.message}`);
+  return badGzip(/^(invalid|too many) /.test(error.message) ? DAMAGED_STREAM : error.message);
 }

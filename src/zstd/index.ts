@@ -1,8 +1,8 @@
 /**
  * zstd: compressed streams, zstd (RFC 8878) and gzip (RFC 1952), with all their frames and members; the codecs
- * themselves are node:zlib's.
+ * themselves are node:zlib's, or that of `primitives/`.
  *
- * Pure: byte streams in, byte streams out. May import errors and node:zlib.
+ * Pure: byte streams in, byte streams out. May import `errors/`, `primitives/` and node:zlib.
  * @module
  */
 export { type Compression, compress } from "./compress.ts";

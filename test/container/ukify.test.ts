@@ -191,6 +191,7 @@ test("the parts that ukify puts into other sections are put there", async () => 
         "--section",
         "extra:@other-release",
         "--section=.text2:words",
+        "--sbat=sbat,1,S,sbat,1,https://s\nmine,2,M,m,1,https://m",
       ],
     ],
   );
@@ -204,6 +205,9 @@ test("the parts that ukify puts into other sections are put there", async () => 
   assert.deepEqual([text(".osrel"), text(".uname"), text(".text2")], ["ID=other", "6.13.0", "words"]);
   assert.equal(text(".extra"), readFileSync(join(build.root, "usr/lib/os-release"), "utf8"));
   assert.match(text(".sdmagic") ?? "", /systemd-stub 260\.1-1/);
+  assert.match(text(".sbat") ?? "", /^sbat,1,SBAT Version,.*\nmine,2,M,m,1,https:\/\/m\n\0$/);
+  const wrong = await refused(["--initramfs", "minimal"], ["--output", at("x.efi"), "--sbat", "@usr/lib/os-release"]);
+  assert.match(wrong, /Cannot use ukify's --sbat @usr\/lib\/os-release: a line of it is not one of SBAT/);
 });
 
 test("--measure prints PCR 11 as systemd-measure does", async () => {

@@ -130,6 +130,7 @@ const REPORTS: Readonly<Record<string, (report: Report) => Promise<unknown>>> = 
   "keys remove": (report) => report(0, at("changed-keys"), at("vendor.pem")),
   "keys revoke": async (report) => {
     await report(0, at("changed-keys"), "5".repeat(64), at("vendor.pem"));
+    await report(0, at("changed-keys"), "--sbat");
     assert.equal(((await json(0, "keys", "list", "--json", at("changed-keys"))) as { dbx: unknown[] }).dbx.length, 2);
   },
   "addon build": async (report) => {

@@ -1,6 +1,7 @@
 /** Evidence of disks, images and programs by the verb: made, judged alone and beside what is at hand, and hostile files. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { EVIDENCE_MAX_BYTES, type Evidence, readEvidence } from "../../src/evidence/index.ts";
@@ -85,6 +86,65 @@ test("of an image: what is made of it is the evidence's; another one is not", as
   assert.deepEqual([exitCode, last.slice(0, 29)], [1, "BROKEN at uki beside image oc"]);
   assert.match(out, /^BROKEN +source {2}beside image .*\n.*the image at hand is another one$/m);
   assert.match(out, /^BROKEN +image {2}beside image .*\n.*the evidence does not have it$/m);
+});
+
+test("lists of software beside an image in a layout: referrers by their tag and in the index, and cosign's tag", async () => {
+  const [, from = "", tag] = /^oci:(.*):([^:]*)$/.exec(disk.reference) ?? [];
+  cpSync(from, at("beside"), { recursive: true });
+  const reference = `oci:${at("beside")}:${tag}`;
+  const index = JSON.parse(readFileSync(at("beside/index.json"), "utf8"));
+  const put = (content: string, mediaType: string) => {
+    const hex = createHash("sha256").update(content).digest("hex");
+    writeFileSync(at(`beside/blobs/sha256/${hex}`), content);
+    return { mediaType, digest: `sha256:${hex}`, size: content.length };
+  };
+  const manifestType = "application/vnd.oci.image.manifest.v1+json";
+  const artifact = (subject: object | undefined, artifactType: string, content: string) => {
+    const config = put("{}", "application/vnd.oci.empty.v1+json");
+    const manifest = { schemaVersion: 2, mediaType: manifestType, artifactType, config, subject };
+    const made = JSON.stringify({ ...manifest, layers: [put(content, artifactType)] });
+    return { ...put(made, manifestType), artifactType };
+  };
+  const named = (name: string) => ({ annotations: { "org.opencontainers.image.ref.name": name } });
+  const { mediaType, digest, size } = index.manifests[0];
+  const subject = { mediaType, digest, size };
+  const spdx = artifact(subject, "application/spdx+json", "spdx");
+  const notes = artifact(subject, "application/x.note", "note");
+  const foreign = artifact({ ...subject, digest: `sha256:${"0".repeat(64)}` }, "text/spdx", "of another image");
+  const list = {
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    manifests: [spdx, notes, foreign],
+  };
+  const cyclonedx = artifact(subject, "application/vnd.cyclonedx+xml", "cyclonedx");
+  const { artifactType: _, ...cosigned } = artifact(undefined, "text/spdx+json", "cosign's");
+  index.manifests.push(
+    { ...put(JSON.stringify(list), list.mediaType), ...named(digest.replace(":", "-")) },
+    cyclonedx,
+    { ...cosigned, ...named(`${digest.replace(":", "-")}.sbom`) },
+  );
+  writeFileSync(at("beside/index.json"), JSON.stringify(index));
+  const evidence = await make("beside.json", reference);
+  assert.deepEqual(schemaFaults("evidence", evidence), []);
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  assert.deepEqual(evidence.softwareLists.slice(0, 3), [
+    { path: `artifact ${spdx.digest} (application/spdx+json)`, sizeBytes: 4, sha256: sha256("spdx") },
+    { path: `artifact ${cyclonedx.digest} (application/vnd.cyclonedx+xml)`, sizeBytes: 9, sha256: sha256("cyclonedx") },
+    {
+      path: `artifact ${digest.replace(":", "-")}.sbom (text/spdx+json)`,
+      ...{ sizeBytes: 8, sha256: sha256("cosign's") },
+    },
+  ]);
+  assert.deepEqual(evidence.softwareLists.slice(3), read("image.json").softwareLists);
+  const { exitCode, out } = await check("beside.json");
+  assert.equal(exitCode, 0, out);
+  assert.ok(out.includes(`list of software artifact ${spdx.digest.slice(0, 19)}`), out);
+
+  // One that cannot be read is said, and breaks nothing.
+  writeFileSync(at(`beside/blobs/sha256/${sha256("spdx")}`), "else");
+  const { out: report } = await run("verify", reference, TRUSTING, "--evidence", at("unread.json"));
+  assert.match(report, /^unchecked {2}source /m);
+  assert.deepEqual(read("unread.json").softwareLists, read("image.json").softwareLists);
 });
 
 test("of a UKI and of another program", async () => {

@@ -2,7 +2,7 @@
 
 /** From the ground up. A room imports rooms of lower layers, and of its own layer only what SAME_LAYER lists. */
 export const LAYERS: readonly { readonly name: string; readonly rooms: readonly string[] }[] = [
-  { name: "ground", rooms: ["errors", "bytes", "events", "platform"] },
+  { name: "ground", rooms: ["errors", "bytes", "events", "platform", "primitives"] },
   {
     name: "formats",
     rooms: [
@@ -44,6 +44,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   bytes: ["errors"],
   events: ["errors"],
   platform: ["bytes", "errors", "events"],
+  primitives: ["errors", "platform"],
   tree: ["selinux"],
   erofs: ["tree", "verity"],
   splitstream: ["zstd"],
@@ -62,6 +63,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   imagestore: ["objects", "repository", "oci", "policy", "images"],
   deployment: ["repository", "oci", "images", "imagestore"],
   bootloader: ["disk"],
+  keys: ["registry"],
   update: ["host"],
   repair: ["host"],
   service: ["host", "update"],

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { certificateOf, describeCertificate } from "../../src/cms/index.ts";
+import { parseSignatureLists, readVariableStore } from "../../src/efi/index.ts";
 import { type InstallToDiskOptions, installToDisk } from "../../src/install/index.ts";
+import { generateKeys, loadEnrolment, loadSigner } from "../../src/keys/index.ts";
 import { signPe } from "../../src/pe/index.ts";
 import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
 import { temporaryKeys } from "../keys/temporary-keys.ts";
@@ -209,12 +212,34 @@ test("without keys to enrol, a program without signature is warned of, and a goo
   assert.deepEqual([foreign.warnings, foreign.loaderIsSigned], [[], true]);
 });
 
-test("enrolling by force warns of option ROMs, and needs keys", async () => {
-  const { warnings } = await install(baseFiles(), {}, [], { enrolment: "force" });
-  assert.deepEqual(warnings, [
-    "A machine whose graphics or network card has a signed option ROM may not start with these keys: db has no vendor's",
-  ]);
-  assert.deepEqual((await install(baseFiles(), {}, [], { enrolment: "manual" })).warnings, []);
+test("enrolling on machines warns of option ROMs, unless db has a certificate for them, and needs keys", async () => {
+  const warned = [
+    "db has no certificate of Microsoft for option ROMs (UEFI CA 2011, Option ROM UEFI CA 2023): a machine whose graphics or " +
+      "network card has a signed option ROM may not start with these keys; sealroot keys add KEYS CERTIFICATE, and seal again",
+  ];
+  for (const enrolment of ["force", "manual"] as const) {
+    assert.deepEqual((await install(baseFiles(), {}, [], { enrolment })).warnings, warned);
+  }
+  for (const enrolment of ["if-safe", "off", undefined] as const) {
+    assert.deepEqual((await install(baseFiles(), {}, [], { enrolment })).warnings, []);
+  }
+  // Two certificates of one's own, as after a rotation, are no vendor's.
+  const store = readVariableStore(readFileSync("/usr/share/OVMF/OVMF_VARS_4M.ms.fd"));
+  const certificates = parseSignatureLists(store.find(({ name }) => name === "db")?.data ?? new Uint8Array(0));
+  for (const [subject, expected] of [
+    ["Windows Production PCA 2011", warned],
+    ["UEFI CA 2011", []],
+  ] as const) {
+    const added = certificates.filter(({ data }) => describeCertificate(certificateOf(data)).subject.endsWith(subject));
+    const keys = join(scratch, subject);
+    const now = new Date("2026-01-02T03:04:05Z");
+    await generateKeys(keys, { now, addedCertificates: added.map(({ data }) => data) });
+    const signer = loadSigner(keys);
+    const loader = { path: LOADER_PATH, content: await signPe(loaderImage("257"), signer) };
+    const files = withFiles(baseFiles(), ...enrolmentFiles(await loadEnrolment(keys, now)), loader);
+    const { warnings } = await install(files, { signer }, [], { enrolment: "force" });
+    assert.deepEqual(warnings, expected, subject);
+  }
   await assert.rejects(install(withoutKeys(), {}, [], { enrolment: "force" }), {
     code: "unsupported",
     message: "Cannot use --enroll force: the image has no keys to enrol",

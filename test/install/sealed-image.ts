@@ -84,6 +84,8 @@ export interface UkiOptions {
   readonly commandLine?: string;
   readonly initramfs?: Uint8Array;
   readonly architecture?: "x64" | "aa64";
+  /** More sections. */
+  readonly sections?: Readonly<Record<string, string | Uint8Array>>;
 }
 
 /** A UKI as far as anything looks at it without starting it. */
@@ -96,6 +98,7 @@ export function ukiImage(deploymentId: string, options: UkiOptions = {}): Uint8A
       ".linux": "kernel",
       ".initrd": options.initramfs ?? "initramfs",
       ".dtb": "devicetree",
+      ...options.sections,
     },
     options.architecture ?? "x64",
   );

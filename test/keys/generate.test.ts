@@ -26,9 +26,13 @@ test("generateKeys() makes keys, certificates, signature lists, enrolment files 
   const perName = ["PK", "KEK", "db"].flatMap((name) =>
     ["auth", "der", "esl", "key", "pem"].map((end) => `${name}.${end}`),
   );
-  assert.deepEqual(readdirSync(keys).sort(), [...perName, "GUID.txt"].sort());
+  assert.deepEqual(readdirSync(keys).sort(), [...perName, "GUID.txt", "sbat.csv"].sort());
   assert.match(file("GUID.txt").toString(), /^[0-9a-f-]{36}\n$/);
   assert.equal(file("GUID.txt").toString().trim(), generated.ownerGuid);
+  const [header, uki, own, ...rest] = file("sbat.csv").toString().split("\n");
+  assert.match(`${header}|${uki}`, /^sbat,1,SBAT Version,.*\|uki,1,UKI,/);
+  assert.match(own ?? "", new RegExp(`^uki\\.${generated.ownerGuid},1,the owner of the keys,uki,1,https://`));
+  assert.deepEqual(rest, [""]);
 });
 
 test("private keys and their directory are for their owner alone", () => {
@@ -151,7 +155,7 @@ test("generateKeys() fills an empty directory and never touches one that is not"
   const empty = directory.file("empty");
   mkdirSync(empty);
   await generateKeys(empty, { now: NOW });
-  assert.equal(readdirSync(empty).length, 16);
+  assert.equal(readdirSync(empty).length, 17);
   const before = readdirSync(keys).map((name) => [name, file(name).toString("hex")]);
   await assert.rejects(
     generateKeys(keys, { now: NOW }),

@@ -1,7 +1,10 @@
 /** Time stamps (RFC 3161) beside our signatures; judged by osslsigncode and sbverify. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request as httpRequest } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -99,4 +102,28 @@ test("an answer that is not one to this question is refused", async () => {
   tsa.answer = undefined;
   assert.equal((await refusal("ftp://example.org/")).code, "usage");
   assert.equal((await refusal("nowhere")).code, "usage");
+});
+
+test("a time stamp is asked for through the proxy of the environment", async () => {
+  const asked: string[] = [];
+  const proxy = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    const onward = { method: "POST", headers: { "content-type": request.headers["content-type"] ?? "" } };
+    request.pipe(httpRequest(tsa.url, onward, (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 0))));
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  const { port } = proxy.address() as AddressInfo;
+  process.env.http_proxy = `127.0.0.1:${port}`;
+  try {
+    const signed = await stamp("http://tsa.invalid/stamp");
+    assert.equal((await verifyPe(signed, [loadCertificate(at("keys/db.pem"))])).signer.subject, "CN=stamped db");
+    assert.deepEqual(asked, ["POST http://tsa.invalid/stamp"]);
+    process.env.http_proxy = "socks5://127.0.0.1:1";
+    const error = await refusal("http://tsa.invalid/stamp");
+    assert.equal(error.code, "unsupported");
+    assert.match(error.message, /^Cannot get a time stamp from tsa\.invalid: .*socks5 is not supported$/);
+  } finally {
+    delete process.env.http_proxy;
+    proxy.close();
+  }
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { main } from "../../src/cli/main.ts";
 import type { Output } from "../../src/verbs/index.ts";
@@ -51,6 +51,41 @@ test("keys list --json reports, and exits 1 when a key does not match", async ()
   assert.equal(report[2].keyMatches, false);
   assert.equal(report[2].fingerprintSha256, generated.certificates.db.fingerprintSha256);
   assert.match((await sealroot("keys", "list", path)).out, /DOES NOT MATCH/);
+});
+
+test("keys revoke --sbat raises the generation of the directory's own component, and keeps other lines of the level", async () => {
+  const path = directory.file("raising");
+  await sealroot("keys", "generate", path);
+  const owner = readFileSync(`${path}/GUID.txt`, "utf8").trim();
+  const sbat = readFileSync(`${path}/sbat.csv`, "utf8");
+  const raise = () => sealroot("keys", "revoke", path, "--sbat");
+  const first = await raise();
+  const written = `${path}: wrote sbat.csv, SbatLevel.csv`;
+  assert.deepEqual([first.code, first.out], [0, `Revoked uki.${owner} before generation 2\n${written}`], first.err);
+  assert.equal(readFileSync(`${path}/sbat.csv`, "utf8"), sbat.replace(`uki.${owner},1,`, `uki.${owner},2,`));
+  const level = readFileSync(`${path}/SbatLevel.csv`, "utf8");
+  assert.match(level, new RegExp(`^sbat,1,20\\d{6}00\nuki\\.${owner},2\n$`));
+  writeFileSync(`${path}/SbatLevel.csv`, `sbat,1,2999123199\nshim,4\nuki.${owner},2\ngrub.debian,5,x\n`);
+  assert.equal((await raise()).code, 0);
+  const kept = `sbat,1,2999123200\nshim,4\ngrub.debian,5\nuki.${owner},3\n`;
+  assert.equal(readFileSync(`${path}/SbatLevel.csv`, "utf8"), kept);
+
+  const untouched = readFileSync(`${path}/sbat.csv`);
+  writeFileSync(`${path}/SbatLevel.csv`, "shim,4\n");
+  assert.match((await raise()).err, /^sealroot: Cannot read .*SbatLevel\.csv: it is no SbatLevel\n/);
+  assert.deepEqual(readFileSync(`${path}/sbat.csv`), untouched);
+  writeFileSync(`${path}/sbat.csv`, "no lines\n");
+  assert.match((await raise()).err, /Cannot use .*sbat\.csv: a line of it is not one of SBAT/);
+  rmSync(`${path}/sbat.csv`);
+  const none = await raise();
+  assert.equal(none.code, 1);
+  assert.match(none.err, /its seals name no component of yours/);
+  assert.match(none.err, new RegExp(`expected: uki\\.${owner},1,`));
+  for (const words of [[], ["--sbat", "5".repeat(64)]]) {
+    const wrong = await sealroot("keys", "revoke", path, ...words);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /Cannot revoke: (nothing is named|--sbat takes no ITEM)/);
+  }
 });
 
 test("keys generate refuses an existing set, wrong options and says so on one line", async () => {

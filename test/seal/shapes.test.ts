@@ -1,5 +1,6 @@
 /** Images of other shapes than the example's, sealed by whole command lines: docs/shapes.md. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   copyFileSync,
@@ -18,6 +19,7 @@ import { boundedUnpackers } from "../../src/bootimage/initramfs-archives.ts";
 import { type CpioEntry, walkInitramfs } from "../../src/cpio/index.ts";
 import { ELF_MACHINE, readElf, writeStaticProgram } from "../../src/elf/index.ts";
 import { openImage } from "../../src/images/index.ts";
+import { type EnrolmentFiles, loadEnrolment } from "../../src/keys/index.ts";
 import { parseReference } from "../../src/oci/index.ts";
 import { readUki, type Uki } from "../../src/pe/index.ts";
 import { runTool } from "../../src/platform/index.ts";
@@ -110,14 +112,14 @@ async function refused(source: string, words: readonly string[] = [], status = 1
 }
 
 /** What is said while it is sealed. */
-async function warnings(source: string): Promise<string[]> {
+async function warnings(source: string, enrolment?: EnrolmentFiles): Promise<string[]> {
   const said: string[] = [];
   await sealImage({
     source: parseReference(source),
     output: parseReference(source.replace(/plain:plain$/, "warned:sealed")),
     policy: ACCEPT_ANYTHING,
     signer: undefined,
-    enrolment: undefined,
+    enrolment,
     initramfs: "minimal",
     allowMissingVerity: false,
     kernelArguments: [],
@@ -323,6 +325,45 @@ describe("an image with modules from elsewhere", () => {
       assert.deepEqual(await warnings(source), []);
       assert.ok(fileOf(found, `modules/${RELEASE}/vendor_disk.ko`) === undefined, "only when it is asked for");
     }
+  });
+
+  test("that a key of the build signed which is not in db: it is said; not of others, nor when it is in db", async () => {
+    const keys = mkdtempSync(join(tmpdir(), "sealroot-dkms-"));
+    const at = (name: string) => join(keys, name);
+    const openssl = (...words: string[]) => execFileSync("openssl", words, { stdio: ["ignore", "pipe", "ignore"] });
+    for (const name of ["dkms", "vendor"]) {
+      const subject = ["-subj", `/CN=${name} key`, "-keyout", at(`${name}.key`), "-out", at(`${name}.pem`)];
+      openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10", ...subject);
+    }
+    openssl("x509", "-in", at("dkms.pem"), "-outform", "der", "-out", at("dkms.der"));
+    writeFileSync(at("module"), MODULE_BYTES);
+    // As sign-file does (Linux scripts/sign-file.c).
+    const signed = (name: string) => {
+      const words = ["-sign", "-binary", "-noattr", "-nocerts", "-nosmimecap", "-md", "sha512", "-outform", "der"];
+      const signer = ["-signer", at(`${name}.pem`), "-inkey", at(`${name}.key`), "-in", at("module")];
+      const signature = openssl("cms", ...words, ...signer);
+      const info = Buffer.alloc(12);
+      info.writeUInt8(2, 2);
+      info.writeUInt32BE(signature.length, 8);
+      return Buffer.concat([MODULE_BYTES, signature, info, Buffer.from(SIGNATURE_MARK)]);
+    };
+    const source = await shape("dkms", async (path) => {
+      await withModules(path, SIGNED_MODULE, signed("vendor"), signed("dkms"));
+      putFile(path("var/lib/dkms/mok.pub"), readFileSync(at("dkms.der")));
+    });
+    const said =
+      "Kernel modules signed by CN=dkms key, which is not in db, which the kernel refuses when Secure Boot locks it down: ";
+    const enrolmentOf = (path: string) => loadEnrolment(path, new Date("2026-01-02T03:04:05Z"));
+    const [text = "", ...others] = await warnings(source, await enrolmentOf(join(scratch, "keys")));
+    assert.ok(text.startsWith(`${said}updates/dkms/vendor_disk.ko.xz; sign them`), text);
+    assert.deepEqual(others, []);
+    // Nobody knows what a machine will have that enrols nothing from the image.
+    assert.deepEqual(await warnings(source), []);
+    const enrolling = join(keys, "keys");
+    const made = await run("keys", "generate", enrolling, "--add-db", at("dkms.pem"));
+    assert.equal(made.exitCode, 0, made.err);
+    assert.deepEqual(await warnings(source, await enrolmentOf(enrolling)), []);
+    rmSync(keys, { recursive: true });
   });
 
   test("of which one is wanted that there is not: refused", async () => {

@@ -12,6 +12,7 @@ import {
   detachSignatures,
   parsePe,
   readSignatures,
+  sbatOf,
   signPe,
 } from "../../src/pe/index.ts";
 import { loaderImage, peImage, stubImage } from "../bootloader/pe-fixture.ts";
@@ -214,4 +215,50 @@ test("attach marks the key that --keys names, and refuses a UKI of the other kin
     if (exitCode === 1) assert.match(result.err, /Cannot sign an image that requires fs-verity/);
   }
   assert.ok(existsSync(at("attach-keys/db.signed-lenient")));
+});
+
+test("a seal has the lines of SBAT of its keys, and after keys revoke --sbat the level refuses it and not the next one", async () => {
+  const ukiOf = async (name: string, ...words: string[]) => {
+    const { exitCode, err } = await sealWith(name, "--keys", at("keys"), ...words);
+    assert.equal(exitCode, 0, err);
+    await succeed("seal", "attach", `oci:${at(name)}`, "--extract", at(`${name}.efi`));
+    const image = parsePe(readFileSync(at(`${name}.efi`)));
+    return sbatOf(image)?.map(({ component, generation }) => `${component} ${generation}`);
+  };
+  const own = `uki.${readFileSync(at("keys/GUID.txt"), "utf8").trim()}`;
+  assert.deepEqual(await ukiOf("sbat-first"), ["sbat 1", "uki 1", `${own} 1`]);
+  await succeed("keys", "revoke", at("keys"), "--sbat");
+  assert.deepEqual(await ukiOf("sbat-second"), ["sbat 1", "uki 1", `${own} 2`]);
+  writeFileSync(at("lines"), "sbat,1,S,sbat,1,https://s\nmine,7,M,m,1,https://m\n");
+  const given = await ukiOf(
+    "sbat-given",
+    "--sbat",
+    `@${at("lines")}`,
+    "--sbat",
+    "sbat,1,S,sbat,1,s\nb,1,B,b,1,https://b",
+  );
+  assert.deepEqual(given, ["sbat 1", "mine 7", "b 1"]);
+
+  const judge = (name: string) =>
+    run("verify", at(`${name}.efi`), "--keys", at("keys"), "--sbat-level", at("keys/SbatLevel.csv"));
+  const old = await judge("sbat-first");
+  assert.equal(old.exitCode, 1, old.err);
+  assert.match(
+    old.out,
+    new RegExp(`^BROKEN at uki .*: the level of SBAT revokes the UKI: its ${own} is too old\n`, "m"),
+  );
+  assert.match(old.out, new RegExp(`^ +expected: ${own},2 or later\n +found: ${own},1\n +remedy: `, "m"));
+  const next = await judge("sbat-second");
+  assert.equal(next.exitCode, 0, next.out);
+  assert.match(next.out, new RegExp(`SBAT: sbat 1, uki 1, ${own} 2`));
+
+  assertRefused(
+    await sealWith("none", "--keys", at("keys"), "--sbat", "mine,1"),
+    /^sealroot: Cannot use --sbat TEXT: /,
+    2,
+  );
+  assertRefused(await sealWith("none", "--keys", at("keys"), "--sbat", "@none"), /Cannot read the lines of SBAT/);
+  const level = await run("verify", at("sbat-first.efi"), "--sbat-level", at("lines.none"));
+  assertRefused(level, /^sealroot: Cannot read the level of SBAT/);
+  assert.ok(!existsSync(at("none")));
 });

@@ -4,12 +4,17 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { CommandLine, ukiPath } from "../../src/bls/index.ts";
-import { authenticatedContent, GLOBAL_VARIABLE_VENDOR, IMAGE_SECURITY_DATABASE_VENDOR } from "../../src/efi/index.ts";
+import {
+  authenticatedContent,
+  GLOBAL_VARIABLE_VENDOR,
+  IMAGE_SECURITY_DATABASE_VENDOR,
+  SHIM_VENDOR,
+} from "../../src/efi/index.ts";
 import { silent } from "../../src/events/index.ts";
 import type { HostPlaces } from "../../src/host/index.ts";
 import { signPe } from "../../src/pe/index.ts";
 import { allLinks, firstBroken, NO_POLICY, reportJson, verifyBooted } from "../../src/verify/index.ts";
-import { loaderImage } from "../bootloader/pe-fixture.ts";
+import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
 import { run } from "../cli/run-verb.ts";
 import { faultsOf } from "../docs/json-schema.ts";
 import { FixtureHost } from "../host/fixture-host.ts";
@@ -118,6 +123,32 @@ test("files of the ESP that were changed", async () => {
   const other = await temporaryKeys("other");
   const foreign = await signPe(loaderImage("257"), other.signer);
   assert.equal((await changed(loader, () => foreign, broken))?.[0], "loader");
+});
+
+test("the level of SBAT by which shim has started it is the one that counts, unless another is given", async () => {
+  const sbat = (generation: number) => `sbat,1,S,sbat,1,https://s\nloader,${generation},L,l,1,https://l\n`;
+  const loader = join(host.bootDirectory, "EFI/BOOT/BOOTX64.EFI");
+  const magic = "#### LoaderInfo: systemd-boot 257 ####";
+  const signed = (generation: number) =>
+    signPe(peImage({ ".text": "loader", ".sbat": sbat(generation), ".sdmagic": magic }), TEST_KEYS.signer);
+  const [old, current] = [await signed(1), await signed(2)];
+  setVariable("SbatLevelRT", SHIM_VENDOR, Buffer.from("sbat,1,2026113000\nloader,2\n"));
+  try {
+    const refused = ["loader", "the level of SBAT revokes the boot loader: its loader is too old"];
+    assert.deepEqual(await changed(loader, () => old, broken), refused);
+    assert.equal(await changed(loader, () => current, broken), undefined);
+    const sbatLevel = { date: undefined, entries: [{ component: "loader", generation: 1 }] };
+    const given = await changed(
+      loader,
+      () => old,
+      () => verifyBooted(places, { ...OPTIONS, sbatLevel }),
+    );
+    assert.equal(firstBroken(given.links), undefined);
+    setVariable("SbatLevelRT", SHIM_VENDOR, Buffer.from("garbage"));
+    assert.deepEqual(await broken(), ["keys", "Cannot read the variable SbatLevelRT: it is no SbatLevel"]);
+  } finally {
+    rmSync(join(host.path, "efivars", `SbatLevelRT-${SHIM_VENDOR}`));
+  }
 });
 
 test("what runs is not what the UKI says", async () => {

@@ -22,7 +22,7 @@ for (const [name, planted] of Object.entries(BREAKS)) {
     const [entry] = disk.listEsp("loader/entries");
     assert.ok(entry !== undefined);
     await planted.plant({ disk, sealed, disks, uki: ukiPath(sealed.deploymentId).slice(1), entry });
-    const report = await verify(disk.path, { keys: undefined, policy: NO_POLICY, events: silent });
+    const report = await verify(disk.path, { keys: undefined, policy: NO_POLICY, events: silent, ...planted.options });
     const text = [...reportLines(report)].join("\n");
     const broken = firstBroken(report.links);
     assert.equal(broken?.link.name, planted.link, text);

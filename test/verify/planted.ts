@@ -1,4 +1,5 @@
 /** What is planted on copies of a sealed disk, and the link at which each must be named. */
+import { generateKeyPairSync } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import type { Signer } from "../../src/cms/index.ts";
 import { PARTITION_TYPE } from "../../src/disk/index.ts";
@@ -10,8 +11,18 @@ import {
   signVariable,
 } from "../../src/efi/index.ts";
 import { type EnrolmentFiles, generateKeys, loadEnrolment, loadSigner } from "../../src/keys/index.ts";
-import { authenticodeDigest, parsePe, signPe } from "../../src/pe/index.ts";
-import type { LinkName, LinkState } from "../../src/verify/index.ts";
+import { authenticodeDigest, parsePe, signPe, ukiPolicies } from "../../src/pe/index.ts";
+import { UNLOCK_PHASES } from "../../src/seal/index.ts";
+import {
+  formatPcrSignatures,
+  type PcrSignatures,
+  type PolicySigner,
+  policyKeyFingerprint,
+  policyKeyPem,
+  policySignerOfKey,
+  signPolicies,
+} from "../../src/tpm/index.ts";
+import type { LinkName, LinkState, VerifyOptions } from "../../src/verify/index.ts";
 import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
 import { TEST_KEYS, ukiImage } from "../install/sealed-image.ts";
 import { temporaryKeys } from "../keys/temporary-keys.ts";
@@ -49,6 +60,8 @@ export interface PlantedBreak {
   readonly state?: LinkState;
   /** A line that the report must have. */
   readonly line?: RegExp;
+  /** With which it is verified. */
+  readonly options?: Pick<VerifyOptions, "sbatLevel">;
 }
 
 const other = await temporaryKeys("other");
@@ -63,12 +76,37 @@ const TREE = Math.ceil(TOOL.length / 65_536) * 65_536;
 /** Root, and two leaves: 74 digests of 64 bytes. */
 const TREE_BYTES = 3 * 4096;
 
+const OLD_SBAT = { ".sbat": "sbat,1,SBAT Version,sbat,1,https://s\nuki.me,1,me,uki,1,https://m\n" };
+
 const line = (id: string) => `composefs=${id} rw`;
 
 /** A UKI like that of the disk, with another line. */
 async function signedUki(text: string, signer: Signer | null = TEST_KEYS.signer, permit = text): Promise<Uint8Array> {
   const uki = ukiImage(NOWHERE, { commandLine: text, initramfs: sealedInitramfs(permit) });
   return signer === null ? uki : await signPe(uki, signer);
+}
+
+const policyKey = policySignerOfKey(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey);
+const otherPolicyKey = policySignerOfKey(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey);
+
+/** As seal signs them. */
+async function policies(uki: Uint8Array, signer: PolicySigner): Promise<PcrSignatures> {
+  return await signPolicies(ukiPolicies(parsePe(uki), ["sha256"], UNLOCK_PHASES), signer);
+}
+
+/** The UKI of the disk with more sections. */
+async function plantSections({ disk, uki, sealed }: Tools, sections: Readonly<Record<string, string | Uint8Array>>) {
+  const commandLine = line(sealed.deploymentId);
+  const initramfs = sealedInitramfs(commandLine);
+  disk.writeEsp(uki, await signPe(ukiImage(NOWHERE, { commandLine, initramfs, sections }), TEST_KEYS.signer));
+}
+
+/** The same with the key and these signatures. */
+async function plantPolicies(tools: Tools, make: (uki: Uint8Array) => Promise<PcrSignatures>): Promise<void> {
+  const commandLine = line(tools.sealed.deploymentId);
+  const key = { ".pcrpkey": policyKeyPem(policyKey.publicKey) };
+  const bare = ukiImage(NOWHERE, { commandLine, initramfs: sealedInitramfs(commandLine), sections: key });
+  await plantSections(tools, { ...key, ".pcrsig": formatPcrSignatures(await make(bare)) });
 }
 
 async function dbxOf(entries: readonly SignatureEntry[]): Promise<Uint8Array> {
@@ -296,6 +334,81 @@ export const BREAKS: Readonly<Record<string, PlantedBreak>> = {
     },
     link: "uki",
     says: /its digest is in dbx$/,
+  },
+
+  "a UKI older than the level of SBAT": {
+    async plant(tools) {
+      await plantSections(tools, OLD_SBAT);
+    },
+    link: "uki",
+    says: /^the level of SBAT revokes the UKI: its uki\.me is too old$/,
+    expected: /^uki\.me,2 or later$/,
+    found: /^uki\.me,1$/,
+    options: { sbatLevel: { date: "2026113000", entries: [{ component: "uki.me", generation: 2 }] } },
+  },
+
+  // Policies of PCR 11.
+  "policies that its key signed for it": {
+    async plant(tools) {
+      await plantPolicies(tools, (uki) => policies(uki, policyKey));
+    },
+    link: undefined,
+    state: "unchecked",
+    line: /^ +its policies in the sha256 bank, by key [0-9a-f]{12}…, hold at enter-initrd, enter-initrd:leave-initrd$/m,
+  },
+  "policies of another UKI": {
+    async plant(tools) {
+      await plantPolicies(tools, () => policies(ukiImage(NOWHERE), policyKey));
+    },
+    link: "uki",
+    says: /^its policies in the sha256 bank are of another UKI: what is bound to its key stays shut$/,
+    path: /^EFI\/Linux\/bootc\/bootc_composefs-[0-9a-f]{128}\.efi$/,
+    expected: /^[0-9a-f]{64}$/,
+    found: /^[0-9a-f]{64}$/,
+  },
+  "policies by another key": {
+    async plant(tools) {
+      await plantPolicies(tools, (uki) => policies(uki, otherPolicyKey));
+    },
+    link: "uki",
+    says: /^no policy in the sha256 bank is by the key of the UKI: /,
+    expected: new RegExp(`^key ${policyKeyFingerprint(policyKey.publicKey)}$`),
+    found: new RegExp(`^key ${policyKeyFingerprint(otherPolicyKey.publicKey)}$`),
+  },
+  "a policy that another key signed in the name of its own": {
+    async plant(tools) {
+      const pkfp = policyKeyFingerprint(policyKey.publicKey);
+      await plantPolicies(tools, async (uki) => {
+        const { sha256 = [] } = await policies(uki, otherPolicyKey);
+        return { sha256: sha256.map((entry) => ({ ...entry, pkfp })) };
+      });
+    },
+    link: "uki",
+    says: /^the signature of a policy in the sha256 bank is not by the key of the UKI: the TPM refuses it$/,
+    expected: /^a signature by [0-9a-f]{64} of [0-9a-f]{64}$/,
+  },
+  "policies that are no JSON": {
+    async plant(tools) {
+      await plantSections(tools, { ".pcrpkey": policyKeyPem(policyKey.publicKey), ".pcrsig": "{" });
+    },
+    link: "uki",
+    says: /^Cannot read section \.pcrsig: it is no JSON$/,
+  },
+  "a key for policies, and no policy": {
+    async plant(tools) {
+      await plantSections(tools, { ".pcrpkey": policyKeyPem(policyKey.publicKey) });
+    },
+    link: undefined,
+    state: "weaker",
+    line: /^ +weaker: it has a key for policies of PCR 11 and none that the key signed: /m,
+  },
+  "policies, and no key for them": {
+    async plant(tools) {
+      await plantSections(tools, { ".pcrsig": formatPcrSignatures(await policies(ukiImage(NOWHERE), policyKey)) });
+    },
+    link: undefined,
+    state: "unchecked",
+    line: /^ +unchecked: it has signed policies of PCR 11, and not the key that signed them$/m,
   },
 
   // The command line.

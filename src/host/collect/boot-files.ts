@@ -1,9 +1,7 @@
 /** Boot files that no entry names: UKIs, their add-ons, kernels, and what interrupted work left (spec/host.md 1.4, 1.5). */
-import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { GLOBAL_ADDONS_FOLDER, GRUB_MENU_FOLDER, STAGED_GRUB_MENU } from "../../bootloader/index.ts";
-import { asSealrootError, hasErrno } from "../../errors/index.ts";
-import { isTemporaryName } from "../../platform/index.ts";
+import { isTemporaryName, namesIn } from "../../platform/index.ts";
 import { type HostPlaces, placeOfBootFile } from "../host-places.ts";
 import { type InUse, UKI_DIRECTORY } from "./in-use.ts";
 import { type PlannedItem, plannedItem } from "./item.ts";
@@ -47,13 +45,4 @@ function namesBelow(root: string, directory: string, isWanted: (name: string) =>
   return namesIn(join(root, directory))
     .filter(isWanted)
     .map((name) => join(directory, name));
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
-    throw asSealrootError(error, `Cannot list ${directory}`, { path: directory });
-  }
 }

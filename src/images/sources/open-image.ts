@@ -6,6 +6,7 @@ import type {
   ImageSource,
   OpenedPlace,
   Platform,
+  SignatureStore,
   UnpackedLayers,
 } from "../../oci/index.ts";
 import { nameOfReference, runningPlatform } from "../../oci/index.ts";
@@ -27,6 +28,8 @@ export interface OpenedImage extends ReadImage {
   readonly unpacked: UnpackedLayers | undefined;
   /** As in its source. */
   readonly remote: boolean;
+  /** What lies beside it there, if the place can hold it. */
+  readonly signatures?: SignatureStore | undefined;
   close(): Promise<void>;
 }
 
@@ -67,8 +70,8 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
       policy,
       policySubject(options.identity ?? reference, policyPlace(options, source), source, image),
     );
-    const { blobs, unpacked, remote } = source;
-    return { ...image, blobs, unpacked, remote, close: () => source.close() };
+    const { blobs, unpacked, remote, signatures } = source;
+    return { ...image, blobs, unpacked, remote, signatures, close: () => source.close() };
   } catch (error) {
     await source.close();
     throw error;

@@ -1,10 +1,10 @@
 /** The boot files of an installed disk whose root is mounted somewhere: its `/boot`, and its ESP wherever that is. */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { BootFiles } from "../../bootloader/index.ts";
 import { PARTITION_TYPE, readDiskPartitions } from "../../disk/index.ts";
 import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import { cloneMount, createMount, type MountEntry, readMountTable } from "../../platform/index.ts";
+import { cloneMount, createMount, type MountEntry, namesIn, readMountTable } from "../../platform/index.ts";
 
 /** Can be used until it is disposed of. */
 export interface OpenedFolder extends Disposable {
@@ -18,14 +18,7 @@ const ESP_PLACES = ["efi", "boot/efi"];
 /** Boot files in a directory. */
 export function folderFiles(folder: string): BootFiles {
   return {
-    list(path) {
-      try {
-        return readdirSync(join(folder, path)).sort();
-      } catch (error) {
-        if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
-        throw asSealrootError(error, `Cannot list ${join(folder, path)}`);
-      }
-    },
+    list: (path) => namesIn(join(folder, path)),
     read: (path, limitBytes) => readIfThere(join(folder, path), limitBytes),
   };
 }
@@ -136,15 +129,6 @@ function realFolder(path: string): string | undefined {
     // File systems of several devices, such as btrfs, have numbers that no device has.
     if (hasErrno(error, "ENOENT")) return undefined;
     throw asSealrootError(error, "Cannot find the disk", { path });
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
-    throw asSealrootError(error, `Cannot list ${folder}`, { path: folder });
   }
 }
 

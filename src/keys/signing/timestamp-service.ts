@@ -1,9 +1,8 @@
-/** Asking a timestamping service (RFC 3161 3.4). */
+/** Asking a timestamping service (RFC 3161 3.4), through the proxies of the environment if there are any. */
 import { randomBytes } from "node:crypto";
 import { timestampRequest, withTimestamp } from "../../cms/index.ts";
-import { reasonOf, SealrootError } from "../../errors/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
 
-const TIMEOUT_MS = 60_000;
 /** A token with a chain of certificates has about 6 KiB. */
 const ANSWER_BYTES_MAX = 1 << 18;
 const NONCE_BYTES = 8;
@@ -33,29 +32,23 @@ export function requireServiceUrl(url: string): URL {
 
 async function ask(url: URL, request: Uint8Array): Promise<Uint8Array> {
   const what = `Cannot get a time stamp from ${url.host}`;
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  let response: Response;
-  let body: Uint8Array;
+  // Few seals have one, and the room is not small.
+  const { HttpClient, wholeBody } = await import("../../registry/index.ts");
+  const client = new HttpClient({ isInsecure: () => false });
+  const headers = { "content-type": "application/timestamp-query", accept: "application/timestamp-reply" };
   try {
-    const headers = { "content-type": "application/timestamp-query", accept: "application/timestamp-reply" };
-    response = await fetch(url, { method: "POST", headers, body: Uint8Array.from(request), signal });
-    body = await boundedBody(response);
+    const response = await client.send({ method: "POST", url, headers, body: request });
+    if (response.status !== 200) {
+      response.discard();
+      throw new SealrootError("failed", `it answered with status ${response.status}`);
+    }
+    return await wholeBody(response, ANSWER_BYTES_MAX, () => {
+      return new SealrootError("no-network", `the answer exceeds ${ANSWER_BYTES_MAX} bytes`);
+    });
   } catch (error) {
-    const code = signal.aborted ? "timeout" : "no-network";
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new SealrootError(code, `${what}: ${reasonOf(cause)}`, { path: url.href }, error);
+    const { code, message, data } = asSealrootError(error, what);
+    throw new SealrootError(code, `${what}: ${message}`, { ...data, path: url.href }, error);
+  } finally {
+    await client.close();
   }
-  if (response.ok) return body;
-  throw new SealrootError("failed", `${what}: it answered with status ${response.status}`, { path: url.href });
-}
-
-async function boundedBody(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of response.body ?? []) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > ANSWER_BYTES_MAX) throw new Error(`the answer exceeds ${ANSWER_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -7,6 +7,7 @@ import { ALGORITHM_NUMBER, VerityHasher } from "../../verity/index.ts";
 import { readOfflineDescriptor } from "../object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "../object-settings.ts";
 import { openRegularFile } from "../regular-file.ts";
+import { BATCHED_MAX_BYTES, DigestBatch } from "./digest-batch.ts";
 
 interface CheckObjectsInput {
   readonly settings: ObjectSettings;
@@ -36,10 +37,22 @@ let buffer: Buffer | undefined;
  * @returns for each object what is wrong with it; undefined for a good one
  */
 export function checkObjects({ settings, objectIds }: CheckObjectsInput): (ObjectFault | undefined)[] {
-  return objectIds.map((objectId) => checkObject(settings, objectId));
+  const faults: (ObjectFault | undefined)[] = objectIds.map(() => undefined);
+  const small = new DigestBatch<number>(settings.algorithm, (index, digest) => {
+    faults[index] = digestFault(digest, objectIds[index]);
+  });
+  for (const [index, objectId] of objectIds.entries()) faults[index] = checkObject(settings, objectId, small, index);
+  small.finish();
+  return faults;
 }
 
-function checkObject(settings: ObjectSettings, objectId: string): ObjectFault | undefined {
+/** @returns undefined too when the batch will tell */
+function checkObject(
+  settings: ObjectSettings,
+  objectId: string,
+  small: DigestBatch<number>,
+  index: number,
+): ObjectFault | undefined {
   let fd: number;
   try {
     fd = openRegularFile(objectFilePath(settings, objectId));
@@ -47,7 +60,7 @@ function checkObject(settings: ObjectSettings, objectId: string): ObjectFault | 
     return { kind: "object-open-failed", detail: reasonOf(error) };
   }
   try {
-    return measuredFault(settings, fd, objectId) ?? contentFault(settings, fd, objectId);
+    return measuredFault(settings, fd, objectId) ?? contentFault(settings, fd, objectId, small, index);
   } catch (error) {
     const detail = reasonOf(error);
     return { kind: hasErrno(error, "EIO") ? "object-digest-mismatch" : "object-verity-failed", detail };
@@ -70,16 +83,39 @@ function measuredFault(settings: ObjectSettings, fd: number, objectId: string): 
   return { kind: "object-digest-mismatch", detail: `measured ${digest}` };
 }
 
-function contentFault(settings: ObjectSettings, fd: number, objectId: string): ObjectFault | undefined {
-  buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
+function contentFault(
+  settings: ObjectSettings,
+  fd: number,
+  objectId: string,
+  small: DigestBatch<number>,
+  index: number,
+): ObjectFault | undefined {
   const sizeBytes = settings.protection === "offline" ? readOfflineDescriptor(fd).sizeBytes : fstatSync(fd).size;
+  if (sizeBytes <= BATCHED_MAX_BYTES) {
+    small.add(index, readUpTo(fd, small.room(sizeBytes), 0));
+    return undefined;
+  }
+  buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
   const hasher = new VerityHasher(settings.algorithm);
   for (let at = 0; at < sizeBytes; ) {
-    const length = readSync(fd, buffer, 0, Math.min(buffer.length, sizeBytes - at), at);
+    const length = readUpTo(fd, buffer.subarray(0, Math.min(buffer.length, sizeBytes - at)), at);
     if (length === 0) break;
     hasher.update(buffer.subarray(0, length));
     at += length;
   }
-  const digest = hasher.hexDigest();
+  return digestFault(hasher.hexDigest(), objectId);
+}
+
+/** @returns how many bytes there were */
+function readUpTo(fd: number, target: Buffer, position: number): number {
+  for (let at = 0; at < target.length; ) {
+    const length = readSync(fd, target, at, target.length - at, position + at);
+    if (length === 0) return at;
+    at += length;
+  }
+  return target.length;
+}
+
+function digestFault(digest: string, objectId: string | undefined): ObjectFault | undefined {
   return digest === objectId ? undefined : { kind: "object-digest-mismatch", detail: `measured ${digest}` };
 }

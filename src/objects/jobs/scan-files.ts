@@ -5,9 +5,10 @@ import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import { readOpenXattrs } from "../../platform/index.ts";
 import { type VerityAlgorithm, VerityHasher, verityDigest } from "../../verity/index.ts";
 import { CLONE_MIN_BYTES, cloneFile, linkFile } from "../import-file.ts";
-import { ObjectDraft, type StoredObject, storeObject } from "../object-draft.ts";
+import { ObjectDraft, type StoredObject, storeObject, storesByDigest } from "../object-draft.ts";
 import { stateOfExistingObject } from "../object-protection.ts";
 import type { ObjectSettings } from "../object-settings.ts";
+import { BATCHED_MAX_BYTES, DigestBatch } from "./digest-batch.ts";
 import { newScanFacts, putScanFacts } from "./scan-facts.ts";
 
 export interface ScanFilesInput {
@@ -54,19 +55,27 @@ export function scanFiles(request: ScanFilesInput): ScannedFiles {
   const contents: FileScanContent[] = [];
   let newObjects = 0;
   let sharedObjects = 0;
+  const small = new DigestBatch<number>(request.algorithm, (index, objectId, bytes) => {
+    contents[index] = objectId;
+    if (request.store !== undefined && storeObject(request.store, bytes, objectId).isNew) newObjects++;
+  });
+  const scan = { request, chunk: buffer, small };
   for (const [index, path] of request.paths.entries()) {
-    const read = readScannedFile(request, Buffer.from(path, "latin1"), buffer);
-    contents.push(read.content);
+    const read = readScannedFile(scan, Buffer.from(path, "latin1"), index);
     putScanFacts(facts, index, read.stat);
     if (read.xattrs.size > 0) xattrs.set(index, read.xattrs);
+    if (read.content === undefined) continue;
+    contents[index] = read.content;
     if (read.isNew) newObjects++;
     if (read.isNew && read.isShared) sharedObjects++;
   }
+  small.finish();
   return { facts, contents, xattrs, newObjects, sharedObjects };
 }
 
 interface ScannedContent {
-  readonly content: FileScanContent;
+  /** Undefined when the batch will tell. */
+  readonly content: FileScanContent | undefined;
   readonly isNew: boolean;
   readonly isShared: boolean;
 }
@@ -81,16 +90,25 @@ interface Source {
   readonly fd: number;
   readonly path: Buffer;
   readonly sizeBytes: number;
+  /** Its place among the paths. */
+  readonly index: number;
 }
 
-function readScannedFile(request: ScanFilesInput, path: Buffer, chunk: Buffer): ScannedFile {
+/** What one request has in common. */
+interface Scan {
+  readonly request: ScanFilesInput;
+  readonly chunk: Buffer;
+  readonly small: DigestBatch<number>;
+}
+
+function readScannedFile(scan: Scan, path: Buffer, index: number): ScannedFile {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stat = fstatSync(fd, { bigint: true });
     if (!stat.isFile()) throw changedFile(path);
-    const source = { fd, path, sizeBytes: Number(stat.size) };
-    return { stat, xattrs: readOpenXattrs(fd), ...contentOnce(request, source, stat, chunk) };
+    const source = { fd, path, sizeBytes: Number(stat.size), index };
+    return { stat, xattrs: readOpenXattrs(fd), ...contentOnce(scan, source, stat) };
   } catch (error) {
     throw asSealrootError(error, "Cannot read a file of the directory", { path: path.toString() });
   } finally {
@@ -98,18 +116,31 @@ function readScannedFile(request: ScanFilesInput, path: Buffer, chunk: Buffer): 
   }
 }
 
-function contentOnce(request: ScanFilesInput, source: Source, stat: BigIntStats, chunk: Buffer): ScannedContent {
-  if (stat.nlink === 1n) return contentOf(request, source, chunk);
+function contentOnce(scan: Scan, source: Source, stat: BigIntStats): ScannedContent {
+  if (stat.nlink === 1n) return batchedContent(scan, source) ?? contentOf(scan, source);
   const inode = `${stat.dev}:${stat.ino}`;
   const content = known.get(inode);
   if (content !== undefined) return { content, isNew: false, isShared: false };
-  const read = contentOf(request, source, chunk);
-  known.set(inode, read.content);
+  const read = contentOf(scan, source);
+  if (read.content !== undefined) known.set(inode, read.content);
   return read;
 }
 
+/** Leaves a small file to the batch, if a digest is all that it takes. */
+function batchedContent({ request, small }: Scan, source: Source): ScannedContent | undefined {
+  const { store, inlineMaxBytes, linkFiles } = request;
+  const { sizeBytes } = source;
+  // Blocks of larger files may be shared.
+  const maxBytes = store === undefined ? BATCHED_MAX_BYTES : CLONE_MIN_BYTES - 1;
+  if (sizeBytes <= inlineMaxBytes || sizeBytes > maxBytes) return undefined;
+  if (store !== undefined && (linkFiles || !storesByDigest(store))) return undefined;
+  readWhole(source, sizeBytes, small.room(sizeBytes));
+  small.add(source.index, sizeBytes);
+  return { content: undefined, isNew: false, isShared: false };
+}
+
 /** Inline, or only the digest, or the cheapest way into the store: shared blocks, a hard link, a copy. */
-function contentOf(request: ScanFilesInput, source: Source, chunk: Buffer): ScannedContent {
+function contentOf({ request, chunk }: Scan, source: Source): ScannedContent {
   const { store } = request;
   if (source.sizeBytes <= request.inlineMaxBytes) {
     return { content: Uint8Array.from(readWhole(source, source.sizeBytes, chunk)), isNew: false, isShared: false };

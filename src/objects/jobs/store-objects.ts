@@ -1,5 +1,6 @@
 /** Storing many small objects at once. */
-import { storeObject } from "../object-draft.ts";
+import { verityDigests } from "../../verity/index.ts";
+import { storeObject, storesByDigest } from "../object-draft.ts";
 import type { ObjectSettings } from "../object-settings.ts";
 
 export interface StoreObjectsInput {
@@ -24,8 +25,9 @@ export function storeObjects({ settings, bytes, sizesBytes }: StoreObjectsInput)
   let newObjects = 0;
   let storedBytes = 0;
   let start = 0;
-  for (const sizeBytes of sizesBytes) {
-    const { objectId, isNew } = storeObject(settings, bytes.subarray(start, start + sizeBytes));
+  const known = storesByDigest(settings) ? verityDigests(bytes, sizesBytes, settings.algorithm) : [];
+  for (const [index, sizeBytes] of sizesBytes.entries()) {
+    const { objectId, isNew } = storeObject(settings, bytes.subarray(start, start + sizeBytes), known[index]);
     objectIds.push(objectId);
     start += sizeBytes;
     if (!isNew) continue;

@@ -1,14 +1,14 @@
 /** Signatures in a layout beside the image, as `cosign save` and copies of whole repositories leave them. */
 import type { BlobReader } from "../blobs.ts";
 import { referrersTag } from "../digest-tags.ts";
-import { type Descriptor, type ImageIndex, readIndex } from "../documents.ts";
+import { type Descriptor, type ImageIndex, readIndex, readManifest } from "../documents.ts";
 import { MEDIA_TYPE } from "../media-types.ts";
 import type { SignatureStore, StoredManifest } from "../signature-store.ts";
 import { REF_NAME_ANNOTATION } from "./ref-name.ts";
 
 /**
  * A layout's own signatures: the tag scheme by the tags of its index, referrers by the tag that replaces the API (OCI
- * distribution specification, "Referrers Tag Schema"). Anyone who can write the layout can omit signatures, but not
+ * distribution specification, "Referrers Tag Schema"), and as entries of the index of their own, where oras leaves them. Anyone who can write the layout can omit signatures, but not
  * make them.
  *
  * @param index the layout's whole index.json
@@ -28,7 +28,14 @@ export function layoutSignatures(index: ImageIndex, blobs: Pick<BlobReader, "rea
     listReferrers: async (digest) => {
       const tag = referrersTag(digest);
       const fallback = await fetchTagged(tag);
-      return fallback?.mediaType === MEDIA_TYPE.index ? readIndex(fallback.bytes, tag).manifests : [];
+      const listed = fallback?.mediaType === MEDIA_TYPE.index ? readIndex(fallback.bytes, tag).manifests : [];
+      const found: Descriptor[] = [...listed];
+      for (const entry of index.manifests) {
+        if (entry.artifactType === undefined || found.some((other) => other.digest === entry.digest)) continue;
+        const { bytes } = await fetchManifest(entry);
+        if (readManifest(bytes, entry.digest).subject?.digest === digest) found.push(entry);
+      }
+      return found;
     },
   };
 }

@@ -1,7 +1,8 @@
 /** What can be demanded of a host before it updates itself: nobody is to be disturbed, no battery emptied. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrno } from "../../errors/index.ts";
+import { namesIn } from "../../platform/index.ts";
 
 export const CONDITIONS = ["ac-power", "no-users"] as const;
 export type ConditionName = (typeof CONDITIONS)[number];
@@ -44,15 +45,6 @@ function userLoggedIn({ sessions }: ConditionPlaces): string | undefined {
     return `${/^USER=(.+)$/m.exec(text)?.[1] ?? "somebody"} is logged in`;
   }
   return undefined;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return [];
-    throw error;
-  }
 }
 
 /** Empty for what is not there, or goes while it is read. */

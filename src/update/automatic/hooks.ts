@@ -1,8 +1,8 @@
 /** Programs of the image and of the administrator that an update calls before and after. */
-import { accessSync, constants, readdirSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { asSealrootError, hasErrno, SealrootError } from "../../errors/index.ts";
-import { runTool } from "../../platform/index.ts";
+import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { namesInDirectory, runTool } from "../../platform/index.ts";
 
 export type HookMoment = "before" | "after";
 
@@ -22,7 +22,8 @@ export function hooksFor(moment: HookMoment, folders: readonly string[] = HOOK_F
   const byName = new Map<string, string>();
   for (const folder of folders) {
     const directory = join(folder, `${moment}.d`);
-    for (const name of namesIn(directory)) byName.set(name, join(directory, name));
+    for (const name of namesInDirectory(directory, "Cannot read the update hooks"))
+      byName.set(name, join(directory, name));
   }
   const paths = [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
   return paths.filter(isProgram);
@@ -36,15 +37,6 @@ function isProgram(path: string): boolean {
     return true;
   } catch (error) {
     throw asSealrootError(error, `Cannot run the update hook ${path}`, { path, hint: "chmod +x, or remove it" });
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return [];
-    throw asSealrootError(error, "Cannot read the update hooks", { path: directory });
   }
 }
 

@@ -9,7 +9,7 @@ export const containerUkify = command({
 and puts kernel, initramfs and os-release together. What follows -- is read as ukify reads it; ukify itself is not needed.
 
 Understood after --: --output (required), --stub, --efi-arch, --os-release, --uname, --initrd, --microcode, --devicetree,
---splash, --pcrpkey, --section, --pcr-private-key and --pcr-public-key (signed policies for PCR 11), --secureboot-private-key and --secureboot-certificate (PEM or DER files), --signtool sbsign or
+--splash, --pcrpkey, --section, --sbat, --pcr-private-key and --pcr-public-key (signed policies for PCR 11), --secureboot-private-key and --secureboot-certificate (PEM or DER files), --signtool sbsign or
 systemd-sbsign, --sign-kernel, --measure, --pcr-banks, --phases, --json, --tools. Any other argument is refused by its name.
 
 The stub is the image's own; without one, that of this system, where ukify looks.`,

@@ -37,7 +37,7 @@ const OPTIONS = [
   {
     flags: "--enroll <WHEN>",
     summary:
-      "when systemd-boot enrols the image's keys: off, manual (menu), if-safe (default: unasked in virtual machines), force",
+      "when systemd-boot enrols the image's keys: off, manual (menu), if-safe (default: unasked in virtual machines), force; manual and force warn when db starts no option ROMs",
     choices: ["off", "manual", "if-safe", "force"],
   },
   {

@@ -26,7 +26,8 @@ const OPTIONS = [
 
 export const keysGenerate = command({
   description: `Makes a platform key (PK), a key exchange key (KEK) and an image signing key (db): private keys (.key, mode
-0600), certificates (.pem, .der), signature lists (.esl), enrolment files (.auth) and the owner's GUID (GUID.txt).
+0600), certificates (.pem, .der), signature lists (.esl), enrolment files (.auth), the owner's GUID (GUID.txt)
+and lines of SBAT for what is sealed with them (sbat.csv).
 
 DIR must be empty or not exist; keys are never overwritten. Keep the private keys safe: with db.key anyone can sign
 images that your machines start, with PK.key change which keys they trust.`,

@@ -55,6 +55,11 @@ const OPTIONS = [
       "a phase at which a TPM may release secrets (may be given again; default: until the system's file systems are mounted)",
     repeat: true,
   },
+  {
+    flags: "--sbat <TEXT|@FILE>",
+    summary: "lines of SBAT for the UKI, as ukify takes them (may be given again; default: sbat.csv in --keys)",
+    repeat: true,
+  },
   { flags: "--karg <ARG>", summary: "add a kernel argument (may be given again)", repeat: true },
   {
     flags: "--initramfs <CARRIER>",
@@ -103,6 +108,7 @@ export const seal = command({
     "sealroot seal oci:debian -o oci:debian-sealed --keys public --key 'pkcs11:token=sealing;object=db'",
     "sealroot seal oci:debian -o oci:debian-unsigned --unsigned --to-sign to-sign",
     "sealroot seal oci:fedora -o oci:fedora-sealed --keys keys --boot-program qjs",
+    "sealroot seal oci:debian -o oci:debian-sealed --keys keys --sbat @sbat.csv",
   ],
   async run(invocation) {
     const [{ parseReference }, { sealImage }] = await Promise.all([
@@ -121,6 +127,7 @@ export const seal = command({
       policy: policyChoice(invocation),
       ...signing,
       policies,
+      sbat: await sbatTexts(invocation),
       initramfs: invocation.option("initramfs") === "extend" ? "extend" : "minimal",
       interpreter: await givenInterpreter(invocation),
       diskModules: invocation.list("module"),
@@ -187,6 +194,30 @@ async function pcrPolicies(invocation: Call): Promise<PcrPolicyChoice | undefine
   if (phases.length === 0) return undefined;
   throw new SealrootError("usage", "Cannot use --pcr-phase: there is no key for policies", {
     hint: "give --pcr-key FILE, or --keys DIR with pcr.key",
+  });
+}
+
+/** Those that are named, or that of the directory of keys. */
+async function sbatTexts(invocation: Call): Promise<readonly string[]> {
+  const given = invocation.list("sbat");
+  const directory = invocation.option("keys");
+  if (given.length === 0) {
+    const own = directory === undefined ? undefined : (await import("../../keys/index.ts")).loadSbat(directory);
+    return own === undefined ? [] : [own];
+  }
+  const { checkSbatText } = await import("../../pe/index.ts");
+  return await Promise.all(
+    given.map(async (text) => {
+      const content = text.startsWith("@") ? await readText(text.slice(1)) : text;
+      checkSbatText(content, `--sbat ${text.startsWith("@") ? text : "TEXT"}`);
+      return content;
+    }),
+  );
+}
+
+async function readText(path: string): Promise<string> {
+  return await readFile(path, "utf8").catch((error: unknown) => {
+    throw asSealrootError(error, "Cannot read the lines of SBAT", { path });
   });
 }
 

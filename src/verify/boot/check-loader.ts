@@ -1,4 +1,5 @@
 /** The boot loader, where the firmware looks for it. */
+import { fallbackLoaderPath, isFallbackLoader, isInstalledLoader } from "../../bootloader/index.ts";
 import { findSection, parsePe, type SystemdComponent, systemdComponentOf } from "../../pe/index.ts";
 import type { LinkDraft } from "../report/link.ts";
 import type { ChainProgram } from "./check-uki.ts";
@@ -14,23 +15,18 @@ export interface CheckedLoader {
   readonly uki: ChainProgram | undefined;
 }
 
-/** UEFI 2.10, 3.5.1.1: what is started from a disk for which the firmware has no entry. */
-const FALLBACK = /^EFI\/BOOT\/BOOT(?:X64|AA64|RISCV64|LOONGARCH64)\.EFI$/i;
-/** Where bootctl puts it a second time, for the firmware's own entry. */
-const INSTALLED = /^EFI\/systemd\/systemd-boot[a-z0-9]+\.efi$/i;
-
 export async function checkLoaders(
   newLink: (subject: string) => LinkDraft,
   esp: EspFiles,
-  { databases }: FirmwareKeys,
+  keys: FirmwareKeys,
 ): Promise<CheckedLoader> {
-  const at = (place: RegExp) => esp.files.filter(({ path }) => place.test(path)).map(({ path }) => path);
-  const paths = [...at(FALLBACK), ...at(INSTALLED)];
+  const found = esp.files.map(({ path }) => path);
+  const paths = [...found.filter(isFallbackLoader), ...found.filter(isInstalledLoader)];
   const [first] = paths;
   if (first === undefined) {
     newLink("the boot loader").broken("the ESP has none", {
       path: "EFI/BOOT",
-      expected: "EFI/BOOT/BOOTX64.EFI",
+      expected: fallbackLoaderPath("x64"),
       found: "nothing",
       remedy: "install the loader of the image: bootctl install, or sealroot install to-disk on another disk",
     });
@@ -44,15 +40,15 @@ export async function checkLoaders(
     const bytes = await draft.attempt(() => esp.read(path), { path, remedy: "write the file again" });
     if (bytes === undefined) continue;
     programs.push({ what: "the boot loader", path, bytes });
-    await checkProgram(draft, bytes, "the boot loader", path, databases);
-    const found = orUndefined(() => systemdComponentOf(parsePe(bytes)));
-    if (path === first) component = found;
+    await checkProgram(draft, bytes, "the boot loader", path, keys);
+    const systemd = orUndefined(() => systemdComponentOf(parsePe(bytes)));
+    if (path === first) component = systemd;
     if (orUndefined(() => findSection(parsePe(bytes), ".linux")) !== undefined) {
       draft.fact("it is a UKI: no loader comes before it");
       if (path === first) uki = { what: "the UKI", path, bytes };
-    } else if (found === undefined)
+    } else if (systemd === undefined)
       draft.find("unchecked", "it is not systemd-boot, so what it starts is not known", { path });
-    else draft.fact(`${found.component} ${found.version}`);
+    else draft.fact(`${systemd.component} ${systemd.version}`);
   }
   return { programs, component, uki };
 }

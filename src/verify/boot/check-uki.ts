@@ -13,6 +13,7 @@ import type { LinkParent } from "../report/link.ts";
 import type { FirmwareKeys } from "./firmware-keys.ts";
 import { type InitramfsFacts, readInitramfs } from "./initramfs-facts.ts";
 import { checkProgram } from "./program-signature.ts";
+import { checkSignedPolicies } from "./signed-policies.ts";
 
 /** A program of the chain, for whoever judges it further. */
 export interface ChainProgram {
@@ -51,18 +52,19 @@ const SEAL_AGAIN = "seal the image again";
 export async function checkUki(
   parent: LinkParent,
   given: GivenUki,
-  { databases }: FirmwareKeys,
+  keys: FirmwareKeys,
 ): Promise<CheckedUki | undefined> {
   const { path, bytes } = given;
   const draft = parent.link("uki", path);
-  await checkProgram(draft, bytes, "the UKI", path, databases);
+  await checkProgram(draft, bytes, "the UKI", path, keys);
   const uki = await draft.attempt(() => readUki(bytes, "the UKI"), { path });
   if (uki === undefined) return undefined;
   if (uki.kernelRelease !== undefined) draft.fact(`kernel ${uki.kernelRelease}`);
+  checkSignedPolicies(draft, uki.image, path);
   const programs: ChainProgram[] = [{ what: "the UKI", path, bytes }];
   const addonLines: string[] = [];
   for (const addon of given.addons) {
-    const line = await checkAddon(parent, addon, uki, databases);
+    const line = await checkAddon(parent, addon, uki, keys);
     if (line !== undefined && given.addonsAreLoaded) addonLines.push(line);
     programs.push({ what: "the add-on", ...addon });
   }
@@ -86,11 +88,11 @@ async function checkAddon(
   parent: LinkParent,
   { path, bytes }: GivenUki["addons"][number],
   uki: Uki,
-  databases: FirmwareKeys["databases"],
+  keys: FirmwareKeys,
 ): Promise<string | undefined> {
   const draft = parent.link("add-ons", path);
   const remedy = "remove it from the ESP: sealroot uki-addon remove";
-  await checkProgram(draft, bytes, "the add-on", path, databases);
+  await checkProgram(draft, bytes, "the add-on", path, keys);
   return await draft.attempt(
     () => {
       const image = parsePe(bytes, "the add-on");

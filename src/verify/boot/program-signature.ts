@@ -4,6 +4,8 @@ import type { SignatureEntry } from "../../efi/index.ts";
 import { type SignatureDatabases, verifyBootClaim, verifyBootProgram } from "../../keys/index.ts";
 import { parsePe, type SignedClaim, signedClaimOf, verifyClaim } from "../../pe/index.ts";
 import type { LinkDraft } from "../report/link.ts";
+import type { FirmwareKeys } from "./firmware-keys.ts";
+import { checkSbatLevel } from "./sbat-level.ts";
 
 const REMEDY = "put the file back that was signed, or seal and install again";
 
@@ -25,7 +27,7 @@ async function verifyAny(
 }
 
 /**
- * Checks a program as the firmware does. Without keys a good signature by an unknown signer, and no signature, are weaker.
+ * Checks a program as the firmware does, and shim, if its level is known. Without keys a good signature by an unknown signer, and no signature, are weaker.
  *
  * @param what names it in errors, such as `the UKI`
  */
@@ -34,8 +36,11 @@ export async function checkProgram(
   program: SignedProgram,
   what: string,
   path: string,
-  databases: readonly SignatureDatabases[],
+  { databases, sbatLevel }: FirmwareKeys,
 ): Promise<void> {
+  if (sbatLevel !== undefined && program instanceof Uint8Array) {
+    checkSbatLevel(draft, program, what, path, sbatLevel);
+  }
   if (databases.length === 0) return await checkWithoutKeys(draft, program, what, path);
   const isAccepted = await draft.attempt(() => verifyAny(program, what, databases), { path });
   if (isAccepted === undefined) return;
@@ -81,17 +86,4 @@ async function signerOf(
   } catch {
     return undefined;
   }
-}
-
-/** The subjects of the certificates among some entries; one that is unreadable is called so. */
-export function certificateNames(entries: readonly SignatureEntry[]): string[] {
-  return entries
-    .filter(({ type }) => type === "x509")
-    .map(({ data }) => {
-      try {
-        return describeCertificate(certificateOf(data)).subject;
-      } catch {
-        return "an unreadable certificate";
-      }
-    });
 }

@@ -6,9 +6,17 @@ import { join } from "node:path";
 import { type Origin, REPOSITORY_PATH, stateDirectory } from "../../deployment/index.ts";
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
-import { espOf, firmwareDatabases, type HostPlaces, readBootedChain, readHost } from "../../host/index.ts";
+import {
+  espOf,
+  firmwareDatabases,
+  type HostPlaces,
+  readBootedChain,
+  readHost,
+  shimSbatLevel,
+} from "../../host/index.ts";
 import { readStoredImage } from "../../imagestore/index.ts";
 import { objectFaults } from "../../objects/index.ts";
+import type { SbatLevel } from "../../pe/index.ts";
 import { openRepository, type Repository, readStoredTree } from "../../repository/index.ts";
 import { TreeFiles } from "../../tree/index.ts";
 import { listEntries } from "../boot/boot-entries.ts";
@@ -84,14 +92,15 @@ class BootedWalk {
   async #firmwareKeys(): Promise<FirmwareKeys> {
     const { keys } = this.#options;
     const draft = this.#walk.chain.link("keys", keys?.name ?? "of the firmware");
-    if (keys !== undefined) return await checkFirmwareKeys(draft, keys, []);
+    const sbatLevel = await this.#sbatLevel(draft);
+    if (keys !== undefined) return await checkFirmwareKeys(draft, keys, [], sbatLevel);
     const { efiVariables } = this.#places;
     if (efiVariables === undefined) {
       draft.find("unchecked", "the variables of the firmware are not at hand", { remedy: "give the keys with --keys" });
-      return { databases: [] };
+      return { databases: [], sbatLevel };
     }
     const databases = await draft.attempt(() => firmwareDatabases(efiVariables), { path: efiVariables });
-    if (databases !== undefined) return await checkFirmwareKeys(draft, databases, []);
+    if (databases !== undefined) return await checkFirmwareKeys(draft, databases, [], sbatLevel);
     if (!draft.isBroken) {
       draft.broken("Secure Boot is off: the firmware starts anything", {
         ...{ expected: "SecureBoot = 1", found: "SecureBoot = 0" },
@@ -99,6 +108,14 @@ class BootedWalk {
       });
     }
     return { databases: [] };
+  }
+
+  /** That of the options, or the one by which shim started this boot. */
+  async #sbatLevel(draft: LinkDraft): Promise<SbatLevel | undefined> {
+    const { efiVariables } = this.#places;
+    const { sbatLevel } = this.#options;
+    if (sbatLevel !== undefined || efiVariables === undefined) return sbatLevel;
+    return await draft.attempt(() => shimSbatLevel(efiVariables), { path: efiVariables });
   }
 
   async #checkEsp(esp: EspFiles, bootedId: string | undefined): Promise<void> {

@@ -115,10 +115,10 @@ class DiskWalk {
   async checkBoot(): Promise<void> {
     const [esp, parts] = [this.#walk.esp, this.#parts];
     if (esp === undefined || parts === undefined) return;
-    const { keys } = this.#options;
+    const { keys, sbatLevel } = this.#options;
     const draft = this.#walk.chain.link("keys", keys?.name ?? "loader/keys of the ESP");
     const enrolment = await draft.attempt(() => enrolmentFilesOf(esp), { path: "loader/keys" });
-    this.#walk.keys = await checkFirmwareKeys(draft, keys, enrolment ?? []);
+    this.#walk.keys = await checkFirmwareKeys(draft, keys, enrolment ?? [], sbatLevel);
     const loader = await checkLoaders((subject) => this.#walk.chain.link("loader", subject), esp, this.#walk.keys);
     this.#walk.addPrograms(loader.programs);
     this.#walk.entries = listEntries(esp);

@@ -16,6 +16,7 @@ import type { DirectoryNode } from "../../tree/index.ts";
 import type { ImageDocuments } from "../policy/materials.ts";
 import type { VerifyOptions } from "../policy/options.ts";
 import type { ChainDraft } from "../report/link.ts";
+import { softwareArtifacts } from "./software-artifacts.ts";
 
 export interface LayeredImage {
   readonly config: LayeredConfig & { readonly config: ImageConfig };
@@ -37,7 +38,7 @@ export async function fetchLayers(
   chain: ChainDraft,
   given: string,
   repository: Repository,
-  { events, registry, sourcePolicy }: VerifyOptions,
+  { events, registry, sourcePolicy, materials }: VerifyOptions,
 ): Promise<LayeredImage | undefined> {
   const policy = sourcePolicy === undefined ? {} : { policy: sourcePolicy };
   const image = await runStep(events, "read image", () => openImage(parseReference(given), { registry, ...policy }));
@@ -52,6 +53,9 @@ export async function fetchLayers(
         const layered = { digest: manifest.config.digest, config, layers: pulled.layers, manifest };
         const root = await mergeLayers(repository, storedLayers(layered), pulled.entries);
         draft.fact(layersText(manifest.layers.length));
+        await materials?.take(draft, async () => {
+          materials.softwareLists.push(...(await softwareArtifacts(image)));
+        });
         const { manifestBytes, configBytes } = image;
         const documents = { manifestDigest: image.descriptor.digest, manifestBytes, configBytes };
         return { config: layered, root, repository, documents };

@@ -83,10 +83,10 @@ class ImageWalk {
   }
 
   async #checkBoot(files: TreeFiles): Promise<void> {
-    const { keys: given } = this.#options;
+    const { keys: given, sbatLevel } = this.#options;
     const draft = this.#chain.link("keys", given?.name ?? "the keys that the image enrols");
     const enrolment = await draft.attempt((): EnrolmentFile[] => findEnrolmentFiles(files));
-    const keys = await checkFirmwareKeys(draft, given, enrolment ?? []);
+    const keys = await checkFirmwareKeys(draft, given, enrolment ?? [], sbatLevel);
     this.#keys = keys;
     const place = this.#chain.link("loader", "systemd-boot of the image");
     const ukis = await place.attempt(() => findUkis(files), { remedy: "leave only the UKI to boot in the image" });
@@ -111,7 +111,7 @@ class ImageWalk {
       }
       const program = { what: "the boot loader", path: loader, bytes: files.read(loader) };
       this.#programs = [program];
-      await checkProgram(place, program.bytes, program.what, loader, keys.databases);
+      await checkProgram(place, program.bytes, program.what, loader, keys);
       const component = systemdComponentOf(parsePe(program.bytes));
       place.fact(component === undefined ? "it is not systemd-boot" : `${component.component} ${component.version}`);
     });

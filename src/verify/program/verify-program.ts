@@ -23,18 +23,21 @@ export async function verifyProgram(given: string, options: VerifyOptions): Prom
     const image = parsePe(bytes, given);
     const isUki = findSection(image, ".linux") !== undefined;
     const chain = new ChainDraft();
-    const { keys } = options;
-    const databases = await checkFirmwareKeys(chain.link("keys", keys?.name ?? "of the firmware"), keys, []);
+    const { keys, sbatLevel } = options;
+    const draft = chain.link("keys", keys?.name ?? "of the firmware");
+    const firmware = await checkFirmwareKeys(draft, keys, [], sbatLevel);
     const { materials } = options;
     if (materials !== undefined) {
       materials.programs = [{ what: isUki ? "the UKI" : "the program", path: given, bytes }];
-      materials.databases = databases.databases;
+      materials.databases = firmware.databases;
     }
-    if (isUki) return await verifyUki(chain, given, bytes, databases, options);
-    const draft = chain.link("loader", given);
-    await checkProgram(draft, bytes, "the program", given, databases.databases);
+    if (isUki) return await verifyUki(chain, given, bytes, firmware, options);
+    const loader = chain.link("loader", given);
+    await checkProgram(loader, bytes, "the program", given, firmware);
     const component = systemdComponentOf(image);
-    draft.fact(component === undefined ? "it is no program of systemd" : `${component.component} ${component.version}`);
+    loader.fact(
+      component === undefined ? "it is no program of systemd" : `${component.component} ${component.version}`,
+    );
     await judgePolicy(chain, options.policy, [], [{ what: "the program", path: given, bytes }], false);
     return report(chain, given, "EFI program");
   });

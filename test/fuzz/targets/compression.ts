@@ -1,12 +1,19 @@
 /** gzip and zstd framing. */
 import assert from "node:assert/strict";
 import { constants, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { type Compression, decompress, unzstdWhole } from "../../../src/zstd/index.ts";
+import { igzip } from "../../../src/primitives/igzip-library.ts";
+import { gunzipPortable } from "../../../src/zstd/decompress.ts";
+import { gunzipMembers } from "../../../src/zstd/gunzip-native.ts";
+import { decompress, tooMuchOutput, unzstdWhole } from "../../../src/zstd/index.ts";
+import { OutputPieces } from "../../../src/zstd/output-pieces.ts";
+import { isRefusedForItsCode } from "../../primitives/incomplete-code.ts";
 import { savedCorpus } from "../corpus.ts";
 import type { Random } from "../random.ts";
 import { type FuzzTarget, refusalOf, refusalOfSync } from "../target.ts";
 
 const OUTPUT_MAX_BYTES = 8 << 20;
+/** Small, so that streams have several pieces. */
+const OUTPUT_PIECE_BYTES = 10_000;
 const TEXT = Buffer.from("one two three, one two three, ".repeat(40));
 
 async function* inPieces(bytes: Uint8Array, random: Random): AsyncGenerator<Uint8Array> {
@@ -17,10 +24,15 @@ async function* inPieces(bytes: Uint8Array, random: Random): AsyncGenerator<Uint
   }
 }
 
-async function decompressAll(input: Uint8Array, compression: Compression, random: Random): Promise<Buffer> {
+/** Bombs are no findings: they are read up to a limit. */
+async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  const options = { maxOutputBytes: OUTPUT_MAX_BYTES };
-  for await (const piece of decompress(inPieces(input, random), compression, options)) pieces.push(piece);
+  let sizeBytes = 0;
+  for await (const piece of stream) {
+    sizeBytes += piece.length;
+    if (sizeBytes > OUTPUT_MAX_BYTES) throw tooMuchOutput("gzip", OUTPUT_MAX_BYTES);
+    pieces.push(piece);
+  }
   return Buffer.concat(pieces);
 }
 
@@ -34,7 +46,14 @@ export const gzipTarget: FuzzTarget = {
     ...savedCorpus("gzip"),
   ],
   async run(input, random) {
-    const read = await refusalOf(() => decompressAll(input, "gzip", random));
+    const read = await refusalOf(() => collected(gunzipPortable(inPieces(input, random), false)));
+    const { native } = igzip();
+    if (native !== undefined) {
+      const output = new OutputPieces(OUTPUT_PIECE_BYTES);
+      const byIgzip = await refusalOf(() => collected(gunzipMembers(inPieces(input, random), native(), output)));
+      if ("value" in read) assert.ok("value" in byIgzip && byIgzip.value.equals(read.value));
+      else assert.ok("refusal" in byIgzip || isRefusedForItsCode(input), "igzip alone takes it");
+    }
     if ("refusal" in read) return false;
     if (input.length > 0) assert.ok(gunzipSync(input).equals(read.value));
     return true;
@@ -54,7 +73,8 @@ export const zstdTarget: FuzzTarget = {
     ...savedCorpus("zstd"),
   ],
   async run(input, random) {
-    const streamed = await refusalOf(() => decompressAll(input, "zstd", random));
+    const options = { maxOutputBytes: OUTPUT_MAX_BYTES };
+    const streamed = await refusalOf(() => collected(decompress(inPieces(input, random), "zstd", options)));
     const whole = refusalOfSync(() => Buffer.from(unzstdWhole(input, OUTPUT_MAX_BYTES)));
     // libzstd compares a frame's stated length only in a buffer when the last block is empty; the digest of what comes
     // out is checked all the same.

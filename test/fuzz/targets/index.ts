@@ -14,6 +14,7 @@ import { pcrSignaturesTarget } from "./pcr-signatures.ts";
 import { policyTargets } from "./policy.ts";
 import { registryTargets } from "./registry.ts";
 import { repositoryTarget } from "./repository.ts";
+import { sbatTarget } from "./sbat.ts";
 import { splitStreamPartsTarget, splitStreamTarget } from "./splitstream.ts";
 import { tarTarget } from "./tar.ts";
 
@@ -35,6 +36,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   pcrSignaturesTarget,
   ...policyTargets,
   ...registryTargets,
+  sbatTarget,
   dockerArchiveTarget,
   repositoryTarget,
 ];

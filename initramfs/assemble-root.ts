@@ -2,12 +2,13 @@
 import { type BootInputs, type BootPlan, planBoot } from "../src/bootplan/boot-plan.ts";
 import { judgeMeasurement, parseMeasurement } from "../src/bootplan/measurement.ts";
 import { BOOT_PLACES, imagePath, type MountStep, planMounts } from "../src/bootplan/mount-plan.ts";
-import type { BlockDevice } from "../src/bootplan/root-device.ts";
+import { parseBlkidExport } from "../src/bootplan/root-device.ts";
 import { checkObjects } from "./check-objects.ts";
 import type { CountedBoot } from "./counted-boot.ts";
+import { isEncrypted, openEncryptedRoot, type UnlockSituation } from "./encrypted-root.ts";
 import { isAnonymous, RootSearch } from "./find-root.ts";
 import { holdPlaces } from "./held-places.ts";
-import { type BootSystem, readText } from "./system.ts";
+import { type BootSystem, decodeText, readText } from "./system.ts";
 import { CONFIGURATION, LOOP_MARK, PERMIT, runTool, toolCommand } from "./tools.ts";
 
 export interface AssembleRequest {
@@ -15,6 +16,8 @@ export interface AssembleRequest {
   readonly newRoot: string;
   /** Whether the initramfs around us has already mounted the physical root on `newRoot`. */
   readonly rootIsMounted: boolean;
+  /** For a root partition that is encrypted; undefined where the initramfs around us opens it. */
+  readonly unlock?: UnlockSituation;
 }
 
 /** The texts that decide the boot, where they are at boot. */
@@ -37,7 +40,7 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest, boot:
   system.makeDirectory(BOOT_PLACES.physicalRoot, 0o700);
   system.makeDirectory(BOOT_PLACES.imageRoot, 0o700);
   if (request.rootIsMounted) borrowPhysicalRoot(system, request.newRoot);
-  else mountPhysicalRoot(system, plan, search.find());
+  else mountPhysicalRoot(system, plan, openedDevice(system, search, request.unlock));
   boot.attach(plan.image.id);
   const deviceNumber = physicalRootNumber(system);
   // It tells systemd which device is behind the overlay (spec/boot-chain.md I.4), and may dangle until udev runs.
@@ -59,11 +62,25 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest, boot:
 }
 
 /** Read-write: the state of /etc and /var is on it. The view of it in the new root is read-only. */
-function mountPhysicalRoot(system: BootSystem, plan: BootPlan, device: BlockDevice): void {
+function mountPhysicalRoot(system: BootSystem, plan: BootPlan, device: RootDevice): void {
   const options = plan.rootOptions === undefined ? "rw" : `rw,${plan.rootOptions}`;
-  const type = device.properties.get("TYPE");
-  const args = ["-n", ...(type === undefined ? [] : ["-t", type]), "-o", options];
-  runTool(system, "mount the physical root", "mount", [...args, `/dev/${device.name}`, BOOT_PLACES.physicalRoot]);
+  const args = ["-n", ...(device.type === undefined ? [] : ["-t", device.type]), "-o", options];
+  runTool(system, "mount the physical root", "mount", [...args, device.path, BOOT_PLACES.physicalRoot]);
+}
+
+interface RootDevice {
+  readonly path: string;
+  /** Of the file system, as blkid says. */
+  readonly type: string | undefined;
+}
+
+/** The device with the file system: the partition, or what is in it. */
+function openedDevice(system: BootSystem, search: RootSearch, unlock: UnlockSituation | undefined): RootDevice {
+  const partition = search.find();
+  if (!isEncrypted(partition)) return { path: `/dev/${partition.name}`, type: partition.properties.get("TYPE") };
+  const path = openEncryptedRoot(system, partition, unlock ?? { phases: undefined, canFallBack: false });
+  const { output } = system.run(toolCommand(system, "blkid", ["-p", "-o", "export", path]));
+  return { path, type: parseBlkidExport(decodeText(output)).get("TYPE") };
 }
 
 /**

@@ -34,6 +34,11 @@ export class BootPhases {
     this.#system = system;
   }
 
+  /** Whether signed policies for the initramfs hold. */
+  get isEntered(): boolean {
+    return this.#isEntered;
+  }
+
   /**
    * Measures that the initramfs is left: what was released to it alone is not released to the system.
    * @throws SealrootError `failed`: the system must not start, as it could have the secrets of the initramfs

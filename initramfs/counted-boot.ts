@@ -52,6 +52,11 @@ export class CountedBoot {
     return boot;
   }
 
+  /** Whether a boot that fails leads to another system, by itself. */
+  get canFallBack(): boolean {
+    return decideFailure(readLoaderVariable(this.#system, "LoaderBootCountPath")).action === "reboot";
+  }
+
   /** The physical root is mounted: what the boot does is written there from now on. */
   attach(deploymentId: string): void {
     this.#deploymentId = deploymentId;

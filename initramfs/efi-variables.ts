@@ -4,6 +4,8 @@ import { toolCommand } from "./tools.ts";
 
 const DIRECTORY = "/sys/firmware/efi/efivars";
 const LOADER_VENDOR = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+/** EFI_GLOBAL_VARIABLE (UEFI 2.10, 3.3). */
+const GLOBAL_VENDOR = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 /** efivarfs puts the attributes before the value (Linux Documentation/filesystems/efivarfs.rst). */
 const ATTRIBUTE_BYTES = 4;
 
@@ -36,4 +38,9 @@ export function readLoaderVariable(system: BootSystem, name: string): string | u
     text += String.fromCharCode(unit);
   }
   return text;
+}
+
+/** Whether the firmware checks signatures: SecureBoot is 1 (UEFI 2.10, 3.3). */
+export function isSecureBoot(system: BootSystem): boolean {
+  return system.readBytes(`${DIRECTORY}/SecureBoot-${GLOBAL_VENDOR}`)?.[ATTRIBUTE_BYTES] === 1;
 }

@@ -69,15 +69,27 @@ export class RootSearch {
    * @throws SealrootError `conflict` when several devices fit, or another one than the mounted one
    */
   confirm(mountedNumber: string): void {
-    const candidates = this.#candidates();
+    const fitting = this.#candidates();
+    // An encrypted partition is what was looked for; what is mounted is the device that was made of it.
+    const below = this.#below(mountedNumber);
+    const isOpened = below !== undefined && fitting.some(({ name }) => name === below.partition);
+    const candidates = isOpened ? fitting.filter(({ name }) => name !== below.mapped) : fitting;
     const [device, ...others] = candidates;
     if (others.length > 0 && !isOneFileSystem(candidates)) {
       throw this.#error("conflict", `${candidates.length} devices fit`);
     }
-    if (device === undefined || others.length > 0 || isAnonymous(mountedNumber)) return;
+    if (isOpened || device === undefined || others.length > 0 || isAnonymous(mountedNumber)) return;
     if (readText(this.#system, `${CLASS}/${device.name}/dev`)?.trim() !== mountedNumber) {
       throw this.#error("conflict", `${device.name} fits, and device ${mountedNumber} is mounted`);
     }
+  }
+
+  /** Of a mapped device that is mounted: its own kernel name, and that of the one device under it. */
+  #below(mountedNumber: string): { readonly mapped: string; readonly partition: string } | undefined {
+    const mapped = this.#system.realPath(`/sys/dev/block/${mountedNumber}`)?.split("/").at(-1);
+    if (mapped === undefined) return undefined;
+    const [partition, ...others] = this.#system.list(`${CLASS}/${mapped}/slaves`);
+    return partition === undefined || others.length > 0 ? undefined : { mapped, partition };
   }
 
   /** Asks about devices not seen before, and again about those that did not answer. */

@@ -11,9 +11,12 @@ const EXPECTED_ERRORS = [0, 17, 19];
  * fails later with its own reason.
  *
  * @param list `order` for what is always needed, `order-slow` for disks that most machines do not boot from,
- *   `order-watchdog` for what notices a hang
+ *   `order-watchdog` for what notices a hang, `order-crypt` for an encrypted root
  */
-export function loadKernelModules(system: BootSystem, list: "order" | "order-slow" | "order-watchdog"): void {
+export function loadKernelModules(
+  system: BootSystem,
+  list: "order" | "order-slow" | "order-watchdog" | "order-crypt",
+): void {
   const release = decodeText(system.readBytes("/proc/sys/kernel/osrelease") ?? new Uint8Array(0)).trim();
   const directory = `${BASE}/modules/${release}`;
   const order = system.readBytes(`${directory}/${list}`);

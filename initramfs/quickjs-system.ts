@@ -1,6 +1,6 @@
 /** The machine as QuickJS reaches it: files by its os module, everything else by programs. */
 import "./quickjs.ts";
-import { type BootSystem, type CommandResult, encodeText, type HeldFile } from "./system.ts";
+import { type BootSystem, type CommandResult, decodeText, encodeText, type HeldFile } from "./system.ts";
 
 const BUFFER_BYTES = 16 * 1024;
 /** Kernel log levels of /dev/kmsg: KERN_CRIT shows on every console even with `quiet`, KERN_NOTICE does not. */
@@ -11,8 +11,16 @@ const O_PATH = 0o10000000;
 /** Writes are on the device when they return (open(2); the number of all our architectures). */
 const O_SYNC = 0o4010000;
 
-/** The environment of all children; nothing is inherited from ours. */
-const ENVIRONMENT = { LC_ALL: "C" };
+/** Does not wait for a byte that is not there (open(2); the number of all our architectures). */
+const O_NONBLOCK = 0o4000;
+const EAGAIN = 11;
+
+/**
+ * The environment of all children; nothing is inherited from ours. There is no udev that libdevmapper could wait for. And
+ * systemd-cryptsetup asks a TPM itself, without plugins, which a token of the volume's header could name (systemd,
+ * ENVIRONMENT.md).
+ */
+const ENVIRONMENT = { LC_ALL: "C", DM_DISABLE_UDEV: "1", SYSTEMD_CRYPTSETUP_USE_TOKEN_MODULE: "0" };
 
 function readDescriptor(descriptor: number): Uint8Array | undefined {
   const chunks: Uint8Array[] = [];
@@ -43,6 +51,18 @@ function readBytes(path: string): Uint8Array | undefined {
   return bytes;
 }
 
+function readStart(path: string, limitBytes: number): Uint8Array<ArrayBuffer> | undefined {
+  const descriptor = os.open(path, os.O_RDONLY);
+  if (descriptor < 0) return undefined;
+  const buffer = new ArrayBuffer(limitBytes);
+  let done = 0;
+  for (let count = 1; count > 0 && done < limitBytes; done += Math.max(count, 0)) {
+    count = os.read(descriptor, buffer, done, limitBytes - done);
+  }
+  os.close(descriptor);
+  return new Uint8Array(buffer, 0, done);
+}
+
 /** On the disk on return: the next thing may be a panic, which writes nothing back any more. */
 function writeText(path: string, text: string): boolean {
   const descriptor = os.open(path, os.O_WRONLY | O_SYNC);
@@ -70,6 +90,48 @@ function exchange(path: string, command: Uint8Array<ArrayBuffer>): Uint8Array | 
   const count = isWritten ? os.read(descriptor, buffer, 0, BUFFER_BYTES) : -1;
   os.close(descriptor);
   return count < 0 ? undefined : new Uint8Array(buffer.slice(0, count));
+}
+
+const CONSOLE = "/dev/console";
+/** Between two looks at the keyboard. */
+const KEY_POLL_MS = 50;
+/** More than any passphrase: LUKS takes 512 bytes when they are typed (cryptsetup(8), NOTES). */
+const SECRET_MAX_CHARACTERS = 512;
+/** Return in both forms; what deletes a character (DEL, BS), or the line (Ctrl-U). */
+const KEY = { lineEnds: [10, 13], deletes: [8, 127], clears: 21 } as const;
+
+function askSecret(prompt: string, timeoutMs: number | undefined): string | undefined {
+  const descriptor = os.open(CONSOLE, os.O_RDWR | O_NONBLOCK);
+  if (descriptor < 0) return undefined;
+  os.ttySetRaw(descriptor);
+  const print = (text: string) => os.write(descriptor, encodeText(text).buffer, 0, encodeText(text).length);
+  print(prompt);
+  const typed = readTyped(descriptor, timeoutMs);
+  print("\r\n");
+  os.close(descriptor);
+  return typed;
+}
+
+function readTyped(descriptor: number, timeoutMs: number | undefined): string | undefined {
+  const key = new ArrayBuffer(1);
+  const bytes: number[] = [];
+  for (let idleSinceMs = Date.now(); timeoutMs === undefined || Date.now() < idleSinceMs + timeoutMs; ) {
+    const count = os.read(descriptor, key, 0, 1);
+    if (count !== 1) {
+      // A console without anybody at it, such as a serial line that is not connected, says that it ends.
+      if (count < 0 && count !== -EAGAIN) return undefined;
+      serveWatchdog();
+      os.sleep(KEY_POLL_MS);
+      continue;
+    }
+    idleSinceMs = Date.now();
+    const [byte = 0] = new Uint8Array(key);
+    if (KEY.lineEnds.some((end) => end === byte)) return decodeText(Uint8Array.from(bytes));
+    if (KEY.deletes.some((one) => one === byte)) bytes.pop();
+    else if (byte === KEY.clears) bytes.length = 0;
+    else if (bytes.length < SECRET_MAX_CHARACTERS) bytes.push(byte);
+  }
+  return undefined;
 }
 
 let watchdog = -1;
@@ -181,8 +243,13 @@ function report(level: "failure" | "information", line: string): void {
 export const quickJsSystem: BootSystem = {
   run,
   readBytes,
+  readStart,
   writeText,
   createFile,
+  remove: (path) => {
+    os.remove(path);
+  },
+  askSecret,
   exchange,
   list: (path) => {
     const [names] = os.readdir(path);

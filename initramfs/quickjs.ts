@@ -37,6 +37,9 @@ interface QuickJsOs {
   ): number;
   waitpid(pid: number, options: number): [pid: number, status: number];
   getpid(): number;
+  remove(path: string): number;
+  /** Neither lines nor echo nor signals by keys. */
+  ttySetRaw(descriptor: number): void;
   mkdir(path: string, mode: number): number;
   symlink(target: string, path: string): number;
   stat(path: string): WithErrno<{ readonly mode: number } | null>;

@@ -30,7 +30,8 @@ function main(
   switch (mode) {
     case "find": {
       const phases = BootPhases.enter(system);
-      assembleRoot(system, { newRoot, rootIsMounted: false }, boot);
+      const unlock = { phases, canFallBack: boot.canFallBack };
+      assembleRoot(system, { newRoot, rootIsMounted: false, unlock }, boot);
       phases.leave();
       return;
     }

@@ -21,10 +21,21 @@ export interface BootSystem {
   run(command: readonly string[]): CommandResult;
   /** Undefined when the file cannot be read. */
   readBytes(path: string): Uint8Array | undefined;
+  /** At most so many bytes from the beginning of a file or device; undefined when it cannot be read. */
+  readStart(path: string, limitBytes: number): Uint8Array<ArrayBuffer> | undefined;
   /** Writes over the beginning of a file that exists; durable on return. */
   writeText(path: string, text: string): boolean;
   /** Writes a new file in one go; false also when there is one already. */
   createFile(path: string, bytes: Uint8Array<ArrayBuffer>): boolean;
+  /** Takes a file's name away, if there is one. */
+  remove(path: string): void;
+  /**
+   * Asks the person at the console for a line that is not shown.
+   *
+   * @param timeoutMs how long nothing may be typed; undefined waits for ever
+   * @returns undefined after that time, and without a console
+   */
+  askSecret(prompt: string, timeoutMs: number | undefined): string | undefined;
   /** Writes a command to a device in one go and reads its answer in one; undefined when that is not possible. */
   exchange(path: string, command: Uint8Array<ArrayBuffer>): Uint8Array | undefined;
   /** Names in a directory, sorted; empty when there is none. */

@@ -15,7 +15,19 @@ export const LOOP_MARK = `${BASE}/loop`;
 
 /** Machine code of our own; the other tools come from the image. */
 const OWN_TOOLS = ["measure", "insmod", "lookup"] as const;
-export type ToolName = "mount" | "umount" | "blkid" | (typeof OWN_TOOLS)[number];
+/** systemd's programs for an encrypted root; an initramfs has both or none. */
+export const UNLOCK_TOOL = "systemd-cryptsetup";
+export const ENROLL_TOOL = "systemd-cryptenroll";
+export type ToolName =
+  | ("mount" | "umount" | "blkid")
+  | (typeof OWN_TOOLS)[number]
+  | typeof UNLOCK_TOOL
+  | typeof ENROLL_TOOL;
+
+/** Whether this initramfs carries a tool. */
+export function hasTool(system: BootSystem, name: ToolName): boolean {
+  return system.list(`${BASE}/bin`).includes(name);
+}
 
 /**
  * The command line of a tool. In an extended initramfs the tools have a dynamic loader and libraries of their own, so

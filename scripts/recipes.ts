@@ -23,7 +23,19 @@ const SEAL_PACKAGES = [
 /** Reference tools and material of the tests: signatures, images, registries, a TPM, tokens, EFI programs, containers, shared blocks. */
 const TEST_PACKAGES = [
   ...["apache2-utils", "buildah", "docker-registry", "gnupg", "gpgv", "openssl", "podman", "sbsigntool", "skopeo"],
-  ...["efitools", "faketime", "fish", "groff-base", "opensc", "osslsigncode", "softhsm2", "swtpm", "umoci", "zsh"],
+  ...[
+    "cryptsetup-bin",
+    "efitools",
+    "faketime",
+    "fish",
+    "groff-base",
+    "opensc",
+    "osslsigncode",
+    "softhsm2",
+    "swtpm",
+    "umoci",
+    "zsh",
+  ],
   ...["libarchive-tools", "systemd-container", "systemd-boot-efi", "xfsprogs"],
   // For arm64: machine code is run and assembled, images are unpacked and booted.
   ...["binutils-aarch64-linux-gnu", "qemu-efi-aarch64", "qemu-system-arm", "qemu-user"],

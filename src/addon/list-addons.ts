@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ADDON_SUFFIX, findUkis, listAddons } from "../bootimage/index.ts";
 import { type InstalledAddon, installedAddonsIn } from "../bootloader/index.ts";
-import { type FatReader, readInstalledDisk } from "../disk/index.ts";
+import { type FatReader, readDiskLayout } from "../disk/index.ts";
 import { asSealrootError, SealrootError } from "../errors/index.ts";
 import type { EventSink } from "../events/index.ts";
 import { type OpenImageOptions, openImage } from "../images/index.ts";
@@ -42,10 +42,10 @@ export async function addonsOfImage(
   }
 }
 
-/** @throws SealrootError as holdDisk and readInstalledDisk */
+/** @throws SealrootError as holdDisk and readDiskLayout */
 export async function addonsOfDisk(disk: string): Promise<ListedAddon[]> {
   using held = holdDisk(disk, false);
-  const esp = requireEsp(await readInstalledDisk(held.fd, held.path), disk);
+  const esp = requireEsp(await readDiskLayout(held.fd, held.path), disk);
   const { addons } = installedAddonsIn((folder) => namesOnEsp(esp, folder));
   return Promise.all(addons.map((addon) => describeInstalled(addon, readFromEsp(esp, addon.path))));
 }

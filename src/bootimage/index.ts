@@ -55,6 +55,7 @@ export { checkSealedLines } from "./sealed-lines.ts";
 export { parseTomlFile } from "./toml-file.ts";
 export { findType1Paths, hasUki, readType1Files, type Type1Files, type Type1Paths } from "./type1.ts";
 export { findType1Contents, type Type1Contents, type1KernelArguments } from "./type1-contents.ts";
+export { checkOpensEncryptedRoot } from "./unlock-check.ts";
 export {
   findUnsealedContents,
   type GivenParts,

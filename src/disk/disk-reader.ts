@@ -1,10 +1,12 @@
 /** The partitions of an installed disk, open for reading as an ordinary user. */
 import { readSync } from "node:fs";
+import { beginsLikeLuks, LUKS_HEADER_BYTES, type LuksVolume, readLuksVolume } from "../bootplan/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
 import { Ext4Reader, type ReadBytes } from "./ext4/ext4-reader.ts";
 import { Ext4Tree } from "./ext4/ext4-tree.ts";
 import { FatReader } from "./fat-reader.ts";
 import { type Partition, readPartitionTable } from "./gpt.ts";
+import { SECTOR_BYTES } from "./partition-plan.ts";
 import { PARTITION_TYPE } from "./partition-types.ts";
 
 /** What an installed disk holds. */
@@ -13,6 +15,12 @@ export interface InstalledDiskParts {
   readonly esp: FatReader | undefined;
   readonly root: Ext4Tree;
   readonly rootPartition: Partition;
+}
+
+/** What can be read of an installed disk without opening its root. */
+export interface DiskLayout extends Pick<InstalledDiskParts, "esp" | "rootPartition"> {
+  /** Of a root that is encrypted. */
+  readonly encrypted: LuksVolume | undefined;
 }
 
 /** What is at the beginning of a partition or disk that is something else. */
@@ -31,6 +39,31 @@ const QCOW2_MAGIC = "QFI\xfb";
  *   there are several; `corrupt`
  */
 export async function readInstalledDisk(fd: number, path: string): Promise<InstalledDiskParts> {
+  const { esp, rootPartition } = await findParts(fd, path);
+  refuseForeign(fd, path, rootPartition);
+  return { esp, rootPartition, root: new Ext4Tree(new Ext4Reader(bytesOf(fd, rootPartition))) };
+}
+
+/**
+ * As {@link readInstalledDisk}, of an encrypted disk too; the root is not looked into.
+ * @throws SealrootError also as readLuksVolume
+ */
+export async function readDiskLayout(fd: number, path: string): Promise<DiskLayout> {
+  const parts = await findParts(fd, path);
+  return { ...parts, encrypted: readEncryptedPartition(fd, parts.rootPartition) };
+}
+
+/** The volume in a partition; undefined when it is none of LUKS. @throws SealrootError as readLuksVolume */
+export function readEncryptedPartition(
+  fd: number,
+  partition: Pick<Partition, "startBytes" | "sizeBytes" | "name">,
+): LuksVolume | undefined {
+  const read = bytesOf(fd, partition);
+  const isLuks = partition.sizeBytes >= LUKS_HEADER_BYTES && beginsLikeLuks(read(0, SECTOR_BYTES));
+  return isLuks ? readLuksVolume(read(0, LUKS_HEADER_BYTES)) : undefined;
+}
+
+async function findParts(fd: number, path: string): Promise<Pick<InstalledDiskParts, "esp" | "rootPartition">> {
   refuseQcow2(fd, path);
   const { partitions } = await readPartitionTable(async (offset, length) => {
     const bytes = Buffer.alloc(length);
@@ -44,13 +77,8 @@ export async function readInstalledDisk(fd: number, path: string): Promise<Insta
   if (others.length > 0) {
     throw new SealrootError("unsupported", `Cannot read the disk ${path}: it has several root partitions`, { path });
   }
-  refuseForeign(fd, path, rootPartition);
   const esp = ofType(PARTITION_TYPE.efiSystem)[0];
-  return {
-    esp: esp && new FatReader(bytesOf(fd, esp)),
-    root: new Ext4Tree(new Ext4Reader(bytesOf(fd, rootPartition))),
-    rootPartition,
-  };
+  return { esp: esp && new FatReader(bytesOf(fd, esp)), rootPartition };
 }
 
 /** @throws SealrootError `unsupported` for a disk in the format of QEMU, in which partitions are not where they are said to be */
@@ -90,7 +118,7 @@ function refuseForeign(fd: number, path: string, { startBytes }: Partition): voi
   throw new SealrootError("unsupported", `Cannot read the disk ${path}: its root is ${found[0]}, not plain ext4`, {
     path,
     actual: found[0],
-    hint: "as root, mount its root partition and run: sealroot install mount --sysroot DIR --latest TARGET",
+    hint: `as root, ${found[0] === "LUKS" ? "open it (cryptsetup open), mount what is in it" : "mount its root partition"} and run: sealroot install mount --sysroot DIR --latest TARGET`,
   });
 }
 

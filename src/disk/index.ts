@@ -10,7 +10,10 @@ export { type BlockDevice, describeBlockDevice, inspectBlockDevice } from "./blo
 export { checkDisk, type DiskContent } from "./check-disk.ts";
 export type { DiskEntry } from "./disk-entry.ts";
 export {
+  type DiskLayout,
   type InstalledDiskParts,
+  readDiskLayout,
+  readEncryptedPartition,
   readEspPartition,
   readInstalledDisk,
   readRootPartition,
@@ -26,6 +29,8 @@ export { type EspChanges, editEsp } from "./fat-edit.ts";
 export { FatReader } from "./fat-reader.ts";
 export { type Partition, type PartitionTable, type ReadAt, readPartitionTable } from "./gpt.ts";
 export { deriveGuid } from "./guid.ts";
+export { type Encryption, encryptRoot } from "./luks/encrypted-root.ts";
+export { VOLUME_KEY_BYTES } from "./luks/volume-cipher.ts";
 export { readDiskPartitions } from "./open-disk.ts";
 export {
   checkPartitionSizes,

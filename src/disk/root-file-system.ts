@@ -27,6 +27,8 @@ export interface RootMakeOptions {
   readonly sizeBytes: number;
   /** Unwritten parts of the disk read as zeros: true for a new file, not for a device. */
   readonly diskIsZeroed: boolean;
+  /** The disk is one, but what is not written will be read as something else: it becomes an encrypted volume. False if absent. */
+  readonly contentIsUnknown?: boolean;
   readonly uuid: string;
   readonly label: string;
   /** The disk's time, seconds since 1970, at least 1. */
@@ -39,6 +41,8 @@ export interface RootMakeOptions {
 export interface PlannedRoot extends RootContent {
   /** The smallest size of a root partition, in whole MiB, that holds the content. */
   readonly bytesNeeded: number;
+  /** What it takes beside the disk while it is made. */
+  readonly scratchBytes: number;
   /** Whether a partition of this size, and every larger one, holds the content. */
   fits(partitionBytes: number): boolean;
   /**

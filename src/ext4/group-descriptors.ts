@@ -2,7 +2,7 @@
 import { crc32c, crc32cOfNumber } from "./crc32c.ts";
 
 /** bg_flags */
-export const GROUP_FLAGS = { inodesUninitialized: 0x1, blocksUninitialized: 0x2 } as const;
+export const GROUP_FLAGS = { inodesUninitialized: 0x1, blocksUninitialized: 0x2, tableZeroed: 0x4 } as const;
 
 const CHECKSUM_OFFSET = 0x1e;
 

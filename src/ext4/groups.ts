@@ -137,6 +137,42 @@ export class Groups {
     return { block: table + Math.floor(offset / blockBytes), offset: offset % blockBytes };
   }
 
+  /**
+   * The blocks in use, in order: whoever copies a file system copies these. Left out is the end of an inode table that has never
+   * been written, when the kernel is to clear it.
+   */
+  *usedRuns(): Generator<BlockRun> {
+    const { blocksPerGroup } = this.#superblock;
+    for (const group of this.#descriptors.keys()) {
+      const bytes = Uint8Array.from(this.#blockBitmap(group).bytes);
+      this.#blockBitmaps.delete(group);
+      for (const { start, count } of this.#blankTablesNear(group)) {
+        const from = Math.max(start - group * blocksPerGroup, 0);
+        const to = Math.min(start + count - group * blocksPerGroup, blocksPerGroup);
+        if (from < to) clearBits(bytes, from, to);
+      }
+      const end = Math.min(blocksPerGroup, this.#superblock.blockCount - group * blocksPerGroup);
+      for (let bit = nextBit(bytes, 0, true); bit < end; ) {
+        const stop = Math.min(nextBit(bytes, bit, false), end);
+        yield { start: group * blocksPerGroup + bit, count: stop - bit };
+        bit = nextBit(bytes, stop, true);
+      }
+    }
+  }
+
+  /** What nobody has written of the inode tables of a flex group; they are in one of its groups, or some. */
+  #blankTablesNear(group: number): BlockRun[] {
+    const { groupsPerFlexGroup, inodesPerGroup, inodeBytes, blockBytes } = this.#superblock;
+    const firstGroup = group - (group % groupsPerFlexGroup);
+    return this.#descriptors.slice(firstGroup, firstGroup + groupsPerFlexGroup).flatMap((descriptor) => {
+      if ((descriptor.flags & GROUP_FLAGS.tableZeroed) !== 0) return [];
+      const isBlank = (descriptor.flags & GROUP_FLAGS.inodesUninitialized) !== 0;
+      const usedInodes = isBlank ? 0 : inodesPerGroup - descriptor.unusedInodes;
+      const used = Math.ceil((usedInodes * inodeBytes) / blockBytes);
+      return [{ start: descriptor.inodeTableBlock + used, count: this.#inodeTableBlocks() - used }];
+    });
+  }
+
   /** Signs the bitmaps and the descriptors. @returns the bitmaps that have changed */
   finish(): ChangedBlock[] {
     const { checksumSeed, blocksPerGroup, inodesPerGroup } = this.#superblock;
@@ -242,6 +278,11 @@ function nextBit(bytes: Uint8Array, start: number, isSet: boolean, end = bytes.l
     else bit++;
   }
   return end;
+}
+
+/** Clears a half-open range of bits. */
+function clearBits(bytes: Uint8Array, start: number, end: number): void {
+  for (let bit = start; bit < end; bit++) bytes[bit >>> 3] = (bytes[bit >>> 3] as number) & ~(1 << (bit % 8));
 }
 
 /** Sets a half-open range of bits. */

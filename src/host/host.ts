@@ -5,6 +5,7 @@ import type { DeploymentRecord } from "../deployment/index.ts";
 import type { SealrootError } from "../errors/index.ts";
 import type { UsrOverlay } from "./booted-root.ts";
 import type { FailedBoot } from "./boots/failed-boots.ts";
+import type { EncryptedRoot } from "./encrypted-root.ts";
 import type { BootLoaderName } from "./host-places.ts";
 
 /** What the repository knows of the image that a deployment was made of. */
@@ -73,6 +74,8 @@ export interface Host {
   readonly isReadOnly: boolean;
   /** Of what could be looked at. */
   readonly space: readonly HostSpace[];
+  /** Undefined of a root that is not encrypted, and when that cannot be told; a problem says why. */
+  readonly encryption: EncryptedRoot | undefined;
   /** Deployments that used up their tries, newest first. */
   readonly failedBoots: readonly FailedBoot[];
   readonly problems: readonly HostProblem[];

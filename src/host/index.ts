@@ -20,6 +20,7 @@ export { findInUse, type InUse } from "./collect/in-use.ts";
 export { disksOfDevice } from "./colocated-esp.ts";
 export { configDiff } from "./config-diff.ts";
 export { type DeletedDeployment, deleteDeployment, deletedText } from "./delete-deployment.ts";
+export { type EncryptedRoot, encryptedPartition, readEncryptedRoot } from "./encrypted-root.ts";
 export { DEFAULT_RETENTION, entriesAfterUpgrade, menuFiles, type Retention } from "./entry-order.ts";
 export { etcOfDeployment } from "./etc-trees.ts";
 export { deploymentByPrefix, type NamedDeployment } from "./find-deployment.ts";

@@ -28,6 +28,7 @@ import { TreeFiles } from "../tree/index.ts";
 import { readBootReports } from "./boots/boot-slots.ts";
 import { type FailedBoot, failedBootsPath, readFailedBoots } from "./boots/failed-boots.ts";
 import { unrecordedFailures } from "./boots/judge-boots.ts";
+import { type EncryptedRoot, readEncryptedRoot } from "./encrypted-root.ts";
 import type { DeploymentImage, Host, HostDeployment, HostProblem, HostSpace } from "./host.ts";
 import { bootFilePath, espOf, type HostPlaces, menuOrder, placeOfBootFile } from "./host-places.ts";
 import { type StartedKernel, sameArguments, sharesKernel } from "./soft-reboot/kernel-state.ts";
@@ -107,6 +108,7 @@ class HostReader implements Disposable {
         ...this.#space("ESP", placeOfBootFile(this.#places, "EFI")?.directory),
         ...this.#space("root", physicalRoot),
       ],
+      encryption: this.#encryption(),
       failedBoots: await this.#failedBoots(known),
       problems: this.#problems,
     };
@@ -120,6 +122,16 @@ class HostReader implements Disposable {
     } catch (error) {
       this.#problem(place, error, "Cannot see how much room is left");
       return [];
+    }
+  }
+
+  #encryption(): EncryptedRoot | undefined {
+    const { physicalRoot } = this.#places;
+    try {
+      return readEncryptedRoot(physicalRoot);
+    } catch (error) {
+      this.#problem(physicalRoot, error, "Cannot see how the root is encrypted");
+      return undefined;
     }
   }
 

@@ -1,7 +1,9 @@
 /** The status as bootc gives it to programs: `org.containers.bootc/v1` (spec/host-lifecycle.md 3.2). */
 import { parseCountedName } from "../bls/index.ts";
+import type { LuksSlotUse } from "../bootplan/index.ts";
 import type { FailedBoot, FailedStep } from "./boots/failed-boots.ts";
 import type { BootedChain, ChainLink } from "./chain.ts";
+import type { EncryptedRoot } from "./encrypted-root.ts";
 import type { Host, HostDeployment, HostSpace } from "./host.ts";
 import { pendingChange } from "./pending.ts";
 
@@ -78,6 +80,8 @@ export interface StatusDocument {
     /** Of those that the boot loader counts. */
     readonly triesLeft: readonly { readonly verity: string; readonly tries: number }[];
     readonly space: readonly HostSpace[];
+    /** Of a root that is encrypted: the partition, and what its key slots are for. */
+    readonly encryption: { readonly device: string; readonly slots: readonly LuksSlotUse[] } | null;
     /** How what runs was checked on its way up; null when that was not looked at, or nothing of this host runs. */
     readonly chain: StatusChain | null;
     /** What the next boot changes; null when it takes what runs. */
@@ -145,11 +149,16 @@ export function statusDocument(
         failedBoots: host.failedBoots.map(ownFailedBoot),
         triesLeft: triesLeft(host),
         space: host.space,
+        encryption: host.encryption === undefined ? null : ownEncryption(host.encryption),
         chain: chain === undefined ? null : ownChain(chain),
         pending: ownPending(host),
       },
     }),
   };
+}
+
+function ownEncryption({ device, volume }: EncryptedRoot) {
+  return { device, slots: volume.slots.map(({ use }) => use) };
 }
 
 function ownChain({ broken }: BootedChain): StatusChain {

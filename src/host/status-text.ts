@@ -1,9 +1,11 @@
 /** The status for people, as bootc words it (spec/host-lifecycle.md 3.3), and beneath it what is wrong. */
 import { parseCountedName } from "../bls/index.ts";
+import { LUKS_SLOT_TEXT } from "../bootplan/index.ts";
 import { formatSize } from "../bytes/index.ts";
 import { PROTECTION_TEXT, protectionOf } from "../deployment/index.ts";
 import { failedBootLines } from "./boots/failed-boot-text.ts";
 import { type BootedChain, chainText } from "./chain.ts";
+import type { EncryptedRoot } from "./encrypted-root.ts";
 import type { Host, HostDeployment, HostSpace } from "./host.ts";
 import { pendingChange, pendingText } from "./pending.ts";
 import { statusReference } from "./status-document.ts";
@@ -37,6 +39,7 @@ export function statusText(host: Host, { bootedOnly, verbose, chain }: StatusTex
     const told = host.failedBoots.filter(({ fellBackTo }) => verbose || fellBackTo === host.booted?.deploymentId);
     blocks.push(...told.map(failedBootLines));
   }
+  if (host.encryption !== undefined) blocks.push(...encryptionBlocks(host.encryption, verbose));
   if (verbose && host.space.length > 0) blocks.push(host.space.map(spaceText));
   if (host.problems.length > 0) {
     blocks.push([
@@ -45,6 +48,15 @@ export function statusText(host: Host, { bootedOnly, verbose, chain }: StatusTex
     ]);
   }
   return blocks.flatMap((block, index) => (index === 0 ? block : ["", ...block]));
+}
+
+/** Of a disk that is closed, only who asks for more is told. */
+function encryptionBlocks({ device, volume }: EncryptedRoot, verbose: boolean): string[][] {
+  const isOpen = volume.slots.some(({ use }) => use === "open");
+  if (!verbose && !isOpen) return [];
+  const slots = volume.slots.map(({ use }) => LUKS_SLOT_TEXT[use]).join(", ");
+  const warning = "It is open for whoever has the disk. A boot with Secure Boot on and a TPM closes it.";
+  return [[`Root encrypted: LUKS2 on ${device}, opened by: ${slots}`, ...(isOpen ? [warning] : [])]];
 }
 
 function spaceText({ place, freeBytes, totalBytes }: HostSpace): string {

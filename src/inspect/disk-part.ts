@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { parseBootEntry } from "../bls/index.ts";
 import { fallbackLoaderPath } from "../bootloader/index.ts";
+import { LUKS_SLOT_TEXT } from "../bootplan/index.ts";
 import { byteStringOfText, displayText } from "../bytes/index.ts";
 import { isDeploymentId, originPath, parseOrigin } from "../deployment/index.ts";
 import {
@@ -10,6 +11,7 @@ import {
   PARTITION_TYPE,
   type Partition,
   readDiskPartitions,
+  readEncryptedPartition,
   readEspPartition,
   readRootPartition,
   refuseQcow2,
@@ -76,8 +78,20 @@ async function partitionPart(fd: number, partition: Partition): Promise<Part> {
   )?.[0];
   draft.fact("fileSystem", fileSystem ?? "unknown");
   if (fileSystem === "ext4") draft.attempt(() => addRoot(draft, fd, partition));
+  if (fileSystem === "LUKS") draft.attempt(() => addEncryption(draft, fd, partition));
   if (fileSystem === "FAT") await draft.attemptAsync(() => addEsp(draft, readEspPartition(fd, partition)));
   return draft.finish();
+}
+
+function addEncryption(draft: PartDraft, fd: number, partition: Partition): void {
+  const volume = readEncryptedPartition(fd, partition);
+  if (volume === undefined) return;
+  draft.fact("encryption", `LUKS2, ${volume.cipher}, sectors of ${volume.sectorBytes} bytes`);
+  draft.fact("volume", volume.uuid);
+  draft.fact(
+    "keySlots",
+    volume.slots.map(({ number, use }) => `${number} ${LUKS_SLOT_TEXT[use]}`),
+  );
 }
 
 function addRoot(draft: PartDraft, fd: number, partition: Partition): void {

@@ -14,6 +14,7 @@ import {
   type AddonNames,
   type Architecture,
   checkDeployment,
+  checkOpensEncryptedRoot,
   checkUnsealedDeployment,
   findSealedContents,
   findType1Contents,
@@ -91,6 +92,7 @@ async function sealedChain(
   const { deploymentId } = image;
   const boot = findSealedContents(image.files, image.architecture, addonNames(options));
   checkDeployment(boot, { allowMissingVerity: options.allowMissingVerity ?? false }, reporter.warn);
+  if (options.encryption !== undefined) checkOpensEncryptedRoot(boot.ukiBytes);
   if (boot.unknownRoot !== undefined) {
     reporter.warn(`The sealed command line says root=${boot.unknownRoot}: see that the new disk is found by that name`);
   }
@@ -119,6 +121,12 @@ async function unsealedChain(
   const { deploymentId } = image;
   const allowMissingVerity = options.allowMissingVerity ?? false;
   const { unsealed } = options;
+  if (options.encryption !== undefined) {
+    throw new SealrootError("unsupported", "Cannot encrypt the disk: the image is not sealed, so no TPM can tell it", {
+      path: "--encrypt",
+      hint: "seal the image with --pcr-phase enter-initrd and a key of sealroot keys generate --pcr",
+    });
+  }
   checkUnsealedDeployment({ allowUnsealed: unsealed !== undefined, allowMissingVerity }, reporter.warn);
   refuseAddons(addonNames(options), "give --karg");
   const boot = await findType1Contents(image.files, image.architecture, image.kernel, reporter.warn);

@@ -21,6 +21,8 @@ export interface InstallationFacts {
    * arguments are in its boot entry by now.
    */
   readonly commandLine: string | undefined;
+  /** Whether the root is encrypted for a TPM. */
+  readonly isEncrypted: boolean;
 }
 
 type Rule<K extends ConfigurationKey> = (
@@ -37,16 +39,18 @@ const RULES: { readonly [K in ConfigurationKey]: Rule<K> } = {
     const reason = root.type === "xfs" ? "it has no fs-verity" : "only ext4 can be made without mounting it";
     return refused("filesystem.root.type", `${root.type}, but ${reason}`, "give --filesystem ext4 for this disk");
   },
-  block: (setups, { choices }) => {
+  block: (setups, { choices, isEncrypted }) => {
     const [first] = setups;
     if (first === undefined) return refused("block", "no way to set up a disk, so none is made");
+    // More than is asked for, and the user's own word.
+    if (isEncrypted) return undefined;
     const chosen = choices.blockSetup ?? first;
     if (!setups.some((setup) => setup === chosen)) {
       return refused("block", `${setups.join(", ")}, but not ${chosen}`, "change the image's configuration");
     }
     if (chosen === "direct") return undefined;
-    const hint = setups.includes("direct") ? "give --block-setup direct for this disk" : undefined;
-    return refused("block", `${chosen}, but encryption needs a TPM and a block device`, hint);
+    const orDirect = setups.includes("direct") ? ", or --block-setup direct" : "";
+    return refused("block", `${chosen}, but the disk is not encrypted`, `give --encrypt tpm2 for this disk${orDirect}`);
   },
   kargs: (kargs, { commandLine }) => {
     if (commandLine === undefined) return undefined;

@@ -37,6 +37,8 @@ export interface InstallToDiskOptions {
   readonly unsealed?: UnsealedChoices | undefined;
   /** When the image's keys are enrolled in the firmware; `if-safe` if absent. */
   readonly enrolment?: EnrolmentMode | undefined;
+  /** Encrypt the root for the machine's TPM; not encrypted if absent. */
+  readonly encryption?: EncryptionChoice | undefined;
   /** What the user chose instead of the image's configuration. */
   readonly choices?: LayoutChoices;
   /**
@@ -49,6 +51,13 @@ export interface InstallToDiskOptions {
   /** Decides whether the image may be installed; the machine's policy if absent. */
   readonly policy?: PolicyChoice;
   readonly events: EventSink;
+}
+
+/** How the root is encrypted. */
+export interface EncryptionChoice {
+  readonly kind: "tpm2";
+  /** File to be made that takes the recovery key; it is part of the result if absent. */
+  readonly recoveryKeyFile?: string | undefined;
 }
 
 /** What the boot entry of an unsealed image gets besides the image's own arguments. */
@@ -132,8 +141,8 @@ export function refuseForeignOptions(options: ForeignOptions): void {
     );
   }
   if (options.blockSetup !== undefined && options.blockSetup !== "direct") {
-    throw refused("--block-setup", `Cannot set up ${options.blockSetup}: encryption needs a TPM and a block device`, {
-      hint: "leave out --block-setup",
+    throw refused("--block-setup", `Cannot set up ${options.blockSetup}: it binds the disk to the installing machine`, {
+      hint: "give --encrypt tpm2, which binds it to the machine that first boots it",
     });
   }
   if (options.stateroot !== undefined && options.stateroot !== "default") {

@@ -12,6 +12,7 @@ import {
 } from "../disk/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import type { StepReporter } from "../events/index.ts";
+import { largeFileDirectory } from "../platform/index.ts";
 import { BLOCK_SIZE_BYTES } from "../verity/index.ts";
 import { checkFreeSpace } from "./open-target.ts";
 import type { DiskTarget } from "./target.ts";
@@ -64,7 +65,10 @@ export function planDisk(target: DiskTarget, sizes: PartitionSizes, planned: Pla
   const plan = planPartitions({ ...sizeOptions(target, sizes), architecture, seed });
   if (!content.fits(plan.root.sizeBytes)) throw tooSmall(plan, target, sizes, content);
   checkEspFits({ ...esp, partition: plan.esp });
-  if (target.kind === "file") checkFreeSpace(dirname(target.path), content.blocks * BLOCK_SIZE_BYTES, "the disk");
+  const { scratchBytes } = content;
+  if (target.kind === "file") {
+    checkFreeSpace(dirname(target.path), content.blocks * BLOCK_SIZE_BYTES + scratchBytes, "the disk");
+  } else if (scratchBytes > 0) checkFreeSpace(largeFileDirectory(), scratchBytes, "the root before it is encrypted");
   return plan;
 }
 

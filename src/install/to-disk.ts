@@ -1,7 +1,8 @@
 /** `install to-disk`: from an image reference to a bootable disk, without root where the disk is a plain file (spec/host-install.md 6 and 8). */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import type { EspLayout } from "../bootloader/index.ts";
+import { formatRecoveryKey } from "../bootplan/index.ts";
 import {
   type DeploymentRecord,
   imagePathOf,
@@ -15,9 +16,12 @@ import {
   checkPartitionSizes,
   type DiskEntry,
   deriveGuid,
+  type Encryption,
   EXT4,
+  encryptRoot,
   type PartitionPlan,
   type PlannedRoot,
+  VOLUME_KEY_BYTES,
   writeEsp,
   writePartitionTable,
 } from "../disk/index.ts";
@@ -27,8 +31,9 @@ import { requireTools, type TemporaryDirectory, temporaryDirectory } from "../pl
 import { type BootChain, findBootChain } from "./boot-chain.ts";
 import { honourConfiguration } from "./honour-configuration.ts";
 import { beginDisk, checkFreeSpace, checkTarget, defaultStagingParent } from "./open-target.ts";
-import type { InstallToDiskOptions } from "./options.ts";
+import type { EncryptionChoice, InstallToDiskOptions } from "./options.ts";
 import { planDisk, reportRootSize, roundDown, sizeOptions } from "./plan-disk.ts";
+import { checkRecoveryKeyFile, RecoveryKeyFile } from "./recovery-key-file.ts";
 import { rootEntries } from "./root-entries.ts";
 import { type StagedImage, stageImage } from "./stage-image.ts";
 import { writeStateFiles } from "./state-files.ts";
@@ -52,6 +57,15 @@ export interface InstalledDisk {
   readonly protection: Protection | undefined;
   /** The kernel command line, without add-ons. */
   readonly commandLine: string;
+  /** Of an encrypted disk: who opens it. */
+  readonly encryption?: DiskEncryption;
+}
+
+export interface DiskEncryption {
+  readonly kind: "tpm2";
+  /** Absent when it was written into a file. */
+  readonly recoveryKey?: string;
+  readonly recoveryKeyFile?: string;
 }
 
 /** What decides the disk's bytes besides the image. */
@@ -96,11 +110,13 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   const entries = await runStep(events, "lay out the root file system", () =>
     layOutRoot(image, boot.record(imageReference), identity, staging.path),
   );
-  const content = EXT4.plan(entries, {
+  const plain = EXT4.plan(entries, {
     hashSeed: deriveGuid(identity.seed, "directory hashes"),
     sizeOf: ({ source }) => statSync(source).size,
     nameOf: imagePathOf,
   });
+  const encryption = options.encryption && newEncryption(identity);
+  const content = encryption === undefined ? plain : encryptRoot(plain, encryption);
   const { esp, rootUuid } = boot;
   const plan = await runStep(events, "check the space", () =>
     planDisk(target, options, { architecture: boot.architecture.oci, seed: identity.seed, content, esp }),
@@ -109,7 +125,11 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
   await writeDisk(construction, { target, plan, esp, identity, content, rootUuid }, options);
   // Before the disk is synced: in ext4's ordered mode the sync would first write out all staged files too.
   await runStep(events, "remove the staged repository", () => staging.remove());
+  const keyFile = options.encryption?.recoveryKeyFile;
+  // Before the disk has its name: there is never one whose key nobody has.
+  using kept = encryption && keyFile !== undefined ? new RecoveryKeyFile(keyFile, encryption.recoveryKey) : undefined;
   await runStep(events, "finish the disk", () => construction.publish());
+  kept?.keep();
   return {
     path: target.path,
     sizeBytes: target.sizeBytes,
@@ -122,6 +142,20 @@ export async function installToDisk(options: InstallToDiskOptions): Promise<Inst
     loaderIsSigned: boot.loaderIsSigned,
     protection: boot.protection,
     commandLine: boot.commandLine,
+    ...(encryption && { encryption: encryptionResult(encryption, keyFile) }),
+  };
+}
+
+function encryptionResult({ recoveryKey }: Encryption, keyFile: string | undefined): DiskEncryption {
+  return { kind: "tpm2", ...(keyFile === undefined ? { recoveryKey } : { recoveryKeyFile: keyFile }) };
+}
+
+/** Keys are random, whatever else is reproducible. */
+function newEncryption(identity: Identity): Encryption {
+  return {
+    volumeKey: randomBytes(VOLUME_KEY_BYTES),
+    recoveryKey: formatRecoveryKey(randomBytes(32)),
+    fileSystemUuid: deriveGuid(identity.seed, "file system in the encrypted volume"),
   };
 }
 
@@ -137,6 +171,7 @@ function stagingDirectory(parent: string): TemporaryDirectory {
 async function prepare(options: InstallToDiskOptions, reporter: StepReporter): Promise<DiskTarget> {
   const target = roundDown(await checkTarget(options), reporter);
   requireTools(TOOLS);
+  if (options.encryption !== undefined) prepareEncryption(options.encryption);
   reportRootSize(options, reporter);
   checkPartitionSizes(sizeOptions(target, options));
   for (const warning of target.warnings) reporter.warn(warning);
@@ -149,11 +184,17 @@ async function prepare(options: InstallToDiskOptions, reporter: StepReporter): P
   return target;
 }
 
+function prepareEncryption({ recoveryKeyFile }: EncryptionChoice): void {
+  requireTools(["cryptsetup"]);
+  if (recoveryKeyFile !== undefined) checkRecoveryKeyFile(recoveryKeyFile);
+}
+
 async function checkConfiguration(boot: BootChain, options: InstallToDiskOptions): Promise<void> {
   await honourConfiguration(boot.configuration, {
     choices: options.choices ?? { filesystem: undefined, bootloader: undefined, blockSetup: undefined },
     policy: options.policy ?? {},
     commandLine: boot.bootType === "uki" ? boot.commandLine : undefined,
+    isEncrypted: options.encryption !== undefined,
   });
 }
 

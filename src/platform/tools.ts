@@ -9,6 +9,7 @@ const DEBIAN_PACKAGE_OF_TOOL: Readonly<Record<string, string>> = {
   blkid: "util-linux",
   blockdev: "util-linux",
   bootctl: "systemd-boot",
+  cryptsetup: "cryptsetup-bin",
   debugfs: "e2fsprogs",
   dpkg: "dpkg",
   "dpkg-deb": "dpkg",

@@ -15,6 +15,7 @@ import {
 import {
   type AddonNames,
   checkDeployment,
+  checkOpensEncryptedRoot,
   checkSealedLines,
   findSealedContents,
   findType1Contents,
@@ -39,6 +40,7 @@ import type { StepReporter } from "../events/index.ts";
 import {
   bootedKernelArguments,
   changedOnEsp,
+  encryptedPartition,
   type Host,
   type HostDeployment,
   type HostPlaces,
@@ -109,6 +111,7 @@ async function sealedBoot(staged: SealedDeployment, request: UpdateBootRequest):
   const boot = findSealedContents(files, architecture, wanted.names);
   const { addons } = boot;
   checkDeployment(boot, request, reporter.warn);
+  if (encryptedPartition(places.physicalRoot) !== undefined) checkOpensEncryptedRoot(boot.ukiBytes);
   if (boot.rootUuid !== undefined) checkRoot(boot.rootUuid, places);
   checkSealedLines({ path, ...boot.uki }, addons, addonLines(esp, wanted.staying));
   await checkFirmwareSignature(boot.ukiBytes, `the UKI ${boot.ukiPath}`, firmware, reporter);
@@ -183,7 +186,9 @@ async function unsealedBoot(staged: Type1Deployment, request: UpdateBootRequest)
 function checkRoot(uuid: string, { physicalRoot }: HostPlaces): void {
   const path = `/dev/disk/by-uuid/${uuid}`;
   const device = statSync(path, { throwIfNoEntry: false })?.rdev;
-  if (device === statSync(physicalRoot).dev) return;
+  // What is named is the volume; the root is what was made of it.
+  const encrypted = encryptedPartition(physicalRoot);
+  if (device === (encrypted === undefined ? statSync(physicalRoot).dev : statSync(encrypted).rdev)) return;
   throw new SealrootError(
     "conflict",
     `Cannot use the image: it looks for its root on another disk (root=UUID=${uuid})`,

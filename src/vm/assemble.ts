@@ -18,7 +18,9 @@ export async function assembleMachine(
   agentSocketPath: string | undefined,
 ): Promise<Machine> {
   const architecture = options.architecture ?? "amd64";
-  const tpm = options.tpm === true ? await startTpm(directory) : undefined;
+  const { tpmStateDirectory } = options;
+  const hasTpm = options.tpm === true || tpmStateDirectory !== undefined;
+  const tpm = hasTpm ? await startTpm(directory, tpmStateDirectory) : undefined;
   return {
     architecture,
     accelerator: await chooseAccelerator(architecture),

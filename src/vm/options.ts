@@ -27,6 +27,8 @@ export interface VirtualMachineOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** A TPM 2.0 by swtpm with empty state; costs some 5 s of boot in emulation. */
   readonly tpm?: boolean;
+  /** A TPM 2.0 that keeps its state in this directory, which is made, from one start to the next: what is bound to it stays so. */
+  readonly tpmStateDirectory?: string;
   /** A watchdog that resets the machine when nobody serves it any more. */
   readonly watchdog?: boolean;
   /** Outgoing network connections. */

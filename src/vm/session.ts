@@ -109,6 +109,11 @@ export class Session {
     });
   }
 
+  /** Gives text to the machine's serial console. */
+  type(text: string): void {
+    this.#machine.stdin?.write(text);
+  }
+
   /** Ends the machine at once, like pulling its plug. */
   async stop(): Promise<void> {
     this.#machine.kill("SIGKILL");

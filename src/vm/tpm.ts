@@ -11,11 +11,15 @@ const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
 
 /**
- * Starts an emulator with empty state. It ends by itself when QEMU closes the connection.
+ * Starts an emulator. It ends by itself when QEMU closes the connection.
+ *
+ * @param stateDirectory keeps its state; an empty one if absent
  * @throws SealrootError `missing-tool`, or `failed` when it does not start
  */
-export async function startTpm(directory: string): Promise<{ readonly socketPath: string }> {
-  const stateDirectory = join(directory, "tpm");
+export async function startTpm(
+  directory: string,
+  stateDirectory = join(directory, "tpm"),
+): Promise<{ readonly socketPath: string }> {
   const socketPath = join(directory, "tpm.socket");
   await mkdir(stateDirectory, { recursive: true });
   const emulator = await startTool("swtpm", [

@@ -31,6 +31,8 @@ export interface VirtualMachine {
   waitForReady(timeoutMs?: number, options?: { readonly endsWhenRefused?: boolean }): Promise<void>;
   /** Waits for a line on the console; what was printed before the call counts. Resolves with the match. */
   waitForConsole(pattern: RegExp, timeoutMs?: number): Promise<string>;
+  /** Types on the guest's console: `\r` is the key Return. */
+  type(text: string): void;
   /** Waits until the guest has powered itself off. */
   waitForExit(timeoutMs?: number): Promise<void>;
   /**
@@ -96,6 +98,10 @@ class RunningMachine implements VirtualMachine {
     });
     this.#mayRestart = false;
     return match;
+  }
+
+  type(text: string): void {
+    this.#session.type(text);
   }
 
   async waitForExit(timeoutMs = COMMAND_TIMEOUT_MS): Promise<void> {

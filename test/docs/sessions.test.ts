@@ -125,7 +125,7 @@ const RUN: Readonly<Record<string, readonly string[]>> = {
   "docs/trust.md": ["console trust"],
   "docs/sealing.md": ["console sealing", "console addons-made"], // sealing.test.ts
   "docs/shapes.md": ["console shapes"], // shapes.test.ts
-  "docs/measured-boot.md": ["console measured"], // measured-boot.test.ts
+  "docs/measured-boot.md": ["console measured", "sh encrypted"], // measured-boot.test.ts, ../vm/encrypted.test.ts
   "docs/containerfile.md": ["sh containerfile", "sh sealed-build"], // containerfile.test.ts, sealed-build.test.ts
 };
 /** `./just build-sealed` and `./just test` cannot run in a test of their own. */

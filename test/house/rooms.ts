@@ -53,7 +53,7 @@ export const SAME_LAYER: Readonly<Record<string, readonly string[]>> = {
   pe: ["cms", "tpm"],
   efi: ["cms"],
   bootplan: ["bls"],
-  bootimage: ["bls", "cpio", "pe", "tree", "zstd"],
+  bootimage: ["bls", "cpio", "pe", "tpm", "tree", "zstd"],
   packages: ["bls", "tree"],
   compare: ["tree", "verity"],
   registry: ["oci"],

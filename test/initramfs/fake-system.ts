@@ -10,6 +10,8 @@ export interface FakeMachine extends BootSystem {
   readonly reports: string[];
   /** Answers of devices, in this order. */
   readonly exchanges: (Uint8Array | undefined)[];
+  /** What is typed when it is asked for, in this order; then nobody is there. */
+  readonly typed: string[];
   /** Answers to commands by the name of the program; a program without an answer succeeds silently. */
   readonly answers: Map<string, (args: readonly string[]) => Partial<CommandResult>>;
 }
@@ -26,6 +28,7 @@ export function fakeMachine(files: Record<string, string | Uint8Array> = {}): Fa
     reports: [],
     answers: new Map(),
     exchanges: [],
+    typed: [],
     run: (command) => {
       const at = command.findIndex((word) => word.startsWith(`${BIN}/`));
       const name = command[at]?.slice(BIN.length + 1) ?? "";
@@ -41,6 +44,19 @@ export function fakeMachine(files: Record<string, string | Uint8Array> = {}): Fa
     writeText: (path, text) => {
       machine.log.push(`write ${path} ${text}`);
       return true;
+    },
+    readStart: (path, limitBytes) => {
+      const content = machine.files.get(path);
+      return content === undefined
+        ? undefined
+        : Uint8Array.from(Buffer.from(content as string).subarray(0, limitBytes));
+    },
+    remove: (path) => {
+      machine.files.delete(path);
+    },
+    askSecret: (prompt, timeoutMs) => {
+      machine.log.push(`ask ${prompt}${timeoutMs ?? "for ever"}`);
+      return machine.typed.shift();
     },
     createFile: (path, bytes) => {
       if (machine.files.has(path)) return false;

@@ -1,13 +1,15 @@
 /** Small sealed images as OCI layouts: everything an installation looks at, nothing that would run. */
+import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { formatComposefsArgument } from "../../src/bls/index.ts";
 import { byteStringOfText } from "../../src/bytes/index.ts";
 import type { Signer } from "../../src/cms/index.ts";
 import { bootImages, findImage, pullImage, type RecordedBootImage } from "../../src/imagestore/index.ts";
 import { type ImageManifest, MEDIA_TYPE, OciLayout, putLayer } from "../../src/oci/index.ts";
-import { signPe } from "../../src/pe/index.ts";
+import { addSections, parsePe, signPe, ukiPolicies, withPcrSignatures } from "../../src/pe/index.ts";
 import { initRepository } from "../../src/repository/index.ts";
 import { type TarMember, type TarMemberHeader, writeTar } from "../../src/tar/index.ts";
+import { policyKeyPem, policySignerOfKey, signPolicies } from "../../src/tpm/index.ts";
 import { loaderImage, peImage } from "../bootloader/pe-fixture.ts";
 import { temporaryKeys } from "../keys/temporary-keys.ts";
 
@@ -191,6 +193,18 @@ export interface SealOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Of the configuration. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Phases of a boot for which the UKI has signed policies; it has none if absent. */
+  readonly policyPhases?: readonly string[];
+}
+
+/** Made once: RSA keys take their time. */
+const POLICY_KEY = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+
+/** The UKI with `.pcrpkey` and `.pcrsig`. */
+async function withPolicies(uki: Uint8Array, phases: readonly string[]): Promise<Uint8Array> {
+  const signer = policySignerOfKey(POLICY_KEY);
+  const keyed = addSections(uki, [{ name: ".pcrpkey", content: policyKeyPem(signer.publicKey) }]);
+  return withPcrSignatures(keyed, await signPolicies(ukiPolicies(parsePe(keyed), ["sha256"], phases), signer));
 }
 
 /** Writes an image of these files and a UKI that asks for exactly them. */
@@ -209,8 +223,9 @@ export async function sealImage(
     ...(initramfs === undefined ? {} : { initramfs }),
     ...(options.architecture === undefined ? {} : { architecture: options.architecture }),
   });
-  const { signer = TEST_KEYS.signer, beside = [], annotations, labels } = options;
-  const signed = signer === null ? uki : await signPe(uki, signer);
+  const { signer = TEST_KEYS.signer, beside = [], annotations, labels, policyPhases } = options;
+  const unsigned = policyPhases === undefined ? uki : await withPolicies(uki, policyPhases);
+  const signed = signer === null ? unsigned : await signPe(unsigned, signer);
   const boot = files.find(({ path }) => path === "boot");
   return {
     reference: await writeImage(

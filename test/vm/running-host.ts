@@ -18,22 +18,27 @@ export interface RunningHostOptions {
   readonly stick?: string;
   readonly network?: boolean;
   readonly watchdog?: boolean;
+  /** Of a TPM that outlives the machine's starts. */
+  readonly tpmStateDirectory?: string;
 }
+
+/** Which disk is copied, and which keys the firmware has. */
+export type HostExample = Pick<SealedExample, "diskPath" | "secureBoot">;
 
 export class RunningHost {
   readonly disk: DiskCopy;
-  readonly #example: SealedExample;
+  readonly #example: HostExample;
   readonly #options: RunningHostOptions;
   #guest: VirtualMachine | undefined;
 
-  private constructor(example: SealedExample, disk: DiskCopy, options: RunningHostOptions) {
+  private constructor(example: HostExample, disk: DiskCopy, options: RunningHostOptions) {
     this.#example = example;
     this.disk = disk;
     this.#options = options;
   }
 
   /** The host is off. Its owner calls {@link remove}, whatever comes. */
-  static async make(example: SealedExample, options: RunningHostOptions = {}): Promise<RunningHost> {
+  static async make(example: HostExample, options: RunningHostOptions = {}): Promise<RunningHost> {
     return new RunningHost(example, await DiskCopy.make(options.diskPath ?? example.diskPath), options);
   }
 
@@ -106,11 +111,12 @@ export class RunningHost {
   }
 
   async #boot(agent: boolean): Promise<VirtualMachine> {
-    const { stick, network = false, watchdog = false } = this.#options;
+    const { stick, network = false, watchdog = false, tpmStateDirectory } = this.#options;
     const drives = [{ path: this.disk.path, mode: "persist" as const }];
     this.#guest = await bootSealed(this.#example, this.disk.path, {
       drives: stick === undefined ? drives : [...drives, { path: stick, mode: "read-only" }],
       ...{ agent, network, watchdog },
+      ...(tpmStateDirectory === undefined ? {} : { tpmStateDirectory }),
     });
     return this.#guest;
   }

@@ -84,7 +84,7 @@ export async function imageFile(example: SealedExample, path: string): Promise<B
  * emulation of several processors suffers most when they do not run at the same time.
  */
 export function bootSealed(
-  example: SealedExample,
+  example: Pick<SealedExample, "secureBoot">,
   diskPath: string,
   options: Partial<VirtualMachineOptions> = {},
 ): Promise<VirtualMachine> {

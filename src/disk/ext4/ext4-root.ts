@@ -33,6 +33,10 @@ class Ext4Root implements PlannedRoot {
     return rootBytesNeeded(this.#plan);
   }
 
+  get scratchBytes(): number {
+    return 0;
+  }
+
   fits(partitionBytes: number): boolean {
     return rootHolds(partitionBytes, this.#plan);
   }

@@ -68,7 +68,7 @@ async function makeEmpty(
     `offset=${options.startBytes}`,
     `hash_seed=${options.hashSeed}`,
     "root_owner=0:0",
-    ...(options.diskIsZeroed ? ZEROED_DISK : unknownDisk(geometry)),
+    ...(options.contentIsUnknown === true ? LAZY_TABLES : options.diskIsZeroed ? ZEROED_DISK : unknownDisk(geometry)),
   ];
   const settings = ["-t", "ext4", "-T", "default", ...sizes, ...groups, ...room, ...identity, "-E", extended.join(",")];
   const args = ["-q", "-F", ...settings, disk.path, String(geometry.blockCount)];
@@ -77,6 +77,8 @@ async function makeEmpty(
 
 /** Inode tables and journal are already zeros: nothing is written, and the first boot has nothing to clear. */
 const ZEROED_DISK = ["nodiscard", "assume_storage_prezeroed=1"];
+/** The kernel clears inode tables while the system runs. The journal is written: all of it is in use. */
+const LAZY_TABLES = ["nodiscard", "lazy_itable_init=1", "lazy_journal_init=0"];
 /**
  * A journal of an earlier installation with the same UUID could be replayed, so it is cleared. Inode tables are used
  * only as far as their descriptors say: if clearing them would take minutes, the kernel does it while the new system

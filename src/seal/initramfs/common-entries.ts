@@ -7,13 +7,15 @@ import { hasFileAt } from "../../tree/index.ts";
 import type { UnpackBudget } from "../unpack-budget.ts";
 import { checkBootNeeds, checkInterpreter } from "./boot-needs.ts";
 import { readBootProgram } from "./boot-program.ts";
-import { collectImageModules, type ImageModules, type ModuleFile } from "./image-modules.ts";
+import { collectImageModules, type ImageModules, kernelEncrypts, type ModuleFile } from "./image-modules.ts";
 import {
   collectImagePrograms,
+  findUnlockParts,
   type GivenProgram,
   type ImageProgramName,
   type ImagePrograms,
   programOf,
+  type UnlockParts,
 } from "./image-programs.ts";
 import { BASE, file, program } from "./layout.ts";
 import { machineCodePrograms } from "./machine-code/index.ts";
@@ -61,15 +63,24 @@ export interface CommonParts {
  */
 export async function collectCommonParts(files: ImageFiles, options: CommonOptions): Promise<CommonParts> {
   const { kernelRelease, sealedRoot, withDisks, budget, interpreter } = options;
-  const image = await collectImagePrograms(files, options.programs, interpreter);
+  const unlock = withDisks ? await findUnlock(files, kernelRelease) : undefined;
+  const programs = [...options.programs, ...(unlock?.programs ?? [])];
+  const image = await collectImagePrograms(files, programs, { interpreter, libraries: unlock?.libraries ?? [] });
   const { loopFor } = checkBootNeeds(kernelRelease, programOf(image, "mount").bytes);
   const qjs = programOf(image, "qjs");
   checkInterpreter(qjs.requestedPath, qjs.bytes);
-  const wanted = { disks: withDisks ? (options.diskModules ?? []) : undefined, loopFor };
+  const disks = withDisks ? (options.diskModules ?? []) : undefined;
+  const wanted = { disks, loopFor, opensEncrypted: unlock !== undefined };
   const modules = await collectImageModules(files, kernelRelease, wanted, budget);
   const entries = await commonEntries(files, image, modules, sealedRoot);
   if (loopFor !== undefined) entries.push(file(`${BASE}/loop`, new Uint8Array(0)));
   return { entries, image };
+}
+
+/** Of an image with all that an encrypted root needs, the kernel included. */
+async function findUnlock(files: ImageFiles, kernelRelease: string): Promise<UnlockParts | undefined> {
+  const parts = findUnlockParts(files);
+  return parts !== undefined && (await kernelEncrypts(files, kernelRelease)) ? parts : undefined;
 }
 
 async function commonEntries(
@@ -113,14 +124,16 @@ function objectList(ids: Iterable<string>): Uint8Array {
 }
 
 /** The module files with their load orders, as `initramfs/kernel-modules.ts` reads them. */
-function moduleEntries({ kernelRelease, modules, slowModules, watchdogModules }: ImageModules): CpioEntry[] {
+function moduleEntries(image: ImageModules): CpioEntry[] {
+  const { kernelRelease, modules, slowModules, watchdogModules, cryptModules } = image;
   const folder = `${BASE}/modules/${kernelRelease}`;
   const order = (list: readonly ModuleFile[]) => Buffer.from(list.map(({ fileName }) => `${fileName}\n`).join(""));
-  const carried = new Set([...modules, ...slowModules, ...watchdogModules]);
+  const carried = new Set([...modules, ...slowModules, ...watchdogModules, ...(cryptModules ?? [])]);
   return [
     file(`${folder}/order`, order(modules)),
     file(`${folder}/order-slow`, order(slowModules)),
     file(`${folder}/order-watchdog`, order(watchdogModules)),
+    ...(cryptModules === undefined ? [] : [file(`${folder}/order-crypt`, order(cryptModules))]),
     ...[...carried].map(({ fileName, bytes }) => file(`${folder}/${fileName}`, bytes)),
   ];
 }

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { kernelFolder } from "../../bootimage/index.ts";
-import { moduleLoadOrder, parseKernelModules } from "../../elf/index.ts";
+import { type KernelModules, moduleLoadOrder, parseKernelModules } from "../../elf/index.ts";
 import { corrupt, hasErrno, reasonOf, SealrootError } from "../../errors/index.ts";
 import { runTool, temporaryDirectory } from "../../platform/index.ts";
 import type { ImageFiles } from "../../tree/index.ts";
@@ -31,6 +31,11 @@ const SLOW_DISKS = ["virtio_scsi", "ahci", "sd_mod"];
  */
 const WATCHDOGS = ["i6300esb", "xen_wdt", "wdat_wdt", "iTCO_wdt", "sp5100_tco", "softdog"];
 
+/** The mapping of an encrypted root with its cipher, the fast implementation after the plain one. Loaded when there is such a root. */
+const ENCRYPTION = ["dm_mod", "dm_crypt", "xts", "aes_generic", "aesni_intel", "aes_ce_blk"];
+/** TPMs of PCs and virtual machines. In most kernels they are built in, as measuring begins early. */
+const TPMS = ["tpm_tis", "tpm_crb"];
+
 export interface ModuleFile {
   /** Without folders, decompressed: `erofs.ko`. */
   readonly fileName: string;
@@ -45,6 +50,8 @@ export interface ImageModules {
   readonly slowModules: readonly ModuleFile[];
   /** In the order to load them, after `modules` and only when a watchdog is wanted. */
   readonly watchdogModules: readonly ModuleFile[];
+  /** In the order to load them, after `modules` and only when the root is encrypted; undefined when it cannot be. */
+  readonly cryptModules: readonly ModuleFile[] | undefined;
 }
 
 export interface WantedModules {
@@ -52,6 +59,8 @@ export interface WantedModules {
   readonly disks: readonly string[] | undefined;
   /** Because of what a loop device is needed ({@link checkBootNeeds}); undefined when none is. */
   readonly loopFor: string | undefined;
+  /** Whether the initramfs opens encrypted roots, which a TPM may release. */
+  readonly opensEncrypted: boolean;
 }
 
 /**
@@ -64,12 +73,11 @@ export interface WantedModules {
 export async function collectImageModules(
   files: ImageFiles,
   kernelRelease: string,
-  { disks, loopFor }: WantedModules,
+  { disks, loopFor, opensEncrypted }: WantedModules,
   budget = new UnpackBudget(),
 ): Promise<ImageModules> {
   const folder = kernelFolder(kernelRelease);
-  const text = async (name: string) => Buffer.from(await files.read(`${folder}/${name}`)).toString("utf8");
-  const kernel = parseKernelModules(await text("modules.dep"), await text("modules.builtin"));
+  const kernel = await readKernelModules(files, kernelRelease);
   for (const name of REQUIRED) {
     if (!kernel.modules.has(name) && !kernel.builtIn.has(name)) {
       throw new SealrootError("unsupported", `Cannot build the initramfs: kernel ${kernelRelease} has no ${name}`, {
@@ -86,17 +94,19 @@ export async function collectImageModules(
     ...(disks === undefined ? ["efivarfs"] : [...DISKS, ...disks]),
     ...REQUIRED,
     ...(loopFor === undefined ? [] : ["loop"]),
+    ...(opensEncrypted ? TPMS : []),
   ]);
   const rest = (names: readonly string[], taken: readonly string[]) =>
     moduleLoadOrder(kernel, disks === undefined ? [] : names).filter((path) => !taken.includes(path));
   const slow = rest(SLOW_DISKS, first);
   // Those that were needed for the disks may be loaded by then, or not: loading one again does no harm.
   const watchdogs = rest(WATCHDOGS, first);
+  const crypt = rest(opensEncrypted ? ENCRYPTION : [], first);
   const read = async (path: string): Promise<ModuleFile> => ({
     fileName: path.slice(path.lastIndexOf("/") + 1),
     bytes: await files.read(`${folder}/${path}`),
   });
-  const paths = [...new Set([...first, ...slow, ...watchdogs])];
+  const paths = [...new Set([...first, ...slow, ...watchdogs, ...crypt])];
   const all = await decompressModules(await Promise.all(paths.map(read)), budget);
   const filesOf = (list: readonly string[]) => all.filter((_, index) => list.includes(paths[index] ?? ""));
   return {
@@ -104,7 +114,20 @@ export async function collectImageModules(
     modules: filesOf(first),
     slowModules: filesOf(slow),
     watchdogModules: filesOf(watchdogs),
+    cryptModules: opensEncrypted ? filesOf(crypt) : undefined,
   };
+}
+
+/** Whether a kernel can map an encrypted volume (CONFIG_DM_CRYPT). */
+export async function kernelEncrypts(files: ImageFiles, kernelRelease: string): Promise<boolean> {
+  const { modules, builtIn } = await readKernelModules(files, kernelRelease);
+  return modules.has("dm_crypt") || builtIn.has("dm_crypt");
+}
+
+async function readKernelModules(files: ImageFiles, kernelRelease: string): Promise<KernelModules> {
+  const folder = kernelFolder(kernelRelease);
+  const text = async (name: string) => Buffer.from(await files.read(`${folder}/${name}`)).toString("utf8");
+  return parseKernelModules(await text("modules.dep"), await text("modules.builtin"));
 }
 
 function unknownModule(kernelRelease: string, name: string): SealrootError {

@@ -9,6 +9,7 @@ import { runStep } from "../../events/index.ts";
 import {
   checkRollbackIndex,
   DEFAULT_RETENTION,
+  encryptedPartition,
   entriesAfterUpgrade,
   type Host,
   type HostPlaces,
@@ -160,7 +161,12 @@ async function partsOf(question: Question, options: PlanOptions): Promise<Parts>
     etc,
     state: stateRoom(next, merged, record.origin, blockBytes),
     boot: await orUnknown(() =>
-      plannedBoot(currentBoot(places, booted), nextBoot(places, boot), readCrypttab(etcPath)),
+      plannedBoot(
+        currentBoot(places, booted),
+        nextBoot(places, boot),
+        readCrypttab(etcPath),
+        encryptedPartition(places.physicalRoot),
+      ),
     ),
     garbage: await orUnknown(() => planGarbage({ places, host, boot, retention }, events)),
   };

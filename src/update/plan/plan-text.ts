@@ -156,7 +156,7 @@ function kernelText({ kernelChanges, kernelArguments, softReboot }: PlannedBoot)
 }
 
 function tpmText({ changedPcrs, signedPolicy, volumes }: PlannedTpm): string {
-  const uses = volumes.length === 0 ? "" : ` (crypttab: ${volumes.join(", ")})`;
+  const uses = volumes.length === 0 ? "" : ` (unlocks ${volumes.join(", ")})`;
   if (changedPcrs.length === 0) return `no PCR changes${uses}`;
   const pcrs = `PCR ${changedPcrs.slice(0, -1).join(", ")} and ${changedPcrs.at(-1)} change`;
   if (signedPolicy === "same-key") return `${pcrs}; the signed policy for PCR 11 is by the same key${uses}`;

@@ -34,18 +34,25 @@ const WITHOUT_UKI =
 /**
  * Compares what runs with what comes.
  * @param crypttab the text of the live `/etc/crypttab`; empty when there is none
+ * @param encryptedRoot the partition of a root that is encrypted; undefined of another one
  */
-export function plannedBoot(current: BootParts, next: BootParts, crypttab: string): PlannedBoot {
+export function plannedBoot(
+  current: BootParts,
+  next: BootParts,
+  crypttab: string,
+  encryptedRoot?: string | undefined,
+): PlannedBoot {
   const [before, after] = [current, next].map((parts) => argumentsOf(withAddons(parts, true))) as [string[], string[]];
   // What is not known to be the same is another.
   const kernelChanges = sharesKernel(current, next) !== true;
+  const volumes = [...(encryptedRoot === undefined ? [] : [encryptedRoot]), ...tpmVolumes(crypttab)];
   const hasUkis = current.uki !== undefined && next.uki !== undefined;
   return {
     kernelArguments: { added: without(after, before), removed: without(before, after) },
     kernelChanges,
     softReboot: !kernelChanges && sameArguments(withAddons(next, false), withAddons(current, false)),
     tpm: hasUkis
-      ? plannedTpm({ current, next, before: current.uki, after: next.uki }, crypttab)
+      ? plannedTpm({ current, next, before: current.uki, after: next.uki }, volumes)
       : { unknown: WITHOUT_UKI },
   };
 }
@@ -77,7 +84,7 @@ interface Ukis {
   readonly after: Uki;
 }
 
-function plannedTpm({ current, next, before, after }: Ukis, crypttab: string): PlannedTpm {
+function plannedTpm({ current, next, before, after }: Ukis, volumes: readonly string[]): PlannedTpm {
   const isSame = Buffer.compare(before.image.bytes, after.image.bytes) === 0;
   const lines = ({ scopedAddons, globalAddons }: BootParts) => JSON.stringify([scopedAddons, globalAddons]);
   // The firmware measures an add-on as it does every program, the stub its arguments (systemd-stub(7)).
@@ -98,7 +105,7 @@ function plannedTpm({ current, next, before, after }: Ukis, crypttab: string): P
         : Buffer.compare(own, other) === 0
           ? "same-key"
           : "other-key";
-  return { changedPcrs, signedPolicy, volumes: tpmVolumes(crypttab) };
+  return { changedPcrs, signedPolicy, volumes };
 }
 
 /** The key of the policies that a UKI carries (systemd-stub(7), `.pcrsig` and `.pcrpkey`); undefined without policies. */

@@ -93,7 +93,7 @@ export interface PlannedTpm {
    * `other-key`: it is not. `lost`: only the UKI that runs has one; `added`: only the new one.
    */
   readonly signedPolicy: "same-key" | "other-key" | "added" | "lost" | "none";
-  /** Volumes of crypttab(5) that a TPM unlocks. */
+  /** Volumes that a TPM unlocks: the partition of an encrypted root, and those of crypttab(5). */
   readonly volumes: readonly string[];
 }
 

@@ -59,6 +59,7 @@ const NOT_DEPLOYED: Host = {
   usrOverlay: undefined,
   isReadOnly: false,
   space: [],
+  encryption: undefined,
   failedBoots: [],
   problems: [],
 };

@@ -41,6 +41,12 @@ const OPTIONS = [
     choices: ["off", "manual", "if-safe", "force"],
   },
   {
+    flags: "--encrypt <HOW>",
+    summary: "encrypt the root (LUKS2); tpm2: the machine that first boots the disk binds it to its TPM",
+    choices: ["tpm2"],
+  },
+  { flags: "--recovery-key-file <FILE>", summary: "with --encrypt: new file for the recovery key (default: printed)" },
+  {
     flags: "--staging-directory <DIR>",
     summary: "where the repository is staged (default: beside a disk file, else /var/tmp)",
   },
@@ -91,6 +97,7 @@ repository, in which every object has fs-verity. With SOURCE_DATE_EPOCH set, the
   options: OPTIONS,
   examples: [
     "sealroot install to-disk disk.img --source-imgref oci:debian-sealed --size 4G",
+    "sealroot install to-disk disk.img --source-imgref oci:os --size 4G --encrypt tpm2 --recovery-key-file disk.key",
     "sealroot install to-disk /dev/sdX --wipe --source-imgref oci:os --target-imgref quay.io/example/os:latest",
   ],
   reportsJson: true,
@@ -156,11 +163,21 @@ function optionsOf(invocation: Call): InstallToDiskOptions {
     ...(invocation.flag("allow-unsealed") ? { unsealed: unsealedChoices(invocation) } : {}),
     choices: layoutChoices(invocation),
     enrolment: enrolmentMode(invocation.option("enroll")),
+    encryption: encryptionChoice(invocation),
     ...(isReproducible ? { sourceDateEpoch: buildTime().getTime() / 1000 } : {}),
     ...(stagingParent === undefined ? {} : { stagingParent }),
     policy: policyChoice(invocation, invocation.flag("enforce-container-sigpolicy")),
     events: invocation.events,
   };
+}
+
+function encryptionChoice(invocation: Call): InstallToDiskOptions["encryption"] {
+  const recoveryKeyFile = invocation.option("recovery-key-file");
+  if (invocation.option("encrypt") === "tpm2") return { kind: "tpm2", recoveryKeyFile };
+  if (recoveryKeyFile === undefined) return undefined;
+  throw new SealrootError("usage", "Cannot use --recovery-key-file: the disk is not encrypted", {
+    hint: "give --encrypt tpm2",
+  });
 }
 
 function enrolmentMode(text: string | undefined): InstallToDiskOptions["enrolment"] {
@@ -181,5 +198,10 @@ async function printSummary(disk: InstalledDisk, invocation: Call): Promise<void
   output.line(`upgrades    ${disk.imageReference}`);
   output.line(`root        UUID=${disk.rootUuid}`);
   if (disk.protection !== undefined) output.line(`protection  ${PROTECTION_TEXT[disk.protection]}`);
+  if (disk.encryption !== undefined) {
+    const { recoveryKey, recoveryKeyFile } = disk.encryption;
+    output.line("encryption  LUKS2; open until its machine has booted it and bound it to its TPM");
+    output.line(`recovery    ${recoveryKey ?? `in ${recoveryKeyFile}`}`);
+  }
   output.line("Installation complete!");
 }

@@ -1,4 +1,5 @@
 /** `sealroot vm run DISK`. */
+import { resolve } from "node:path";
 import { SealrootError } from "../../errors/index.ts";
 import { runStep } from "../../events/index.ts";
 import type { VirtualMachineOptions } from "../../vm/index.ts";
@@ -40,6 +41,10 @@ const OPTIONS = [
   { flags: "--persist", summary: "write the guest's changes into the disk file" },
   { flags: "--network", summary: "allow outgoing network connections" },
   { flags: "--tpm", summary: "add a TPM 2.0 (swtpm)" },
+  {
+    flags: "--tpm-state <DIR>",
+    summary: "add one that keeps its state there, as an encrypted disk needs (with --persist)",
+  },
 ] as const satisfies readonly OptionSpecification[];
 
 type Call = Invocation<typeof OPTIONS, typeof ARGUMENTS>;
@@ -81,10 +86,12 @@ async function machineOptions(invocation: Call): Promise<VirtualMachineOptions> 
   const keys = invocation.option("secure-boot-keys");
   const memory = invocation.option("memory");
   const cpus = invocation.option("cpus");
+  const tpmState = invocation.option("tpm-state");
   return {
     drives: [{ path: invocation.argument("DISK"), mode: invocation.flag("persist") ? "persist" : "throw-away" }],
     network: invocation.flag("network"),
     tpm: invocation.flag("tpm"),
+    ...(tpmState === undefined ? {} : { tpmStateDirectory: resolve(tpmState) }),
     // A disk may enrol its keys and reset the machine before the system starts.
     reboots: true,
     ...(keys === undefined ? {} : { secureBoot: (await import("../../keys/index.ts")).loadCertificates(keys) }),

@@ -1,11 +1,14 @@
 /** A disk that does not run, from the keys of the firmware to the last object; nothing is mounted or written. */
 
+import { LUKS_SLOT_TEXT, type LuksVolume } from "../../bootplan/index.ts";
 import { byteStringOfText } from "../../bytes/index.ts";
 import { REPOSITORY_PATH } from "../../deployment/index.ts";
 import {
-  type InstalledDiskParts,
+  type DiskLayout,
+  type Ext4Tree,
   PARTITION_TYPE,
   type Partition,
+  readDiskLayout,
   readDiskPartitions,
   readInstalledDisk,
 } from "../../disk/index.ts";
@@ -39,6 +42,29 @@ export async function verifyDisk(given: string, options: VerifyOptions): Promise
 }
 
 const REPAIR = "on the host: sealroot fsck --repair";
+const ON_HOST = "on the host: sealroot verify --booted";
+
+/** The root is undefined when it is encrypted. */
+interface ReadParts extends DiskLayout {
+  readonly root: Ext4Tree | undefined;
+}
+
+async function readParts(fd: number, path: string): Promise<ReadParts> {
+  const layout = await readDiskLayout(fd, path);
+  return { ...layout, root: layout.encrypted === undefined ? (await readInstalledDisk(fd, path)).root : undefined };
+}
+
+function reportEncryption(draft: LinkDraft, { slots }: LuksVolume): void {
+  draft.fact(`its key slots: ${slots.map(({ use }) => LUKS_SLOT_TEXT[use]).join(", ")}`);
+  draft.find("unchecked", "its root is encrypted: images, objects and state were not looked at", { remedy: ON_HOST });
+  if (!slots.some(({ use }) => use === "open")) return;
+  draft.find("weaker", "whoever has the disk can open it: it is bound to no TPM yet", {
+    expected: "a slot for a TPM, and none with an empty passphrase",
+    found: "a slot with an empty passphrase",
+    remedy: "boot it once on its machine, with Secure Boot on; what was copied before stays open",
+  });
+}
+
 /** Objects that are named one by one; after a disaster the first say enough. */
 const FAULTS_NAMED_MAX = 20;
 
@@ -46,7 +72,7 @@ class DiskWalk {
   readonly #given: string;
   readonly #options: VerifyOptions;
   readonly #walk = new EspWalk();
-  #parts: InstalledDiskParts | undefined;
+  #parts: ReadParts | undefined;
 
   constructor(given: string, options: VerifyOptions) {
     this.#given = given;
@@ -55,19 +81,24 @@ class DiskWalk {
 
   async readParts(fd: number, path: string): Promise<void> {
     const draft = this.#walk.chain.link("disk", this.#given);
-    const parts = await draft.attempt(() => readInstalledDisk(fd, path), { path });
+    const parts = await draft.attempt(() => readParts(fd, path), { path });
     if (parts === undefined) return;
     this.#parts = parts;
     draft.checkedBy("the checksums of its partition table");
-    const { unclean } = parts.root.reader.superblock;
+    const { name, number } = parts.rootPartition;
+    const { encrypted } = parts;
+    if (encrypted === undefined) draft.fact(`partition ${number} (${name}) is the root, ext4`);
+    else {
+      draft.fact(`partition ${number} (${name}) is the root, LUKS2 with ${encrypted.cipher}`);
+      reportEncryption(draft, encrypted);
+    }
+    const unclean = parts.root?.reader.superblock.unclean;
     if (unclean !== undefined) {
       draft.broken(`its root file system is not clean, so the kernel will read something else: ${unclean}`, {
         path,
         remedy: "boot the disk and shut it down, or run e2fsck(8) on its root partition",
       });
     }
-    const { name, number } = parts.rootPartition;
-    draft.fact(`partition ${number} (${name}) is the root, ext4`);
     const { esp } = parts;
     if (esp === undefined) {
       draft.broken("it has no EFI system partition", { path, expected: "an ESP", found: "none" });
@@ -112,7 +143,7 @@ class DiskWalk {
     isDefault: boolean,
     loader: CheckedLoader,
     esp: EspFiles,
-    parts: InstalledDiskParts,
+    parts: ReadParts,
   ): Promise<void> {
     const draft = this.#walk.chain.link("entry", listed.path);
     draft.fact(isDefault ? "it boots by default" : "it is in the menu");
@@ -124,7 +155,7 @@ class DiskWalk {
   }
 
   /** A UKI in the place of the loader needs no entry, and its deployment is called after the image that it names. */
-  async #checkDirect(program: ChainProgram, esp: EspFiles, parts: InstalledDiskParts): Promise<void> {
+  async #checkDirect(program: ChainProgram, esp: EspFiles, parts: ReadParts): Promise<void> {
     const draft = this.#walk.chain.link("entry", program.path);
     draft.fact("the firmware starts the UKI itself");
     const uki = await checkUkiOnEsp(draft, program, undefined, esp, this.#walk.keys);
@@ -134,12 +165,13 @@ class DiskWalk {
     if (first !== undefined) await this.#checkRoot(draft, uki, first.id, parts);
   }
 
-  async #checkRoot(
-    draft: LinkDraft,
-    uki: CheckedUki,
-    deploymentId: string,
-    { root }: InstalledDiskParts,
-  ): Promise<void> {
+  async #checkRoot(draft: LinkDraft, uki: CheckedUki, deploymentId: string, { root }: ReadParts): Promise<void> {
+    if (root === undefined) {
+      for (const { id } of uki.composefsArguments) {
+        draft.link("image", id).find("unchecked", "it is in the encrypted root", { remedy: ON_HOST });
+      }
+      return;
+    }
     let files: TreeFiles | undefined;
     const { materials } = this.#options;
     const isFirstEntry = this.#walk.objects.isEmpty;
@@ -165,7 +197,7 @@ class DiskWalk {
   async hashObjects(fd: number, { progress }: StepReporter): Promise<void> {
     const parts = this.#parts;
     const objects = this.#walk.objects.list();
-    if (parts === undefined || objects.length === 0) return;
+    if (parts?.root === undefined || objects.length === 0) return;
     const draft = this.#walk.chain.link("objects", `${objects.length} objects`);
     draft.checkedBy("their digests in the images");
     const { root, rootPartition } = parts;
@@ -217,7 +249,7 @@ function reportOtherBootPartitions(draft: LinkDraft, partitions: readonly Partit
 /** Configuration files of the image; every object is checked later, and what is wrong with it is said there. */
 const OBJECT_MAX_BYTES = 1 << 26;
 
-function readObject(root: InstalledDiskParts["root"], id: string): Uint8Array {
+function readObject(root: Ext4Tree, id: string): Uint8Array {
   const file = root.find(byteStringOfText(`${REPOSITORY_PATH}/objects/${objectPath(id)}`));
   return file?.kind === "file" ? root.reader.bytes(file, OBJECT_MAX_BYTES) : new Uint8Array();
 }

@@ -7,6 +7,7 @@ import { dockerArchiveTarget } from "./docker-archive.ts";
 import { dumpTarget } from "./dump.ts";
 import { erofsTargets } from "./erofs.ts";
 import { evidenceTargets } from "./evidence.ts";
+import { luksTarget } from "./luks.ts";
 import { metaTarget } from "./meta.ts";
 import { packagesTargets } from "./packages.ts";
 import { pcrSignaturesTarget } from "./pcr-signatures.ts";
@@ -28,6 +29,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   tocTarget,
   tarSplitTarget,
   tarDiffTarget,
+  luksTarget,
   metaTarget,
   ...evidenceTargets,
   ...packagesTargets,

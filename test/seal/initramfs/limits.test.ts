@@ -16,7 +16,7 @@ import { newDirectory, newMetadata } from "../../../src/tree/index.ts";
 import { RELEASE, SEALED_ROOT } from "./made-image.ts";
 
 const MIB = 1024 * 1024;
-const WANTED = { disks: [], loopFor: undefined };
+const WANTED = { disks: [], loopFor: undefined, opensEncrypted: false };
 const ZEROS = Buffer.alloc(MODULE_MAX_BYTES + 1);
 const COMPRESS = {
   zst: (bytes: Buffer) => zstdCompressSync(bytes),

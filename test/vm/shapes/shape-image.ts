@@ -10,8 +10,9 @@ import { cacheDirectory } from "../../guest/base.ts";
  * `kernels`: Debian 13 with the full kernel beside the cloud kernel, and an initramfs by dracut for the full one.
  * `bookworm`: the userland of Debian 12 (util-linux 2.38, systemd 252, no QuickJS) with the kernel of its backports.
  * `arm64`: the example for arm64, unpacked here.
+ * `encrypted`: the example with what opens an encrypted root by a TPM.
  */
-export type ShapeName = "kernels" | "bookworm" | "arm64";
+export type ShapeName = "kernels" | "bookworm" | "arm64" | "encrypted";
 
 const CLOUD_KERNEL = "linux-image-cloud-amd64";
 
@@ -33,6 +34,11 @@ const ESSENTIAL = [
   ...["init-system-helpers", "libc-bin", "liblzma5", "login", "mawk", "passwd", "perl-base", "sed", "tar"],
 ];
 
+/** As docs/measured-boot.md names them. */
+const UNLOCK_PACKAGES = [
+  ...["systemd-cryptsetup", "libtss2-esys-3.0.2-0t64", "libtss2-rc0t64", "libtss2-tcti-device0t64"],
+];
+
 const DEBIAN = "http://deb.debian.org/debian";
 
 const CHANGES: Readonly<Record<ShapeName, (inputs: BootstrapInputs, unpacked: string) => BootstrapInputs>> = {
@@ -49,6 +55,7 @@ const CHANGES: Readonly<Record<ShapeName, (inputs: BootstrapInputs, unpacked: st
       .filter((name) => name !== "quickjs")
       .map((name) => (name === CLOUD_KERNEL ? `${name}/bookworm-backports` : name)),
   }),
+  encrypted: (inputs) => ({ ...inputs, packages: [...inputs.packages, ...UNLOCK_PACKAGES] }),
   arm64: (inputs, unpacked) => ({
     ...inputs,
     architecture: "arm64",

@@ -126,17 +126,12 @@ export function findSection(image: PeImage, name: string, what = "PE image"): Pe
 }
 
 /**
- * The content of a section: the first VirtualSize bytes, a view.
- * @throws SealrootError `corrupt` when the file holds less than that
+ * The content of a section, a view: the first VirtualSize bytes, or what the file holds of them. The rest is zeros in memory: ukify
+ * since 258 gives `.linux` the room that the kernel takes once it is unpacked (systemd, src/boot/pe.c, PeSectionVector.file_size).
  */
 export function sectionContent(image: PeImage, section: PeSection): Uint8Array {
-  if (section.virtualSizeBytes > section.rawSizeBytes) {
-    throw corrupt(
-      `Cannot read section ${section.name}: ${section.virtualSizeBytes} bytes long, ${section.rawSizeBytes} in the file`,
-      { offset: section.rawOffset },
-    );
-  }
-  return image.bytes.subarray(section.rawOffset, section.rawOffset + section.virtualSizeBytes);
+  const sizeBytes = Math.min(section.virtualSizeBytes, section.rawSizeBytes);
+  return image.bytes.subarray(section.rawOffset, section.rawOffset + sizeBytes);
 }
 
 function findCoffHeader(view: DataView, what: string): number {

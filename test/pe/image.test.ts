@@ -52,7 +52,7 @@ test("parsePe() reads systemd-boot and systemd-stub of Debian", () => {
   }
 });
 
-test("sectionContent() gives VirtualSize bytes and refuses to invent those the file does not hold", () => {
+test("sectionContent() gives VirtualSize bytes, and no more than the file holds, as for the kernel in a UKI of ukify 258", () => {
   const content = Buffer.from("composefs=00");
   const image = parsePe(syntheticPe([{ name: ".cmdline", content }]));
   const section = findSection(image, ".cmdline");
@@ -61,7 +61,7 @@ test("sectionContent() gives VirtualSize bytes and refuses to invent those the f
   const longer = parsePe(syntheticPe([{ name: ".cmdline", content, virtualSize: 600 }]));
   const cut = findSection(longer, ".cmdline");
   assert.ok(cut);
-  assert.throws(() => sectionContent(longer, cut), failsWith("corrupt", /600 bytes long, 512 in the file/));
+  assert.deepEqual(Buffer.from(sectionContent(longer, cut)), Buffer.concat([content], 512));
 });
 
 test("findSection() refuses a name that occurs twice", () => {

@@ -18,7 +18,7 @@ const KERNEL_SECTIONS = [".linux", ".dtb", ".ucode"];
  * says which image it may mount, so no two have the same one, and a kernel that runs has no use for it any more.
  *
  * @returns undefined when that is not known
- * @throws SealrootError as findSection and sectionContent for a UKI that no reader takes alike
+ * @throws SealrootError as findSection for a UKI that no reader takes alike
  */
 export function sharesKernel(one: StartedKernel, other: StartedKernel): boolean | undefined {
   const [own, others] = [one.uki, other.uki];

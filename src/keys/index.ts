@@ -21,6 +21,7 @@ export {
   loadSigner,
   type OwnedCertificates,
 } from "./directory.ts";
+export { type EnrolledKeys, loadEnrolledKeys } from "./enrolled-keys.ts";
 export { type EnrolmentFiles, loadEnrolment } from "./enrolment.ts";
 export { type GeneratedKeys, type GenerateKeysOptions, generateKeys } from "./generate.ts";
 export type { SealKind } from "./key-marks.ts";

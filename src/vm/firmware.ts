@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import type { ArchitectureName } from "../bootimage/index.ts";
-import { addVariables, eraseVariables, secureBootVariables } from "../efi/index.ts";
+import { addVariables, databaseUpdate, eraseVariables, secureBootVariables } from "../efi/index.ts";
 import { SealrootError } from "../errors/index.ts";
-import type { OwnedCertificates } from "../keys/index.ts";
+import type { EnrolledKeys, OwnedCertificates } from "../keys/index.ts";
 
 /** What the machine boots from: firmware code (never written) and its own variable store. */
 export interface FirmwareFiles {
@@ -49,14 +49,14 @@ const CANDIDATES: Readonly<
  * Finds the firmware and writes a variable store for one machine.
  *
  * @param variablesPath the store to make
- * @param secureBoot enrolled as PK, KEK and db, which turns Secure Boot on; without it the store is blank, which is setup
+ * @param secureBoot enrolled as PK, KEK, db and dbx, which turns Secure Boot on; without it the store is blank, which is setup
  *   mode: a boot loader may enrol its own keys
  * @throws SealrootError `missing-tool` naming the package when no firmware is installed
  */
 export async function prepareFirmware(
   architecture: ArchitectureName,
   variablesPath: string,
-  secureBoot: OwnedCertificates | undefined,
+  secureBoot: OwnedCertificates | EnrolledKeys | undefined,
 ): Promise<FirmwareFiles> {
   const { package: name, files } = CANDIDATES[architecture];
   const found = files.find((paths) => Object.values(paths).every((path) => existsSync(path)));
@@ -76,8 +76,12 @@ const ENROLMENT_TIME = new Date("2000-01-01T00:00:00Z");
 
 async function storeWith(
   { variables, written }: Firmware,
-  { certificates, ownerGuid }: OwnedCertificates,
+  keys: OwnedCertificates | EnrolledKeys,
 ): Promise<Uint8Array> {
   const blank = written === undefined ? await readFile(variables) : eraseVariables(await readFile(written));
-  return addVariables(blank, secureBootVariables(certificates, ownerGuid, ENROLMENT_TIME));
+  const own = secureBootVariables(keys.certificates, keys.ownerGuid, ENROLMENT_TIME);
+  if (!("allowed" in keys)) return addVariables(blank, own);
+  const dbx = keys.forbidden.length === 0 ? [] : [databaseUpdate("dbx", keys.forbidden, ENROLMENT_TIME)];
+  const db = databaseUpdate("db", keys.allowed, ENROLMENT_TIME);
+  return addVariables(blank, [db, ...dbx, ...own.filter(({ name }) => name !== "db")]);
 }

@@ -1,6 +1,6 @@
 /** What a caller decides about a virtual machine, and the defaults. */
 import type { ArchitectureName } from "../bootimage/index.ts";
-import type { OwnedCertificates } from "../keys/index.ts";
+import type { EnrolledKeys, OwnedCertificates } from "../keys/index.ts";
 import type { DirectBoot, Drive } from "./machine.ts";
 
 export interface VirtualMachineOptions {
@@ -11,10 +11,10 @@ export interface VirtualMachineOptions {
   /** Boots this kernel directly; without it the machine starts its UEFI firmware with Secure Boot support. */
   readonly directBoot?: DirectBoot;
   /**
-   * Certificates enrolled in the firmware: Secure Boot is on. Without them the firmware is in setup mode, where a boot
-   * loader may enrol keys itself.
+   * Keys enrolled in the firmware: Secure Boot is on. Without them the firmware is in setup mode, where a boot loader may
+   * enrol keys itself.
    */
-  readonly secureBoot?: OwnedCertificates;
+  readonly secureBoot?: OwnedCertificates | EnrolledKeys;
   /** 1024 if absent. */
   readonly memoryMiB?: number;
   /** 2 if absent. */

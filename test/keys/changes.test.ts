@@ -13,6 +13,8 @@ import {
   databaseOfDirectory,
   generateKeys,
   loadCertificate,
+  loadCertificates,
+  loadEnrolledKeys,
   loadEnrolment,
   loadSigner,
   openSigner,
@@ -257,4 +259,18 @@ test("a hundred times more entries are one update", async () => {
   const report: ChangedDatabase = await revoke(keys, digests, kek(keys), NOW);
   assert.equal(report.changed.length, 500);
   assert.equal((await accepted(keys, "dbx")).whole.length, 500);
+});
+
+test("a machine with the keys of a directory has all certificates of db, and what was revoked", async () => {
+  const keys = keysFor("enrolled");
+  const [old] = loadCertificates(keys).certificates.db;
+  await rotateKeys(keys, kek(keys), { now: NOW });
+  await addCertificates(keys, [vendor], kek(keys), NOW);
+  await revoke(keys, [vendor], kek(keys), NOW);
+  const { allowed, forbidden, certificates } = loadEnrolledKeys(keys);
+  const hexOf = (entries: readonly { readonly data: Uint8Array }[]) =>
+    entries.map(({ data }) => Buffer.from(data).toString("hex")).sort();
+  const wanted = [certificates.db[0], old, loadCertificate(vendor)].map((data) => ({ data: data ?? new Uint8Array() }));
+  assert.deepEqual(hexOf(allowed), hexOf(wanted));
+  assert.deepEqual(hexOf(forbidden), hexOf([{ data: loadCertificate(vendor) }]));
 });

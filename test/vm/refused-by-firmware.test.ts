@@ -6,14 +6,11 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { generateKeys, loadCertificates, loadEnrolment, loadSigner, revoke } from "../../src/keys/index.ts";
 import { detachSignatures, findSection, parsePe, signPe } from "../../src/pe/index.ts";
-import { assertRefused, LOADER_PATH, type SealedExample, sealedExample } from "./sealed-example.ts";
+import { assertRefused, LOADER_PATH, LOADER_REFUSED, type SealedExample, sealedExample } from "./sealed-example.ts";
 import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
 const ENTRIES = "loader/entries";
 const AUTO = "loader/keys/auto";
-
-/** OVMF about the boot loader (spec/boot-chain.md C, "Results"). */
-const LOADER_REFUSED = [/failed to load Boot\d+ .*: Access Denied/];
 
 /**
  * systemd-boot about the UKI, or OVMF about the systemd-boot that gave up because of it: on a busy machine firmware

@@ -34,6 +34,9 @@ export const BOOT_TIMEOUT_MS = 600_000;
 export const LOADER_PATH = "EFI/BOOT/BOOTX64.EFI";
 const UKI_DIRECTORY = "EFI/Linux/bootc";
 
+/** OVMF about a boot loader that it refuses (spec/boot-chain.md C, "Results"). */
+export const LOADER_REFUSED = [/failed to load Boot\d+ .*: Access Denied/];
+
 /** Lines that show that a system was started which should not have been. */
 const STARTED = /the root is composefs:|systemd\[1\]|Welcome to|login:/;
 

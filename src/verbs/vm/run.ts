@@ -21,7 +21,7 @@ const parseTimeout = (text: string) => parseCount(text, "--timeout", 86_400);
 const ARGUMENTS = [{ name: "DISK", summary: "raw disk image" }] as const satisfies readonly ArgumentSpecification[];
 
 const OPTIONS = [
-  { flags: "--secure-boot-keys <DIR>", summary: "enrol the certificates in DIR (PK, KEK, db)" },
+  { flags: "--secure-boot-keys <DIR>", summary: "enrol the keys in DIR (PK, KEK, db, dbx)" },
   {
     flags: "--memory <SIZE>",
     summary: "memory of the machine (default: 1G)",
@@ -53,8 +53,8 @@ export const vmRun = command({
   description: `Boots a disk image in QEMU with UEFI firmware, its serial console on this
 terminal. Leave with Ctrl-A X.
 
-With --secure-boot-keys the certificates of the directory are enrolled and
-Secure Boot is on; without it the firmware is in setup mode and the disk may
+With --secure-boot-keys the keys of the directory are enrolled, revocations
+too, and Secure Boot is on; without it the firmware is in setup mode and the disk may
 enrol its own keys.
 
 A boot refused by the firmware (Access Denied) or the system's boot program ends at once with the reason.
@@ -94,7 +94,7 @@ async function machineOptions(invocation: Call): Promise<VirtualMachineOptions> 
     ...(tpmState === undefined ? {} : { tpmStateDirectory: resolve(tpmState) }),
     // A disk may enrol its keys and reset the machine before the system starts.
     reboots: true,
-    ...(keys === undefined ? {} : { secureBoot: (await import("../../keys/index.ts")).loadCertificates(keys) }),
+    ...(keys === undefined ? {} : { secureBoot: (await import("../../keys/index.ts")).loadEnrolledKeys(keys) }),
     ...(memory === undefined ? {} : { memoryMiB: parseMemoryMib(memory) }),
     ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
   };

@@ -49,6 +49,7 @@ verified   disk  DISK
 verified   keys  loader/keys of the ESP
              by the keys in auto/
              the keys in auto/ let start what is signed by CN=test db
+             db has no certificate of Microsoft for option ROMs (UEFI CA 2011, Option ROM UEFI CA 2023): a machine whose graphics or network card has a signed option ROM may not start with these keys; remedy: sealroot keys add KEYS CERTIFICATE, and seal again
 verified   loader  EFI/BOOT/BOOTX64.EFI
              by CN=test db in db of the keys in auto/
              systemd-boot 257.13-1

@@ -23,7 +23,7 @@ import { shapeImage } from "./shapes/shape-image.ts";
 import { variantImage } from "./variant-image.ts";
 import { ONLY_IN_WHOLE_SUITE, WHOLE_SUITE } from "./whole-suite.ts";
 
-/** A disk, how it opens, and how it is closed are in every run; updates take minutes each. */
+/** A disk and how it opens are in every run; the rest takes minutes each. */
 const UPDATES = WHOLE_SUITE ? ["second", "third", "fourth"] : [];
 const ONLY_INITRAMFS = ["--pcr-phase", "enter-initrd"];
 const ASKS = /does not open by itself: [^\n]*\n+sealroot: recovery key \(it is not shown\): $/;
@@ -146,7 +146,7 @@ describe("a host on an encrypted disk", () => {
     assert.match(await host.run("status", "--verbose", "--format", "humanreadable"), BOUND);
   });
 
-  test("another db does not open it: the recovery key is asked for, and opens it", async () => {
+  test("another db does not open it: the recovery key is asked for, and opens it", ONLY_IN_WHOLE_SUITE, async () => {
     await host.shutDown();
     const other = join(directory.path, "other");
     assert.equal((await run("keys", "generate", other)).exitCode, 0);
@@ -185,7 +185,7 @@ describe("a host on an encrypted disk", () => {
     await host.shutDown();
   });
 
-  test("a header without encryption is refused, though the TPM would give its key", async () => {
+  test("a header without encryption is refused, though the TPM would give its key", ONLY_IN_WHOLE_SUITE, async () => {
     const disk = await DiskCopy.make(host.disk.path);
     try {
       await withoutCipher(disk.path);

@@ -47,7 +47,7 @@ export async function addonsOfDisk(disk: string): Promise<ListedAddon[]> {
   using held = holdDisk(disk, false);
   const esp = requireEsp(await readDiskLayout(held.fd, held.path), disk);
   const { addons } = installedAddonsIn((folder) => namesOnEsp(esp, folder));
-  return Promise.all(addons.map((addon) => describeInstalled(addon, readFromEsp(esp, addon.path))));
+  return await Promise.all(addons.map((addon) => describeInstalled(addon, readFromEsp(esp, addon.path))));
 }
 
 /** Of an ESP by its folders, or of any folder with add-ons in it. @throws SealrootError of the file system */

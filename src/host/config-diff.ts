@@ -24,7 +24,7 @@ export async function configDiff(places: HostPlaces, livePath: string, events: E
   const pristine = await runStep(events, "read the image's /etc", () =>
     etcOfDeployment(repository, booted.origin.manifestDigest, imageId),
   );
-  return runStep(events, "compare /etc", async (reporter) => {
+  return await runStep(events, "compare /etc", async (reporter) => {
     const { diff } = await etcDiffOf(pristine, livePath, { algorithm: repository.algorithm, reporter });
     return diff;
   });

@@ -87,7 +87,7 @@ async function ownArguments(
   architecture: Architecture,
 ): Promise<string[]> {
   using repository = await openRepository(join(physicalRoot, REPOSITORY_PATH), { upgrade: "in-memory" });
-  return bootedKernelArguments(repository, deploymentId, architecture);
+  return await bootedKernelArguments(repository, deploymentId, architecture);
 }
 
 function architectureOf({ image }: HostDeployment): Architecture {

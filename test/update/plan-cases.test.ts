@@ -58,7 +58,7 @@ async function plan(
   const target = { imageReference: FOLLOWED, source };
   await using update = await openUpdate(places, read, target, { policy: "accept-anything", events: silent });
   const blobs = chunked ? new RangedBlobs(layout) : update.image.blobs;
-  return make(
+  return await make(
     places,
     read,
     { ...update, image: { ...update.image, blobs } },

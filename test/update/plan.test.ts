@@ -272,7 +272,7 @@ async function planned(
 ): Promise<UpdatePlan> {
   const { host, update, options } = await opened(system, source, script);
   await using _ = update;
-  return make(system.places, host, update, options);
+  return await make(system.places, host, update, options);
 }
 
 /** @returns bytes that the registry served */

@@ -90,7 +90,7 @@ async function update(
 ) {
   const { host, update: open } = await opened(on, source);
   await using _ = open;
-  return updateHost(on.places, host, open, optionsOf(on, { addons: { ...NO_ADDONS, ...addons }, ...changes }));
+  return await updateHost(on.places, host, open, optionsOf(on, { addons: { ...NO_ADDONS, ...addons }, ...changes }));
 }
 
 const finalize = ({ places, etcPath }: System) => finalizeStaged(places, { etcPath, events: silent });

@@ -18,7 +18,7 @@ async function update(places: HostPlaces, source: string, etcPath: string, optio
   const host = await readHost(places);
   const target = { imageReference: REFERENCE, source };
   await using opened = await openUpdate(places, host, target, { policy: "accept-anything", events: silent });
-  return updateHost(places, host, opened, {
+  return await updateHost(places, host, opened, {
     ...PLAIN_UPDATE,
     ...{ etcPath, events: silent },
     ...options,

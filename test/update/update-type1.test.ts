@@ -51,7 +51,7 @@ async function update(places: HostPlaces, etcPath: string, source: string, firmw
   const host = await readHost(places);
   const access = { policy: "accept-anything", events: silent } as const;
   await using opened = await openUpdate(places, host, { imageReference: FOLLOWED, source }, access);
-  return updateHost(places, host, opened, {
+  return await updateHost(places, host, opened, {
     ...PLAIN_UPDATE,
     etcPath,
     firmware,

@@ -61,7 +61,7 @@ async function update({ places, etcPath }: Deployed, source: string, { target, .
     { imageReference: FOLLOWED, source, ...target },
     { policy: "accept-anything", events: silent },
   );
-  return updateHost(places, host, opened, {
+  return await updateHost(places, host, opened, {
     ...PLAIN_UPDATE,
     etcPath,
     events: silent,

@@ -47,7 +47,7 @@ already, only the name changes.`,
     const fetches = invocation.flag("download-only");
     using opened = plans && !fetches ? openReadableHost("plan the switch") : openWritableHost("switch");
     const host = await readHost(opened.places);
-    if (plans) return printPlan(invocation, opened.places, host, target, fetches);
+    if (plans) return await printPlan(invocation, opened.places, host, target, fetches);
     await using update = await openTarget(invocation, opened.places, host, target);
     const outcome = await stageTarget(invocation, opened.places, host, update, false);
     await reportOutcome(invocation, opened.places, target, outcome);

@@ -60,15 +60,15 @@ leads to must satisfy the policy of the one that is followed, and every layer mu
     const { upgradeTarget } = await import("../../update/index.ts");
     if (invocation.flag("check")) {
       using opened = openHost();
-      return check(invocation, opened);
+      return await check(invocation, opened);
     }
     const plans = invocation.flag("plan");
     const fetches = invocation.flag("download-only");
     using opened = plans && !fetches ? openReadableHost("plan the upgrade") : openWritableHost("upgrade");
-    if (invocation.flag("from-downloaded")) return fromDownloaded(invocation, opened);
+    if (invocation.flag("from-downloaded")) return await fromDownloaded(invocation, opened);
     const host = await readHost(opened.places);
     const target = upgradeTarget(host, choice(invocation));
-    if (plans) return printPlan(invocation, opened.places, host, target, fetches);
+    if (plans) return await printPlan(invocation, opened.places, host, target, fetches);
     await using update = await openTarget(invocation, opened.places, host, target);
     const outcome = await stageTarget(invocation, opened.places, host, update, fetches);
     await reportOutcome(invocation, opened.places, target, outcome);

@@ -163,9 +163,9 @@ test("nothing is left when an object is missing, damaged or of another length", 
   const large = object(repository, LARGE);
   assert.ok(large.kind === "file" && large.content.type === "external" && large.content.objectId !== undefined);
   const { objectId } = large.content;
-  const attempt = (content: LeafNode) => {
+  const attempt = async (content: LeafNode) => {
     const root = directory({ first: file("f"), z: directory({ content }) });
-    return extractTree(repository, root, target, { sameOwner: false, xattrs: true });
+    return await extractTree(repository, root, target, { sameOwner: false, xattrs: true });
   };
   await assert.rejects(attempt({ ...large, content: { ...large.content, sizeBytes: 5 } }), {
     code: "corrupt",

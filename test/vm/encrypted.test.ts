@@ -21,16 +21,15 @@ import { RunningHost } from "./running-host.ts";
 import { BOOT_TIMEOUT_MS, bootSealed, systemState } from "./sealed-example.ts";
 import { shapeImage } from "./shapes/shape-image.ts";
 import { variantImage } from "./variant-image.ts";
-import { ONLY_IN_WHOLE_SUITE, WHOLE_SUITE } from "./whole-suite.ts";
+import { ONLY_IN_WHOLE_SUITE } from "./whole-suite.ts";
 
-/** A disk and how it opens are in every run; the rest takes minutes each. */
-const UPDATES = WHOLE_SUITE ? ["second", "third", "fourth"] : [];
+const UPDATES = ["second", "third", "fourth"];
 const ONLY_INITRAMFS = ["--pcr-phase", "enter-initrd"];
 const ASKS = /does not open by itself: [^\n]*\n+sealroot: recovery key \(it is not shown\): $/;
 /** Lines that show that a root was made. */
 const STARTED = /the root is composefs:|Welcome to|login:/;
 
-describe("a host on an encrypted disk", () => {
+describe("a host on an encrypted disk", ONLY_IN_WHOLE_SUITE, () => {
   let directory: TemporaryDirectory;
   let host: RunningHost;
   let secureBoot: OwnedCertificates;
@@ -60,9 +59,8 @@ describe("a host on an encrypted disk", () => {
     for (const name of UPDATES) {
       ids.set(name, (await variantImage(base, images, { name, sealWords: ONLY_INITRAMFS })).deploymentId);
     }
-    if (WHOLE_SUITE) await variantImage(base, images, { name: "wide" });
-    const stick = WHOLE_SUITE ? { stick: await stickOf(images) } : {};
-    host = await RunningHost.make({ diskPath, secureBoot }, { ...stick, tpmStateDirectory });
+    await variantImage(base, images, { name: "wide" });
+    host = await RunningHost.make({ diskPath, secureBoot }, { stick: await stickOf(images), tpmStateDirectory });
   });
   after(async () => {
     await host?.remove();
@@ -119,7 +117,7 @@ describe("a host on an encrypted disk", () => {
     assert.equal(verified.exitCode, 0, verified.stdout + verified.stderr);
   });
 
-  test("an update that would not keep the key in the initramfs is refused", ONLY_IN_WHOLE_SUITE, async () => {
+  test("an update that would not keep the key in the initramfs is refused", async () => {
     const { exitCode, stderr } = await host.try(
       ...["switch", "--insecure-policy", "--quiet", "--transport", "oci", `${STICK}/wide-sealed:wide`],
     );
@@ -127,7 +125,7 @@ describe("a host on an encrypted disk", () => {
     assert.match(stderr, /a TPM would release its key to more than the initramfs/);
   });
 
-  test("three updates and a rollback open it", ONLY_IN_WHOLE_SUITE, async () => {
+  test("three updates and a rollback open it", async () => {
     const plan = await host.run(
       ...["switch", "--plan", "--download-only", "--insecure-policy", "--quiet"],
       ...["--transport", "oci", `${STICK}/second-sealed:second`],
@@ -146,7 +144,7 @@ describe("a host on an encrypted disk", () => {
     assert.match(await host.run("status", "--verbose", "--format", "humanreadable"), BOUND);
   });
 
-  test("another db does not open it: the recovery key is asked for, and opens it", ONLY_IN_WHOLE_SUITE, async () => {
+  test("another db does not open it: the recovery key is asked for, and opens it", async () => {
     await host.shutDown();
     const other = join(directory.path, "other");
     assert.equal((await run("keys", "generate", other)).exitCode, 0);
@@ -179,13 +177,13 @@ describe("a host on an encrypted disk", () => {
     }
   });
 
-  test("the db that it is bound to opens it as before", ONLY_IN_WHOLE_SUITE, async () => {
+  test("the db that it is bound to opens it as before", async () => {
     await host.start();
     assert.doesNotMatch(host.guest.consoleText, /recovery key/);
     await host.shutDown();
   });
 
-  test("a header without encryption is refused, though the TPM would give its key", ONLY_IN_WHOLE_SUITE, async () => {
+  test("a header without encryption is refused, though the TPM would give its key", async () => {
     const disk = await DiskCopy.make(host.disk.path);
     try {
       await withoutCipher(disk.path);

@@ -6,7 +6,7 @@ import type { VirtualMachine } from "../../src/vm/index.ts";
 import { faultsOf } from "../docs/json-schema.ts";
 import { DiskCopy } from "./disk-copy.ts";
 import { mountStick } from "./image-disk.ts";
-import { BOOT_TIMEOUT_MS, bootSealed, type SealedExample, systemState } from "./sealed-example.ts";
+import { BOOT_TIMEOUT_MS, bootSealed, guestText, type SealedExample, systemState } from "./sealed-example.ts";
 
 /** Staging and checks read and write a few hundred MB in emulation. */
 const WORK_TIMEOUT_MS = 1_800_000;
@@ -50,7 +50,8 @@ export class RunningHost {
   async start(): Promise<void> {
     const guest = await this.#boot(true);
     await guest.waitForReady(BOOT_TIMEOUT_MS);
-    assert.equal(await systemState(guest), "running");
+    const state = await systemState(guest);
+    assert.equal(state, "running", state === "running" ? "" : await guestText(guest, "systemctl --failed --no-pager"));
     if (this.#options.stick !== undefined) await mountStick(guest);
   }
 

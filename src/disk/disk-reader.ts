@@ -1,7 +1,9 @@
 /** The partitions of an installed disk, open for reading as an ordinary user. */
+
 import { readSync } from "node:fs";
 import { beginsLikeLuks, LUKS_HEADER_BYTES, type LuksVolume, readLuksVolume } from "../bootplan/index.ts";
 import { corrupt, SealrootError } from "../errors/index.ts";
+import { readUpTo } from "../platform/index.ts";
 import { Ext4Reader, type ReadBytes } from "./ext4/ext4-reader.ts";
 import { Ext4Tree } from "./ext4/ext4-tree.ts";
 import { FatReader } from "./fat-reader.ts";
@@ -135,12 +137,10 @@ function bytesOf(
   return (offset, length) => {
     const bytes = Buffer.alloc(length);
     const isInside = offset >= 0 && offset + length <= sizeBytes;
-    for (let done = 0; isInside && done < length; ) {
-      const count = readSync(fd, bytes, done, length - done, startBytes + offset + done);
-      if (count === 0) throw corrupt(`Cannot read the partition ${name}: the disk ends before it`);
-      done += count;
+    if (!isInside) {
+      throw corrupt(`Cannot read the partition ${name}: something in it is said to be behind its end`, { offset });
     }
-    if (isInside) return bytes;
-    throw corrupt(`Cannot read the partition ${name}: something in it is said to be behind its end`, { offset });
+    if (readUpTo(fd, bytes, startBytes + offset) === length) return bytes;
+    throw corrupt(`Cannot read the partition ${name}: the disk ends before it`);
   };
 }

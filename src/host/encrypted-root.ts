@@ -1,8 +1,10 @@
 /** Whether the host's root is in an encrypted volume, and what opens that. */
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LUKS_HEADER_BYTES, type LuksVolume, readLuksVolume } from "../bootplan/index.ts";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
+import { readUpTo } from "../platform/index.ts";
 
 /** The volume that holds the physical root. */
 export interface EncryptedRoot {
@@ -48,7 +50,7 @@ function headerOf(device: string): Uint8Array {
   try {
     const file = openSync(device, "r");
     try {
-      return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0));
+      return bytes.subarray(0, readUpTo(file, bytes, 0));
     } finally {
       closeSync(file);
     }

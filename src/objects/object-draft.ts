@@ -1,9 +1,16 @@
 /** Creating an object: bytes go into a file without a name, which gets its name when it is complete (spec/repository.md 3.1). */
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { asSealrootError, hasErrno } from "../errors/index.ts";
-import { cloneBlocks, linkOpenFile, openUnnamedFile, renameNoReplace, reopenForReading } from "../platform/index.ts";
+import {
+  cloneBlocks,
+  linkOpenFile,
+  openUnnamedFile,
+  renameNoReplace,
+  reopenForReading,
+  writeWhole,
+} from "../platform/index.ts";
 import { ext4VerityTail, VerityHasher } from "../verity/index.ts";
 import { stateOfExistingObject, verityNeeded, verityOn } from "./object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "./object-settings.ts";
@@ -50,7 +57,7 @@ export class ObjectDraft {
   /** Appends bytes. @throws SealrootError `no-space` …; the draft is then closed */
   write(chunk: Uint8Array): void {
     this.#hasher.update(chunk);
-    this.#guard(() => writeFully(this.#fd, chunk));
+    this.#guard(() => writeWhole(this.#fd, chunk));
   }
 
   /**
@@ -79,7 +86,7 @@ export class ObjectDraft {
    */
   storeWhole(bytes: Uint8Array, objectId: string, replace: boolean): StoredObject {
     return this.#guard(() => {
-      writeFully(this.#fd, bytes);
+      writeWhole(this.#fd, bytes);
       const isNew = this.#commit(objectId, replace);
       this.abort();
       return { objectId, sizeBytes: bytes.length, isNew };
@@ -109,7 +116,7 @@ export class ObjectDraft {
   #commit(objectId: string, replace: boolean): boolean {
     if (this.#settings.protection === "offline") {
       const tail = ext4VerityTail(this.#hasher);
-      writeFully(this.#fd, tail.bytes, tail.offset);
+      writeWhole(this.#fd, tail.bytes, tail.offset);
     } else if (verityNeeded(this.#settings)) {
       // fs-verity can be enabled only when no writable descriptor is left.
       const readOnlyFd = reopenForReading(this.#fd);
@@ -227,10 +234,4 @@ export function makeObjectDirectory(path: string): void {
 
 function temporaryObjectPath(directory: string): string {
   return join(directory, `${TEMPORARY_OBJECT_PREFIX}${randomBytes(6).toString("hex")}`);
-}
-
-function writeFully(fd: number, bytes: Uint8Array, position?: number): void {
-  for (let at = 0; at < bytes.length; ) {
-    at += writeSync(fd, bytes, at, bytes.length - at, position === undefined ? null : position + at);
-  }
 }

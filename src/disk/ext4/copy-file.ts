@@ -1,7 +1,9 @@
 /** Copies a file of the building host into the blocks it was given. */
-import { closeSync, openSync, readSync } from "node:fs";
+
+import { closeSync, openSync } from "node:fs";
 import { asSealrootError, corrupt } from "../../errors/index.ts";
 import { BLOCK_BYTES, type Extent } from "../../ext4/index.ts";
+import { readUpTo } from "../../platform/index.ts";
 import type { DiskWriter } from "./disk-writer.ts";
 import type { FilePart } from "./plan.ts";
 
@@ -49,9 +51,6 @@ function copyExtent(file: number, source: string, endBytes: number, extent: Exte
 }
 
 function readFully(file: number, source: string, bytes: Uint8Array, offset: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    const found = readSync(file, bytes, done, bytes.length - done, offset + done);
-    if (found === 0) throw corrupt("Cannot fill the root file system: a source has become shorter", { path: source });
-    done += found;
-  }
+  if (readUpTo(file, bytes, offset) === bytes.length) return;
+  throw corrupt("Cannot fill the root file system: a source has become shorter", { path: source });
 }

@@ -1,5 +1,5 @@
 /** Writes the used blocks of a file system, encrypted, into the volume's place on a disk. */
-import { readSync, writeSync } from "node:fs";
+
 import { setImmediate } from "node:timers/promises";
 import { asSealrootError, corrupt } from "../../errors/index.ts";
 import {
@@ -10,6 +10,7 @@ import {
   SUPERBLOCK_BYTES,
   SUPERBLOCK_OFFSET,
 } from "../../ext4/index.ts";
+import { readUpTo, writeWhole } from "../../platform/index.ts";
 import type { VolumeCipher } from "./volume-cipher.ts";
 
 /** Read, encrypted and written at once. */
@@ -40,7 +41,7 @@ export async function copyEncrypted(copy: EncryptedCopy): Promise<void> {
     const endBytes = (start + count) * BLOCK_BYTES;
     for (let offset = start * BLOCK_BYTES; offset < endBytes; offset += PIECE_BYTES) {
       const plain = readExactly(copy.source, offset, Math.min(PIECE_BYTES, endBytes - offset));
-      writeWhole(copy.target, copy.cipher.encrypt(plain, offset), copy.targetStartBytes + offset);
+      writeEncrypted(copy.target, copy.cipher.encrypt(plain, offset), copy.targetStartBytes + offset);
       doneBytes += plain.length;
       copy.onProgress?.(doneBytes, totalBytes);
       // Signals and other work get a turn.
@@ -58,19 +59,13 @@ function usedRuns(source: number): BlockRun[] {
 
 function readExactly(file: number, offset: number, lengthBytes: number): Buffer {
   const bytes = Buffer.allocUnsafe(lengthBytes);
-  for (let done = 0; done < lengthBytes; ) {
-    const count = readSync(file, bytes, done, lengthBytes - done, offset + done);
-    if (count === 0) throw corrupt("Cannot encrypt the root file system: it ends early", { offset });
-    done += count;
-  }
-  return bytes;
+  if (readUpTo(file, bytes, offset) === lengthBytes) return bytes;
+  throw corrupt("Cannot encrypt the root file system: it ends early", { offset });
 }
 
-function writeWhole(file: number, bytes: Uint8Array, position: number): void {
+function writeEncrypted(file: number, bytes: Uint8Array, position: number): void {
   try {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(file, bytes, done, bytes.length - done, position + done);
-    }
+    writeWhole(file, bytes, position);
   } catch (error) {
     throw asSealrootError(error, "Cannot write the encrypted root file system");
   }

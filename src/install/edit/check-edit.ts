@@ -1,4 +1,5 @@
 /** Reads a changed file system back and compares it with what should have been changed. */
+
 import { closeSync, openSync, readSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteString } from "../../bytes/index.ts";
@@ -11,6 +12,7 @@ import {
   type WorkDisk,
 } from "../../disk/index.ts";
 import { corrupt, hasErrno, SealrootError } from "../../errors/index.ts";
+import { readUpTo } from "../../platform/index.ts";
 import { PERMISSION_MASK, quotePath } from "../../tree/index.ts";
 
 /**
@@ -88,12 +90,8 @@ function checkContent(name: ByteString, source: string, pieces: Iterable<Uint8Ar
     let offset = 0;
     for (const piece of pieces) {
       const own = Buffer.alloc(piece.length);
-      for (let done = 0; done < own.length; ) {
-        const count = readSync(fd, own, done, own.length - done, offset + done);
-        if (count === 0) throw differs(name, "it has other content; was its source being written?");
-        done += count;
-      }
-      if (Buffer.compare(own, piece) !== 0) throw differs(name, "it has other content; was its source being written?");
+      const isSame = readUpTo(fd, own, offset) === own.length && Buffer.compare(own, piece) === 0;
+      if (!isSame) throw differs(name, "it has other content; was its source being written?");
       offset += piece.length;
     }
     if (readSync(fd, Buffer.alloc(1), 0, 1, offset) !== 0) throw differs(name, "it is shorter than its source");

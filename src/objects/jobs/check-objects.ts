@@ -1,8 +1,8 @@
 /** Checking the contents of objects. */
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { toHex } from "../../bytes/index.ts";
 import { hasErrno, reasonOf } from "../../errors/index.ts";
-import { measureVerity } from "../../platform/index.ts";
+import { measureVerity, readUpTo } from "../../platform/index.ts";
 import { ALGORITHM_NUMBER, VerityHasher } from "../../verity/index.ts";
 import { readOfflineDescriptor } from "../object-protection.ts";
 import { type ObjectSettings, objectFilePath } from "../object-settings.ts";
@@ -104,16 +104,6 @@ function contentFault(
     at += length;
   }
   return digestFault(hasher.hexDigest(), objectId);
-}
-
-/** @returns how many bytes there were */
-function readUpTo(fd: number, target: Buffer, position: number): number {
-  for (let at = 0; at < target.length; ) {
-    const length = readSync(fd, target, at, target.length - at, position + at);
-    if (length === 0) return at;
-    at += length;
-  }
-  return target.length;
 }
 
 function digestFault(digest: string, objectId: string | undefined): ObjectFault | undefined {

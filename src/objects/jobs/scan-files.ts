@@ -1,8 +1,8 @@
 /** Reading the regular files of a scanned directory: metadata, and contents as objects or inline (spec/repository.md 3). */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync } from "node:fs";
 import type { ByteString } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
-import { readOpenXattrs } from "../../platform/index.ts";
+import { readOpenXattrs, readUpTo } from "../../platform/index.ts";
 import { type VerityAlgorithm, VerityHasher, verityDigest } from "../../verity/index.ts";
 import { CLONE_MIN_BYTES, cloneFile, linkFile } from "../import-file.ts";
 import { ObjectDraft, type StoredObject, storeObject, storesByDigest } from "../object-draft.ts";
@@ -196,12 +196,9 @@ function readInPieces(source: Source, chunk: Buffer, take: (piece: Buffer) => vo
 
 /** Reads exactly this many bytes. The buffer is reused for the next. */
 function readWhole({ fd, path }: Source, lengthBytes: number, target: Buffer, offset = 0): Buffer {
-  for (let at = 0; at < lengthBytes; ) {
-    const length = readSync(fd, target, at, lengthBytes - at, offset + at);
-    if (length === 0) throw changedFile(path);
-    at += length;
-  }
-  return target.subarray(0, lengthBytes);
+  const bytes = target.subarray(0, lengthBytes);
+  if (readUpTo(fd, bytes, offset) < lengthBytes) throw changedFile(path);
+  return bytes;
 }
 
 export function changedFile(path: Buffer): SealrootError {

@@ -1,9 +1,9 @@
 /** The content of an extracted file. */
 
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { corrupt } from "../../errors/index.ts";
 import { CLONE_MIN_BYTES, type ObjectStore, verifiedChunks } from "../../objects/index.ts";
-import { cloneBlocks } from "../../platform/index.ts";
+import { cloneBlocks, writeWhole } from "../../platform/index.ts";
 import type { FileNode } from "../../tree/index.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -29,7 +29,7 @@ export class ContentWriter {
     const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE);
     try {
       if (this.#elsewhere?.(node, fd) === true) return;
-      if (node.content.type === "inline") writeAll(fd, node.content.bytes);
+      if (node.content.type === "inline") writeWhole(fd, node.content.bytes);
       else this.#writeObject(fd, node.content);
     } finally {
       closeSync(fd);
@@ -45,15 +45,11 @@ export class ContentWriter {
     }
     const cloned = sizeBytes >= CLONE_MIN_BYTES && this.#clone(object.fd, fd);
     // Shared blocks are read too: nobody has checked them yet.
-    for (const chunk of verifiedChunks(object, this.#objects.settings)) if (!cloned) writeAll(fd, chunk);
+    for (const chunk of verifiedChunks(object, this.#objects.settings)) if (!cloned) writeWhole(fd, chunk);
   }
 
   #clone(sourceFd: number, targetFd: number): boolean {
     this.#canClone &&= cloneBlocks(sourceFd, targetFd);
     return this.#canClone;
   }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }

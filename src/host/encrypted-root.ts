@@ -1,5 +1,4 @@
 /** Whether the host's root is in an encrypted volume, and what opens that. */
-
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LUKS_HEADER_BYTES, type LuksVolume, readLuksVolume } from "../bootplan/index.ts";

@@ -11,7 +11,7 @@ import { SealrootError } from "../../src/errors/index.ts";
 import { type InstallToDiskOptions, installToDisk } from "../../src/install/index.ts";
 import { runTool } from "../../src/platform/index.ts";
 import { run } from "../cli/run-verb.ts";
-import { baseFiles, type SealOptions, sealImage, type1Files, unsealedImage } from "./sealed-image.ts";
+import { baseFiles, type SealOptions, SMALL_DISK, sealImage, type1Files, unsealedImage } from "./sealed-image.ts";
 
 const MIB = 1024 * 1024;
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-encrypted-"));
@@ -38,12 +38,7 @@ function optionsFor(name: string, changes: Partial<InstallToDiskOptions> = {}): 
   return {
     target: join(directory(name), "disk.img"),
     source: ready,
-    sizeBytes: 256 * MIB,
-    espSizeBytes: 64 * MIB,
-    wipe: false,
-    targetName: "quay.io/example/os:latest",
-    targetTransport: "registry",
-    addonNames: [],
+    ...SMALL_DISK,
     encryption: { kind: "tpm2" },
     events: () => {},
     ...changes,

@@ -7,9 +7,8 @@ import { after, test } from "node:test";
 import { CONFIGURATION_KEYS, type InstallToDiskOptions, installToDisk } from "../../src/install/index.ts";
 import { installToDiskCommand } from "../../src/verbs/install/to-disk.ts";
 import { run } from "../cli/run-verb.ts";
-import { baseFiles, type ImageFile, sealImage } from "./sealed-image.ts";
+import { baseFiles, type ImageFile, SMALL_DISK, sealImage } from "./sealed-image.ts";
 
-const MIB = 1024 * 1024;
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-honour-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 let images = 0;
@@ -36,12 +35,7 @@ async function install(
     await installToDisk({
       target,
       source: sealed.reference,
-      sizeBytes: 256 * MIB,
-      espSizeBytes: 64 * MIB,
-      wipe: false,
-      targetName: "quay.io/example/os:latest",
-      targetTransport: "registry",
-      addonNames: [],
+      ...SMALL_DISK,
       policy: "accept-anything",
       events: () => {},
       ...options,

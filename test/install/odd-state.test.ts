@@ -8,9 +8,8 @@ import { byteStringOfText } from "../../src/bytes/index.ts";
 import { readDiskPartitions } from "../../src/disk/index.ts";
 import { type InstallToDiskOptions, installToDisk } from "../../src/install/index.ts";
 import { runTool } from "../../src/platform/index.ts";
-import { baseFiles, type ImageFile, sealImage } from "./sealed-image.ts";
+import { baseFiles, type ImageFile, SMALL_DISK, sealImage } from "./sealed-image.ts";
 
-const MIB = 1024 * 1024;
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-odd-state-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -33,12 +32,7 @@ async function sealedWith(name: string, files: readonly ImageFile[]): Promise<In
   return {
     target: join(directory, "target", "disk.img"),
     source: (await sealImage(directory, [...baseFiles(), ...files])).reference,
-    sizeBytes: 256 * MIB,
-    espSizeBytes: 64 * MIB,
-    wipe: false,
-    targetName: "quay.io/example/os:latest",
-    targetTransport: "registry",
-    addonNames: [],
+    ...SMALL_DISK,
     sourceDateEpoch: 1_700_000_000,
     events: () => {},
   };

@@ -259,3 +259,13 @@ async function allBootImages(reference: string, repositoryPath: string): Promise
   }
   return images;
 }
+
+/** How most tests install: what they are about comes beside it. */
+export const SMALL_DISK = {
+  sizeBytes: 256 << 20,
+  espSizeBytes: 64 << 20,
+  wipe: false,
+  targetName: "quay.io/example/os:latest",
+  targetTransport: "registry",
+  addonNames: [],
+} as const;

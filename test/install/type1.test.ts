@@ -18,13 +18,13 @@ import {
   baseFiles,
   type ImageFile,
   plainKernel,
+  SMALL_DISK,
   sealImage,
   TEST_KEYS,
   type1Files,
   unsealedImage,
 } from "./sealed-image.ts";
 
-const MIB = 1024 * 1024;
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-install-type1-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 let count = 0;
@@ -64,12 +64,7 @@ async function install(content: readonly ImageFile[], changes: Partial<InstallTo
     const disk = await installToDisk({
       target,
       source: reference,
-      sizeBytes: 256 * MIB,
-      espSizeBytes: 64 * MIB,
-      wipe: false,
-      targetName: "quay.io/example/os:latest",
-      targetTransport: "registry",
-      addonNames: [],
+      ...SMALL_DISK,
       sourceDateEpoch: 1_700_000_000,
       policy: "accept-anything",
       unsealed: NO_CHOICES,

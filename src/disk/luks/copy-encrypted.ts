@@ -1,5 +1,4 @@
 /** Writes the used blocks of a file system, encrypted, into the volume's place on a disk. */
-
 import { setImmediate } from "node:timers/promises";
 import { asSealrootError, corrupt } from "../../errors/index.ts";
 import {

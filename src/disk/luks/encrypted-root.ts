@@ -1,8 +1,9 @@
 /** A root file system inside a LUKS2 volume: planned as without, made beside the disk, and written into it encrypted. */
-import { closeSync, openSync, truncateSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { LUKS_HEADER_BYTES, readLuksVolume } from "../../bootplan/index.ts";
 import { BLOCK_BYTES } from "../../ext4/index.ts";
+import { writeWhole } from "../../platform/index.ts";
 import { expectPlanned } from "../expect-planned.ts";
 import type { ReadAt } from "../gpt.ts";
 import type { PlannedPartition } from "../partition-plan.ts";
@@ -10,7 +11,7 @@ import type { PlannedRoot, RootMakeOptions } from "../root-file-system.ts";
 import type { WorkDisk } from "../work-disk.ts";
 import { copyEncrypted } from "./copy-encrypted.ts";
 import { type LuksSecrets, makeLuksHeader } from "./luks-header.ts";
-import { SECTOR_BYTES, VolumeCipher } from "./volume-cipher.ts";
+import { VOLUME_SECTOR_BYTES, VolumeCipher } from "./volume-cipher.ts";
 
 export interface Encryption extends LuksSecrets {
   /** Of the file system; the volume has the one that the command line may name. */
@@ -78,7 +79,7 @@ class EncryptedRoot implements PlannedRoot {
     unlinkSync(plainPath);
     const target = openSync(resolve(disk.directory, disk.path), "r+");
     try {
-      writeSync(target, this.#header, 0, this.#header.length, options.startBytes);
+      writeWhole(target, this.#header, options.startBytes);
       const targetStartBytes = options.startBytes + LUKS_HEADER_BYTES;
       await copyEncrypted({ source, target, targetStartBytes, cipher: this.#cipher });
     } finally {
@@ -103,8 +104,8 @@ class EncryptedRoot implements PlannedRoot {
 
   /** @param offset in the volume's data */
   async #readPlain(readAt: ReadAt, startBytes: number, offset: number, length: number): Promise<Uint8Array> {
-    const first = Math.floor(offset / SECTOR_BYTES) * SECTOR_BYTES;
-    const end = Math.ceil((offset + length) / SECTOR_BYTES) * SECTOR_BYTES;
+    const first = Math.floor(offset / VOLUME_SECTOR_BYTES) * VOLUME_SECTOR_BYTES;
+    const end = Math.ceil((offset + length) / VOLUME_SECTOR_BYTES) * VOLUME_SECTOR_BYTES;
     const plain = this.#cipher.decrypt(await readAt(startBytes + first, end - first), first);
     return plain.subarray(offset - first, offset - first + length);
   }

@@ -5,7 +5,7 @@ import { LUKS_CIPHER, LUKS_HEADER_BYTES, MINIMAL_ITERATIONS, readLuksVolume } fr
 import { corrupt } from "../../errors/index.ts";
 import { runDiskTool } from "../disk-tool.ts";
 import type { WorkDisk } from "../work-disk.ts";
-import { SECTOR_BYTES, VOLUME_KEY_BYTES } from "./volume-cipher.ts";
+import { VOLUME_KEY_BYTES, VOLUME_SECTOR_BYTES } from "./volume-cipher.ts";
 
 /** What opens a new volume. */
 export interface LuksSecrets {
@@ -36,7 +36,7 @@ export async function makeLuksHeader(disk: WorkDisk, uuid: string, secrets: Luks
   };
   const header = put("luks-header", "");
   // With room for data, or cryptsetup says that there is none.
-  truncateSync(join(disk.directory, header), LUKS_HEADER_BYTES + SECTOR_BYTES);
+  truncateSync(join(disk.directory, header), LUKS_HEADER_BYTES + VOLUME_SECTOR_BYTES);
   const volumeKey = put("luks-volume-key", secrets.volumeKey);
   const recoveryKey = put("luks-recovery-key", secrets.recoveryKey);
   const nothing = put("luks-empty-key", "");
@@ -44,7 +44,8 @@ export async function makeLuksHeader(disk: WorkDisk, uuid: string, secrets: Luks
     runDiskTool(disk, "cryptsetup", words, { timeoutMs: TIMEOUT_MS, ...(input === undefined ? {} : { input }) });
   const shape = [
     ...["--type", "luks2", "--cipher", LUKS_CIPHER, "--key-size", String(VOLUME_KEY_BYTES * 8)],
-    ...["--sector-size", String(SECTOR_BYTES), "--offset", String(LUKS_HEADER_BYTES / LUKS_UNIT_BYTES), "--uuid", uuid],
+    ...["--sector-size", String(VOLUME_SECTOR_BYTES), "--uuid", uuid],
+    ...["--offset", String(LUKS_HEADER_BYTES / LUKS_UNIT_BYTES)],
   ];
   const key = ["--volume-key-file", volumeKey];
   await run([
@@ -68,7 +69,13 @@ function checkHeader(bytes: Uint8Array, uuid: string): void {
     { number: RECOVERY_SLOT, use: "recovery" },
     { number: OPEN_SLOT, use: "open" },
   ];
-  const wanted = { uuid, cipher: LUKS_CIPHER, sectorBytes: SECTOR_BYTES, dataOffsetBytes: LUKS_HEADER_BYTES, slots };
+  const wanted = {
+    uuid,
+    cipher: LUKS_CIPHER,
+    sectorBytes: VOLUME_SECTOR_BYTES,
+    dataOffsetBytes: LUKS_HEADER_BYTES,
+    slots,
+  };
   const expected = JSON.stringify([LUKS_HEADER_BYTES, wanted]);
   if (found !== expected) {
     throw corrupt("Cannot use the header of the encrypted volume: cryptsetup made another one than it was told to", {

@@ -9,9 +9,8 @@ import { PARTITION_TYPE, readDiskPartitions } from "../../../src/disk/index.ts";
 import { installToDisk } from "../../../src/install/index.ts";
 import { runTool } from "../../../src/platform/index.ts";
 import { run } from "../../cli/run-verb.ts";
-import { baseFiles, type ImageFile, type SealOptions, sealImage } from "../sealed-image.ts";
+import { baseFiles, type ImageFile, type SealOptions, SMALL_DISK, sealImage } from "../sealed-image.ts";
 
-const MIB = 1024 * 1024;
 const scratch = mkdtempSync(join(tmpdir(), "sealroot-edit-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -38,12 +37,7 @@ export async function installed(
   const { path } = await installToDisk({
     target: join(folder(name), "disk.img"),
     source: reference,
-    sizeBytes: 256 * MIB,
-    espSizeBytes: 64 * MIB,
-    wipe: false,
-    targetName: "quay.io/example/os:latest",
-    targetTransport: "registry",
-    addonNames: [],
+    ...SMALL_DISK,
     sourceDateEpoch: 1_700_000_000,
     events: () => {},
   });

@@ -20,16 +20,12 @@ interface OpenFile {
  * @param sizesBytes their lengths
  */
 export function verityDigests(bytes: Uint8Array, sizesBytes: readonly number[], algorithm: VerityAlgorithm): string[] {
-  const digestBytes = DIGEST_BYTES[algorithm];
   const { digests, files } = hashLeaves(bytes, sizesBytes, algorithm);
-  for (let open = files; open.length > 0; open = open.filter((file) => file.count > 1)) {
-    hashLevel(
-      digests,
-      open.filter((file) => file.count > 1),
-      algorithm,
-    );
+  const hasLevels = ({ count }: OpenFile) => count > 1;
+  for (let open = files.filter(hasLevels); open.length > 0; open = open.filter(hasLevels)) {
+    hashLevel(digests, open, algorithm);
   }
-  return descriptorDigests(digests, files, sizesBytes, algorithm, digestBytes);
+  return descriptorDigests(digests, files, sizesBytes, algorithm);
 }
 
 function hashLeaves(
@@ -90,8 +86,8 @@ function descriptorDigests(
   files: readonly OpenFile[],
   sizesBytes: readonly number[],
   algorithm: VerityAlgorithm,
-  digestBytes: number,
 ): string[] {
+  const digestBytes = DIGEST_BYTES[algorithm];
   const digests = Buffer.alloc(files.length * digestBytes);
   const none = Buffer.alloc(digestBytes);
   const scratch = Buffer.alloc(DESCRIPTOR_BYTES);

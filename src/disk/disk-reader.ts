@@ -23,6 +23,8 @@ export interface InstalledDiskParts {
 export interface DiskLayout extends Pick<InstalledDiskParts, "esp" | "rootPartition"> {
   /** Of a root that is encrypted. */
   readonly encrypted: LuksVolume | undefined;
+  /** The root of another disk. @throws SealrootError `unsupported` when it is not ext4; `corrupt` */
+  openRoot(): Ext4Tree;
 }
 
 /** What is at the beginning of a partition or disk that is something else. */
@@ -41,9 +43,8 @@ const QCOW2_MAGIC = "QFI\xfb";
  *   there are several; `corrupt`
  */
 export async function readInstalledDisk(fd: number, path: string): Promise<InstalledDiskParts> {
-  const { esp, rootPartition } = await findParts(fd, path);
-  refuseForeign(fd, path, rootPartition);
-  return { esp, rootPartition, root: new Ext4Tree(new Ext4Reader(bytesOf(fd, rootPartition))) };
+  const parts = await findParts(fd, path);
+  return { ...parts, root: openRoot(fd, path, parts.rootPartition) };
 }
 
 /**
@@ -52,7 +53,14 @@ export async function readInstalledDisk(fd: number, path: string): Promise<Insta
  */
 export async function readDiskLayout(fd: number, path: string): Promise<DiskLayout> {
   const parts = await findParts(fd, path);
-  return { ...parts, encrypted: readEncryptedPartition(fd, parts.rootPartition) };
+  const { rootPartition } = parts;
+  const encrypted = readEncryptedPartition(fd, rootPartition);
+  return { ...parts, encrypted, openRoot: () => openRoot(fd, path, rootPartition) };
+}
+
+function openRoot(fd: number, path: string, partition: Partition): Ext4Tree {
+  refuseForeign(fd, path, partition);
+  return new Ext4Tree(new Ext4Reader(bytesOf(fd, partition)));
 }
 
 /** The volume in a partition; undefined when it is none of LUKS. @throws SealrootError as readLuksVolume */

@@ -10,7 +10,6 @@ import {
   type Partition,
   readDiskLayout,
   readDiskPartitions,
-  readInstalledDisk,
 } from "../../disk/index.ts";
 import { runStep, type StepReporter } from "../../events/index.ts";
 import { holdDisk } from "../../install/index.ts";
@@ -51,7 +50,7 @@ interface ReadParts extends DiskLayout {
 
 async function readParts(fd: number, path: string): Promise<ReadParts> {
   const layout = await readDiskLayout(fd, path);
-  return { ...layout, root: layout.encrypted === undefined ? (await readInstalledDisk(fd, path)).root : undefined };
+  return { ...layout, root: layout.encrypted === undefined ? layout.openRoot() : undefined };
 }
 
 function reportEncryption(draft: LinkDraft, { slots }: LuksVolume): void {

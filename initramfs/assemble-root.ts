@@ -6,7 +6,7 @@ import { parseBlkidExport } from "../src/bootplan/root-device.ts";
 import { checkObjects } from "./check-objects.ts";
 import type { CountedBoot } from "./counted-boot.ts";
 import { isEncrypted, openEncryptedRoot, type UnlockSituation } from "./encrypted-root.ts";
-import { isAnonymous, RootSearch } from "./find-root.ts";
+import { deviceBelow, isAnonymous, RootSearch } from "./find-root.ts";
 import { holdPlaces } from "./held-places.ts";
 import { type BootSystem, decodeText, readText } from "./system.ts";
 import { CONFIGURATION, LOOP_MARK, PERMIT, runTool, toolCommand } from "./tools.ts";
@@ -43,8 +43,7 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest, boot:
   else mountPhysicalRoot(system, plan, openedDevice(system, search, request.unlock));
   boot.attach(plan.image.id);
   const deviceNumber = physicalRootNumber(system);
-  // It tells systemd which device is behind the overlay (spec/boot-chain.md I.4), and may dangle until udev runs.
-  if (!isAnonymous(deviceNumber)) system.makeLink(`/dev/block/${deviceNumber}`, "/run/systemd/volatile-root");
+  nameDeviceForSystemd(system, deviceNumber);
   const places = holdPlaces(system, plan);
   const measured = system.run(toolCommand(system, "measure", [places.imageSource]));
   const measurement = parseMeasurement(measured.status, measured.output);
@@ -59,6 +58,16 @@ export function assembleRoot(system: BootSystem, request: AssembleRequest, boot:
   const seal = plan.isSealed ? "" : ", NOT SEALED";
   boot.reach("system");
   system.report("information", `the root is composefs:${plan.image.id}, ${guard}${seal}`);
+}
+
+/**
+ * Tells systemd which partition is behind the overlay, and with it which disk has the ESP (spec/boot-chain.md I.4). An encrypted
+ * root's is the one below it: systemd does not look further down (systemd-gpt-auto-generator(8)). May dangle until udev runs.
+ */
+function nameDeviceForSystemd(system: BootSystem, rootNumber: string): void {
+  if (isAnonymous(rootNumber)) return;
+  const partitionNumber = deviceBelow(system, rootNumber)?.deviceNumber ?? rootNumber;
+  system.makeLink(`/dev/block/${partitionNumber}`, "/run/systemd/volatile-root");
 }
 
 /** Read-write: the state of /etc and /var is on it. The view of it in the new root is read-only. */

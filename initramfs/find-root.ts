@@ -71,8 +71,8 @@ export class RootSearch {
   confirm(mountedNumber: string): void {
     const fitting = this.#candidates();
     // An encrypted partition is what was looked for; what is mounted is the device that was made of it.
-    const below = this.#below(mountedNumber);
-    const isOpened = below !== undefined && fitting.some(({ name }) => name === below.partition);
+    const below = deviceBelow(this.#system, mountedNumber);
+    const isOpened = below !== undefined && fitting.some(({ name }) => name === below.name);
     const candidates = isOpened ? fitting.filter(({ name }) => name !== below.mapped) : fitting;
     const [device, ...others] = candidates;
     if (others.length > 0 && !isOneFileSystem(candidates)) {
@@ -82,14 +82,6 @@ export class RootSearch {
     if (readText(this.#system, `${CLASS}/${device.name}/dev`)?.trim() !== mountedNumber) {
       throw this.#error("conflict", `${device.name} fits, and device ${mountedNumber} is mounted`);
     }
-  }
-
-  /** Of a mapped device that is mounted: its own kernel name, and that of the one device under it. */
-  #below(mountedNumber: string): { readonly mapped: string; readonly partition: string } | undefined {
-    const mapped = this.#system.realPath(`/sys/dev/block/${mountedNumber}`)?.split("/").at(-1);
-    if (mapped === undefined) return undefined;
-    const [partition, ...others] = this.#system.list(`${CLASS}/${mapped}/slaves`);
-    return partition === undefined || others.length > 0 ? undefined : { mapped, partition };
   }
 
   /** Asks about devices not seen before, and again about those that did not answer. */
@@ -110,6 +102,19 @@ export class RootSearch {
       ...(code === "conflict" && { hint: ONE_DISK_HINT }),
     });
   }
+}
+
+/** Of a mapped device on one other device: its own kernel name, and name and number of that one. */
+export function deviceBelow(
+  system: BootSystem,
+  deviceNumber: string,
+): { readonly mapped: string; readonly name: string; readonly deviceNumber: string } | undefined {
+  const mapped = system.realPath(`/sys/dev/block/${deviceNumber}`)?.split("/").at(-1);
+  if (mapped === undefined) return undefined;
+  const [name, ...others] = system.list(`${CLASS}/${mapped}/slaves`);
+  if (name === undefined || others.length > 0) return undefined;
+  const below = readText(system, `${CLASS}/${name}/dev`)?.trim();
+  return below === undefined ? undefined : { mapped, name, deviceNumber: below };
 }
 
 /**

@@ -68,6 +68,20 @@ test("assembleRoot() of an image whose mount takes a loop device gives it a name
   assert.equal(machine.files.get("/run/sealroot/image-file")?.length, 0);
 });
 
+test("assembleRoot() names the partition below an encrypted root, not the mapped device", () => {
+  const machine = goodMachine();
+  const files = {
+    "/proc/self/mountinfo": `30 1 252:0 / ${PHYSICAL} rw - ext4 /dev/mapper/root rw\n`,
+    "link:/sys/dev/block/252:0": "/sys/devices/virtual/block/dm-0",
+    "/sys/class/block/dm-0/dev": "252:0\n",
+    "/sys/class/block/dm-0/slaves/vda2/dev": "254:2\n",
+  };
+  for (const [path, content] of Object.entries(files)) machine.files.set(path, content);
+  assembleRoot(machine, { newRoot: "/root", rootIsMounted: true }, CountedBoot.begin(machine));
+  const links = machine.log.filter((line) => line.startsWith("link "));
+  assert.deepEqual(links, ["link /run/systemd/volatile-root -> /dev/block/254:2"]);
+});
+
 test("assembleRoot() in another initramfs takes a private view of the mounted root and asks no disk", () => {
   const machine = goodMachine();
   machine.directories.add("/usr/lib/sealroot/lib");

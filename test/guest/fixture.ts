@@ -28,12 +28,18 @@ const SOURCES = ["package.json", "src", "test", "initramfs", "docs"];
 const SCRATCH_SIZE = "2G";
 const TEST_TIMEOUT_MS = 300_000;
 
+interface GuestTestOptions {
+  readonly timeoutMs?: number;
+  /** Why it does not run, if it does not. */
+  readonly skip?: string | false;
+}
+
 /**
  * Registers a test that runs `inside/NAME.ts` in a guest of its own, and fails with the output of the run inside.
- * @param timeoutMs of the run inside; emulation is some ten times slower than the machine itself
+ * @param options `timeoutMs` of the run inside (emulation is some ten times slower than the machine itself), and node:test's `skip`
  */
-export function testInGuest(name: string, timeoutMs = TEST_TIMEOUT_MS): void {
-  test(`in a guest with fs-verity: ${name}`, async (context) => {
+export function testInGuest(name: string, { timeoutMs = TEST_TIMEOUT_MS, skip = false }: GuestTestOptions = {}): void {
+  test(`in a guest with fs-verity: ${name}`, { skip }, async (context) => {
     const guest = await startGuest();
     try {
       const result = await guest.run(`exec node --test-reporter=tap test/guest/inside/${name}.ts`, timeoutMs);

@@ -17,7 +17,7 @@ import { growthPlot } from "./growth-plot.ts";
 import { GrowthTable } from "./growth-table.ts";
 import { readLibraries } from "./libraries.ts";
 import { addResults } from "./results.ts";
-import { CHECKOUT } from "./sealroot.ts";
+import { CHECKOUT, makeProgram } from "./sealroot.ts";
 import { makeSystemdTools } from "./systemd-tools.ts";
 import { addToolDirectory, benchToolVersions } from "./tools.ts";
 
@@ -43,9 +43,11 @@ const { values } = parseArgs({
 const sizes = values.quick ? SIZES.quick : SIZES.full;
 const disk = await makeSealedDisk({ reuse: true, quiet: true, events: silent });
 addToolDirectory(await makeSystemdTools());
+await makeProgram();
 mkdirSync(values.disk, { recursive: true });
 const inputs = mkdtempSync(join(values.disk, "growth-"));
 const scratch = mkdtempSync(join(values.scratch, "growth-"));
+process.env.TMPDIR = scratch;
 const table = new GrowthTable();
 try {
   for (const files of sizes.files) run(fileCases(files, scratch), files, files === sizes.files.at(-1));

@@ -20,7 +20,7 @@ import { readLibraries } from "./libraries.ts";
 import type { BenchRegistry } from "./registry.ts";
 import { reportText } from "./report.ts";
 import { addResults } from "./results.ts";
-import { CHECKOUT, hasLikeCfsctl } from "./sealroot.ts";
+import { CHECKOUT, hasLikeCfsctl, makeProgram } from "./sealroot.ts";
 import { makeSystemdTools } from "./systemd-tools.ts";
 import { addToolDirectory, benchToolVersions } from "./tools.ts";
 
@@ -46,12 +46,15 @@ try {
   console.error(`bench: ukify and systemd-repart of Debian 13 cannot be had: ${error}`);
 }
 const tools = benchToolVersions();
+await makeProgram();
 const libraries = readLibraries();
 if (!libraries.used) console.error("bench: no fast library is used here; there is nothing to measure without them");
 if (!hasLikeCfsctl()) console.error("bench: fsck of this program has no --like-cfsctl; its row is left out");
 
 mkdirSync(values.scratch, { recursive: true });
 const scratch = mkdtempSync(join(values.scratch, "bench-"));
+// What programs keep for a moment is on the same file system.
+process.env.TMPDIR = scratch;
 let registry: BenchRegistry | undefined;
 try {
   const inputs = await prepareInputs(disk, scratch, syntheticEntries);

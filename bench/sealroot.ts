@@ -1,12 +1,21 @@
 /** Our program, as it is measured. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { makeProgramFolder } from "../scripts/package/program-folder.ts";
 import type { Command } from "./measure.ts";
 
 export const CHECKOUT = join(import.meta.dirname, "..");
 
-/** Another build of it, such as the bundle of a package, by `SEALROOT_BENCH_PROGRAM`. */
-export const SEALROOT = process.env.SEALROOT_BENCH_PROGRAM ?? join(CHECKOUT, "bin/sealroot");
+const GIVEN = process.env.SEALROOT_BENCH_PROGRAM;
+const FOLDER = join(CHECKOUT, "build/bench-program");
+
+/** The program as packages have it, in one bundle; or another build of it by `SEALROOT_BENCH_PROGRAM`, such as bin/sealroot. */
+export const SEALROOT = GIVEN ?? join(FOLDER, "bin/sealroot");
+
+/** Makes it, of the sources as they are; call before anything is measured. */
+export async function makeProgram(): Promise<void> {
+  if (GIVEN === undefined) await makeProgramFolder(FOLDER, process.arch === "arm64" ? "arm64" : "amd64");
+}
 
 export function sealroot(...words: string[]): Command {
   return { program: SEALROOT, args: words };

@@ -19,6 +19,9 @@ const TOOLS = {
   "systemd-repart": { version: ["--version"], from: "Debian 13, systemd-repart" },
 } as const;
 
+/** The status by which shells and the dynamic linker say so (bash(1), EXIT STATUS). */
+const CANNOT_START = 127;
+
 export type BenchTool = keyof typeof TOOLS;
 
 /** Where programs are that no package brings: cfsctl, mkcomposefs. */
@@ -36,12 +39,16 @@ export function findBenchTool(name: BenchTool): string | undefined {
   return directories.map((directory) => join(directory, name)).find((path) => existsSync(path));
 }
 
-/** One entry a program: what it calls itself, or that it is not installed and where it would come from. */
+/**
+ * One entry a program: what it calls itself, or that it is not installed and where it would come from.
+ * @throws Error when one is there and does not start: better now than after all that is measured before it
+ */
 export function benchToolVersions(): string[] {
   return Object.entries(TOOLS).map(([name, { version, from }]) => {
     const path = findBenchTool(name as BenchTool);
     if (path === undefined) return `${name} NOT INSTALLED (${from})`;
-    const { stdout, stderr } = spawnSync(path, version, { encoding: "utf8" });
+    const { stdout, stderr, status } = spawnSync(path, version, { encoding: "utf8" });
+    if (status === null || status === CANNOT_START) throw new Error(`${path} does not start: ${stderr}`);
     const number = /\d+(\.\d+)+|\b\d{3}\b/.exec(stdout + stderr)?.[0];
     return number === undefined ? `${name} (${from})` : `${name} ${number}`;
   });

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { makeSealedDisk } from "../examples/debian/sealed-disk.ts";
 import { silent } from "../src/events/index.ts";
 import { measure } from "./measure.ts";
-import { CHECKOUT, sealroot } from "./sealroot.ts";
+import { CHECKOUT, makeProgram, sealroot } from "./sealroot.ts";
 import { sampleThreads, type ThreadSample, useOf } from "./thread-times.ts";
 import { type Lane, type Trace, tracePlot } from "./trace-plot.ts";
 import { ACTIVITIES, type CpuProfile, type Slice, slicesOf } from "./trace-profile.ts";
@@ -33,6 +33,7 @@ const { values } = parseArgs({
   },
 });
 const disk = await makeSealedDisk({ full: !values.quick, reuse: true, quiet: true, events: silent });
+await makeProgram();
 const scratch = mkdtempSync(join(values.scratch, "trace-"));
 try {
   const repository = join(scratch, "repository");

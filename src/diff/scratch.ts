@@ -14,7 +14,7 @@ export class Scratch implements Disposable {
     if (this.#repository !== undefined) return this.#repository;
     this.#directory = temporaryDirectory({ parent: largeFileDirectory(), purpose: "diff" });
     const path = join(this.#directory.path, "repository");
-    const { repository } = await initRepository(path, { algorithm, protection: "insecure" });
+    const { repository } = await initRepository(path, { algorithm, protection: "insecure", isTemporary: true });
     this.#repository = repository;
     return repository;
   }

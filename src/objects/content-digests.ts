@@ -3,7 +3,7 @@
 import { runBounded } from "../platform/index.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectSettings } from "./object-settings.ts";
-import type { ObjectWorkers } from "./object-workers.ts";
+import { helpWith, type ObjectWorkers } from "./object-workers.ts";
 import { batchesOf } from "./under-way.ts";
 
 /** An object to hash. */
@@ -30,12 +30,13 @@ export async function contentDigests(
 ): Promise<Map<string, string>> {
   const limits = { items: BATCH_OBJECTS, size: { max: BATCH_BYTES, of: ({ sizeBytes }: SizedObject) => sizeBytes } };
   let doneBytes = 0;
-  const found = await runBounded(batchesOf(objects, limits), 4 * workers.size, async (batch) => {
+  const hashing = runBounded(batchesOf(objects, limits), 4 * workers.size, async (batch) => {
     const objectIds = batch.map(({ objectId }) => objectId);
     const digests = answersTo(objectIds, await workers.run("digest-contents", { settings, objectIds }));
     for (const { sizeBytes } of batch) doneBytes += sizeBytes;
     onBytes(doneBytes);
     return digests;
   });
+  const found = await helpWith(workers, hashing);
   return new Map(found.flat().filter((pair): pair is readonly [string, string] => pair[1] !== undefined));
 }

@@ -3,7 +3,7 @@ import { runBounded } from "../platform/index.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectFault } from "./jobs/check-objects.ts";
 import type { ObjectSettings } from "./object-settings.ts";
-import type { ObjectWorkers } from "./object-workers.ts";
+import { helpWith, type ObjectWorkers } from "./object-workers.ts";
 import { batchesOf } from "./under-way.ts";
 
 /** A batch is sent at this many objects: some milliseconds of work, so that the last ones end nearly together. */
@@ -22,10 +22,11 @@ export async function objectFaults(
   onChecked: (objects: number) => void,
 ): Promise<(readonly [objectId: string, fault: ObjectFault])[]> {
   const batches = batchesOf(objectIds, { items: BATCH_OBJECTS });
-  const found = await runBounded(batches, 4 * workers.size, async (batch) => {
+  const checking = runBounded(batches, 4 * workers.size, async (batch) => {
     const faults = answersTo(batch, await workers.run("check-objects", { settings, objectIds: batch }));
     onChecked(batch.length);
     return faults;
   });
+  const found = await helpWith(workers, checking);
   return found.flat().filter((pair): pair is readonly [string, ObjectFault] => pair[1] !== undefined);
 }

@@ -5,7 +5,7 @@ import { countObject, type ImportStatistics } from "./import-statistics.ts";
 import type { ObjectJobs } from "./jobs/object-jobs.ts";
 import { type StoreObjectsInput, type StoreObjectsOutput, storeObjects } from "./jobs/store-objects.ts";
 import type { ObjectSettings } from "./object-settings.ts";
-import type { ObjectWorkers } from "./object-workers.ts";
+import { helpWith, type ObjectWorkers } from "./object-workers.ts";
 import { BufferFiller, type SharedBuffer, SharedBuffers } from "./shared-buffers.ts";
 import { UnderWay } from "./under-way.ts";
 
@@ -20,8 +20,8 @@ export interface ObjectSink {
 
 /** A batch is sent when it has this many bytes: large enough that a message costs little, small enough to overlap. */
 const BATCH_BYTES = 1 << 20;
-/** And when it has this many objects: those waiting for their ids keep something in memory for each. */
-const BATCH_OBJECTS_MAX = 2048;
+/** And when it has this many objects: some 25 ms of work, so that the last ones end nearly together. */
+const BATCH_OBJECTS_MAX = 512;
 /** What may be pending for the workers before {@link ObjectImporter.room} asks the producer to wait. */
 const UNDER_WAY_BYTES_MAX = 16 << 20;
 /** Up to this much is hashed here: starting a worker takes 50 ms. */
@@ -122,9 +122,15 @@ export class ObjectImporter {
     };
   }
 
-  /** Resolves when the workers have caught up enough for more bytes; undefined if there is room now. */
+  /** Resolves when there is room for more bytes, to which this thread helps; undefined if there is now. */
   room(): Promise<void> | undefined {
-    return this.#underWay.room();
+    const room = this.#underWay.room();
+    return room && this.help(room);
+  }
+
+  /** Waits for something that depends on what is being stored, and stores a part of it in this thread. */
+  help<Output>(work: Promise<Output>): Promise<Output> {
+    return helpWith(this.#workers, work);
   }
 
   /**
@@ -133,7 +139,7 @@ export class ObjectImporter {
    */
   async finish(): Promise<ImportStatistics> {
     this.#sendBatch();
-    await this.#underWay.finish();
+    await this.help(this.#underWay.finish());
     return this.statistics;
   }
 

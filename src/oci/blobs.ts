@@ -1,13 +1,10 @@
 /** Blobs: bytes named by the digest of their content, and reading them so that they match it. */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
+import { filePieces } from "../platform/index.ts";
 import { DigestCheck } from "./digest.ts";
 import { type Descriptor, DOCUMENT_MAX_BYTES } from "./documents.ts";
-
-/** Size of the pieces in which blobs are read. */
-const READ_BYTES = 1 << 20;
 
 /** A blob's name and length. */
 export interface BlobInfo {
@@ -34,8 +31,8 @@ export interface RangePiece {
 /** Where blobs can be read from: a layout directory, an archive. */
 export interface BlobReader {
   /**
-   * The blob in parts. Its size is compared before the first part and its digest before the end is reported, so a
-   * consumer that reaches the end has seen the right bytes.
+   * The blob in parts, each valid until the next is requested. Its size is compared before the first part and its digest
+   * before the end is reported, so a consumer that reaches the end has seen the right bytes.
    *
    * @throws SealrootError `not-found`, or `corrupt` when size or digest differ
    */
@@ -74,10 +71,12 @@ export async function* checkedBlob(
 
 /** A blob that is a file of its own (see {@link BlobReader}). */
 export async function* checkedBlobFile(path: string, blob: BlobName): AsyncGenerator<Uint8Array> {
-  const { size } = await stat(path).catch((error: unknown) => {
+  const reason = (error: unknown) => {
     throw asSealrootError(error, "Cannot read blob", { path });
-  });
-  yield* checkedBlob(createReadStream(path, { highWaterMark: READ_BYTES }), blob, size, path);
+  };
+  await using file = await open(path).catch(reason);
+  const { size } = await file.stat().catch(reason);
+  yield* checkedBlob(filePieces(file, 0, size), blob, size, path);
 }
 
 /** Bytes in memory as the parts of a blob. */
@@ -123,7 +122,7 @@ export async function wholeBlob(reader: BlobReader, blob: BlobName): Promise<Uin
     throw new SealrootError("unsupported", `Cannot read blob ${blob.digest}: ${limit}`);
   }
   const parts: Uint8Array[] = [];
-  for await (const part of reader.read(blob)) parts.push(part);
+  for await (const part of reader.read(blob)) parts.push(Uint8Array.from(part));
   return Buffer.concat(parts);
 }
 

@@ -59,7 +59,8 @@ async function firstPiece(pieces: AsyncIterator<Uint8Array>): Promise<Uint8Array
   while (first.length < HEAD_BYTES) {
     const next = await pieces.next();
     if (next.done === true) break;
-    first = first.length === 0 ? next.value : Buffer.concat([first, next.value]);
+    const isEnough = first.length === 0 && next.value.length >= HEAD_BYTES;
+    first = isEnough ? next.value : Buffer.concat([first, next.value]);
   }
   return first;
 }

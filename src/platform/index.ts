@@ -15,6 +15,7 @@ export { collectGarbage } from "./collect-garbage.ts";
 export { copySparse } from "./copy-sparse.ts";
 export { type ExitPhase, onProcessExit } from "./exit-hooks.ts";
 export { makeNode, setModificationTime } from "./file-metadata.ts";
+export { filePieces } from "./file-pieces.ts";
 export { readUpTo, writeWhole } from "./file-range.ts";
 export {
   enableVerity,

@@ -42,6 +42,8 @@ export type FilePath = string | Buffer;
 
 interface Libc {
   readonly koffi: typeof koffi;
+  /** This thread's errno. */
+  readonly errno: () => number;
   readonly functions: Map<LibcFunction, (...args: readonly unknown[]) => unknown>;
 }
 
@@ -50,7 +52,7 @@ let loaded: Libc | undefined;
 function libc(): Libc {
   if (loaded === undefined) {
     const module = createRequire(import.meta.url)("koffi") as typeof koffi;
-    loaded = { koffi: module, functions: new Map() };
+    loaded = { koffi: module, errno: module.errno, functions: new Map() };
   }
   return loaded;
 }
@@ -84,8 +86,12 @@ export function callLibc(name: LibcFunction, path: FilePath | undefined, ...args
  * @returns the result, zero or positive, or the negated errno
  */
 export function tryLibc(name: LibcFunction, ...args: readonly unknown[]): number {
-  const result = Number(nativeFunction(name)(...args));
-  return result < 0 ? -libc().koffi.errno() : result;
+  const call = nativeFunction(name);
+  const { errno } = libc();
+  const result = call(...args);
+  // Nothing of ours may run in between: where a function begins or a loop turns, V8 may compile or collect garbage, and the system
+  // calls that it makes then set errno too (seen: EAGAIN in place of ENOTTY).
+  return (result as number) < 0 ? -errno() : Number(result);
 }
 
 /** Numbers that libuv's table lacks (asm-generic/errno.h). */

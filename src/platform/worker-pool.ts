@@ -95,6 +95,11 @@ export class WorkerPool<Table extends Jobs> implements JobRunner<Table> {
     });
   }
 
+  /** Starts a first worker, if there is none: for a caller that has other things to do before it has work. */
+  prepare(): void {
+    if (this.#members.length === 0) this.#start();
+  }
+
   /**
    * Runs one waiting request in this thread: for a caller that would otherwise only wait.
    * @returns false when no request waits

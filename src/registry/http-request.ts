@@ -16,7 +16,10 @@ export interface HttpRequest {
   readonly url: URL;
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes, or a function that makes them: called again when the request is sent again. */
+  /**
+   * Bytes, or a function that makes them in pieces, each valid until the next is requested: called again when the request is sent
+   * again.
+   */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
@@ -48,10 +51,13 @@ async function sendBody(sent: ClientRequest, body: NonNullable<HttpRequest["body
   else await pipeline(Readable.from(toldApart(body()), { objectMode: false }), sent);
 }
 
-/** A failure while the body is made is not the network's fault. */
+/**
+ * A failure while the body is made is not the network's fault. The connection still has a piece when the next one is asked for,
+ * and until then only it is valid.
+ */
 async function* toldApart(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
-    yield* parts;
+    for await (const part of parts) yield Uint8Array.from(part);
   } catch (error) {
     throw asSealrootError(error, "Cannot read the data to send");
   }

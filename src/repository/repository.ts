@@ -19,6 +19,8 @@ interface OpenedRepository {
   readonly directoryFd: number;
   readonly meta: RepositoryMeta;
   readonly protection: Protection;
+  /** As in OpenOptions. */
+  readonly isTemporary: boolean;
 }
 
 /**
@@ -36,6 +38,7 @@ export class Repository implements Disposable {
   readonly images: LinkStore;
   readonly #meta: RepositoryMeta;
   readonly #directoryFd: number;
+  readonly #lasts: boolean;
   #workers: ObjectWorkers | undefined;
   #open = true;
 
@@ -46,6 +49,7 @@ export class Repository implements Disposable {
     this.protection = opened.protection;
     this.#meta = opened.meta;
     this.#directoryFd = opened.directoryFd;
+    this.#lasts = opened.protection !== "offline" && !opened.isTemporary;
     const settings = { directory: join(this.path, "objects"), algorithm: this.algorithm, protection: this.protection };
     const assertWritable = () => this.assertWritable();
     this.objects = new ObjectStore(settings, () => this.workers, assertWritable);
@@ -93,14 +97,15 @@ export class Repository implements Disposable {
   }
 
   /**
-   * Makes everything written so far durable. A repository being staged is not synced: its disk image will be.
+   * Makes everything written so far durable. Not in one that is staged, whose disk image will be, nor in a temporary one: there it
+   * would write out gigabytes that are soon removed.
    */
   sync(): void {
-    if (this.protection !== "offline") syncFileSystem(this.#directoryFd);
+    if (this.#lasts) syncFileSystem(this.#directoryFd);
   }
 
   #syncDirectory(path: string): void {
-    if (this.protection !== "offline") syncDirectory(path);
+    if (this.#lasts) syncDirectory(path);
   }
 
   /** Stores an EROFS image and puts it on the list of images that may be mounted. */

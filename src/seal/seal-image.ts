@@ -238,6 +238,7 @@ async function writeAndCheck(
   });
   const wanted = findComposefsArguments(CommandLine.parse(parts.commandLine));
   await pullImage(repository, formatReference(output), {
+    plainImage: false,
     chooseBootImages: (_, candidates) => sealedImages(wanted, candidates),
     policy: ACCEPT_ANYTHING,
     events,

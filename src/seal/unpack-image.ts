@@ -53,11 +53,12 @@ export async function unpackImage<Seen, Result>(
   }
   using scratch = temporaryDirectory({ parent: options.temporaryParent ?? largeFileDirectory(), purpose: "seal" });
   const path = join(scratch.path, "repository");
-  const { repository } = await initRepository(path, { algorithm: SEAL_ALGORITHM, protection: "insecure" });
+  const settings = { algorithm: SEAL_ALGORITHM, protection: "insecure", isTemporary: true } as const;
+  const { repository } = await initRepository(path, settings);
   using _ = repository;
   // They are read twice: for the tree and into the output.
   const source = await layersAtHand({ ...opened, config }, join(scratch.path, "layers"), events);
-  const { configDigest } = await pullOpenedImage(repository, source, reference, { events });
+  const { configDigest } = await pullOpenedImage(repository, source, reference, { plainImage: false, events });
   const stored = { source, repository };
   const seen = await lookInto(stored, configDigest, events, look);
   collectGarbage();

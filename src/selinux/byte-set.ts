@@ -27,41 +27,50 @@ export function addSet(target: ByteSet, source: ByteSet): void {
   });
 }
 
-function ofPattern(pattern: RegExp): ByteSet {
-  return byteSet((value) => value < 0x80 && pattern.test(String.fromCharCode(value)));
-}
+/** Patterns of single characters; what they make is made when a policy asks, since every thread loads this file. */
+type Patterns = Readonly<Record<string, RegExp>>;
+
+const DIGIT = /[0-9]/;
+const WORD = /[0-9A-Za-z_]/;
+const SPACE = /[\t\n\v\f\r ]/;
+
+const ESCAPED: Patterns = { d: DIGIT, w: WORD, s: SPACE };
+
+const POSIX: Patterns = {
+  alnum: /[0-9A-Za-z]/,
+  alpha: /[A-Za-z]/,
+  ascii: /[\0-\x7f]/,
+  blank: /[\t ]/,
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the class is made of them
+  cntrl: /[\0-\x1f\x7f]/,
+  digit: DIGIT,
+  graph: /[!-~]/,
+  lower: /[a-z]/,
+  print: /[ -~]/,
+  punct: /[!-/:-@[-`{-~]/,
+  space: SPACE,
+  upper: /[A-Z]/,
+  word: WORD,
+  xdigit: /[0-9A-Fa-f]/,
+};
 
 /** What `.` stands for: every byte but NUL (spec/oci.md 6). */
-export const ANY: ByteSet = byteSet((value) => value !== 0);
+export function anyByte(): ByteSet {
+  return byteSet((value) => value !== 0);
+}
 
-const DIGIT = ofPattern(/[0-9]/);
-const WORD = ofPattern(/[0-9A-Za-z_]/);
-const SPACE = ofPattern(/[\t\n\v\f\r ]/);
+/** The class of the letter of an escape, a capital being the complement; ASCII, since matching is by bytes. */
+export function escapedClass(letter: string): ByteSet | undefined {
+  const set = classOf(ESCAPED, letter.toLowerCase());
+  return set !== undefined && letter !== letter.toLowerCase() ? complement(set) : set;
+}
 
-/** Classes by the letter of their escape; ASCII, since matching is by bytes. */
-export const ESCAPED_CLASSES: Readonly<Record<string, ByteSet>> = {
-  d: DIGIT,
-  D: complement(DIGIT),
-  w: WORD,
-  W: complement(WORD),
-  s: SPACE,
-  S: complement(SPACE),
-};
+/** The class of a POSIX name, as in `[[:alpha:]]`. */
+export function posixClass(name: string): ByteSet | undefined {
+  return classOf(POSIX, name);
+}
 
-/** Classes by their POSIX name, as in `[[:alpha:]]`. */
-export const POSIX_CLASSES: Readonly<Record<string, ByteSet>> = {
-  alnum: ofPattern(/[0-9A-Za-z]/),
-  alpha: ofPattern(/[A-Za-z]/),
-  ascii: byteSet((value) => value < 0x80),
-  blank: ofPattern(/[\t ]/),
-  cntrl: byteSet((value) => value < 0x20 || value === 0x7f),
-  digit: DIGIT,
-  graph: ofPattern(/[!-~]/),
-  lower: ofPattern(/[a-z]/),
-  print: ofPattern(/[ -~]/),
-  punct: ofPattern(/[!-/:-@[-`{-~]/),
-  space: SPACE,
-  upper: ofPattern(/[A-Z]/),
-  word: WORD,
-  xdigit: ofPattern(/[0-9A-Fa-f]/),
-};
+function classOf(patterns: Patterns, name: string): ByteSet | undefined {
+  const pattern = Object.hasOwn(patterns, name) ? patterns[name] : undefined;
+  return pattern && byteSet((value) => value < 0x80 && pattern.test(String.fromCharCode(value)));
+}

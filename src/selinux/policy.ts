@@ -2,7 +2,7 @@
 import { type ByteString, bytesOf } from "../bytes/index.ts";
 import { SealrootError } from "../errors/index.ts";
 import { Automaton } from "./automaton.ts";
-import { ANY, setOfBytes } from "./byte-set.ts";
+import { anyByte, setOfBytes } from "./byte-set.ts";
 import { type ContextRule, type PolicyFile, parseFileContexts, parseSubstitutions } from "./file-contexts.ts";
 import { lookAroundRegex } from "./look-around.ts";
 import { NeedsLookAround, parseRegex } from "./regex-parser.ts";
@@ -75,7 +75,7 @@ export class SelinuxPolicy {
 
   #addRule(automaton: Automaton, rule: ContextRule, index: number): void {
     try {
-      const end = rule.typeLetter === undefined ? ANY : setOfBytes(rule.typeLetter as ByteString);
+      const end = rule.typeLetter === undefined ? anyByte() : setOfBytes(rule.typeLetter as ByteString);
       automaton.addRule(index, parseRegex(rule.regex), end);
     } catch (error) {
       if (error instanceof NeedsLookAround) {

@@ -1,6 +1,6 @@
 /** Bracketed classes and escapes of single bytes, the two lowest rules of the expressions' grammar. */
 import type { ByteString } from "../bytes/index.ts";
-import { addSet, type ByteSet, byteSet, complement, ESCAPED_CLASSES, POSIX_CLASSES } from "./byte-set.ts";
+import { addSet, type ByteSet, byteSet, complement, escapedClass, posixClass } from "./byte-set.ts";
 import { corruptRegex, unsupportedRegex } from "./regex-errors.ts";
 
 const CONTROL_ESCAPES: Readonly<Record<string, number>> = { a: 7, t: 9, n: 10, v: 11, f: 12, r: 13 };
@@ -38,7 +38,7 @@ function parseClassItem(pattern: ByteString, at: number): { member: number | Byt
   if (pair === "&&" || pair === "--" || pair === "~~") throw unsupportedRegex("set arithmetic in a class");
   if (next === "[") return parsePosixClass(pattern, at);
   if (next !== "\\") return { member: next.charCodeAt(0), end: at + 1 };
-  const set = ESCAPED_CLASSES[pattern[at + 1] ?? ""];
+  const set = escapedClass(pattern[at + 1] ?? "");
   if (set !== undefined) return { member: set, end: at + 2 };
   const { value, end } = parseEscapedByte(pattern, at);
   return { member: value, end };
@@ -54,7 +54,7 @@ function parseRangeEnd(pattern: ByteString, at: number): { last: number; end: nu
 
 function parsePosixClass(pattern: ByteString, at: number): { member: ByteSet; end: number } {
   const match = /^\[:(\^?)([a-z]+):\]/.exec(pattern.slice(at, at + 16));
-  const set = POSIX_CLASSES[match?.[2] ?? ""];
+  const set = posixClass(match?.[2] ?? "");
   if (match === null || set === undefined) throw unsupportedRegex("a class within a class");
   return { member: match[1] === "^" ? complement(set) : set, end: at + match[0].length };
 }

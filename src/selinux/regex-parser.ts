@@ -3,7 +3,7 @@
  * (spec/oci.md 6), as far as policies use it.
  */
 import type { ByteString } from "../bytes/index.ts";
-import { ANY, byteSet, ESCAPED_CLASSES } from "./byte-set.ts";
+import { anyByte, byteSet, escapedClass } from "./byte-set.ts";
 import { parseClass, parseEscapedByte } from "./regex-class.ts";
 import { corruptRegex, unsupportedRegex } from "./regex-errors.ts";
 import type { RegexNode } from "./regex-tree.ts";
@@ -93,7 +93,7 @@ class RegexParser {
     }
     if (next === "\\") return this.#parseEscape();
     if ("*+?".includes(next)) throw corruptRegex(`"${next}" without anything to repeat`);
-    if (next === ".") return this.#take(1, { type: "set", set: ANY });
+    if (next === ".") return this.#take(1, { type: "set", set: anyByte() });
     if (next === "^") return this.#take(1, { type: "start" });
     if (next === "$") return this.#take(1, { type: "end" });
     return this.#parseLiteral();
@@ -114,7 +114,7 @@ class RegexParser {
 
   #parseEscape(): RegexNode {
     const letter = this.#pattern[this.at + 1];
-    const set = letter === undefined ? undefined : ESCAPED_CLASSES[letter];
+    const set = letter === undefined ? undefined : escapedClass(letter);
     if (set !== undefined) return this.#take(2, { type: "set", set });
     if (letter === "A") return this.#take(2, { type: "start" });
     if (letter === "z") return this.#take(2, { type: "end" });

@@ -2,7 +2,8 @@
 import type { Transform } from "node:stream";
 
 /**
- * Feeds `source` to the engine and yields its output, with backpressure both ways.
+ * Feeds `source`, whose pieces are valid until the next is requested, to the engine and yields its output, with backpressure both
+ * ways.
  *
  * stream.pipeline() will not do: a decompressor that sees something after its data ends early, and the rest of the
  * source must still be read (and judged by the caller). What `source` throws is thrown here; leaving the loop early
@@ -34,7 +35,9 @@ async function feed(
     for await (const piece of source) {
       if (state.abandoned) return;
       if (engine.destroyed || engine.readableEnded) continue;
-      if (!engine.write(piece)) await drainedOrClosed(engine);
+      // One as long as the engine's queue may be is used up when the queue is empty; shorter ones wait there.
+      const waits = piece.length < engine.writableHighWaterMark;
+      if (!engine.write(waits ? Uint8Array.from(piece) : piece)) await drainedOrClosed(engine);
     }
     if (!engine.destroyed) engine.end();
   } catch (error) {

@@ -7,10 +7,14 @@ const TAR = Buffer.alloc(2048, "usr/");
 
 async function decompressed(blob: Uint8Array, stated: "none" | "gzip" | "zstd", pieceBytes = 1000): Promise<Buffer> {
   async function* pieces() {
-    for (let at = 0; at < blob.length; at += pieceBytes) yield blob.subarray(at, at + pieceBytes);
+    for (let at = 0; at < blob.length; at += pieceBytes) {
+      const piece = Uint8Array.from(blob.subarray(at, at + pieceBytes));
+      yield piece;
+      piece.fill(0xee);
+    }
   }
   const parts: Uint8Array[] = [];
-  for await (const part of decompressLayer(pieces(), stated)) parts.push(part);
+  for await (const part of decompressLayer(pieces(), stated)) parts.push(Uint8Array.from(part));
   return Buffer.concat(parts);
 }
 

@@ -12,11 +12,14 @@ const TEXT = Buffer.from("the quick brown fox jumps over the lazy dog. ".repeat(
 const NOISE = randomBytes(300_000);
 const SKIPPABLE = Buffer.concat([Buffer.from([0x50, 0x2a, 0x4d, 0x18, 8, 0, 0, 0]), Buffer.from("skipskip")]);
 
+/** Each is valid until the next is requested, as those of a blob are. */
 async function* pieces(bytes: Uint8Array, cuts: readonly number[]): AsyncGenerator<Uint8Array> {
   let start = 0;
   for (const cut of [...cuts, bytes.length]) {
     if (cut <= start) continue;
-    yield bytes.subarray(start, Math.min(cut, bytes.length));
+    const piece = Uint8Array.from(bytes.subarray(start, Math.min(cut, bytes.length)));
+    yield piece;
+    piece.fill(0xee);
     start = cut;
   }
 }
@@ -29,7 +32,7 @@ async function unpack(
 ): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   const options = maxOutputBytes === undefined ? {} : { maxOutputBytes };
-  for await (const part of decompress(pieces(bytes, cuts), compression, options)) parts.push(part);
+  for await (const part of decompress(pieces(bytes, cuts), compression, options)) parts.push(Uint8Array.from(part));
   return Buffer.concat(parts);
 }
 
@@ -179,7 +182,7 @@ test("the walker's pieces are the data frames' bytes, never two frames in one pi
 
 async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
   const parts: Uint8Array[] = [];
-  for await (const part of stream) parts.push(part);
+  for await (const part of stream) parts.push(Uint8Array.from(part));
   return parts;
 }
 

@@ -151,7 +151,7 @@ export class LayerSplitter {
   /** Ends the tar stream and waits for its objects; then all parts are in the split stream. */
   async finish(): Promise<void> {
     this.#parser.finish();
-    if (this.#unnamedObjects > 0) await new Promise<void>((resolve) => (this.#allNamed = resolve));
+    if (this.#unnamedObjects > 0) await this.#importer.help(new Promise<void>((resolve) => (this.#allNamed = resolve)));
     if (this.#failure !== undefined) throw this.#failure;
   }
 

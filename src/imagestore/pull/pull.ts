@@ -19,6 +19,8 @@ export interface StoreOptions {
   readonly keepUserXattrs?: boolean;
   /** How much of the time of `/usr` `/boot` and `/sysroot` get in the boot variant; the current rule if absent. */
   readonly bootTimes?: BootTimes;
+  /** False leaves out the image that is mounted as it is. */
+  readonly plainImage?: boolean;
   /** Instead of the one boot variant, those it picks, whatever made them. */
   readonly chooseBootImages?: BootImageChooser;
   /** Bytes that a layer may unpack to; if absent 100 times its blob, or 1 GiB if that is more. */
@@ -90,9 +92,10 @@ export async function pullOpenedImage(
   const tag = encodeTag(name);
   if (image.config !== undefined) platformOf(image.config, image.manifest.config.digest);
   const { bootable = false, keepUserXattrs = false, bootTimes = "full" } = options;
-  const { chooseBootImages, layerLimitBytes, linkFiles, events = silent } = options;
+  const { plainImage, chooseBootImages, layerLimitBytes, linkFiles, events = silent } = options;
   const recorded = await recordImage(repository, image, {
     bootVariants: bootable ? [{ keepUserXattrs, bootTimes }] : [],
+    plainImage,
     chooseBootImages,
     restore: false,
     layerLimitBytes,

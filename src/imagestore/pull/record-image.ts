@@ -31,6 +31,8 @@ export type BootImageChooser = (
 export interface RecordOptions {
   /** The boot variants to make. Those of an earlier pull stay recorded. */
   readonly bootVariants: readonly BootRule[];
+  /** False: not the image that is mounted as it is, which takes as long to make as a boot image. */
+  readonly plainImage?: boolean | undefined;
   /** Instead of variants, the boot images to record. */
   readonly chooseBootImages?: BootImageChooser | undefined;
   /** Trust nothing of the existing image: complete its layers and make its boot variants again. */
@@ -129,13 +131,15 @@ async function makeImages(repository: Repository, image: OpenedImage, options: M
     layers,
     manifest: image.manifest,
   };
-  if (image.config === undefined)
-    return { ...config, images: new Map(), plain: new Map(), boot: new Map(), allBoot: [] };
+  const withPlain = options.plainImage !== false;
+  const makesNone = !withPlain && options.bootVariants.length === 0 && options.chooseBootImages === undefined;
+  if (image.config === undefined || makesNone)
+    return { ...config, images: new Map(before?.images), plain: new Map(), boot: new Map(), allBoot: [] };
   return runStep(options.events, "make root file system image", async () => {
     // Boot images of an earlier pull stay recorded (spec/oci.md 2).
     const images = new Map(before?.images);
     const root = await imageTree(repository, config, { bootable: false, keepUserXattrs: false }, entries);
-    const plain = storeImages(repository, root);
+    const plain = withPlain ? storeImages(repository, root) : new Map<ErofsVersion, string>();
     for (const [version, id] of plain) {
       images.set(imageKey({ version, bootable: false, keepUserXattrs: false }), id);
     }

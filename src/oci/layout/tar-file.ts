@@ -3,12 +3,11 @@ import { type FileHandle, open, readlink, realpath } from "node:fs/promises";
 import { posix } from "node:path";
 import { type ByteString, displayText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
+import { filePieces } from "../../platform/index.ts";
 import { BLOCK_BYTES, SPARSE_HINT, TarParser } from "../../tar/index.ts";
 import { DOCUMENT_MAX_BYTES } from "../documents.ts";
 import { compressionOf } from "../layer-compression.ts";
 
-/** Size of the pieces in which members are read. */
-const READ_BYTES = 1 << 20;
 /** Links between members that are followed before a circle is assumed. */
 const LINKS_MAX = 16;
 
@@ -74,19 +73,13 @@ export class TarFile {
       throw new SealrootError("unsupported", `Cannot read ${this.path}: ${limit}`, { path: this.path });
     }
     const parts: Uint8Array[] = [];
-    for await (const part of this.read(member)) parts.push(part);
+    for await (const part of this.read(member)) parts.push(Uint8Array.from(part));
     return Buffer.concat(parts);
   }
 
-  /** The member's bytes in parts; fewer than its size if the file is truncated. */
-  async *read(member: TarFileMember): AsyncGenerator<Uint8Array> {
-    for (let done = 0; done < member.sizeBytes; ) {
-      const part = Buffer.allocUnsafe(Math.min(READ_BYTES, member.sizeBytes - done));
-      const { bytesRead } = await this.#file.read(part, 0, part.length, member.start + done);
-      if (bytesRead === 0) return;
-      done += bytesRead;
-      yield part.subarray(0, bytesRead);
-    }
+  /** The member's bytes in parts, each valid until the next is requested; fewer than its size if the file is truncated. */
+  read({ start, sizeBytes }: TarFileMember): AsyncGenerator<Uint8Array> {
+    return filePieces(this.#file, start, start + sizeBytes);
   }
 
   /** Where the opened file is, whatever its name leads to by now: absolute, without symbolic links. */

@@ -13,6 +13,8 @@ interface ContentOptions {
   readonly metadataOnly?: boolean;
   /** Only the objects that streams are reassembled from. */
   readonly withoutObjects?: boolean;
+  /** Only headers and references of streams, but all objects. */
+  readonly withoutStreamContents?: boolean;
   readonly events?: EventSink;
 }
 
@@ -29,13 +31,19 @@ export async function checkContents(
   repository: Repository,
   streamEntries: readonly LinkEntry[],
   objectIds: ReadonlySet<string>,
-  { metadataOnly = false, withoutObjects = false, events = silent }: ContentOptions,
+  options: ContentOptions,
 ): Promise<ContentFindings> {
+  const {
+    metadataOnly = false,
+    withoutObjects = false,
+    withoutStreamContents = metadataOnly,
+    events = silent,
+  } = options;
   const verifier =
     metadataOnly || withoutObjects ? undefined : new ObjectVerifier(repository.objects.settings, repository.workers);
   const streams = await runStep(events, "check streams", async (reporter) => {
     const { findings, readable } = checkStreams(repository, streamEntries, (objectId) => objectIds.has(objectId));
-    if (metadataOnly) return findings;
+    if (withoutStreamContents) return findings;
     return [...findings, ...(await checkStreamContents(repository, readable, verifier, reporter))];
   });
   if (verifier === undefined) return { objects: [], streams };

@@ -16,6 +16,8 @@ export interface FsckOptions {
   readonly metadataOnly?: boolean;
   /** Skip only the contents of objects: a check just before has read them. */
   readonly withoutObjects?: boolean;
+  /** Skip only the contents of streams, as cfsctl does: what they are made of is checked as objects. */
+  readonly withoutStreamContents?: boolean;
   readonly events?: EventSink;
 }
 
@@ -25,6 +27,8 @@ export async function checkRepository(repository: Repository, options: FsckOptio
   const metadata = await runStep(events, "check meta.json", () => checkMeta(repository));
   const streamLinks = checkLinks(repository.path, "streams", repository.algorithm);
   const listing = listObjects(repository);
+  // It takes about as long to load as the streams to be looked at.
+  if (options.metadataOnly !== true && listing.objectIds.size > OBJECTS_HERE_MAX) repository.workers.prepare();
   const hasObject = (objectId: string) => listing.objectIds.has(objectId);
   const contents = await checkContents(repository, streamLinks.entries, listing.objectIds, options);
   const imageLinks = checkLinks(repository.path, "images", repository.algorithm);
@@ -48,6 +52,9 @@ export async function checkRepository(repository: Repository, options: FsckOptio
     leftovers: findLeftovers(repository),
   };
 }
+
+/** Fewer objects are checked sooner than a worker is there. */
+const OBJECTS_HERE_MAX = 500;
 
 const MISSING_KINDS: ReadonlySet<Finding["kind"]> = new Set([
   "missing-object-ref",

@@ -10,7 +10,7 @@ import { type ErofsVersion, formatMeta, type RepositoryMeta } from "../meta.ts";
 import { META_FILE } from "../names.ts";
 import type { Repository } from "../repository.ts";
 import { createMetaFile } from "./meta-file.ts";
-import { openRepository, readMeta } from "./open.ts";
+import { type OpenOptions, openRepository, readMeta } from "./open.ts";
 import { upgradeOldRepository } from "./upgrade.ts";
 
 export interface InitOptions {
@@ -24,6 +24,8 @@ export interface InitOptions {
   readonly ensure?: boolean;
   /** Delete streams, images and meta.json first; objects are kept. */
   readonly resetMetadata?: boolean;
+  /** As in {@link OpenOptions}. */
+  readonly isTemporary?: boolean;
 }
 
 export interface InitResult {
@@ -66,7 +68,8 @@ export async function initRepository(path: string, options: InitOptions = {}): P
     requireSameSettings(absolute, existing.meta, wanted, ensure);
     if (protection === "secure" && existing.protection !== "secure" && !ensure) throw isInsecure(absolute);
   }
-  const repository = await openRepository(absolute, { algorithm, offlineVerity });
+  const isTemporary = options.isTemporary === true;
+  const repository = await openRepository(absolute, { algorithm, offlineVerity, isTemporary });
   return { repository, created };
 }
 

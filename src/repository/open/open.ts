@@ -28,6 +28,8 @@ export interface OpenOptions {
   readonly upgrade?: boolean | "in-memory";
   /** The repository is being staged for a disk image; see {@link Protection}. */
   readonly offlineVerity?: boolean;
+  /** It will be removed before its process ends, whatever happens: nothing in it is made durable. */
+  readonly isTemporary?: boolean;
 }
 
 /** More than any real meta.json; bounds memory. */
@@ -61,7 +63,8 @@ export async function openRepository(path: string, options: OpenOptions = {}): P
       });
     }
     const protection = options.insecure === true && read.protection === "secure" ? "insecure" : read.protection;
-    return new Repository({ path: absolute, directoryFd, meta, protection });
+    const isTemporary = options.isTemporary === true;
+    return new Repository({ path: absolute, directoryFd, meta, protection, isTemporary });
   } catch (error) {
     closeSync(directoryFd);
     throw error;

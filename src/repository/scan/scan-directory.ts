@@ -1,7 +1,6 @@
 /** A directory of the file system as a tree (spec/erofs.md 6, spec/oci.md 5). */
 
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { type ByteString, byteString, byteStringOfText } from "../../bytes/index.ts";
 import { asSealrootError, SealrootError } from "../../errors/index.ts";
 import type { StepReporter } from "../../events/index.ts";
@@ -69,8 +68,7 @@ export interface ScannedDirectory {
  * @throws SealrootError `not-found`, `no-access`; `conflict` when a file changes meanwhile
  */
 export async function scanDirectory(path: string, options: ScanOptions): Promise<ScannedDirectory> {
-  // This thread works too once all names are read; another thread costs 0.15 CPU seconds of starting and compiling.
-  const workers = options.repository?.workers ?? newObjectWorkers(Math.max(1, availableParallelism() - 1));
+  const workers = options.repository?.workers ?? newObjectWorkers();
   const scan = new DirectoryScan(options, workers);
   try {
     return await scan.run(path);

@@ -21,7 +21,8 @@ type FsckCall = Invocation<typeof FSCK_OPTIONS>;
 /** Checks a repository and prints what was found. */
 export async function checked(invocation: FsckCall, repository: Repository): Promise<FsckReport> {
   const metadataOnly = invocation.flag("metadata-only");
-  const report = await checkRepository(repository, { metadataOnly, events: invocation.events });
+  const withoutStreamContents = metadataOnly || invocation.flag("like-cfsctl");
+  const report = await checkRepository(repository, { metadataOnly, withoutStreamContents, events: invocation.events });
   const hit = report.errors.length === 0 ? [] : findHitReferences(repository, brokenObjects(repository, report));
   print(invocation, report, () => fsckFullJson(report, { hit }));
   if (!invocation.json) for (const path of hit) invocation.output.remark(oneLine(`hit: ${referenceName(path)}`));

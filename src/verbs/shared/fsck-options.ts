@@ -5,9 +5,14 @@ import { REPOSITORY_OPTIONS } from "./repository-option.ts";
 export const FSCK_OPTIONS = [
   { flags: "--metadata-only", summary: "do not read the contents of objects and streams" },
   {
+    flags: "--like-cfsctl",
+    summary: "check no more than cfsctl does: not whether streams have the content that their names state",
+    excludes: ["metadata-only"],
+  },
+  {
     flags: "--repair",
     summary: "remove what is damaged; waits until nobody else uses the repository",
-    excludes: ["metadata-only"],
+    excludes: ["metadata-only", "like-cfsctl"],
   },
   {
     flags: "--from <IMAGE>",

@@ -9,7 +9,11 @@ export async function scratchRepository(): Promise<Disposable & { readonly repos
   try {
     const path = join(directory.path, "repository");
     // UKIs of hosts name images by SHA-512 (spec/host.md 0).
-    const { repository } = await initRepository(path, { algorithm: "sha512", protection: "insecure" });
+    const { repository } = await initRepository(path, {
+      algorithm: "sha512",
+      protection: "insecure",
+      isTemporary: true,
+    });
     return {
       repository,
       [Symbol.dispose]() {

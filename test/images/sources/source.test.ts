@@ -306,7 +306,7 @@ test("an archive of a layout opens as the layout does", async () => {
   const [layer] = fromArchive.manifest.layers;
   assert.ok(layer);
   const parts: Uint8Array[] = [];
-  for await (const part of fromArchive.blobs.read(layer)) parts.push(part);
+  for await (const part of fromArchive.blobs.read(layer)) parts.push(Buffer.from(part));
   assert.deepEqual(Buffer.concat(parts), await readFile(layout.blobs.pathOf(layer.digest)));
   await fromArchive.close();
 });

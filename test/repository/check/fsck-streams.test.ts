@@ -86,3 +86,24 @@ test("a shortened object is found, and those after it in the stream are checked 
   assert.deepEqual(errors.slice(0, 4), expected);
   assert.equal(errors.length, 6);
 });
+
+test("without their contents, as cfsctl checks, a stream of another content passes and a damaged object does not", async () => {
+  const { repository, objectIds } = await newRepository();
+  using _ = repository;
+  const writer = new SplitStreamWriter("sha512", "ocilayer");
+  writer.external(objectIds[1] ?? "", 1);
+  const objectId = repository.objects.ensure(await writer.finish());
+  repository.streams.register([{ entry: `oci-layer-sha256:${"0".repeat(64)}`, objectId }]);
+  assert.deepEqual(await errorsOf(repository), [`stream-content-mismatch streams/oci-layer-sha256:${"0".repeat(64)}`]);
+  const likeCfsctl = { withoutStreamContents: true };
+  const report = await checkRepository(repository, likeCfsctl);
+  assert.deepEqual(report.errors, []);
+  assert.deepEqual([report.objectsChecked, report.streamsChecked], [objectIds.length + 4, 3]);
+  const damaged = pathOf(objectIds[0] ?? "");
+  damage(join(repository.path, damaged), 4999);
+  const { errors } = await checkRepository(repository, likeCfsctl);
+  assert.deepEqual(
+    errors.map(({ kind, path }) => [kind, path]),
+    [["object-digest-mismatch", damaged]],
+  );
+});

@@ -1,5 +1,4 @@
 /** A generator that works while its consumer does. */
-import { setImmediate } from "node:timers/promises";
 
 /**
  * Asks `pieces` for up to `depth` pieces before they are wanted: while one is used, the next ones are made in other threads.
@@ -25,8 +24,6 @@ export async function* readAhead(
       const next = await asked.shift();
       if (next === undefined || next.done === true) return;
       ask();
-      // What another thread has finished meanwhile is taken, and it gets more to do, before this thread is busy again.
-      await setImmediate();
       yield next.value;
       release(next.value);
     }

@@ -1,5 +1,6 @@
 /** Blobs: bytes named by the digest of their content, and reading them so that they match it. */
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { asSealrootError, hasErrno, SealrootError } from "../errors/index.ts";
 import { filePieces } from "../platform/index.ts";
@@ -74,7 +75,8 @@ export async function* checkedBlobFile(path: string, blob: BlobName): AsyncGener
   const reason = (error: unknown) => {
     throw asSealrootError(error, "Cannot read blob", { path });
   };
-  await using file = await open(path).catch(reason);
+  // A pipe in its place is not waited for: it has another size.
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(reason);
   const { size } = await file.stat().catch(reason);
   yield* checkedBlob(filePieces(file, 0, size), blob, size, path);
 }

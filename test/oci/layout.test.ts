@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -79,6 +81,20 @@ test("equal input gives equal layouts, for every compression", async () => {
     const second = await putLayer(two, writeTar(MEMBERS), { compression });
     assert.deepEqual(first, second);
     assert.equal(digestOf(await bytesOf(decompress(one.blobs.read(first.descriptor), compression))), first.diffId);
+  }
+});
+
+test("a pipe or a folder in a blob's place is refused, and not waited for", async () => {
+  const layout = await OciLayout.create(join(scratch, "not-a-file"));
+  const { layer } = await imageIn(layout, "latest");
+  const path = layout.blobs.pathOf(layer.descriptor.digest);
+  for (const make of [() => execFileSync("mkfifo", [path]), () => mkdirSync(path)]) {
+    rmSync(path, { recursive: true });
+    make();
+    await assert.rejects(layout.blobs.read(layer.descriptor).next(), {
+      code: "corrupt",
+      message: /it has \d+ bytes, expected/,
+    });
   }
 });
 

@@ -7,7 +7,7 @@ import type { PullLayouts } from "./pull-layouts.ts";
 import type { BenchRegistry } from "./registry.ts";
 import { pullCases, treeCases, updateCase } from "./repository-cases.ts";
 import { sealroot } from "./sealroot.ts";
-import { installCase, sealCase, signingCase, ukiCase } from "./system-cases.ts";
+import { installCase, sealCase, signingCase, ukiCase, verifyCase } from "./system-cases.ts";
 import type { BenchUpdate } from "./update.ts";
 
 /** What the cases work on. */
@@ -56,6 +56,7 @@ export function benchCases(inputs: BenchInputs): BenchCase[] {
     ukiCase(inputs),
     sealCase(inputs),
     installCase(inputs),
+    verifyCase(inputs),
     {
       name: `look for ${BOOT_OBJECTS} objects before the root is made`,
       ours: { command: inputs.bootCheck },

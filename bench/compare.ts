@@ -5,7 +5,7 @@ import { WITHOUT_LIBRARIES } from "./libraries.ts";
 import { type Measured, measure, median } from "./measure.ts";
 import type { Row, RowCounterpart } from "./report.ts";
 
-const SELDOM_RUNS = 3;
+const SELDOM_RUNS = 1;
 
 /**
  * All sides in turn, so that a slow spell of the machine meets each.

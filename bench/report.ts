@@ -52,7 +52,7 @@ export function reportText(facts: ReportFacts, rows: readonly Row[]): string {
     "",
     `Input: ${facts.input}. Machine: ${machine}, Linux ${release()}, Node ${process.version}; files on ${facts.scratch}.`,
     `Medians of ${facts.runs} runs, ours and the counterparts' in turn. Wall and CPU (user + system) in seconds, peak memory`,
-    "of the largest process. Counterparts after the first of a row ran three times at most.",
+    "of the largest process. Counterparts after the first of a row ran once.",
     "",
     `Fast libraries: ${libraries}. *Without* them: the same runs with \`SEALROOT_PRIMITIVES=portable\`.`,
     `Beside it: ${facts.tools.join(", ")}.`,

@@ -164,3 +164,14 @@ export function diskMakers(sealedReference: string, scratch: string): Counterpar
     })),
   ];
 }
+
+/** Every link from the firmware's keys to the last object, beside one digest of the same files. */
+export function verifyCase({ disk, trees }: Pick<BenchInputs, "disk" | "trees">): BenchCase {
+  const tree = trees[0]?.path ?? "";
+  const digests = shell(['find "$tree" -type f -print0 | xargs -0 sha512sum >/dev/null']);
+  return {
+    name: "verify the disk file, every object of it",
+    ours: { command: sealroot("verify", disk.diskPath, "--keys", disk.keysDirectory) },
+    counterparts: [{ name: "sha512sum of the same files", attempt: { command: { ...digests, env: { tree } } } }],
+  };
+}

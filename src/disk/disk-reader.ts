@@ -142,12 +142,12 @@ function bytesOf(
   fd: number,
   { startBytes, sizeBytes, name }: Pick<Partition, "startBytes" | "sizeBytes" | "name">,
 ): ReadBytes {
-  return (offset, length) => {
-    const bytes = Buffer.alloc(length);
+  return (offset, length, memory) => {
     const isInside = offset >= 0 && offset + length <= sizeBytes;
     if (!isInside) {
       throw corrupt(`Cannot read the partition ${name}: something in it is said to be behind its end`, { offset });
     }
+    const bytes = memory?.subarray(0, length) ?? Buffer.allocUnsafe(length);
     if (readUpTo(fd, bytes, startBytes + offset) === length) return bytes;
     throw corrupt(`Cannot read the partition ${name}: the disk ends before it`);
   };

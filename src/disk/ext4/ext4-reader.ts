@@ -19,8 +19,12 @@ import {
 } from "../../ext4/index.ts";
 import { kindOfMode, type TreeNode } from "../../tree/index.ts";
 
-/** Reads exactly `lengthBytes` bytes at an offset of the file system. @throws SealrootError past its end */
-export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array;
+/**
+ * Reads exactly `lengthBytes` bytes at an offset of the file system.
+ * @param memory may be used for them
+ * @throws SealrootError past its end
+ */
+export type ReadBytes = (offsetBytes: number, lengthBytes: number, memory?: Uint8Array) => Uint8Array;
 
 /** A file of the file system. */
 export interface Ext4File extends ReadInode {
@@ -46,6 +50,10 @@ export class Ext4Reader {
   readonly superblock: Superblock;
   readonly #read: ReadBytes;
   readonly #blockBytes: number;
+  /** Blocks where the groups' inode tables begin. */
+  readonly #inodeTables = new Map<number, number>();
+  /** Of {@link pieces}: fresh memory for each costs more than reading it. */
+  #piece: Uint8Array | undefined;
 
   /** @throws SealrootError `corrupt` when there is no ext4; `unsupported` for features that are not known here */
   constructor(read: ReadBytes) {
@@ -120,7 +128,10 @@ export class Ext4Reader {
     return bytes;
   }
 
-  /** The content in pieces of at most 1 MiB; holes and unwritten stretches are zeros. */
+  /**
+   * The content in pieces of at most 1 MiB; holes and unwritten stretches are zeros. Each is valid until the next one, of any file, is
+   * requested.
+   */
   *pieces(file: Ext4File): Generator<Uint8Array> {
     if ((file.flags & INODE_FLAGS.extents) === 0) {
       if (file.sizeBytes === 0) return;
@@ -141,7 +152,8 @@ export class Ext4Reader {
       if (extent.isUnwritten) yield* zeros(end);
       while (done < end) {
         const position = extent.start * this.#blockBytes + (done - start);
-        const piece = this.#read(position, Math.min(PIECE_BYTES, end - done));
+        this.#piece ??= new Uint8Array(PIECE_BYTES);
+        const piece = this.#read(position, Math.min(PIECE_BYTES, end - done), this.#piece);
         done += piece.length;
         yield piece;
       }
@@ -185,6 +197,14 @@ export class Ext4Reader {
   }
 
   #inodeTable(group: number): number {
+    const known = this.#inodeTables.get(group);
+    if (known !== undefined) return known;
+    const block = this.#readInodeTable(group);
+    this.#inodeTables.set(group, block);
+    return block;
+  }
+
+  #readInodeTable(group: number): number {
     const { blockBytes, descriptorBytes, features } = this.superblock;
     const isWide = (features.incompatible & WIDE_FEATURE) !== 0;
     const bytes = isWide ? Math.max(descriptorBytes, SHORT_DESCRIPTOR_BYTES) : SHORT_DESCRIPTOR_BYTES;

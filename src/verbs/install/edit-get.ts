@@ -23,6 +23,7 @@ ${WHERE_TEXT}`,
     const { readStateFile, saveStateFile } = await import("../../install/index.ts");
     const [target, path, output] = [editTarget(invocation), invocation.argument("PATH"), invocation.option("output")];
     if (output !== undefined) await saveStateFile(target, path, output);
-    else await readStateFile(target, path, (piece) => invocation.output.bytes(piece));
+    // Written when there is room for it, which may be after the next piece was asked for.
+    else await readStateFile(target, path, (piece) => invocation.output.bytes(Uint8Array.from(piece)));
   },
 });

@@ -27,7 +27,6 @@ export function measureCase(benchCase: BenchCase, runs: number, withPortable: bo
   const medians = measured.map(median);
   const our = medians.shift();
   if (our === undefined) throw new Error(`${name}: nothing was measured`);
-  process.stderr.write(`  ${name}  ${our.cost.wallSeconds} s\n`);
   const portable = withPortable ? medians.shift() : undefined;
   const rowCounterparts: RowCounterpart[] = [];
   for (const other of counterparts) {
@@ -41,6 +40,10 @@ export function measureCase(benchCase: BenchCase, runs: number, withPortable: bo
     rowCounterparts.push({ name: other.name, cost: their.cost });
   }
   if (benchCase.sameResult === true && portable !== undefined) expectSame(name, our, portable, "no library");
+  const beside = rowCounterparts.flatMap((other) =>
+    "cost" in other ? [`${other.name} ${other.cost.wallSeconds} s`] : [],
+  );
+  process.stderr.write(`  ${[`${name}  ${our.cost.wallSeconds} s`, ...beside].join(", ")}\n`);
   const fetch = benchCase.fetch && { ...benchCase.fetch, fetchedBytes: fetchedBytes(our.stdout) };
   return { name, ours: our.cost, portable: portable?.cost, counterparts: rowCounterparts, goal, goalSeconds, fetch };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type BenchCase, type Counterpart, counterpart, shell } from "./bench-case.ts";
 import type { BenchInputs, TreeInput } from "./cases.ts";
 import type { Command } from "./measure.ts";
-import { hasLikeCfsctl, LIKE_CFSCTL, sealroot } from "./sealroot.ts";
+import { LIKE_CFSCTL, sealroot } from "./sealroot.ts";
 import { UPDATED_PACKAGE } from "./update.ts";
 
 type BenchEnvironment = Readonly<Record<string, string>>;
@@ -50,7 +50,7 @@ export class RepositoryPair {
       ...this.reading({ ...ours, args: [...ours.args, LIKE_CFSCTL] }, "fsck"),
       goal: 0.6,
     };
-    return [{ name: `${label} (fsck)`, ...this.reading(ours, "fsck"), goal: 0.9 }, ...(hasLikeCfsctl() ? [same] : [])];
+    return [{ name: `${label} (fsck)`, ...this.reading(ours, "fsck"), goal: 0.9 }, same];
   }
 
   #theirCommand(cfsctl: string, ...args: string[]): Command {

@@ -20,7 +20,7 @@ import { readLibraries } from "./libraries.ts";
 import type { BenchRegistry } from "./registry.ts";
 import { reportText } from "./report.ts";
 import { addResults } from "./results.ts";
-import { CHECKOUT, hasLikeCfsctl, makeProgram } from "./sealroot.ts";
+import { CHECKOUT, makeProgram } from "./sealroot.ts";
 import { makeSystemdTools } from "./systemd-tools.ts";
 import { addToolDirectory, benchToolVersions } from "./tools.ts";
 
@@ -49,7 +49,6 @@ const tools = benchToolVersions();
 await makeProgram();
 const libraries = readLibraries();
 if (!libraries.used) console.error("bench: no fast library is used here; there is nothing to measure without them");
-if (!hasLikeCfsctl()) console.error("bench: fsck of this program has no --like-cfsctl; its row is left out");
 
 mkdirSync(values.scratch, { recursive: true });
 const scratch = mkdtempSync(join(values.scratch, "bench-"));

@@ -1,5 +1,4 @@
 /** Our program, as it is measured. */
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { makeProgramFolder } from "../scripts/package/program-folder.ts";
 import type { Command } from "./measure.ts";
@@ -23,7 +22,3 @@ export function sealroot(...words: string[]): Command {
 
 /** The option by which fsck leaves out what cfsctl does not check either. */
 export const LIKE_CFSCTL = "--like-cfsctl";
-
-export function hasLikeCfsctl(): boolean {
-  return execFileSync(SEALROOT, ["repo", "fsck", "--help"], { encoding: "utf8" }).includes(LIKE_CFSCTL);
-}

@@ -5,11 +5,10 @@ import type { ByteString } from "../bytes/index.ts";
 import { INLINE_CONTENT_MAX_BYTES, NO_XATTRS } from "../tree/index.ts";
 import type { VerityAlgorithm } from "../verity/index.ts";
 import { answersTo } from "./answers.ts";
-import { objectJobs } from "./jobs/object-jobs.ts";
 import { type FileFacts, scanFactsAt } from "./jobs/scan-facts.ts";
 import { type FileScanContent, type ScanFilesInput, type ScannedFiles, scanFiles } from "./jobs/scan-files.ts";
 import type { ObjectSettings } from "./object-settings.ts";
-import type { ObjectWorkers } from "./object-workers.ts";
+import { helpWith, type ObjectWorkers } from "./object-workers.ts";
 import { UnderWay } from "./under-way.ts";
 
 /** A batch is sent at this many files: a few milliseconds of work, so that the last ones end nearly together. */
@@ -71,24 +70,17 @@ export class FileReadQueue {
     if (this.#sentBatches === this.#sentBeforeTurn) return;
     this.#sentBeforeTurn = this.#sentBatches;
     await setImmediate();
-    await this.#underWayAtMost(BATCHES_UNDER_WAY_MAX);
+    const room = this.#underWay.room();
+    if (room !== undefined) await helpWith(this.#workers, room);
+    this.#underWay.check();
   }
 
   /** Waits for everything. @returns how many objects are new in the store, and how many of those share their file's data */
   async finish(): Promise<{ readonly newObjects: number; readonly sharedObjects: number }> {
     const { paths } = this.#batch;
     if (paths.length > 0) this.#send(this.#sentBatches === 0 && bytesAtMost(paths, IN_THREAD_BYTES_MAX));
-    await this.#underWayAtMost(0);
+    await helpWith(this.#workers, this.#underWay.finish());
     return { newObjects: this.#newObjects, sharedObjects: this.#sharedObjects };
-  }
-
-  /** Waits, and helps while a batch is waiting. */
-  async #underWayAtMost(batches: number): Promise<void> {
-    while (this.#underWay.count > batches) {
-      if (this.#workers.answerWaiting(objectJobs)) await setImmediate();
-      else await this.#underWay.next();
-    }
-    this.#underWay.check();
   }
 
   #send(inThread = false): void {

@@ -72,12 +72,12 @@ export async function* checkedBlob(
 
 /** A blob that is a file of its own (see {@link BlobReader}). */
 export async function* checkedBlobFile(path: string, blob: BlobName): AsyncGenerator<Uint8Array> {
-  const reason = (error: unknown) => {
+  const refuse = (error: unknown) => {
     throw asSealrootError(error, "Cannot read blob", { path });
   };
   // A pipe in its place is not waited for: it has another size.
-  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(reason);
-  const { size } = await file.stat().catch(reason);
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(refuse);
+  const { size } = await file.stat().catch(refuse);
   yield* checkedBlob(filePieces(file, 0, size), blob, size, path);
 }
 

@@ -54,7 +54,7 @@ const FOREIGN_TRANSPORTS: ReadonlyMap<string, (rest: string) => string> = new Ma
  * that the path continues after it (see splitWhereFound). A `docker://` reference needs its registry's host: short
  * names mean different images on different machines.
  *
- * @throws SealrootError `unsupported` for a known transport that is not implemented, `usage` for anything else
+ * @throws SealrootError `unsupported` for a transport that other tools know, `usage` for anything else
  */
 export function parseReference(text: string): ImageReference {
   const colon = text.indexOf(":");

@@ -31,19 +31,13 @@ export async function checkContents(
   repository: Repository,
   streamEntries: readonly LinkEntry[],
   objectIds: ReadonlySet<string>,
-  options: ContentOptions,
+  { metadataOnly = false, withoutObjects = false, withoutStreamContents = false, events = silent }: ContentOptions,
 ): Promise<ContentFindings> {
-  const {
-    metadataOnly = false,
-    withoutObjects = false,
-    withoutStreamContents = metadataOnly,
-    events = silent,
-  } = options;
   const verifier =
     metadataOnly || withoutObjects ? undefined : new ObjectVerifier(repository.objects.settings, repository.workers);
   const streams = await runStep(events, "check streams", async (reporter) => {
     const { findings, readable } = checkStreams(repository, streamEntries, (objectId) => objectIds.has(objectId));
-    if (withoutStreamContents) return findings;
+    if (metadataOnly || withoutStreamContents) return findings;
     return [...findings, ...(await checkStreamContents(repository, readable, verifier, reporter))];
   });
   if (verifier === undefined) return { objects: [], streams };

@@ -21,7 +21,7 @@ type FsckCall = Invocation<typeof FSCK_OPTIONS>;
 /** Checks a repository and prints what was found. */
 export async function checked(invocation: FsckCall, repository: Repository): Promise<FsckReport> {
   const metadataOnly = invocation.flag("metadata-only");
-  const withoutStreamContents = metadataOnly || invocation.flag("like-cfsctl");
+  const withoutStreamContents = invocation.flag("like-cfsctl");
   const report = await checkRepository(repository, { metadataOnly, withoutStreamContents, events: invocation.events });
   const hit = report.errors.length === 0 ? [] : findHitReferences(repository, brokenObjects(repository, report));
   print(invocation, report, () => fsckFullJson(report, { hit }));

@@ -2,31 +2,26 @@
 import type { WorkerChannel } from "../platform/index.ts";
 import { answersTo } from "./answers.ts";
 import type { ObjectJobs } from "./jobs/object-jobs.ts";
-import type { ObjectPiece } from "./jobs/verify-pieces.ts";
-import type { OpenObject } from "./object-reader.ts";
+import type { ReadPieces } from "./jobs/read-objects.ts";
 import type { ObjectSettings } from "./object-settings.ts";
 import type { ObjectWorkers } from "./object-workers.ts";
-import { SharedBuffers } from "./shared-buffers.ts";
-import { UnderWay } from "./under-way.ts";
+import { type SharedBuffer, SharedBuffers } from "./shared-buffers.ts";
 
 const BUFFER_BYTES = 1 << 20;
-/** Buffers that the worker has not answered yet: the reader waits before it fills another. */
-const UNDER_WAY_MAX = 4;
+/** Buffers that the worker fills or has filled: it reads so far ahead. */
+const BUFFERS_AHEAD = 4;
+/** The worker is told this many objects with each buffer, so that only very small ones leave it with room. */
+const OBJECTS_A_BUFFER = 1024;
 
-type SharedBuffer = Uint8Array<SharedArrayBuffer>;
-
-/** What is sent together. */
-interface Batch {
+interface FilledBuffer extends ReadPieces {
   readonly buffer: SharedBuffer;
-  usedBytes: number;
-  readonly pieces: ObjectPiece[];
-  /** Ids of the objects that end in it. */
-  readonly objectIds: string[];
 }
 
+let lastReading = 0;
+
 /**
- * Passes the bytes of objects to its caller and to a worker that computes their digests. An object is hashed once,
- * however often it is read. One for each reader, which reads one object at a time.
+ * Has a worker read objects ahead of its caller and compare them with their names. An object is read so only once,
+ * however often it is expected. One for each reader, which reads one object at a time.
  */
 export class ObjectVerifier {
   readonly #settings: ObjectSettings;
@@ -35,63 +30,134 @@ export class ObjectVerifier {
   readonly #buffers = new SharedBuffers(BUFFER_BYTES);
   readonly #taken = new Set<string>();
   readonly #good = new Set<string>();
-  readonly #underWay = new UnderWay(UNDER_WAY_MAX);
-  #batch: Batch | undefined;
+  #reading: Reading | undefined;
 
   constructor(settings: ObjectSettings, workers: ObjectWorkers) {
     this.#settings = settings;
     this.#workers = workers;
   }
 
-  /**
-   * The object's bytes in pieces, each valid until the next is requested. It was checked as objects are when opened.
-   */
-  async *chunksOf(object: OpenObject): AsyncGenerator<Uint8Array> {
-    if (this.#taken.has(object.objectId)) {
-      yield* object.chunks();
-      return;
-    }
-    this.#taken.add(object.objectId);
-    for (let start = 0; start < object.sizeBytes; ) {
-      const batch = this.#batch ?? (await this.#newBatch());
-      const end = Math.min(object.sizeBytes, start + BUFFER_BYTES - batch.usedBytes);
-      const piece = batch.buffer.subarray(batch.usedBytes, batch.usedBytes + end - start);
-      object.readInto(piece, start);
-      batch.usedBytes += piece.length;
-      batch.pieces.push({ sizeBytes: piece.length, begins: start === 0, ends: end === object.sizeBytes });
-      if (end === object.sizeBytes) batch.objectIds.push(object.objectId);
-      if (batch.usedBytes === BUFFER_BYTES) this.#send(batch);
-      yield piece;
-      start = end;
-    }
+  /** Says in which order objects will be read. Those that were expected before and not read are forgotten. */
+  async expect(objectIds: readonly string[]): Promise<void> {
+    await this.#reading?.end();
+    this.#channel ??= this.#workers.channel();
+    const fresh = objectIds.filter((objectId) => !this.#taken.has(objectId));
+    this.#reading = new Reading(this.#channel, this.#settings, this.#buffers, fresh, this.#good);
   }
 
-  /** Waits for the worker. @returns ids of the objects that were read to their end and have the digest of their name */
+  /**
+   * The object's bytes in pieces, each valid until the next is requested. It was checked as objects are when opened.
+   * @returns undefined when another object is expected here, or this one was read before
+   */
+  chunksOf(objectId: string): AsyncIterable<Uint8Array> | undefined {
+    if (this.#reading === undefined || this.#reading.nextId !== objectId) return undefined;
+    this.#taken.add(objectId);
+    return this.#reading.next();
+  }
+
+  /** @returns ids of the objects that were read to their end and have the digest of their name */
   async finish(): Promise<ReadonlySet<string>> {
-    if (this.#batch !== undefined) this.#send(this.#batch);
-    await this.#underWay.finish();
+    await this.#reading?.end();
     this.#channel?.release();
     return this.#good;
   }
+}
 
-  async #newBatch(): Promise<Batch> {
-    await this.#underWay.room();
-    this.#underWay.check();
-    this.#batch = { buffer: this.#buffers.take(), usedBytes: 0, pieces: [], objectIds: [] };
-    return this.#batch;
+/** Objects that one worker reads in a given order. */
+class Reading {
+  readonly #channel: WorkerChannel<ObjectJobs>;
+  readonly #settings: ObjectSettings;
+  readonly #buffers: SharedBuffers;
+  readonly #objectIds: readonly string[];
+  readonly #good: Set<string>;
+  readonly #reading = ++lastReading;
+  readonly #answers: Promise<FilledBuffer>[] = [];
+  /** Objects that the worker was told, that it has read, and that the caller has begun to read. */
+  #told = 0;
+  #read = 0;
+  #passedOn = 0;
+  #current: FilledBuffer | undefined;
+  /** In the current buffer. */
+  #piece = 0;
+  #startBytes = 0;
+
+  constructor(
+    channel: WorkerChannel<ObjectJobs>,
+    settings: ObjectSettings,
+    buffers: SharedBuffers,
+    objectIds: readonly string[],
+    good: Set<string>,
+  ) {
+    this.#channel = channel;
+    this.#settings = settings;
+    this.#buffers = buffers;
+    this.#objectIds = objectIds;
+    this.#good = good;
+    while (this.#answers.length < BUFFERS_AHEAD && objectIds.length > 0) this.#request();
   }
 
-  #send({ buffer, usedBytes, pieces, objectIds }: Batch): void {
-    this.#batch = undefined;
-    const bytes = buffer.subarray(0, usedBytes);
-    const { algorithm } = this.#settings;
-    this.#channel ??= this.#workers.channel();
-    const answer = this.#channel.run("verify-pieces", { algorithm, bytes, pieces }).then((digests) => {
-      this.#buffers.give(buffer);
-      for (const [objectId, digest] of answersTo(objectIds, digests)) {
-        if (digest === objectId) this.#good.add(objectId);
+  get nextId(): string | undefined {
+    return this.#objectIds[this.#passedOn];
+  }
+
+  /** The next object's bytes. @throws what the worker throws */
+  async *next(): AsyncGenerator<Uint8Array> {
+    this.#passedOn++;
+    for (let ends = false; !ends; ) {
+      if (this.#current === undefined || this.#piece === this.#current.sizesBytes.length) await this.#nextBuffer();
+      if (this.#current === undefined)
+        throw new Error(`Cannot read on: nothing follows for ${this.nextId ?? "the last"}`);
+      const { buffer, sizesBytes, lastEnds } = this.#current;
+      const end = this.#startBytes + (sizesBytes[this.#piece] ?? 0);
+      const bytes = buffer.subarray(this.#startBytes, end);
+      this.#startBytes = end;
+      this.#piece++;
+      ends = this.#piece < sizesBytes.length || lastEnds;
+      yield bytes;
+    }
+  }
+
+  /** Waits until the worker uses no buffer any more. */
+  async end(): Promise<void> {
+    const ended = this.#channel.run("end-reading", { reading: this.#reading });
+    await Promise.allSettled(this.#answers);
+    await ended;
+  }
+
+  async #nextBuffer(): Promise<void> {
+    do {
+      if (this.#current !== undefined) this.#buffers.give(this.#current.buffer);
+      if (this.#read < this.#objectIds.length) this.#request();
+      this.#current = await this.#answers.shift();
+      // One that was told no more objects may have had nothing to fill it with.
+    } while (this.#current?.sizesBytes.length === 0);
+    this.#piece = 0;
+    this.#startBytes = 0;
+  }
+
+  #request(): void {
+    const buffer = this.#buffers.take();
+    const objectIds = this.#objectIds.slice(this.#told, this.#toldMax());
+    this.#told += objectIds.length;
+    const input = { reading: this.#reading, settings: this.#settings, objectIds, buffer };
+    const answer = this.#channel.run("read-objects", input).then((pieces) => {
+      const { sizesBytes, lastEnds, good } = pieces;
+      if (sizesBytes.length === 0 && objectIds.length > 0) {
+        throw new Error(`Cannot use a worker's answer: it has nothing of ${objectIds.length} objects`);
       }
+      const ended = lastEnds ? sizesBytes.length : sizesBytes.length - 1;
+      const endedIds = this.#objectIds.slice(this.#read, this.#read + ended);
+      for (const [objectId, isGood] of answersTo(endedIds, good)) if (isGood) this.#good.add(objectId);
+      this.#read += ended;
+      return { ...pieces, buffer };
     });
-    this.#underWay.add(answer);
+    // Whoever waits for it is told; after a failure nobody may wait for those behind it.
+    answer.catch(() => {});
+    this.#answers.push(answer);
+  }
+
+  /** Large objects let the worker fall behind: it is not told more of them than the buffers ahead would bring. */
+  #toldMax(): number {
+    return Math.min(this.#told + OBJECTS_A_BUFFER, this.#read + BUFFERS_AHEAD * OBJECTS_A_BUFFER);
   }
 }

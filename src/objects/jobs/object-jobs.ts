@@ -9,10 +9,10 @@ import type { Jobs } from "../../platform/index.ts";
 import { checkObjects } from "./check-objects.ts";
 import { digestContents } from "./digest-contents.ts";
 import { abortDraft, beginDraft, finishDraft, writeDraft } from "./drafts.ts";
+import { endReading, readObjects } from "./read-objects.ts";
 import { scanFiles } from "./scan-files.ts";
 import { storeObjects } from "./store-objects.ts";
 import { takeFile } from "./take-file.ts";
-import { verifyPieces } from "./verify-pieces.ts";
 
 export const objectJobs = {
   "store-objects": storeObjects,
@@ -24,7 +24,8 @@ export const objectJobs = {
   "scan-files": scanFiles,
   "check-objects": checkObjects,
   "digest-contents": digestContents,
-  "verify-pieces": verifyPieces,
+  "read-objects": readObjects,
+  "end-reading": endReading,
 } as const satisfies Jobs;
 
 /** Which job has which input and output. */

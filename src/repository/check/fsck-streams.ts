@@ -11,7 +11,7 @@ import type { Repository } from "../repository.ts";
 import { streamContent } from "../stream-content.ts";
 import type { Finding } from "./fsck-report.ts";
 
-/** This many bytes are hashed at once, about 2 ms, before answers of the worker that hashes objects are handled. */
+/** This many bytes are hashed at once, about 2 ms, before signals and answers are handled. */
 const TURN_BYTES = 2 << 20;
 
 interface CheckedStreams {
@@ -41,7 +41,7 @@ export function checkStreams(
 
 /**
  * Reassembles streams whose content id states a digest, and compares.
- * @param verifier also sees what is read of objects
+ * @param verifier reads the objects that it has not read yet
  */
 export async function checkStreamContents(
   repository: Repository,

@@ -27,14 +27,14 @@ export async function checkRepository(repository: Repository, options: FsckOptio
   const metadata = await runStep(events, "check meta.json", () => checkMeta(repository));
   const streamLinks = checkLinks(repository.path, "streams", repository.algorithm);
   const listing = listObjects(repository);
-  // It takes about as long to load as the streams to be looked at.
+  // It takes about as long to load as the images take to be looked at.
   if (options.metadataOnly !== true && listing.objectIds.size > OBJECTS_HERE_MAX) repository.workers.prepare();
   const hasObject = (objectId: string) => listing.objectIds.has(objectId);
-  const contents = await checkContents(repository, streamLinks.entries, listing.objectIds, options);
   const imageLinks = checkLinks(repository.path, "images", repository.algorithm);
   const imageFindings = await runStep(events, "check images", () =>
     checkImages(repository, imageLinks.entries, hasObject),
   );
+  const contents = await checkContents(repository, streamLinks.entries, listing.objectIds, options);
   const withObjects = options.metadataOnly !== true && options.withoutObjects !== true;
   const objects = withObjects ? [...listing.findings, ...contents.objects].sort(byPath) : [];
   const streams = [...streamLinks.findings, ...contents.streams].sort(byPath);

@@ -15,13 +15,13 @@ import { FixtureHost } from "../test/host/fixture-host.ts";
 import { startDockerRegistry } from "../test/registry/docker-registry.ts";
 import { type Measured, measure, median } from "./measure.ts";
 import { rewrite } from "./pull-layouts.ts";
+import { NODE_WORDS } from "./sealroot.ts";
 import { neededBytes, publish, UPDATED_PACKAGE, withChanges } from "./update.ts";
 
 const RUNS = 5;
 const CHECKOUT = join(import.meta.dirname, "..");
 const SEALROOT = join(CHECKOUT, "bin/sealroot");
 /** As bin/sealroot starts Node. */
-const NODE_WORDS = ["--max-semi-space-size=2"];
 const MALLOC = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "8388608" };
 const DPKG_LISTS = "./usr/lib/sysimage/dpkg/info";
 

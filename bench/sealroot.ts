@@ -22,3 +22,6 @@ export function sealroot(...words: string[]): Command {
 
 /** The option by which fsck leaves out what cfsctl does not check either. */
 export const LIKE_CFSCTL = "--like-cfsctl";
+
+/** What bin/sealroot tells Node, for those who start it themselves. */
+export const NODE_WORDS: readonly string[] = ["--max-semi-space-size=2", "--heap-growing-percent=100"];

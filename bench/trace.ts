@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { makeSealedDisk } from "../examples/debian/sealed-disk.ts";
 import { silent } from "../src/events/index.ts";
 import { measure } from "./measure.ts";
-import { CHECKOUT, makeProgram, sealroot } from "./sealroot.ts";
+import { CHECKOUT, makeProgram, NODE_WORDS, sealroot } from "./sealroot.ts";
 import { sampleThreads, type ThreadSample, useOf } from "./thread-times.ts";
 import { type Lane, type Trace, tracePlot } from "./trace-plot.ts";
 import { ACTIVITIES, type CpuProfile, type Slice, slicesOf } from "./trace-profile.ts";
@@ -22,7 +22,6 @@ const PROFILE_INTERVAL_US = 500;
 /** The picture has about this many columns. */
 const SLICES = 140;
 /** As bin/sealroot starts Node. */
-const NODE_WORDS = ["--max-semi-space-size=2"];
 const MALLOC = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "8388608" };
 
 const { values } = parseArgs({

@@ -7,8 +7,8 @@ if (found < NEEDED) {
   process.exit(1);
 }
 const [{ setFlagsFromString }, { enableCompileCache }] = await Promise.all([import("node:v8"), import("node:module")]);
-// Small young spaces and kept compiled code, as bin/sealroot of a checkout has them.
-setFlagsFromString("--max-semi-space-size=2");
+// Small spaces and kept compiled code, as bin/sealroot of a checkout has them.
+setFlagsFromString("--max-semi-space-size=2 --heap-growing-percent=100");
 enableCompileCache();
 const { runProcess } = await import("../src/cli/main.js");
 process.exitCode = await runProcess(process.argv.slice(2));

@@ -68,9 +68,7 @@ function runCommand(...words: string[]): number {
   const program = new URL("measured-command.ts", import.meta.url).pathname;
   // As bin/sealroot sets them.
   const env = { ...process.env, MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "8388608" };
-  const output = execFileSync(process.execPath, ["--max-semi-space-size=2", program, ...words], {
-    encoding: "utf8",
-    env,
-  });
+  const nodeWords = ["--max-semi-space-size=2", "--heap-growing-percent=100"];
+  const output = execFileSync(process.execPath, [...nodeWords, program, ...words], { encoding: "utf8", env });
   return Number(output.trim().split("\n").at(-1));
 }
